@@ -1,0 +1,1 @@
+"""What runs: studies become plans, plans become trials, trials become records."""

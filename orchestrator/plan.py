@@ -1,0 +1,156 @@
+"""From studies to work: the unique trainings that the declared tables need, and the cells they fill.
+
+A plan is pure. It can be printed before a GPU is used, and the same studies on the same data give the
+same plan on every machine.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from orchestrator.identity import training_id, view_id
+from orchestrator.study import Ablation, Changes, Study, full_label
+from trainables.contract import DatasetFacts, EvaluationView, TrainingConfig
+
+DescribeData = Callable[[TrainingConfig], DatasetFacts]
+"""Finds a config's data set; the only thing a plan needs to know of the machine."""
+
+
+@dataclass(frozen=True)
+class PlannedTraining:
+    """One training and every view that any cell asks of it.
+
+    Attributes:
+        training_id: identity, 64 hexadecimal digits.
+        config: what is trained.
+        data: the data set found for it.
+        views: by view id.
+        label: the first cell that asked for it, `table: row [data set] seed`, for people.
+        study: the first study that asked for it.
+    """
+
+    training_id: str
+    config: TrainingConfig
+    data: DatasetFacts
+    views: Mapping[str, EvaluationView]
+    label: str
+    study: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Where one measured training stands in print: table, row, data set and seed."""
+
+    study: str
+    table: str
+    group: str
+    row: str
+    dataset: str
+    seed: int
+    training_id: str
+    view_id: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the declared tables need.
+
+    Attributes:
+        studies: as declared, with the seeds that are run.
+        tables: by (study, table) name; the tables of searches among them.
+        trainings: unique, by training id, in the order in which cells ask for them.
+        cells: every (table, row, data set, seed).
+    """
+
+    studies: tuple[Study, ...]
+    tables: Mapping[tuple[str, str], Ablation]
+    trainings: Mapping[str, PlannedTraining]
+    cells: tuple[Cell, ...]
+
+
+def make_plan(
+    studies: Sequence[Study],
+    describe_data: DescribeData,
+    found: Mapping[tuple[str, str], Changes] | None = None,
+) -> Plan:
+    """Work out the unique trainings that the studies' tables need.
+
+    Trainings are ordered by seed first, so that every cell has its first seed before any has its second.
+
+    Args:
+        studies: declared studies; equal configs are shared between them.
+        describe_data: raises ValueError where a data set is missing.
+        found: best parameters of searches that have ended, by (study, search) name.
+
+    Raises:
+        ValueError: every data set that could not be found, told at once.
+    """
+    found = found or {}
+    tables: dict[tuple[str, str], Ablation] = {}
+    for study in studies:
+        for ablation in study.ablations:
+            tables[study.name, ablation.name] = ablation
+        for search in study.searches:
+            tables[study.name, search.name] = search.table(found.get((study.name, search.name)))
+
+    facts = _describe_all(tables, describe_data)
+    trainings: dict[str, PlannedTraining] = {}
+    views: dict[str, dict[str, EvaluationView]] = {}
+    cells: list[Cell] = []
+    seeds = sorted((index, study.name, seed) for study in studies for index, seed in enumerate(study.seeds))
+    for _, study_name, seed in seeds:
+        for table_name, ablation in _tables_of(study_name, tables):
+            for row, dataset in itertools.product(ablation.printed_rows, ablation.datasets):
+                config = ablation.config(row, dataset, seed)
+                data = facts[_without_seed(config)]
+                identity = training_id(config, data.fingerprint)
+                view = row.view or ablation.view
+                views.setdefault(identity, {})[view_id(view)] = view
+                cells.append(
+                    Cell(
+                        study_name,
+                        table_name,
+                        row.group,
+                        row.label,
+                        dataset.label,
+                        seed,
+                        identity,
+                        view_id(view),
+                    )
+                )
+                if identity not in trainings:
+                    label = f"{table_name}: {full_label(row)} [{dataset.label}] seed {seed}"
+                    trainings[identity] = PlannedTraining(
+                        identity, config, data, views[identity], label, study_name
+                    )
+    return Plan(tuple(studies), tables, trainings, tuple(cells))
+
+
+def _tables_of(study: str, tables: Mapping[tuple[str, str], Ablation]) -> list[tuple[str, Ablation]]:
+    return [(table, ablation) for (owner, table), ablation in tables.items() if owner == study]
+
+
+def _without_seed(config: TrainingConfig) -> TrainingConfig:
+    return config.model_copy(update={"seed": 0})
+
+
+def _describe_all(
+    tables: Mapping[tuple[str, str], Ablation], describe_data: DescribeData
+) -> dict[TrainingConfig, DatasetFacts]:
+    facts: dict[TrainingConfig, DatasetFacts] = {}
+    faults: list[str] = []
+    for ablation in tables.values():
+        for row, dataset in itertools.product(ablation.printed_rows, ablation.datasets):
+            config = _without_seed(ablation.config(row, dataset))
+            if config in facts:
+                continue
+            try:
+                facts[config] = describe_data(config)
+            except ValueError as error:
+                if str(error) not in faults:
+                    faults.append(str(error))
+    if faults:
+        raise ValueError("\n".join(faults))
+    return facts

@@ -1,0 +1,401 @@
+"""The store: what happened, written once, and the only thing that decides what is done.
+
+Layout under the store's root, a local folder, an NFS path or an object store (any fsspec URL):
+
+    store.json                                   versions; a newer store is refused
+    trainings/<training id>/record.json          a training is done when this exists; written last
+    trainings/<training id>/epochs.parquet       one row an epoch
+    trainings/<training id>/measurements/<view id>.json      metrics of one view
+    trainings/<training id>/queries/<view id>.parquet        its per-query results
+    trainings/<training id>/checkpoint/          `final.pt`, and `resume.pt` until the record is written
+    trainings/<training id>/failure.json         the last failure, where there is no record
+    searches/<search id>/<number>.json           one suggestion of a search and what became of it
+
+There is no lock and no daemon. A file appears whole under its name or not at all.
+"""
+
+from __future__ import annotations
+
+import datetime
+import io
+import os
+import tempfile
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, TypeVar, cast
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fsspec.implementations.local import LocalFileSystem
+from pydantic import Field
+
+from orchestrator.identity import IDENTITY_VERSION
+from trainables.contract import EpochReport, EvaluationView, FrozenModel, ViewResult
+
+RECORD_VERSION = 1
+"""Raised when a record is written in a way that older code would misread."""
+
+
+class StoreVersion(FrozenModel):
+    """What `store.json` holds."""
+
+    identity_version: int = IDENTITY_VERSION
+    record_version: int = RECORD_VERSION
+
+
+class DataRecord(FrozenModel):
+    """The data set that a training saw."""
+
+    name: str
+    label: str
+    fingerprint: str
+    is_demo: bool
+    num_images: dict[str, int]
+    warnings: tuple[str, ...] = ()
+
+
+class TrainingRecord(FrozenModel):
+    """One finished training.
+
+    Attributes:
+        config: every field of it, defaults too.
+        attempts: 1 if it was never interrupted.
+        train_wall_s: sum over its epochs, repeated ones not counted.
+        measure_wall_s: extraction and measurement of the views known at its end.
+        device: what it ran on, such as `cpu` or the name of a GPU.
+        versions: of the packages that can change a number.
+    """
+
+    training_id: str
+    identity_version: int = IDENTITY_VERSION
+    method: str
+    method_version: int
+    label: str
+    study: str
+    config: dict[str, Any]
+    data: DataRecord
+    started_at: datetime.datetime
+    ended_at: datetime.datetime
+    attempts: int
+    num_epochs: int
+    train_wall_s: float
+    measure_wall_s: float
+    host: str
+    device: str
+    git_commit: str
+    versions: dict[str, str]
+
+
+class Measurement(FrozenModel):
+    """One view of one training, measured. Metrics are fractions."""
+
+    training_id: str
+    view_id: str
+    view: EvaluationView
+    metrics: dict[str, float]
+    measured_at: datetime.datetime
+
+
+class FailureRecord(FrozenModel):
+    """Why a training has no record; it is tried again by the next run."""
+
+    training_id: str
+    label: str
+    message: str
+    traceback: str
+    host: str
+    failed_at: datetime.datetime
+
+
+class AttemptRecord(FrozenModel):
+    """One start of one training on one worker; removed with the resume checkpoint."""
+
+    started_at: datetime.datetime
+    host: str
+    pid: int
+
+
+class SearchTrialRecord(FrozenModel):
+    """One suggestion of a search.
+
+    Attributes:
+        number: its number in the Optuna study.
+        params: dotted path -> value.
+        training_id: the training that answers it.
+        state: `running` until it is told.
+        value: of the objective, None unless complete.
+        intermediate_values: epoch -> value.
+    """
+
+    number: int
+    params: dict[str, Any]
+    training_id: str
+    state: Literal["running", "complete", "pruned", "fail"]
+    value: float | None = None
+    intermediate_values: dict[int, float] = Field(default_factory=dict[int, float])
+
+
+ModelT = TypeVar("ModelT", bound=FrozenModel)
+
+
+def now() -> datetime.datetime:
+    """Give the time, with its zone, as records carry it."""
+    return datetime.datetime.now(datetime.UTC)
+
+
+class Folder:
+    """A folder of the store in which a file appears whole or not at all."""
+
+    def __init__(self, url: str) -> None:
+        """Name the folder; nothing is made before something is written."""
+        self.url = url
+        filesystem, path = fsspec.core.url_to_fs(url)
+        self._filesystem: Any = filesystem
+        self._path = cast(str, path)
+
+    def __truediv__(self, name: str) -> Folder:
+        """Name a folder inside this one."""
+        return Folder(f"{self.url.rstrip('/')}/{name}")
+
+    def _at(self, name: str) -> str:
+        return f"{self._path.rstrip('/')}/{name}"
+
+    def exists(self, name: str) -> bool:
+        """Say whether a complete file of that name is there."""
+        return bool(self._filesystem.exists(self._at(name)))
+
+    def names(self) -> list[str]:
+        """List what is in the folder, sorted; nothing where there is no folder."""
+        self._filesystem.invalidate_cache()
+        if not self._filesystem.exists(self._path):
+            return []
+        found = (
+            str(path).rstrip("/").rsplit("/", 1)[-1] for path in self._filesystem.ls(self._path, detail=False)
+        )
+        return sorted(name for name in found if not name.startswith("."))
+
+    def read(self, name: str) -> bytes:
+        """Read a complete file."""
+        return cast(bytes, self._filesystem.cat_file(self._at(name)))
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file that appears whole under its name."""
+        with self.open_to_write(name) as file:
+            file.write(content)
+
+    def remove(self, *names: str) -> None:
+        """Remove files or folders; one that is not there is no fault."""
+        for name in names:
+            if self.exists(name):
+                self._filesystem.rm(self._at(name), recursive=True)
+
+    @contextmanager
+    def open_to_read(self, name: str) -> Generator[BinaryIO]:
+        """Open a complete file."""
+        with self._filesystem.open(self._at(name), "rb") as file:
+            yield file
+
+    @contextmanager
+    def open_to_write(self, name: str) -> Generator[BinaryIO]:
+        """Open a file that appears under its name only when the context ends without error.
+
+        Raises:
+            OSError: naming the file and the folder, where there is no space left or no right to write.
+        """
+        if not isinstance(self._filesystem, LocalFileSystem):
+            buffer = io.BytesIO()  # an object store shows an object only when all of it is there
+            yield buffer
+            self._filesystem.pipe_file(self._at(name), buffer.getvalue())
+            return
+        target = Path(self._at(name))
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            descriptor, aside = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        except OSError as error:
+            raise OSError(error.errno, f"cannot write {target}: {error.strerror}") from error
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            Path(aside).replace(target)
+        except OSError as error:
+            raise OSError(
+                error.errno, f"cannot write {target}: {error.strerror}; free space or name another --store"
+            ) from error
+        finally:
+            Path(aside).unlink(missing_ok=True)
+
+    def read_model(self, name: str, model: type[ModelT]) -> ModelT | None:
+        """Read a record, or None where it is not there.
+
+        Raises:
+            ValueError: the file is there but is no such record.
+        """
+        try:
+            text = self.read(name)
+        except FileNotFoundError:
+            return None
+        try:
+            return model.model_validate_json(text)
+        except ValueError as error:
+            raise ValueError(f"{self.url}/{name} is no {model.__name__}; move it away. {error}") from error
+
+    def write_model(self, name: str, record: FrozenModel) -> None:
+        """Write a record as JSON that people can read."""
+        self.write(name, record.model_dump_json(indent=2).encode())
+
+    def read_table(self, name: str) -> Any:
+        """Read a Parquet file."""
+        return pq.read_table(io.BytesIO(self.read(name)))
+
+    def write_table(self, name: str, columns: Mapping[str, Sequence[Any] | np.ndarray]) -> None:
+        """Write columns as a Parquet file."""
+        buffer = io.BytesIO()
+        pq.write_table(pa.table(dict(columns)), buffer)
+        self.write(name, buffer.getvalue())
+
+
+class TrainingFolder:
+    """Everything that is kept of one training."""
+
+    def __init__(self, folder: Folder, training_id: str) -> None:
+        """Name it; nothing is made before something is written."""
+        self.training_id = training_id
+        self._folder = folder
+        self.checkpoints = folder / "checkpoint"
+
+    def record(self) -> TrainingRecord | None:
+        """The record, or None while the training is not done."""
+        return self._folder.read_model("record.json", TrainingRecord)
+
+    def is_done(self) -> bool:
+        """Say whether the record exists."""
+        return self._folder.exists("record.json")
+
+    def write_record(self, record: TrainingRecord) -> None:
+        """Declare the training done; what only an interrupted one needs is removed."""
+        self._folder.write_model("record.json", record)
+        self._folder.remove("failure.json", "attempts")
+        self.checkpoints.remove("resume.pt")
+
+    def failure(self) -> FailureRecord | None:
+        """The last failure of a training that is not done."""
+        return None if self.is_done() else self._folder.read_model("failure.json", FailureRecord)
+
+    def write_failure(self, failure: FailureRecord) -> None:
+        """Keep why the last attempt failed."""
+        self._folder.write_model("failure.json", failure)
+
+    def write_attempt(self, attempt: AttemptRecord) -> None:
+        """Count a start."""
+        number = len(self.attempts()) + 1
+        (self._folder / "attempts").write_model(f"{number:04d}.json", attempt)
+
+    def attempts(self) -> list[AttemptRecord]:
+        """The starts so far of a training that is not done, oldest first."""
+        attempts = self._folder / "attempts"
+        found = (attempts.read_model(name, AttemptRecord) for name in attempts.names())
+        return [attempt for attempt in found if attempt is not None]
+
+    def epochs(self) -> list[EpochReport]:
+        """The epochs reported so far, in order."""
+        if not self._folder.exists("epochs.parquet"):
+            return []
+        rows = self._folder.read_table("epochs.parquet").to_pylist()
+        fixed = ("epoch", "num_epochs", "wall_s")
+        return [
+            EpochReport(
+                row["epoch"],
+                row["num_epochs"],
+                {k: v for k, v in row.items() if k not in fixed},
+                row["wall_s"],
+            )
+            for row in rows
+        ]
+
+    def write_epochs(self, epochs: Sequence[EpochReport]) -> None:
+        """Replace the epochs reported so far."""
+        names = list(epochs[0].metrics) if epochs else []
+        self._folder.write_table(
+            "epochs.parquet",
+            {
+                "epoch": [report.epoch for report in epochs],
+                "num_epochs": [report.num_epochs for report in epochs],
+                "wall_s": [report.wall_s for report in epochs],
+                **{name: [report.metrics[name] for report in epochs] for name in names},
+            },
+        )
+
+    def measured_views(self) -> set[str]:
+        """Ids of the views measured so far."""
+        return {name.removesuffix(".json") for name in (self._folder / "measurements").names()}
+
+    def measurement(self, view_id: str) -> Measurement | None:
+        """One measured view, or None."""
+        return self._folder.read_model(f"measurements/{view_id}.json", Measurement)
+
+    def queries(self, view_id: str) -> Any:
+        """The per-query results of a measured view."""
+        return self._folder.read_table(f"queries/{view_id}.parquet")
+
+    def write_measurement(self, view: EvaluationView, view_id: str, result: ViewResult) -> None:
+        """Keep a measured view; its per-query table first, so that a measurement is never without."""
+        self._folder.write_table(f"queries/{view_id}.parquet", result.per_query)
+        measurement = Measurement(
+            training_id=self.training_id,
+            view_id=view_id,
+            view=view,
+            metrics={name: float(value) for name, value in result.metrics.items()},
+            measured_at=now(),
+        )
+        self._folder.write_model(f"measurements/{view_id}.json", measurement)
+
+
+class Store:
+    """The root of all records."""
+
+    def __init__(self, url: str) -> None:
+        """Open a store, or start one.
+
+        Raises:
+            ValueError: it was written by a newer version of this program.
+        """
+        self.url = url if "://" in url else str(Path(url).absolute())
+        self.root = Folder(self.url)
+        version = self.root.read_model("store.json", StoreVersion)
+        if version is None:
+            self.root.write_model("store.json", StoreVersion())
+            return
+        ours = StoreVersion()
+        newer = (
+            version.identity_version > ours.identity_version or version.record_version > ours.record_version
+        )
+        if newer:
+            raise ValueError(
+                f"The store {url} was written by a newer version of this program "
+                f"(identity {version.identity_version}, records {version.record_version}; this one knows "
+                f"{ours.identity_version} and {ours.record_version}). "
+                "Update the program, or name another --store."
+            )
+
+    def training(self, training_id: str) -> TrainingFolder:
+        """Give the folder of a training, whether it exists or not."""
+        return TrainingFolder(self.root / f"trainings/{training_id}", training_id)
+
+    def training_ids(self) -> list[str]:
+        """List every training that has left a trace."""
+        return (self.root / "trainings").names()
+
+    def search_trials(self, search_id: str) -> list[SearchTrialRecord]:
+        """Everything a search has suggested so far, by number."""
+        folder = self.root / f"searches/{search_id}"
+        found = (folder.read_model(name, SearchTrialRecord) for name in folder.names())
+        return [trial for trial in found if trial is not None]
+
+    def write_search_trial(self, search_id: str, trial: SearchTrialRecord) -> None:
+        """Keep a suggestion, or what became of it."""
+        (self.root / f"searches/{search_id}").write_model(f"{trial.number:06d}.json", trial)

@@ -1,0 +1,556 @@
+"""What a file in `search_spaces/` declares: tables to fill and searches to make, checked when built.
+
+A `Study` holds `Ablation`s (printed tables) and `Search`es. A row of an ablation is a difference from the
+ablation's base config, dotted path -> value, or another view on a config that is trained anyway.
+Every fault of a declaration is found when it is built, and all of them are told at once.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import itertools
+import pkgutil
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, Literal, Protocol, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from trainables.contract import EvaluationView, Metric, TrainingConfig
+
+Changes = Mapping[str, Any]
+"""Dotted path into a config -> new value; several are applied together, then validated."""
+
+ConfigT = TypeVar("ConfigT", bound=BaseModel)
+
+
+class Profile(StrEnum):
+    """Which scale a study is declared at."""
+
+    DEMO = "demo"
+    PAPER = "paper"
+
+
+# -- changes -------------------------------------------------------------------------------------
+
+
+def apply_changes(config: ConfigT, changes: Changes) -> ConfigT:
+    """Give a config that differs in the named fields, validated as a whole.
+
+    Raises:
+        ValueError: a path names no field (the nearest is suggested), leads through a component that
+            is off, or the changed config is refused; all faults at once.
+    """
+    faults: list[str] = []
+    changed = _apply(config, changes, prefix="", faults=faults)
+    if faults:
+        raise ValueError("; ".join(faults))
+    return changed
+
+
+def _apply(config: ConfigT, changes: Changes, *, prefix: str, faults: list[str]) -> ConfigT:
+    nested: dict[str, dict[str, Any]] = {}
+    values: dict[str, Any] = {}
+    fields = type(config).model_fields
+    for path, value in changes.items():
+        head, _, rest = path.partition(".")
+        if head not in fields:
+            nearest = difflib.get_close_matches(head, fields, n=1)
+            hint = f"; did you mean {prefix}{nearest[0]}?" if nearest else ""
+            faults.append(
+                f"{prefix}{path} names no field of {type(config).__name__}{hint} Fields: {', '.join(fields)}"
+            )
+        elif rest:
+            nested.setdefault(head, {})[rest] = value
+        else:
+            values[head] = value
+    for head, inner in nested.items():
+        child = getattr(config, head)
+        if head in values:
+            faults.append(f"{prefix}{head} is set as a whole and in part; set it once")
+        elif child is None:
+            faults.append(
+                f"{prefix}{head} is off (None) in the base, so {', '.join(inner)} cannot be set in it"
+            )
+        elif not isinstance(child, BaseModel):
+            faults.append(f"{prefix}{head} is a plain value and has no field {', '.join(inner)}")
+        else:
+            values[head] = _apply(child, inner, prefix=f"{prefix}{head}.", faults=faults)
+    if faults:
+        return config
+    try:
+        return type(config).model_validate({name: getattr(config, name) for name in fields} | values)
+    except ValidationError as error:
+        for fault in error.errors():
+            where = ".".join([prefix.rstrip("."), *map(str, fault["loc"])]).strip(".")
+            faults.append(f"{where or type(config).__name__}: {fault['msg'].removeprefix('Value error, ')}")
+        return config
+
+
+def value_at(config: BaseModel, path: str) -> Any:
+    """Read the value at a dotted path; None where the path leads through a component that is off."""
+    value: Any = config
+    for name in path.split("."):
+        if value is None:
+            return None
+        value = getattr(value, name)
+    return value
+
+
+# -- tables --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set as a column head of a table.
+
+    Attributes:
+        label: as it is printed, such as `Market-1501`.
+        changes: what turns the ablation's base into a config for it.
+    """
+
+    label: str
+    changes: Changes = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True)
+class Row:
+    """One printed row: a difference from the base, or another view of the same training, or both.
+
+    Attributes:
+        label: what stands in the stub of the table; unique within its group.
+        changes: difference from the ablation's base.
+        view: measured instead of the ablation's view.
+        group: rows of one group are printed together under this head.
+        published: printed values as fractions, data set label -> metric name -> value.
+        source: where the published values stand, such as `Table VI, row 2`.
+    """
+
+    label: str
+    changes: Changes = field(default_factory=dict[str, Any])
+    view: EvaluationView | None = None
+    group: str = ""
+    published: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, Mapping[str, float]])
+    source: str = ""
+
+    def rows(self) -> Iterator[Row]:
+        """A row is the simplest design: itself."""
+        yield self
+
+
+class Design(Protocol):
+    """Anything that makes rows."""
+
+    def rows(self) -> Iterator[Row]:
+        """Give the rows in printing order."""
+        ...
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A row for each value of one factor.
+
+    Attributes:
+        path: dotted path of the factor.
+        values: in printing order.
+        label: format of the row's label; `{value}` is filled in.
+        published: value -> data set label -> metric name -> fraction.
+        source: of the published values.
+    """
+
+    path: str
+    values: Sequence[Any]
+    label: str = "{value}"
+    published: Mapping[Any, Mapping[str, Mapping[str, float]]] = field(
+        default_factory=dict[Any, Mapping[str, Mapping[str, float]]]
+    )
+    source: str = ""
+
+    def rows(self) -> Iterator[Row]:
+        """One row a value."""
+        for value in self.values:
+            yield Row(
+                self.label.format(value=value),
+                {self.path: value},
+                published=self.published.get(value, {}),
+                source=self.source if value in self.published else "",
+            )
+
+
+@dataclass(frozen=True)
+class LeaveOneOut:
+    """The full method, then the method without each of its components.
+
+    Attributes:
+        without: component's printed name -> changes that remove it.
+        full_label: label of the unchanged row.
+    """
+
+    without: Mapping[str, Changes]
+    full_label: str = "full"
+
+    def rows(self) -> Iterator[Row]:
+        """The full row first."""
+        yield Row(self.full_label)
+        for name, changes in self.without.items():
+            yield Row(f"w/o {name}", changes)
+
+
+@dataclass(frozen=True)
+class Cumulative:
+    """Components added one after the other, each row on top of the one before.
+
+    Attributes:
+        start: changes that remove every component.
+        start_label: label of that first row.
+        steps: component's printed name -> changes that add it.
+    """
+
+    start: Changes
+    start_label: str
+    steps: Mapping[str, Changes]
+
+    def rows(self) -> Iterator[Row]:
+        """The start, then one row a step."""
+        changes = dict(self.start)
+        yield Row(self.start_label, dict(changes))
+        for name, added in self.steps.items():
+            changes |= added
+            yield Row(f"+ {name}", dict(changes))
+
+
+@dataclass(frozen=True)
+class Factorial:
+    """Every combination of the levels of several factors.
+
+    Attributes:
+        factors: factor's printed name -> level's printed name -> changes.
+        views: printed name -> view, read from each combination; empty for the ablation's own.
+    """
+
+    factors: Mapping[str, Mapping[str, Changes]]
+    views: Mapping[str, EvaluationView] = field(default_factory=dict[str, EvaluationView])
+
+    def rows(self) -> Iterator[Row]:
+        """Combinations with the last factor changing fastest; one row group each where there are views."""
+        for levels in itertools.product(*(levels.items() for levels in self.factors.values())):
+            named = zip(self.factors, levels, strict=True)
+            label = ", ".join(f"{factor} {level}" for factor, (level, _) in named)
+            changes = {path: value for _, changes in levels for path, value in changes.items()}
+            if not self.views:
+                yield Row(label, changes)
+            for view_label, view in self.views.items():
+                yield Row(view_label, changes, view=view, group=label)
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """One printed table: rows of configs, columns of data sets and metrics.
+
+    Attributes:
+        name: file name of the table; letters, digits and underscores.
+        caption: what the table shows, one sentence without the final stop.
+        base: the config that rows differ from.
+        datasets: column groups.
+        rows: rows and designs, in printing order.
+        view: how each row is measured unless it says otherwise.
+        metrics: columns within each data set.
+        stub_head: head of the column of row labels.
+        source: table or figure of the paper that it reproduces.
+    """
+
+    name: str
+    caption: str
+    base: TrainingConfig
+    datasets: Sequence[Dataset]
+    rows: Sequence[Design]
+    view: EvaluationView
+    metrics: Sequence[Metric]
+    stub_head: str = ""
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        """Find every fault."""
+        rows = self.printed_rows
+        faults = [*_name_faults(self.name), *_duplicates("row label", [full_label(row) for row in rows])]
+        faults += _duplicates("data set label", [dataset.label for dataset in self.datasets])
+        faults += [] if rows else ["a table needs at least one row"]
+        faults += [] if self.datasets else ["a table needs at least one data set"]
+        for row in rows:
+            faults += [f"row {full_label(row)!r}: {fault}" for fault in self._row_faults(row)]
+        _raise_all(f"Ablation {self.name!r}", faults)
+
+    @property
+    def printed_rows(self) -> tuple[Row, ...]:
+        """The rows with every design spelt out, in printing order."""
+        return tuple(row for design in self.rows for row in design.rows())
+
+    def _row_faults(self, row: Row) -> Iterator[str]:
+        view = row.view or self.view
+        measured = {metric.name for metric in view.metrics}
+        for metric in self.metrics:
+            if metric.name not in measured:
+                yield f"the view gives no metric {metric.name!r}; it gives {', '.join(sorted(measured))}"
+        labels = [dataset.label for dataset in self.datasets]
+        for label, values in row.published.items():
+            if label not in labels:
+                yield f"published values for {label!r}; this table has the data sets {', '.join(labels)}"
+            for name, value in values.items():
+                if name not in {metric.name for metric in self.metrics}:
+                    yield f"published value for {name!r}, which is no metric of this table"
+                elif not 0 <= value <= 1:
+                    yield f"published {name} {value} is not a fraction; write 0.942 for 94.2 %"
+        for dataset in self.datasets:
+            try:
+                self.config(row, dataset).resolve_embeddings(view.embeddings)
+            except ValueError as error:
+                yield str(error)
+                return  # the same fault would come once a data set
+
+    def config(self, row: Row, dataset: Dataset, seed: int | None = None) -> TrainingConfig:
+        """Give the config behind one cell."""
+        changes = {**dataset.changes, **row.changes}
+        return apply_changes(self.base, changes if seed is None else {**changes, "seed": seed})
+
+
+# -- searches ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class FloatRange:
+    """Real numbers in [low, high]; `log` searches their logarithm."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def samples(self) -> tuple[Any, ...]:
+        """Values that a declaration is tried with."""
+        return (self.low, self.high)
+
+
+@dataclass(frozen=True)
+class IntRange:
+    """Whole numbers low, low + step, … up to high."""
+
+    low: int
+    high: int
+    step: int = 1
+
+    def samples(self) -> tuple[Any, ...]:
+        """Values that a declaration is tried with."""
+        return (self.low, self.high)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several values without an order."""
+
+    values: tuple[str | int | float | bool | None, ...]
+
+    def samples(self) -> tuple[Any, ...]:
+        """Values that a declaration is tried with."""
+        return self.values
+
+
+Range = FloatRange | IntRange | Choice
+
+
+@dataclass(frozen=True)
+class When:
+    """A range that is searched only where another parameter has one of certain values."""
+
+    path: str
+    values: tuple[Any, ...]
+    range: Range
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What a search makes better: one metric of one view on the `val` split."""
+
+    metric: Metric
+    view: EvaluationView
+
+    def __post_init__(self) -> None:
+        """Refuse to look at `test`."""
+        if self.view.split != "val":
+            raise ValueError(
+                f"Objective: the view uses split={self.view.split!r}; a search may only see 'val'. "
+                "Add EvaluationView(split='val')."
+            )
+
+
+@dataclass(frozen=True)
+class Search:
+    """Ranges on the paths of a config instead of rows, and the table of what was found.
+
+    Attributes:
+        name: letters, digits and underscores.
+        caption: of the table that sets the found config beside the declared one on `test`.
+        base: the config that the search varies; it is the first trial.
+        dataset: the data set it searches on.
+        space: dotted path -> range, or `When` for a conditional range.
+        objective: what is made better.
+        num_trials: trainings to make; suggestions answered from the store do not count.
+        view: how the table measures, on `test`.
+        metrics: columns of the table.
+        search_changes: apply while searching only, such as holding identities out of training.
+        sampler: Optuna's sampler.
+        pruner: stops hopeless trials early; None lets every trial end.
+        sampler_seed: of the sampler.
+    """
+
+    name: str
+    caption: str
+    base: TrainingConfig
+    dataset: Dataset
+    space: Mapping[str, Range | When]
+    objective: Objective
+    num_trials: int
+    view: EvaluationView
+    metrics: Sequence[Metric]
+    search_changes: Changes = field(default_factory=dict[str, Any])
+    sampler: Literal["tpe", "random", "gp", "qmc"] = "tpe"
+    pruner: Literal["median", "hyperband"] | None = None
+    sampler_seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Find every fault, and build the config at both ends of each range."""
+        faults = _name_faults(self.name)
+        if self.num_trials < 1:
+            faults.append(f"num_trials is {self.num_trials}; a search needs at least one trial")
+        if not self.space:
+            faults.append("the space is empty; name at least one path and its range")
+        for path, declared in self.space.items():
+            faults += self._range_faults(path, declared)
+        _raise_all(f"Search {self.name!r}", faults)
+
+    def _range_faults(self, path: str, declared: Range | When) -> Iterator[str]:
+        extra: dict[str, Any] = {}
+        if isinstance(declared, When):
+            if declared.path not in self.space:
+                yield f"{path} depends on {declared.path}, which is not in the space"
+                return
+            extra = {declared.path: declared.values[0]}
+            declared = declared.range
+        if not isinstance(declared, Choice) and declared.low > declared.high:
+            yield f"{path}: low {declared.low} is above high {declared.high}"
+            return
+        for value in declared.samples():
+            try:
+                config = self.trial_config({**extra, path: value})
+                config.resolve_embeddings(self.objective.view.embeddings)
+            except ValueError as error:
+                yield f"{path} = {value!r}: {error}"
+
+    def trial_config(self, params: Changes) -> TrainingConfig:
+        """Give the config of one trial of the search."""
+        return apply_changes(self.base, {**self.dataset.changes, **self.search_changes, **params})
+
+    def table(self, best: Changes | None) -> Ablation:
+        """Give the table of the search; without a best yet, only the declared config stands in it."""
+        rows = [Row("declared")]
+        if best is not None:
+            rows.append(Row(f"best of {self.num_trials} trials", best))
+        return Ablation(
+            self.name,
+            self.caption,
+            self.base,
+            [self.dataset],
+            rows,
+            self.view,
+            self.metrics,
+            stub_head="config",
+        )
+
+
+@dataclass(frozen=True)
+class Study:
+    """What one file in `search_spaces/` declares.
+
+    Attributes:
+        name: that of its file.
+        title: one line for lists and captions.
+        source: the paper.
+        seeds: every cell is the mean over them.
+        ablations: tables to fill.
+        searches: searches to make, each with its table.
+    """
+
+    name: str
+    title: str
+    source: str
+    seeds: Sequence[int]
+    ablations: Sequence[Ablation] = ()
+    searches: Sequence[Search] = ()
+
+    def __post_init__(self) -> None:
+        """Find every fault."""
+        faults = _name_faults(self.name)
+        faults += _duplicates("table name", [part.name for part in (*self.ablations, *self.searches)])
+        faults += _duplicates("seed", [str(seed) for seed in self.seeds])
+        faults += [] if self.seeds else ["a study needs at least one seed"]
+        faults += [] if self.ablations or self.searches else ["a study needs an ablation or a search"]
+        _raise_all(f"Study {self.name!r}", faults)
+
+    def with_seeds(self, seeds: Sequence[int]) -> Study:
+        """Give the same study over other seeds."""
+        return replace(self, seeds=tuple(seeds))
+
+
+# -- finding studies -----------------------------------------------------------------------------
+
+
+def study_names(package: str = "search_spaces") -> list[str]:
+    """List the studies: the files of the package."""
+    folder = importlib.import_module(package)
+    return sorted(module.name for module in pkgutil.iter_modules(folder.__path__))
+
+
+def load_study(name: str, profile: Profile, package: str = "search_spaces") -> Study:
+    """Build the study that a file declares with its function `make_study(profile)`.
+
+    Raises:
+        ValueError: there is no such file (the nearest is suggested), or the declaration is refused.
+    """
+    names = study_names(package)
+    if name not in names:
+        nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+        hint = f"Did you mean {nearest[0]!r}? " if nearest else ""
+        raise ValueError(f"There is no study {name!r}. {hint}Studies: {', '.join(names) or 'none'}.")
+    module = importlib.import_module(f"{package}.{name}")
+    if not hasattr(module, "make_study"):
+        raise ValueError(f"{package}/{name}.py declares no study; define make_study(profile) -> Study in it.")
+    study = module.make_study(profile)
+    if not isinstance(study, Study) or study.name != name:
+        raise ValueError(f"{package}/{name}.py: make_study must return a Study named {name!r}")
+    return study
+
+
+# -- faults --------------------------------------------------------------------------------------
+
+
+def full_label(row: Row) -> str:
+    """Name a row within its table, its group in front."""
+    return f"{row.group} / {row.label}" if row.group else row.label
+
+
+def _name_faults(name: str) -> list[str]:
+    if re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        return []
+    return [f"the name {name!r} becomes a file name: small letters, digits and underscores only"]
+
+
+def _duplicates(what: str, labels: Iterable[str]) -> list[str]:
+    seen: set[str] = set()
+    return [f"{what} {label!r} is given twice" for label in labels if label in seen or seen.add(label)]
+
+
+def _raise_all(subject: str, faults: Iterable[str]) -> None:
+    faults = list(faults)
+    if faults:
+        raise ValueError(f"{subject} is refused:\n" + "\n".join(f"  - {fault}" for fault in faults))

@@ -1,0 +1,1 @@
+"""Which experiments: one file a study, declarations only."""

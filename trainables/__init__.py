@@ -1,0 +1,1 @@
+"""How a method is trained and measured; one file a paper."""

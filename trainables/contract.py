@@ -1,0 +1,309 @@
+"""What a method promises to the rest of the system: its config, its views, its metrics, its verbs.
+
+This is the one module of `trainables` that the orchestrator and the reports may import. It holds
+no tensor and imports no torch, so that a plan can be made on a machine that could not train it.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, ClassVar, Literal, Protocol
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, field_validator
+
+Split = Literal["val", "test"]
+
+
+class FrozenModel(BaseModel):
+    """A value: immutable, and refusing every field that it does not declare."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One measured quantity: how it is named in records and how it is printed.
+
+    Attributes:
+        name: key in records and published numbers, such as `map`.
+        label: column head in a table, such as `mAP`.
+        higher_is_better: decides which value is set in bold.
+        digits: digits behind the decimal point in print.
+        is_fraction: stored in [0, 1] and printed in percent.
+    """
+
+    name: str
+    label: str
+    higher_is_better: bool = True
+    digits: int = 1
+    is_fraction: bool = True
+
+
+MAP = Metric("map", "mAP")
+RANK1 = Metric("rank1", "Rank-1")
+RANK5 = Metric("rank5", "Rank-5")
+RANK10 = Metric("rank10", "Rank-10")
+MINP = Metric("minp", "mINP")
+RETRIEVAL_METRICS: tuple[Metric, ...] = (MAP, RANK1, RANK5, RANK10, MINP)
+
+
+class Reranking(FrozenModel):
+    """k-reciprocal re-ranking (Zhong et al., CVPR 2017, Sec. 3) and its three constants."""
+
+    k1: int = 20
+    k2: int = 6
+    original_distance_weight: float = 0.3
+
+
+class EvaluationView(FrozenModel):
+    """One way to measure trained weights by retrieval. A view never causes a training.
+
+    Attributes:
+        split: `val` while searching, `test` for tables only.
+        embeddings: names, or names of groups, that the config offers; joined in the config's order,
+            then normalised once as a whole.
+        query: one image a query, or the mean of all images a query's person has under its camera.
+        distance: `cosine` is 1 - cos, `euclidean` the plain (not squared) distance.
+        flip: average the embeddings of an image and of its mirror image.
+        reranking: None is off.
+    """
+
+    split: Split = "test"
+    embeddings: tuple[str, ...] = ("all",)
+    query: Literal["single", "multiple"] = "single"
+    distance: Literal["cosine", "euclidean"] = "cosine"
+    flip: bool = False
+    reranking: Reranking | None = None
+
+    @field_validator("embeddings")
+    @classmethod
+    def _name_at_least_one(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if not names or len(set(names)) != len(names):
+            raise ValueError(f"a view joins one or more different embeddings, got {list(names)}")
+        return names
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What measuring this view gives."""
+        return RETRIEVAL_METRICS
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Settings of one machine that cannot change a weight, and so are in no identity.
+
+    Attributes:
+        data_root: folder that holds the published data sets; None where only embedded data is used.
+        cache_dir: where this machine keeps decoded images; shared by its trainings.
+        device: `cpu` or `cuda`.
+        checkpoint_every_s: longest time of training that a crash may cost.
+    """
+
+    data_root: str | None
+    cache_dir: str
+    device: Literal["cpu", "cuda"] = "cpu"
+    checkpoint_every_s: float = 60.0
+
+
+@dataclass(frozen=True)
+class DatasetFacts:
+    """What a plan and a caption need to know of a data set that was found on disk.
+
+    Attributes:
+        name: as configs name it, such as `market1501`.
+        label: as papers print it, such as `Market-1501`.
+        fingerprint: SHA-256 over the relative names and sizes of its files; part of every training id.
+        is_demo: numbers on it are not comparable with any paper.
+        num_images: images by split.
+        warnings: what differs from the published data set, one sentence each.
+    """
+
+    name: str
+    label: str
+    fingerprint: str
+    is_demo: bool
+    num_images: Mapping[str, int]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """Progress of a training at the end of an epoch.
+
+    Attributes:
+        epoch: epochs completed, from 1 on.
+        num_epochs: epochs of the whole training.
+        metrics: means over the epoch, `loss` among them.
+        wall_s: time the epoch took on this machine.
+    """
+
+    epoch: int
+    num_epochs: int
+    metrics: Mapping[str, float]
+    wall_s: float
+
+
+class CheckpointFolder(Protocol):
+    """Where one training keeps its state. Writing is atomic: a reader sees all of a file or none."""
+
+    def exists(self, name: str) -> bool:
+        """Say whether a complete file of that name is there."""
+        ...
+
+    def open_to_read(self, name: str) -> AbstractContextManager[BinaryIO]:
+        """Open a complete file."""
+        ...
+
+    def open_to_write(self, name: str) -> AbstractContextManager[BinaryIO]:
+        """Open a file that appears under its name only when the context ends without error."""
+        ...
+
+
+RESUME_CHECKPOINT = "resume.pt"
+"""Everything that continuing needs: weights, optimizer, schedule, scaler, sampler, generators."""
+FINAL_CHECKPOINT = "final.pt"
+"""The weights of the last epoch; what views added later are measured on."""
+
+
+class TrainingStopped(Exception):
+    """A training was asked to stop; its resume checkpoint is written."""
+
+
+@dataclass(frozen=True)
+class FitHooks:
+    """How a training talks to whoever runs it.
+
+    Attributes:
+        on_epoch: called when an epoch ends, before a checkpoint that counts it is written, so that no
+            report is lost by a crash; an epoch repeated after one reports the same again. Gets the
+            network too, to measure it between epochs. It may raise `TrainingStopped`.
+        should_stop: asked every step; when true the training writes its checkpoint and raises
+            `TrainingStopped`.
+    """
+
+    on_epoch: Callable[[EpochReport, Any], None] = lambda report, network: None
+    should_stop: Callable[[], bool] = lambda: False
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """The images of one side of a retrieval: N of them.
+
+    Attributes:
+        names: relative paths, (N,).
+        pids: -1 is junk, 0 a distractor, (N,) int64.
+        camids: (N,) int64.
+        embeddings: by name, float32 (N, D), not normalised.
+        flipped_embeddings: the same for mirror images; empty where no view asked for them.
+    """
+
+    names: tuple[str, ...]
+    pids: np.ndarray
+    camids: np.ndarray
+    embeddings: Mapping[str, np.ndarray]
+    flipped_embeddings: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What a trained network says of one split; every view of that split is measured from it."""
+
+    split: Split
+    query: ImageSet
+    gallery: ImageSet
+
+
+@dataclass(frozen=True)
+class ViewResult:
+    """A view measured: its metrics (fractions) and the columns of its per-query table, (Q,) each."""
+
+    metrics: Mapping[str, float]
+    per_query: Mapping[str, np.ndarray]
+
+
+class Trainable(Protocol):
+    """A method, ready to be run. Stateless: everything it needs is in its arguments."""
+
+    def describe_data(self, config: Any, runtime: Runtime) -> DatasetFacts:
+        """Find the config's data set. Raises ValueError naming folders expected and found."""
+        ...
+
+    def prepare_data(self, config: Any, runtime: Runtime) -> None:
+        """Decode every image once into this machine's cache; ValueError names unreadable ones."""
+        ...
+
+    def fit(self, config: Any, runtime: Runtime, checkpoints: CheckpointFolder, hooks: FitHooks) -> Any:
+        """Train from the last checkpoint, or from the start; returns the trained network."""
+        ...
+
+    def load(self, config: Any, runtime: Runtime, checkpoints: CheckpointFolder) -> Any:
+        """Read the final checkpoint back into a network."""
+        ...
+
+    def extract(self, config: Any, runtime: Runtime, network: Any, split: Split, *, flip: bool) -> Extraction:
+        """Embed every image of a split, in inference mode, without changing the network."""
+        ...
+
+    def measure(self, config: Any, extraction: Extraction, view: EvaluationView) -> ViewResult:
+        """Measure one view from an extraction of its split."""
+        ...
+
+    def check(self, config: Any) -> None:
+        """Make one optimisation step on tiny random inputs; raises what a training would raise."""
+        ...
+
+
+class TrainingConfig(FrozenModel, abc.ABC):
+    """Everything that changes the weights of one training, and nothing else.
+
+    A method subclasses it, names itself in METHOD, and raises VERSION whenever its code changes what
+    an equal config would train to. A component that can be off is an optional field, and None is the
+    only spelling of off.
+    """
+
+    METHOD: ClassVar[str]
+    VERSION: ClassVar[int]
+
+    seed: int = 0
+
+    @abc.abstractmethod
+    def make_trainable(self) -> Trainable:
+        """Give the method that this config configures."""
+
+    @property
+    @abc.abstractmethod
+    def dataset(self) -> str:
+        """Name of the data set it trains and is measured on."""
+
+    @property
+    @abc.abstractmethod
+    def num_epochs(self) -> int:
+        """Length of the whole training."""
+
+    @abc.abstractmethod
+    def embedding_widths(self) -> dict[str, int]:
+        """Name the embeddings offered under this configuration, with their widths, in joining order."""
+
+    @abc.abstractmethod
+    def embedding_groups(self) -> dict[str, tuple[str, ...]]:
+        """Name the groups a view may ask for; `all` is always one."""
+
+    def resolve_embeddings(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Spell out groups and put the embeddings of a view into joining order.
+
+        Raises:
+            ValueError: a name is neither an embedding nor a group of this configuration.
+        """
+        widths, groups = self.embedding_widths(), self.embedding_groups()
+        unknown = [name for name in names if name not in widths and name not in groups]
+        if unknown:
+            raise ValueError(
+                f"{self.METHOD} offers no embedding {', '.join(map(repr, unknown))} "
+                f"under this configuration; it offers {', '.join(widths)} and the groups {', '.join(groups)}"
+            )
+        chosen = {member for name in names for member in groups.get(name, (name,))}
+        return tuple(name for name in widths if name in chosen)
