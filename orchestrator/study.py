@@ -327,6 +327,10 @@ class FloatRange:
     high: float
     log: bool = False
 
+    def contains(self, value: Any) -> bool:
+        """Say whether a value can be suggested."""
+        return self.low <= value <= self.high
+
     def samples(self) -> tuple[Any, ...]:
         """Values that a declaration is tried with."""
         return (self.low, self.high)
@@ -340,6 +344,10 @@ class IntRange:
     high: int
     step: int = 1
 
+    def contains(self, value: Any) -> bool:
+        """Say whether a value can be suggested."""
+        return self.low <= value <= self.high and (value - self.low) % self.step == 0
+
     def samples(self) -> tuple[Any, ...]:
         """Values that a declaration is tried with."""
         return (self.low, self.high)
@@ -350,6 +358,10 @@ class Choice:
     """One of several values without an order."""
 
     values: tuple[str | int | float | bool | None, ...]
+
+    def contains(self, value: Any) -> bool:
+        """Say whether a value can be suggested."""
+        return value in self.values
 
     def samples(self) -> tuple[Any, ...]:
         """Values that a declaration is tried with."""
@@ -427,7 +439,26 @@ class Search:
             faults.append("the space is empty; name at least one path and its range")
         for path, declared in self.space.items():
             faults += self._range_faults(path, declared)
+        if not faults:
+            faults += self._declared_faults()
         _raise_all(f"Search {self.name!r}", faults)
+
+    def declared_params(self) -> dict[str, Any]:
+        """Give the declared config's own values on the searched paths: the first trial."""
+        declared = self.trial_config({})
+        values = {path: value_at(declared, path) for path in self.space}
+        return {
+            path: value
+            for path, value in values.items()
+            if not isinstance(when := self.space[path], When) or values.get(when.path) in when.values
+        }
+
+    def _declared_faults(self) -> Iterator[str]:
+        for path, value in self.declared_params().items():
+            declared = self.space[path]
+            searched = declared.range if isinstance(declared, When) else declared
+            if not searched.contains(value):
+                yield f"{path}: the declared {value!r} is the first trial, and lies outside {searched}"
 
     def _range_faults(self, path: str, declared: Range | When) -> Iterator[str]:
         extra: dict[str, Any] = {}

@@ -1,0 +1,121 @@
+"""What runs next: planned trainings first, then whatever the searches suggest, then what they found.
+
+The queue is the one place that knows which trainings are running, so that no training runs twice at a
+time, whoever asks for it: a second request waits, and then finds the first one's record.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from orchestrator.plan import PlannedTraining
+from orchestrator.trial import Outcome, Progress, Work
+
+
+class WorkSource(Protocol):
+    """Suggests work of its own and learns from its outcome; a search is one."""
+
+    def next_work(self) -> Work | None:
+        """Give the next suggestion, or None when there is none now."""
+        ...
+
+    def is_finished(self) -> bool:
+        """Say whether there will be no further suggestion."""
+        ...
+
+    def on_progress(self, work: Work, progress: Progress) -> bool:
+        """Learn of an epoch; true ends the training early."""
+        ...
+
+    def on_end(self, work: Work, outcome: Outcome) -> None:
+        """Learn how a suggestion of this source ended."""
+        ...
+
+
+class WorkQueue:
+    """Hands out work to a backend, one training at most once at a time."""
+
+    def __init__(
+        self,
+        planned: Sequence[Work],
+        sources: Sequence[WorkSource] = (),
+        when_sources_end: Callable[[], Iterable[Work]] = lambda: (),
+    ) -> None:
+        """Queue the planned work.
+
+        Args:
+            planned: handed out first, in order.
+            sources: asked in order once no planned work is left.
+            when_sources_end: asked once for more work, after every source has ended.
+        """
+        self._planned = deque(planned)
+        self._sources = list(sources)
+        self._when_sources_end = when_sources_end
+        self._is_asked = not sources
+        self._running: dict[str, WorkSource | None] = {}
+        self._waiting: list[tuple[Work, WorkSource | None]] = []
+        self._is_stopping = False
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the sweep was asked to end."""
+        return self._is_stopping
+
+    def stop(self) -> None:
+        """Hand out nothing more; what runs is asked by the backend to save its state."""
+        self._is_stopping = True
+
+    def next_work(self) -> Work | None:
+        """Give the next work, or None when there is none now."""
+        if self._is_stopping:
+            return None
+        for index, (work, source) in enumerate(self._waiting):
+            if work.training_id not in self._running:
+                del self._waiting[index]
+                return self._start(work, source)
+        while self._planned:
+            if (started := self._start(self._planned.popleft(), None)) is not None:
+                return started
+        for source in self._sources:
+            while (work := source.next_work()) is not None:
+                if (started := self._start(work, source)) is not None:
+                    return started
+        if not self._is_asked and not self._running and all(source.is_finished() for source in self._sources):
+            self._is_asked = True
+            self._planned.extend(self._when_sources_end())
+            return self.next_work()
+        return None
+
+    def _start(self, work: Work, source: WorkSource | None) -> Work | None:
+        if work.training_id in self._running:
+            self._waiting.append((work, source))
+            return None
+        self._running[work.training_id] = source
+        return work
+
+    def is_finished(self) -> bool:
+        """Say whether no further work will come."""
+        if self._is_stopping:
+            return True
+        is_empty = not (self._planned or self._waiting or self._running)
+        return is_empty and self._is_asked and all(source.is_finished() for source in self._sources)
+
+    def on_progress(self, work: Work, progress: Progress) -> bool:
+        """Tell the source of a running work of an epoch; true ends the training early."""
+        source = self._running.get(work.training_id)
+        return source is not None and source.on_progress(work, progress)
+
+    def on_end(self, work: Work, outcome: Outcome) -> None:
+        """Take a work off the running ones and tell its source."""
+        source = self._running.pop(work.training_id, None)
+        if source is not None:
+            source.on_end(work, outcome)
+
+
+def planned_work(training: PlannedTraining) -> Work:
+    """Turn a planned training into work."""
+    return Work(
+        training.training_id, training.config, training.data, training.views, training.label, training.study
+    )

@@ -1,0 +1,128 @@
+"""A method without a network, for tests of everything around training: fast, exact, and able to go wrong."""
+
+import json
+import os
+import signal
+import time
+
+import numpy as np
+
+from trainables.contract import (
+    FINAL_CHECKPOINT,
+    RESUME_CHECKPOINT,
+    DatasetFacts,
+    EpochReport,
+    Extraction,
+    FrozenModel,
+    ImageSet,
+    TrainingConfig,
+    TrainingStopped,
+    ViewResult,
+)
+
+
+class ToyAttention(FrozenModel):
+    num_attentions: int = 2
+    guidance: bool = True
+
+
+class ToyNetwork(FrozenModel):
+    embedding_size: int = 4
+    attention: ToyAttention | None = ToyAttention()
+
+
+class ToyConfig(TrainingConfig):
+    """Its weight walks to `learning_rate` by steps that its seed decides."""
+
+    METHOD = "toy"
+    VERSION = 1
+
+    data_name: str = "toyset"
+    learning_rate: float = 0.1
+    network: ToyNetwork = ToyNetwork()
+    epochs: int = 3
+    epoch_s: float = 0.0
+    fails_at_epoch: int | None = None
+    kills_worker_once_at: str | None = None
+    """A path: the worker kills itself at epoch 2 unless this file exists, which it makes first."""
+
+    def make_trainable(self):
+        return ToyTrainable()
+
+    @property
+    def dataset(self):
+        return self.data_name
+
+    @property
+    def num_epochs(self):
+        return self.epochs
+
+    def embedding_widths(self):
+        widths = {"global": self.network.embedding_size}
+        return widths | ({"attended": 2} if self.network.attention else {})
+
+    def embedding_groups(self):
+        return {"all": tuple(self.embedding_widths())}
+
+
+class ToyTrainable:
+    """Implements `trainables.contract.Trainable`."""
+
+    def describe_data(self, config, runtime):
+        if config.data_name == "absent":
+            raise ValueError("data set 'absent' is not there; expected toyset/, found nothing")
+        return DatasetFacts(config.data_name, config.data_name.title(), "f" * 64, True, {"train": 10})
+
+    def prepare_data(self, config, runtime):
+        if config.data_name == "corrupt":
+            raise ValueError("unreadable image corrupt/0001_c1s1_000001_00.jpg: truncated")
+
+    def fit(self, config, runtime, checkpoints, hooks):
+        state = {"epoch": 0, "weight": 0.0}
+        if checkpoints.exists(RESUME_CHECKPOINT):
+            with checkpoints.open_to_read(RESUME_CHECKPOINT) as file:
+                state = json.loads(file.read())
+        while state["epoch"] < config.epochs:
+            started_s = time.monotonic()
+            while time.monotonic() - started_s < config.epoch_s:
+                if hooks.should_stop():
+                    self._save(state, checkpoints, RESUME_CHECKPOINT)
+                    raise TrainingStopped
+                time.sleep(0.02)
+            epoch = state["epoch"] + 1
+            if config.fails_at_epoch == epoch:
+                raise RuntimeError(f"loss is nan at epoch {epoch}")
+            if config.kills_worker_once_at and epoch == 2 and not os.path.exists(config.kills_worker_once_at):
+                open(config.kills_worker_once_at, "w").close()
+                os.kill(os.getpid(), signal.SIGKILL)
+            step = np.random.default_rng([config.seed, epoch]).normal(0, 0.01)
+            state = {"epoch": epoch, "weight": 0.5 * (state["weight"] + config.learning_rate) + step}
+            loss = abs(state["weight"] - config.learning_rate)
+            hooks.on_epoch(EpochReport(epoch, config.epochs, {"loss": loss}, config.epoch_s), state["weight"])
+            self._save(state, checkpoints, RESUME_CHECKPOINT)
+        self._save(state, checkpoints, FINAL_CHECKPOINT)
+        return state["weight"]
+
+    @staticmethod
+    def _save(state, checkpoints, name):
+        with checkpoints.open_to_write(name) as file:
+            file.write(json.dumps(state).encode())
+
+    def load(self, config, runtime, checkpoints):
+        with checkpoints.open_to_read(FINAL_CHECKPOINT) as file:
+            return json.loads(file.read())["weight"]
+
+    def extract(self, config, runtime, network, split, *, flip):
+        side = ImageSet(("a.jpg",), np.array([1]), np.array([1]), {"global": np.array([[network]])})
+        return Extraction(split, side, side)
+
+    def measure(self, config, extraction, view):
+        weight = float(extraction.query.embeddings["global"][0, 0])
+        bonus = 0.01 * len(config.resolve_embeddings(view.embeddings)) + (0.02 if view.flip else 0.0)
+        value = min(1.0, 0.5 + weight + bonus)
+        metrics = {"map": value, "rank1": value, "rank5": value, "rank10": value, "minp": value / 2}
+        return ViewResult(metrics, {"average_precision": np.array([value])})
+
+    def check(self, config):
+        if config.learning_rate < 0:
+            raise ValueError("learning_rate is negative")
