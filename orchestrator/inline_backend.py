@@ -13,6 +13,10 @@ from trainables.contract import Runtime
 class InlineBackend:
     """The simplest backend: no second process, no retries."""
 
+    def num_slots(self) -> int:
+        """One training at a time."""
+        return 1
+
     def run(self, queue: WorkQueue, listeners: Sequence[Listener], store: Store, runtime: Runtime) -> None:
         """Run until the queue is finished or told to stop."""
         while (work := queue.next_work()) is not None:

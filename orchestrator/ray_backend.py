@@ -27,6 +27,7 @@ from ray.tune.experiment import Trial
 from ray.tune.search import Searcher
 
 from orchestrator.records import FailureRecord, Store, now
+from orchestrator.settings import Settings
 from orchestrator.trial import Listener, Outcome, Progress, Pruned, TrialHooks, Work, run_trial
 from orchestrator.work_queue import WorkQueue
 from trainables.contract import Runtime
@@ -35,7 +36,8 @@ STOP_POLL_S = 1.0
 """How often a running training asks whether the sweep is ending."""
 
 MAX_PENDING_TRIALS = 64
-"""Trials offered to the cluster beyond the running ones, so that an autoscaler sees the demand."""
+"""Trials offered to the cluster beyond the running ones: an autoscaler sees the demand, and Tune keeps as
+many workers warm as there are trials waiting."""
 
 KV_NAMESPACE = b"tablewright"
 
@@ -60,14 +62,6 @@ class Resources:
 
     cpus: float = 1.0
     gpus: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Refuse what Ray would refuse with an obscure message."""
-        if self.gpus < 0 or (self.gpus > 1 and self.gpus != int(self.gpus)):
-            raise ValueError(
-                f"--gpus-per-training is {self.gpus}; a training takes a fraction of one GPU (0 < f <= 1), "
-                "a whole number of them, or 0 for none"
-            )
 
 
 class _Payload:
@@ -139,7 +133,14 @@ def _attempt(config: dict[str, Any], *, sweep: str, store_url: str, runtime: Run
     tune.report({"outcome": pickle.dumps(outcome)})
 
 
-class _QueueSearcher(Searcher):
+class _NotSaved:
+    """Left out of the snapshots that Tune takes of its driver; the store is the state."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class _QueueSearcher(_NotSaved, Searcher):
     """Lets Tune draw its trials from the queue."""
 
     def __init__(self, queue: WorkQueue) -> None:
@@ -164,7 +165,7 @@ class _QueueSearcher(Searcher):
         """Nothing: the store is the state."""
 
 
-class _Bridge(tune.Callback):
+class _Bridge(_NotSaved, tune.Callback):
     """Turns Tune's events into the queue's and the listeners'."""
 
     def __init__(
@@ -251,6 +252,17 @@ class RayBackend:
         self._max_concurrent = max_concurrent
         self._max_lost_workers = max_lost_workers
 
+    def num_slots(self) -> int:
+        """Count the trainings that fit at a time, on the cluster as it is now; at least one."""
+        if self._max_concurrent is not None:
+            return self._max_concurrent
+        if not ray.is_initialized():
+            return 1
+        resources, has = self._resources or default_resources(), ray.cluster_resources()
+        fits = [has.get("CPU", 0) / resources.cpus] if resources.cpus else []
+        fits += [has.get("GPU", 0) / resources.gpus] if resources.gpus else []
+        return max(1, int(min(fits, default=1)))
+
     def run(self, queue: WorkQueue, listeners: Sequence[Listener], store: Store, runtime: Runtime) -> None:
         """Run until the queue is finished, or told to stop and every running training has saved its state.
 
@@ -258,8 +270,7 @@ class RayBackend:
             ValueError: the cluster has not what one training takes.
         """
         os.environ.update({name: os.environ.get(name, value) for name, value in TUNE_ENVIRONMENT.items()})
-        slots = "1" if self._address is None else str(MAX_PENDING_TRIALS)
-        os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", slots)
+        os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", str(MAX_PENDING_TRIALS))
         logging.getLogger("ray").setLevel(logging.ERROR)
         is_ours = not ray.is_initialized()
         if is_ours:
@@ -315,3 +326,13 @@ def default_resources() -> Resources:
     """One CPU a training, and one GPU where the connected cluster has any."""
     has_gpus = ray.cluster_resources().get("GPU", 0) > 0
     return Resources(gpus=1.0 if has_gpus else 0.0)
+
+
+def make_backend(settings: Settings) -> RayBackend:
+    """Give the backend that the command line asks for."""
+    gpus = settings.gpus_per_training
+    return RayBackend(
+        address=settings.address,
+        resources=None if gpus is None else Resources(gpus=gpus),
+        max_concurrent=settings.max_concurrent,
+    )

@@ -22,6 +22,10 @@ from trainables.contract import DatasetFacts, Runtime, TrainingConfig
 class Backend(Protocol):
     """Where work runs."""
 
+    def num_slots(self) -> int:
+        """Count the trainings that fit at a time; while `run` runs, on the cluster as it is."""
+        ...
+
     def run(self, queue: WorkQueue, listeners: Sequence[Listener], store: Store, runtime: Runtime) -> None:
         """Run until the queue is finished or told to stop."""
         ...
@@ -61,7 +65,7 @@ def plan_with_found(studies: Sequence[Study], store: Store, runtime: Runtime, se
     describe = describe_with(runtime)
     if not any(study.searches for study in studies):
         return make_plan(studies, describe)
-    sources = _open_searches(studies, describe, store, search_storage, max_open=0)
+    sources = _open_searches(studies, describe, store, search_storage, max_open=lambda: 0)
     return make_plan(studies, describe, _found(sources))
 
 
@@ -72,7 +76,6 @@ def run_sweep(
     runtime: Runtime,
     backend: Backend,
     search_storage: str,
-    max_open_suggestions: int,
     listeners: Callable[[Plan, Sequence[TrainingStatus]], Iterable[Listener]],
 ) -> SweepResult:
     """Train and measure what the studies' tables need and the store has not.
@@ -83,7 +86,6 @@ def run_sweep(
         runtime: settings of this machine.
         backend: where trainings run.
         search_storage: URL of Optuna's database.
-        max_open_suggestions: of each search at a time.
         listeners: made once the plan is known, before anything trains.
 
     Raises:
@@ -94,7 +96,7 @@ def run_sweep(
     statuses = read_status(plan, store)
     remaining = [planned_work(status.training) for status in statuses if status.state != "done"]
     storage = open_storage(search_storage)
-    sources = _open_searches(studies, describe, store, search_storage, max_open_suggestions)
+    sources = _open_searches(studies, describe, store, search_storage, backend.num_slots)
     needed = [work.config for work in remaining]
     needed += [source.search.trial_config({}) for source in sources.values() if not source.is_finished()]
     _prepare(needed, runtime)
@@ -115,7 +117,11 @@ def run_sweep(
 
 
 def _open_searches(
-    studies: Sequence[Study], describe: DescribeData, store: Store, search_storage: str, max_open: int
+    studies: Sequence[Study],
+    describe: DescribeData,
+    store: Store,
+    search_storage: str,
+    max_open: Callable[[], int],
 ) -> dict[tuple[str, str], SearchSource]:
     if not any(study.searches for study in studies):
         return {}

@@ -13,7 +13,7 @@ from __future__ import annotations
 import types
 import typing
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, cast
 
 import optuna
@@ -134,7 +134,7 @@ class SearchSource:
         store: Store,
         storage: BaseStorage,
         *,
-        max_open: int,
+        max_open: Callable[[], int],
     ) -> None:
         """Open the search and take up what an earlier run left open.
 
@@ -144,7 +144,8 @@ class SearchSource:
             describe_data: finds a config's data set.
             store: keeps every suggestion.
             storage: Optuna's, from `open_storage`.
-            max_open: suggestions that may be open at a time; a sampler learns nothing from open ones.
+            max_open: gives how many suggestions may be open at a time; a sampler learns nothing from
+                open ones.
         """
         self.search = search
         self._study_name = study
@@ -167,7 +168,7 @@ class SearchSource:
             work = self._work(self._trials[number])
             if not self._is_answered(number, work):
                 return work
-        while len(self._open) < self._max_open and not self._is_spent():
+        while len(self._open) < self._max_open() and not self._is_spent():
             number = self._suggest()
             if number is None:
                 continue

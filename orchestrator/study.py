@@ -7,14 +7,17 @@ Every fault of a declaration is found when it is built, and all of them are told
 
 from __future__ import annotations
 
+import ast
 import difflib
 import importlib
+import importlib.util
 import itertools
 import pkgutil
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -540,6 +543,22 @@ def study_names(package: str = "search_spaces") -> list[str]:
     """List the studies: the files of the package."""
     folder = importlib.import_module(package)
     return sorted(module.name for module in pkgutil.iter_modules(folder.__path__))
+
+
+def study_titles(package: str = "search_spaces") -> list[tuple[str, str]]:
+    """List the studies with the first lines of their files' docstrings."""
+    titles: list[tuple[str, str]] = []
+    for name in study_names(package):
+        text = ast.get_docstring(ast.parse(_source_of(f"{package}.{name}"))) or ""
+        titles.append((name, text.partition("\n")[0]))
+    return titles
+
+
+def _source_of(module: str) -> str:
+    spec = importlib.util.find_spec(module)
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).read_text()
 
 
 def load_study(name: str, profile: Profile, package: str = "search_spaces") -> Study:

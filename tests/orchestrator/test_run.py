@@ -70,7 +70,6 @@ def sweep(tmp_path):
             runtime=Runtime(None, str(tmp_path / "cache")),
             backend=backend or InlineBackend(),
             search_storage=f"sqlite:///{tmp_path}/optuna.db",
-            max_open_suggestions=2,
             listeners=lambda plan, statuses: [events],
         )
         return result, events
@@ -133,7 +132,7 @@ def test_a_failure_is_recorded_and_the_sweep_goes_on(sweep):
     study = a_study([Row("bad", {"fails_at_epoch": 2}), Row("good")])
     result, events = sweep(study)
     assert not result.is_complete
-    assert ["failed", "done"] == [outcome.state for _, outcome in events.ended]
+    assert [outcome.state for _, outcome in events.ended] == ["failed", "done"]
     failure = sweep.store().training(events.started[0].training_id).failure()
     assert failure is not None
     assert failure.message == "RuntimeError: loss is nan at epoch 2"
@@ -162,7 +161,7 @@ def test_a_search_ends_in_a_table_on_test(sweep):
     result, _ = sweep(study)
     assert result.is_complete
     labels = [(cell.row, cell.seed) for cell in result.plan.cells]
-    assert [("declared", 0), ("best of 6 trials", 0), ("declared", 1), ("best of 6 trials", 1)] == labels
+    assert labels == [("declared", 0), ("best of 6 trials", 0), ("declared", 1), ("best of 6 trials", 1)]
     best = next(cell for cell in result.plan.cells if cell.row != "declared")
     assert result.plan.trainings[best.training_id].config.learning_rate > 0.1
 
@@ -187,14 +186,14 @@ def test_a_lost_search_storage_is_filled_from_the_store(sweep, tmp_path):
     storage = f"sqlite:///{tmp_path}/optuna.db"
     (name,) = [name for name in optuna.get_all_study_names(storage) if name.startswith("s/rate")]
     states = [trial.state.name for trial in optuna.load_study(study_name=name, storage=storage).trials]
-    assert ["COMPLETE"] * 6 == states
+    assert states == ["COMPLETE"] * 6
 
 
 def test_an_equal_suggestion_is_answered_from_the_store(sweep):
     """A space of two configs costs two trainings however many trials are asked for."""
     search = a_search(space={"learning_rate": Choice((0.1, 0.2))}, num_trials=5, sampler="random")
     _, events = sweep(Study("s", "S", "nowhere", (0,), searches=[search]))
-    assert 2 == len({work.training_id for work in events.started})
+    assert len({work.training_id for work in events.started}) == 2
 
 
 def test_a_pruned_trial_is_told_as_pruned(sweep, tmp_path):
@@ -218,13 +217,15 @@ def test_planned_rows_are_trials_of_an_optuna_study(sweep, tmp_path):
     """Each planned training is one complete trial with its row's values as parameters."""
     import optuna
 
-    study = a_study([Sweep("network.attention.num_attentions", (2, 4, 8)), Row("off", {"network.attention": None})])
+    study = a_study(
+        [Sweep("network.attention.num_attentions", (2, 4, 8)), Row("off", {"network.attention": None})]
+    )
     sweep(study)
     sweep(study)
     loaded = optuna.load_study(study_name="toy_study", storage=f"sqlite:///{tmp_path}/optuna.db")
     values = [trial.params.get("network.attention.num_attentions") for trial in loaded.trials]
-    assert [2, 4, 8, None] == values
-    assert ["on", "on", "on", "off"] == [trial.params["network.attention"] for trial in loaded.trials]
+    assert values == [2, 4, 8, None]
+    assert [trial.params["network.attention"] for trial in loaded.trials] == ["on", "on", "on", "off"]
 
 
 def test_a_stopped_sweep_goes_on_where_it_was(sweep):
@@ -246,4 +247,4 @@ def test_a_stopped_sweep_goes_on_where_it_was(sweep):
     training = events.started[0].training_id
     record = sweep.store().training(training).record()
     assert record is not None
-    assert [1, 2, 3, 4, 5] == [report.epoch for report in sweep.store().training(training).epochs()]
+    assert [report.epoch for report in sweep.store().training(training).epochs()] == [1, 2, 3, 4, 5]

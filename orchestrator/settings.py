@@ -1,0 +1,134 @@
+"""Where and how a sweep runs, as the command line or the environment says it; checked as a whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.records import Store
+from orchestrator.study import Profile, Study, load_study, study_names
+from trainables.contract import Runtime
+
+NO_TRACKING = "none"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that may be said without changing a number; a hyperparameter is never among it.
+
+    Attributes:
+        studies: names of files in `search_spaces/`.
+        profile: `demo` or `paper`; None is `paper` where a data root is given and `demo` otherwise.
+        data_root: folder that holds the data sets in their published layout.
+        store: folder or URL of the records.
+        cache_dir: this machine's decoded images.
+        address: of a running Ray cluster; None starts one on this machine.
+        tracking_uri: MLflow's; None is a database beside the records, `none` is no tracking.
+        search_storage: Optuna's database URL; None is a database beside the records.
+        seeds: comma-separated, instead of the studies' own.
+        gpus_per_training: a fraction, a whole number or 0; None is one where the cluster has GPUs.
+        max_concurrent: trainings at a time; None is as many as fit.
+    """
+
+    studies: tuple[str, ...]
+    profile: str | None = None
+    data_root: str | None = None
+    store: str = "runs"
+    cache_dir: str = "~/.cache/tablewright"
+    address: str | None = None
+    tracking_uri: str | None = None
+    search_storage: str | None = None
+    seeds: str | None = None
+    gpus_per_training: float | None = None
+    max_concurrent: int | None = None
+
+    def __post_init__(self) -> None:
+        """Find every fault that can be seen without opening anything."""
+        faults: list[str] = []
+        if self.profile is not None and self.profile not in set(Profile):
+            faults.append(f"--profile is {self.profile!r}; it is one of {', '.join(Profile)}")
+        if self.profile == Profile.PAPER and self.data_root is None:
+            faults.append("--profile paper needs the published data sets; name their folder with --data-root")
+        if self.data_root is not None and not Path(self.data_root).expanduser().is_dir():
+            faults.append(f"--data-root {self.data_root} is no folder; name the one that holds the data sets")
+        if self.seeds is not None and not self._is_list_of_numbers(self.seeds):
+            faults.append(
+                f"--seeds is {self.seeds!r}; write whole numbers with commas between, such as 0,1,2"
+            )
+        gpus = self.gpus_per_training
+        if gpus is not None and (gpus < 0 or (gpus > 1 and gpus != int(gpus))):
+            faults.append(
+                f"--gpus-per-training is {gpus}; a training takes a fraction of one GPU (0 < f <= 1), "
+                "a whole number of them, or 0 to train on the CPU"
+            )
+        if self.max_concurrent is not None and self.max_concurrent < 1:
+            faults.append(f"--max-concurrent is {self.max_concurrent}; it is 1 or more")
+        is_remote = "://" in self.store
+        for option, value in (
+            ("--tracking-uri", self.tracking_uri),
+            ("--search-storage", self.search_storage),
+        ):
+            if is_remote and value is None:
+                faults.append(f"the store {self.store} can hold no database; name one with {option}")
+        if faults:
+            raise ValueError("\n".join(faults))
+
+    @staticmethod
+    def _is_list_of_numbers(text: str) -> bool:
+        return all(part.strip().isdigit() for part in text.split(","))
+
+    @property
+    def effective_profile(self) -> Profile:
+        """The profile that is run."""
+        if self.profile is not None:
+            return Profile(self.profile)
+        return Profile.DEMO if self.data_root is None else Profile.PAPER
+
+    @property
+    def is_demo_by_default(self) -> bool:
+        """Whether the demo runs because nothing else was asked for; the user is told."""
+        return self.profile is None and self.data_root is None
+
+    def load_studies(self) -> list[Study]:
+        """Build the studies, with the seeds that were asked for.
+
+        Raises:
+            ValueError: every study that is unknown or refused, told at once.
+        """
+        studies: list[Study] = []
+        faults: list[str] = []
+        names = study_names() if self.studies == ("all",) else list(dict.fromkeys(self.studies))
+        for name in names:
+            try:
+                study = load_study(name, self.effective_profile)
+                studies.append(study if self.seeds is None else study.with_seeds(self._seeds(self.seeds)))
+            except ValueError as error:
+                faults.append(str(error))
+        if faults:
+            raise ValueError("\n".join(faults))
+        return studies
+
+    @staticmethod
+    def _seeds(text: str) -> list[int]:
+        return [int(part) for part in text.split(",")]
+
+    def open_store(self) -> Store:
+        """Open or start the store."""
+        return Store(self.store)
+
+    def runtime(self) -> Runtime:
+        """Settings of this machine; the backend decides on the device."""
+        data_root = None if self.data_root is None else str(Path(self.data_root).expanduser().absolute())
+        return Runtime(data_root, str(Path(self.cache_dir).expanduser().absolute()))
+
+    @property
+    def search_storage_url(self) -> str:
+        """Optuna's database."""
+        return self.search_storage or f"sqlite:///{Path(self.store).absolute()}/optuna.db"
+
+    @property
+    def tracking_url(self) -> str | None:
+        """MLflow's address, or None for no tracking."""
+        if self.tracking_uri == NO_TRACKING:
+            return None
+        return self.tracking_uri or f"sqlite:///{Path(self.store).absolute()}/mlflow.db"

@@ -1,0 +1,131 @@
+"""One cell of a table: its values over the seeds, and how they are put into words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from reports.frame import CellState
+from reports.number import value_text
+from reports.statistics import Significance, compare, seed_interval, summarise
+from trainables.contract import Metric
+
+SIGNIFICANCE_LEVEL = 0.05
+MIN_SEEDS_TO_MARK = 3  # with two, one degree of freedom is left and a test says next to nothing
+
+MISSING = "—"
+FAILED = "failed"
+SIGNIFICANT = "†"
+
+
+@dataclass(frozen=True)
+class Seed:
+    """One training behind a cell; its value is NaN unless it is done."""
+
+    seed: int
+    training_id: str
+    state: CellState
+    value: float
+
+
+@dataclass(frozen=True)
+class TableCell:
+    """One row measured by one metric on one data set, over its seeds.
+
+    Attributes:
+        state: `partial` has some of its seeds; `failed` and `missing` have none.
+        mean: over the seeds measured; None where there are none.
+        deviation: sample standard deviation; None for fewer than two seeds.
+        interval: 95 % confidence interval of the mean; None for fewer than two seeds.
+        n: seeds measured.
+        n_expected: seeds planned.
+        published: the paper's value; None where it gives none, or measured it on other data.
+        significance: against the table's reference row; None where no test is possible.
+        rank: 1 best and 2 second of its column, None for the others.
+        training_ids: of every planned seed, in the order of seeds.
+    """
+
+    state: Literal["done", "partial", "missing", "failed"]
+    mean: float | None
+    deviation: float | None
+    interval: tuple[float, float] | None
+    n: int
+    n_expected: int
+    published: float | None
+    significance: Significance | None
+    rank: Literal[1, 2] | None
+    training_ids: tuple[str, ...]
+
+    @property
+    def difference(self) -> float | None:
+        """Reproduced minus published."""
+        return None if self.mean is None or self.published is None else self.mean - self.published
+
+    @property
+    def is_complete(self) -> bool:
+        """Say whether every planned seed is in the mean."""
+        return self.state == "done"
+
+    @property
+    def is_significant(self) -> bool:
+        """Say whether it is marked as different from the reference row."""
+        test = self.significance
+        return test is not None and test.n >= MIN_SEEDS_TO_MARK and test.p_value < SIGNIFICANCE_LEVEL
+
+
+def build_cell(
+    seeds: Sequence[Seed], *, published: float | None, reference: Sequence[Seed] | None
+) -> TableCell:
+    """Make a cell of what its seeds gave.
+
+    Args:
+        seeds: every planned one, in any order.
+        published: the paper's value, if it may stand beside ours.
+        reference: the same cell of the reference row; None for that row itself.
+    """
+    seeds = sorted(seeds, key=lambda seed: seed.seed)
+    measured = _measured(seeds)
+    values = list(measured.values())
+    summary = summarise(values)
+    state: Literal["done", "partial", "missing", "failed"] = "partial"
+    if summary is None:
+        state = "failed" if any(seed.state == "failed" for seed in seeds) else "missing"
+    elif summary.n == len(seeds):
+        state = "done"
+    return TableCell(
+        state=state,
+        mean=None if summary is None else summary.mean,
+        deviation=None if summary is None else summary.deviation,
+        interval=seed_interval(values),
+        n=len(values),
+        n_expected=len(seeds),
+        published=published,
+        significance=None if reference is None else compare(measured, _measured(reference)),
+        rank=None,
+        training_ids=tuple(seed.training_id for seed in seeds),
+    )
+
+
+def _measured(seeds: Sequence[Seed]) -> Mapping[int, float]:
+    return {seed.seed: seed.value for seed in seeds if seed.state == "done"}
+
+
+def mean_text(cell: TableCell, metric: Metric) -> str:
+    """Print what is set in bold or underlined: mean and deviation, or why there is none."""
+    if cell.mean is None:
+        return FAILED if cell.state == "failed" else MISSING
+    mean = value_text(cell.mean, metric)
+    return mean if cell.deviation is None else f"{mean} ± {value_text(cell.deviation, metric)}"
+
+
+def marks_text(cell: TableCell) -> str:
+    """Print what stands behind the value: significance, and the seeds where some are missing."""
+    significant = SIGNIFICANT if cell.is_significant else ""
+    seeds = f" ({cell.n}/{cell.n_expected})" if cell.state == "partial" else ""
+    return significant + seeds
+
+
+def published_text(cell: TableCell, metric: Metric) -> str:
+    """Print the paper's value; blank where it gives none."""
+    return "" if cell.published is None else value_text(cell.published, metric)

@@ -1,0 +1,109 @@
+"""The records of a plan as one tidy data frame: what every table and figure is made from.
+
+A row is one metric of one cell. A cell without a measurement has its row too, with no value and the
+reason for it, so that nothing later can overlook a hole.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pandas as pd
+
+from orchestrator.plan import Cell, Plan
+from orchestrator.records import Store
+from trainables.contract import Metric
+
+CellState = Literal["done", "missing", "failed"]
+
+COLUMNS = (
+    "study",
+    "table",
+    "group",
+    "row",
+    "dataset",
+    "seed",
+    "training_id",
+    "view_id",
+    "metric",
+    "value",
+    "state",
+    "message",
+    "git_commit",
+)
+NUM_READERS = 32  # reading waits for the disk or the network, not for a core
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What the store says of one training: metrics by view id, or why there are none."""
+
+    metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, Mapping[str, float]])
+    git_commit: str = ""
+    failure: str | None = None
+
+
+def read_cells(plan: Plan, store: Store) -> pd.DataFrame:
+    """Read every cell of a plan, in the plan's order; each measurement is read once.
+
+    Returns:
+        One row per (cell, metric) with the columns `COLUMNS`. `value` is a fraction, NaN where `state` is
+        not `done`; `message` says why a cell failed; `git_commit` is that of the training's code.
+
+    Raises:
+        ValueError: a record is there but is not readable as one.
+    """
+    wanted: dict[str, set[str]] = {}
+    for cell in plan.cells:
+        wanted.setdefault(cell.training_id, set()).add(cell.view_id)
+
+    def read(training_id: str) -> _Reading:
+        return _read_training(store, training_id, wanted[training_id])
+
+    with ThreadPoolExecutor(NUM_READERS) as readers:
+        readings = dict(zip(wanted, readers.map(read, wanted), strict=True))
+
+    rows: list[tuple[object, ...]] = []
+    for cell in plan.cells:
+        metrics = plan.tables[cell.study, cell.table].metrics
+        rows += _rows_of(cell, metrics, readings[cell.training_id])
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    return frame.astype({"seed": "int64", "value": "float64"})
+
+
+def _read_training(store: Store, training_id: str, view_ids: set[str]) -> _Reading:
+    folder = store.training(training_id)
+    record = folder.record()
+    if record is None:  # a measurement without a record is of a training that has not ended
+        failure = folder.failure()
+        return _Reading(failure=None if failure is None else failure.message)
+    found = {view_id: folder.measurement(view_id) for view_id in sorted(view_ids)}
+    metrics = {view_id: measured.metrics for view_id, measured in found.items() if measured is not None}
+    return _Reading(metrics, record.git_commit)
+
+
+def _rows_of(cell: Cell, metrics: Sequence[Metric], reading: _Reading) -> list[tuple[object, ...]]:
+    measured = reading.metrics.get(cell.view_id, {})
+    place = (cell.study, cell.table, cell.group, cell.row, cell.dataset, cell.seed)
+    rows: list[tuple[object, ...]] = []
+    for metric in metrics:
+        value = measured.get(metric.name)
+        state, message = _state(metric, value, reading)
+        number = value if value is not None and state == "done" else math.nan
+        identity = (cell.training_id, cell.view_id)
+        rows.append((*place, *identity, metric.name, number, state, message, reading.git_commit))
+    return rows
+
+
+def _state(metric: Metric, value: float | None, reading: _Reading) -> tuple[CellState, str]:
+    if reading.failure is not None:
+        return "failed", reading.failure
+    if value is None:
+        return "missing", ""
+    if not math.isfinite(value):
+        return "failed", f"{metric.label} is {value}, which is no number"
+    return "done", ""

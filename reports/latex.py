@@ -1,0 +1,198 @@
+"""A table as LaTeX for a paper; it needs the package booktabs and nothing else.
+
+The training ids of each cell stand beside its row as comments, so that the source of a paper still says
+where its numbers come from.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+from reports.cell import TableCell, marks_text, mean_text, published_text
+from reports.source_note import SHORT_ID_DIGITS
+from reports.table import Table, TableRow
+from trainables.contract import Metric
+
+MAX_NARROW_COLUMNS = 5  # a wider table spans both columns of a two-column page
+PAPER_HEAD = "paper"
+
+_ESCAPES = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': "''",
+    "`": r"\textasciigrave{}",
+    "[": "{[}",  # behind the end of a row, LaTeX would take a bracket or a star as its argument
+    "*": "{*}",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "−": "$-$",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
+    "≈": r"$\approx$",
+    "→": r"$\to$",
+    "∞": r"$\infty$",
+    "√": r"$\surd$",
+    "²": r"$^2$",
+    "³": r"$^3$",
+    "°": r"$^\circ$",
+    "·": r"$\cdot$",
+    "†": r"$^\dagger$",
+    "‡": r"$^\ddagger$",
+    "✓": r"$\surd$",
+    "–": "--",
+    "—": "---",
+    "…": r"\ldots{}",
+    "“": "``",
+    "”": "''",
+    "‘": "`",
+    "’": "'",
+    "§": r"\S{}",
+    "\u00a0": "~",
+    "α": r"$\alpha$",
+    "β": r"$\beta$",
+    "γ": r"$\gamma$",
+    "δ": r"$\delta$",
+    "ε": r"$\varepsilon$",
+    "η": r"$\eta$",
+    "θ": r"$\theta$",
+    "κ": r"$\kappa$",
+    "λ": r"$\lambda$",
+    "μ": r"$\mu$",
+    "ν": r"$\nu$",
+    "ξ": r"$\xi$",
+    "π": r"$\pi$",
+    "ρ": r"$\rho$",
+    "σ": r"$\sigma$",
+    "τ": r"$\tau$",
+    "φ": r"$\varphi$",
+    "χ": r"$\chi$",
+    "ψ": r"$\psi$",
+    "ω": r"$\omega$",
+    "Γ": r"$\Gamma$",
+    "Δ": r"$\Delta$",
+    "Θ": r"$\Theta$",
+    "Λ": r"$\Lambda$",
+    "Σ": r"$\Sigma$",
+    "Φ": r"$\Phi$",
+    "Ψ": r"$\Psi$",
+    "Ω": r"$\Omega$",
+}
+_FIRST_NON_LATIN = 0x180  # LaTeX knows the letters of Latin-1 and Latin Extended-A by itself,
+_NEEDS_T1 = frozenset("«»ÐÞðþĄąĐđĘęĦħĮįĸĿŀŉŊŋŦŧŲųſ")  # but its default font has no sign for these
+
+
+def escape_latex(text: str) -> str:
+    """Write plain text so that LaTeX prints it; what it has no sign for is printed as its code point."""
+    return "".join(_escape_character(character) for character in text)
+
+
+def _escape_character(character: str) -> str:
+    if character in _ESCAPES:
+        return _ESCAPES[character]
+    if character.isspace():
+        return " "
+    if character.isprintable() and ord(character) < _FIRST_NON_LATIN and character not in _NEEDS_T1:
+        return character
+    return rf"\texttt{{U+{ord(character):04X}}}"
+
+
+def to_latex(table: Table) -> str:
+    """Render a table as a floating environment with booktabs rules."""
+    return "\n".join(_lines(table)) + "\n"
+
+
+def _lines(table: Table) -> Iterator[str]:
+    environment = "table*" if table.num_printed > MAX_NARROW_COLUMNS else "table"
+    yield f"% {table.study}/{table.name}: needs \\usepackage{{booktabs}}"
+    yield rf"\begin{{{environment}}}[tbp]"
+    yield r"  \centering"
+    yield rf"  \caption{{{escape_latex(table.caption)}}}"
+    yield rf"  \label{{tab:{table.study.replace('_', '-')}-{table.name.replace('_', '-')}}}"
+    yield r"  \small"
+    yield r"  \setlength{\tabcolsep}{4pt}"
+    yield rf"  \begin{{tabular}}{{l{'c' * table.num_printed}}}"
+    yield r"    \toprule"
+    yield from _spanner_lines(table)
+    yield "    " + " & ".join([escape_latex(table.stub_head), *_heads(table)]) + r" \\"
+    yield from _body_lines(table)
+    yield r"    \bottomrule"
+    yield r"  \end{tabular}"
+    yield ""
+    yield r"  \smallskip"
+    yield r"  \begin{minipage}{\linewidth}"
+    yield r"    \footnotesize"
+    for note in table.source_notes:
+        yield f"    {escape_latex(note)}"
+    yield r"  \end{minipage}"
+    yield rf"\end{{{environment}}}"
+
+
+def _spanner_lines(table: Table) -> Iterator[str]:
+    heads = [
+        rf"\multicolumn{{{spanner.num_printed}}}{{c}}{{{escape_latex(spanner.label)}}}"
+        for spanner in table.spanners
+    ]
+    yield "    " + " & ".join(["", *heads]) + r" \\"
+    first = 2  # LaTeX counts columns from 1, and the stub is the first
+    rules = (
+        rf"\cmidrule(lr){{{first + spanner.start}-{first + spanner.start + spanner.num_printed - 1}}}"
+        for spanner in table.spanners
+    )
+    yield "    " + " ".join(rules)
+
+
+def _heads(table: Table) -> Iterator[str]:
+    for column in table.columns:
+        yield escape_latex(column.metric.label)
+        if column.has_published:
+            yield rf"\textit{{{PAPER_HEAD}}}"
+
+
+def _body_lines(table: Table) -> Iterator[str]:
+    comments: dict[int, list[str]] = {}
+    for number, _, dataset, training_ids in table.trainings():
+        ids = " ".join(training_id[:SHORT_ID_DIGITS] for training_id in training_ids)
+        comments.setdefault(number, []).append(f"    % {' '.join(dataset.split())}: trainings {ids}")
+    rows = itertools.count()
+    for group in table.groups:
+        yield r"    \midrule"
+        if group.label:
+            head = rf"\textit{{{escape_latex(group.label)}}}"
+            yield rf"    \multicolumn{{{table.num_printed + 1}}}{{l}}{{{head}}} \\"
+        for row in group.rows:
+            indent = r"\quad " if group.label else ""
+            texts = [indent + escape_latex(row.label), *_cell_texts(table, row)]
+            yield "    " + " & ".join(texts) + r" \\"
+            yield from comments[next(rows)]
+
+
+def _cell_texts(table: Table, row: TableRow) -> Iterator[str]:
+    for column, cell in zip(table.columns, row.cells, strict=True):
+        yield _cell_text(cell, column.metric)
+        if column.has_published:
+            yield escape_latex(published_text(cell, column.metric))
+
+
+def _cell_text(cell: TableCell, metric: Metric) -> str:
+    text = escape_latex(mean_text(cell, metric))
+    if cell.rank == 1:
+        text = rf"\textbf{{{_bold_math(text)}}}"
+    elif cell.rank == 2:
+        text = rf"\underline{{{text}}}"
+    return text + escape_latex(marks_text(cell))
+
+
+def _bold_math(text: str) -> str:
+    return text.replace(r"$\pm$", r"\boldmath$\pm$")

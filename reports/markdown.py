@@ -1,0 +1,77 @@
+"""A table as Markdown, for a README, a pull request or a chat."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from reports.cell import TableCell, marks_text, mean_text, published_text
+from reports.source_note import SHORT_ID_DIGITS
+from reports.table import Table, TableRow
+from trainables.contract import Metric
+
+
+def escape_markdown(text: str) -> str:
+    """Write plain text so that Markdown prints it as it is, also inside a table."""
+    line = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_{}\[\]#|~$])", r"\\\1", line)
+
+
+def to_markdown(table: Table) -> str:
+    """Render a table with its notes and the trainings behind each cell."""
+    return "\n".join(_lines(table)) + "\n"
+
+
+def index_to_markdown(title: str, tables: Sequence[Table]) -> str:
+    """Render all tables of a study one below the other."""
+    parts = [f"# {escape_markdown(title)}\n", *(to_markdown(table) for table in tables)]
+    return "\n".join(parts)
+
+
+def _lines(table: Table) -> Iterator[str]:
+    yield f"## {escape_markdown(table.name)}: {escape_markdown(table.caption)}"
+    yield ""
+    heads = list(_heads(table))
+    yield _line([escape_markdown(table.stub_head), *heads])
+    yield "|:--" + "|--:" * len(heads) + "|"
+    for group in table.groups:
+        if group.label:
+            yield _line([f"*{escape_markdown(group.label)}*", *("" for _ in heads)])
+        for row in group.rows:
+            yield _line([escape_markdown(row.label), *_cell_texts(table, row)])
+    yield ""
+    yield " ".join(escape_markdown(note) for note in table.source_notes)
+    yield ""
+    yield "Trainings, by row and data set in the order of seeds:"
+    yield ""
+    for _, label, dataset, training_ids in table.trainings():
+        ids = ", ".join(f"`{training_id[:SHORT_ID_DIGITS]}`" for training_id in training_ids)
+        yield f"- {escape_markdown(label)}, {escape_markdown(dataset)}: {ids}"
+
+
+def _line(texts: Sequence[str]) -> str:
+    return f"| {' | '.join(texts)} |"
+
+
+def _heads(table: Table) -> Iterator[str]:
+    for column in table.columns:
+        dataset = escape_markdown(column.dataset)
+        yield f"{dataset}<br>{escape_markdown(column.metric.label)}"
+        if column.has_published:
+            yield f"{dataset}<br>{escape_markdown(column.metric.label)}, paper"
+
+
+def _cell_texts(table: Table, row: TableRow) -> Iterator[str]:
+    for column, cell in zip(table.columns, row.cells, strict=True):
+        yield _cell_text(cell, column.metric)
+        if column.has_published:
+            yield published_text(cell, column.metric)
+
+
+def _cell_text(cell: TableCell, metric: Metric) -> str:
+    text = mean_text(cell, metric)
+    if cell.rank == 1:
+        text = f"**{text}**"
+    elif cell.rank == 2:
+        text = f"<ins>{text}</ins>"  # Markdown has no underline; GitHub shows this one
+    return text + marks_text(cell)

@@ -1,0 +1,34 @@
+"""A table as Parquet: the values of every seed, for whoever wants to compute something else."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from reports.table import Table
+
+
+def to_parquet(table: Table, frame: pd.DataFrame) -> bytes:
+    """Write a table's rows of `read_cells`, one a seed and metric, with the paper's value beside them.
+
+    Args:
+        table: gives the published values.
+        frame: what `read_cells` gave; rows of other tables are left out.
+    """
+    published = {
+        (group.label, row.label, column.dataset, column.metric.name): cell.published
+        for group in table.groups
+        for row in group.rows
+        for column, cell in zip(table.columns, row.cells, strict=True)
+    }
+    mine = frame[(frame["study"] == table.study) & (frame["table"] == table.name)]
+    keys = zip(mine["group"], mine["row"], mine["dataset"], mine["metric"], strict=True)
+    values = [published[key] for key in keys]
+    tidy = mine.assign(published=np.array(values, dtype="float64"))
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pandas(tidy, preserve_index=False).replace_schema_metadata(), buffer)
+    return buffer.getvalue()

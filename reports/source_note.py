@@ -1,0 +1,121 @@
+"""What is said below a table, so that each number can be judged without asking its author."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import pandas as pd
+
+from orchestrator.study import Ablation, Row, Study, full_label
+from reports.cell import SIGNIFICANCE_LEVEL, SIGNIFICANT, TableCell
+from reports.protocol import describe_protocol
+from trainables.contract import DatasetFacts
+
+SHORT_ID_DIGITS = 8
+SHORT_COMMIT_DIGITS = 12
+
+
+def source_notes(
+    study: Study,
+    ablation: Ablation,
+    cells: Sequence[TableCell],
+    facts: Mapping[str, DatasetFacts],
+    frame: pd.DataFrame,
+    reference: Row | None,
+) -> Iterator[str]:
+    """Give the sentences below a table, in printing order.
+
+    Args:
+        study: that declares the table.
+        ablation: the declaration.
+        cells: of the whole table.
+        facts: by label of the data set.
+        frame: the table's part of what `read_cells` gives.
+        reference: the row that others are tested against, if there is one.
+    """
+    yield from _value_notes(study, cells)
+    yield from _significance_notes(cells, reference)
+    yield f"Measured with {describe_protocol(ablation.printed_rows[0].view or ablation.view)}."
+    yield from _paper_notes(study, ablation, cells, facts)
+    for label, fact in facts.items():
+        if fact.is_demo:
+            yield f"{label}: demo data ({fact.label})."
+        for warning in fact.warnings:
+            yield f"{label}: {warning.rstrip('.')}."
+    yield from _failure_notes(frame)
+    yield from _origin_notes(frame)
+
+
+def _value_notes(study: Study, cells: Sequence[TableCell]) -> Iterator[str]:
+    seeds = ", ".join(map(str, study.seeds))
+    if len(study.seeds) > 1:
+        yield f"Mean ± sample standard deviation over n = {len(study.seeds)} seeds ({seeds})."
+    else:
+        yield f"One seed ({seeds}), n = 1: no deviation can be given."
+    if any(cell.rank for cell in cells):
+        yield "Best value of a column bold, second underlined."
+    partial = next((cell for cell in cells if cell.state == "partial"), None)
+    if partial is not None:
+        yield (
+            f"({partial.n}/{partial.n_expected}): {partial.n} of {partial.n_expected} seeds are measured; "
+            "such a cell takes no part in best and second."
+        )
+    if any(cell.state == "missing" for cell in cells):
+        yield "—: not measured yet."
+
+
+def _significance_notes(cells: Sequence[TableCell], reference: Row | None) -> Iterator[str]:
+    tests = {cell.significance.test for cell in cells if cell.is_significant and cell.significance}
+    if reference is None or not tests:
+        return
+    names = {"paired": "paired t-test over the seeds", "welch": "Welch's t-test where seeds differ"}
+    used = " or ".join(name for test, name in names.items() if test in tests)
+    yield (
+        f"{SIGNIFICANT}: differs from the row “{full_label(reference)}” with p < {SIGNIFICANCE_LEVEL} "
+        f"(two-sided {used}, not corrected for the number of rows)."
+    )
+
+
+def _paper_notes(
+    study: Study, ablation: Ablation, cells: Sequence[TableCell], facts: Mapping[str, DatasetFacts]
+) -> Iterator[str]:
+    if ablation.source:
+        yield f"After {ablation.source} of {study.source}."
+    if any(cell.published is not None for cell in cells):
+        sources = dict.fromkeys(row.source for row in ablation.printed_rows if row.published and row.source)
+        where = f" ({'; '.join(sources)})" if sources else ""
+        yield f"Columns headed “paper” repeat {study.source}{where}; blank where it gives no value."
+    left_out = [
+        label
+        for label, fact in facts.items()
+        if fact.is_demo and any(row.published.get(label) for row in ablation.printed_rows)
+    ]
+    if left_out:
+        yield f"The paper's values are left out under {', '.join(left_out)}: they are of other data."
+
+
+def _failure_notes(frame: pd.DataFrame) -> Iterator[str]:
+    failed = frame.loc[frame["state"] == "failed", ["training_id", "message"]]
+    ids_of: dict[str, list[str]] = {}
+    for training_id, message in dict.fromkeys(failed.itertuples(index=False, name=None)):
+        ids_of.setdefault(_one_line(message), []).append(training_id[:SHORT_ID_DIGITS])
+    for message, ids in ids_of.items():
+        yield f"Failed: {', '.join(ids)} ({message})."
+
+
+def _one_line(message: str, num_characters: int = 200) -> str:
+    line = " ".join(message.split())
+    return line if len(line) <= num_characters else f"{line[: num_characters - 1]}…"
+
+
+def _origin_notes(frame: pd.DataFrame) -> Iterator[str]:
+    num_trainings = frame["training_id"].nunique()
+    num_done = frame.loc[frame["state"] == "done", "training_id"].nunique()
+    commits = sorted({_short_commit(commit) for commit in frame["git_commit"] if commit})
+    code = f"; Git commit {', '.join(commits)}" if commits else ""
+    yield f"Made from {num_done} of {num_trainings} trainings{code}."
+
+
+def _short_commit(commit: str) -> str:
+    digits, dash, rest = commit.partition("-")
+    return digits[:SHORT_COMMIT_DIGITS] + dash + rest

@@ -1,0 +1,113 @@
+"""What several seeds say of a row: mean, deviation, interval, and whether it differs from another row."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import numpy as np
+from scipy import stats
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The values of one cell over its seeds.
+
+    Attributes:
+        mean: arithmetic mean.
+        deviation: sample standard deviation (n - 1 in the denominator); None for a single value.
+        n: how many values.
+    """
+
+    mean: float
+    deviation: float | None
+    n: int
+
+
+@dataclass(frozen=True)
+class Significance:
+    """Whether two rows differ by more than their seeds do.
+
+    Attributes:
+        test: `paired` or `welch`.
+        p_value: two-sided, not corrected for the number of comparisons in a table.
+        n: seeds of the side that has fewer.
+    """
+
+    test: Literal["paired", "welch"]
+    p_value: float
+    n: int
+
+
+def summarise(values: Sequence[float]) -> Summary | None:
+    """Give mean, deviation and n, or None where there is no value."""
+    if not values:
+        return None
+    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    return Summary(float(np.mean(values)), deviation, len(values))
+
+
+def seed_interval(values: Sequence[float], *, confidence: float = 0.95) -> tuple[float, float] | None:
+    """Give the confidence interval of the mean over seeds, from Student's t with n - 1 degrees of freedom.
+
+    Student's t and not the normal distribution: with three seeds the deviation itself is hardly known,
+    and the factor before it is 4.30 rather than 1.96.
+
+    Args:
+        values: one a seed.
+        confidence: how often such an interval holds the mean that endless seeds would have.
+
+    Returns:
+        Lower and upper end, or None for fewer than two values.
+    """
+    summary = summarise(values)
+    if summary is None or summary.deviation is None:
+        return None
+    quantile = float(cast(Any, stats.t.ppf(0.5 + confidence / 2, summary.n - 1)))
+    half_width = quantile * summary.deviation / math.sqrt(summary.n)
+    return summary.mean - half_width, summary.mean + half_width
+
+
+def compare(row: Mapping[int, float], reference: Mapping[int, float]) -> Significance | None:
+    """Test whether a row differs from the reference row.
+
+    Where both were measured with the same seeds, the paired t-test is used: a seed fixes the start of the
+    weights and the order of the data in both rows, and what they owe to it in common cancels in their
+    difference. Where the seeds differ nothing can be paired, and Welch's t-test is used, which does not
+    suppose that both rows vary equally.
+
+    Args:
+        row: seed -> value.
+        reference: seed -> value of the row it is compared with.
+
+    Returns:
+        None where either side has fewer than two values, or where nothing varies, so that there is no
+        spread to judge a difference by.
+    """
+    n = min(len(row), len(reference))
+    if n < 2:
+        return None
+    if row.keys() == reference.keys():
+        seeds = sorted(row)
+        values = [row[seed] for seed in seeds]
+        expected = [reference[seed] for seed in seeds]
+        if _is_constant(np.subtract(values, expected)):
+            return None
+        return Significance("paired", _p_value(stats.ttest_rel(values, expected)), n)
+    if _is_constant(list(row.values())) and _is_constant(list(reference.values())):
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # one side may be constant; Welch allows it
+        result = stats.ttest_ind(list(row.values()), list(reference.values()), equal_var=False)
+    return Significance("welch", _p_value(result), n)
+
+
+def _is_constant(values: Sequence[float] | np.ndarray) -> bool:
+    return bool(np.ptp(values) < 1e-12)  # fractions: differences below are rounding
+
+
+def _p_value(result: Any) -> float:
+    return float(result.pvalue)

@@ -1,0 +1,327 @@
+"""Fill a paper's tables: `python sweep.py mdpr_ablation`. Parses, calls, prints; no logic."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from orchestrator.plan import Plan
+    from orchestrator.progress import SweepProgress
+    from orchestrator.records import Store
+    from orchestrator.run import SweepResult
+    from orchestrator.settings import Settings
+    from orchestrator.status import TrainingStatus
+    from orchestrator.study import Study
+    from orchestrator.trial import Listener, Outcome, Work
+    from orchestrator.trial import Progress as EpochProgress
+
+console = Console(highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+EXIT_INCOMPLETE, EXIT_REFUSED, EXIT_STOPPED = 1, 2, 130
+MAX_RUNNING_SHOWN = 12
+
+
+def option(name: str, text: str) -> Any:
+    """An option that can be given as an environment variable too."""
+    return typer.Option(f"--{name}", help=text, envvar=f"TABLEWRIGHT_{name.upper().replace('-', '_')}")
+
+
+@app.command()
+def main(
+    studies: Annotated[list[str] | None, typer.Argument(help="Studies to fill; none lists them.")] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Show what would be trained; train nothing.")] = False,
+    status: Annotated[bool, typer.Option("--status", help="Show what is done, running, failed.")] = False,
+    report: Annotated[bool, typer.Option("--report", help="Write tables from the records alone.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="One step of each distinct configuration.")] = False,
+    profile: Annotated[str | None, option("profile", "demo or paper [paper with a data root]")] = None,
+    data_root: Annotated[str | None, option("data-root", "Folder that holds the data sets.")] = None,
+    store: Annotated[str, option("store", "Folder or URL of records and tables.")] = "runs",
+    cache_dir: Annotated[str, option("cache-dir", "Decoded images.")] = "~/.cache/tablewright",
+    address: Annotated[str | None, option("address", "Ray cluster [starts one here]")] = None,
+    tracking_uri: Annotated[str | None, option("tracking-uri", "MLflow, or 'none' [in the store]")] = None,
+    search_storage: Annotated[
+        str | None, option("search-storage", "Optuna's database [in the store]")
+    ] = None,
+    seeds: Annotated[str | None, option("seeds", "Such as 0,1,2 [the study's]")] = None,
+    gpus_per_training: Annotated[float | None, option("gpus-per-training", "Fractions allowed.")] = None,
+    max_concurrent: Annotated[int | None, option("max-concurrent", "Trainings at a time [all]")] = None,
+) -> None:
+    """Train what the studies' tables need and the store has not, then write and print the tables."""
+    from orchestrator.settings import Settings
+    from orchestrator.study import study_titles
+
+    if not studies:
+        for name, title in study_titles():
+            console.print(f"[bold]{name:24}[/bold] {title}")
+        return
+    try:
+        settings = Settings(
+            tuple(studies),
+            profile,
+            data_root,
+            store,
+            cache_dir,
+            address,
+            tracking_uri,
+            search_storage,
+            seeds,
+            gpus_per_training,
+            max_concurrent,
+        )
+        declared = settings.load_studies()
+        if settings.is_demo_by_default:
+            console.print("No data root given: running the demo profile on the embedded demo images.")
+        verb = show_plan if plan else show_status if status else write_report if report else run
+        code = run_checks(declared) if check else verb(settings, declared)
+    except (ValueError, OSError) as error:
+        errors.print(Text(f"error: {error}", style="red"))
+        code = EXIT_REFUSED
+    raise typer.Exit(code)
+
+
+def current_plan(settings: Settings, studies: Sequence[Study], store: Store) -> Plan:
+    """The plan as it stands, searches that have ended included."""
+    from orchestrator.run import plan_with_found
+
+    return plan_with_found(studies, store, settings.runtime(), settings.search_storage_url)
+
+
+# -- the verbs, each giving an exit code -----------------------------------------------------------
+
+
+def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
+    """`--plan`."""
+    from orchestrator.status import estimated_hours_left, read_status
+
+    store = settings.open_store()
+    plan = current_plan(settings, studies, store)
+    statuses = read_status(plan, store)
+    by_training = {item.training.training_id: item for item in statuses}
+    grid = Table("table", "cells", "unique trainings", "recorded", box=None, header_style="bold")
+    for study, table in plan.tables:
+        cells = [cell for cell in plan.cells if (cell.study, cell.table) == (study, table)]
+        unique = {cell.training_id for cell in cells}
+        recorded = sum(by_training[identity].state == "done" for identity in unique)
+        grid.add_row(f"{study}/{table}", str(len(cells)), str(len(unique)), str(recorded))
+    console.print(grid)
+    for study in plan.studies:
+        for search in study.searches:
+            console.print(f"{study.name}/{search.name}: a search of {search.num_trials} further trainings")
+    states = Counter(item.state for item in statuses)
+    console.print(f"{len(plan.cells)} cells come from {len(plan.trainings)} trainings; {describe(states)}.")
+    hours = estimated_hours_left(statuses)
+    unit = "hours of one training's resources (GPU-hours, where it takes a GPU)"
+    if hours is None:
+        console.print(f"Estimated {unit}: unknown until one training of each data set is recorded.")
+    else:
+        console.print(f"Estimated {unit} left: {hours:.1f}.")
+    for warning in dict.fromkeys(w for item in plan.trainings.values() for w in item.data.warnings):
+        console.print(f"[yellow]warning[/yellow] {warning}")
+    return 0
+
+
+def describe(states: Counter[Any]) -> str:
+    """Counts by state in one line."""
+    return ", ".join(f"{number} {state}" for state, number in states.items())
+
+
+def show_status(settings: Settings, studies: Sequence[Study]) -> int:
+    """`--status`."""
+    from orchestrator.status import read_status
+
+    store = settings.open_store()
+    statuses = read_status(current_plan(settings, studies, store), store)
+    grid = Table("training", "state", "epoch", "what", box=None, header_style="bold")
+    for item in statuses:
+        style = {"failed": "red", "done": "green", "started": "yellow"}.get(item.state, "")
+        epoch = f"{item.epoch}/{item.training.config.num_epochs}"
+        what = Text(item.training.label) + Text(f"\n{item.message}" if item.message else "", style="red")
+        grid.add_row(item.training.training_id[:8], Text(item.state, style=style), epoch, what)
+    console.print(grid)
+    console.print(describe(Counter(item.state for item in statuses)))
+    return EXIT_INCOMPLETE if any(item.state == "failed" for item in statuses) else 0
+
+
+def write_report(settings: Settings, studies: Sequence[Study]) -> int:
+    """`--report`."""
+    from orchestrator.status import read_status
+
+    store = settings.open_store()
+    plan = current_plan(settings, studies, store)
+    print_tables(plan, store)
+    return 0 if all(item.state == "done" for item in read_status(plan, store)) else EXIT_INCOMPLETE
+
+
+def run_checks(studies: Sequence[Study]) -> int:
+    """`--check`."""
+    from orchestrator.check import check_studies
+
+    faults = 0
+    for label, fault in check_studies(studies):
+        console.print(
+            Text("ok    " if not fault else "FAULT ", style="red" if fault else "green") + Text(label)
+        )
+        if fault:
+            faults += 1
+            console.print(Text(f"      {fault}"))
+    return EXIT_INCOMPLETE if faults else 0
+
+
+def run(settings: Settings, studies: Sequence[Study]) -> int:
+    """Run or continue, then write and print the tables."""
+    from orchestrator.run import run_sweep
+
+    store = settings.open_store()
+    tracker = make_tracker(settings, store)
+    with progress_view() as start_view:
+
+        def listeners(plan: Plan, statuses: Sequence[TrainingStatus]) -> list[Listener]:
+            if tracker is not None:
+                tracker.begin("+".join(study.name for study in studies), plan)
+            return [start_view(plan, statuses), *([tracker] if tracker is not None else [])]
+
+        from orchestrator.ray_backend import make_backend
+
+        result = run_sweep(
+            studies,
+            store=store,
+            runtime=settings.runtime(),
+            backend=make_backend(settings),
+            search_storage=settings.search_storage_url,
+            listeners=listeners,
+        )
+    files = print_tables(result.plan, store)
+    if tracker is not None:
+        tracker.finish(files, result.is_complete)
+    return tell_end(result, settings)
+
+
+def tell_end(result: SweepResult, settings: Settings) -> int:
+    """Say how the sweep ended, and where things are."""
+    for item in result.statuses:
+        if item.state == "failed":
+            errors.print(Text(f"failed: {item.training.label}: {item.message}", style="red"))
+    if result.is_complete:
+        console.print(f"Every cell is filled. Tables: {settings.store}/tables")
+        return 0
+    states = Counter(item.state for item in result.statuses)
+    console.print(f"Not every cell is filled: {describe(states)}. Run the same command again to go on.")
+    return EXIT_STOPPED if result.was_stopped else EXIT_INCOMPLETE
+
+
+def print_tables(plan: Plan, store: Store) -> dict[str, str]:
+    """Write every table and print it; gives artifact path -> file."""
+    from reports.table_files import write_tables
+    from reports.terminal import to_terminal
+
+    files: dict[str, str] = {}
+    for written in write_tables(plan, store):
+        console.print(to_terminal(written.table), soft_wrap=False)
+        files |= {f"{written.table.study}/{Path(url).name}": url for url in written.urls.values()}
+    return files
+
+
+def make_tracker(settings: Settings, store: Store) -> Any:
+    """MLflow's tracker, or None where tracking is switched off."""
+    if settings.tracking_url is None:
+        return None
+    from orchestrator.tracking import Tracker
+
+    return Tracker(settings.tracking_url, store)
+
+
+# -- the live view ---------------------------------------------------------------------------------
+
+
+@contextmanager
+def progress_view() -> Generator[Any]:
+    """Show a running sweep: a live view on a terminal, a line for each ended training elsewhere."""
+    from orchestrator.progress import SweepProgress
+
+    shown: list[Live] = []
+
+    def start(plan: Plan, statuses: Sequence[TrainingStatus]) -> Listener:
+        recorded = sum(item.state == "done" for item in statuses)
+        progress = SweepProgress(len(plan.trainings), recorded)
+        console.print(
+            f"{len(plan.cells)} cells, {len(plan.trainings)} trainings, {recorded} recorded already."
+        )
+        if not console.is_terminal:
+            return LineByLine(progress)
+        live = Live(get_renderable=lambda: live_view(progress), console=console, refresh_per_second=2)
+        live.start()
+        shown.append(live)
+        return progress
+
+    try:
+        yield start
+    finally:
+        for live in shown:
+            live.stop()
+
+
+class LineByLine:
+    """Prints a line for each training that ends, for logs."""
+
+    def __init__(self, progress: SweepProgress) -> None:
+        self.progress = progress
+
+    def on_start(self, work: Work) -> None:
+        """Count."""
+        self.progress.on_start(work)
+
+    def on_progress(self, work: Work, progress: EpochProgress) -> None:
+        """Count."""
+        self.progress.on_progress(work, progress)
+
+    def on_end(self, work: Work, outcome: Outcome) -> None:
+        """Print."""
+        self.progress.on_end(work, outcome)
+        _, _, wall_s = self.progress.ended[-1]
+        what = f"{outcome.state} after {wall_s:.0f} s: {work.label} {outcome.message}"
+        console.print(Text(f"[{headline(self.progress)}] {what}"))
+
+
+def headline(progress: SweepProgress) -> str:
+    """Trainings done of all, and the time left."""
+    done = progress.num_recorded + progress.count("done")
+    left_s = progress.left_s()
+    left = "" if left_s is None else f", about {duration(left_s)} left"
+    failed = f", {progress.count('failed')} failed" if progress.count("failed") else ""
+    return f"{done}/{progress.num_planned} done{failed}{left}"
+
+
+def live_view(progress: SweepProgress) -> RenderableType:
+    """The live view: one line for the sweep, one for each running training."""
+    grid = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    running = list(progress.running.values())
+    for training in running[:MAX_RUNNING_SHOWN]:
+        epoch = f"epoch {training.epoch}/{training.num_epochs}" if training.epoch else "starting"
+        loss = f"loss {training.loss:.3f}" if training.loss == training.loss else ""
+        grid.add_row("  " + training.label, epoch, loss)
+    if len(running) > MAX_RUNNING_SHOWN:
+        grid.add_row(f"  … and {len(running) - MAX_RUNNING_SHOWN} more")
+    head = Text(f"{headline(progress)}, {duration(progress.wall_s)} so far", style="bold")
+    return Group(head, grid)
+
+
+def duration(seconds: float) -> str:
+    """Hours and minutes, or minutes and seconds."""
+    minutes, rest_s = divmod(round(seconds), 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes}:{rest_s:02d} min"
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,92 @@
+"""HTML pages: complete, self-contained and safe."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+from orchestrator.records import Store
+from reports.html import index_to_html, to_html
+from reports.table_files import write_tables
+from tests.reports.every_state import HOSTILE, every_state_plan, record_every_state
+from tests.reports.snapshot import check_snapshot
+
+VOID = {"meta", "br", "link", "img"}
+
+
+class Page(HTMLParser):
+    """Collects what a page holds, and insists that every element is closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.open: list[str] = []
+        self.text: list[str] = []
+        self.attributes: dict[str, list[str]] = {}
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        for name, value in attrs:
+            self.attributes.setdefault(name, []).append(value or "")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert tag == self.open.pop()
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def pages(tmp_path: Path) -> list[str]:
+    plan, store = every_state_plan(), Store(str(tmp_path))
+    record_every_state(store, plan)
+    tables = [written.table for written in write_tables(plan, store)]
+    return [to_html(tables[0]), index_to_html("tiny: <all>", tables)]
+
+
+def test_page_is_as_it_was_read(tmp_path: Path):
+    """The body of a table's page stands as it stood."""
+    page = pages(tmp_path)[0]
+    check_snapshot("every_state.html", page[page.index("<body>") :])
+
+
+def test_user_text_is_never_markup(tmp_path: Path):
+    """A label that holds a script is printed, not run, and every element is closed."""
+    for text in pages(tmp_path):
+        page = Page(text)
+        assert [] == page.open
+        assert "script" not in page.tags
+        assert HOSTILE in page.text
+
+
+def test_nothing_is_loaded_from_elsewhere(tmp_path: Path):
+    """A page names no address outside the store."""
+    for text in pages(tmp_path):
+        assert re.search(r"https?:|//|@import|url\(", text) is None
+
+
+def test_every_link_has_its_target(tmp_path: Path):
+    """Links lead to ids of the page, to records and to the table's other files."""
+    for text in pages(tmp_path):
+        page = Page(text)
+        ids = page.attributes["id"]
+        assert len(ids) == len(set(ids))
+        for link in page.attributes["href"]:
+            if link.startswith("#"):
+                assert link[1:] in ids
+            elif link.startswith("../../trainings/"):
+                assert re.fullmatch(r"\.\./\.\./trainings/[0-9a-f]{64}/record\.json", link)
+            else:
+                assert (tmp_path / "tables" / "tiny" / link).is_file()
+
+
+def test_a_cell_tells_its_details(tmp_path: Path):
+    """Pointing at a cell gives seeds, interval, difference from the paper, significance and trainings."""
+    titles = Page(pages(tmp_path)[0]).attributes["title"]
+    title = next(title for title in titles if "reproduced − paper +8.2" in title)
+    assert "3 of 3 seeds\nmean 91.333\n95 % seed interval 90.535 to 92.132\npaper 83.1" in title
+    assert "against the reference row: p = 1.1e-05 (paired t-test, n = 3)" in title
+    assert re.search(r"trainings [0-9a-f]{8}, [0-9a-f]{8}, [0-9a-f]{8}$", title)

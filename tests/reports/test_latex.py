@@ -1,0 +1,105 @@
+"""LaTeX tables: what they say, and that a TeX accepts them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from orchestrator.records import Store
+from reports.latex import escape_latex, to_latex
+from reports.table_files import write_tables
+from tests.reports.every_state import every_state_plan, record_every_state
+from tests.reports.snapshot import check_snapshot
+from tests.reports.tiny_study import DUKE, MARKET, depth_row, make_ablation, plan_of, record_value, seeds_of
+
+TEX_COMMANDS = {
+    "pdflatex": ["-interaction=nonstopmode", "-halt-on-error"],
+    "latexmk": ["-pdf", "-interaction=nonstopmode", "-halt-on-error"],
+    "tectonic": ["--keep-logs"],
+}
+
+
+def compile_log(folder: Path, tables: list[str], document_class: str) -> str:
+    """Compile tables into one document; gives the log."""
+    command = next((name for name in TEX_COMMANDS if shutil.which(name)), None)
+    if command is None:
+        pytest.skip(f"none of {', '.join(TEX_COMMANDS)} is installed")
+    body = "\n".join(tables)
+    text = (
+        rf"\documentclass{document_class}\usepackage{{booktabs}}\begin{{document}}"
+        f"\n{body}\n" + r"\end{document}" + "\n"
+    )
+    (folder / "paper.tex").write_text(text, encoding="utf-8")
+    result = subprocess.run(
+        [command, *TEX_COMMANDS[command], "paper.tex"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=120,
+    )
+    assert 0 == result.returncode, result.stdout[-3000:]
+    assert (folder / "paper.pdf").stat().st_size > 0
+    return (folder / "paper.log").read_text(encoding="utf-8", errors="replace")
+
+
+def test_table_is_as_it_was_read(tmp_path: Path):
+    """Every mark, escape and comment of a table stands where it stood."""
+    plan, store = every_state_plan(), Store(str(tmp_path))
+    record_every_state(store, plan)
+    check_snapshot("every_state.tex", to_latex(write_tables(plan, store)[0].table))
+
+
+def test_tables_compile(tmp_path: Path):
+    """A paper that inputs the tables compiles with booktabs alone, whatever their labels hold."""
+    plan, store = every_state_plan(), Store(str(tmp_path / "store"))
+    record_every_state(store, plan)
+    tables = [to_latex(written.table) for written in write_tables(plan, store)]
+    compile_log(tmp_path, tables, "{article}")
+
+
+def test_every_character_compiles(tmp_path: Path):
+    """No character of a label can stop a paper from compiling."""
+    characters = (
+        "".join(map(chr, range(1, 0x250))) + "αβγδεζηθικλμνξοπρστυφχψωΓΔΘΛΞΠΣΦΨΩ±×−≤≥≈→∞√²³†‡✓“”‘’…—€😀中"
+    )
+    compile_log(tmp_path, [escape_latex(f"[{character}] ") for character in characters], "{article}")
+
+
+def test_a_usual_table_fits_a_two_column_page(tmp_path: Path):
+    """Two data sets, two metrics, three seeds and the paper's columns are not wider than the page."""
+    values = {"map": 0.821, "rank1": 0.93}
+    rows = [
+        depth_row(2, published={"Market-1501": values, "DukeMTMC-reID": values}, source="Table VI"),
+        depth_row(3),
+    ]
+    plan = plan_of(make_ablation(rows, datasets=[MARKET, DUKE]))
+    store = Store(str(tmp_path / "store"))
+    measured = seeds_of([0.811, 0.812, 0.816], [0.91, 0.92, 0.93])
+    for row in ("depth 2", "depth 3"):
+        record_value(store, plan, row, {"Market-1501": measured, "DukeMTMC-reID": measured})
+    log = compile_log(tmp_path, [to_latex(write_tables(plan, store)[0].table)], "[twocolumn]{article}")
+    assert "Overfull" not in log
+
+
+def test_user_text_is_escaped():
+    """Nothing in a label is taken as a command."""
+    assert r"\textbackslash{}end\{x\} 5\% \& \$a\_b\$ \#1" == escape_latex(r"\end{x} 5% & $a_b$ #1")
+
+
+def test_a_label_is_no_argument_of_the_row_before():
+    """A bracket or star at the start of a label is printed, not taken as a distance below the row above."""
+    assert "{[}1pt] {*}" == escape_latex("[1pt] *")
+
+
+def test_line_breaks_do_not_end_a_row():
+    """A label of two lines becomes one."""
+    assert "two lines" == escape_latex("two\nlines")
+
+
+def test_what_latex_has_no_sign_for_is_shown_as_its_code_point():
+    """A character is never dropped."""
+    assert r"\texttt{U+1F600}" == escape_latex("😀")

@@ -1,0 +1,35 @@
+"""Markdown tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from orchestrator.records import Store
+from reports.markdown import escape_markdown, to_markdown
+from reports.table_files import write_tables
+from tests.reports.every_state import every_state_plan, record_every_state
+from tests.reports.snapshot import check_snapshot
+
+
+def test_table_is_as_it_was_read(tmp_path: Path):
+    """Every mark, escape and id of a table stands where it stood."""
+    plan, store = every_state_plan(), Store(str(tmp_path))
+    record_every_state(store, plan)
+    check_snapshot("every_state.md", to_markdown(write_tables(plan, store)[0].table))
+
+
+def test_every_line_has_the_same_number_of_cells(tmp_path: Path):
+    """A bar in a label does not make a further cell."""
+    plan, store = every_state_plan(), Store(str(tmp_path))
+    lines = [
+        line.replace(r"\|", "")
+        for line in to_markdown(write_tables(plan, store)[0].table).splitlines()
+        if line.startswith("|")
+    ]
+    assert 8 == len(lines)
+    assert {1 + 4 + 3 + 1} == {line.count("|") for line in lines}
+
+
+def test_user_text_is_escaped():
+    """Nothing in a label is taken as markup."""
+    assert r"a\_b \| &lt;b&gt; \*c\* \[d\](e) \`f\`" == escape_markdown("a_b | <b> *c*\n[d](e) `f`")

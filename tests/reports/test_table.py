@@ -1,0 +1,237 @@
+"""What stands in a table: states, ranks, marks, the paper's values, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.plan import Plan
+from orchestrator.records import Store
+from orchestrator.study import Ablation, Dataset, Row
+from reports.cell import marks_text, mean_text
+from reports.frame import read_cells
+from reports.protocol import check_protocols
+from reports.table import DEMO_NOTICE, Table, build_table
+from tests.reports.tiny_study import (
+    DUKE,
+    MARKET,
+    TinyConfig,
+    depth_row,
+    describe,
+    make_ablation,
+    plan_of,
+    record_failure,
+    record_value,
+)
+from trainables.contract import MAP, EvaluationView, Metric, Reranking
+
+LOSS = Metric("map", "error", higher_is_better=False, digits=2, is_fraction=False)
+
+
+def market(*values: float) -> dict[str, Any]:
+    return {"Market-1501": {seed: {"map": value} for seed, value in enumerate(values)}}
+
+
+def table_of(store_path: Path, ablation: Ablation, values: dict[str, Any], seeds: int = 3) -> Table:
+    plan = plan_of(ablation, seeds=tuple(range(seeds)))
+    store = Store(str(store_path))
+    for row, measured in values.items():
+        record_value(store, plan, row, measured)
+    return build(plan, store)
+
+
+def build(plan: Plan, store: Store) -> Table:
+    return build_table(plan, "tiny", "depth", read_cells(plan, store))
+
+
+def printed(table: Table) -> list[str]:
+    return [mean_text(row.cells[0], table.columns[0].metric) + marks_text(row.cells[0]) for row in table.rows]
+
+
+def ranks(table: Table) -> list[int | None]:
+    return [row.cells[0].rank for row in table.rows]
+
+
+def test_states_are_told_in_print(tmp_path: Path):
+    """Done, partial, missing and failed cells cannot be mistaken for each other."""
+    rows = [depth_row(depth) for depth in (2, 3, 4, 5)]
+    plan = plan_of(make_ablation(rows, metrics=[MAP]))
+    store = Store(str(tmp_path))
+    record_value(store, plan, "depth 2", market(0.810, 0.812, 0.814))
+    record_value(store, plan, "depth 3", market(0.820, 0.824))
+    record_failure(store, plan, "depth 5", 1, "RuntimeError: out of\nmemory")
+    table = build(plan, store)
+    assert ["81.2 ± 0.2", "82.2 ± 0.3 (2/3)", "—", "failed"] == printed(table)
+    assert ["done", "partial", "missing", "failed"] == [row.cells[0].state for row in table.rows]
+    assert not table.is_complete
+    notes = "\n".join(table.source_notes)
+    failed_id = table.rows[3].cells[0].training_ids[1]
+    assert f"Failed: {failed_id[:8]} (RuntimeError: out of memory)." in notes
+    assert "(2/3): 2 of 3 seeds are measured" in notes
+    assert "Made from 5 of 12 trainings; Git commit 0123456789ab." in notes
+
+
+def test_only_complete_cells_are_ranked(tmp_path: Path):
+    """An under-seeded cell is neither best nor second, however high it is."""
+    rows = [depth_row(depth) for depth in (2, 3, 4)]
+    values = {
+        "depth 2": market(0.80, 0.81, 0.82),
+        "depth 3": market(0.98, 0.99),
+        "depth 4": market(0.70, 0.71, 0.72),
+    }
+    assert [1, None, 2] == ranks(table_of(tmp_path, make_ablation(rows, metrics=[MAP]), values))
+
+
+def test_the_metric_says_which_way_is_better(tmp_path: Path):
+    """The lowest is best where lower is better."""
+    rows = [depth_row(depth) for depth in (2, 3, 4)]
+    values = {"depth 2": market(3.0), "depth 3": market(1.0), "depth 4": market(2.0)}
+    table = table_of(tmp_path, make_ablation(rows, metrics=[LOSS]), values, seeds=1)
+    assert [None, 1, 2] == ranks(table)
+    assert ["3.00", "1.00", "2.00"] == printed(table)
+
+
+def test_cells_that_print_alike_share_a_rank(tmp_path: Path):
+    """81.21 and 81.24 both print 81.2, so both are best, and the next value is second."""
+    rows = [depth_row(depth) for depth in (2, 3, 4, 5)]
+    values = {f"depth {d}": market(v) for d, v in zip((2, 3, 4, 5), (0.8121, 0.8124, 0.7, 0.6), strict=True)}
+    assert [1, 1, 2, None] == ranks(table_of(tmp_path, make_ablation(rows, metrics=[MAP]), values, seeds=1))
+
+
+def test_values_are_ordered_as_numbers(tmp_path: Path):
+    """9.9 is below 81.2, though its text is not."""
+    values = {"depth 2": market(0.099), "depth 3": market(0.812)}
+    ablation = make_ablation([depth_row(2), depth_row(3)], metrics=[MAP])
+    assert [2, 1] == ranks(table_of(tmp_path, ablation, values, seeds=1))
+
+
+def test_one_row_is_not_best_of_itself(tmp_path: Path):
+    """A row without a rival is not set in bold."""
+    values = {"depth 2": market(0.8)}
+    assert [None] == ranks(table_of(tmp_path, make_ablation([depth_row(2)], metrics=[MAP]), values, seeds=1))
+    ablation = make_ablation([depth_row(2), depth_row(3)], metrics=[MAP])
+    assert [None, None] == ranks(table_of(tmp_path, ablation, values, seeds=1))
+
+
+def test_a_row_is_marked_against_the_base(tmp_path: Path):
+    """The reference is the row that equals the base, wherever it stands; it bears no mark itself."""
+    rows = [depth_row(3), depth_row(2), depth_row(4)]
+    values = {
+        "depth 2": market(0.80, 0.81, 0.82),
+        "depth 3": market(0.90, 0.912, 0.919),
+        "depth 4": market(0.81, 0.79, 0.83),
+    }
+    table = table_of(tmp_path, make_ablation(rows, metrics=[MAP]), values)
+    assert ["91.0 ± 1.0†", "81.0 ± 1.0", "81.0 ± 2.0"] == printed(table)
+    assert any(
+        note.startswith("†: differs from the row “depth 2” with p < 0.05") for note in table.source_notes
+    )
+
+
+def test_two_seeds_are_tested_but_not_marked(tmp_path: Path):
+    """A mark needs three seeds on both sides."""
+    values = {"depth 2": market(0.80, 0.81), "depth 3": market(0.90, 0.91001)}
+    table = table_of(tmp_path, make_ablation([depth_row(2), depth_row(3)], metrics=[MAP]), values, seeds=2)
+    cell = table.rows[1].cells[0]
+    assert cell.significance is not None
+    assert cell.significance.p_value < 0.05
+    assert not cell.is_significant
+
+
+def test_without_the_base_nothing_is_marked(tmp_path: Path):
+    """A table in which no row is the base has no reference."""
+    values = {"depth 3": market(0.80, 0.81, 0.82), "depth 4": market(0.90, 0.912, 0.919)}
+    table = table_of(tmp_path, make_ablation([depth_row(3), depth_row(4)], metrics=[MAP]), values)
+    assert [None, None] == [row.cells[0].significance for row in table.rows]
+
+
+def test_published_stands_beside_reproduced_only_where_there_is_any(tmp_path: Path):
+    """Market-1501 has a paper column, with a blank; DukeMTMC-reID has none."""
+    rows = [depth_row(2, published={"Market-1501": {"map": 0.83}}, source="Table VI, row 1"), depth_row(3)]
+    ablation = make_ablation(rows, metrics=[MAP], datasets=[MARKET, DUKE])
+    table = table_of(tmp_path, ablation, {"depth 2": market(0.82)}, seeds=1)
+    assert [True, False] == [column.has_published for column in table.columns]
+    assert [(0, 2), (2, 1)] == [(spanner.start, spanner.num_printed) for spanner in table.spanners]
+    assert [0.83, None] == [row.cells[0].published for row in table.rows]
+    assert table.rows[0].cells[0].difference == pytest.approx(-0.01)
+    assert any("Doe et al., 2026 (Table VI, row 1)" in note for note in table.source_notes)
+
+
+def test_demo_data_is_named_and_never_set_beside_the_paper(tmp_path: Path):
+    """The caption says that it is demo data; the paper's values are left out, and a note says so."""
+    demo = Dataset("Market-1501", {"data": "demo"})
+    rows = [depth_row(2, published={"Market-1501": {"map": 0.83}}, source="Table VI")]
+    ablation = make_ablation(rows, metrics=[MAP], datasets=[demo])
+    table = table_of(tmp_path, ablation, {"depth 2": market(0.82)}, seeds=1)
+    assert DEMO_NOTICE in table.caption
+    assert not table.columns[0].has_published
+    assert table.rows[0].cells[0].published is None
+    assert "The paper's values are left out under Market-1501: they are of other data." in table.source_notes
+
+
+def test_warnings_of_the_data_are_source_notes(tmp_path: Path):
+    """What differs from the published data set is said below the table."""
+
+    def warn(config: Any) -> Any:
+        facts = describe(config)
+        return type(facts)(
+            **{**vars(facts), "warnings": ("the query split has 3 images, published are 3368",)}
+        )
+
+    plan = plan_of(make_ablation([depth_row(2)]), describe_data=warn)
+    notes = build(plan, Store(str(tmp_path))).source_notes
+    assert "Market-1501: the query split has 3 images, published are 3368." in notes
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        EvaluationView(query="multiple"),
+        EvaluationView(distance="euclidean"),
+        EvaluationView(flip=True),
+        EvaluationView(split="val"),
+        EvaluationView(reranking=Reranking()),
+    ],
+)
+def test_protocols_are_not_mixed_in_a_column(tmp_path: Path, other: EvaluationView):
+    """Rows measured differently are refused, and both are named."""
+    ablation = make_ablation([depth_row(2), Row("the other", view=other)])
+    with pytest.raises(ValueError, match="different protocols") as fault:
+        build(plan_of(ablation), Store(str(tmp_path)))
+    assert "'depth 2'" in str(fault.value)
+    assert "'the other'" in str(fault.value)
+
+
+def test_embeddings_may_differ_in_a_column():
+    """Comparing embeddings of one training is what a table is for."""
+    check_protocols(make_ablation([depth_row(2), Row("hard", view=EvaluationView(embeddings=("hard",)))]))
+
+
+def test_data_are_not_mixed_in_a_column(tmp_path: Path):
+    """A row measured on another data set is refused, and named."""
+    ablation = make_ablation([depth_row(2), Row("elsewhere", {"data": "dukemtmcreid"})])
+    with pytest.raises(ValueError, match="row 'elsewhere', DukeMTMC-reID"):
+        build(plan_of(ablation), Store(str(tmp_path)))
+
+
+def test_a_group_stands_together(tmp_path: Path):
+    """Rows of one group share a head, and equal labels in two groups stay apart."""
+    rows = [
+        Row("small", {"width": 4}, group="depth 2"),
+        Row("small", {"width": 4, "depth": 3}, group="depth 3"),
+        Row("large", {"width": 16, "depth": 3}, group="depth 3"),
+    ]
+    table = build(plan_of(make_ablation(rows)), Store(str(tmp_path)))
+    assert [("depth 2", 1), ("depth 3", 2)] == [(group.label, len(group.rows)) for group in table.groups]
+    first, second = table.groups[0].rows[0], table.groups[1].rows[0]
+    assert first.cells[0].training_ids != second.cells[0].training_ids
+
+
+def test_a_cell_knows_the_trainings_of_every_planned_seed(tmp_path: Path):
+    """Training ids stand in the order of seeds, measured or not."""
+    plan = plan_of(make_ablation([depth_row(2)], base=TinyConfig()), seeds=(7, 3))
+    table = build(plan, Store(str(tmp_path)))
+    by_seed = {cell.seed: cell.training_id for cell in plan.cells}
+    assert (by_seed[3], by_seed[7]) == table.rows[0].cells[0].training_ids

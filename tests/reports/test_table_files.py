@@ -1,0 +1,83 @@
+"""The files of finished tables."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from orchestrator.records import Store
+from orchestrator.study import Row
+from reports.table_files import write_tables
+from tests.reports.every_state import every_state_plan, record_every_state
+from tests.reports.tiny_study import depth_row, make_ablation, plan_of, record_value, seeds_of
+from trainables.contract import EvaluationView
+
+
+def test_every_table_is_written_in_every_format(tmp_path: Path):
+    """A study's folder holds four files a table and two indices, and the paths returned are theirs."""
+    plan, store = every_state_plan(), Store(str(tmp_path))
+    written = write_tables(plan, store)
+    expected = {
+        f"{name}.{end}" for name in ("depth", "demo_depth") for end in ("tex", "md", "html", "parquet")
+    }
+    assert expected | {"index.html", "index.md"} == {
+        file.name for file in (tmp_path / "tables" / "tiny").iterdir()
+    }
+    assert ["depth", "demo_depth"] == [table.table.name for table in written]
+    for table in written:
+        assert all(Path(url).is_file() for url in (*table.urls.values(), table.index_url))
+
+
+def test_equal_records_give_equal_bytes(tmp_path: Path):
+    """Two stores with the same records, filled in another order, hold the same files to the last byte."""
+    plan = every_state_plan()
+    first, second = Store(str(tmp_path / "first")), Store(str(tmp_path / "elsewhere" / "second"))
+    record_every_state(first, plan)
+    write_tables(plan, second)  # as after an interrupted sweep: written once before all is there
+    record_every_state(second, plan)
+    for store in (first, second):
+        write_tables(plan, store)
+    names = (first.root / "tables/tiny").names()
+    assert 10 == len(names)
+    for name in names:
+        assert (first.root / "tables/tiny").read(name) == (second.root / "tables/tiny").read(name), name
+
+
+def test_parquet_holds_every_seed_with_whole_ids(tmp_path: Path):
+    """The tidy frame gives back every value, its training, and the paper's value."""
+    rows = [depth_row(2, published={"Market-1501": {"map": 0.83}}), depth_row(3)]
+    plan = plan_of(make_ablation(rows), seeds=(0, 1))
+    store = Store(str(tmp_path))
+    record_value(store, plan, "depth 2", {"Market-1501": seeds_of([0.811, 0.812], [0.9, 0.91])})
+    written = write_tables(plan, store)
+    frame = pd.read_parquet(io.BytesIO(Path(written[0].urls["parquet"]).read_bytes()))
+    assert 2 * 2 * 2 == len(frame)
+    maps = frame[(frame["row"] == "depth 2") & (frame["metric"] == "map")].sort_values("seed")
+    assert [0.811, 0.812] == maps["value"].tolist()
+    assert [0.83, 0.83] == maps["published"].tolist()
+    ids = [cell.training_id for cell in plan.cells if cell.row == "depth 2"]
+    assert ids == maps["training_id"].tolist()
+    others = frame[frame["row"] == "depth 3"]
+    assert others["value"].isna().all()
+    assert {"missing"} == set(others["state"])
+
+
+def test_a_refused_table_leaves_no_file(tmp_path: Path):
+    """When one table of a plan is refused, none is written."""
+    refused = make_ablation([depth_row(2), Row("flipped", view=EvaluationView(flip=True))], name="refused")
+    plan = plan_of(make_ablation([depth_row(2)]), refused)
+    store = Store(str(tmp_path))
+    with pytest.raises(ValueError, match="'refused'"):
+        write_tables(plan, store)
+    assert not (tmp_path / "tables").exists()
+
+
+def test_tables_are_written_to_an_object_store():
+    """A store that is no local folder gets the same files."""
+    store = Store("memory://bucket/runs")
+    written = write_tables(every_state_plan(), store)
+    assert "memory://bucket/runs/tables/tiny/depth.tex" == written[0].urls["tex"]
+    assert (store.root / "tables/tiny").read("depth.tex").startswith(b"% tiny/depth")
