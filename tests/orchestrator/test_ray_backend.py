@@ -148,12 +148,13 @@ def test_three_nodes_with_fractions_of_gpus_and_one_lost(sweep, tmp_path):
 
     ray.shutdown()
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "num_gpus": 0})
-    nodes = [cluster.add_node(num_cpus=2, num_gpus=1) for _ in range(2)]
+    # The driver joins while the head is alone, so that no node is lost under it.
     ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+    nodes = [cluster.add_node(num_cpus=2, num_gpus=1) for _ in range(2)]
 
     class Losing(Events):
         def on_progress(self, work, progress):
-            if len(self.running) == 4 and nodes:
+            if len(self.running) == 4 and len(nodes) == 2:
                 cluster.remove_node(nodes.pop(), allow_graceful=False)
 
     events = Losing()
