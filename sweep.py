@@ -229,7 +229,8 @@ def print_tables(plan: Plan, store: Store) -> dict[str, str]:
     files: dict[str, str] = {}
     for written in write_tables(plan, store):
         console.print(to_terminal(written.table), soft_wrap=False)
-        files |= {f"{written.table.study}/{Path(url).name}": url for url in written.urls.values()}
+        for url in (*written.urls.values(), written.index_url):
+            files[f"{written.table.study}/{Path(url).name}"] = url
     return files
 
 

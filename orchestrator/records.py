@@ -279,12 +279,17 @@ class TrainingFolder:
     def write_record(self, record: TrainingRecord) -> None:
         """Declare the training done; what only an interrupted one needs is removed."""
         self._folder.write_model("record.json", record)
-        self._folder.remove("failure.json", "attempts")
+        self._folder.remove("attempts")
+        self.clear_failure()
         self.checkpoints.remove("resume.pt")
 
     def failure(self) -> FailureRecord | None:
-        """The last failure of a training that is not done."""
-        return None if self.is_done() else self._folder.read_model("failure.json", FailureRecord)
+        """The last failure: of a training that is not done, or of measuring a view of a done one."""
+        return self._folder.read_model("failure.json", FailureRecord)
+
+    def clear_failure(self) -> None:
+        """Forget a failure that was put right."""
+        self._folder.remove("failure.json")
 
     def write_failure(self, failure: FailureRecord) -> None:
         """Keep why the last attempt failed."""

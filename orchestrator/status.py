@@ -52,11 +52,15 @@ def _map(function: Callable[[ItemT], ResultT], items: Iterable[ItemT]) -> list[R
 def _status_of(training: PlannedTraining, store: Store) -> TrainingStatus:
     folder = store.training(training.training_id)
     record = folder.record()
-    if record is not None:
-        is_measured = set(training.views) <= folder.measured_views()
-        state: State = "done" if is_measured else "to measure"
-        return TrainingStatus(training, state, record.num_epochs, record.train_wall_s + record.measure_wall_s)
     failure = folder.failure()
+    if record is not None:
+        wall_s = record.train_wall_s + record.measure_wall_s
+        if set(training.views) <= folder.measured_views():
+            return TrainingStatus(training, "done", record.num_epochs, wall_s)
+        message = failure.message if failure else ""
+        return TrainingStatus(
+            training, "failed" if failure else "to measure", record.num_epochs, wall_s, message
+        )
     epochs = folder.epochs()
     epoch = epochs[-1].epoch if epochs else 0
     if failure is not None:

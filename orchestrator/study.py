@@ -282,9 +282,21 @@ class Ablation:
         faults += _duplicates("data set label", [dataset.label for dataset in self.datasets])
         faults += [] if rows else ["a table needs at least one row"]
         faults += [] if self.datasets else ["a table needs at least one data set"]
+        faults += self._protocol_faults(rows)
         for row in rows:
             faults += [f"row {full_label(row)!r}: {fault}" for fault in self._row_faults(row)]
         _raise_all(f"Ablation {self.name!r}", faults)
+
+    def _protocol_faults(self, rows: Sequence[Row]) -> Iterator[str]:
+        rows_of: dict[str, list[str]] = {}
+        for row in rows:
+            rows_of.setdefault((row.view or self.view).protocol, []).append(repr(full_label(row)))
+        if len(rows_of) > 1:
+            found = "; ".join(f"{protocol}: {', '.join(labels)}" for protocol, labels in rows_of.items())
+            yield (
+                "rows measured under different protocols cannot stand in one column; only the embeddings may "
+                f"differ, so give each protocol an Ablation of its own ({found})"
+            )
 
     @property
     def printed_rows(self) -> tuple[Row, ...]:

@@ -148,6 +148,7 @@ def run_trial(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> 
     try:
         if folder.is_done():
             _measure(work, folder, runtime, network=None)
+            folder.clear_failure()
         else:
             _train(work, folder, runtime, hooks)
         return Outcome("done")

@@ -77,13 +77,13 @@ def read_cells(plan: Plan, store: Store) -> pd.DataFrame:
 
 def _read_training(store: Store, training_id: str, view_ids: set[str]) -> _Reading:
     folder = store.training(training_id)
-    record = folder.record()
+    record, failed = folder.record(), folder.failure()
+    failure = None if failed is None else failed.message
     if record is None:  # a measurement without a record is of a training that has not ended
-        failure = folder.failure()
-        return _Reading(failure=None if failure is None else failure.message)
+        return _Reading(failure=failure)
     found = {view_id: folder.measurement(view_id) for view_id in sorted(view_ids)}
     metrics = {view_id: measured.metrics for view_id, measured in found.items() if measured is not None}
-    return _Reading(metrics, record.git_commit)
+    return _Reading(metrics, record.git_commit, failure)
 
 
 def _rows_of(cell: Cell, metrics: Sequence[Metric], reading: _Reading) -> list[tuple[object, ...]]:
@@ -100,10 +100,8 @@ def _rows_of(cell: Cell, metrics: Sequence[Metric], reading: _Reading) -> list[t
 
 
 def _state(metric: Metric, value: float | None, reading: _Reading) -> tuple[CellState, str]:
-    if reading.failure is not None:
-        return "failed", reading.failure
     if value is None:
-        return "missing", ""
+        return ("missing", "") if reading.failure is None else ("failed", reading.failure)
     if not math.isfinite(value):
         return "failed", f"{metric.label} is {value}, which is no number"
     return "done", ""

@@ -8,7 +8,6 @@ import pandas as pd
 
 from orchestrator.study import Ablation, Row, Study, full_label
 from reports.cell import SIGNIFICANCE_LEVEL, SIGNIFICANT, TableCell
-from reports.protocol import describe_protocol
 from trainables.contract import DatasetFacts
 
 SHORT_ID_DIGITS = 8
@@ -35,7 +34,7 @@ def source_notes(
     """
     yield from _value_notes(study, cells)
     yield from _significance_notes(cells, reference)
-    yield f"Measured with {describe_protocol(ablation.printed_rows[0].view or ablation.view)}."
+    yield f"Measured with {(ablation.printed_rows[0].view or ablation.view).protocol}."
     yield from _paper_notes(study, ablation, cells, facts)
     for label, fact in facts.items():
         if fact.is_demo:

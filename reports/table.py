@@ -16,7 +16,6 @@ from orchestrator.plan import Plan
 from orchestrator.study import Ablation, Dataset, Row, apply_changes, full_label
 from reports.cell import Seed, TableCell, build_cell
 from reports.number import value_text
-from reports.protocol import check_protocols
 from reports.source_note import source_notes
 from trainables.contract import DatasetFacts, Metric
 
@@ -148,10 +147,9 @@ def build_table(plan: Plan, study: str, name: str, frame: pd.DataFrame) -> Table
         frame: may hold other tables too.
 
     Raises:
-        ValueError: rows of the table were measured under different protocols or on different data.
+        ValueError: rows of one column were measured on different data.
     """
     ablation = plan.tables[study, name]
-    check_protocols(ablation)
     facts = _facts_by_dataset(plan, study, ablation)
     mine = cast(pd.DataFrame, frame[(frame["study"] == study) & (frame["table"] == name)])
     seeds = _seeds_by_cell(mine)

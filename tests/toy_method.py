@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -92,8 +93,8 @@ class ToyTrainable:
             epoch = state["epoch"] + 1
             if config.fails_at_epoch == epoch:
                 raise RuntimeError(f"loss is nan at epoch {epoch}")
-            if config.kills_worker_once_at and epoch == 2 and not os.path.exists(config.kills_worker_once_at):
-                open(config.kills_worker_once_at, "w").close()
+            if config.kills_worker_once_at and epoch == 2 and not Path(config.kills_worker_once_at).exists():
+                Path(config.kills_worker_once_at).touch()
                 os.kill(os.getpid(), signal.SIGKILL)
             step = np.random.default_rng([config.seed, epoch]).normal(0, 0.01)
             state = {"epoch": epoch, "weight": 0.5 * (state["weight"] + config.learning_rate) + step}

@@ -91,6 +91,23 @@ class EvaluationView(FrozenModel):
         """What measuring this view gives."""
         return RETRIEVAL_METRICS
 
+    @property
+    def protocol(self) -> str:
+        """Say in words how it measures, its embeddings left out: what must agree down a column."""
+        reranking = self.reranking
+        return ", ".join(
+            [
+                f"{self.query} query",
+                f"{self.distance} distance",
+                "flip averaging" if self.flip else "no flip averaging",
+                "no re-ranking"
+                if reranking is None
+                else f"k-reciprocal re-ranking (k1 {reranking.k1}, k2 {reranking.k2}, "
+                f"weight of the original distance {reranking.original_distance_weight:g})",
+                f"{self.split} split",
+            ]
+        )
+
 
 @dataclass(frozen=True)
 class Runtime:

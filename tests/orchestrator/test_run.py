@@ -80,8 +80,12 @@ def sweep(tmp_path):
 
 
 def test_equal_rows_are_trained_once(sweep):
-    """Two rows of one config, and a row that is another view of it, cost one training."""
-    rows = [Row("a"), Row("b", {"learning_rate": 0.1}), Row("flip", view=EvaluationView(flip=True))]
+    """Two rows of one config, and a row of other embeddings, cost one training."""
+    rows = [
+        Row("a"),
+        Row("b", {"learning_rate": 0.1}),
+        Row("global", view=EvaluationView(embeddings=("global",))),
+    ]
     result, events = sweep(a_study(rows))
     assert result.is_complete
     assert len(events.started) == 1
@@ -107,12 +111,12 @@ def test_an_added_row_trains_alone(sweep):
 def test_a_view_added_later_costs_no_training(sweep):
     """A new view of a recorded training is measured from its final checkpoint."""
     sweep(a_study([Row("a")]))
-    flipped = EvaluationView(flip=True)
-    result, events = sweep(a_study([Row("a"), Row("flip", view=flipped)]))
+    alone = EvaluationView(embeddings=("global",))
+    result, events = sweep(a_study([Row("a"), Row("global", view=alone)]))
     assert result.is_complete
     assert events.epochs == []
     folder = sweep.store().training(events.started[0].training_id)
-    assert folder.measurement(view_id(flipped)) is not None
+    assert folder.measurement(view_id(alone)) is not None
 
 
 def test_a_deleted_training_is_trained_again_alone(sweep):

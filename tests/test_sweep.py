@@ -1,0 +1,166 @@
+"""The command line, run as a user runs it, on a toy method and a real local Ray."""
+
+import os
+import shutil
+import signal
+import sqlite3
+import time
+
+import pytest
+
+from tests.toy_studies import run, start, write_project
+
+pytestmark = pytest.mark.ray
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A project whose sweep has ended; tests that change it copy it first."""
+    folder = tmp_path_factory.mktemp("finished")
+    write_project(folder)
+    code, printed = run(folder, "toy")
+    assert code == 0, printed
+    return folder, printed
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    return shutil.copytree(finished[0], tmp_path / "project")
+
+
+def tables(folder):
+    found = (folder / "runs/tables/toy").glob("rates.*")
+    return {path.name: path.read_bytes() for path in found if path.suffix != ".parquet"}
+
+
+def runs_by_training(folder):
+    """MLflow's runs as (training id, status), read from its database itself."""
+    with sqlite3.connect(folder / "runs/mlflow.db") as database:
+        return database.execute(
+            "select tags.value, runs.status from runs join tags using (run_uuid)"
+            " where tags.key = 'tablewright.training_id' and runs.lifecycle_stage = 'active'"
+        ).fetchall()
+
+
+def all_run_states(folder):
+    with sqlite3.connect(folder / "runs/mlflow.db") as database:
+        return {status for (status,) in database.execute("select status from runs")}
+
+
+def test_no_study_lists_the_studies(tmp_path):
+    """Called without a study, the command lists what there is."""
+    write_project(tmp_path)
+    code, printed = run(tmp_path)
+    assert code == 0
+    assert printed.split() == ["toy", "A", "toy", "study."]
+
+
+def test_a_sweep_ends_in_tables_and_one_mlflow_run_a_training(finished):
+    """Four trainings fill four cells; tables are printed and written; MLflow has one finished run each."""
+    folder, printed = finished
+    assert "Every cell is filled" in printed
+    assert "demo data, not comparable" in " ".join(printed.split())
+    assert set(tables(folder)) == {"rates.tex", "rates.md", "rates.html"}
+    found = runs_by_training(folder)
+    assert len(found) == len({identity for identity, _ in found}) == 4
+    assert {status for _, status in found} == {"FINISHED"}
+
+
+def test_a_second_run_trains_nothing(copied):
+    """Run again, the sweep writes the same tables and starts no training."""
+    before = tables(copied)
+    code, printed = run(copied, "toy")
+    assert code == 0
+    assert "done after" not in printed
+    assert tables(copied) == before
+
+
+def test_plan_status_and_report_need_no_ray(copied):
+    """The other verbs read the store, and tell by their exit code."""
+    code, printed = run(copied, "toy", "--plan")
+    assert code == 0
+    assert "4 cells come from 4 trainings; 4 done." in printed
+    assert run(copied, "toy", "--status")[0] == 0
+    shutil.rmtree(copied / "runs/tables")
+    assert run(copied, "toy", "--report")[0] == 0
+    assert len(tables(copied)) == 3
+    assert run(copied, "toy", "--check")[0] == 0
+
+
+def test_an_added_row_trains_alone(copied):
+    """Editing one row into the study trains that row, for both seeds."""
+    write_project(copied, rows='[Sweep("learning_rate", (0.1, 0.2, 0.3))]')
+    code, printed = run(copied, "toy", "--tracking-uri", "none")
+    assert code == 0
+    assert printed.count("done after") == 2
+
+
+def test_a_failure_is_told_and_the_exit_code_says_so(tmp_path):
+    """The other trainings end, the message is printed, status names it, and the code is not 0."""
+    write_project(tmp_path, rows='[Row("good"), Row("bad", {"fails_at_epoch": 2})]')
+    code, printed = run(tmp_path, "toy", "--seeds", "0", "--tracking-uri", "none")
+    assert code == 1
+    assert "failed: rates: bad [Toy] seed 0: RuntimeError: loss is nan at epoch 2" in printed
+    code, printed = run(tmp_path, "toy", "--seeds", "0", "--status")
+    assert code == 1
+    assert "1 done, 1 failed" in printed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGINT"])
+def test_an_interrupted_sweep_ends_in_the_tables_of_an_undisturbed_one(how, tmp_path, finished):
+    """Killed or stopped in mid-training and run again: equal tables, one run a training, none RUNNING."""
+    write_project(tmp_path, epoch_s=0.7)
+    process = start(tmp_path, "toy")
+    wait_for(lambda: list(tmp_path.glob("runs/trainings/*/epochs.parquet")))
+    if how == "SIGKILL":
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        os.kill(process.pid, signal.SIGINT)
+    printed, _ = process.communicate(timeout=60)
+    recorded = list(tmp_path.glob("runs/trainings/*/record.json"))
+    assert len(recorded) < 4
+    if how == "SIGINT":
+        assert process.returncode == 130, printed
+        assert "Run the same command again to go on" in printed
+        assert "RUNNING" not in all_run_states(tmp_path)
+    code, printed = run(tmp_path, "toy")
+    assert code == 0, printed
+    found = runs_by_training(tmp_path)
+    assert len(found) == len({identity for identity, _ in found}) == 4
+    assert all_run_states(tmp_path) == {"FINISHED"}
+    write_project(tmp_path / "undisturbed", epoch_s=0.7)
+    run(tmp_path / "undisturbed", "toy", "--tracking-uri", "none")
+    assert tables(tmp_path) == tables(tmp_path / "undisturbed")
+
+
+def wait_for(condition, limit_s=60):
+    until_s = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < until_s
+        time.sleep(0.05)
+
+
+def test_mistakes_are_told_at_once_and_nothing_is_trained(tmp_path):
+    """Several faults of one command line come in one message, with a way out each."""
+    write_project(tmp_path)
+    code, printed = run(tmp_path, "toy", "--profile", "papr", "--data-root", "/nowhere", "--seeds", "a")
+    assert code == 2
+    told = " ".join(printed.split())
+    for part in ("one of demo, paper", "/nowhere is no folder", "such as 0,1,2"):
+        assert part in told
+    code, printed = run(tmp_path, "toi")
+    assert code == 2
+    assert "Did you mean 'toy'?" in printed
+    code, printed = run(tmp_path, "toy", "--gpus-per-training", "1.5")
+    assert code == 2
+    assert "a fraction of one GPU" in printed
+    assert not (tmp_path / "runs/trainings").exists()
+
+
+def test_a_misspelt_field_is_refused_when_the_study_is_read(tmp_path):
+    """A row that names no field is told with the nearest one, before anything runs."""
+    write_project(tmp_path, rows='[Row("a", {"network.atention.num_attentions": 4})]')
+    code, printed = run(tmp_path, "toy")
+    assert code == 2
+    assert "did you mean network.attention?" in " ".join(printed.split())

@@ -1,0 +1,52 @@
+"""A project of one's own: a copy of the command line beside a folder of toy studies."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+STUDY = '''"""A toy study."""
+from orchestrator.study import Ablation, Dataset, Row, Study, Sweep
+from tests.toy_method import ToyConfig
+from trainables.contract import MAP, RANK1, EvaluationView
+
+
+def make_study(profile):
+    table = Ablation(
+        "rates", "Learning rates", ToyConfig(epochs={epochs}, epoch_s={epoch_s}), [Dataset("Toy")],
+        {rows}, EvaluationView(), [MAP, RANK1], stub_head="rate",
+    )
+    return Study("toy", "Toy", "nowhere", (0, 1), [table])
+'''
+
+
+def write_project(folder, *, rows='[Sweep("learning_rate", (0.1, 0.2))]', epochs=3, epoch_s=0.0):
+    """Write the project; rows are Python text, as a user would edit them."""
+    (folder / "search_spaces").mkdir(parents=True, exist_ok=True)
+    shutil.copy(ROOT / "sweep.py", folder / "sweep.py")
+    (folder / "search_spaces/__init__.py").write_text('"""Studies."""\n')
+    study = STUDY.format(rows=rows, epochs=epochs, epoch_s=epoch_s)
+    (folder / "search_spaces/toy.py").write_text(study)
+
+
+def start(folder, *arguments, **environment):
+    """Start the command line in the project."""
+    return subprocess.Popen(
+        [sys.executable, "sweep.py", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def run(folder, *arguments, **environment):
+    """Run the command line to its end; gives (exit code, what it printed)."""
+    process = start(folder, *arguments, **environment)
+    printed, _ = process.communicate(timeout=240)
+    return process.returncode, printed
