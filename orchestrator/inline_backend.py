@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 
 from orchestrator.records import Store
 from orchestrator.trial import Listener, Progress, Pruned, TrialHooks, Work, run_trial
 from orchestrator.work_queue import WorkQueue
-from trainables.contract import Runtime
+from trainables.contract import Device, Runtime
 
 
 class InlineBackend:
     """The simplest backend: no second process, no retries."""
+
+    @contextmanager
+    def connect(self) -> Generator[Device]:
+        """This process is there already."""
+        yield "cpu"
 
     def num_slots(self) -> int:
         """One training at a time."""

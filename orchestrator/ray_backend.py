@@ -15,7 +15,8 @@ import tempfile
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import ray
@@ -30,7 +31,7 @@ from orchestrator.records import FailureRecord, Store, now
 from orchestrator.settings import Settings
 from orchestrator.trial import Listener, Outcome, Progress, Pruned, TrialHooks, Work, run_trial
 from orchestrator.work_queue import WorkQueue
-from trainables.contract import Runtime
+from trainables.contract import Device, Runtime
 
 STOP_POLL_S = 1.0
 """How often a running training asks whether the sweep is ending."""
@@ -41,11 +42,12 @@ many workers warm as there are trials waiting."""
 
 KV_NAMESPACE = b"tablewright"
 
-TUNE_ENVIRONMENT = {
+ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the store and MLflow hold what these would write
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C lets running trainings save their state first
     "TUNE_GLOBAL_CHECKPOINT_S": "86400",  # a snapshot of the whole experiment that nobody reads
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "TUNE_MAX_PENDING_TRIALS_PG": str(MAX_PENDING_TRIALS),
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
@@ -252,25 +254,13 @@ class RayBackend:
         self._max_concurrent = max_concurrent
         self._max_lost_workers = max_lost_workers
 
-    def num_slots(self) -> int:
-        """Count the trainings that fit at a time, on the cluster as it is now; at least one."""
-        if self._max_concurrent is not None:
-            return self._max_concurrent
-        if not ray.is_initialized():
-            return 1
-        resources, has = self._resources or default_resources(), ray.cluster_resources()
-        fits = [has.get("CPU", 0) / resources.cpus] if resources.cpus else []
-        fits += [has.get("GPU", 0) / resources.gpus] if resources.gpus else []
-        return max(1, int(min(fits, default=1)))
+    @contextmanager
+    def connect(self) -> Generator[Device]:
+        """Join the cluster, or start one on this machine that ends with the sweep.
 
-    def run(self, queue: WorkQueue, listeners: Sequence[Listener], store: Store, runtime: Runtime) -> None:
-        """Run until the queue is finished, or told to stop and every running training has saved its state.
-
-        Raises:
-            ValueError: the cluster has not what one training takes.
+        A process that has joined one already, as a test has, keeps it.
         """
-        os.environ.update({name: os.environ.get(name, value) for name, value in TUNE_ENVIRONMENT.items()})
-        os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", str(MAX_PENDING_TRIALS))
+        os.environ.update({name: os.environ.get(name, value) for name, value in ENVIRONMENT.items()})
         logging.getLogger("ray").setLevel(logging.ERROR)
         is_ours = not ray.is_initialized()
         if is_ours:
@@ -279,22 +269,31 @@ class RayBackend:
                 include_dashboard=False if self._address is None else None,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
-                configure_logging=True,
             )
         try:
-            self._run(queue, listeners, store, runtime)
+            yield "cuda" if self._needed().gpus else "cpu"
         finally:
             if is_ours:
                 ray.shutdown()
 
-    def _run(self, queue: WorkQueue, listeners: Sequence[Listener], store: Store, runtime: Runtime) -> None:
-        resources = self._resources or default_resources()
+    def _needed(self) -> Resources:
+        return self._resources or default_resources()
+
+    def num_slots(self) -> int:
+        """Count the trainings that fit at a time, on the cluster as it is now; at least one."""
+        if self._max_concurrent is not None:
+            return self._max_concurrent
+        resources, has = self._needed(), ray.cluster_resources()
+        fits = [has.get("CPU", 0) / resources.cpus] if resources.cpus else []
+        fits += [has.get("GPU", 0) / resources.gpus] if resources.gpus else []
+        return max(1, int(min(fits, default=1)))
+
+    def run(self, queue: WorkQueue, listeners: Sequence[Listener], store: Store, runtime: Runtime) -> None:
+        """Run until the queue is finished, or told to stop and every running training has saved its state."""
+        resources = self._needed()
         sweep = uuid.uuid4().hex
         signals = _Signals(sweep)
-        device = "cuda" if resources.gpus else "cpu"
-        attempt = tune.with_parameters(
-            _attempt, sweep=sweep, store_url=store.url, runtime=dataclasses.replace(runtime, device=device)
-        )
+        attempt = tune.with_parameters(_attempt, sweep=sweep, store_url=store.url, runtime=runtime)
         with tempfile.TemporaryDirectory(prefix="tablewright-tune-") as scratch, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Ray warns of its own deprecations
             tuner = tune.Tuner(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from orchestrator.plan import DescribeData, Plan, make_plan
@@ -16,14 +16,18 @@ from orchestrator.status import TrainingStatus, read_status
 from orchestrator.study import Changes, Study
 from orchestrator.trial import Listener, Work
 from orchestrator.work_queue import WorkQueue, planned_work
-from trainables.contract import DatasetFacts, Runtime, TrainingConfig
+from trainables.contract import DatasetFacts, Device, Runtime, TrainingConfig
 
 
 class Backend(Protocol):
-    """Where work runs."""
+    """Where work runs. `num_slots` and `run` are asked while it is connected."""
+
+    def connect(self) -> AbstractContextManager[Device]:
+        """Reach the machines; gives what trainings run on there."""
+        ...
 
     def num_slots(self) -> int:
-        """Count the trainings that fit at a time; while `run` runs, on the cluster as it is."""
+        """Count the trainings that fit at a time, on the machines as they are now."""
         ...
 
     def run(self, queue: WorkQueue, listeners: Sequence[Listener], store: Store, runtime: Runtime) -> None:
@@ -99,7 +103,6 @@ def run_sweep(
     sources = _open_searches(studies, describe, store, search_storage, backend.num_slots)
     needed = [work.config for work in remaining]
     needed += [source.search.trial_config({}) for source in sources.values() if not source.is_finished()]
-    _prepare(needed, runtime)
 
     def found_works() -> list[Work]:
         found = make_plan(studies, describe, _found(sources))
@@ -109,9 +112,12 @@ def run_sweep(
 
     queue = WorkQueue(remaining, list(sources.values()), found_works)
     if not queue.is_finished():
-        followers = [PlannedTrials(plan, store, storage), *listeners(plan, statuses)]
-        with _stopping_on_signals(queue):
-            backend.run(queue, followers, store, runtime)
+        with backend.connect() as device:
+            there = replace(runtime, device=device)
+            _prepare(needed, there)
+            followers = [PlannedTrials(plan, store, storage), *listeners(plan, statuses)]
+            with _stopping_on_signals(queue):
+                backend.run(queue, followers, store, there)
     final = make_plan(studies, describe, _found(sources)) if sources else plan
     return SweepResult(final, tuple(read_status(final, store)), queue.is_stopping)
 

@@ -320,7 +320,7 @@ class Ablation:
                     yield f"published {name} {value} is not a fraction; write 0.942 for 94.2 %"
         for dataset in self.datasets:
             try:
-                self.config(row, dataset).resolve_embeddings(view.embeddings)
+                self.config(row, dataset).check_view(view)
             except ValueError as error:
                 yield str(error)
                 return  # the same fault would come once a data set
@@ -489,7 +489,7 @@ class Search:
         for value in declared.samples():
             try:
                 config = self.trial_config({**extra, path: value})
-                config.resolve_embeddings(self.objective.view.embeddings)
+                config.check_view(self.objective.view)
             except ValueError as error:
                 yield f"{path} = {value!r}: {error}"
 

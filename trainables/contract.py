@@ -16,6 +16,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, field_validator
 
 Split = Literal["val", "test"]
+Device = Literal["cpu", "cuda"]
 
 
 class FrozenModel(BaseModel):
@@ -116,13 +117,13 @@ class Runtime:
     Attributes:
         data_root: folder that holds the published data sets; None where only embedded data is used.
         cache_dir: where this machine keeps decoded images; shared by its trainings.
-        device: `cpu` or `cuda`.
+        device: what trainings run on; the machine that plans them may have none of it.
         checkpoint_every_s: longest time of training that a crash may cost.
     """
 
     data_root: str | None
     cache_dir: str
-    device: Literal["cpu", "cuda"] = "cpu"
+    device: Device = "cpu"
     checkpoint_every_s: float = 60.0
 
 
@@ -308,6 +309,14 @@ class TrainingConfig(FrozenModel, abc.ABC):
     @abc.abstractmethod
     def embedding_groups(self) -> dict[str, tuple[str, ...]]:
         """Name the groups a view may ask for; `all` is always one."""
+
+    def check_view(self, view: EvaluationView) -> None:
+        """Refuse a view that cannot be measured on this training, before it is trained.
+
+        Raises:
+            ValueError: what is wrong, and what to set.
+        """
+        self.resolve_embeddings(view.embeddings)
 
     def resolve_embeddings(self, names: Sequence[str]) -> tuple[str, ...]:
         """Spell out groups and put the embeddings of a view into joining order.

@@ -1,0 +1,1 @@
+"""Data sets, their cache, augmentation and sampling."""

@@ -1,0 +1,146 @@
+"""Augmentation of whole batches: pad and crop, mirror, erase, patch.
+
+Source:
+    MDPR's code (a fork of fast-reid 1.3) for the order, the ranges and the patch pool.
+Deviations:
+    patches are kept as whole levels 0..255, which rounds the colour of erased parts in them by less than 0.5.
+
+Legend: B images, C channels, H W height and width, T tries.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainables.data.reid import Augmentation, RandomErasing, RandomPatch
+
+# ImageNet's channel means, in levels 0..255; the colour of erased rectangles.
+MEAN_LEVELS = (0.485 * 255, 0.456 * 255, 0.406 * 255)
+ERASING_TRIES, PATCH_TRIES = 10, 100
+
+
+class TrainAugmenter:
+    """Augments batches; holds the pool of patches, which is state of the training."""
+
+    def __init__(self, augmentation: Augmentation) -> None:
+        """Start with an empty pool."""
+        self._augmentation = augmentation
+        size = 0 if augmentation.patch is None else augmentation.patch.pool_size
+        self._pool: deque[Tensor] = deque(maxlen=size)
+
+    def __call__(self, images_BCHW: Tensor, generator: torch.Generator) -> Tensor:
+        """Augment a batch without changing it.
+
+        Args:
+            images_BCHW: uint8, on any device.
+            generator: on the CPU; the only source of chance.
+
+        Returns:
+            float32 in 0..255, the same shape and device.
+        """
+        augmentation = self._augmentation
+        moved_BCHW = _crop_and_mirror(
+            images_BCHW, augmentation.pad_crop_px or 0, augmentation.flip_probability, generator
+        ).float()
+        if augmentation.erasing is not None:
+            moved_BCHW = _erase(moved_BCHW, augmentation.erasing, generator)
+        if augmentation.patch is not None:
+            self._patch(moved_BCHW, augmentation.patch, generator)
+        return moved_BCHW
+
+    def _patch(self, images_BCHW: Tensor, patch: RandomPatch, generator: torch.Generator) -> None:
+        """Let each image donate a patch and, once the pool is filled, perhaps take one; in place."""
+        batch, _, height, width = images_BCHW.shape
+        heights, widths = _draw_patch_sizes(batch, height, width, patch, generator)
+        chances = torch.rand(batch, 7, generator=generator).tolist()
+        for image_CHW, patch_height, patch_width, chance in zip(
+            images_BCHW, heights, widths, chances, strict=True
+        ):
+            if patch_height:
+                top = int(chance[0] * (height - patch_height + 1))
+                left = int(chance[1] * (width - patch_width + 1))
+                donated = image_CHW[:, top : top + patch_height, left : left + patch_width]
+                self._pool.append(donated.round().to(torch.uint8))
+            if len(self._pool) < patch.min_pool_size or chance[2] >= patch.probability:
+                continue
+            pasted = self._pool[int(chance[3] * len(self._pool))]
+            pasted = pasted.flip(2) if chance[4] < patch.flip_probability else pasted
+            top = int(chance[5] * (height - pasted.shape[1] + 1))
+            left = int(chance[6] * (width - pasted.shape[2] + 1))
+            image_CHW[:, top : top + pasted.shape[1], left : left + pasted.shape[2]] = pasted
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give the pool, oldest patch first, on the CPU."""
+        return {"pool": [patch.cpu() for patch in self._pool]}
+
+    def load_state_dict(self, state: dict[str, Any], device: torch.device | str = "cpu") -> None:
+        """Take a pool back."""
+        self._pool.clear()
+        self._pool.extend(patch.to(device) for patch in state["pool"])
+
+
+def _crop_and_mirror(
+    images_BCHW: Tensor, pad_px: int, flip_probability: float, generator: torch.Generator
+) -> Tensor:
+    batch, _, height, width = images_BCHW.shape
+    device = images_BCHW.device
+    tops = torch.randint(0, 2 * pad_px + 1, (batch, 1), generator=generator)
+    lefts = torch.randint(0, 2 * pad_px + 1, (batch, 1), generator=generator)
+    is_mirrored = torch.rand(batch, 1, generator=generator) < flip_probability
+    across = torch.arange(width)
+    rows_BH = (tops + torch.arange(height)).to(device)
+    columns_BW = (lefts + torch.where(is_mirrored, width - 1 - across, across)).to(device)
+    padded_BCHW = torch.nn.functional.pad(images_BCHW, (pad_px,) * 4) if pad_px else images_BCHW
+    of_image = torch.arange(batch, device=device)[:, None, None]
+    # Indexing puts the indexed dimensions first and the channels last.
+    moved_BHWC = padded_BCHW[of_image, :, rows_BH[:, :, None], columns_BW[:, None, :]]
+    return moved_BHWC.permute(0, 3, 1, 2).contiguous()
+
+
+def _erase(images_BCHW: Tensor, erasing: RandomErasing, generator: torch.Generator) -> Tensor:
+    batch, _, height, width = images_BCHW.shape
+    device = images_BCHW.device
+    shape = (batch, ERASING_TRIES)
+    area_BT = _uniform(shape, erasing.min_area, erasing.max_area, generator) * height * width
+    log_aspect = math.log(erasing.max_aspect)
+    aspect_BT = _uniform(shape, -log_aspect, log_aspect, generator).exp()
+    heights_BT, widths_BT = (area_BT * aspect_BT).sqrt().round(), (area_BT / aspect_BT).sqrt().round()
+    fits_BT = (heights_BT < height) & (widths_BT < width)
+    first_B1 = fits_BT.int().argmax(1, keepdim=True)
+    box_height_B1, box_width_B1 = heights_BT.gather(1, first_B1), widths_BT.gather(1, first_B1)
+    top_B1 = (torch.rand(batch, 1, generator=generator) * (height - box_height_B1 + 1)).floor()
+    left_B1 = (torch.rand(batch, 1, generator=generator) * (width - box_width_B1 + 1)).floor()
+    is_erased_B1 = (torch.rand(batch, 1, generator=generator) < erasing.probability) & fits_BT.any(
+        1, keepdim=True
+    )
+    down, across = torch.arange(height), torch.arange(width)
+    in_rows_BH = (down >= top_B1) & (down < top_B1 + box_height_B1) & is_erased_B1
+    in_columns_BW = (across >= left_B1) & (across < left_B1 + box_width_B1)
+    mask_B1HW = (in_rows_BH[:, :, None] & in_columns_BW[:, None, :])[:, None].to(device)
+    fill_1C11 = torch.tensor(MEAN_LEVELS, device=device).view(1, -1, 1, 1)
+    return torch.where(mask_B1HW, fill_1C11, images_BCHW)
+
+
+def _draw_patch_sizes(
+    batch: int, height: int, width: int, patch: RandomPatch, generator: torch.Generator
+) -> tuple[list[int], list[int]]:
+    """Draw the size of each image's patch; 0 where no try was smaller than the image."""
+    shape = (batch, PATCH_TRIES)
+    area_BT = _uniform(shape, patch.min_area, patch.max_area, generator) * height * width
+    aspect_BT = _uniform(shape, 1 / patch.max_aspect, patch.max_aspect, generator)
+    heights_BT = (area_BT * aspect_BT).sqrt().round().int()
+    widths_BT = (area_BT / aspect_BT).sqrt().round().int()
+    fits_BT = (heights_BT < height) & (widths_BT < width) & (heights_BT > 0) & (widths_BT > 0)
+    first_B1 = fits_BT.int().argmax(1, keepdim=True)
+    does_fit_B1 = fits_BT.any(1, keepdim=True)
+    sizes = [torch.where(does_fit_B1, sides.gather(1, first_B1), 0) for sides in (heights_BT, widths_BT)]
+    return sizes[0].flatten().tolist(), sizes[1].flatten().tolist()
+
+
+def _uniform(shape: tuple[int, ...], low: float, high: float, generator: torch.Generator) -> Tensor:
+    return low + (high - low) * torch.rand(shape, generator=generator)

@@ -1,0 +1,76 @@
+"""PK batches: so many identities, so many images of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+class PKSampler:
+    """Draws the batches of an epoch; equal (seed, epoch) give equal batches, so any step can be found again.
+
+    Source:
+        MDPR's code (fast-reid's identity sampler): the images of each identity are shuffled and cut into
+        groups, identities with too few images are filled up with replacement, what is left over is dropped;
+        then identities with a group left are drawn, different ones within a rank, until too few remain.
+    """
+
+    def __init__(
+        self, pids: Sequence[int], *, num_identities: int, num_instances: int, num_ranks: int, seed: int
+    ) -> None:
+        """Take the identity of each training image.
+
+        Raises:
+            ValueError: there are fewer identities than a batch needs.
+        """
+        self._indices_of = {
+            pid: np.flatnonzero(np.asarray(pids) == pid) for pid in sorted(set(map(int, pids)))
+        }
+        if len(self._indices_of) < num_identities:
+            raise ValueError(
+                f"a batch has {num_identities} identities and the training split only "
+                f"{len(self._indices_of)}; set data.num_identities to that or less"
+            )
+        self._num_identities, self._num_instances = num_identities, num_instances
+        self._num_ranks, self._seed = num_ranks, seed
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch, from 0 on, that `batches` gives."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        """Steps of the chosen epoch; how many remain undrawn differs a little between epochs."""
+        return len(self.batches())
+
+    def batches(self) -> np.ndarray:
+        """Give the image indices of every step of the chosen epoch, (steps, ranks, identities × instances).
+
+        Raises:
+            ValueError: the images do not fill one step.
+        """
+        rng = np.random.default_rng([self._seed, self._epoch])
+        groups = {pid: self._groups(indices, rng) for pid, indices in self._indices_of.items()}
+        left = np.array([len(groups[pid]) for pid in groups])
+        drawn: list[np.ndarray] = []
+        pids = list(groups)
+        while np.count_nonzero(left) >= self._num_identities:
+            chosen = rng.choice(np.flatnonzero(left), self._num_identities, replace=False)
+            left[chosen] -= 1
+            drawn.append(np.concatenate([groups[pids[place]][left[place]] for place in chosen]))
+        steps = len(drawn) // self._num_ranks
+        if not steps:
+            raise ValueError(
+                "the training split does not fill one step; set data.num_identities, data.num_instances or "
+                "data.num_ranks lower"
+            )
+        size = self._num_identities * self._num_instances
+        return np.stack(drawn[: steps * self._num_ranks]).reshape(steps, self._num_ranks, size)
+
+    def _groups(self, indices: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        if len(indices) < self._num_instances:
+            indices = rng.choice(indices, self._num_instances, replace=True)
+        shuffled = rng.permutation(indices)
+        num_groups = len(shuffled) // self._num_instances
+        return shuffled[: num_groups * self._num_instances].reshape(num_groups, self._num_instances)
