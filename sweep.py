@@ -189,7 +189,7 @@ def run(settings: Settings, studies: Sequence[Study]) -> int:
 
         def listeners(plan: Plan, statuses: Sequence[TrainingStatus]) -> list[Listener]:
             if tracker is not None:
-                tracker.begin("+".join(study.name for study in studies), plan)
+                begin_tracking(tracker, settings, plan, statuses)
             return [start_view(plan, statuses), *([tracker] if tracker is not None else [])]
 
         from orchestrator.ray_backend import make_backend
@@ -204,7 +204,10 @@ def run(settings: Settings, studies: Sequence[Study]) -> int:
         )
     files = print_tables(result.plan, store)
     if tracker is not None:
-        tracker.finish(files, result.is_complete)
+        if not tracker.has_begun:  # there was nothing to train, but MLflow may have lost something
+            begin_tracking(tracker, settings, result.plan, result.statuses)
+        tracker.log_tables(files)
+        tracker.end(succeeded=result.is_complete)
     return tell_end(result, settings)
 
 
@@ -241,6 +244,13 @@ def make_tracker(settings: Settings, store: Store) -> Any:
     from orchestrator.tracking import Tracker
 
     return Tracker(settings.tracking_url, store)
+
+
+def begin_tracking(tracker: Any, settings: Settings, plan: Plan, statuses: Sequence[TrainingStatus]) -> None:
+    """Open the sweep's run, and let MLflow catch up on what is recorded already."""
+    parameters = {"profile": settings.effective_profile, "cells": len(plan.cells), "trainings": len(statuses)}
+    tracker.begin("+".join(study.name for study in plan.studies), parameters)
+    tracker.reconcile([item.training.training_id for item in statuses if item.state == "done"])
 
 
 # -- the live view ---------------------------------------------------------------------------------

@@ -1,0 +1,129 @@
+"""What a trial costs beside its training: ours against stock Ray Tune, both tracked by MLflow on SQLite.
+
+Each side runs the same trainings (0.5 s of sleep, five reports) on two CPUs at two lengths; the difference
+of the lengths is the cost of a trial, free of start-up. CPU time is that of the whole process tree.
+
+    python benchmarks/bench_sweep.py [REPEATS]
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).parent.parent
+FEW, MANY = 6, 30
+REPORTS, EPOCH_S = 5, 0.1
+
+
+def tree_cpu_s() -> float:
+    """CPU time of this process and all below it, those that ended among them."""
+    me = psutil.Process()
+    times = [process.cpu_times() for process in (me, *me.children(recursive=True))]
+    return sum(t.user + t.system + t.children_user + t.children_system for t in times)
+
+
+def run_ours(num_trials: int, folder: Path) -> None:
+    """A sweep of the toy method with the tracker, as `sweep.py` wires it."""
+    import ray
+
+    from orchestrator.ray_backend import RayBackend
+    from orchestrator.records import Store
+    from orchestrator.run import run_sweep
+    from orchestrator.study import Ablation, Dataset, Study, Sweep
+    from orchestrator.tracking import Tracker
+    from tests.toy_method import ToyConfig
+    from trainables.contract import MAP, EvaluationView, Runtime
+
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    rates = [0.1 + index / 1000 for index in range(num_trials)]
+    base = ToyConfig(epochs=REPORTS, epoch_s=EPOCH_S)
+    rows = [Sweep("learning_rate", rates)]
+    table = Ablation("t", "T", base, [Dataset("Toy")], rows, EvaluationView(), [MAP])
+    store = Store(str(folder / "runs"))
+    tracker = Tracker(f"sqlite:///{folder}/runs/mlflow.db", store)
+
+    def listeners(plan: object, statuses: object) -> list[Tracker]:
+        tracker.begin("bench", plan)  # pyright: ignore
+        return [tracker]
+
+    result = run_sweep(
+        [Study("bench", "Bench", "none", (0,), [table])],
+        store=store,
+        runtime=Runtime(None, str(folder / "cache")),
+        backend=RayBackend(),
+        search_storage=f"sqlite:///{folder}/optuna.db",
+        listeners=listeners,  # pyright: ignore
+    )
+    tracker.finish({}, result.is_complete)
+    assert result.is_complete
+
+
+def run_stock(num_trials: int, folder: Path) -> None:
+    """The same trainings as a function trainable with Tune's own MLflow callback."""
+    import ray
+    from ray import tune
+    from ray.air.integrations.mlflow import MLflowLoggerCallback
+
+    def train(config: dict[str, float]) -> None:
+        import torch  # noqa: F401  # what any training imports
+
+        for epoch in range(REPORTS):
+            time.sleep(EPOCH_S)
+            tune.report({"loss": 1 / (epoch + 1), "map": config["rate"]})
+
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    callback = MLflowLoggerCallback(tracking_uri=f"sqlite:///{folder}/mlflow.db", experiment_name="stock")
+    tuner = tune.Tuner(
+        tune.with_resources(train, {"cpu": 1}),
+        param_space={"rate": tune.grid_search([0.1 + index / 1000 for index in range(num_trials)])},
+        run_config=tune.RunConfig(name="stock", storage_path=str(folder), callbacks=[callback], verbose=0),
+    )
+    assert not tuner.fit().errors
+
+
+def measure(side: str, num_trials: int) -> dict[str, float]:
+    """Run one side in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, __file__, "--side", side, str(num_trials), folder]
+        ended = subprocess.run(
+            command, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+        )
+    return json.loads(ended.stdout.strip().splitlines()[-1])
+
+
+def main() -> None:
+    """Print the cost of a trial on both sides, median of the repeats."""
+    repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+    costs: dict[str, list[tuple[float, float]]] = {"ours": [], "stock": []}
+    for _ in range(repeats):
+        for side, found in costs.items():
+            few, many = measure(side, FEW), measure(side, MANY)
+            trials = MANY - FEW
+            found.append(((many["cpu_s"] - few["cpu_s"]) / trials, (many["wall_s"] - few["wall_s"]) / trials))
+    for side, found in costs.items():
+        cpu_s, wall_s = (statistics.median(values) for values in zip(*found, strict=True))
+        ideal_s = REPORTS * EPOCH_S / 2
+        print(f"{side:5}  {cpu_s:5.2f} CPU-s a trial  {wall_s:5.2f} s a trial (ideal {ideal_s:.2f} s)")
+    ratio = statistics.median(
+        ours[0] / stock[0] for ours, stock in zip(costs["ours"], costs["stock"], strict=True)
+    )
+    print(f"ratio  {ratio:.2f} of stock Tune's CPU time a trial, median of {repeats}")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--side"]:
+        _, _, side_name, count, where = sys.argv
+        started_s = time.monotonic()
+        {"ours": run_ours, "stock": run_stock}[side_name](int(count), Path(where))
+        print(json.dumps({"cpu_s": tree_cpu_s(), "wall_s": time.monotonic() - started_s}))
+    else:
+        main()

@@ -1,0 +1,238 @@
+"""Retrieval measured against a slow reference that is written from the definition alone."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from trainables.contract import EvaluationView, Extraction, ImageSet, Reranking
+from trainables.retrieval import nearness
+from trainables.retrieval.measurement import measure_view
+
+
+def image_set(embeddings, pids, camids, flipped=None):
+    named = {name: np.asarray(values, dtype=np.float32) for name, values in embeddings.items()}
+    mirrored = {name: np.asarray(values, dtype=np.float32) for name, values in (flipped or {}).items()}
+    names = tuple(f"{index}.jpg" for index in range(len(pids)))
+    return ImageSet(names, np.array(pids), np.array(camids), named, mirrored)
+
+
+def random_extraction(seed, *, num_query=23, num_gallery=157, num_pids=9, num_cameras=3, levels=None):
+    """People with noise; with `levels`, embeddings are rounded so that ties abound."""
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(num_pids + 1, 6))
+
+    def side(count, low):
+        pids = rng.integers(low, num_pids + 1, count)
+        embeddings = centres[pids] + rng.normal(size=(count, 6))
+        if levels:
+            embeddings = np.round(embeddings * levels) / levels
+        flipped = embeddings + rng.normal(size=embeddings.shape)
+        camids = rng.integers(1, num_cameras + 1, count)
+        cut = {"a": embeddings[:, :2], "b": embeddings[:, 2:]}
+        return image_set(cut, pids, camids, {"a": flipped[:, :2], "b": flipped[:, 2:]})
+
+    return Extraction("test", side(num_query, 1), side(num_gallery, -1))
+
+
+def reference(extraction, names, view, distances=None):
+    """Per query: sort every wrong answer before every equally distant positive and walk down the list."""
+    query, gallery = extraction.query, extraction.gallery
+
+    def joined(side):
+        parts = [side.embeddings[name].astype(np.float64) for name in names]
+        if view.flip:
+            parts = [(p + side.flipped_embeddings[n]) / 2 for p, n in zip(parts, names, strict=True)]
+        return np.concatenate(parts, axis=1)
+
+    queries, images = joined(query), joined(gallery)
+    pids, camids = query.pids, query.camids
+    if view.query == "multiple":
+        keys = sorted(set(zip(pids.tolist(), camids.tolist(), strict=True)))
+        queries = np.array([queries[(pids == p) & (camids == c)].mean(0) for p, c in keys])
+        pids, camids = np.array(keys).T
+    precisions, firsts, penalties = [], [], []
+    for index, (vector, pid, camid) in enumerate(zip(queries, pids, camids, strict=True)):
+        answers = []
+        for other in range(len(images)):
+            if gallery.pids[other] == -1 or (gallery.pids[other] == pid and gallery.camids[other] == camid):
+                continue
+            if distances is not None:
+                distance = distances[index, other]
+            elif view.distance == "cosine":
+                lengths = np.linalg.norm(vector) * np.linalg.norm(images[other])
+                distance = 1 - vector @ images[other] / lengths
+            else:
+                distance = np.linalg.norm(vector - images[other])
+            answers.append((round(distance, 5), gallery.pids[other] == pid))
+        if not any(is_right for _, is_right in answers):
+            continue
+        ranks = [rank for rank, (_, is_right) in enumerate(sorted(answers), 1) if is_right]
+        precisions.append(np.mean([hit / rank for hit, rank in enumerate(ranks, 1)]))
+        firsts.append(ranks[0])
+        penalties.append(len(ranks) / ranks[-1])
+    firsts = np.array(firsts)
+    return {
+        "map": np.mean(precisions),
+        **{f"rank{k}": np.mean(firsts <= k) for k in (1, 5, 10)},
+        "minp": np.mean(penalties),
+    }
+
+
+def assert_equal_metrics(expected, actual):
+    assert set(expected) == set(actual)
+    for name, value in expected.items():
+        assert value == pytest.approx(actual[name], abs=1e-9), name
+
+
+VIEWS = [
+    EvaluationView(),
+    EvaluationView(distance="euclidean"),
+    EvaluationView(query="multiple"),
+    EvaluationView(flip=True, distance="euclidean"),
+]
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=["cosine", "euclidean", "multiple", "flip"])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_random_people_agree_with_the_definition(view, seed):
+    """Every metric equals the slow reference, with junk, distractors and own-camera images in the gallery."""
+    extraction = random_extraction(seed)
+    for names in (("a", "b"), ("b",)):
+        assert_equal_metrics(
+            reference(extraction, names, view), measure_view(extraction, names, view).metrics
+        )
+
+
+def test_ties_agree_with_the_definition():
+    """Exact ties put a positive behind the wrong answers at its distance."""
+    extraction = random_extraction(3, levels=1, num_gallery=300)
+    view = EvaluationView(distance="euclidean")
+    expected = reference(extraction, ("a", "b"), view)
+    assert_equal_metrics(expected, measure_view(extraction, ("a", "b"), view).metrics)
+
+
+def test_an_example_worked_by_hand():
+    """Positives at ranks 1 and 3: AP (1/1 + 2/3) / 2, Rank-1 1, mINP 2/3."""
+    query = image_set({"a": [[1.0, 0.0]]}, [7], [1])
+    gallery = image_set(
+        {"a": [[1.0, 0.1], [1.0, 0.2], [1.0, 0.3], [1.0, 0.0], [1.0, 0.0]]},
+        [7, 8, 7, 7, -1],
+        [2, 2, 3, 1, 2],  # the fourth is the query's own camera, the fifth is junk
+    )
+    result = measure_view(Extraction("test", query, gallery), ("a",), EvaluationView())
+    assert result.metrics["map"] == pytest.approx((1 + 2 / 3) / 2)
+    assert (result.metrics["rank1"], result.metrics["minp"]) == (1.0, 2 / 3)
+    assert result.per_query["num_positives"].tolist() == [2]
+
+
+def test_a_network_that_embeds_everything_alike_is_worst():
+    """With all distances equal, the positive stands behind every wrong answer."""
+    query = image_set({"a": np.ones((1, 2))}, [1], [1])
+    gallery = image_set({"a": np.ones((5, 2))}, [1, 2, 3, 0, 4], [2, 2, 2, 2, 2])
+    result = measure_view(Extraction("test", query, gallery), ("a",), EvaluationView())
+    assert result.per_query["first_match_rank"].tolist() == [5]
+
+
+def test_the_order_of_the_gallery_changes_nothing():
+    """Ranks come from distances, never from places in the gallery."""
+    extraction = random_extraction(5, levels=1)
+    order = np.random.default_rng(0).permutation(len(extraction.gallery.pids))
+    gallery = dataclasses.replace(
+        extraction.gallery,
+        pids=extraction.gallery.pids[order],
+        camids=extraction.gallery.camids[order],
+        embeddings={name: values[order] for name, values in extraction.gallery.embeddings.items()},
+    )
+    shuffled = dataclasses.replace(extraction, gallery=gallery)
+    view = EvaluationView(distance="euclidean")
+    before, after = (measure_view(one, ("a", "b"), view) for one in (extraction, shuffled))
+    assert before.metrics == after.metrics
+
+
+def test_blocks_of_any_size_give_the_same_numbers(monkeypatch):
+    """One query at a time and all at once rank alike."""
+    extraction = random_extraction(6)
+    whole = measure_view(extraction, ("a", "b"), EvaluationView()).metrics
+    monkeypatch.setattr(nearness, "BLOCK_BYTES", 4 * 157 * 3)
+    assert measure_view(extraction, ("a", "b"), EvaluationView()).metrics == pytest.approx(whole, abs=1e-12)
+
+
+def test_a_query_without_a_match_is_skipped():
+    """It counts in no mean, and the per-query table leaves it out."""
+    query = image_set({"a": [[1.0, 0.0], [0.0, 1.0]]}, [1, 2], [1, 1])
+    gallery = image_set({"a": [[1.0, 0.0], [0.0, 1.0]]}, [1, 2], [2, 1])
+    result = measure_view(Extraction("test", query, gallery), ("a",), EvaluationView())
+    assert result.per_query["pid"].tolist() == [1]
+    assert result.metrics["map"] == 1.0
+
+
+def test_no_match_at_all_is_an_error():
+    """A gallery of strangers is named as such, not measured as zero."""
+    side = image_set({"a": [[1.0, 0.0]]}, [1], [1])
+    other = image_set({"a": [[1.0, 0.0]]}, [2], [1])
+    with pytest.raises(ValueError, match="no query has a gallery image"):
+        measure_view(Extraction("test", side, other), ("a",), EvaluationView())
+
+
+def slow_reranking(queries, gallery, k1, k2, weight):
+    """The paper's definition on dense matrices."""
+    images = np.concatenate([queries, gallery]).astype(np.float64)
+    squared = ((images[:, None] - images[None]) ** 2).sum(2)
+    scaled = squared / squared.max(1, keepdims=True)
+    order = np.argsort(scaled, axis=1, kind="stable")
+
+    def reciprocal(image, count):
+        return {j for j in order[image, : count + 1].tolist() if image in order[j, : count + 1]}
+
+    weights = np.zeros_like(scaled)
+    for image in range(len(images)):
+        own = reciprocal(image, k1)
+        members = set(own)
+        for candidate in own:
+            theirs = reciprocal(candidate, round(k1 / 2))
+            if len(theirs & own) > 2 / 3 * len(theirs):
+                members |= theirs
+        chosen = sorted(members)
+        weights[image, chosen] = np.exp(-scaled[image, chosen])
+        weights[image] /= weights[image].sum()
+    if k2 > 1:
+        weights = np.array([weights[order[image, :k2]].mean(0) for image in range(len(images))])
+    smaller = np.minimum(weights[:, None], weights[None]).sum(2)
+    larger = np.maximum(weights[:, None], weights[None]).sum(2)
+    final = (1 - weight) * (1 - smaller / larger) + weight * scaled
+    return final[: len(queries), len(queries) :]
+
+
+@pytest.mark.parametrize(("k1", "k2", "weight"), [(20, 6, 0.3), (5, 1, 0.0), (7, 3, 1.0)])
+def test_reranking_agrees_with_the_definition(k1, k2, weight):
+    """Sparse, row-wise re-ranking gives the metrics of the dense definition."""
+    extraction = random_extraction(8, num_gallery=90)
+    kept = extraction.gallery.pids != -1  # junk takes no part in neighbourhoods
+    gallery = dataclasses.replace(
+        extraction.gallery,
+        pids=extraction.gallery.pids[kept],
+        camids=extraction.gallery.camids[kept],
+        embeddings={name: values[kept] for name, values in extraction.gallery.embeddings.items()},
+    )
+    clean = dataclasses.replace(extraction, gallery=gallery)
+
+    def unit(side):
+        joined = np.concatenate([side.embeddings["a"], side.embeddings["b"]], axis=1)
+        return joined / np.linalg.norm(joined, axis=1, keepdims=True)
+
+    distances = slow_reranking(unit(clean.query), unit(clean.gallery), k1, k2, weight)
+    reranking = Reranking(k1=k1, k2=k2, original_distance_weight=weight)
+    view = EvaluationView(reranking=reranking)
+    expected = reference(clean, ("a", "b"), view, distances)
+    assert_equal_metrics(expected, measure_view(extraction, ("a", "b"), view).metrics)
+
+
+def test_measuring_leaves_the_embeddings_as_they_are():
+    """Views share one extraction, so none may change it."""
+    extraction = random_extraction(9)
+    before = {name: values.copy() for name, values in extraction.gallery.embeddings.items()}
+    for view in (*VIEWS, EvaluationView(reranking=Reranking())):
+        measure_view(extraction, ("a",), view)
+    for name, values in before.items():
+        assert (values == extraction.gallery.embeddings[name]).all()

@@ -1,0 +1,1 @@
+"""Measurement of embeddings by retrieval."""
