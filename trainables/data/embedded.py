@@ -1,4 +1,8 @@
-"""The demo pedestrians, which come with the code as one archive."""
+"""The demo data set that travels with the code, unpacked once a machine.
+
+`demo_pedestrians.tar.xz` holds rendered pedestrians in the layout of Market-1501, with two more folders,
+`val_query` and `val_gallery`, of people who are neither in train nor in test.
+"""
 
 from __future__ import annotations
 
@@ -8,37 +12,45 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-ARCHIVE = Path(__file__).parent / "demo_pedestrians.tar.xz"
+DEMO_ARCHIVE = Path(__file__).with_name("demo_pedestrians.tar.xz")
 
 
-def unpack_demo(cache_dir: str, archive: Path = ARCHIVE) -> Path:
-    """Unpack the archive once into this machine's cache, under the digest of its bytes.
+def unpack_demo_archive(cache_dir: Path, archive: Path = DEMO_ARCHIVE) -> Path:
+    """Give the folder of the unpacked demo set, unpacking it where that has not been done.
 
-    Several processes may do so at once: each unpacks aside, and the first to rename wins.
+    Safe when several trainings start at once: each unpacks aside, the first to finish renames.
 
-    Returns:
-        The folder that holds the data set's folders.
+    Args:
+        cache_dir: gets a folder named after the archive's digest, so that a new archive is unpacked anew.
+        archive: the embedded one, or another in tests.
 
     Raises:
-        ValueError: the archive is not there.
+        ValueError: the archive is missing from the installation.
     """
     if not archive.is_file():
-        raise ValueError(f"the demo images are missing: {archive}; get the file back with git checkout")
-    digest = hashlib.sha256(archive.read_bytes()).hexdigest()[:16]
-    target = Path(cache_dir) / "embedded" / f"{archive.name.partition('.')[0]}-{digest}"
+        raise ValueError(f"the embedded demo data {archive} is missing; install the package again")
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    target = cache_dir / f"demo_pedestrians-{digest[:16]}"
     if target.is_dir():
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f"{target.name}.", suffix=".part", dir=cache_dir))
     try:
-        with tarfile.open(archive) as packed:
-            packed.extractall(aside, filter="data")
-        (folder,) = [path.parent for path in aside.rglob("bounding_box_train")]
+        with tarfile.open(archive) as tar:
+            tar.extractall(aside, filter="data")
         try:
-            folder.rename(target)
+            _folder_of_splits(aside).rename(target)
         except OSError:
-            if not target.is_dir():  # another process was first otherwise
+            if not target.is_dir():  # otherwise another training was faster
                 raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return target
+
+
+def _folder_of_splits(folder: Path) -> Path:
+    """Give the folder itself, or its only folder where the archive packs everything into one."""
+    entries = list(folder.iterdir())
+    if len(entries) == 1 and entries[0].is_dir():
+        return entries[0]
+    return folder

@@ -1,22 +1,28 @@
-"""Folders and file names of Market-1501, which most person re-identification sets share.
+"""Reading a folder laid out as Market-1501: who and which camera, from folder and file names alone.
 
-A name starts with the identity and the camera, `0002_c1s1_000451_03.jpg` in Market-1501 and
-`0001_c2_f0046182.jpg` in DukeMTMC-reID. Identity -1 is junk, 0000 a distractor.
+Zheng et al., Scalable Person Re-identification: A Benchmark, ICCV 2015. DukeMTMC-reID (Zheng et al., ICCV 2017)
+follows the same layout with other file names. Names of the three published folders:
+`bounding_box_train` (train), `query` and `bounding_box_test` (gallery). A file's name begins with the
+pid (`0000` a distractor, `-1` junk) and the camid, counted from 1.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-_NAME = re.compile(r"^(-?\d+)_c(\d+)")
-_ENDINGS = frozenset({".jpg", ".jpeg", ".png"})
-_NAMES_SHOWN = 5
+JUNK_PID = -1
+DISTRACTOR_PID = 0
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
+NUM_NAMES_IN_ERROR = 5
 
-JUNK_PID, DISTRACTOR_PID = -1, 0
+MARKET_FILE_NAME = re.compile(r"(?P<pid>-1|\d{4})_c(?P<camid>[1-9]\d*)s\d+_\d+_\d+\.(jpe?g|png)")
+"""Such as `0002_c1s1_000451_03.jpg`: person 2, camera 1, sequence 1, frame 451, third box."""
+DUKE_FILE_NAME = re.compile(r"(?P<pid>\d{4})_c(?P<camid>[1-9]\d*)_f\d+\.(jpe?g|png)")
+"""Such as `0005_c2_f0046985.jpg`: person 5, camera 2, frame 46985."""
 
 
 @dataclass(frozen=True)
@@ -24,58 +30,89 @@ class ImageRecord:
     """One image of a data set.
 
     Attributes:
-        path: of the file.
-        name: relative to the data set's folder.
-        pid: identity; -1 is junk, 0 a distractor.
-        camid: camera.
+        path: relative to the data set's folder, with `/` between parts.
+        pid: the person; 0 is a distractor.
+        camid: the camera, counted from 1.
     """
 
-    path: Path
-    name: str
+    path: str
     pid: int
     camid: int
 
 
-def read_folders(root: Path, folders: Sequence[str]) -> dict[str, tuple[ImageRecord, ...]]:
-    """Parse the names in the folders of a data set, in the order of the names.
+@dataclass(frozen=True)
+class LayoutImages:
+    """What stands in the folders of one data set.
+
+    Attributes:
+        splits: images by split, junk left out, in the order of their paths.
+        num_junk: images by split that were left out.
+        fingerprint: SHA-256 over the sorted (relative path, size in bytes) of all images, junk included.
+    """
+
+    splits: Mapping[str, tuple[ImageRecord, ...]]
+    num_junk: Mapping[str, int]
+    fingerprint: str
+
+
+def read_layout(root: Path, folder_of_split: Mapping[str, str], file_name: re.Pattern[str]) -> LayoutImages:
+    """Parse every image's name below `root`; no pixel is read.
+
+    Files that are no images by their suffix (such as the `Thumbs.db` of the published archives) are passed over.
+
+    Args:
+        root: the data set's folder; every folder of `folder_of_split` must exist in it.
+        folder_of_split: where the images of each split lie.
+        file_name: full pattern of a name, with the groups `pid` and `camid`.
 
     Raises:
-        ValueError: folders that are missing or empty, and files whose names do not parse, all at once.
+        ValueError: names that do not fit the pattern, people that cannot be trained on or searched for,
+            and empty folders, told at once.
     """
     faults: list[str] = []
-    found: dict[str, tuple[ImageRecord, ...]] = {}
-    for folder in folders:
-        if not (root / folder).is_dir():
-            faults.append(f"the folder {folder} is missing")
-            continue
-        paths = sorted(path for path in (root / folder).iterdir() if path.suffix.lower() in _ENDINGS)
-        strange = [path.name for path in paths if not _NAME.match(path.name)]
-        if strange:
-            shown = ", ".join(strange[:_NAMES_SHOWN])
-            faults.append(
-                f"{len(strange)} names in {folder} do not start with an identity and a camera such as "
-                f"0002_c1: {shown}{', …' if len(strange) > _NAMES_SHOWN else ''}"
-            )
-        elif not paths:
-            faults.append(f"the folder {folder} holds no image")
-        found[folder] = tuple(_parse(path, folder) for path in paths if _NAME.match(path.name))
-    if faults:
-        raise ValueError(f"{root} is no data set in the layout of Market-1501: {'; '.join(faults)}")
-    return found
-
-
-def _parse(path: Path, folder: str) -> ImageRecord:
-    match = _NAME.match(path.name)
-    assert match is not None
-    return ImageRecord(path, f"{folder}/{path.name}", int(match[1]), int(match[2]))
-
-
-def fingerprint_of(images: Mapping[str, Sequence[ImageRecord]]) -> str:
-    """Give the SHA-256 over the sorted relative names and sizes of the images.
-
-    Contents are not read: twenty thousand files on a shared disk would cost minutes for each plan.
-    """
     digest = hashlib.sha256()
-    for record in sorted((r for side in images.values() for r in side), key=lambda record: record.name):
-        digest.update(f"{record.name}\0{record.path.stat().st_size}\n".encode())
-    return digest.hexdigest()
+    splits: dict[str, tuple[ImageRecord, ...]] = {}
+    num_junk: dict[str, int] = {}
+    sizes_bytes: list[tuple[str, int]] = []
+    for split, folder in folder_of_split.items():
+        records: list[ImageRecord] = []
+        misnamed: list[str] = []
+        nameless: list[str] = []
+        num_junk[split] = 0
+        for path in (root / folder).iterdir():
+            if path.suffix.lower() not in IMAGE_SUFFIXES:
+                continue
+            relative = f"{folder}/{path.name}"
+            sizes_bytes.append((relative, path.stat().st_size))
+            match = file_name.fullmatch(path.name)
+            if match is None:
+                misnamed.append(relative)
+                continue
+            record = ImageRecord(relative, int(match["pid"]), int(match["camid"]))
+            if split.endswith("gallery"):
+                if record.pid == JUNK_PID:
+                    num_junk[split] += 1
+                else:
+                    records.append(record)
+            elif record.pid in (JUNK_PID, DISTRACTOR_PID):
+                nameless.append(relative)
+            else:
+                records.append(record)
+        if misnamed:
+            faults.append(f"{_some(misnamed)} not named as {file_name.pattern}")
+        if nameless:
+            faults.append(f"{_some(nameless)} of no person (pid -1 or 0), which only a gallery may hold")
+        if not records and not misnamed and not nameless:
+            faults.append(f"{folder}/ holds no image")
+        splits[split] = tuple(sorted(records, key=lambda record: record.path))
+    if faults:
+        raise ValueError(f"{root} cannot be read: " + "; ".join(faults))
+    for relative, size_bytes in sorted(sizes_bytes):
+        digest.update(f"{relative}\0{size_bytes}\n".encode())
+    return LayoutImages(splits, num_junk, digest.hexdigest())
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(sorted(names)[:NUM_NAMES_IN_ERROR])
+    more = f" and {len(names) - NUM_NAMES_IN_ERROR} more" if len(names) > NUM_NAMES_IN_ERROR else ""
+    return f"{len(names)} image{'s' if len(names) > 1 else ''} ({shown}{more})"

@@ -1,279 +1,351 @@
-"""Person re-identification data: what a config says of it, and the data sets that are known.
+"""Re-identification data sets: what a config says of them, and what is found on disk.
 
-Each data set has these splits: `train`; `query` and `gallery` for tables; `val_query` and `val_gallery` for
-searches. The published data sets have no identities for validation, so a tenth of the training identities
-plays them, and a training whose search looks at them must leave them out: `train_split="train_without_val"`.
-The demo set has validation people of its own, whom no training ever sees.
+Published sizes: Market-1501 as in Zheng et al., ICCV 2015; DukeMTMC-reID as in Zheng et al., ICCV 2017.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from trainables.contract import DatasetFacts, FrozenModel, Split
-from trainables.data.embedded import unpack_demo
-from trainables.data.market_layout import JUNK_PID, ImageRecord, fingerprint_of, read_folders
+from trainables.data.embedded import unpack_demo_archive
+from trainables.data.market_layout import DUKE_FILE_NAME, MARKET_FILE_NAME, ImageRecord, read_layout
 
 DatasetName = Literal["market1501", "dukemtmc", "demo_pedestrians", "real_pedestrians"]
 TrainSplit = Literal["train", "train_without_val"]
 
-VAL_SHARE = 0.1
-MIN_VAL_IDENTITIES = 2
-VAL_SEED = 1501  # which identities are held out; fixed for ever, as it is part of what a split means
+VAL_FRACTION = 0.1
+MIN_VAL_PIDS = 2
+VAL_PERMUTATION_SEED = 1501
+"""Fixed for good: another seed would hold out other people under the same config."""
 
 
 class RandomErasing(FrozenModel):
-    """Fill a rectangle with the data's mean colour (Zhong et al., AAAI 2020; torchvision's ranges).
+    """A rectangle painted in the mean colour (Zhong et al., AAAI 2020); torchvision's ranges.
 
     Attributes:
         probability: that an image is erased.
-        min_area: share of the image.
-        max_area: share of the image.
-        max_aspect: height over width lies between its inverse and it, on a logarithmic scale.
+        min_area: smallest part of the image.
+        max_area: largest part of the image.
+        min_aspect: smallest height by width.
+        max_aspect: largest height by width; drawn uniformly in the logarithm.
     """
 
-    probability: float = 0.5
-    min_area: float = 0.02
-    max_area: float = 0.33
-    max_aspect: float = 10 / 3
+    probability: float = Field(default=0.5, gt=0, le=1)
+    min_area: float = Field(default=0.02, gt=0, lt=1)
+    max_area: float = Field(default=0.33, gt=0, lt=1)
+    min_aspect: float = Field(default=0.3, gt=0)
+    max_aspect: float = Field(default=3.3, gt=0)
+
+    @model_validator(mode="after")
+    def _order_ranges(self) -> RandomErasing:
+        _require_order(self.min_area, self.max_area, self.min_aspect, self.max_aspect)
+        return self
 
 
 class RandomPatch(FrozenModel):
-    """Paste a piece of an earlier image (fast-reid's RandomPatch; MDPR keeps a pool of 1,000).
+    """A piece of another image pasted in (Zhou et al., OSNet, ICCV 2019), from a pool of pieces.
 
     Attributes:
-        probability: that an image gets a patch.
-        pool_size: patches kept; the oldest goes first.
-        min_pool_size: nothing is pasted before the pool holds as many.
-        min_area: share of the image.
-        max_area: share of the image.
-        max_aspect: height over width lies between its inverse and it, on a linear scale.
-        flip_probability: that a patch is mirrored.
+        probability: that an image receives a patch, once the pool is large enough.
+        pool_size: newest patches kept; MDPR keeps 1,000.
+        min_pool_size: nothing is pasted from a smaller pool.
+        min_area: smallest part of the image that a patch covers.
+        max_area: largest part.
+        min_aspect: smallest height by width.
+        max_aspect: largest height by width; drawn uniformly.
+        flip_probability: that a patch is mirrored when pasted.
     """
 
-    probability: float = 0.5
-    pool_size: int = 1000
-    min_pool_size: int = 100
-    min_area: float = 0.01
-    max_area: float = 0.5
-    max_aspect: float = 10.0
-    flip_probability: float = 0.5
+    probability: float = Field(default=0.5, gt=0, le=1)
+    pool_size: int = Field(default=1000, ge=1)
+    min_pool_size: int = Field(default=100, ge=1)
+    min_area: float = Field(default=0.01, gt=0, lt=1)
+    max_area: float = Field(default=0.5, gt=0, lt=1)
+    min_aspect: float = Field(default=0.1, gt=0)
+    max_aspect: float = Field(default=10.0, gt=0)
+    flip_probability: float = Field(default=0.5, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _order_ranges(self) -> RandomPatch:
+        _require_order(self.min_area, self.max_area, self.min_aspect, self.max_aspect)
+        if self.min_pool_size > self.pool_size:
+            raise ValueError(f"min_pool_size {self.min_pool_size} is above pool_size {self.pool_size}")
+        return self
 
 
 class Augmentation(FrozenModel):
-    """What happens to a training image, in this order; None is off.
+    """What is done to an image in training, in the order of the fields; None switches one off.
 
     Attributes:
-        pad_crop_px: zeros added on every side before a random crop back to size.
-        flip_probability: of mirroring left and right; 0 is off.
+        pad_crop_px: black border added on all sides before cropping back at a random place.
+        flip_probability: of mirroring left and right.
         erasing: random erasing.
-        patch: random patch.
+        patch: random patch, after erasing, so that patches can hold erased area.
     """
 
-    pad_crop_px: int | None = 10
-    flip_probability: float = 0.5
+    pad_crop_px: int | None = Field(default=10, ge=1)
+    flip_probability: float | None = Field(default=0.5, gt=0, le=1)
     erasing: RandomErasing | None = RandomErasing()
     patch: RandomPatch | None = RandomPatch()
 
 
 class ReidData(FrozenModel):
-    """Which images a training sees, and how they come in batches.
+    """The images a training sees, and how they are drawn and changed.
 
     Attributes:
         dataset: name of the data set.
-        train_split: all training identities, or those that a search does not look at.
-        height_px: images are resized to it, the aspect ratio is not kept.
+        train_split: `train` trains on everybody the data set gives for training, as papers do.
+            `train_without_val` leaves out a tenth of these people (at least 2, always the same ones) to
+            measure on as `val`, so it is what searches use. The demo set brings `val` people of its own
+            in any case, therefore `train` is the only spelling there.
+        height_px: images are resized to it by bicubic interpolation, whatever their aspect ratio.
         width_px: likewise.
-        num_identities: identities in the batch of one rank.
+        num_identities: different people in a batch of one rank.
         num_instances: images of each.
-        num_ranks: batches that make one step; each has its own normalisation statistics and its own
-            mining, as on as many GPUs. They run one after another.
-        augmentation: of training images.
+        num_ranks: batches of one rank that make one optimisation step, one a device in the paper. Its 256 images
+            are 4 ranks of 4 × 16; the default of one rank is for one device.
+        augmentation: of the training images.
     """
 
     dataset: DatasetName
     train_split: TrainSplit = "train"
-    height_px: int = Field(default=384, ge=1)
-    width_px: int = Field(default=192, ge=1)
+    height_px: int = Field(default=384, ge=16)
+    width_px: int = Field(default=192, ge=16)
     num_identities: int = Field(default=4, ge=2)
     num_instances: int = Field(default=16, ge=2)
     num_ranks: int = Field(default=1, ge=1)
     augmentation: Augmentation = Augmentation()
 
-    def check_split(self, split: Split) -> None:
-        """Refuse to validate on people that the training sees.
+    @model_validator(mode="after")
+    def _spell_the_demo_split_in_one_way(self) -> ReidData:
+        if self.dataset == "demo_pedestrians" and self.train_split != "train":
+            raise ValueError(
+                "data.train_split is 'train_without_val', but demo_pedestrians has val people outside of its "
+                "train split; leave data.train_split at 'train', where 'val' can be measured too"
+            )
+        return self
+
+    @property
+    def has_val(self) -> bool:
+        """Whether people are left that a training under this config has not seen and that are not the test's."""
+        return self.dataset == "demo_pedestrians" or self.train_split == "train_without_val"
+
+    def require_split(self, split: Split) -> None:
+        """Refuse to measure on people that this config trains on.
 
         Raises:
-            ValueError: says what to set.
+            ValueError: `val` under a config that trains on everybody.
         """
-        if split == "val" and self.train_split == "train" and not _SOURCES[self.dataset].has_val:
+        if split == "val" and not self.has_val:
             raise ValueError(
-                f"a view of the val split measures on people that data.train_split='train' trains on; set "
-                f"data.train_split to 'train_without_val' for {self.dataset}"
+                f"split 'val' of {self.dataset} cannot be measured: data.train_split is 'train', which trains on "
+                "these people too. Set data.train_split to 'train_without_val'"
             )
 
 
 @dataclass(frozen=True)
 class _Source:
-    """Where a data set lies and what its publisher counted."""
+    """What is published of one data set, and how its folders and files are named."""
 
     label: str
-    folders: tuple[str, ...]
-    published: Mapping[str, int]
+    folder: str
+    file_name: re.Pattern[str]
+    folder_of_split: Mapping[str, str]
+    published_counts: Mapping[str, int]
     is_demo: bool = False
-    has_val: bool = False
+    how_to_get: str = "download it from its authors and unpack it there"
 
 
-_SOURCES: Mapping[str, _Source] = {
-    "market1501": _Source(
-        "Market-1501",
-        ("Market-1501-v15.09.15", "Market-1501", "market1501"),
-        # Zheng et al., ICCV 2015; the gallery without its 3,819 junk images.
-        {"train identities": 751, "train": 12_936, "query": 3_368, "gallery": 15_913, "junk": 3_819},
-    ),
-    "dukemtmc": _Source(
-        "DukeMTMC-reID",
-        ("DukeMTMC-reID", "dukemtmc-reid", "dukemtmc"),
-        # Zheng et al., ICCV 2017.
-        {"train identities": 702, "train": 16_522, "query": 2_228, "gallery": 17_661, "junk": 0},
-    ),
-    "demo_pedestrians": _Source("Demo pedestrians", (), {}, is_demo=True, has_val=True),
-    "real_pedestrians": _Source("Real pedestrians", ("real_pedestrians",), {}),
-}
+_PUBLISHED_FOLDERS = MappingProxyType({"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"})
+_DEMO_FOLDERS = MappingProxyType({**_PUBLISHED_FOLDERS, "val_query": "val_query", "val_gallery": "val_gallery"})
 
-_MARKET_FOLDERS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
-_DEMO_FOLDERS = {**_MARKET_FOLDERS, "val_query": "val_query", "val_gallery": "val_gallery"}
+_SOURCES: Mapping[str, _Source] = MappingProxyType(
+    {
+        "market1501": _Source(
+            "Market-1501",
+            "Market-1501-v15.09.15",
+            MARKET_FILE_NAME,
+            _PUBLISHED_FOLDERS,
+            # 19,732 images lie in the gallery's folder; 3,819 of them are junk.
+            {"train pids": 751, "train": 12_936, "query": 3_368, "gallery": 15_913, "gallery junk": 3_819},
+        ),
+        "dukemtmc": _Source(
+            "DukeMTMC-reID",
+            "DukeMTMC-reID",
+            DUKE_FILE_NAME,
+            _PUBLISHED_FOLDERS,
+            {"train pids": 702, "train": 16_522, "query": 2_228, "gallery": 17_661, "gallery junk": 0},
+        ),
+        "real_pedestrians": _Source(
+            "PETS pedestrians",
+            "real_pedestrians",
+            MARKET_FILE_NAME,
+            _PUBLISHED_FOLDERS,
+            {},
+            is_demo=True,
+            how_to_get="run `make real`, which cuts the images from a video",
+        ),
+        "demo_pedestrians": _Source("Demo pedestrians", "", MARKET_FILE_NAME, _DEMO_FOLDERS, {}, is_demo=True),
+    }
+)
 
 
 @dataclass(frozen=True)
 class ReidDataset:
-    """A data set that was found: the names of its images, none of them opened.
+    """A data set as it was found on disk. No pixel has been read.
 
     Attributes:
         name: as configs name it.
         label: as papers print it.
-        is_demo: numbers on it are comparable with no paper.
-        fingerprint: SHA-256 over names and sizes.
-        warnings: where it differs from the published one.
-        num_junk: gallery images without an identity; they are in no split.
-        splits: `train`, `train_without_val`, `val_query`, `val_gallery`, `query`, `gallery`.
+        is_demo: numbers on it are not comparable with any paper.
+        root: folder that the records' paths are relative to.
+        fingerprint: SHA-256 over the sorted (relative path, size) of all its images.
+        warnings: what differs from the published data set, one sentence each.
+        splits: images of `train`, `query`, `gallery` and, where there are any, `val_query`, `val_gallery`; no junk.
     """
 
     name: str
     label: str
     is_demo: bool
+    root: Path
     fingerprint: str
     warnings: tuple[str, ...]
-    num_junk: int
     splits: Mapping[str, tuple[ImageRecord, ...]]
 
-    def train_labels(self, train_split: TrainSplit) -> dict[int, int]:
-        """Number the training identities from 0 on, in their order."""
-        pids = sorted({record.pid for record in self.splits[train_split]})
+    @functools.cached_property
+    def train_label_of(self) -> dict[int, int]:
+        """Class index of each person in `train`: 0, 1, 2 … in the order of the pids."""
+        pids = sorted({record.pid for record in self.splits["train"]})
         return {pid: label for label, pid in enumerate(pids)}
 
+    def query_and_gallery(self, split: Split) -> tuple[str, str]:
+        """Name the two splits of images that a view of `split` compares.
+
+        Raises:
+            ValueError: `val`, of a data set that was loaded with all its people in `train`.
+        """
+        names = ("query", "gallery") if split == "test" else ("val_query", "val_gallery")
+        if names[0] not in self.splits:
+            raise ValueError(
+                f"split 'val' of {self.name} cannot be measured: data.train_split is 'train', which trains on "
+                "these people too. Set data.train_split to 'train_without_val'"
+            )
+        return names
+
     def facts(self) -> DatasetFacts:
-        """What plans and captions need."""
-        num_images = {split: len(records) for split, records in self.splits.items()} | {"junk": self.num_junk}
+        """Give what a plan and a caption need to know."""
+        num_images = {split: len(records) for split, records in self.splits.items()}
         return DatasetFacts(self.name, self.label, self.fingerprint, self.is_demo, num_images, self.warnings)
 
 
-def load_dataset(name: str, data_root: str | None, cache_dir: str) -> ReidDataset:
-    """Find a data set and parse its names.
+def load_dataset(
+    name: str, data_root: str | None, cache_dir: str, *, train_split: TrainSplit = "train"
+) -> ReidDataset:
+    """Find a data set and parse its file names.
 
     Args:
         name: one of `DatasetName`.
-        data_root: folder that holds the published data sets; the embedded one needs none.
-        cache_dir: where the embedded one is unpacked.
+        data_root: folder that holds the folders of the data sets; not needed for the embedded demo set.
+        cache_dir: where the embedded demo set is unpacked, once.
+        train_split: which people stand in `train`; see `ReidData.train_split`.
 
     Raises:
-        ValueError: names the folders expected and those found.
+        ValueError: an unknown name; folders that are missing (names those expected and those found);
+            images whose names cannot be parsed; too few people.
     """
-    return _load(name, _find(name, data_root, cache_dir))
-
-
-def _find(name: str, data_root: str | None, cache_dir: str) -> Path:
+    if name not in _SOURCES:
+        raise ValueError(f"there is no data set {name!r}; there are {', '.join(_SOURCES)}")
     source = _SOURCES[name]
-    if source.is_demo:
-        return unpack_demo(cache_dir)
-    if data_root is None:
-        raise ValueError(
-            f"{source.label} is not embedded; name the folder that holds {source.folders[0]}/ "
-            "with --data-root"
-        )
-    root = Path(data_root)
-    if not root.is_dir():
-        raise ValueError(f"the data root {root} is no folder; it must hold {source.folders[0]}/")
-    for folder in source.folders:
-        if (root / folder).is_dir():
-            return root / folder
-    found = ", ".join(sorted(path.name + "/" for path in root.iterdir() if path.is_dir())) or "no folder"
-    expected = " or ".join(f"{folder}/" for folder in source.folders)
-    raise ValueError(
-        f"{source.label} is not under the data root {root}: expected {expected} "
-        f"with {', '.join(_MARKET_FOLDERS.values())} inside; found {found}"
-    )
-
-
-@functools.lru_cache(maxsize=16)  # a plan asks for the same data set once a config
-def _load(name: str, root: Path) -> ReidDataset:
-    source = _SOURCES[name]
-    folders = _DEMO_FOLDERS if source.has_val else _MARKET_FOLDERS
-    by_folder = read_folders(root, tuple(folders.values()))
-    read = {split: by_folder[folder] for split, folder in folders.items()}
-    gallery = tuple(record for record in read["gallery"] if record.pid != JUNK_PID)
-    num_junk = len(read["gallery"]) - len(gallery)
-    if source.has_val:
-        validation = {
-            "train_without_val": read["train"],
-            "val_query": read["val_query"],
-            "val_gallery": read["val_gallery"],
-        }
+    if name == "demo_pedestrians":
+        root = unpack_demo_archive(Path(cache_dir))
     else:
-        validation = _hold_out(read["train"])
-    splits = {"train": read["train"], **validation, "query": read["query"], "gallery": gallery}
-    return ReidDataset(
-        name,
-        source.label,
-        source.is_demo,
-        fingerprint_of(by_folder),
-        _count_warnings(source, splits, num_junk),
-        num_junk,
-        splits,
-    )
+        root = _find_folders(name, source, data_root)
+    images = read_layout(root, source.folder_of_split, source.file_name)
+    splits = dict(images.splits)
+    counts = {split: len(records) for split, records in splits.items()}
+    counts["train pids"] = len({record.pid for record in splits["train"]})
+    counts["gallery junk"] = images.num_junk["gallery"]
+    warnings = [
+        f"{source.label} has {counts[what]} {what}, published are {published}"
+        for what, published in source.published_counts.items()
+        if counts[what] != published
+    ]
+    shared = {record.pid for record in splits["train"]} & {record.pid for record in splits["query"]}
+    if shared:
+        warnings.append(f"{source.label} has {len(shared)} people both in train and in query, such as {min(shared)}")
+    if train_split == "train_without_val" and "val_query" not in splits:
+        splits |= _hold_out_val(name, splits["train"])
+    return ReidDataset(name, source.label, source.is_demo, root, images.fingerprint, tuple(warnings), splits)
 
 
-def _hold_out(train: Sequence[ImageRecord]) -> dict[str, tuple[ImageRecord, ...]]:
-    """Take a tenth of the identities out; the first image of each camera of each is a query."""
+def _hold_out_val(name: str, train: tuple[ImageRecord, ...]) -> dict[str, tuple[ImageRecord, ...]]:
+    """Move the last tenth of the people, in a fixed random order, from `train` to `val`.
+
+    The first image of a person under each camera, by path, is a query; the other ones are the gallery,
+    as in Market-1501's own test split.
+    """
     pids = sorted({record.pid for record in train})
-    num_held_out = max(MIN_VAL_IDENTITIES, round(VAL_SHARE * len(pids)))
-    held_out = set(np.random.default_rng(VAL_SEED).permutation(pids)[:num_held_out].tolist())
-    query: dict[tuple[int, int], ImageRecord] = {}
+    num_val = max(MIN_VAL_PIDS, round(VAL_FRACTION * len(pids)))
+    if len(pids) < num_val + 2:
+        raise ValueError(
+            f"{name} has {len(pids)} people to train on; holding {num_val} of them out for 'val' leaves fewer than "
+            "the 2 that a batch needs. Use a larger data set or data.train_split 'train'"
+        )
+    order = np.random.Generator(np.random.PCG64(VAL_PERMUTATION_SEED)).permutation(len(pids))
+    held_out = {pids[index] for index in order[-num_val:]}
+    query: list[ImageRecord] = []
+    gallery: list[ImageRecord] = []
+    seen: set[tuple[int, int]] = set()
     for record in train:
-        if record.pid in held_out:
-            query.setdefault((record.pid, record.camid), record)
-    queries = set(query.values())
+        if record.pid not in held_out:
+            continue
+        first = (record.pid, record.camid) not in seen
+        seen.add((record.pid, record.camid))
+        (query if first else gallery).append(record)
     return {
-        "train_without_val": tuple(record for record in train if record.pid not in held_out),
-        "val_query": tuple(query.values()),
-        "val_gallery": tuple(record for record in train if record.pid in held_out and record not in queries),
+        "train": tuple(record for record in train if record.pid not in held_out),
+        "val_query": tuple(query),
+        "val_gallery": tuple(gallery),
     }
 
 
-def _count_warnings(
-    source: _Source, splits: Mapping[str, Sequence[ImageRecord]], num_junk: int
-) -> tuple[str, ...]:
-    found = {split: len(splits[split]) for split in ("train", "query", "gallery")}
-    found |= {"train identities": len({record.pid for record in splits["train"]}), "junk": num_junk}
-    return tuple(
-        f"{source.label} has {found[what]:,} {what} here, {number:,} as published"
-        for what, number in source.published.items()
-        if found[what] != number
-    )
+def _find_folders(name: str, source: _Source, data_root: str | None) -> Path:
+    expected = [f"{source.folder}/{folder}/" for folder in source.folder_of_split.values()]
+    if data_root is None:
+        raise ValueError(
+            f"{source.label} ({name}) needs a data root, and none is given. Name the folder that holds "
+            f"{', '.join(expected)} with --data-root; to get the data set, {source.how_to_get}"
+        )
+    base = Path(data_root).expanduser()
+    root = base / source.folder
+    missing = [folder for folder in expected if not (base / folder).is_dir()]
+    if missing:
+        looked_in = root if root.is_dir() else base
+        if not looked_in.is_dir():
+            found = f"{base} does not exist"
+        else:
+            names = sorted(f"{path.name}/" if path.is_dir() else path.name for path in looked_in.iterdir())
+            shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+            found = f"{looked_in} holds {shown or 'nothing'}"
+        raise ValueError(
+            f"{source.label} ({name}) is not in the data root {base}. Expected {', '.join(expected)}; "
+            f"missing {', '.join(missing)}; {found}. To get the data set, {source.how_to_get}"
+        )
+    return root
+
+
+def _require_order(min_area: float, max_area: float, min_aspect: float, max_aspect: float) -> None:
+    if min_area > max_area or min_aspect > max_aspect:
+        raise ValueError(
+            f"a range runs from low to high, got area {min_area} to {max_area}, aspect {min_aspect} to {max_aspect}"
+        )

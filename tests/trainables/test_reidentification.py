@@ -1,0 +1,209 @@
+"""Re-identification methods as the orchestrator runs them, on a miniature data set."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.trainables.tiny_reid import (
+    IMAGES_PER_PID,
+    NUM_TRAIN_PIDS,
+    Journal,
+    LocalFolder,
+    TinyConfig,
+    TinyMethod,
+    assert_equal_states,
+    fit_through,
+    tiny_runtime,
+    write_tiny_market,
+)
+from trainables.contract import EvaluationView
+from trainables.data.reid import ReidData
+from trainables.mdpr import MdprConfig, MdprNetworkConfig, paper_config
+from trainables.optimisation import Optimisation
+from trainables.reidentification import ReidTrainable
+
+
+@pytest.fixture
+def runtime(tmp_path):
+    return tiny_runtime(tmp_path)
+
+
+def tiny_network(seed=0):
+    torch.manual_seed(seed)
+    return TinyMethod().build_network(TinyConfig(), NUM_TRAIN_PIDS, None)
+
+
+def test_facts_describe_the_data_set_found(runtime):
+    """Without published weights the facts are the data set's own."""
+    facts = ReidTrainable(TinyMethod()).describe_data(TinyConfig(), runtime)
+    assert ("market1501", "Market-1501", False) == (facts.name, facts.label, facts.is_demo)
+    assert NUM_TRAIN_PIDS * IMAGES_PER_PID == facts.num_images["train"]
+
+
+def test_starting_weights_are_part_of_the_fingerprint(runtime, tmp_path):
+    """Other bytes in the weight file make another fingerprint, the same bytes elsewhere the same one."""
+    fingerprints = []
+    for name, content in (("a.pth", b"one"), ("b.pth", b"one"), ("a.pth", b"other")):
+        path = tmp_path / name
+        path.write_bytes(content)
+        fingerprints.append(ReidTrainable(TinyMethod(path)).describe_data(TinyConfig(), runtime).fingerprint)
+    plain = ReidTrainable(TinyMethod()).describe_data(TinyConfig(), runtime).fingerprint
+    assert fingerprints[0] == fingerprints[1]
+    assert 3 == len({plain, *fingerprints})
+
+
+def test_missing_weights_are_told_when_the_data_is_described(runtime):
+    """A plan refuses a training whose weight file is not there, and says where it looked."""
+    config = paper_config("market1501")
+    with pytest.raises(ValueError, match=r"weights/lup_moco_r101.pth, which is no file"):
+        config.make_trainable().describe_data(config, runtime)
+
+
+def test_unreadable_image_stops_the_training_before_it_starts(tmp_path):
+    """Preparing decodes everything, and names what it cannot read."""
+    write_tiny_market(tmp_path / "data")
+    broken = next((tmp_path / "data").rglob("bounding_box_test/*.jpg"))
+    broken.write_bytes(broken.read_bytes()[:200])
+    with pytest.raises(ValueError, match=broken.name):
+        TinyConfig().make_trainable().prepare_data(TinyConfig(), tiny_runtime(tmp_path))
+
+
+def test_prepared_data_needs_no_images_any_more(runtime):
+    """After preparing, training and extraction read the cache alone."""
+    config = TinyConfig()
+    trainable = config.make_trainable()
+    trainable.prepare_data(config, runtime)
+    for path in Path(runtime.data_root).rglob("*.jpg"):
+        path.write_bytes(bytes(path.stat().st_size))
+    extraction = trainable.extract(config, runtime, tiny_network(), "test", flip=False)
+    assert 3 * IMAGES_PER_PID == len(extraction.gallery.names)
+
+
+def test_extraction_names_and_embeds_both_sides(runtime):
+    """Rows follow the names; embeddings have their names, widths and float32; mirrors only where asked."""
+    config = TinyConfig()
+    trainable = config.make_trainable()
+    extraction = trainable.extract(config, runtime, tiny_network(), "test", flip=False)
+    query, gallery = extraction.query, extraction.gallery
+    assert [7, 8, 9] == query.pids.tolist()
+    assert [1, 1, 1] == query.camids.tolist()
+    assert "query/0007_c1s1_000000_00.jpg" == query.names[0]
+    assert config.embedding_widths() == {n: e.shape[1] for n, e in gallery.embeddings.items()}
+    assert {(len(gallery.names), np.dtype(np.float32))} == {
+        (len(e), e.dtype) for e in gallery.embeddings.values()
+    }
+    assert {} == gallery.flipped_embeddings
+
+
+def test_flipped_embeddings_are_those_of_mirrored_images(runtime):
+    """A network that sees the left half alone tells an image from its mirror, and finds the same in both."""
+    config = TinyConfig()
+
+    class LeftMinusRight(torch.nn.Module):
+        def embed(self, images_BCHW):
+            left, right = images_BCHW.chunk(2, dim=3)
+            return {"global": (left - right).mean((2, 3))}
+
+    extraction = config.make_trainable().extract(config, runtime, LeftMinusRight(), "test", flip=True)
+    upright = extraction.gallery.embeddings["global"]
+    assert np.abs(upright).max() > 0.5
+    np.testing.assert_allclose(-upright, extraction.gallery.flipped_embeddings["global"], atol=1e-3)
+
+
+def test_extraction_leaves_the_network_as_it_was(runtime):
+    """Neither running statistics nor the mode change, and dropout is off meanwhile."""
+    config, network = TinyConfig(), tiny_network().train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    first, again = (
+        config.make_trainable().extract(config, runtime, network, "test", flip=False) for _ in range(2)
+    )
+    assert_equal_states(before, network.state_dict())
+    assert network.training
+    np.testing.assert_array_equal(first.query.embeddings["global"], again.query.embeddings["global"])
+
+
+def test_validation_on_training_people_is_refused(runtime):
+    """The val split of a data set without validation people needs a training that leaves them out."""
+    config = TinyConfig()
+    with pytest.raises(ValueError, match="train_without_val"):
+        config.make_trainable().extract(config, runtime, tiny_network(), "val", flip=False)
+    apart = TinyConfig(data=config.data.model_copy(update={"train_split": "train_without_val"}))
+    extraction = apart.make_trainable().extract(apart, runtime, tiny_network(), "val", flip=False)
+    assert {1, 2, 3, 4, 5, 6} > set(extraction.query.pids.tolist())
+
+
+def test_loaded_network_embeds_as_the_trained_one(runtime, tmp_path):
+    """The final checkpoint alone gives the same embeddings, and the caller's random numbers go on."""
+    config, folder = TinyConfig(), LocalFolder(tmp_path / "checkpoints")
+    trained = fit_through(config, runtime, folder, Journal())
+    trainable = config.make_trainable()
+    state = torch.random.get_rng_state()
+    loaded = trainable.load(config, runtime, folder)
+    assert torch.equal(state, torch.random.get_rng_state())
+    expected, actual = (
+        trainable.extract(config, runtime, network, "test", flip=False).query.embeddings["global"]
+        for network in (trained, loaded)
+    )
+    np.testing.assert_array_equal(expected, actual)
+
+
+def test_measuring_joins_the_embeddings_a_view_names(runtime):
+    """A group is spelt out by the config; a view of an absent embedding is refused."""
+    config = TinyConfig()
+    trainable = config.make_trainable()
+    extraction = trainable.extract(config, runtime, tiny_network(), "test", flip=False)
+    whole, part = (
+        trainable.measure(config, extraction, EvaluationView(embeddings=names)).metrics
+        for names in (("all",), ("global",))
+    )
+    assert whole == part  # the second embedding is the first one negated: distances only double
+    with pytest.raises(ValueError, match="offers no embedding 'fused'"):
+        trainable.measure(config, extraction, EvaluationView(embeddings=("fused",)))
+
+
+def test_trained_network_finds_the_people_it_never_saw(runtime, tmp_path):
+    """The whole path learns colours: mean average precision rises clearly above the untrained network's."""
+    optimisation = TinyConfig().optimisation.model_copy(update={"num_epochs": 12})
+    config = TinyConfig(optimisation=optimisation)
+    trainable = config.make_trainable()
+    trained = fit_through(config, runtime, LocalFolder(tmp_path / "fit"), Journal())
+    extraction = trainable.extract(config, runtime, trained, "test", flip=False)
+    assert trainable.measure(config, extraction, EvaluationView()).metrics["map"] > 0.9
+
+
+def test_check_makes_a_step_without_data_or_weights():
+    """A paper's configuration is checked on a machine that has neither its data, its weights nor a GPU."""
+    config = MdprConfig(
+        data=ReidData(dataset="market1501", num_ranks=2),
+        network=MdprNetworkConfig(
+            backbone=paper_config("market1501").network.backbone.model_copy(
+                update={"architecture": "resnet18", "weights": "imagenet"}
+            ),
+            embedding_size=16,
+        ),
+        optimisation=Optimisation(),
+    )
+    config.make_trainable().check(config)
+
+
+def test_check_raises_what_a_training_would_raise():
+    """A fault of a method's losses is found without a training."""
+
+    class Faulty(TinyMethod):
+        def loss_terms(self, config, network, images_per_rank, labels_per_rank):
+            yield {"identity": network(images_per_rank[0]) @ torch.ones(3)}
+
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        ReidTrainable(Faulty()).check(TinyConfig())
+
+
+def test_gpu_that_is_not_there_is_named(runtime, tmp_path):
+    """Asking for a GPU where torch sees none is an error, not a training on the CPU."""
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    config, on_gpu = TinyConfig(), dataclasses.replace(runtime, device="cuda")
+    with pytest.raises(ValueError, match="torch sees no GPU"):
+        config.make_trainable().fit(config, on_gpu, LocalFolder(tmp_path), Journal().hooks())

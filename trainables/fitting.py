@@ -1,0 +1,386 @@
+"""The training loop of every method: steps, checkpoints, resuming, and what an epoch reports.
+
+An interrupted training continues from its checkpoint. On a CPU it ends in exactly the weights and epoch
+metrics of an undisturbed one, wherever it was interrupted; `images_per_s` and times aside.
+
+A checkpoint is written when `Runtime.checkpoint_every_s` have passed since the last one, at whatever step
+that is, and when the training is asked to stop; the end of an epoch alone is no reason, so that short epochs
+cost nothing. A crash loses that many seconds at most. The epochs it repeats report the same again.
+
+Legend: R ranks, B images of a rank, C channels, H W height and width in pixels, T loss terms.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from trainables.contract import (
+    FINAL_CHECKPOINT,
+    RESUME_CHECKPOINT,
+    CheckpointFolder,
+    EpochReport,
+    FitHooks,
+    Runtime,
+    TrainingStopped,
+)
+from trainables.data.reid import ReidData, load_dataset
+from trainables.determinism import derive_seed, find_device, reproducible
+from trainables.optimisation import (
+    Optimisation,
+    Precision,
+    check_precision,
+    learning_rate,
+    make_optimizer,
+)
+from trainables.training_images import TrainingImages
+
+CHECKPOINT_FORMAT = 1
+GPU_STEPS_BETWEEN_CHECKS = 50  # looking at a loss makes the CPU wait for the GPU
+_AUTOCAST_DTYPE: dict[Precision, torch.dtype] = {"fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+class ReidConfig(Protocol):
+    """What the loop reads of a method's config."""
+
+    METHOD: ClassVar[str]
+    VERSION: ClassVar[int]
+
+    @property
+    def seed(self) -> int:
+        """Of every stream of random numbers."""
+        ...
+
+    @property
+    def data(self) -> ReidData:
+        """Images and batches."""
+        ...
+
+    @property
+    def optimisation(self) -> Optimisation:
+        """Optimizer, schedule and precision."""
+        ...
+
+    def model_dump(self, *, mode: str) -> dict[str, Any]:
+        """Give all fields as JSON values."""
+        ...
+
+
+class ReidMethod(Protocol):
+    """A re-identification method as the loop sees it. Stateless."""
+
+    def weights_file(self, config: Any, data_root: str | None) -> Path | None:
+        """Find the weights the network starts from; None for random ones."""
+        ...
+
+    def build_network(self, config: Any, num_train_pids: int, weights_path: Path | None) -> nn.Module:
+        """Build the network; random weights come from torch's global generator."""
+        ...
+
+    def loss_terms(
+        self,
+        config: Any,
+        network: Any,
+        images_per_rank: Sequence[Tensor],
+        labels_per_rank: Sequence[Tensor],
+    ) -> Iterator[dict[str, Tensor]]:
+        """Yield scalar terms, already divided by the number of ranks; their sum is differentiated.
+
+        Whatever is yielded at once is differentiated at once, and its graph freed before the next.
+        """
+        ...
+
+
+def fit(
+    method: ReidMethod,
+    config: ReidConfig,
+    runtime: Runtime,
+    checkpoints: CheckpointFolder,
+    hooks: FitHooks,
+) -> nn.Module:
+    """Train from the last checkpoint, or from the start, to the last epoch; write the final checkpoint.
+
+    Returns:
+        The trained network, on the runtime's device.
+
+    Raises:
+        ValueError: the device cannot do what the config asks for; data or weights are missing; the
+            checkpoint belongs to another training.
+        FloatingPointError: a loss term is not finite.
+        TrainingStopped: a hook asked for it; the checkpoint is written.
+    """
+    check_precision(config.optimisation.precision, runtime.device)
+    device = find_device(runtime.device)
+    with reproducible(device, derive_seed(config.seed, "network")):
+        training = _Training(method, config, runtime, checkpoints, device)
+        training.run(hooks)
+        return training.network
+
+
+def read_final_checkpoint(checkpoints: CheckpointFolder) -> tuple[dict[str, Tensor], int]:
+    """Read the trained weights, on the CPU, and the number of classes they were trained for."""
+    with checkpoints.open_to_read(FINAL_CHECKPOINT) as file:
+        content = torch.load(file, map_location="cpu", weights_only=True)
+    return content["network"], content["num_train_pids"]
+
+
+def backpropagate(
+    method: ReidMethod,
+    config: ReidConfig,
+    network: nn.Module,
+    scaler: torch.amp.GradScaler,
+    images_per_rank: Sequence[Tensor],
+    labels_per_rank: Sequence[Tensor],
+) -> dict[str, Tensor]:
+    """Add a batch's gradients to the network's; give its loss terms, summed over ranks and detached.
+
+    Args:
+        method: whose losses.
+        config: of the training.
+        network: in training mode.
+        scaler: of the loss; disabled unless in fp16.
+        images_per_rank: (B, C, H, W) float 0..255 each.
+        labels_per_rank: (B,) each.
+    """
+    dtype = _AUTOCAST_DTYPE.get(config.optimisation.precision)
+    device_type = labels_per_rank[0].device.type
+    ranks = method.loss_terms(config, network, images_per_rank, labels_per_rank)
+    sums: dict[str, Tensor] = {}
+    while True:
+        # The forward pass runs inside `next`; the backward pass is not for autocast.
+        with torch.autocast(device_type, dtype=dtype, enabled=dtype is not None):
+            terms = next(ranks, None)
+        if terms is None:
+            return sums
+        scaler.scale(torch.stack(list(terms.values())).sum()).backward()
+        for name, term in terms.items():
+            sums[name] = sums[name] + term.detach() if name in sums else term.detach()
+
+
+class LossMeter:
+    """Sums loss terms over an epoch on their device, without waiting for it.
+
+    Args:
+        device: of the terms.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._names: tuple[str, ...] = ()
+        self._num_steps = 0
+        self._sums_T = torch.zeros(0)
+        self._first_bad_step_T = torch.zeros(0)
+
+    def add(self, terms: Mapping[str, Tensor]) -> None:
+        """Count a step's terms."""
+        if not self._names:
+            self._names = tuple(terms)
+            self._sums_T = torch.zeros(len(terms), dtype=torch.float64, device=self._device)
+            self._first_bad_step_T = torch.zeros(len(terms), dtype=torch.int64, device=self._device)
+        assert self._names == tuple(terms)
+        values_T = torch.stack([term.double() for term in terms.values()])
+        self._num_steps += 1
+        self._sums_T += values_T
+        is_first_bad_T = ~values_T.isfinite() & (self._first_bad_step_T == 0)
+        self._first_bad_step_T += is_first_bad_T * self._num_steps
+
+    def check(self, epoch: int) -> None:
+        """Raise FloatingPointError if a term was not finite at some step; waits for the device."""
+        bad = {
+            name: step
+            for name, step in zip(self._names, self._first_bad_step_T.tolist(), strict=True)
+            if step
+        }
+        if bad:
+            first = min(bad.values())
+            raise FloatingPointError(
+                f"loss is not finite in epoch {epoch}, step {first} of it, term "
+                f"{', '.join(name for name, step in bad.items() if step == first)}; "
+                "lower optimisation.base_lr, or lengthen optimisation.warmup_steps"
+            )
+
+    def means(self) -> dict[str, float]:
+        """Give `loss` and each term, `loss/<term>`, as means over the steps counted."""
+        means_T = (self._sums_T / self._num_steps).tolist()
+        terms = {f"loss/{name}": mean for name, mean in zip(self._names, means_T, strict=True)}
+        return {"loss": sum(means_T), **terms}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give the sums so far, of finite terms."""
+        return {"names": list(self._names), "num_steps": self._num_steps, "sums_T": self._sums_T}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from a state."""
+        self._names = tuple(state["names"])
+        self._num_steps = state["num_steps"]
+        self._sums_T = state["sums_T"].to(self._device)
+        self._first_bad_step_T = torch.zeros(len(self._names), dtype=torch.int64, device=self._device)
+
+
+class _Training:
+    """One training between two of its steps; all that changes in it is in its checkpoint."""
+
+    def __init__(
+        self,
+        method: ReidMethod,
+        config: ReidConfig,
+        runtime: Runtime,
+        checkpoints: CheckpointFolder,
+        device: torch.device,
+    ) -> None:
+        self._method, self._config, self._runtime = method, config, runtime
+        self._checkpoints, self._device = checkpoints, device
+        dataset = load_dataset(config.data.dataset, runtime.data_root, runtime.cache_dir)
+        self._num_train_pids = len(dataset.train_labels(config.data.train_split))
+        self._digest = _digest(config, dataset.fingerprint)
+        state = self._read_checkpoint()
+        # Weights that a checkpoint replaces need not be read.
+        weights_path = None if state else method.weights_file(config, runtime.data_root)
+        self.network = method.build_network(config, self._num_train_pids, weights_path).to(device)
+        self._optimizer = make_optimizer(config.optimisation, self.network.parameters())
+        uses_scaler = config.optimisation.precision == "fp16"
+        self._scaler = torch.amp.GradScaler(device.type, enabled=uses_scaler)
+        self._images = TrainingImages(dataset, config.data, config.seed, runtime, device)
+        self._meter = LossMeter(device)
+        self._epoch = 0
+        self._step = 0
+        self._epoch_wall_s = 0.0
+        if state:
+            self._load_state_dict(state)
+
+    def run(self, hooks: FitHooks) -> None:
+        """Train to the end."""
+        self._saved_at_s = time.monotonic()
+        with closing(
+            self._images.batches(self._epoch * self._images.steps_per_epoch + self._step)
+        ) as batches:
+            self._run_epochs(batches, hooks)
+        with self._checkpoints.open_to_write(FINAL_CHECKPOINT) as file:
+            content = {"network": self.network.state_dict(), "num_train_pids": self._num_train_pids}
+            torch.save(content, file)
+
+    def _run_epochs(self, batches: Iterator[tuple[Tensor, Tensor]], hooks: FitHooks) -> None:
+        while self._epoch < self._config.optimisation.num_epochs:
+            self._run_epoch(batches, hooks)
+            report = self._report()
+            self._epoch, self._step, self._epoch_wall_s = self._epoch + 1, 0, 0.0
+            self._meter = LossMeter(self._device)
+            try:
+                hooks.on_epoch(report, self.network)
+            except TrainingStopped:
+                self._write_checkpoint()
+                raise
+            self._write_checkpoint_if_due()
+
+    def _run_epoch(self, batches: Iterator[tuple[Tensor, Tensor]], hooks: FitHooks) -> None:
+        self.network.train()
+        is_on_cpu = self._device.type == "cpu"
+        before_s = time.monotonic() - self._epoch_wall_s
+        while self._step < self._images.steps_per_epoch:
+            self._epoch_wall_s = time.monotonic() - before_s
+            if hooks.should_stop():
+                self._write_checkpoint()
+                raise TrainingStopped(f"stopped in epoch {self._epoch + 1}, before step {self._step + 1}")
+            self._write_checkpoint_if_due()
+            self._make_step(*next(batches))
+            if is_on_cpu or self._step % GPU_STEPS_BETWEEN_CHECKS == 0:
+                self._meter.check(self._epoch + 1)
+        self._meter.check(self._epoch + 1)
+        self._epoch_wall_s = time.monotonic() - before_s
+
+    def _make_step(self, images_RBCHW: Tensor, labels_RB: Tensor) -> None:
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._learning_rate(self._step)
+        images_per_rank = self._images.augment(images_RBCHW)
+        self._optimizer.zero_grad(set_to_none=True)
+        terms = backpropagate(
+            self._method, self._config, self.network, self._scaler, images_per_rank, labels_RB.unbind()
+        )
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+        self._meter.add(terms)
+        self._step += 1
+
+    def _learning_rate(self, step_of_epoch: int) -> float:
+        steps_per_epoch = self._images.steps_per_epoch
+        step = self._epoch * steps_per_epoch + step_of_epoch
+        return learning_rate(self._config.optimisation, step, steps_per_epoch)
+
+    def _report(self) -> EpochReport:
+        data = self._config.data
+        num_images = self._step * data.num_ranks * data.num_identities * data.num_instances
+        rates = [self._learning_rate(step) for step in range(self._step)]
+        metrics = self._meter.means() | {
+            "learning_rate": sum(rates) / len(rates),
+            "images_per_s": num_images / self._epoch_wall_s,
+        }
+        num_epochs = self._config.optimisation.num_epochs
+        return EpochReport(self._epoch + 1, num_epochs, metrics, self._epoch_wall_s)
+
+    def _write_checkpoint_if_due(self) -> None:
+        if time.monotonic() - self._saved_at_s >= self._runtime.checkpoint_every_s:
+            self._write_checkpoint()
+
+    def _write_checkpoint(self) -> None:
+        self._meter.check(self._epoch + 1)  # never continue from a network that is lost
+        with self._checkpoints.open_to_write(RESUME_CHECKPOINT) as file:
+            torch.save(self._state_dict(), file)
+        self._saved_at_s = time.monotonic()
+
+    def _read_checkpoint(self) -> dict[str, Any] | None:
+        if not self._checkpoints.exists(RESUME_CHECKPOINT):
+            return None
+        with self._checkpoints.open_to_read(RESUME_CHECKPOINT) as file:
+            state = torch.load(file, map_location="cpu", weights_only=True)
+        own = {"format": CHECKPOINT_FORMAT, "config_sha256": self._digest, "device": self._device.type}
+        theirs = {name: state.get(name) for name in own}
+        if theirs != own:
+            raise ValueError(
+                f"{RESUME_CHECKPOINT} was written by another training: it has {theirs}, this one {own}; "
+                "continue it with the config, data and device it was begun with, "
+                "or delete the file to train from the start"
+            )
+        return state
+
+    def _state_dict(self) -> dict[str, Any]:
+        return {
+            "format": CHECKPOINT_FORMAT,
+            "config_sha256": self._digest,
+            "device": self._device.type,
+            "epoch": self._epoch,
+            "step": self._step,
+            "epoch_wall_s": self._epoch_wall_s,
+            "network": self.network.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "scaler": self._scaler.state_dict(),
+            "images": self._images.state_dict(),
+            "meter": self._meter.state_dict(),
+            "cpu_generator": torch.random.get_rng_state(),
+            "cuda_generator": torch.cuda.get_rng_state() if self._device.type == "cuda" else None,
+        }
+
+    def _load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.network.load_state_dict(state["network"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._scaler.load_state_dict(state["scaler"])
+        self._images.load_state_dict(state["images"])
+        self._meter.load_state_dict(state["meter"])
+        self._epoch, self._step = state["epoch"], state["step"]
+        self._epoch_wall_s = state["epoch_wall_s"]
+        torch.random.set_rng_state(state["cpu_generator"])
+        if self._device.type == "cuda":
+            torch.cuda.set_rng_state(state["cuda_generator"])
+
+
+def _digest(config: ReidConfig, data_fingerprint: str) -> str:
+    """Tell trainings apart whose checkpoints must not be mixed up."""
+    content = [config.METHOD, config.VERSION, config.model_dump(mode="json"), data_fingerprint]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

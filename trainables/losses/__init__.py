@@ -1,0 +1,1 @@
+"""Loss terms that two papers share."""

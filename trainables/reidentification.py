@@ -1,0 +1,169 @@
+"""Re-identification methods as the orchestrator runs them: data, training, embedding, measuring.
+
+Legend: R ranks, B images of a rank, C channels, H W height and width in pixels.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from torch import Tensor, nn
+
+from trainables.contract import (
+    CheckpointFolder,
+    DatasetFacts,
+    EvaluationView,
+    Extraction,
+    FitHooks,
+    Runtime,
+    Split,
+    ViewResult,
+)
+from trainables.data.augment import TrainAugmenter
+from trainables.data.cache import verify_and_build
+from trainables.data.reid import load_dataset
+from trainables.determinism import derive_seed, find_device, reproducible
+from trainables.fitting import ReidMethod, backpropagate, fit, read_final_checkpoint
+from trainables.optimisation import check_precision, make_optimizer
+from trainables.retrieval.extraction import ImageSize, embed_side
+from trainables.retrieval.measurement import measure_view
+
+CHECK_NUM_PIDS, CHECK_NUM_INSTANCES = 2, 2
+CHECK_MIN_HEIGHT_PX, CHECK_MIN_WIDTH_PX = 64, 32  # convolutions need some room
+_SIDES: dict[Split, tuple[str, str]] = {"val": ("val_query", "val_gallery"), "test": ("query", "gallery")}
+_CHECK_SHRINKING = (8, 6, 4, 3, 2)
+
+
+class ReidTrainable:
+    """Implements `trainables.contract.Trainable` for any re-identification method. Stateless.
+
+    Args:
+        method: its network and losses.
+    """
+
+    def __init__(self, method: ReidMethod) -> None:
+        self._method = method
+
+    def describe_data(self, config: Any, runtime: Runtime) -> DatasetFacts:
+        """Find the data set, and the weights the network starts from, which are data as well.
+
+        Raises:
+            ValueError: either is not where it is expected.
+        """
+        facts = load_dataset(config.data.dataset, runtime.data_root, runtime.cache_dir).facts()
+        weights_path = self._method.weights_file(config, runtime.data_root)
+        if weights_path is None:
+            return facts
+        joined = f"{facts.fingerprint}/{_file_sha256(weights_path)}"
+        return dataclasses.replace(facts, fingerprint=hashlib.sha256(joined.encode()).hexdigest())
+
+    def prepare_data(self, config: Any, runtime: Runtime) -> None:
+        """Decode every image of every split once into this machine's cache.
+
+        Raises:
+            ValueError: images cannot be read (all are named), or the device cannot train in the config's
+                precision.
+        """
+        check_precision(config.optimisation.precision, runtime.device)
+        data = config.data
+        dataset = load_dataset(data.dataset, runtime.data_root, runtime.cache_dir)
+        verify_and_build(dataset, data.height_px, data.width_px, runtime.cache_dir)
+
+    def fit(self, config: Any, runtime: Runtime, checkpoints: CheckpointFolder, hooks: FitHooks) -> nn.Module:
+        """Train; see `trainables.fitting.fit`."""
+        return fit(self._method, config, runtime, checkpoints, hooks)
+
+    def load(self, config: Any, runtime: Runtime, checkpoints: CheckpointFolder) -> nn.Module:
+        """Read the final checkpoint back into a network."""
+        device = find_device(runtime.device)
+        weights, num_train_pids = read_final_checkpoint(checkpoints)
+        with reproducible(device, seed=0):  # the random weights drawn here are overwritten
+            network = self._method.build_network(config, num_train_pids, None)
+        network.load_state_dict(weights)
+        return network.to(device)
+
+    def extract(self, config: Any, runtime: Runtime, network: Any, split: Split, *, flip: bool) -> Extraction:
+        """Embed both sides of a split, in inference mode and float32, without changing the network."""
+        data = config.data
+        data.check_split(split)
+        dataset = load_dataset(data.dataset, runtime.data_root, runtime.cache_dir)
+        size = ImageSize(data.height_px, data.width_px)
+        query, gallery = (
+            embed_side(network, dataset, side, size, runtime, flip=flip) for side in _SIDES[split]
+        )
+        return Extraction(split, query, gallery)
+
+    def measure(self, config: Any, extraction: Extraction, view: EvaluationView) -> ViewResult:
+        """Measure one view; its embeddings are joined in the config's order."""
+        return measure_view(extraction, config.resolve_embeddings(view.embeddings), view)
+
+    def check(self, config: Any) -> None:
+        """Make one step, augmentation included, on a few small random images, on the CPU in float32.
+
+        Published weights are not read: they may be on other machines only. Images are as small as the
+        config's own checks allow.
+        """
+        small = _shrink(config)
+        data = small.data
+        device = torch.device("cpu")
+        with reproducible(device, derive_seed(config.seed, "network")):
+            network = self._method.build_network(small, CHECK_NUM_PIDS, None).train()
+            optimizer = make_optimizer(small.optimisation, network.parameters())
+            generator = torch.Generator().manual_seed(derive_seed(config.seed, "augmentation"))
+            augment = TrainAugmenter(data.augmentation)
+            num_images = CHECK_NUM_PIDS * CHECK_NUM_INSTANCES
+            labels_B = torch.arange(CHECK_NUM_PIDS).repeat_interleave(CHECK_NUM_INSTANCES)
+            shape = (num_images, 3, data.height_px, data.width_px)
+            images_per_rank: list[Tensor] = []
+            for _ in range(data.num_ranks):
+                images_BCHW = torch.randint(256, shape, dtype=torch.uint8, generator=generator)
+                images_per_rank.append(augment(images_BCHW, generator))
+            backpropagate(
+                self._method,
+                small,
+                network,
+                torch.amp.GradScaler("cpu", enabled=False),
+                images_per_rank,
+                [labels_B] * data.num_ranks,
+            )
+            optimizer.step()
+
+
+def _shrink(config: Any) -> Any:
+    """Give the config in float32 on the smallest images it accepts."""
+    for fields in _smaller_data(config.data):
+        changed = config.model_dump()
+        changed["data"] |= fields
+        changed["optimisation"]["precision"] = "fp32"
+        try:
+            return type(config).model_validate(changed)
+        except ValidationError:  # the network does not fit on so small an image
+            continue
+    raise AssertionError("a config accepts its own image size")
+
+
+def _smaller_data(data: Any) -> Iterator[dict[str, int]]:
+    for divisor in _CHECK_SHRINKING:
+        height_px, width_px = data.height_px // divisor, data.width_px // divisor
+        if height_px >= CHECK_MIN_HEIGHT_PX and width_px >= CHECK_MIN_WIDTH_PX:
+            yield {"height_px": height_px, "width_px": width_px}
+    yield {"height_px": data.height_px, "width_px": data.width_px}
+
+
+def _file_sha256(path: Path) -> str:
+    stat = path.stat()
+    return _sha256_of_version(path, stat.st_size, stat.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=64)
+def _sha256_of_version(path: Path, size_bytes: int, mtime_ns: int) -> str:
+    """Digest a file; its size and time are there to tell its versions apart."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
