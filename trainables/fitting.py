@@ -94,7 +94,8 @@ class ReidMethod(Protocol):
     ) -> Iterator[dict[str, Tensor]]:
         """Yield scalar terms, already divided by the number of ranks; their sum is differentiated.
 
-        Whatever is yielded at once is differentiated at once, and its graph freed before the next.
+        Whatever is yielded at once is differentiated at once, and its graph freed before the next. It runs
+        under autocast in half precision; losses are for the method to make in float32, outside of it.
         """
         ...
 
@@ -238,8 +239,11 @@ class _Training:
     ) -> None:
         self._method, self._config, self._runtime = method, config, runtime
         self._checkpoints, self._device = checkpoints, device
-        dataset = load_dataset(config.data.dataset, runtime.data_root, runtime.cache_dir)
-        self._num_train_pids = len(dataset.train_labels(config.data.train_split))
+        data = config.data
+        dataset = load_dataset(
+            data.dataset, runtime.data_root, runtime.cache_dir, train_split=data.train_split
+        )
+        self._num_train_pids = len(dataset.train_label_of)
         self._digest = _digest(config, dataset.fingerprint)
         state = self._read_checkpoint()
         # Weights that a checkpoint replaces need not be read.
@@ -248,7 +252,7 @@ class _Training:
         self._optimizer = make_optimizer(config.optimisation, self.network.parameters())
         uses_scaler = config.optimisation.precision == "fp16"
         self._scaler = torch.amp.GradScaler(device.type, enabled=uses_scaler)
-        self._images = TrainingImages(dataset, config.data, config.seed, runtime, device)
+        self._images = TrainingImages(dataset, data, config.seed, runtime, device)
         self._meter = LossMeter(device)
         self._epoch = 0
         self._step = 0

@@ -361,7 +361,7 @@ class MdprConfig(TrainingConfig):
     def check_view(self, view: EvaluationView) -> None:
         """Refuse absent embeddings, and a validation on people that the training sees."""
         super().check_view(view)
-        self.data.check_split(view.split)
+        self.data.require_split(view.split)
 
     def make_trainable(self) -> Trainable:
         """Give MDPR as a re-identification method."""

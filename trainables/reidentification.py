@@ -28,7 +28,7 @@ from trainables.contract import (
 )
 from trainables.data.augment import TrainAugmenter
 from trainables.data.cache import verify_and_build
-from trainables.data.reid import load_dataset
+from trainables.data.reid import ReidDataset, load_dataset
 from trainables.determinism import derive_seed, find_device, reproducible
 from trainables.fitting import ReidMethod, backpropagate, fit, read_final_checkpoint
 from trainables.optimisation import check_precision, make_optimizer
@@ -37,7 +37,6 @@ from trainables.retrieval.measurement import measure_view
 
 CHECK_NUM_PIDS, CHECK_NUM_INSTANCES = 2, 2
 CHECK_MIN_HEIGHT_PX, CHECK_MIN_WIDTH_PX = 64, 32  # convolutions need some room
-_SIDES: dict[Split, tuple[str, str]] = {"val": ("val_query", "val_gallery"), "test": ("query", "gallery")}
 _CHECK_SHRINKING = (8, 6, 4, 3, 2)
 
 
@@ -57,7 +56,7 @@ class ReidTrainable:
         Raises:
             ValueError: either is not where it is expected.
         """
-        facts = load_dataset(config.data.dataset, runtime.data_root, runtime.cache_dir).facts()
+        facts = _find_dataset(config, runtime).facts()
         weights_path = self._method.weights_file(config, runtime.data_root)
         if weights_path is None:
             return facts
@@ -73,7 +72,7 @@ class ReidTrainable:
         """
         check_precision(config.optimisation.precision, runtime.device)
         data = config.data
-        dataset = load_dataset(data.dataset, runtime.data_root, runtime.cache_dir)
+        dataset = _find_dataset(config, runtime)
         verify_and_build(dataset, data.height_px, data.width_px, runtime.cache_dir)
 
     def fit(self, config: Any, runtime: Runtime, checkpoints: CheckpointFolder, hooks: FitHooks) -> nn.Module:
@@ -92,11 +91,11 @@ class ReidTrainable:
     def extract(self, config: Any, runtime: Runtime, network: Any, split: Split, *, flip: bool) -> Extraction:
         """Embed both sides of a split, in inference mode and float32, without changing the network."""
         data = config.data
-        data.check_split(split)
-        dataset = load_dataset(data.dataset, runtime.data_root, runtime.cache_dir)
+        dataset = _find_dataset(config, runtime)
         size = ImageSize(data.height_px, data.width_px)
         query, gallery = (
-            embed_side(network, dataset, side, size, runtime, flip=flip) for side in _SIDES[split]
+            embed_side(network, dataset, side, size, runtime, flip=flip)
+            for side in dataset.query_and_gallery(split)
         )
         return Extraction(split, query, gallery)
 
@@ -134,6 +133,11 @@ class ReidTrainable:
                 [labels_B] * data.num_ranks,
             )
             optimizer.step()
+
+
+def _find_dataset(config: Any, runtime: Runtime) -> ReidDataset:
+    data = config.data
+    return load_dataset(data.dataset, runtime.data_root, runtime.cache_dir, train_split=data.train_split)
 
 
 def _shrink(config: Any) -> Any:

@@ -36,12 +36,9 @@ class TrainingImages:
         self, dataset: ReidDataset, data: ReidData, seed: int, runtime: Runtime, device: torch.device
     ) -> None:
         """Open the cache of the training split, which is built if need be."""
-        self._images_NHWC = open_cache(
-            dataset, data.train_split, data.height_px, data.width_px, runtime.cache_dir
-        )
-        pids = [record.pid for record in dataset.splits[data.train_split]]
-        label_of = dataset.train_labels(data.train_split)
-        self._labels_N = np.array([label_of[pid] for pid in pids], dtype=np.int64)
+        self._images_NHWC = open_cache(dataset, "train", data.height_px, data.width_px, runtime.cache_dir)
+        pids = [record.pid for record in dataset.splits["train"]]
+        self._labels_N = np.array([dataset.train_label_of[pid] for pid in pids], dtype=np.int64)
         images_per_step = data.num_ranks * data.num_identities * data.num_instances
         self.steps_per_epoch = max(1, len(pids) // images_per_step)
         self._sampler = PKSampler(
@@ -66,6 +63,7 @@ class TrainingImages:
         indices = self._indices(first_step)
         if self._device.type == "cpu":
             yield from map(self._gather, indices)
+            return
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="gather") as thread:
             ahead: Future[tuple[Tensor, Tensor]] = thread.submit(self._gather, next(indices))
             while True:

@@ -251,6 +251,28 @@ def test_ranks_add_up_to_one_gradient():
     assert not any(term.requires_grad for term in terms[0].values())
 
 
+@pytest.mark.parametrize(("precision", "dtype"), [("fp16", torch.float16), ("bf16", torch.bfloat16)])
+def test_half_precision_is_of_the_forward_pass_alone(precision, dtype):
+    """Convolutions run in the precision named; weights and, once unscaled, gradients are near float32's."""
+    torch.manual_seed(0)
+    network = TinyMethod().build_network(TinyConfig(), 2, None).eval()
+    seen = []
+    network.stem[0].register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
+    images_BCHW, labels_B = torch.rand(4, 3, 32, 16) * 255, torch.tensor([0, 0, 1, 1])
+    gradients = {}
+    for name in ("fp32", precision):
+        config = TinyConfig(optimisation=Optimisation(precision=name))
+        scaler = torch.amp.GradScaler("cpu", init_scale=256.0, enabled=name == "fp16")
+        optimizer = torch.optim.SGD(network.parameters(), lr=0.0)
+        optimizer.zero_grad()
+        backpropagate(TinyMethod(), config, network, scaler, [images_BCHW], [labels_B])
+        if scaler.is_enabled():
+            scaler.unscale_(optimizer)
+        gradients[name] = network.project.weight.grad.clone()
+    assert [torch.float32, dtype] == seen
+    torch.testing.assert_close(gradients["fp32"], gradients[precision], rtol=0.05, atol=0.01)
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16"])

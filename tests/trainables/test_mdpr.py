@@ -791,7 +791,7 @@ def test_an_impossible_config_is_refused(arguments, message):
 
 def test_validating_on_training_people_is_refused():
     """A view of the val split needs a training that leaves those people out."""
-    with pytest.raises(ValueError, match=r"set data.train_split to 'train_without_val'"):
+    with pytest.raises(ValueError, match=r"Set data.train_split to 'train_without_val'"):
         small_config().check_view(EvaluationView(split="val"))
     small_config(data={"train_split": "train_without_val"}).check_view(EvaluationView(split="val"))
     small_config().check_view(EvaluationView(split="test", embeddings=("hard+soft",)))

@@ -110,9 +110,10 @@ class TinyMethod:
 
     def loss_terms(self, config, network, images_per_rank, labels_per_rank):
         for images_BCHW, labels_B in zip(images_per_rank, labels_per_rank, strict=True):
-            embedding_BD = network(images_BCHW)
-            identity = functional.cross_entropy(network.classify(embedding_BD), labels_B)
-            triplet = batch_hard_triplet_loss(embedding_BD, labels_B, margin=0.3)
+            embedding_BD = network(images_BCHW).float()
+            with torch.autocast(labels_B.device.type, enabled=False):
+                identity = functional.cross_entropy(network.classify(embedding_BD), labels_B)
+                triplet = batch_hard_triplet_loss(embedding_BD, labels_B, margin=0.3)
             scale = config.loss_scale / len(images_per_rank)
             yield {"identity": identity * scale, "triplet": triplet * scale}
 

@@ -10,7 +10,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,7 +40,7 @@ def open_cache(dataset: ReidDataset, split: str, height_px: int, width_px: int, 
         path.parent.mkdir(parents=True, exist_ok=True)
         with _locked(path.with_suffix(".lock")):
             if not path.exists():
-                _build(dataset.splits[split], height_px, width_px, path)
+                _build(dataset, split, height_px, width_px, path)
     return np.load(path, mmap_mode="r")
 
 
@@ -63,7 +63,7 @@ def verify_and_build(dataset: ReidDataset, height_px: int, width_px: int, cache_
 
 def _path(dataset: ReidDataset, split: str, height_px: int, width_px: int, cache_dir: str) -> Path:
     # The names of the split are in the key: two splits of one data set may be cut differently one day.
-    names = "\n".join(record.name for record in dataset.splits[split])
+    names = "\n".join(record.path for record in dataset.splits[split])
     key = hashlib.sha256(f"{dataset.fingerprint}\n{names}".encode()).hexdigest()[:24]
     return Path(cache_dir) / "images" / f"{dataset.name}-{split}-{height_px}x{width_px}-{key}.npy"
 
@@ -75,7 +75,8 @@ def _locked(path: Path) -> Generator[None]:
         yield
 
 
-def _build(records: Sequence[ImageRecord], height_px: int, width_px: int, path: Path) -> None:
+def _build(dataset: ReidDataset, split: str, height_px: int, width_px: int, path: Path) -> None:
+    records = dataset.splits[split]
     needed_bytes = len(records) * height_px * width_px * 3
     free_bytes = shutil.disk_usage(path.parent).free
     if free_bytes < needed_bytes + _SPARE_BYTES:
@@ -90,7 +91,8 @@ def _build(records: Sequence[ImageRecord], height_px: int, width_px: int, path: 
         images = np.lib.format.open_memmap(aside, mode="w+", dtype=np.uint8, shape=shape)
         with ThreadPoolExecutor(max(1, os.cpu_count() or 1)) as pool:
             faults = pool.map(
-                lambda item: _decode_into(images, *item, height_px, width_px), enumerate(records)
+                lambda item: _decode_into(images, *item, dataset.root, height_px, width_px),
+                enumerate(records),
             )
             unreadable = [fault for fault in faults if fault]
         if unreadable:
@@ -107,11 +109,11 @@ def _build(records: Sequence[ImageRecord], height_px: int, width_px: int, path: 
 
 
 def _decode_into(
-    images_NHWC: np.ndarray, index: int, record: ImageRecord, height_px: int, width_px: int
+    images_NHWC: np.ndarray, index: int, record: ImageRecord, root: Path, height_px: int, width_px: int
 ) -> str:
     """Decode one image; gives why it could not be, or an empty string."""
     try:
-        with Image.open(record.path) as image:
+        with Image.open(root / record.path) as image:
             resized = image.convert("RGB").resize((width_px, height_px), Image.Resampling.BICUBIC)
         images_NHWC[index] = np.asarray(resized)
     except (OSError, SyntaxError, ValueError) as error:  # Pillow raises each of them on damaged files

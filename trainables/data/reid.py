@@ -29,6 +29,13 @@ VAL_PERMUTATION_SEED = 1501
 """Fixed for good: another seed would hold out other people under the same config."""
 
 
+def _require_order(min_area: float, max_area: float, min_aspect: float, max_aspect: float) -> None:
+    if min_area > max_area or min_aspect > max_aspect:
+        raise ValueError(
+            f"a range runs from low to high, got area {min_area} to {max_area}, aspect {min_aspect} to {max_aspect}"
+        )
+
+
 class RandomErasing(FrozenModel):
     """A rectangle painted in the mean colour (Zhong et al., AAAI 2020); torchvision's ranges.
 
@@ -147,10 +154,7 @@ class ReidData(FrozenModel):
             ValueError: `val` under a config that trains on everybody.
         """
         if split == "val" and not self.has_val:
-            raise ValueError(
-                f"split 'val' of {self.dataset} cannot be measured: data.train_split is 'train', which trains on "
-                "these people too. Set data.train_split to 'train_without_val'"
-            )
+            raise _no_val(self.dataset)
 
 
 @dataclass(frozen=True)
@@ -236,10 +240,7 @@ class ReidDataset:
         """
         names = ("query", "gallery") if split == "test" else ("val_query", "val_gallery")
         if names[0] not in self.splits:
-            raise ValueError(
-                f"split 'val' of {self.name} cannot be measured: data.train_split is 'train', which trains on "
-                "these people too. Set data.train_split to 'train_without_val'"
-            )
+            raise _no_val(self.name)
         return names
 
     def facts(self) -> DatasetFacts:
@@ -344,8 +345,8 @@ def _find_folders(name: str, source: _Source, data_root: str | None) -> Path:
     return root
 
 
-def _require_order(min_area: float, max_area: float, min_aspect: float, max_aspect: float) -> None:
-    if min_area > max_area or min_aspect > max_aspect:
-        raise ValueError(
-            f"a range runs from low to high, got area {min_area} to {max_area}, aspect {min_aspect} to {max_aspect}"
-        )
+def _no_val(name: str) -> ValueError:
+    return ValueError(
+        f"split 'val' of {name} cannot be measured: data.train_split is 'train', which trains on these people too. "
+        "Set data.train_split to 'train_without_val'"
+    )

@@ -1,7 +1,7 @@
 """The posed human body: Anny's MakeHuman mesh with its helper surfaces for clothes and hair.
 
-Axes: x to the person's left, y to the back, z up; metres. "Rest" positions are those of the template mesh (soles at
--0.82, crown at 0.85), the same for every person and pose: clothes and patterns are laid out on them.
+Axes: x to the person's left, y to the back, z up; metres. "Rest" positions are those of the template
+mesh (soles at -0.82, crown at 0.85), the same for every person and pose: clothes and patterns are laid out on them.
 
 Legend of shapes: `V` vertices, `F` faces, `J` bones.
 """
@@ -91,6 +91,7 @@ class BodyModel:
     """Anny's full MakeHuman topology; building it takes about a minute, posing it 15 ms."""
 
     def __init__(self) -> None:
+        """Build Anny's model from the files in its wheel."""
         # The default skinning needs warp-lang (149 MB); linear blend skinning does not.
         self._model = anny.Anny(topology="makehuman-full", rig="makehuman", skinning_method="lbs").float()
         self._bones = {name: index for index, name in enumerate(self._model.bone_labels)}

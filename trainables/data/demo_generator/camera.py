@@ -17,6 +17,7 @@ from trainables.data.demo_generator.scene import Scene, paint_scene
 SUPERSAMPLING = 2
 HEIGHT_PX, WIDTH_PX = 128 * SUPERSAMPLING, 64 * SUPERSAMPLING
 DISTANCE_M = 6.0
+BAD_CUT_SHARE = 0.08
 TURNED_SHARE = 0.35  # of people who walk the other way than most under this camera
 
 
@@ -59,26 +60,26 @@ def make_camera(camid: int, seed: int) -> Camera:
     """Make a camera whose light, colours and viewpoint differ from the others'."""
     rng = np.random.default_rng([seed, camid])
     light_3 = np.array([rng.uniform(-0.9, 0.9), -rng.uniform(0.3, 0.9), rng.uniform(0.3, 1.0)])
-    tint_3 = np.exp(rng.normal(0, 0.11, 3))
+    tint_3 = np.exp(rng.normal(0, 0.07, 3))
     return Camera(
         camid=camid,
         scene=paint_scene(rng),
         light_3=(light_3 / np.linalg.norm(light_3)).astype(np.float32),
         ambient=rng.uniform(0.4, 0.7),
         white_balance_3=(tint_3 / tint_3.mean()).astype(np.float32),
-        exposure=[1.15, 0.72, 0.95, 1.3, 0.85, 1.05][(camid - 1) % 6] * rng.uniform(0.92, 1.08),
-        gamma=rng.uniform(0.8, 1.25),
-        saturation=rng.uniform(0.6, 1.1),
+        exposure=[1.08, 0.82, 0.95, 1.18, 0.88, 1.0][(camid - 1) % 6] * rng.uniform(0.92, 1.08),
+        gamma=rng.uniform(0.88, 1.15),
+        saturation=rng.uniform(0.8, 1.15),
         walking_yaw_rad=rng.uniform(0, 2 * np.pi),
         elevation_rad=rng.uniform(0.05, 0.42),
-        blur_px=rng.uniform(0.4, 1.7),
+        blur_px=rng.uniform(0.4, 1.2),
         noise=rng.uniform(0.008, 0.022),
     )
 
 
 def draw_framing(rng: np.random.Generator) -> Framing:
-    """Draw a detector's error; one cut in six is clearly off."""
-    if rng.random() < 1 / 6:
+    """Draw a detector's error; some cuts are clearly off."""
+    if rng.random() < BAD_CUT_SHARE:
         return Framing(rng.uniform(0.68, 1.3), rng.normal(0, 0.1), rng.normal(0, 0.07))
     return Framing(rng.uniform(0.82, 1.05), rng.normal(0, 0.05), rng.normal(0, 0.025))
 
@@ -181,7 +182,7 @@ def expose(camera: Camera, picture_HW3: FloatArray, rng: np.random.Generator) ->
     """
     drift_3 = np.exp(rng.normal(0, 0.03, 3))
     picture_HW3 = (
-        picture_HW3 * camera.white_balance_3 * drift_3 * camera.exposure * np.exp(rng.normal(0, 0.1))
+        picture_HW3 * camera.white_balance_3 * drift_3 * camera.exposure * np.exp(rng.normal(0, 0.06))
     )
     slope = rng.normal(0, 0.12)
     picture_HW3 = picture_HW3 * (1 + slope * np.linspace(-1, 1, HEIGHT_PX)[:, None, None])
@@ -189,7 +190,7 @@ def expose(camera: Camera, picture_HW3: FloatArray, rng: np.random.Generator) ->
     grey_HW1 = picture_HW3.mean(axis=2, keepdims=True)
     picture_HW3 = grey_HW1 + camera.saturation * (picture_HW3 - grey_HW1)
     sigma_px = max(0.3, camera.blur_px * rng.uniform(0.7, 1.3))
-    moved_px = sigma_px * (3.0 if rng.random() < 0.12 else 1.0)  # some people move while the shutter is open
+    moved_px = sigma_px * (3.0 if rng.random() < 0.06 else 1.0)  # some people move while the shutter is open
     picture_HW3 = cv2.GaussianBlur(picture_HW3.astype(np.float32), (0, 0), sigmaX=moved_px, sigmaY=sigma_px)
     small_HW3 = cv2.resize(
         picture_HW3, (WIDTH_PX // SUPERSAMPLING, HEIGHT_PX // SUPERSAMPLING), interpolation=cv2.INTER_AREA

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from trainables.data.demo_generator.raster import FloatArray
-from trainables.data.demo_generator.wardrobe import Colour, Look
+from trainables.data.demo_generator.wardrobe import Colour, Look, Top
 
 WAIST = 0.09  # rest height at which a top ends and the bottom begins
 ANKLE = -0.735  # rest height of the upper edge of a shoe
@@ -91,8 +91,7 @@ def color_suit(look: Look, rest_N3: FloatArray) -> FloatArray:
     x_N, y_N, z_N = rest_N3.T
     skin_N3 = np.asarray(look.skin, np.float32) * make_folds(rest_N3, 5, 0.03)
     is_arm_N = np.abs(x_N) > 0.2
-    neckline_N = 0.575 + 0.3 * y_N + (0.03 if look.top in ("jacket", "coat") else 0.0)
-    is_top_N = (z_N > WAIST) & (np.abs(x_N) < SLEEVE_ENDS[look.top]) & (z_N < neckline_N)
+    is_top_N = (z_N > WAIST) & (np.abs(x_N) < SLEEVE_ENDS[look.top]) & ~is_above_collar(rest_N3, look.top)
     is_top_N |= is_arm_N & (z_N > 0) & (np.abs(x_N) < SLEEVE_ENDS[look.top])
     colour_N3 = choose(is_top_N, color_top(look, rest_N3), skin_N3)
     is_bottom_N = (z_N <= WAIST) & ~(is_arm_N & (z_N > 0))
@@ -121,6 +120,13 @@ def color_head(look: Look, rest_N3: FloatArray) -> FloatArray:
     if look.hair == "bald":
         return skin_N3
     return choose(is_scalp(rest_N3), hair, skin_N3)
+
+
+def is_above_collar(rest_V3: FloatArray, top: Top) -> np.ndarray:
+    """Say which points of the trunk lie above a top's neckline."""
+    x_V, y_V, z_V = np.abs(rest_V3[:, 0]), rest_V3[:, 1], rest_V3[:, 2]
+    rise = 0.03 if top in ("jacket", "coat") else 0.0
+    return (z_V > 0.565 + rise + 0.35 * y_V) & (x_V < 0.1)
 
 
 def is_scalp(rest_V3: FloatArray) -> np.ndarray:

@@ -2,13 +2,13 @@
 
 Faces, offsets and materials are baked once for each identity; a picture only moves the vertices.
 
-Legend of shapes: `V` vertices, `F` faces.
+Legend of shapes: `V` vertices, `U` those that a surface uses, `F` faces.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -37,6 +37,12 @@ class Surface:
     offset_V: FloatArray
     material: Material
     smoothness_V: FloatArray | None = None
+
+    @cached_property
+    def compact(self) -> tuple[IntArray, IntArray]:
+        """The vertices that the faces use, and the faces renumbered to them."""
+        used_U, local_F3 = np.unique(self.faces_F3, return_inverse=True)
+        return used_U, local_F3.reshape(-1, 3).astype(np.int32)
 
 
 @dataclass(frozen=True)
@@ -101,10 +107,11 @@ class Outfit:
     """The clothes of one identity on one body model."""
 
     def __init__(self, body: BodyModel, look: Look) -> None:
+        """Bake what does not change from picture to picture."""
         self._body = body
         self._look = look
         self._surfaces = [self._cut_suit(), *self._cut_drops(), self._cut_head(), *self._cut_hair()]
-        self._neighbours = _list_neighbours(body.surfaces["helper-tights"], len(body.rest_V3))
+        self._neighbours = _list_neighbours(body.surfaces["helper-tights"])
         self._spine_V = body.is_on_bone("spine01", "spine02", "spine03")
         self._head_V = body.is_on_bone("head") & (body.rest_V3[:, 2] > 0.7)
         self._wrist_V = body.is_on_bone("wrist.R", "metacarpal2.R")
@@ -112,9 +119,9 @@ class Outfit:
     def _cut_suit(self) -> Surface:
         """Offset the tights: tops over the trunk and arms, trousers, shoes; bare skin lies close."""
         look, rest_V3 = self._look, self._body.rest_V3
-        x_V, y_V, z_V = np.abs(rest_V3[:, 0]), rest_V3[:, 1], rest_V3[:, 2]
+        x_V, z_V = np.abs(rest_V3[:, 0]), rest_V3[:, 2]
         is_arm_V = (x_V > 0.2) & (z_V > 0)
-        is_top_V = ((z_V > cloth.WAIST) & (z_V < 0.56 + 0.3 * y_V)) | is_arm_V
+        is_top_V = ((z_V > cloth.WAIST) & ~cloth.is_above_collar(rest_V3, look.top)) | is_arm_V
         is_top_V &= x_V < cloth.SLEEVE_ENDS[look.top] + 0.01
         thigh, shin = BOTTOM_LOOSENESS[look.bottom]
         is_bottom_V = ~is_arm_V & (z_V <= cloth.WAIST) & (z_V > cloth.TROUSER_HEMS[look.bottom] - 0.02)
@@ -122,6 +129,8 @@ class Outfit:
         offset_V = np.full(len(rest_V3), 0.001, np.float32)
         offset_V[is_top_V] = TOP_LOOSENESS[look.top]
         offset_V[is_bottom_V] = (thigh + (shin - thigh) * flare_V)[is_bottom_V]
+        is_tucked_V = ~is_arm_V & (z_V < cloth.WAIST + 0.08) & (z_V > DROP_HEMS[look.top] + 0.03)
+        offset_V[is_tucked_V] = 0.002  # under the lower edge of the top
         is_shoe_V = z_V < cloth.ANKLE - 0.03
         offset_V[is_shoe_V] = 0.013
         smoothness_V = ((is_top_V | is_bottom_V) & ~is_shoe_V).astype(np.float32)
@@ -205,14 +214,14 @@ class Outfit:
             materials.append(material)
 
         for surface in self._surfaces:
-            moved_V3 = body_V3
+            used_U, local_F3 = surface.compact
+            source_V3 = body_V3
             if surface.smoothness_V is not None:
-                moved_V3 = self._smooth(body_V3, surface.smoothness_V)
-            normals_V3 = compute_vertex_normals(moved_V3, surface.faces_F3)
-            moved_V3 = moved_V3 + surface.offset_V[:, None] * normals_V3
-            used, local_F3 = np.unique(surface.faces_F3, return_inverse=True)
-            local_F3 = local_F3.reshape(-1, 3).astype(np.int32)
-            add(moved_V3[used], local_F3, self._body.rest_V3[used], surface.material)
+                source_V3 = self._smooth(body_V3, surface.smoothness_V)
+            close_U3 = source_V3[used_U]
+            normals_U3 = compute_vertex_normals(close_U3, local_F3)
+            moved_U3 = close_U3 + surface.offset_V[used_U, None] * normals_U3
+            add(moved_U3, local_F3, self._body.rest_V3[used_U], surface.material)
         for vertices_V3, faces_F3, colour in self._make_belongings(body_V3):
             material = cloth.make_plain(colour, fold_seed=self._look.fold_seed + 6, strength=0.06)
             add(vertices_V3, faces_F3, vertices_V3 - body_V3.mean(axis=0), material)
@@ -228,12 +237,13 @@ class Outfit:
         )
 
     def _smooth(self, vertices_V3: FloatArray, smoothness_V: FloatArray) -> FloatArray:
-        index_V8, weight_V8 = self._neighbours
-        step_V1 = 0.6 * smoothness_V[:, None]
+        used_U, index_U8, weight_U8 = self._neighbours
+        step_U1 = 0.6 * smoothness_V[used_U, None]
+        moved_V3 = vertices_V3.copy()
         for _ in range(SMOOTHING_STEPS):
-            mean_V3 = np.einsum("vk,vkc->vc", weight_V8, vertices_V3[index_V8])
-            vertices_V3 = vertices_V3 + step_V1 * (mean_V3 - vertices_V3)
-        return vertices_V3
+            mean_U3 = np.einsum("uk,ukc->uc", weight_U8, moved_V3[index_U8])
+            moved_V3[used_U] += step_U1 * (mean_U3 - moved_V3[used_U])
+        return moved_V3
 
     def _make_belongings(self, body_V3: FloatArray) -> list[tuple[FloatArray, IntArray, Colour | FloatArray]]:
         """Make bags, a bun or ponytail, and the peak of a cap, at the body parts that carry them."""
@@ -241,42 +251,43 @@ class Outfit:
         parts: list[tuple[FloatArray, IntArray, Colour | FloatArray]] = []
 
         def add_block(
-            centre_3: FloatArray,
+            anchor_3: FloatArray,
+            shift_3: tuple[float, float, float],
             half_sizes: tuple[float, float, float],
             exponent: float,
             colour: Colour | FloatArray,
         ) -> None:
             vertices_V3, faces_F3 = make_rounded_block(half_sizes, exponent)
-            parts.append((vertices_V3 + np.asarray(centre_3, np.float32), faces_F3, colour))
+            parts.append((vertices_V3 + (anchor_3 + np.array(shift_3)).astype(np.float32), faces_F3, colour))
 
         spine_3, head_3 = body_V3[self._spine_V].mean(axis=0), body_V3[self._head_V].mean(axis=0)
         back_y = np.quantile(body_V3[self._spine_V, 1], 0.97)
         bag = np.asarray(look.bag_colour, np.float32)
         if look.bag == "backpack":
-            centre_3 = np.array([spine_3[0], back_y + 0.075, spine_3[2] + 0.0])
-            add_block(centre_3, (0.145, 0.085, 0.205), 0.45, bag)
-            add_block(centre_3 + (0, 0.075, -0.07), (0.105, 0.035, 0.085), 0.4, bag * 0.8)
-            add_block(centre_3 + (0, 0.0, 0.195), (0.10, 0.06, 0.02), 0.5, bag * 0.7)
+            centre_3 = np.array([spine_3[0], back_y + 0.075, spine_3[2]])
+            add_block(centre_3, (0, 0, 0), (0.145, 0.085, 0.205), 0.45, bag)
+            add_block(centre_3, (0, 0.075, -0.07), (0.105, 0.035, 0.085), 0.4, bag * 0.8)
+            add_block(centre_3, (0, 0.0, 0.195), (0.10, 0.06, 0.02), 0.5, bag * 0.7)
         elif look.bag == "handbag":
             hand_3 = body_V3[self._wrist_V].mean(axis=0)
-            add_block(hand_3 + (0, 0, -0.30), (0.045, 0.15, 0.11), 0.5, bag)
+            add_block(hand_3, (0, 0, -0.30), (0.045, 0.15, 0.11), 0.5, bag)
             angles = np.linspace(0.0, np.pi, 12)
             for side in (-0.02, 0.02):
                 arc = np.stack([0 * angles, 0.085 * np.cos(angles), 0.19 * np.sin(angles) - 0.21], axis=1)
-                vertices_V3, faces_F3 = make_tube(hand_3 + (side, 0, 0) + arc, 0.009)
+                vertices_V3, faces_F3 = make_tube(hand_3 + np.array([side, 0, 0]) + arc, 0.009)
                 parts.append((vertices_V3, faces_F3, bag * 0.75))
         elif look.bag == "shoulder":
-            centre_3 = spine_3 + (-0.235, 0.02, -0.30)
-            add_block(centre_3, (0.05, 0.135, 0.105), 0.45, bag)
-            add_block(centre_3 + (-0.02, 0.0, 0.05), (0.042, 0.138, 0.06), 0.45, bag * 0.8)
+            centre_3 = spine_3 + np.array([-0.235, 0.02, -0.30])
+            add_block(centre_3, (0, 0, 0), (0.05, 0.135, 0.105), 0.45, bag)
+            add_block(centre_3, (-0.02, 0.0, 0.05), (0.042, 0.138, 0.06), 0.45, bag * 0.8)
         if look.hair == "bun":
-            add_block(head_3 + (0, 0.105, 0.06), (0.05, 0.045, 0.045), 1.0, look.hair_colour)
+            add_block(head_3, (0, 0.105, 0.06), (0.05, 0.045, 0.045), 1.0, look.hair_colour)
         elif look.hair == "ponytail":
-            add_block(head_3 + (0, 0.105, 0.02), (0.03, 0.035, 0.05), 1.0, look.hair_colour)
-            add_block(head_3 + (0, 0.125, -0.09), (0.032, 0.03, 0.12), 0.9, look.hair_colour)
+            add_block(head_3, (0, 0.105, 0.02), (0.03, 0.035, 0.05), 1.0, look.hair_colour)
+            add_block(head_3, (0, 0.125, -0.09), (0.032, 0.03, 0.12), 0.9, look.hair_colour)
         if look.hat:
             add_block(
-                head_3 + (0, -0.125, 0.065), (0.075, 0.075, 0.012), 0.9, np.asarray(look.hat_colour) * 0.85
+                head_3, (0, -0.125, 0.065), (0.075, 0.075, 0.012), 0.9, np.asarray(look.hat_colour) * 0.85
             )
         return parts
 
@@ -287,16 +298,15 @@ def _measure_quad_heights(rest_V3: FloatArray, faces_F3: IntArray) -> FloatArray
     return np.repeat(height_F.reshape(-1, 2).mean(axis=1), 2)
 
 
-def _list_neighbours(faces_F3: IntArray, num_vertices: int) -> tuple[IntArray, FloatArray]:
-    """List up to eight neighbours of each vertex with weights; a vertex off the surface is its own neighbour."""
+def _list_neighbours(faces_F3: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
+    """List the vertices of a surface with up to eight neighbours each and their weights."""
     edges = np.concatenate([faces_F3[:, [0, 1]], faces_F3[:, [1, 2]], faces_F3[:, [2, 0]]])
     edges = np.unique(np.concatenate([edges, edges[:, ::-1]]), axis=0)
-    starts = np.searchsorted(edges[:, 0], np.arange(num_vertices))
-    rank = np.arange(len(edges)) - starts[edges[:, 0]]
-    edges, rank = edges[rank < 8], rank[rank < 8]
-    index_V8 = np.repeat(np.arange(num_vertices)[:, None], 8, axis=1).astype(np.int32)
-    weight_V8 = np.zeros((num_vertices, 8), np.float32)
-    index_V8[edges[:, 0], rank] = edges[:, 1]
-    weight_V8[edges[:, 0], rank] = 1
-    weight_V8[weight_V8.sum(axis=1) == 0, 0] = 1
-    return index_V8, weight_V8 / weight_V8.sum(axis=1, keepdims=True)
+    used_U, first_U, row = np.unique(edges[:, 0], return_index=True, return_inverse=True)
+    rank = np.arange(len(edges)) - first_U[row]
+    is_kept = rank < 8
+    index_U8 = np.repeat(used_U[:, None], 8, axis=1).astype(np.int32)
+    weight_U8 = np.zeros((len(used_U), 8), np.float32)
+    index_U8[row[is_kept], rank[is_kept]] = edges[is_kept, 1]
+    weight_U8[row[is_kept], rank[is_kept]] = 1
+    return used_U, index_U8, weight_U8 / weight_U8.sum(axis=1, keepdims=True)

@@ -17,24 +17,24 @@ Hair = Literal["bald", "short", "bob", "long", "bun", "ponytail"]
 Bag = Literal["none", "backpack", "handbag", "shoulder"]
 
 CLOTH_COLOURS: tuple[tuple[Colour, float], ...] = (  # colour and how often it is worn
-    ((0.10, 0.10, 0.12), 9),
-    ((0.22, 0.23, 0.26), 6),
-    ((0.45, 0.46, 0.48), 5),
+    ((0.10, 0.10, 0.12), 5),
+    ((0.22, 0.23, 0.26), 4),
+    ((0.45, 0.46, 0.48), 4),
     ((0.74, 0.73, 0.71), 4),
     ((0.90, 0.89, 0.86), 5),
-    ((0.14, 0.19, 0.36), 6),
+    ((0.14, 0.19, 0.36), 5),
     ((0.26, 0.37, 0.56), 4),
     ((0.50, 0.63, 0.78), 3),
-    ((0.56, 0.13, 0.14), 3),
-    ((0.78, 0.24, 0.19), 2),
-    ((0.16, 0.33, 0.23), 2),
-    ((0.42, 0.47, 0.29), 2),
+    ((0.56, 0.13, 0.14), 4),
+    ((0.78, 0.24, 0.19), 3),
+    ((0.16, 0.33, 0.23), 3),
+    ((0.42, 0.47, 0.29), 3),
     ((0.71, 0.62, 0.46), 3),
     ((0.40, 0.29, 0.21), 3),
-    ((0.86, 0.72, 0.33), 1.5),
-    ((0.80, 0.51, 0.58), 1.5),
-    ((0.39, 0.25, 0.43), 1.5),
-    ((0.24, 0.52, 0.53), 1),
+    ((0.86, 0.72, 0.33), 3),
+    ((0.80, 0.51, 0.58), 3),
+    ((0.39, 0.25, 0.43), 3),
+    ((0.24, 0.52, 0.53), 3),
 )
 SKIN_COLOURS: tuple[Colour, ...] = (
     (0.90, 0.74, 0.64),
@@ -52,7 +52,8 @@ HAIR_COLOURS: tuple[Colour, ...] = (
     (0.42, 0.19, 0.10),
 )
 CUES = ("shoes", "bag", "hair", "bottom_shade", "top_shade", "build", "hat", "second_colour")
-NUM_CUES = (1, 3)  # a look-alike differs from its group in one or two cues (upper bound excluded)
+NUM_CUES = (2, 4)  # a look-alike differs from its group in two or three cues (upper bound excluded)
+GROUP_SIZES = (1, 1, 1, 1, 2, 3)  # drawn evenly; most people look like nobody else
 
 
 @dataclass(frozen=True)
@@ -150,9 +151,9 @@ def _change_cue(look: Look, cue: str, rng: np.random.Generator) -> Look:
         hair = _draw_hair(rng, is_woman=look.physique.gender > 0.5)
         return replace(look, hair=hair, hair_colour=other.hair_colour)
     if cue == "bottom_shade":
-        return replace(look, bottom_colour=_vary(look.bottom_colour, rng, spread=0.4))
+        return replace(look, bottom_colour=_vary(look.bottom_colour, rng, spread=0.5))
     if cue == "top_shade":
-        return replace(look, top_colour=_vary(look.top_colour, rng, spread=0.3))
+        return replace(look, top_colour=_vary(look.top_colour, rng, spread=0.4))
     if cue == "build":
         drawn = other.physique
         physique = replace(look.physique, weight=drawn.weight, height=drawn.height, muscle=drawn.muscle)
@@ -186,7 +187,7 @@ def draw_lookalikes(rng: np.random.Generator, num_people: int) -> list[Look]:
 
 
 def draw_people(
-    rng: np.random.Generator, num_people: int, group_sizes: tuple[int, ...] = (3, 4)
+    rng: np.random.Generator, num_people: int, group_sizes: tuple[int, ...] = GROUP_SIZES
 ) -> list[Look]:
     """Draw people in groups of look-alikes."""
     people: list[Look] = []

@@ -1,0 +1,12 @@
+"""Fast tests first: what starts Ray or is slow runs after all that ends in a moment."""
+
+from __future__ import annotations
+
+import pytest
+
+LATE_MARKERS = ("slow", "ray", "gpu")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Move the marked tests behind the others; within each group the order stays."""
+    items.sort(key=lambda item: any(item.get_closest_marker(marker) for marker in LATE_MARKERS))

@@ -1,0 +1,266 @@
+"""Who may import whom, read off every file; and that an import does no work."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FOLDERS = ("orchestrator", "reports", "search_spaces", "trainables")
+OURS = (*FOLDERS, "sweep", "benchmarks", "tests")
+GENERATOR = "trainables.data.demo_generator"  # made the demo archive once, with requirements of its own
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What the modules of one folder may import beside the standard library.
+
+    Attributes:
+        ours: our modules; a name allows what lies below it too.
+        outside: packages of others.
+        only_in: further packages, each with the one module that may import it.
+    """
+
+    ours: tuple[str, ...]
+    outside: tuple[str, ...]
+    only_in: dict[str, str]
+
+
+RULES = {
+    "trainables": Rule(("trainables",), ("torch", "numpy", "PIL", "pydantic"), {}),
+    "orchestrator": Rule(
+        ("orchestrator", "trainables.contract"),
+        ("pyarrow", "pydantic", "fsspec", "numpy", "psutil"),
+        {
+            "ray": "orchestrator.ray_backend",
+            "optuna": "orchestrator.search",
+            "mlflow": "orchestrator.tracking",
+        },
+    ),
+    "search_spaces": Rule(("orchestrator.study", "trainables", "search_spaces"), (), {}),
+    "reports": Rule(
+        ("reports", "orchestrator.study", "orchestrator.plan", "orchestrator.records", "trainables.contract"),
+        ("pandas", "pyarrow", "numpy", "scipy", "matplotlib", "jinja2"),
+        {"rich": "reports.terminal"},
+    ),
+    "sweep": Rule(FOLDERS, ("typer", "rich"), {}),
+}
+
+
+def is_within(module: str, allowed: tuple[str, ...]) -> bool:
+    """Whether a dotted name is one of the allowed ones or lies below one."""
+    return any(module == name or module.startswith(f"{name}.") for name in allowed)
+
+
+def is_module(name: str) -> bool:
+    """Whether a dotted name of ours is a file or a folder, rather than a thing inside a file."""
+    path = ROOT.joinpath(*name.split("."))
+    return path.is_dir() or path.with_suffix(".py").is_file()
+
+
+def imports_of(source: str, module: str, *, is_package: bool = False) -> Iterator[tuple[int, str]]:
+    """Every import in a source, lazy and for type checking alike, as line and absolute name."""
+    package = module if is_package else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parents = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*parents, *([base] if base else [])])
+            for alias in node.names:
+                inner = f"{base}.{alias.name}"
+                is_ours = base.partition(".")[0] in OURS
+                yield node.lineno, inner if is_ours and is_module(inner) else base
+        elif isinstance(node, ast.Call) and node.args:
+            called = ast.unparse(node.func).rpartition(".")[2]
+            name = node.args[0]
+            if called in ("import_module", "__import__") and isinstance(name, ast.Constant):
+                yield node.lineno, str(name.value)
+
+
+def faults_of(source: str, module: str, *, is_package: bool = False) -> list[str]:
+    """Say which imports of a module the rules forbid."""
+    rule = RULES[module.partition(".")[0]]
+    faults: list[str] = []
+    for line, name in imports_of(source, module, is_package=is_package):
+        top = name.partition(".")[0]
+        if is_within(name, (GENERATOR,)):
+            is_allowed = is_within(module, (GENERATOR,))
+        elif top in OURS:
+            is_allowed = is_within(name, rule.ours)
+        elif is_within(module, (GENERATOR,)):
+            is_allowed = top not in ("ray", "optuna", "mlflow", "pandas")
+        else:
+            is_allowed = (
+                top in sys.stdlib_module_names or top in rule.outside or rule.only_in.get(top) == module
+            )
+        if not is_allowed:
+            faults.append(f"{module}:{line} imports {name}")
+    return faults
+
+
+def source_files() -> list[Path]:
+    """Every file that the rules speak of."""
+    return [
+        ROOT / "sweep.py",
+        *(path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))),
+    ]
+
+
+def module_of(path: Path) -> str:
+    """The dotted name of a file."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def test_every_folder_keeps_to_the_import_table() -> None:
+    """No file imports what its folder must not know."""
+    faults = [
+        fault
+        for path in source_files()
+        for fault in faults_of(
+            path.read_text(encoding="utf-8"), module_of(path), is_package=path.stem == "__init__"
+        )
+    ]
+    assert [] == faults
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("trainables.mdpr", "import pandas"),
+        ("trainables.mdpr", "from orchestrator.study import Study"),
+        ("trainables.mdpr", "def lazy():\n    import mlflow"),
+        ("trainables.mdpr", "import importlib\nimportlib.import_module('ray.tune')"),
+        ("trainables.data.reid", "from .demo_generator import body"),
+        ("trainables.data.reid", "from trainables.data import demo_generator"),
+        ("trainables.data.demo_generator.body", "import ray"),
+        ("orchestrator.plan", "import ray"),
+        ("orchestrator.search", "from ray import tune"),
+        ("orchestrator.trial", "import torch"),
+        ("orchestrator.trial", "from trainables.mdpr import MdprConfig"),
+        ("orchestrator.trial", "from trainables import contract, mdpr"),
+        ("search_spaces.mdpr_ablation", "from orchestrator import ray_backend"),
+        ("search_spaces.mdpr_ablation", "import torch"),
+        ("reports.table", "import rich"),
+        ("reports.table", "if TYPE_CHECKING:\n    from orchestrator.trial import Work"),
+        ("reports.frame", "import torch"),
+        ("sweep", "import pandas"),
+    ],
+)
+def test_a_forbidden_import_is_found(module: str, source: str) -> None:
+    """An import against the table is named, however deep and by whichever spelling."""
+    assert 1 == len(faults_of(source, module))
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("trainables.mdpr", "from torch.nn import functional\nimport math\nfrom PIL import Image"),
+        ("trainables.data.demo_generator.body", "import anny\nfrom . import raster"),
+        ("orchestrator.search", "import optuna.samplers"),
+        ("orchestrator.trial", "from trainables.contract import Metric"),
+        ("reports.terminal", "import rich.table"),
+        ("reports.frame", "from orchestrator.plan import Plan"),
+        ("search_spaces.mdpr_search", "from search_spaces.mdpr_ablation import base_config"),
+    ],
+)
+def test_an_allowed_import_is_let_through(module: str, source: str) -> None:
+    """What the table allows is no fault."""
+    assert [] == faults_of(source, module)
+
+
+def test_init_files_hold_only_their_docstring() -> None:
+    """A package's `__init__.py` is one docstring: importing a part imports nothing beside it."""
+    inits = [path for path in source_files() if path.name == "__init__.py"]
+    wrong = [
+        module_of(path)
+        for path in inits
+        if [ast.Expr] != [type(node) for node in ast.parse(path.read_text(encoding="utf-8")).body]
+    ]
+    assert [] == wrong
+    assert {*FOLDERS} <= {module_of(path) for path in inits}
+
+
+IMPORT_ALL = """
+    import importlib, os, random, sys, threading
+    environment = dict(os.environ)
+    for module in {modules}:
+        importlib.import_module(module)
+    loaded = [name for name in {forbidden} if name in sys.modules]
+    assert not loaded, f"loaded on the way: {{loaded}}"
+    changed = {{name for name, value in os.environ.items() if environment.get(name) != value}}
+    assert not changed - {third_party_environment}, changed
+    assert threading.active_count() == 1, threading.enumerate()
+
+    # Ours once more, with the packages of others loaded: some of those draw random numbers at import.
+    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
+    def state():
+        return (
+            random.getstate(),
+            numpy and numpy.random.get_state()[1].tobytes(),
+            torch and (torch.get_rng_state().tolist(), torch.get_num_threads(), torch.get_default_dtype()),
+        )
+    for name in [name for name in sys.modules if name.partition(".")[0] in {ours}]:
+        del sys.modules[name]
+    random.random(), numpy and numpy.random.rand(), torch and torch.rand(1)
+    before = state()
+    for module in {modules}:
+        importlib.import_module(module)
+    assert state() == before, "an import changed a random generator or a setting of torch"
+"""
+# Set by the OpenMP beneath numpy and torch.
+THIRD_PARTY_ENVIRONMENT = {"KMP_INIT_AT_FORK", "KMP_DUPLICATE_LIB_OK"}
+
+
+def import_all(modules: list[str], forbidden: list[str], folder: Path) -> None:
+    """Import modules in a fresh process in an empty folder; any effect fails the process or is a file."""
+    code = dedent(IMPORT_ALL).format(
+        modules=modules, forbidden=forbidden, ours=OURS, third_party_environment=THIRD_PARTY_ENVIRONMENT
+    )
+    process = subprocess.run(
+        [sys.executable, "-B", "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{code}"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (0, "", "") == (process.returncode, process.stdout, process.stderr)
+    assert [] == list(folder.iterdir())
+
+
+def test_importing_a_method_or_a_study_does_no_work(tmp_path: Path) -> None:
+    """Importing a trainable or a study prints, writes and seeds nothing, and brings no Ray."""
+    modules = [
+        module_of(path)
+        for path in source_files()
+        if path.is_relative_to(ROOT / "trainables") or path.is_relative_to(ROOT / "search_spaces")
+    ]
+    modules = [module for module in modules if not is_within(module, (GENERATOR,))]
+    import_all(modules, ["ray", "optuna", "mlflow", "pandas"], tmp_path)
+
+
+def test_importing_the_orchestrator_and_reports_does_no_work(tmp_path: Path) -> None:
+    """Reports, and the orchestrator without its three backends, load no Ray, MLflow or torch."""
+    backends = set(RULES["orchestrator"].only_in.values())
+    modules = [
+        module_of(path)
+        for path in source_files()
+        if path.is_relative_to(ROOT / "orchestrator") or path.is_relative_to(ROOT / "reports")
+    ]
+    light = [module for module in modules if module not in backends]
+    import_all(light, ["ray", "mlflow", "torch"], tmp_path)
+
+
+def test_importing_the_command_line_loads_nothing_heavy(tmp_path: Path) -> None:
+    """`python sweep.py --help` answers at once: no Ray, MLflow, Optuna, torch or pandas is loaded for it."""
+    import_all(["sweep"], ["ray", "mlflow", "optuna", "torch", "pandas"], tmp_path)
