@@ -170,8 +170,12 @@ class _Source:
     how_to_get: str = "download it from its authors and unpack it there"
 
 
-_PUBLISHED_FOLDERS = MappingProxyType({"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"})
-_DEMO_FOLDERS = MappingProxyType({**_PUBLISHED_FOLDERS, "val_query": "val_query", "val_gallery": "val_gallery"})
+_PUBLISHED_FOLDERS = MappingProxyType(
+    {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
+)
+_DEMO_FOLDERS = MappingProxyType(
+    {**_PUBLISHED_FOLDERS, "val_query": "val_query", "val_gallery": "val_gallery"}
+)
 
 _SOURCES: Mapping[str, _Source] = MappingProxyType(
     {
@@ -199,7 +203,9 @@ _SOURCES: Mapping[str, _Source] = MappingProxyType(
             is_demo=True,
             how_to_get="run `make real`, which cuts the images from a video",
         ),
-        "demo_pedestrians": _Source("Demo pedestrians", "", MARKET_FILE_NAME, _DEMO_FOLDERS, {}, is_demo=True),
+        "demo_pedestrians": _Source(
+            "Demo pedestrians", "", MARKET_FILE_NAME, _DEMO_FOLDERS, {}, is_demo=True
+        ),
     }
 )
 
@@ -283,7 +289,9 @@ def load_dataset(
     ]
     shared = {record.pid for record in splits["train"]} & {record.pid for record in splits["query"]}
     if shared:
-        warnings.append(f"{source.label} has {len(shared)} people both in train and in query, such as {min(shared)}")
+        warnings.append(
+            f"{source.label} has {len(shared)} people both in train and in query, such as {min(shared)}"
+        )
     if train_split == "train_without_val" and "val_query" not in splits:
         splits |= _hold_out_val(name, splits["train"])
     return ReidDataset(name, source.label, source.is_demo, root, images.fingerprint, tuple(warnings), splits)

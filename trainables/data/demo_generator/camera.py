@@ -60,14 +60,14 @@ def make_camera(camid: int, seed: int) -> Camera:
     """Make a camera whose light, colours and viewpoint differ from the others'."""
     rng = np.random.default_rng([seed, camid])
     light_3 = np.array([rng.uniform(-0.9, 0.9), -rng.uniform(0.3, 0.9), rng.uniform(0.3, 1.0)])
-    tint_3 = np.exp(rng.normal(0, 0.07, 3))
+    tint_3 = np.exp(rng.normal(0, 0.055, 3))
     return Camera(
         camid=camid,
         scene=paint_scene(rng),
         light_3=(light_3 / np.linalg.norm(light_3)).astype(np.float32),
         ambient=rng.uniform(0.4, 0.7),
         white_balance_3=(tint_3 / tint_3.mean()).astype(np.float32),
-        exposure=[1.08, 0.82, 0.95, 1.18, 0.88, 1.0][(camid - 1) % 6] * rng.uniform(0.92, 1.08),
+        exposure=[1.06, 0.90, 0.97, 1.14, 0.93, 1.0][(camid - 1) % 6] * rng.uniform(0.92, 1.08),
         gamma=rng.uniform(0.88, 1.15),
         saturation=rng.uniform(0.8, 1.15),
         walking_yaw_rad=rng.uniform(0, 2 * np.pi),

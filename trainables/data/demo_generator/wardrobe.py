@@ -51,9 +51,10 @@ HAIR_COLOURS: tuple[Colour, ...] = (
     (0.52, 0.51, 0.50),
     (0.42, 0.19, 0.10),
 )
+PATTERNS: tuple[Pattern, ...] = ("hoops", "stripes", "check", "yoke", "print", "open")
 CUES = ("shoes", "bag", "hair", "bottom_shade", "top_shade", "build", "hat", "second_colour")
 NUM_CUES = (2, 4)  # a look-alike differs from its group in two or three cues (upper bound excluded)
-GROUP_SIZES = (1, 1, 1, 1, 2, 3)  # drawn evenly; most people look like nobody else
+GROUP_SIZES = (1, 1, 1, 1, 2, 2, 3)  # drawn evenly; most people look like nobody else
 
 
 @dataclass(frozen=True)
@@ -90,10 +91,25 @@ def _vary(colour: Colour, rng: np.random.Generator, *, spread: float) -> Colour:
     return float(red), float(green), float(blue)
 
 
+def _change_shade(colour: Colour, rng: np.random.Generator) -> Colour:
+    """Make a colour clearly lighter, or darker where it is light."""
+    is_light = sum(colour) > 1.2
+    gain = rng.uniform(0.4, 0.6) if is_light else rng.uniform(1.6, 2.2)
+    red, green, blue = np.clip(np.array(colour) * gain + (0.0 if is_light else 0.06), 0.03, 0.97)
+    return _avoid_skin((float(red), float(green), float(blue)))
+
+
+def _avoid_skin(colour: Colour) -> Colour:
+    """Turn beige and tan into their bluish counterparts: at this size they read as bare skin."""
+    red, green, blue = colour
+    is_like_skin = red > 0.4 and 0.03 < red - green < 0.3 and 0.04 < green - blue < 0.25
+    return (blue, green, red) if is_like_skin else colour
+
+
 def _draw_cloth(rng: np.random.Generator) -> Colour:
     weights = np.array([weight for _, weight in CLOTH_COLOURS])
     index = rng.choice(len(CLOTH_COLOURS), p=weights / weights.sum())
-    return _vary(CLOTH_COLOURS[index][0], rng, spread=0.1)
+    return _avoid_skin(_vary(CLOTH_COLOURS[index][0], rng, spread=0.1))
 
 
 def _draw_hair(rng: np.random.Generator, is_woman: bool) -> Hair:
@@ -124,7 +140,7 @@ def draw_look(rng: np.random.Generator) -> Look:
         top=rng.choice(["tee", "tee", "shirt", "jacket", "coat"]),
         top_colour=_draw_cloth(rng),
         second_colour=_draw_cloth(rng),
-        pattern=rng.choice(["plain", "plain", "plain", "hoops", "stripes", "check", "yoke", "print", "open"]),
+        pattern=rng.choice(["plain", "plain", "plain", *PATTERNS]),
         pattern_scale=rng.uniform(0.05, 0.14),
         bottom=rng.choice([*bottoms, "skirt", "skirt"] if is_woman else bottoms),
         bottom_colour=_draw_cloth(rng),
@@ -151,9 +167,9 @@ def _change_cue(look: Look, cue: str, rng: np.random.Generator) -> Look:
         hair = _draw_hair(rng, is_woman=look.physique.gender > 0.5)
         return replace(look, hair=hair, hair_colour=other.hair_colour)
     if cue == "bottom_shade":
-        return replace(look, bottom_colour=_vary(look.bottom_colour, rng, spread=0.5))
+        return replace(look, bottom_colour=_change_shade(look.bottom_colour, rng))
     if cue == "top_shade":
-        return replace(look, top_colour=_vary(look.top_colour, rng, spread=0.4))
+        return replace(look, top_colour=_change_shade(look.top_colour, rng))
     if cue == "build":
         drawn = other.physique
         physique = replace(look.physique, weight=drawn.weight, height=drawn.height, muscle=drawn.muscle)
@@ -161,7 +177,8 @@ def _change_cue(look: Look, cue: str, rng: np.random.Generator) -> Look:
     if cue == "hat":
         return replace(look, hat=not look.hat, hat_colour=other.hat_colour)
     if cue == "second_colour":
-        return replace(look, second_colour=other.second_colour, pattern=other.pattern)
+        patterns: list[Pattern] = [pattern for pattern in PATTERNS if pattern != look.pattern]
+        return replace(look, second_colour=other.second_colour, pattern=rng.choice(patterns))
     raise KeyError(f"Cue {cue!r} is not known; choose one of {', '.join(CUES)}.")
 
 
