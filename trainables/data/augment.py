@@ -45,10 +45,10 @@ class TrainAugmenter:
         """
         augmentation = self._augmentation
         moved_BCHW = _crop_and_mirror(
-            images_BCHW, augmentation.pad_crop_px or 0, augmentation.flip_probability, generator
-        ).float()
+            images_BCHW, augmentation.pad_crop_px or 0, augmentation.flip_probability or 0.0, generator
+        )
         if augmentation.erasing is not None:
-            moved_BCHW = _erase(moved_BCHW, augmentation.erasing, generator)
+            _erase(moved_BCHW, augmentation.erasing, generator)
         if augmentation.patch is not None:
             self._patch(moved_BCHW, augmentation.patch, generator)
         return moved_BCHW
@@ -87,28 +87,28 @@ class TrainAugmenter:
 def _crop_and_mirror(
     images_BCHW: Tensor, pad_px: int, flip_probability: float, generator: torch.Generator
 ) -> Tensor:
+    """Give float images, cropped and mirrored."""
     batch, _, height, width = images_BCHW.shape
-    device = images_BCHW.device
-    tops = torch.randint(0, 2 * pad_px + 1, (batch, 1), generator=generator)
-    lefts = torch.randint(0, 2 * pad_px + 1, (batch, 1), generator=generator)
-    is_mirrored = torch.rand(batch, 1, generator=generator) < flip_probability
-    across = torch.arange(width)
-    rows_BH = (tops + torch.arange(height)).to(device)
-    columns_BW = (lefts + torch.where(is_mirrored, width - 1 - across, across)).to(device)
+    tops = torch.randint(0, 2 * pad_px + 1, (batch, 1), generator=generator).flatten().tolist()
+    lefts = torch.randint(0, 2 * pad_px + 1, (batch, 1), generator=generator).flatten().tolist()
+    is_mirrored = (torch.rand(batch, 1, generator=generator) < flip_probability).flatten().tolist()
     padded_BCHW = torch.nn.functional.pad(images_BCHW, (pad_px,) * 4) if pad_px else images_BCHW
-    of_image = torch.arange(batch, device=device)[:, None, None]
-    # Indexing puts the indexed dimensions first and the channels last.
-    moved_BHWC = padded_BCHW[of_image, :, rows_BH[:, :, None], columns_BW[:, None, :]]
-    return moved_BHWC.permute(0, 3, 1, 2).contiguous()
+    moved_BCHW = torch.empty(images_BCHW.shape, dtype=torch.float32, device=images_BCHW.device)
+    for moved_CHW, padded_CHW, top, left, mirrored in zip(
+        moved_BCHW, padded_BCHW, tops, lefts, is_mirrored, strict=True
+    ):
+        cropped_CHW = padded_CHW[:, top : top + height, left : left + width]
+        moved_CHW.copy_(cropped_CHW.flip(2) if mirrored else cropped_CHW)
+    return moved_BCHW
 
 
-def _erase(images_BCHW: Tensor, erasing: RandomErasing, generator: torch.Generator) -> Tensor:
+def _erase(images_BCHW: Tensor, erasing: RandomErasing, generator: torch.Generator) -> None:
+    """Erase in place; an image that no try fits into stays whole, as in torchvision."""
     batch, _, height, width = images_BCHW.shape
-    device = images_BCHW.device
     shape = (batch, ERASING_TRIES)
     area_BT = _uniform(shape, erasing.min_area, erasing.max_area, generator) * height * width
-    log_aspect = math.log(erasing.max_aspect)
-    aspect_BT = _uniform(shape, -log_aspect, log_aspect, generator).exp()
+    log_aspects = math.log(erasing.min_aspect), math.log(erasing.max_aspect)
+    aspect_BT = _uniform(shape, *log_aspects, generator).exp()
     heights_BT, widths_BT = (area_BT * aspect_BT).sqrt().round(), (area_BT / aspect_BT).sqrt().round()
     fits_BT = (heights_BT < height) & (widths_BT < width)
     first_B1 = fits_BT.int().argmax(1, keepdim=True)
@@ -118,12 +118,13 @@ def _erase(images_BCHW: Tensor, erasing: RandomErasing, generator: torch.Generat
     is_erased_B1 = (torch.rand(batch, 1, generator=generator) < erasing.probability) & fits_BT.any(
         1, keepdim=True
     )
-    down, across = torch.arange(height), torch.arange(width)
-    in_rows_BH = (down >= top_B1) & (down < top_B1 + box_height_B1) & is_erased_B1
-    in_columns_BW = (across >= left_B1) & (across < left_B1 + box_width_B1)
-    mask_B1HW = (in_rows_BH[:, :, None] & in_columns_BW[:, None, :])[:, None].to(device)
-    fill_1C11 = torch.tensor(MEAN_LEVELS, device=device).view(1, -1, 1, 1)
-    return torch.where(mask_B1HW, fill_1C11, images_BCHW)
+    fill_C11 = torch.tensor(MEAN_LEVELS, device=images_BCHW.device).view(-1, 1, 1)
+    boxes_B4 = torch.cat([top_B1, left_B1, top_B1 + box_height_B1, left_B1 + box_width_B1], 1).int().tolist()
+    for image_CHW, (top, left, bottom, right), is_erased in zip(
+        images_BCHW, boxes_B4, is_erased_B1.flatten().tolist(), strict=True
+    ):
+        if is_erased:
+            image_CHW[:, top:bottom, left:right] = fill_C11
 
 
 def _draw_patch_sizes(
@@ -132,7 +133,7 @@ def _draw_patch_sizes(
     """Draw the size of each image's patch; 0 where no try was smaller than the image."""
     shape = (batch, PATCH_TRIES)
     area_BT = _uniform(shape, patch.min_area, patch.max_area, generator) * height * width
-    aspect_BT = _uniform(shape, 1 / patch.max_aspect, patch.max_aspect, generator)
+    aspect_BT = _uniform(shape, patch.min_aspect, patch.max_aspect, generator)
     heights_BT = (area_BT * aspect_BT).sqrt().round().int()
     widths_BT = (area_BT / aspect_BT).sqrt().round().int()
     fits_BT = (heights_BT < height) & (widths_BT < width) & (heights_BT > 0) & (widths_BT > 0)

@@ -89,6 +89,7 @@ def _build(dataset: ReidDataset, split: str, height_px: int, width_px: int, path
     try:
         shape = (len(records), height_px, width_px, 3)
         images = np.lib.format.open_memmap(aside, mode="w+", dtype=np.uint8, shape=shape)
+        _reserve(Path(aside), path)
         with ThreadPoolExecutor(max(1, os.cpu_count() or 1)) as pool:
             faults = pool.map(
                 lambda item: _decode_into(images, *item, dataset.root, height_px, width_px),
@@ -106,6 +107,16 @@ def _build(dataset: ReidDataset, split: str, height_px: int, width_px: int, path
         Path(aside).replace(path)
     finally:
         Path(aside).unlink(missing_ok=True)
+
+
+def _reserve(aside: Path, path: Path) -> None:
+    """Claim the room now: a full disk met while writing mapped memory would kill the process."""
+    size_bytes = aside.stat().st_size
+    with aside.open("r+b") as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, size_bytes)
+        except OSError as error:
+            raise OSError(error.errno, f"{path} needs {size_bytes:,} bytes: {error.strerror}") from error
 
 
 def _decode_into(

@@ -17,7 +17,7 @@ from trainables.data.demo_generator.scene import Scene, paint_scene
 SUPERSAMPLING = 2
 HEIGHT_PX, WIDTH_PX = 128 * SUPERSAMPLING, 64 * SUPERSAMPLING
 DISTANCE_M = 6.0
-BAD_CUT_SHARE = 0.08
+BAD_CUT_SHARE = 0.06
 TURNED_SHARE = 0.35  # of people who walk the other way than most under this camera
 
 
@@ -72,7 +72,7 @@ def make_camera(camid: int, seed: int) -> Camera:
         saturation=rng.uniform(0.8, 1.15),
         walking_yaw_rad=rng.uniform(0, 2 * np.pi),
         elevation_rad=rng.uniform(0.05, 0.42),
-        blur_px=rng.uniform(0.4, 1.2),
+        blur_px=rng.uniform(0.4, 1.05),
         noise=rng.uniform(0.008, 0.022),
     )
 

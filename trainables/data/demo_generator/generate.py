@@ -49,7 +49,7 @@ NUM_JUNK_IMAGES = 36  # pid -1: detections that show only part of a person
 NUM_DISTRACTOR_IMAGES = 72  # pid 0: background and strangers
 JUNK_PID, DISTRACTOR_PID = -1, 0
 JPEG_QUALITY = 88
-OCCLUDED_SHARE = 0.13
+OCCLUDED_SHARE = 0.11
 PASSER_BY_SHARE = 0.08  # pictures in which somebody walks behind
 FRAME_STEP = 25  # frames between two shots, as Market's trackers sample
 

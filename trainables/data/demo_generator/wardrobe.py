@@ -54,7 +54,7 @@ HAIR_COLOURS: tuple[Colour, ...] = (
 PATTERNS: tuple[Pattern, ...] = ("hoops", "stripes", "check", "yoke", "print", "open")
 CUES = ("shoes", "bag", "hair", "bottom_shade", "top_shade", "build", "hat", "second_colour")
 NUM_CUES = (2, 4)  # a look-alike differs from its group in two or three cues (upper bound excluded)
-GROUP_SIZES = (1, 1, 1, 1, 2, 2, 3)  # drawn evenly; most people look like nobody else
+GROUP_SIZES = (1, 1, 1, 1, 1, 2, 2, 3)  # drawn evenly; most people look like nobody else
 
 
 @dataclass(frozen=True)
