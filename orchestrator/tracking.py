@@ -1,401 +1,849 @@
-"""MLflow: a picture of the store for people to look at. The only file that imports mlflow.
+"""MLflow: a projection of the store that people browse. The only file that imports mlflow.
 
-One parent run stands for a sweep and one child for a training, found again by their tags however often the
-sweep was interrupted. A thread does all the talking, so that a slow server costs the trainings nothing, and a
-dead one costs the picture only: what could not be told is rebuilt from the store by the next run.
+One sweep is one parent run, one training one run below it, found again by their tags whenever the sweep
+is run again. MLflow decides nothing: while its server is away trainings go on, and what it has missed, or
+lost altogether, is written again from the store.
+
+    experiment `tablewright`
+      <sweep>                         tag tablewright.sweep; artifacts `tables/…`
+        <training's label>            tag tablewright.training_id; parameters: the config by dotted path;
+                                      data set; git commit; metrics by epoch, `system/…` among them;
+                                      measurements such as `test.map`, `test.attended.flip.rank1`
+
+All calls of MLflow are made by one thread, which the driver never waits for before the end of the sweep.
 """
 
 from __future__ import annotations
 
-import functools
+import atexit
+import datetime
+import getpass
+import json
 import logging
 import os
-import queue
+import platform
+import re
 import tempfile
 import threading
 import time
-import warnings
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import fsspec
+import psutil
+from pydantic import BaseModel
 
-from orchestrator.records import Measurement, Store, TrainingRecord
+from orchestrator.records import DataRecord, Store, TrainingFolder, TrainingRecord
 from orchestrator.trial import Outcome, Progress, Work, git_commit
-from trainables.contract import EpochReport, EvaluationView
+from trainables.contract import DatasetFacts, EpochReport, EvaluationView
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities import Run
+    from mlflow.entities import Metric, Run
 
-_log = logging.getLogger(__name__)
+EXPERIMENT = "tablewright"
 
-TRAINING_TAG, SWEEP_TAG, STORE_TAG = "tablewright.training_id", "tablewright.sweep", "tablewright.store"
-VIEWS_TAG, STATE_TAG, FAILURE_TAG = "tablewright.num_views", "tablewright.state", "tablewright.failure"
+SWEEP = "tablewright.sweep"
+TRAINING_ID = "tablewright.training_id"
+STORE = "tablewright.store"
+DRIVER = "tablewright.driver"
+STATE = "tablewright.state"
+FAILURE = "tablewright.failure"
+RECORDED_AT = "tablewright.recorded_at"
+NUM_VIEWS = "tablewright.num_views"
+PARENT = "mlflow.parentRunId"
 
-MAX_QUEUED = 20_000
-"""Events kept for a server that does not answer; later ones are dropped and rebuilt from the store."""
-RETRY_S = 15.0
-"""Pause after the server did not answer; what happens meanwhile is rebuilt from the store."""
-END_WAIT_S = 60.0
-"""Longest time that the end of a sweep waits for the server."""
-HTTP_SETTINGS = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
-PAGE, MAX_PARAMS, MAX_METRICS, MAX_VALUE = 1000, 100, 900, 5900
+EPOCH_MARK = "epoch_wall_s"
+"""The metric that is there exactly where an epoch is logged."""
 
-RUN_STATES = {"done": "FINISHED", "failed": "FAILED", "stopped": "KILLED", "pruned": "KILLED"}
+FLUSH_EVERY_S = 2.0
+MAX_BACKOFF_S = 30.0
+MAX_TRIES = 3
+"""Of writing one run to a server that answers; then the run is left to the next sweep."""
+MAX_WAITING_EPOCHS = 10_000
+"""Kept in memory while the server is away; the store has the others."""
+END_PATIENCE_S = 60.0
+"""At the end, the longest wait without a run delivered: importing MLflow and making its tables take 20 s
+on a busy machine."""
+
+PAGE_LENGTH = 1000
+MAX_METRICS_PER_BATCH = 1000
+MAX_PARAMS_PER_BATCH = 100
+MAX_PARAM_LENGTH = 6000
+MAX_TAG_LENGTH = 5000
+MAX_DIGEST_LENGTH = 36
+
+ENVIRONMENT = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds; stock is 120, and the last ones are waited for
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # the thread tries again itself, quietly
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+"""Set for this process where the user has not."""
+
+FINISHED, FAILED, KILLED, RUNNING = "FINISHED", "FAILED", "KILLED", "RUNNING"
+STATUS_OF = {"done": FINISHED, "failed": FAILED, "stopped": KILLED, "pruned": KILLED}
+
+logger = logging.getLogger(__name__)
+
+
+# -- how things are named in MLflow ----------------------------------------------------------------
+
+
+def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Give a config as MLflow's parameters: dotted path -> text."""
+    flat: dict[str, str] = {}
+    for name, value in config.items():
+        path = f"{prefix}{name}"
+        if isinstance(value, Mapping) and value:
+            flat |= flatten(value, f"{path}.")  # pyright: ignore[reportUnknownArgumentType]
+        else:
+            text = value if isinstance(value, str) else json.dumps(value)
+            flat[_allowed(path)] = text[:MAX_PARAM_LENGTH]
+    return flat
+
+
+def view_prefix(view: EvaluationView) -> str:
+    """Name a view as the front of its metrics: the split, then only what is not at its default.
+
+    `test` is the default view, `test.global` that of one embedding, `test.global-attended.flip` that of
+    two with flip averaging, `test.all.euclidean.reranking-k1_10` one of all with two options.
+    """
+    default = type(view)()
+    options = [
+        _option(name, getattr(view, name))
+        for name in type(view).model_fields
+        if name not in ("split", "embeddings") and getattr(view, name) != getattr(default, name)
+    ]
+    has_names = bool(options) or view.embeddings != default.embeddings
+    names = ["-".join(view.embeddings)] if has_names else []
+    return _allowed(".".join([view.split, *names, *options]))
+
+
+def _option(name: str, value: Any) -> str:
+    if isinstance(value, BaseModel):
+        changed = value.model_dump(exclude_defaults=True)
+        return "-".join([name, *(f"{key}_{item}" for key, item in changed.items())])
+    return value if isinstance(value, str) else name
+
+
+def _allowed(name: str) -> str:
+    """Replace what MLflow refuses in a name."""
+    return re.sub(r"[^/\w.\- :]", "_", name)[:250]
+
+
+def _without_credentials(uri: str) -> str:
+    parts = urlsplit(uri)
+    return uri if "@" not in parts.netloc else uri.replace(parts.netloc, parts.netloc.rpartition("@")[2], 1)
+
+
+def _this_process() -> str:
+    process = psutil.Process()
+    return f"{platform.node()} {process.pid} {process.create_time():.0f}"
+
+
+def _is_dead(driver: str) -> bool:
+    """Say whether a driver, as `_this_process` named it, ran on this machine and runs no more."""
+    host, _, rest = driver.partition(" ")
+    pid, _, created = rest.partition(" ")
+    if host != platform.node() or not pid.isdigit():
+        return False
+    try:
+        return f"{psutil.Process(int(pid)).create_time():.0f}" != created
+    except psutil.NoSuchProcess:
+        return True
+
+
+# -- what waits to be written ----------------------------------------------------------------------
+
+
+@dataclass
+class _Subject:
+    """What a run says of its training, live or from its record."""
+
+    training_id: str
+    label: str
+    study: str
+    method: str
+    config: Mapping[str, Any]
+    data: DatasetFacts | DataRecord
+    commit: str
+    started_at_ms: int
+
+    @staticmethod
+    def of_work(work: Work, started_at_ms: int) -> _Subject:
+        return _Subject(
+            work.training_id,
+            work.label,
+            work.study,
+            work.config.METHOD,
+            work.config.model_dump(mode="json"),
+            work.data,
+            git_commit(),
+            started_at_ms,
+        )
+
+    @staticmethod
+    def of_record(record: TrainingRecord) -> _Subject:
+        started_at_ms = _ms(record.started_at)
+        return _Subject(
+            record.training_id,
+            record.label,
+            record.study,
+            record.method,
+            record.config,
+            record.data,
+            record.git_commit,
+            started_at_ms,
+        )
+
+    def tags(self) -> dict[str, str]:
+        return {
+            TRAINING_ID: self.training_id,
+            "tablewright.study": self.study,
+            "tablewright.method": self.method,
+            **_source_tags(self.commit),
+        }
+
+
+def _source_tags(commit: str) -> dict[str, str]:
+    source = {"mlflow.source.name": "sweep.py", "mlflow.source.type": "LOCAL", "mlflow.user": _user()}
+    return source | ({"mlflow.source.git.commit": commit} if commit else {})
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container without a name for its user
+        return "unknown"
+
+
+@dataclass
+class _Waiting:
+    """What the driver has told of a training and MLflow has not heard yet."""
+
+    work: Work
+    at_ms: int
+    epochs: dict[int, tuple[int, Progress]] = field(default_factory=dict[int, tuple[int, Progress]])
+    outcome: Outcome | None = None
+    ended_at_ms: int = 0
+
+    def followed_by(self, later: _Waiting) -> _Waiting:
+        """Join it with what was told since."""
+        epochs = {**later.epochs, **self.epochs}  # a repeated epoch keeps the time of the first report
+        return replace(later, at_ms=self.at_ms, epochs=epochs)
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
 
 
 class Tracker:
-    """Tells MLflow of a sweep; a `Listener`. Every call returns at once, and none raises."""
+    """Follows a sweep for MLflow; a `Listener` that never blocks the driver and never raises.
 
-    def __init__(self, tracking_uri: str, store: Store, *, experiment: str = "tablewright") -> None:
-        """Name the server or database; nothing is opened before `begin`."""
+    Attributes:
+        warnings: what could not be logged, one sentence each; also told to `logging`.
+    """
+
+    def __init__(self, tracking_uri: str, store: Store, *, experiment: str = EXPERIMENT) -> None:
+        """Open nothing yet.
+
+        Args:
+            tracking_uri: of MLflow's server or database.
+            store: the records that MLflow is to show.
+            experiment: the experiment in MLflow that holds all runs.
+        """
         self.warnings: list[str] = []
-        self._store = store
-        self._mirror = _Mirror(tracking_uri, store, experiment)
-        self._uri = tracking_uri
-        self._jobs: queue.Queue[Callable[[], None] | None] = queue.Queue(MAX_QUEUED)
-        self._thread = threading.Thread(target=self._work, name="mlflow", daemon=True)
-        self._down_until_s = 0.0
-        self._ended: set[str] = set()
-        self._num_lost = 0
+        self._uri, self._store, self._experiment = tracking_uri, store, experiment
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._waiting: dict[str, _Waiting] = {}
+        self._num_waiting_epochs = 0
+        self._active: set[str] = set()
+        self._recorded: dict[str, None] = {}
+        self._unchecked: deque[str] = deque()
+        self._sweep_name = ""
+        self._parameters: dict[str, str] = {}
+        self._thread: threading.Thread | None = None
+        self._is_ending = False
+        self._is_abandoned = False
+        self._is_closed = False
+        self._was_stopped = False
+        self._is_complete = False
+        self._table_files: Mapping[str, str] = {}
+        self._num_delivered = 0
+        self._num_tries: Counter[str] = Counter()
 
     # -- called by the driver
 
     @property
     def has_begun(self) -> bool:
         """Whether `begin` was called."""
-        return self._thread.ident is not None
+        return self._thread is not None
 
-    def begin(self, sweep: str, parameters: Mapping[str, object]) -> None:
-        """Open or continue the parent run of a sweep, and put right what an earlier run left behind."""
-        for name, value in HTTP_SETTINGS.items():
+    def begin(self, sweep_name: str, parameters: Mapping[str, object]) -> None:
+        """Open or continue the run of a sweep, and put right what a killed driver has left behind.
+
+        Args:
+            sweep_name: the sweep's run is found again by it.
+            parameters: what to say of the sweep; they may be others the next time.
+        """
+        assert self._thread is None, "a tracker follows one sweep"
+        for name, value in ENVIRONMENT.items():
             os.environ.setdefault(name, value)
+        self._sweep_name = sweep_name
+        self._parameters = {f"tablewright.{name}": str(value) for name, value in parameters.items()}
+        self._thread = threading.Thread(target=self._run, name="mlflow", daemon=True)
         self._thread.start()
-        self._tell(lambda: self._mirror.begin(sweep, parameters))
+        atexit.register(self._end_at_exit)
 
     def reconcile(self, training_ids: Iterable[str]) -> None:
-        """Rebuild the runs of recorded trainings that MLflow has not, or not whole."""
-        wanted = list(training_ids)
-        self._tell(lambda: self._mirror.reconcile(wanted))
+        """Log from the store what MLflow lacks of recorded trainings."""
+        with self._lock:
+            new = [identity for identity in training_ids if identity not in self._recorded]
+            self._recorded.update(dict.fromkeys(new))
+            self._unchecked.extend(new)
 
     def on_start(self, work: Work) -> None:
-        """Open or continue the training's run."""
-        self._tell(lambda: self._mirror.start(work))
+        """An attempt begins."""
+        with self._lock:
+            self._active.add(work.training_id)
+            self._add(_Waiting(work, _now_ms()))
 
     def on_progress(self, work: Work, progress: Progress) -> None:
-        """Log an epoch."""
-        at_ms = _now_ms()
-        self._tell(lambda: self._mirror.log_epoch(work, progress.report, progress.system, at_ms))
+        """An epoch ended."""
+        with self._lock:
+            if self._num_waiting_epochs < MAX_WAITING_EPOCHS:
+                self._num_waiting_epochs += 1
+                self._add(_Waiting(work, _now_ms(), {progress.report.epoch: (_now_ms(), progress)}))
 
     def on_end(self, work: Work, outcome: Outcome) -> None:
-        """Close the training's run with the state it ended in."""
-        self._ended.add(work.training_id)
-        self._tell(lambda: self._mirror.finish(work, outcome))
+        """No further attempt is made in this sweep."""
+        with self._lock:
+            self._active.discard(work.training_id)
+            self._was_stopped |= outcome.state == "stopped"
+            if outcome.state == "done":
+                self._recorded[work.training_id] = None
+            self._add(_Waiting(work, _now_ms(), outcome=outcome, ended_at_ms=_now_ms()))
 
     def log_tables(self, files: Mapping[str, str]) -> None:
-        """Attach finished tables, artifact path -> path or URL, to the parent run."""
-        self._tell(lambda: self._mirror.log_files(files))
+        """Attach finished tables to the sweep's run when it ends: artifact path -> path or URL."""
+        self._table_files = dict(files)
 
     def end(self, *, succeeded: bool) -> None:
-        """Deliver what is left, within bounds, and close the parent run."""
-        ended = sorted(self._ended)
-        if self._num_lost:
-            self._down_until_s = 0.0  # one more try, for the server may be back
-            self._tell(lambda: self._mirror.begin_again())
-            self._tell(lambda: self._mirror.reconcile(ended))
-        self._tell(lambda: self._mirror.close(succeeded))
-        self._tell(None)
-        self._thread.join(END_WAIT_S)
-        if self._thread.is_alive() or self._num_lost:
+        """Deliver what waits and end the sweep's run.
+
+        Waits as long as runs are being delivered, and gives up soon where the server is away.
+        """
+        if self._thread is None or self._is_ending:
+            return
+        self._is_complete = succeeded
+        self._is_ending = True
+        self._wake.set()
+        delivered, since_s = -1, time.monotonic()
+        while self._thread.is_alive() and time.monotonic() - since_s < END_PATIENCE_S:
+            self._thread.join(0.5)
+            if delivered != self._num_delivered:
+                delivered, since_s = self._num_delivered, time.monotonic()
+        self._is_abandoned = True
+        atexit.unregister(self._end_at_exit)
+        if not self._is_closed:
             self._warn(
-                f"MLflow at {self._uri} did not take everything; nothing is lost, running the same command "
-                "again rebuilds its runs from the store"
+                f"{self._server} has not heard of all of this sweep. Nothing is lost: run the same command "
+                "again when it answers, and the rest is logged from the store."
             )
 
-    def _tell(self, job: Callable[[], None] | None) -> None:
-        try:
-            self._jobs.put_nowait(job)
-        except queue.Full:
-            self._num_lost += 1
+    def _end_at_exit(self) -> None:
+        """End the runs of a sweep whose driver raised, so that none stays RUNNING."""
+        self._was_stopped = True
+        self.end(succeeded=False)
 
-    def _warn(self, text: str) -> None:
-        self.warnings.append(text)
-        _log.warning(text)
+    # -- shared by the driver and the thread
+
+    def _add(self, later: _Waiting) -> None:
+        earlier = self._waiting.get(later.work.training_id)
+        self._waiting[later.work.training_id] = later if earlier is None else earlier.followed_by(later)
+
+    def _take(self) -> list[_Waiting]:
+        with self._lock:
+            taken = list(self._waiting.values())
+            self._waiting.clear()
+            self._num_waiting_epochs = 0
+            return taken
+
+    def _give_back(self, untold: Iterable[_Waiting]) -> None:
+        with self._lock:
+            for waiting in untold:
+                identity = waiting.work.training_id
+                later = self._waiting.get(identity)
+                self._waiting[identity] = waiting if later is None else waiting.followed_by(later)
+                self._num_waiting_epochs += len(waiting.epochs)
+
+    def _warn(self, message: str) -> None:
+        self.warnings.append(message)
+        logger.warning(message)
 
     # -- the thread
 
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            if time.monotonic() < self._down_until_s:
-                self._num_lost += 1
-                continue
+    def _run(self) -> None:
+        projection: _Projection | None = None
+        backoff_s, num_failures_at_end = 1.0, 0
+        while not self._is_abandoned:
+            is_last = self._is_ending  # read before anything is taken: what was told by then is delivered
             try:
-                job()
-            except Exception as error:  # whatever the server or its client raises, the sweep goes on
-                if not self._num_lost:
-                    reason = " ".join(str(error).split())[:300]
-                    self._warn(
-                        f"MLflow at {self._uri} does not answer ({reason}); the sweep goes on without it"
-                    )
-                self._num_lost += 1
-                self._down_until_s = time.monotonic() + RETRY_S
+                if projection is None:
+                    projection = self._connect()
+                self._deliver(projection)
+                self._check_recorded(projection)
+                if is_last and not self._unchecked:
+                    self._close(projection)
+                    return
+                backoff_s = 1.0
+                if not self._unchecked:
+                    self._wake.wait(FLUSH_EVERY_S)
+            except Exception as error:  # whatever it is, trainings go on without MLflow
+                projection = None  # what the server has is read anew
+                if not self.warnings:
+                    self._warn(f"{self._server} cannot be written to for now: {_one_line(error)}")
+                num_failures_at_end += is_last
+                if num_failures_at_end >= MAX_TRIES:
+                    return
+                (time.sleep if is_last else self._wake.wait)(1.0 if is_last else backoff_s)
+                backoff_s = min(2 * backoff_s, MAX_BACKOFF_S)
+
+    @property
+    def _server(self) -> str:
+        return f"MLflow at {_without_credentials(self._uri)}"
+
+    def _connect(self) -> _Projection:
+        projection = _Projection(self._uri, self._store, self._experiment, self._warn)
+        projection.open_sweep(self._sweep_name, self._parameters)
+        with self._lock:
+            live = self._active | set(self._waiting)
+            self._unchecked = deque(self._recorded)
+        projection.end_left_behind(live)
+        self._num_delivered += 1
+        return projection
+
+    def _deliver(self, projection: _Projection) -> None:
+        taken = deque(self._take())
+        try:
+            while taken:
+                work = taken[0].work
+                self._attempt(projection, work.training_id, lambda: projection.write(taken[0]))
+                taken.popleft()
+        finally:
+            self._give_back(taken)
+
+    def _check_recorded(self, projection: _Projection) -> None:
+        """Log again what MLflow lacks of recorded trainings, as long as nothing newer waits."""
+        until_s = time.monotonic() + FLUSH_EVERY_S
+        while self._unchecked and time.monotonic() < until_s:
+            identity = self._unchecked[0]
+            with self._lock:
+                is_live = identity in self._active or identity in self._waiting
+            if not is_live:
+                self._attempt(projection, identity, lambda it=identity: projection.reconcile(it))
+            self._unchecked.popleft()
+
+    def _attempt(self, projection: _Projection, identity: str, write: Callable[[], None]) -> None:
+        """Write one run; one that a server in good health refuses again and again is passed over."""
+        if self._num_tries[identity] >= MAX_TRIES:
+            return
+        try:
+            write()
+        except Exception as error:
+            self._num_tries[identity] += projection.is_reachable()
+            if self._num_tries[identity] < MAX_TRIES:
+                raise
+            self._warn(f"the run of training {identity[:8]} cannot be logged: {_one_line(error)}")
+            return
+        self._num_delivered += 1
+        self._num_tries.pop(identity, None)
+
+    def _close(self, projection: _Projection) -> None:
+        for training_id in self._active:  # their backend raised
+            projection.settle(training_id)
+        status = FINISHED if self._is_complete else KILLED if self._was_stopped else FAILED
+        projection.close_sweep(status, self._table_files)
+        self._is_closed = True
 
 
-class _Mirror:
-    """What is known of the runs at the server; used by one thread."""
+# -- what the thread writes --------------------------------------------------------------------------
 
-    def __init__(self, uri: str, store: Store, experiment: str) -> None:
-        self._uri, self._store, self._experiment = uri, store, experiment
-        self._runs: dict[str, str] = {}
-        self._whole: dict[str, int] = {}
-        self._epochs: dict[str, set[int]] = {}
-        self._sweep, self._parameters = "", dict[str, object]()
-        self._parent = ""
 
-    @functools.cached_property
-    def _client(self) -> MlflowClient:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from mlflow import MlflowClient
+@dataclass
+class _ChildRun:
+    """What is known of a training's run in MLflow.
 
-            for name in ("mlflow", "alembic"):
-                logging.getLogger(name).setLevel(logging.ERROR)
-            return MlflowClient(tracking_uri=self._uri)
+    Attributes:
+        is_ours: it was logged from this store.
+        recorded_at: of the record it shows; empty while it shows none.
+        num_views: measured views it shows.
+        epochs: those that are logged; None while nobody has asked.
+    """
 
-    @functools.cached_property
-    def _experiment_id(self) -> str:
-        found = self._client.get_experiment_by_name(self._experiment)
+    run_id: str
+    status: str
+    parent_id: str
+    is_ours: bool
+    recorded_at: str = ""
+    num_views: int = 0
+    has_failure: bool = False
+    has_data: bool = False
+    is_described: bool = False
+    params: set[str] = field(default_factory=set[str])
+    metrics: set[str] = field(default_factory=set[str])
+    epochs: set[int] | None = None
+
+
+class _Projection:
+    """The runs of a store in MLflow. Every method calls the server and may raise what that raises.
+
+    What a call that failed has written is found by reading everything again in a new projection.
+    """
+
+    def __init__(self, uri: str, store: Store, experiment: str, warn: Callable[[str], None]) -> None:
+        from mlflow import MlflowClient
+
+        for name in ("alembic", "mlflow"):  # they tell of each table that they make, and log what they raise
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        self._store, self._warn = store, warn
+        self._client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        found = self._client.get_experiment_by_name(experiment)
         if found is not None:
-            return str(found.experiment_id)
-        is_database = "://" in self._uri and not self._uri.startswith("http")
-        place = f"{self._store.url}/mlartifacts" if is_database else None
-        return str(self._client.create_experiment(self._experiment, artifact_location=place))
-
-    # -- the sweep
-
-    def begin(self, sweep: str, parameters: Mapping[str, object]) -> None:
-        self._sweep, self._parameters = sweep, dict(parameters)
-        self.begin_again()
-
-    def begin_again(self) -> None:
-        """Read what runs there are, continue the parent, close what a killed driver left open."""
-        for run in self._search(f"tags.`{SWEEP_TAG}` LIKE '%'"):
-            training = run.data.tags.get(TRAINING_TAG)
-            is_open = run.info.status in ("RUNNING", "SCHEDULED")
-            is_ours = (
-                run.data.tags.get(SWEEP_TAG) == self._sweep
-                and run.data.tags.get(STORE_TAG) == self._store.url
-            )
-            if training is None:
-                if is_ours:
-                    self._parent = str(run.info.run_id)
-                continue
-            self._runs[training] = str(run.info.run_id)
-            if run.info.status == "FINISHED":
-                self._whole[training] = int(run.data.tags.get(VIEWS_TAG, 0))
-            if is_open and is_ours:
-                self._client.set_terminated(run.info.run_id, "KILLED")
-        if self._parent:
-            self._client.update_run(self._parent, status="RUNNING")
+            self._experiment_id: str = found.experiment_id
         else:
-            tags = {SWEEP_TAG: self._sweep, STORE_TAG: self._store.url, **_source_tags()}
-            run = self._client.create_run(self._experiment_id, tags=tags, run_name=self._sweep)
-            self._parent = str(run.info.run_id)
-            self._log_params(self._parent, {name: str(value) for name, value in self._parameters.items()})
+            is_server = uri.startswith(("http://", "https://"))
+            artifacts = None if is_server else f"{store.url}/mlartifacts"
+            self._experiment_id = self._client.create_experiment(experiment, artifact_location=artifacts)
+        self._children: dict[str, _ChildRun] = {}
+        self._parents: dict[str, Run] = {}
+        self._parent_id = ""
+        for run in self._all_runs():
+            self._keep(run)
 
-    def close(self, succeeded: bool) -> None:
-        if self._parent:
-            self._client.set_terminated(self._parent, "FINISHED" if succeeded else "FAILED")
-
-    def log_files(self, files: Mapping[str, str]) -> None:
-        for place, url in files.items():
-            folder, _, name = place.rpartition("/")
-            filesystem, path = fsspec.core.url_to_fs(url)
-            with tempfile.TemporaryDirectory() as scratch:
-                copy = Path(scratch) / name
-                copy.write_bytes(filesystem.cat_file(path))
-                self._client.log_artifact(self._parent, str(copy), f"tables/{folder}")
-
-    # -- one training
-
-    def start(self, work: Work) -> None:
-        run_id = self._runs.get(work.training_id)
-        if run_id is not None:
-            self._client.update_run(run_id, status="RUNNING")
-            return
-        self._create(
-            work.training_id,
-            name=work.label,
-            config=work.config.model_dump(mode="json"),
-            tags={"study": work.study, "method": work.config.METHOD},
-            data=(work.data.name, work.data.fingerprint, dict(work.data.num_images)),
-        )
-
-    def log_epoch(self, work: Work, report: EpochReport, system: Mapping[str, float], at_ms: int) -> None:
-        values = {**report.metrics, "epoch_wall_s": report.wall_s, **system}
-        self._log_epochs(work.training_id, [(report.epoch, values)], at_ms)
-
-    def finish(self, work: Work, outcome: Outcome) -> None:
-        if outcome.state == "done":
-            self.reconcile([work.training_id])
-            return
-        run_id = self._runs[work.training_id]
-        self._client.set_tag(run_id, STATE_TAG, outcome.state)
-        if outcome.message:
-            self._client.set_tag(run_id, FAILURE_TAG, outcome.message[:MAX_VALUE])
-            failure = self._store.training(work.training_id).failure()
-            if failure is not None:
-                self._client.log_text(run_id, failure.traceback, "traceback.txt")
-        self._client.set_terminated(run_id, RUN_STATES[outcome.state])
-
-    # -- from the store
-
-    def reconcile(self, training_ids: Sequence[str]) -> None:
-        for identity in training_ids:
-            folder = self._store.training(identity)
-            views = folder.measured_views()
-            if self._whole.get(identity, -1) >= len(views):
-                continue
-            record = folder.record()
-            if record is not None:
-                measured = [
-                    found for view in sorted(views) if (found := folder.measurement(view)) is not None
-                ]
-                self._rebuild(record, folder.epochs(), measured)
-
-    def _rebuild(
-        self, record: TrainingRecord, epochs: Sequence[EpochReport], measured: Sequence[Measurement]
-    ) -> None:
-        identity = record.training_id
-        if identity not in self._runs:
-            self._create(
-                identity,
-                name=record.label,
-                config=record.config,
-                tags={
-                    "study": record.study,
-                    "method": record.method,
-                    "mlflow.source.git.commit": record.git_commit,
-                },
-                data=(record.data.name, record.data.fingerprint, record.data.num_images),
-                started_ms=round(record.started_at.timestamp() * 1000),
-            )
-        ended_ms = round(record.ended_at.timestamp() * 1000)
-        rows = [(report.epoch, {**report.metrics, "epoch_wall_s": report.wall_s}) for report in epochs]
-        self._log_epochs(identity, rows, ended_ms)
-        run_id = self._runs[identity]
-        values = {
-            f"{view_name(measurement.view)}.{name}": value
-            for measurement in measured
-            for name, value in measurement.metrics.items()
-        }
-        values |= {"train_wall_s": record.train_wall_s, "measure_wall_s": record.measure_wall_s}
-        self._log_metrics(run_id, [(0, values)], ended_ms)
-        self._client.set_tag(run_id, VIEWS_TAG, str(len(measured)))
-        self._client.set_tag(run_id, STATE_TAG, "done")
-        self._client.set_terminated(run_id, "FINISHED", end_time=ended_ms)
-        self._whole[identity] = len(measured)
-
-    # -- MLflow's calls
-
-    def _search(self, filter_string: str) -> Iterator[Run]:
+    def _all_runs(self) -> Iterator[Run]:
         token: str | None = None
         while True:
             page = self._client.search_runs(
-                [self._experiment_id], filter_string, max_results=PAGE, page_token=token
+                [self._experiment_id],
+                max_results=PAGE_LENGTH,
+                page_token=token,
+                order_by=["attributes.start_time ASC"],
             )
             yield from page
             token = page.token
             if not token:
                 return
 
-    def _create(
-        self,
-        identity: str,
-        *,
-        name: str,
-        config: Mapping[str, Any],
-        tags: Mapping[str, str],
-        data: tuple[str, str, Mapping[str, int]],
-        started_ms: int | None = None,
-    ) -> None:
+    def _keep(self, run: Run) -> None:
+        tags: dict[str, str] = run.data.tags
+        is_ours = tags.get(STORE) == self._store.url
+        if SWEEP in tags and is_ours:
+            self._parents[run.info.run_id] = run
+        identity = tags.get(TRAINING_ID)
+        if identity is None or not (is_ours or run.info.status == FINISHED):
+            return
+        if identity in self._children and (self._children[identity].is_ours or not is_ours):
+            return
+        self._children[identity] = _ChildRun(
+            run.info.run_id,
+            run.info.status,
+            tags.get(PARENT, ""),
+            is_ours,
+            tags.get(RECORDED_AT, ""),
+            int(tags.get(NUM_VIEWS, 0)),
+            FAILURE in tags,
+            bool(run.inputs and run.inputs.dataset_inputs),
+            params=set(run.data.params),
+            metrics=set(run.data.metrics),
+        )
+
+    def is_reachable(self) -> bool:
+        """Say whether the server answers at all."""
+        try:
+            self._client.get_experiment(self._experiment_id)
+        except Exception:  # whichever of the many ways in which it may not
+            return False
+        return True
+
+    # -- the sweep's own run
+
+    def open_sweep(self, name: str, parameters: Mapping[str, str]) -> None:
+        """Find or make the sweep's run."""
+        tags = {
+            **parameters,
+            SWEEP: name,
+            STORE: self._store.url,
+            DRIVER: _this_process(),
+            **_source_tags(git_commit()),
+        }
+        for run_id, run in self._parents.items():
+            if run.data.tags[SWEEP] == name:
+                self._parent_id = run_id
+                self._log(run_id, tags=tags)
+                self._client.update_run(run_id, status=RUNNING)
+                return
+        self._parent_id = self._new_run(name, tags)
+
+    def end_left_behind(self, live: set[str]) -> None:
+        """End what a killed driver has left RUNNING; a training that goes on opens its run again."""
+        others_alive: set[str] = set()
+        for run_id, run in self._parents.items():
+            if run_id == self._parent_id or run.info.status != RUNNING:
+                continue
+            if _is_dead(run.data.tags.get(DRIVER, "")):
+                self._client.set_terminated(run_id, KILLED)
+            else:
+                others_alive.add(run_id)
+        for identity, run in list(self._children.items()):
+            is_left = run.is_ours and run.status == RUNNING and identity not in live
+            if is_left and run.parent_id not in others_alive:
+                self.settle(identity)
+
+    def close_sweep(self, status: str, table_files: Mapping[str, str]) -> None:
+        """Log the finished tables and end the sweep's run."""
+        if table_files:
+            with tempfile.TemporaryDirectory(prefix="tablewright-mlflow-") as folder:
+                for name, url in table_files.items():
+                    path = Path(folder) / name
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    filesystem, place = fsspec.core.url_to_fs(url)
+                    path.write_bytes(filesystem.cat_file(place))
+                try:
+                    self._client.log_artifacts(self._parent_id, folder, "tables")
+                except Exception as error:  # its files may lie elsewhere than its numbers
+                    self._warn(f"MLflow did not take the tables as artifacts: {_one_line(error)}")
+        self._client.set_terminated(self._parent_id, status)
+
+    # -- the runs of trainings
+
+    def write(self, waiting: _Waiting) -> None:
+        """Log what the driver told of a training."""
+        work, outcome = waiting.work, waiting.outcome
+        folder = self._store.training(work.training_id)
+        run = self._children.get(work.training_id)
+        if run is not None and run.status == FINISHED and not folder.is_done():
+            self._forget(work.training_id, run)  # the record that it shows was deleted
+            run = None
+        subject = _Subject.of_work(work, waiting.at_ms)
+        if run is None:
+            run = self._create(subject)
+        elif outcome is None and run.status != RUNNING:
+            self._log(run.run_id, tags={PARENT: self._parent_id, STORE: self._store.url, STATE: "running"})
+            self._client.update_run(run.run_id, status=RUNNING)
+            run.status, run.is_ours = RUNNING, True
+        self._describe(run, subject)
+        self._log_epochs(
+            run,
+            [
+                (epoch, at_ms, _epoch_values(progress, work))
+                for epoch, (at_ms, progress) in waiting.epochs.items()
+            ],
+        )
+        if outcome is None:
+            return
+        record = folder.record() if outcome.state == "done" else None
+        if record is not None:
+            self._complete(folder, record)
+        else:
+            self._end(run, outcome, folder, waiting.ended_at_ms)
+
+    def reconcile(self, training_id: str) -> None:
+        """Make the run of a recorded training whole; cheap where it is."""
+        folder = self._store.training(training_id)
+        run = self._children.get(training_id)
+        if run is not None and run.status == FINISHED:
+            if run.parent_id not in {self._parent_id, *self._parents}:  # the sweep's run was deleted
+                self._log(run.run_id, tags={PARENT: self._parent_id})
+                run.parent_id = self._parent_id
+            if run.num_views >= len(folder.measured_views()):
+                return
+        if (record := folder.record()) is not None:
+            self._complete(folder, record)
+
+    def settle(self, training_id: str) -> None:
+        """End the run of a training that nobody trains now."""
+        folder = self._store.training(training_id)
+        if (record := folder.record()) is not None:
+            self._complete(folder, record)
+        elif (run := self._children.get(training_id)) is not None:
+            self._end(run, Outcome("stopped"), folder, _now_ms())
+
+    def _create(self, subject: _Subject) -> _ChildRun:
+        tags = subject.tags() | {PARENT: self._parent_id, STORE: self._store.url, STATE: "running"}
+        run_id = self._new_run(subject.label, tags, subject.started_at_ms)
+        run = _ChildRun(run_id, RUNNING, self._parent_id, is_ours=True, epochs=set())
+        self._children[subject.training_id] = run
+        return run
+
+    def _new_run(self, name: str, tags: Mapping[str, str], started_at_ms: int | None = None) -> str:
+        run = self._client.create_run(
+            self._experiment_id, start_time=started_at_ms, tags=dict(tags), run_name=name
+        )
+        return run.info.run_id
+
+    def _forget(self, training_id: str, run: _ChildRun) -> None:
+        """Make way for a new run; another store's run is left as it is."""
+        if run.is_ours:
+            self._client.delete_run(run.run_id)
+        del self._children[training_id]
+
+    def _describe(self, run: _ChildRun, subject: _Subject) -> None:
+        """Log parameters and data set, as far as they are not there."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
-        own = {TRAINING_TAG: identity, SWEEP_TAG: self._sweep, STORE_TAG: self._store.url}
-        parent = {"mlflow.parentRunId": self._parent}
-        run = self._client.create_run(
-            self._experiment_id,
-            start_time=started_ms,
-            tags={**_source_tags(), **own, **parent, **tags},
-            run_name=name,
-        )
-        run_id = str(run.info.run_id)
-        self._runs[identity] = run_id
-        self._epochs[identity] = set()
-        self._log_params(run_id, dict(flatten(config)))
-        data_name, fingerprint, num_images = data
-        dataset = Dataset(
-            name=data_name,
-            digest=fingerprint[:36],
-            source_type="local",
-            source=data_name,
-            profile=str(dict(num_images)),
-        )
-        context = InputTag("mlflow.data.context", "train")
-        self._client.log_inputs(run_id, [DatasetInput(dataset, [context])])
+        if run.is_described:
+            return
+        params = {name: text for name, text in flatten(subject.config).items() if name not in run.params}
+        self._log(run.run_id, params=params)
+        if not run.has_data:
+            data = subject.data
+            dataset = Dataset(
+                name=data.label,
+                digest=data.fingerprint[:MAX_DIGEST_LENGTH],
+                source_type="tablewright",
+                source=json.dumps({"name": data.name, "fingerprint": data.fingerprint}),
+                profile=json.dumps(
+                    {
+                        "num_images": dict(data.num_images),
+                        "is_demo": data.is_demo,
+                        "warnings": list(data.warnings),
+                    }
+                ),
+            )
+            tags = [InputTag("mlflow.data.context", "training")]
+            self._client.log_inputs(run.run_id, [DatasetInput(dataset, tags)])
+        run.is_described = True
 
-    def _log_params(self, run_id: str, params: Mapping[str, str]) -> None:
-        from mlflow.entities import Param
+    def _log_epochs(self, run: _ChildRun, epochs: Iterable[tuple[int, int, Mapping[str, float]]]) -> None:
+        """Log (epoch, time in ms, values); an epoch that is there stays as it is."""
+        new = [epoch for epoch in epochs if epoch[0] not in self._logged_epochs(run)]
+        self._log(run.run_id, metrics=[_metrics(values, at_ms, epoch) for epoch, at_ms, values in new])
+        self._logged_epochs(run).update(epoch for epoch, _, _ in new)
 
-        items = [Param(name, value[:MAX_VALUE]) for name, value in params.items()]
-        for first in range(0, len(items), MAX_PARAMS):
-            self._client.log_batch(run_id, params=items[first : first + MAX_PARAMS])
+    def _logged_epochs(self, run: _ChildRun) -> set[int]:
+        if run.epochs is None:
+            history = self._client.get_metric_history(run.run_id, EPOCH_MARK)
+            run.epochs = {metric.step for metric in history}
+        return run.epochs
 
-    def _log_epochs(self, identity: str, rows: Sequence[tuple[int, Mapping[str, float]]], at_ms: int) -> None:
-        known = self._epochs.get(identity)
-        if known is None:  # a run that goes on: an epoch repeated after a crash is logged already
-            history = self._client.get_metric_history(self._runs[identity], "epoch_wall_s")
-            known = self._epochs[identity] = {int(point.step) for point in history}
-        new = [(epoch, values) for epoch, values in rows if epoch not in known]
-        self._log_metrics(self._runs[identity], new, at_ms)
-        known |= {epoch for epoch, _ in new}
+    def _complete(self, folder: TrainingFolder, record: TrainingRecord) -> None:
+        """Log of a recorded training what is not there yet, and end its run."""
+        identity, recorded_at = record.training_id, record.ended_at.isoformat()
+        run = self._children.get(identity)
+        if run is not None and run.is_ours and run.recorded_at not in ("", recorded_at):
+            self._forget(identity, run)  # it shows a record that was deleted since
+            run = None
+        subject = _Subject.of_record(record)
+        if run is None:
+            run = self._create(subject)
+        self._describe(run, subject)
+        if len(self._logged_epochs(run)) < record.num_epochs:
+            self._log_epochs(run, _recorded_epochs(folder.epochs(), subject.started_at_ms))
+        values = {"train_wall_s": record.train_wall_s, "measure_wall_s": record.measure_wall_s}
+        groups = [_metrics(_without(run.metrics, values), _ms(record.ended_at), record.num_epochs)]
+        view_ids = sorted(folder.measured_views())
+        for view_id in view_ids:
+            if (measured := folder.measurement(view_id)) is not None:
+                front = view_prefix(measured.view)
+                values = {_allowed(f"{front}.{name}"): value for name, value in measured.metrics.items()}
+                values = _without(run.metrics, values)
+                groups.append(_metrics(values, _ms(measured.measured_at), record.num_epochs))
+        tags = {
+            STATE: "done",
+            RECORDED_AT: recorded_at,
+            NUM_VIEWS: str(len(view_ids)),
+            "tablewright.attempts": str(record.attempts),
+            "tablewright.host": record.host,
+            "tablewright.device": record.device,
+            **_source_tags(record.git_commit),
+        }
+        self._log(run.run_id, metrics=groups, tags=tags)
+        run.metrics.update(metric.key for group in groups for metric in group)
+        run.recorded_at, run.num_views = recorded_at, len(view_ids)
+        if run.has_failure:
+            self._client.delete_tag(run.run_id, FAILURE)
+            run.has_failure = False
+        self._client.set_terminated(run.run_id, FINISHED, _ms(record.ended_at))
+        run.status = FINISHED
 
-    def _log_metrics(self, run_id: str, rows: Sequence[tuple[int, Mapping[str, float]]], at_ms: int) -> None:
-        from mlflow.entities import Metric
+    def _end(self, run: _ChildRun, outcome: Outcome, folder: TrainingFolder, ended_at_ms: int) -> None:
+        tags = {STATE: outcome.state}
+        if outcome.message:
+            tags[FAILURE] = outcome.message[:MAX_TAG_LENGTH]
+            run.has_failure = True
+        self._log(run.run_id, tags=tags)
+        run.status = STATUS_OF[outcome.state]
+        self._client.set_terminated(run.run_id, run.status, ended_at_ms)
+        failure = folder.failure() if outcome.state == "failed" else None
+        if failure is not None:
+            try:
+                self._client.log_text(run.run_id, failure.traceback, "traceback.txt")
+            except Exception as error:  # its files may lie elsewhere than its numbers
+                self._warn(f"MLflow did not take a traceback as an artifact: {_one_line(error)}")
 
-        points = [Metric(name, value, at_ms, step) for step, values in rows for name, value in values.items()]
-        for first in range(0, len(points), MAX_METRICS):
-            self._client.log_batch(run_id, metrics=points[first : first + MAX_METRICS])
+    def _log(
+        self,
+        run_id: str,
+        *,
+        metrics: Iterable[Sequence[Metric]] = (),
+        params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Log in as few calls as MLflow's limits allow; a group of metrics stays together."""
+        from mlflow.entities import Param, RunTag
+
+        batches: list[list[Metric]] = [[]]
+        for group in metrics:
+            if len(batches[-1]) + len(group) > MAX_METRICS_PER_BATCH:
+                batches.append([])
+            batches[-1].extend(group)
+        for batch in batches:
+            if batch:
+                self._client.log_batch(run_id, metrics=batch)
+        named = list((params or {}).items())
+        for start in range(0, len(named), MAX_PARAMS_PER_BATCH):
+            some = named[start : start + MAX_PARAMS_PER_BATCH]
+            self._client.log_batch(run_id, params=[Param(name, text) for name, text in some])
+        if tags:
+            self._client.log_batch(run_id, tags=[RunTag(name, text) for name, text in tags.items()])
 
 
-def flatten(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Give dotted path and printed value of every leaf of a config."""
-    for name, value in config.items():
-        if isinstance(value, Mapping):
-            yield from flatten(value, f"{prefix}{name}.")  # pyright: ignore[reportUnknownArgumentType]
-        else:
-            yield f"{prefix}{name}", "off" if value is None else str(value)
+def _epoch_values(progress: Progress, work: Work) -> dict[str, float]:
+    values = {**progress.report.metrics, **progress.system}
+    if progress.watched is not None and work.watch is not None:
+        values[f"watched.{view_prefix(work.watch.view)}.{work.watch.metric.name}"] = progress.watched
+    return {**values, EPOCH_MARK: progress.report.wall_s}
 
 
-def view_name(view: EvaluationView) -> str:
-    """Name a view in a metric: its split and embeddings, and whatever else is not the default."""
-    parts = [view.split, "+".join(view.embeddings)]
-    default = EvaluationView()
-    parts += [view.query] if view.query != default.query else []
-    parts += [view.distance] if view.distance != default.distance else []
-    parts += ["flip"] if view.flip else []
-    if view.reranking is not None:
-        constants = view.reranking
-        parts.append(f"reranked_{constants.k1}_{constants.k2}_{constants.original_distance_weight:g}")
-    # MLflow allows letters, digits, _ - . space : and / in a name.
-    return ".".join(parts).replace("+", "_and_")
+def _recorded_epochs(
+    reports: Iterable[EpochReport], started_at_ms: int
+) -> Iterator[tuple[int, int, dict[str, float]]]:
+    """Give recorded epochs the times they would have had without interruption."""
+    at_ms = float(started_at_ms)
+    for report in reports:
+        at_ms += 1000 * report.wall_s
+        yield report.epoch, int(at_ms), {**report.metrics, EPOCH_MARK: report.wall_s}
 
 
-def _source_tags() -> dict[str, str]:
-    return {"mlflow.source.git.commit": git_commit(), "mlflow.source.name": "sweep.py"}
+def _metrics(values: Mapping[str, float], at_ms: int, step: int) -> list[Metric]:
+    from mlflow.entities import Metric
+
+    return [Metric(_allowed(name), float(value), at_ms, step) for name, value in values.items()]
 
 
-def _now_ms() -> int:
-    return round(time.time() * 1000)
+def _without(known: set[str], values: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in values.items() if name not in known}
+
+
+def _ms(moment: datetime.datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def _one_line(error: Exception) -> str:
+    text = re.sub(r"//[^/\s@]*@", "//", " ".join(str(error).split()))  # no credentials of an address
+    return f"{type(error).__name__}: {text[:300]}"

@@ -38,6 +38,7 @@ def unpack_demo_archive(cache_dir: Path, archive: Path = DEMO_ARCHIVE) -> Path:
     try:
         with tarfile.open(archive) as tar:
             tar.extractall(aside, filter="data")
+        aside.chmod(0o755)  # mkdtemp's folders are readable by one user only
         try:
             _folder_of_splits(aside).rename(target)
         except OSError:

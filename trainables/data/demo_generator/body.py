@@ -1,7 +1,7 @@
 """The posed human body: Anny's MakeHuman mesh with its helper surfaces for clothes and hair.
 
 Axes: x to the person's left, y to the back, z up; metres. "Rest" positions are those of the template
-mesh (soles at -0.82, crown at 0.85), the same for every person and pose: clothes and patterns are laid out on them.
+mesh (soles at -0.82, crown at 0.85), the same for every person and pose: clothes and patterns lie on them.
 
 Legend of shapes: `V` vertices, `F` faces, `J` bones.
 """

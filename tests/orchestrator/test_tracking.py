@@ -1,0 +1,531 @@
+"""MLflow shows what the store holds: one run a training, whatever was interrupted, lost or away."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from orchestrator.identity import training_id
+from orchestrator.records import Store
+from orchestrator.study import Objective
+from orchestrator.tracking import Tracker, flatten, view_prefix
+from orchestrator.trial import Outcome, Pruned, TrialHooks, Work, run_trial, views_by_id
+from tests.toy_method import ToyConfig
+from trainables.contract import MAP, EvaluationView, Reranking, Runtime
+
+ROOT = Path(__file__).parent.parent.parent
+ALL = EvaluationView()
+GLOBAL = EvaluationView(embeddings=("global",))
+
+
+# -- a sweep without a backend -------------------------------------------------------------------------
+
+
+def a_work(*, views=(ALL,), watch=None, **changes):
+    config = ToyConfig(**changes)
+    data = config.make_trainable().describe_data(config, None)
+    identity = training_id(config, data.fingerprint)
+    return Work(identity, config, data, views_by_id(*views), f"rate {config.learning_rate}", "toy", watch)
+
+
+def train(tracker, store, work, *, stop_after=None, prune_after=None):
+    """One attempt, told to the tracker as a backend tells it."""
+    reached = [0]
+
+    def on_progress(progress):
+        tracker.on_progress(work, progress)
+        reached[0] = progress.report.epoch
+        if reached[0] == prune_after:
+            raise Pruned
+
+    hooks = TrialHooks(on_progress, lambda: reached[0] == stop_after)
+    tracker.on_start(work)
+    outcome = run_trial(work, store, Runtime(None, "/nowhere"), hooks)
+    tracker.on_end(work, outcome)
+    return outcome
+
+
+class Project:
+    """A store with MLflow's database in it."""
+
+    def __init__(self, folder, new_database):
+        self.folder = folder
+        self.store = Store(str(folder / "runs"))
+        self.uri = f"sqlite:///{folder}/runs/mlflow.db"
+        self._new_database = new_database
+        self.lose_database()
+
+    def lose_database(self):
+        shutil.copy(self._new_database, self.folder / "runs/mlflow.db")
+
+    def sweep(self, *works, name="toy", recorded=(), uri=None, tables=None, **how):
+        tracker = Tracker(uri or self.uri, self.store)
+        tracker.begin(name, {"trainings": len(works)})
+        tracker.reconcile([work.training_id for work in recorded])
+        outcomes = [train(tracker, self.store, work, **how) for work in works]
+        tracker.log_tables(tables or {})
+        tracker.end(succeeded=all(outcome.state == "done" for outcome in outcomes))
+        return tracker
+
+    def client(self, uri=None):
+        from mlflow import MlflowClient
+
+        return MlflowClient(uri or self.uri, uri or self.uri)
+
+    def runs(self, uri=None):
+        client = self.client(uri)
+        experiment = client.get_experiment_by_name("tablewright")
+        return list(client.search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"]))
+
+    def parents(self, uri=None):
+        return [run for run in self.runs(uri) if "mlflow.parentRunId" not in run.data.tags]
+
+    def children(self, uri=None):
+        return [run for run in self.runs(uri) if "mlflow.parentRunId" in run.data.tags]
+
+    def steps(self, run, name, uri=None):
+        return [point.step for point in self.client(uri).get_metric_history(run.info.run_id, name)]
+
+
+@pytest.fixture(scope="module")
+def new_database(tmp_path_factory):
+    """MLflow's tables, which take seconds to make."""
+    from mlflow import MlflowClient
+
+    folder = tmp_path_factory.mktemp("database")
+    MlflowClient(f"sqlite:///{folder}/mlflow.db", f"sqlite:///{folder}/mlflow.db").search_experiments()
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def project(tmp_path, new_database):
+    return Project(tmp_path, new_database)
+
+
+# -- names ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("view", "expected"),
+    [
+        (ALL, "test"),
+        (EvaluationView(split="val"), "val"),
+        (GLOBAL, "test.global"),
+        (EvaluationView(embeddings=("global", "attended"), flip=True), "test.global-attended.flip"),
+        (EvaluationView(query="multiple", distance="euclidean"), "test.all.multiple.euclidean"),
+        (EvaluationView(reranking=Reranking()), "test.all.reranking"),
+        (EvaluationView(reranking=Reranking(k1=10)), "test.all.reranking-k1_10"),
+    ],
+)
+def test_a_view_is_named_by_what_is_not_its_default(view, expected):
+    """A metric's name says how it was measured, and nothing that is always so."""
+    assert expected == view_prefix(view)
+
+
+def test_a_config_is_flattened_to_dotted_paths():
+    """Parameters are named as a row of a study names them; off is null."""
+    flat = flatten(ToyConfig(network={"attention": None}).model_dump(mode="json"))
+    assert flat["network.attention"] == "null"
+    assert flat["network.embedding_size"] == "4"
+    assert flat["data_name"] == "toyset"
+
+
+# -- what a run shows ----------------------------------------------------------------------------------
+
+
+def test_a_training_is_one_run_below_its_sweep(project):
+    """A finished training shows its parameters, epochs, system metrics, data set, commit and measurements."""
+    work = a_work(views=(ALL, GLOBAL), watch=Objective(MAP, EvaluationView(split="val")))
+    tracker = project.sweep(work)
+    assert tracker.warnings == []
+    (parent,), (child,) = project.parents(), project.children()
+    assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert (parent.info.status, child.info.status) == ("FINISHED", "FINISHED")
+    assert (parent.info.run_name, child.info.run_name) == ("toy", "rate 0.1")
+    assert child.data.params["network.attention.num_attentions"] == "2"
+    assert child.data.tags["tablewright.training_id"] == work.training_id
+    assert child.data.tags["tablewright.method"] == "toy"
+    record = project.store.training(work.training_id).record()
+    assert record.git_commit == child.data.tags.get("mlflow.source.git.commit", "")
+    for name in ("loss", "epoch_wall_s", "system/process_cpu_percent", "watched.val.map"):
+        assert project.steps(child, name) == [1, 2, 3]
+    measured = {name for name in child.data.metrics if name.startswith("test.")}
+    expected = {"map", "rank1", "rank5", "rank10", "minp"}
+    assert measured == {f"{view}.{name}" for view in ("test", "test.global") for name in expected}
+    assert child.data.metrics["train_wall_s"] == record.train_wall_s
+    (used,) = child.inputs.dataset_inputs
+    assert (used.dataset.name, used.dataset.digest) == ("Toyset", "f" * 36)
+    assert '"num_images": {"train": 10}' in used.dataset.profile
+
+
+def test_tables_are_artifacts_of_the_sweep(project):
+    """A finished table can be downloaded from the sweep's run, from a folder beside the records."""
+    table = project.folder / "rates.md"
+    table.write_text("| a |")
+    project.sweep(a_work(), tables={"toy/rates.md": str(table)})
+    (parent,) = project.parents()
+    fetched = project.client().download_artifacts(parent.info.run_id, "tables/toy/rates.md")
+    assert Path(fetched).read_text() == "| a |"
+    assert list((project.folder / "runs/mlartifacts").rglob("rates.md"))
+
+
+def test_a_second_sweep_adds_no_run(project):
+    """A sweep run again continues its run; its trainings keep theirs."""
+    work = a_work()
+    project.sweep(work)
+    before = [run.info.run_id for run in project.runs()]
+    project.sweep(recorded=[work])
+    assert before == [run.info.run_id for run in project.runs()]
+    assert {run.info.status for run in project.runs()} == {"FINISHED"}
+
+
+def test_a_view_added_later_is_logged_to_the_same_run(project):
+    """Measuring a recorded training in one more view adds metrics, and no point to the others."""
+    project.sweep(a_work())
+    project.sweep(a_work(views=(ALL, GLOBAL)))
+    (child,) = project.children()
+    assert child.info.status == "FINISHED"
+    assert project.steps(child, "test.map") == project.steps(child, "test.global.map") == [3]
+    assert project.steps(child, "loss") == [1, 2, 3]
+
+
+# -- interruptions -------------------------------------------------------------------------------------
+
+
+def test_a_stopped_training_is_continued_in_its_run(project):
+    """Stopped is KILLED; the next sweep goes on in that run, and a repeated epoch is one point."""
+    work = a_work(epochs=5, epoch_s=0.05)
+    project.sweep(work, stop_after=3)
+    (child,) = project.children()
+    assert (child.info.status, child.data.tags["tablewright.state"]) == ("KILLED", "stopped")
+    assert project.parents()[0].info.status == "KILLED"
+    tracker = Tracker(project.uri, project.store)
+    tracker.begin("toy", {})
+    report = project.store.training(work.training_id).epochs()[-1]
+    tracker.on_start(work)
+    from orchestrator.trial import Progress
+
+    tracker.on_progress(work, Progress(report, {}))  # the epoch that the crash repeated
+    train(tracker, project.store, work)
+    tracker.end(succeeded=True)
+    (child,) = project.children()
+    assert child.info.status == "FINISHED"
+    assert project.steps(child, "loss") == [1, 2, 3, 4, 5]
+
+
+def test_a_failed_training_shows_why_until_it_succeeds(project):
+    """A failure is FAILED with its message and traceback; a later success takes the message away."""
+    work = a_work(fails_at_epoch=2)
+    project.sweep(work, a_work())
+    failed, done = project.children()
+    assert (failed.info.status, done.info.status) == ("FAILED", "FINISHED")
+    assert failed.data.tags["tablewright.failure"] == "RuntimeError: loss is nan at epoch 2"
+    fetched = project.client().download_artifacts(failed.info.run_id, "traceback.txt")
+    assert "toy_method.py" in Path(fetched).read_text()
+    assert project.parents()[0].info.status == "FAILED"
+    mended = a_work()
+    shutil.copytree(
+        project.folder / "runs/trainings" / mended.training_id,
+        project.folder / "runs/trainings" / work.training_id,
+        dirs_exist_ok=True,
+    )
+    path = project.folder / "runs/trainings" / work.training_id / "record.json"
+    path.write_text(path.read_text().replace(mended.training_id, work.training_id))
+    project.sweep(recorded=[work])
+    failed, done = project.children()
+    assert failed.info.status == "FINISHED"
+    assert "tablewright.failure" not in failed.data.tags
+
+
+def test_a_pruned_training_is_killed_and_says_so(project):
+    """An early-stopped trial is told from a finished one."""
+    project.sweep(a_work(), prune_after=2)
+    (child,) = project.children()
+    assert (child.info.status, child.data.tags["tablewright.state"]) == ("KILLED", "pruned")
+    assert project.steps(child, "loss") == [1, 2]
+
+
+def test_a_machine_that_is_lost_opens_no_second_run(project):
+    """A second start of the same training in one sweep continues its run."""
+    work = a_work()
+    tracker = Tracker(project.uri, project.store)
+    tracker.begin("toy", {})
+    tracker.on_start(work)
+    time.sleep(2.5)
+    train(tracker, project.store, work)
+    tracker.end(succeeded=True)
+    assert len(project.children()) == 1
+
+
+# -- the store is the truth ----------------------------------------------------------------------------
+
+
+def test_a_lost_database_is_rebuilt_from_the_store(project):
+    """Everything but the use of the machine is there again, and once only."""
+    work = a_work(views=(ALL, GLOBAL))
+    project.sweep(work)
+    (before,) = project.children()
+    project.lose_database()
+    project.sweep(recorded=[work])
+    project.sweep(recorded=[work])
+    (after,) = project.children()
+    assert after.info.status == "FINISHED"
+    assert before.data.params == after.data.params
+    kept = {name: value for name, value in before.data.metrics.items() if not name.startswith("system/")}
+    assert kept == after.data.metrics
+    assert project.steps(after, "loss") == [1, 2, 3]
+    assert before.data.tags["tablewright.training_id"] == after.data.tags["tablewright.training_id"]
+    assert len(after.inputs.dataset_inputs) == 1
+    assert before.info.end_time == after.info.end_time
+
+
+def test_a_training_deleted_from_the_store_gets_a_new_run(project):
+    """The old run shows a record that is gone: trained again, the training has one run, the new one."""
+    work = a_work()
+    project.sweep(work)
+    (old,) = project.children()
+    shutil.rmtree(project.folder / "runs/trainings" / work.training_id)
+    project.sweep(work)
+    (new,) = project.children()
+    assert new.info.run_id != old.info.run_id
+    assert new.info.status == "FINISHED"
+
+
+def test_a_deleted_sweep_run_gives_its_trainings_to_the_next(project):
+    """Runs whose sweep somebody deleted in MLflow hang below the new one."""
+    work = a_work()
+    project.sweep(work)
+    project.client().delete_run(project.parents()[0].info.run_id)
+    project.sweep(recorded=[work])
+    (parent,), (child,) = project.parents(), project.children()
+    assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
+
+
+def test_one_unreadable_record_does_not_hide_the_others(project):
+    """What cannot be logged is told, and the sweep's run ends."""
+    broken, whole = a_work(), a_work(learning_rate=0.2)
+    project.sweep(broken, whole)
+    project.lose_database()
+    (project.folder / "runs/trainings" / broken.training_id / "record.json").write_text("{")
+    tracker = project.sweep(recorded=[broken, whole])
+    (child,) = project.children()
+    assert child.data.tags["tablewright.training_id"] == whole.training_id
+    assert [run.info.status for run in project.parents()] == ["FINISHED"]
+    assert any(broken.training_id[:8] in warning for warning in tracker.warnings)
+
+
+def test_another_stores_runs_are_left_alone(project, tmp_path, new_database):
+    """Two stores may share a server: neither ends or deletes a run of the other."""
+    other = Project(tmp_path / "other", new_database)
+    work = a_work()
+    other.sweep(work, uri=project.uri)
+    (theirs,) = project.children()
+    project.client().update_run(other.parents(project.uri)[0].info.run_id, status="RUNNING")
+    project.sweep(work)
+    states = {run.info.run_id: run.info.status for run in project.children()}
+    assert len(states) == 2
+    assert states[theirs.info.run_id] == "FINISHED"
+    assert sorted(run.info.status for run in project.parents()) == ["FINISHED", "RUNNING"]
+
+
+# -- a server that is away -----------------------------------------------------------------------------
+
+
+def test_an_absent_server_costs_the_trainings_nothing(project):
+    """No call waits, nothing raises, the user is told once; the runs come from the store later."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        uri = f"http://somebody:secret@127.0.0.1:{listener.getsockname()[1]}"
+    work = a_work()
+    tracker = Tracker(uri, project.store)
+    slowest_s = 0.0
+    for call in (
+        lambda: tracker.begin("toy", {}),
+        lambda: tracker.on_start(work),
+        lambda: tracker.on_end(work, Outcome("stopped")),
+    ):
+        started_s = time.monotonic()
+        call()
+        slowest_s = max(slowest_s, time.monotonic() - started_s)
+    assert slowest_s < 0.2
+    assert train(tracker, project.store, work).state == "done"
+    started_s = time.monotonic()
+    tracker.end(succeeded=True)
+    assert time.monotonic() - started_s < 30
+    assert len(tracker.warnings) == 2
+    assert "secret" not in "".join(tracker.warnings)
+    project.sweep(recorded=[work])
+    assert [run.info.status for run in project.children()] == ["FINISHED"]
+
+
+# -- a driver that is killed ---------------------------------------------------------------------------
+
+DRIVER = """
+    import os, sys, time
+    from orchestrator.records import Store
+    from orchestrator.tracking import Tracker
+    from tests.orchestrator.test_tracking import a_work, train
+
+    store, uri, name, how = Store(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4]
+    tracker = Tracker(uri, store)
+    tracker.begin(name, {})
+    work = a_work(epochs=3, learning_rate=float(sys.argv[5]))
+    tracker.on_start(work)
+    while not tracker._num_delivered > 1:
+        time.sleep(0.05)
+    print("started", flush=True)
+    if how == "raises":
+        raise RuntimeError("the backend is broken")
+    time.sleep(600)
+"""
+
+
+def start_driver(project, how, *, name="toy", rate=0.1, uri=None):
+    driver = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            textwrap.dedent(DRIVER),
+            project.store.url,
+            uri or project.uri,
+            name,
+            how,
+            str(rate),
+        ],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert driver.stdout.readline() == "started\n"
+    return driver
+
+
+def test_a_killed_drivers_runs_are_put_right_by_the_next(project):
+    """After SIGKILL the same sweep continues its runs, and any sweep ends those of a dead driver."""
+    drivers = [
+        start_driver(project, "waits"),
+        start_driver(project, "waits", name="alone", rate=0.2),
+    ]
+    assert {run.info.status for run in project.runs()} == {"RUNNING"}
+    for driver in drivers:
+        driver.kill()
+        driver.wait()
+    project.sweep(a_work())
+    states = {run.info.run_name: run.info.status for run in project.runs()}
+    assert states == {"toy": "FINISHED", "rate 0.1": "FINISHED", "alone": "KILLED", "rate 0.2": "KILLED"}
+    assert len(project.runs()) == 4
+
+
+def test_a_driver_that_raises_leaves_no_run_running(project):
+    """An exception in the driver ends the runs on its way out; a living driver's runs are not touched."""
+    alive = start_driver(project, "waits", name="alone", rate=0.2)
+    driver = start_driver(project, "raises")
+    driver.wait(60)
+    states = {run.info.run_name: run.info.status for run in project.runs()}
+    alive.kill()
+    assert states == {"toy": "KILLED", "rate 0.1": "KILLED", "alone": "RUNNING", "rate 0.2": "RUNNING"}
+
+
+# -- a real server -------------------------------------------------------------------------------------
+
+
+class Server:
+    def __init__(self, folder):
+        self.folder = folder
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            self.port = listener.getsockname()[1]
+        self.uri = f"http://127.0.0.1:{self.port}"
+
+    def start(self):
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)),
+                *("--workers", "1", "--backend-store-uri", f"sqlite:///{self.folder}/server.db"),
+                *("--artifacts-destination", str(self.folder / "artifacts")),
+            ],
+            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        until_s = time.monotonic() + 120
+        while time.monotonic() < until_s:
+            try:
+                urllib.request.urlopen(f"{self.uri}/health", timeout=2)
+                return
+            except OSError:
+                time.sleep(0.2)
+        raise AssertionError("mlflow server did not start")
+
+    def kill(self):
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, new_database):
+    folder = tmp_path_factory.mktemp("server")
+    shutil.copy(new_database, folder / "server.db")
+    server = Server(folder)
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.mark.slow
+def test_a_server_that_dies_on_the_way_misses_nothing_in_the_end(project, server):
+    """Killed in mid-sweep it delays no training; back again it gets every run once, through the same tracker."""
+    works = [a_work(learning_rate=rate, views=(ALL, GLOBAL)) for rate in (0.1, 0.2, 0.3, 0.4)]
+    table = project.folder / "rates.md"
+    table.write_text("| a |")
+    tracker = Tracker(server.uri, project.store)
+    tracker.begin("toy", {})
+    train(tracker, project.store, works[0])
+    wait_for(lambda: len(tracker_runs(project, server.uri)) == 2)
+    tracker.on_start(works[1])
+    server.kill()
+    started_s = time.monotonic()
+    train(tracker, project.store, works[1])
+    train(tracker, project.store, works[2])
+    assert time.monotonic() - started_s < 2
+    time.sleep(4)
+    restarting = threading.Thread(target=server.start)
+    restarting.start()
+    train(tracker, project.store, works[3])
+    restarting.join()
+    tracker.log_tables({"toy/rates.md": str(table)})
+    tracker.end(succeeded=True)
+    assert len(tracker.warnings) == 1
+    children = project.children(server.uri)
+    assert [run.info.status for run in children] == ["FINISHED"] * 4
+    assert {run.data.tags["tablewright.training_id"] for run in children} == {w.training_id for w in works}
+    assert [project.steps(run, "loss", server.uri) for run in children] == [[1, 2, 3]] * 4
+    (parent,) = project.parents(server.uri)
+    assert parent.info.status == "FINISHED"
+    assert [file.path for file in project.client(server.uri).list_artifacts(parent.info.run_id, "tables/toy")]
+
+
+def tracker_runs(project, uri):
+    try:
+        return project.runs(uri)
+    except AttributeError:  # the experiment is not there yet
+        return []
+
+
+def wait_for(condition, limit_s=60):
+    until_s = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < until_s
+        time.sleep(0.1)
