@@ -1,60 +1,142 @@
-"""Ranking at Market-1501's size, against the bare matrix product on the same threads in the same run.
+"""Measuring a view at Market-1501's size, against the bare matrix product on the same threads, by turns.
 
-python benchmarks/bench_retrieval.py [THREADS]
+`python benchmarks/bench_retrieval.py` prints, for 1 thread and for 2, the ratio of the times and the memory
+that measuring takes above the features; then the memory with 500,000 distractors, at a smaller width and for
+a few queries, because the gallery's length alone matters there. Each case runs in a process of its own, so
+that its peak is its own.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import resource
 import statistics
-import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from trainables.retrieval.nearness import nearness_blocks
-from trainables.retrieval.ranking import rank_queries
+from trainables.contract import EvaluationView, Extraction, ImageSet
+from trainables.retrieval.measurement import measure_view
 
-NUM_QUERY, NUM_GALLERY, WIDTH = 3_368, 15_913, 2_048  # Market-1501
-NUM_PIDS, NUM_CAMERAS = 750, 6
 REPEATS = 5
+NUM_PIDS, NUM_CAMERAS = 750, 6
+
+
+@dataclass(frozen=True)
+class Case:
+    """One size of the problem.
+
+    Attributes:
+        num_query: query images.
+        num_gallery: gallery images of people.
+        num_distractors: gallery images of nobody.
+        widths: of the embeddings that are joined.
+        flip: measure with flip averaging.
+        num_threads: of torch.
+    """
+
+    num_query: int
+    num_gallery: int
+    num_distractors: int
+    widths: tuple[int, ...]
+    num_threads: int
+    flip: bool = False
+
+    def __str__(self) -> str:
+        """Say the sizes."""
+        gallery = f"{self.num_gallery:,} + {self.num_distractors:,}" if self.num_distractors else None
+        widths = " + ".join(map(str, self.widths))
+        return (
+            f"{self.num_query:,} x {gallery or f'{self.num_gallery:,}'} x {widths}"
+            f"{', flip averaging' if self.flip else ''}, {self.num_threads} threads"
+        )
+
+
+CASES = (
+    Case(3_368, 15_913, 0, (2_048,), 1),
+    Case(3_368, 15_913, 0, (2_048,), 2),
+    Case(3_368, 15_913, 0, (512, 1_024, 512), 2),
+    Case(3_368, 15_913, 0, (1_024,), 2, flip=True),
+    Case(240, 15_913, 500_000, (256, 256), 2),
+)
 
 
 def main() -> None:
-    """Print the ratio and the memory above the features."""
-    threads = int(sys.argv[1]) if len(sys.argv) > 1 else torch.get_num_threads()
-    torch.set_num_threads(threads)
-    generator = torch.Generator().manual_seed(0)
-    rng = np.random.default_rng(0)
-    queries_QD = torch.randn(NUM_QUERY, WIDTH, generator=generator)
-    gallery_GD = torch.randn(NUM_GALLERY, WIDTH, generator=generator)
-    pids_Q, pids_G = (rng.integers(1, NUM_PIDS + 1, count) for count in (NUM_QUERY, NUM_GALLERY))
-    camids_Q, camids_G = (rng.integers(1, NUM_CAMERAS + 1, count) for count in (NUM_QUERY, NUM_GALLERY))
+    """Run each case in a process of its own."""
+    spawning = multiprocessing.get_context("spawn")
+    for case in CASES:
+        process = spawning.Process(target=measure, args=(case,))
+        process.start()
+        process.join()
+        if process.exitcode:
+            raise SystemExit(process.exitcode)
 
-    def rank() -> None:
-        blocks = nearness_blocks(queries_QD, gallery_GD, "cosine")
-        rank_queries(blocks, pids_Q, camids_Q, pids_G, camids_G)
+
+def measure(case: Case) -> None:
+    """Print the ratio to the bare product and the memory above the features."""
+    torch.set_num_threads(case.num_threads)
+    extraction = make_extraction(case)
+    names = tuple(extraction.query.embeddings)
+    view = EvaluationView(flip=case.flip)
+
+    def measure_once() -> None:
+        measure_view(extraction, names, view)
 
     def multiply() -> None:
-        torch.mm(queries_QD, gallery_GD.T)
+        for name in names:
+            query, gallery = (
+                torch.from_numpy(side.embeddings[name]) for side in (extraction.query, extraction.gallery)
+            )
+            torch.mm(query, gallery.T)
 
-    before_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    rank()
-    above_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before_bytes
+    before_bytes = peak_bytes()
+    measure_once()
+    above_bytes = peak_bytes() - before_bytes
     multiply()
-    walls_s = [(wall_s_of(rank), wall_s_of(multiply)) for _ in range(REPEATS)]
-    ratio = statistics.median(ranked / multiplied for ranked, multiplied in walls_s)
-    ranked_s, multiplied_s = (statistics.median(column) for column in zip(*walls_s, strict=True))
-    print(f"{NUM_QUERY} x {NUM_GALLERY} x {WIDTH}, {threads} threads, median of {REPEATS}")
-    print(f"ranking {ranked_s:.2f} s, bare product {multiplied_s:.2f} s, ratio {ratio:.2f}")
-    print(f"memory above the features {above_bytes / 1e6:.0f} MB")
+    walls_s = [(wall_s_of(measure_once), wall_s_of(multiply)) for _ in range(REPEATS)]
+    ratio = statistics.median(measured / multiplied for measured, multiplied in walls_s)
+    measured_s, multiplied_s = (statistics.median(column) for column in zip(*walls_s, strict=True))
+    print(
+        f"{case}\n    measuring {measured_s:.2f} s, bare product {multiplied_s:.2f} s, "
+        f"ratio {ratio:.2f} (median of {REPEATS}); memory above the features {above_bytes / 1e6:.0f} MB",
+        flush=True,
+    )
 
 
-def wall_s_of(call: object) -> float:
+def make_extraction(case: Case) -> Extraction:
+    """Draw embeddings without structure, the worst case for counting: positives stand anywhere."""
+    rng = np.random.default_rng(0)
+
+    def draw(count: int) -> dict[str, np.ndarray]:
+        return {
+            str(index): rng.standard_normal((count, width), dtype=np.float32)
+            for index, width in enumerate(case.widths)
+        }
+
+    def side(num_people: int, num_distractors: int) -> ImageSet:
+        count = num_people + num_distractors
+        pids = np.concatenate(
+            [rng.integers(1, NUM_PIDS + 1, num_people), np.zeros(num_distractors, np.int64)]
+        )
+        names = tuple(f"{index}.jpg" for index in range(count))
+        camids = rng.integers(1, NUM_CAMERAS + 1, count)
+        return ImageSet(names, pids, camids, draw(count), draw(count) if case.flip else {})
+
+    return Extraction("test", side(case.num_query, 0), side(case.num_gallery, case.num_distractors))
+
+
+def peak_bytes() -> int:
+    """Give this process's largest resident size so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def wall_s_of(call: Callable[[], None]) -> float:
     """Time one call."""
     started_s = time.perf_counter()
-    call()  # pyright: ignore
+    call()
     return time.perf_counter() - started_s
 
 

@@ -28,7 +28,7 @@ from trainables.contract import (
 )
 from trainables.data.augment import TrainAugmenter
 from trainables.data.cache import verify_and_build
-from trainables.data.reid import ReidDataset, load_dataset
+from trainables.data.reid import ReidDataset, TrainSplit, load_dataset
 from trainables.determinism import derive_seed, find_device, reproducible
 from trainables.fitting import ReidMethod, backpropagate, fit, read_final_checkpoint
 from trainables.optimisation import check_precision, make_optimizer
@@ -56,7 +56,8 @@ class ReidTrainable:
         Raises:
             ValueError: either is not where it is expected.
         """
-        facts = _find_dataset(config, runtime).facts()
+        data = config.data
+        facts = _facts_of(data.dataset, data.train_split, runtime.data_root, runtime.cache_dir)
         weights_path = self._method.weights_file(config, runtime.data_root)
         if weights_path is None:
             return facts
@@ -159,6 +160,12 @@ def _smaller_data(data: Any) -> Iterator[dict[str, int]]:
         if height_px >= CHECK_MIN_HEIGHT_PX and width_px >= CHECK_MIN_WIDTH_PX:
             yield {"height_px": height_px, "width_px": width_px}
     yield {"height_px": data.height_px, "width_px": data.width_px}
+
+
+@functools.lru_cache(maxsize=16)
+def _facts_of(name: str, train_split: TrainSplit, data_root: str | None, cache_dir: str) -> DatasetFacts:
+    """Read a data set's names once: a plan asks once a config, and Market-1501 has 32,000 of them."""
+    return load_dataset(name, data_root, cache_dir, train_split=train_split).facts()
 
 
 def _file_sha256(path: Path) -> str:

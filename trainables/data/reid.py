@@ -5,6 +5,7 @@ Published sizes: Market-1501 as in Zheng et al., ICCV 2015; DukeMTMC-reID as in 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -175,6 +175,75 @@ def test_no_match_at_all_is_an_error():
         measure_view(Extraction("test", side, other), ("a",), EvaluationView())
 
 
+@pytest.mark.parametrize("distance", ["cosine", "euclidean"])
+@pytest.mark.parametrize("num_gallery", [5, 157, 1_500])
+def test_copies_of_an_image_are_equally_near_in_every_place(num_gallery, distance):
+    """No column of a product is rounded differently: the positive stands last wherever it is."""
+    rng = np.random.default_rng(1)
+    image = {name: rng.normal(size=width) for name, width in (("a", 300), ("b", 213))}
+    query = image_set({name: rng.normal(size=(3, len(v))) for name, v in image.items()}, [1] * 3, [1] * 3)
+    copies = {name: np.tile(values, (num_gallery, 1)) for name, values in image.items()}
+    camids = np.full(num_gallery, 2)
+    for place in {0, 1, num_gallery // 2, num_gallery - 2, num_gallery - 1}:
+        pids = np.full(num_gallery, 2)
+        pids[place] = 1
+        extraction = Extraction("test", query, image_set(copies, pids, camids))
+        ranks = measure_view(extraction, ("a", "b"), EvaluationView(distance=distance)).per_query
+        assert ranks["first_match_rank"].tolist() == [num_gallery] * 3, place
+
+
+@pytest.mark.parametrize("reranking", [None, Reranking()], ids=["plain", "reranked"])
+@pytest.mark.parametrize("bad_value", [np.nan, np.inf])
+def test_embeddings_that_are_not_finite_are_an_error(bad_value, reranking):
+    """A diverged network is refused; comparisons with NaN would make it look perfect."""
+    extraction = random_extraction(4)
+    extraction.gallery.embeddings["a"][[3, 5], 0] = bad_value
+    with pytest.raises(ValueError, match="2 of 157 gallery images have NaN"):
+        measure_view(extraction, ("a", "b"), EvaluationView(reranking=reranking))
+
+
+def test_faults_of_an_extraction_are_named():
+    """Different widths, an absent embedding, absent mirror images: each in words."""
+    query = image_set({"a": [[1.0, 0.0]]}, [1], [1])
+    gallery = image_set({"a": [[1.0, 0.0, 0.0]]}, [1], [2])
+    extraction = Extraction("test", query, gallery)
+    with pytest.raises(ValueError, match="'a' is 2 wide for queries and 3 for the gallery"):
+        measure_view(extraction, ("a",), EvaluationView())
+    with pytest.raises(ValueError, match="'b' of the images was not extracted; there is 'a'"):
+        measure_view(extraction, ("b",), EvaluationView())
+    with pytest.raises(ValueError, match="'a' of the mirror images was not extracted; there is none"):
+        measure_view(extraction, ("a",), EvaluationView(flip=True))
+
+
+@pytest.mark.parametrize("gallery_pids", [[-1, -1], []], ids=["junk", "empty"])
+def test_a_gallery_of_nothing_is_an_error(gallery_pids):
+    """Nothing to rank is said to be so."""
+    query = image_set({"a": [[1.0, 0.0]]}, [1], [1])
+    gallery = image_set({"a": np.ones((len(gallery_pids), 2))}, gallery_pids, [2] * len(gallery_pids))
+    for reranking in (None, Reranking()):
+        with pytest.raises(ValueError, match="no query has a gallery image"):
+            measure_view(Extraction("test", query, gallery), ("a",), EvaluationView(reranking=reranking))
+
+
+def test_a_distractor_or_junk_query_has_no_match():
+    """Pids 0 and -1 are nobody: images that share them do not show one person."""
+    query = image_set({"a": [[1.0, 0.0]] * 3}, [0, -1, 4], [1, 1, 1])
+    gallery = image_set({"a": [[1.0, 0.0]] * 3}, [0, -1, 4], [2, 2, 2])
+    result = measure_view(Extraction("test", query, gallery), ("a",), EvaluationView())
+    assert result.per_query["pid"].tolist() == [4]
+
+
+def test_a_gallery_of_several_chunks_agrees_with_the_definition():
+    """More images than one product takes: the last, filled up one included, rank as defined."""
+    extraction = random_extraction(7, num_query=5, num_gallery=2_500)
+    for view in (EvaluationView(), EvaluationView(flip=True, distance="euclidean")):
+        expected = reference(extraction, ("a", "b"), view)
+        # the reference rounds distances to 1e-5, so that near-ties may fall otherwise
+        actual = measure_view(extraction, ("a", "b"), view).metrics
+        for name, value in expected.items():
+            assert value == pytest.approx(actual[name], abs=1e-3), name
+
+
 def slow_reranking(queries, gallery, k1, k2, weight):
     """The paper's definition on dense matrices."""
     images = np.concatenate([queries, gallery]).astype(np.float64)
