@@ -8,6 +8,7 @@ is done is decided by the store alone, so Tune's own checkpoints, snapshots and 
 from __future__ import annotations
 
 import dataclasses
+import gc
 import logging
 import os
 import pickle
@@ -132,6 +133,7 @@ def _attempt(config: dict[str, Any], *, sweep: str, store_url: str, runtime: Run
         outcome = Outcome("stopped")
     else:
         outcome = run_trial(work, Store(store_url), runtime, TrialHooks(on_progress, should_stop))
+    gc.collect()  # a warm worker must not carry one training's network into the next
     tune.report({"outcome": pickle.dumps(outcome)})
 
 

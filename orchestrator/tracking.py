@@ -266,6 +266,7 @@ class Tracker:
         self._unchecked: deque[str] = deque()
         self._sweep_name = ""
         self._parameters: dict[str, str] = {}
+        self._begun_at_ms = 0
         self._thread: threading.Thread | None = None
         self._is_ending = False
         self._is_abandoned = False
@@ -293,7 +294,7 @@ class Tracker:
         assert self._thread is None, "a tracker follows one sweep"
         for name, value in ENVIRONMENT.items():
             os.environ.setdefault(name, value)
-        self._sweep_name = sweep_name
+        self._sweep_name, self._begun_at_ms = sweep_name, _now_ms()
         self._parameters = {f"tablewright.{name}": str(value) for name, value in parameters.items()}
         self._thread = threading.Thread(target=self._run, name="mlflow", daemon=True)
         self._thread.start()
@@ -419,7 +420,7 @@ class Tracker:
 
     def _connect(self) -> _Projection:
         projection = _Projection(self._uri, self._store, self._experiment, self._warn)
-        projection.open_sweep(self._sweep_name, self._parameters)
+        projection.open_sweep(self._sweep_name, self._parameters, self._begun_at_ms)
         with self._lock:
             live = self._active | set(self._waiting)
             self._unchecked = deque(self._recorded)
@@ -572,7 +573,7 @@ class _Projection:
 
     # -- the sweep's own run
 
-    def open_sweep(self, name: str, parameters: Mapping[str, str]) -> None:
+    def open_sweep(self, name: str, parameters: Mapping[str, str], begun_at_ms: int) -> None:
         """Find or make the sweep's run."""
         tags = {
             **parameters,
@@ -587,7 +588,7 @@ class _Projection:
                 self._log(run_id, tags=tags)
                 self._client.update_run(run_id, status=RUNNING)
                 return
-        self._parent_id = self._new_run(name, tags)
+        self._parent_id = self._new_run(name, tags, begun_at_ms)
 
     def end_left_behind(self, live: set[str]) -> None:
         """End what a killed driver has left RUNNING; a training that goes on opens its run again."""
@@ -680,7 +681,7 @@ class _Projection:
         self._children[subject.training_id] = run
         return run
 
-    def _new_run(self, name: str, tags: Mapping[str, str], started_at_ms: int | None = None) -> str:
+    def _new_run(self, name: str, tags: Mapping[str, str], started_at_ms: int) -> str:
         run = self._client.create_run(
             self._experiment_id, start_time=started_at_ms, tags=dict(tags), run_name=name
         )

@@ -41,6 +41,8 @@ def reproducible(device: torch.device, seed: int | None = None) -> Generator[Non
     num_threads = torch.get_num_threads()
     is_benchmarking = torch.backends.cudnn.benchmark
     cuda_devices = [torch.cuda.current_device()] if device.type == "cuda" else []
+    if cuda_devices:
+        torch.cuda.empty_cache()  # what a training before this one kept is there for those that share the GPU
     with torch.random.fork_rng(devices=cuda_devices, enabled=seed is not None):
         try:
             if seed is not None:

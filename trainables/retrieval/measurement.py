@@ -1,6 +1,6 @@
 """One view measured from an extraction: embeddings joined, compared, ranked.
 
-Legend: N images of a side, D embedding.
+Legend: Q queries, G gallery, N images of a side, D embedding.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from trainables.contract import EvaluationView, Extraction, ImageSet, ViewResult
+from trainables.contract import EvaluationView, Extraction, ViewResult
+from trainables.retrieval.joining import check_comparable, join
 from trainables.retrieval.nearness import nearness_blocks
 from trainables.retrieval.ranking import JUNK_PID, rank_queries
 from trainables.retrieval.reranking import reranked_nearness_blocks
@@ -31,33 +33,36 @@ def measure_view(extraction: Extraction, embedding_names: Sequence[str], view: E
         embedding_names: in joining order.
         view: how to measure.
 
+    Memory above the extraction does not grow with the gallery, but for a few numbers an image; re-ranking
+    alone copies the embeddings and keeps each image's neighbours.
+
     Raises:
-        ValueError: no query has a positive.
+        ValueError: no query has a positive; an embedding is missing, not finite, or of another width in the
+            gallery than for the queries.
     """
-    queries_QD, gallery_GD = (
-        _join(side, embedding_names, flip=view.flip) for side in (extraction.query, extraction.gallery)
-    )
-    pids_Q, camids_Q, names_Q = (
-        extraction.query.pids,
-        extraction.query.camids,
-        np.array(extraction.query.names),
-    )
-    pids_G, camids_G = extraction.gallery.pids, extraction.gallery.camids
-    if (is_junk_G := pids_G == JUNK_PID).any():
-        gallery_GD, pids_G, camids_G = gallery_GD[~is_junk_G], pids_G[~is_junk_G], camids_G[~is_junk_G]
+    query, images = extraction.query, extraction.gallery
+    joined_queries, gallery = (join(side, embedding_names, flip=view.flip) for side in (query, images))
+    check_comparable(joined_queries, gallery, embedding_names)
+    queries_QD = joined_queries.whole()
+    pids_Q, camids_Q, names_Q = query.pids, query.camids, np.array(query.names)
+    pids_G, camids_G = images.pids, images.camids
     if view.query == "multiple":
         keys, first, group_of = np.unique(
             np.stack([pids_Q, camids_Q], 1), axis=0, return_index=True, return_inverse=True
         )
         queries_QD = _mean_by_group(queries_QD, group_of, len(keys))
         pids_Q, camids_Q, names_Q = keys[:, 0], keys[:, 1], names_Q[first]
-    queries, gallery = torch.from_numpy(queries_QD), torch.from_numpy(gallery_GD)
     if view.reranking is None:
-        blocks = nearness_blocks(queries, gallery, view.distance)
+        blocks = nearness_blocks(queries_QD, gallery, view.distance)
     else:
+        is_ranked_G = pids_G != JUNK_PID  # junk must be nobody's neighbour
+        gallery_GD = gallery.whole()[torch.from_numpy(is_ranked_G)]
+        pids_G, camids_G = pids_G[is_ranked_G], camids_G[is_ranked_G]
         if view.distance == "cosine":  # squared Euclidean distance of unit vectors is 2 - 2 cos
-            queries, gallery = (torch.nn.functional.normalize(side) for side in (queries, gallery))
-        blocks = reranked_nearness_blocks(queries, gallery, view.reranking)
+            queries_QD, gallery_GD = (
+                torch.nn.functional.normalize(side_ND) for side_ND in (queries_QD, gallery_GD)
+            )
+        blocks = reranked_nearness_blocks(queries_QD, gallery_GD, view.reranking)
     ranked = rank_queries(blocks, pids_Q, camids_Q, pids_G, camids_G)
     metrics = {
         "map": float(ranked.average_precision.mean()),
@@ -76,16 +81,7 @@ def measure_view(extraction: Extraction, embedding_names: Sequence[str], view: E
     return ViewResult(metrics, per_query)
 
 
-def _join(side: ImageSet, names: Sequence[str], *, flip: bool) -> np.ndarray:
-    """Join embeddings side by side, (N, D) float32; a single one is not copied."""
-    parts = [side.embeddings[name] for name in names]
-    if flip:
-        mirrored = [side.flipped_embeddings[name] for name in names]
-        parts = [(part + mirror) / 2 for part, mirror in zip(parts, mirrored, strict=True)]
-    return np.ascontiguousarray(parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1))
-
-
-def _mean_by_group(embeddings_ND: np.ndarray, group_of: np.ndarray, num_groups: int) -> np.ndarray:
-    sums = np.zeros((num_groups, embeddings_ND.shape[1]), dtype=np.float64)
-    np.add.at(sums, group_of, embeddings_ND)
-    return (sums / np.bincount(group_of)[:, None]).astype(np.float32)
+def _mean_by_group(embeddings_ND: Tensor, group_of: np.ndarray, num_groups: int) -> Tensor:
+    sums = torch.zeros(num_groups, embeddings_ND.shape[1], dtype=torch.float64)
+    sums.index_add_(0, torch.from_numpy(group_of), embeddings_ND.double())
+    return (sums / torch.from_numpy(np.bincount(group_of))[:, None]).float()

@@ -4,7 +4,8 @@ Protocol (Zheng et al., ICCV 2015, Market-1501), with the cases it leaves open s
 
 * A gallery image of the query's identity under the query's own camera is left out, as is junk (pid -1).
 * Distractors (pid 0) stay, as wrong answers.
-* A positive has the query's identity and another camera. A query without one is skipped and counted.
+* A positive has the query's identity and another camera. A query without one is skipped and counted; a
+  query that is itself junk or a distractor is nobody, and so has none.
 * A positive at the same distance as wrong answers stands behind all of them, so that a network that embeds
   everything alike gets the worst score, whatever the order of the gallery.
 
@@ -24,6 +25,7 @@ import numpy as np
 from torch import Tensor
 
 JUNK_PID = -1
+DISTRACTOR_PID = 0
 
 
 @dataclass(frozen=True)
@@ -64,32 +66,35 @@ def rank_queries(
         blocks: first query of the block and its nearness (block, G), larger is nearer; it is overwritten.
         query_pids_Q: identities.
         query_camids_Q: cameras.
-        gallery_pids_G: identities; junk must have been left out before.
+        gallery_pids_G: identities.
         gallery_camids_G: cameras.
 
     Raises:
         ValueError: no query has a positive.
     """
     of_pid = {pid: np.flatnonzero(gallery_pids_G == pid) for pid in np.unique(query_pids_Q).tolist()}
-    found: list[tuple[int, float, int, float, int]] = []
-    for first, block_QG in blocks:
-        for offset, nearness_G in enumerate(block_QG.numpy()):
-            query = first + offset
-            same_pid = of_pid[int(query_pids_Q[query])]
-            is_own_camera = gallery_camids_G[same_pid] == query_camids_Q[query]
-            positives = same_pid[~is_own_camera]
-            if not len(positives):
-                continue
-            ranks_P = _ranks(nearness_G, positives, same_pid)
-            ordinals_P = np.arange(1, len(ranks_P) + 1)
-            precision = float(np.mean(ordinals_P / ranks_P))
-            penalty = len(ranks_P) / int(ranks_P[-1])
-            found.append((query, precision, int(ranks_P[0]), penalty, len(ranks_P)))
-    if not found:
+    junk = np.flatnonzero(gallery_pids_G == JUNK_PID)
+    positives_of: dict[int, np.ndarray] = {}
+    for query, (pid, camid) in enumerate(zip(query_pids_Q.tolist(), query_camids_Q.tolist(), strict=True)):
+        positives = of_pid[pid][gallery_camids_G[of_pid[pid]] != camid]
+        if pid not in (JUNK_PID, DISTRACTOR_PID) and len(positives):
+            positives_of[query] = positives
+    if not positives_of:
         raise ValueError(
             "no query has a gallery image of its identity under another camera, so there is nothing to rank; "
             "look at the identities and cameras in the file names of the query and gallery folders"
         )
+    found: list[tuple[int, float, int, float, int]] = []
+    for first, block_QG in blocks:
+        for query, nearness_G in enumerate(block_QG.numpy(), start=first):
+            if query not in positives_of:
+                continue
+            nearness_G[junk] = -np.inf
+            ranks_P = _ranks(nearness_G, positives_of[query], of_pid[int(query_pids_Q[query])])
+            ordinals_P = np.arange(1, len(ranks_P) + 1)
+            precision = float(np.mean(ordinals_P / ranks_P))
+            penalty = len(ranks_P) / int(ranks_P[-1])
+            found.append((query, precision, int(ranks_P[0]), penalty, len(ranks_P)))
     index, precisions, first_ranks, penalties, counts = (
         np.array(column) for column in zip(*found, strict=True)
     )

@@ -20,7 +20,8 @@ import torch
 from torch import Tensor
 
 from trainables.contract import Reranking
-from trainables.retrieval.nearness import BLOCK_BYTES
+from trainables.retrieval.joining import JoinedEmbeddings
+from trainables.retrieval.nearness import product_blocks
 
 SHARED_SHARE = 2 / 3  # Eq. 6: a candidate's neighbourhood joins when so much of it is shared
 
@@ -85,12 +86,12 @@ def reranked_nearness_blocks(
 
 
 def _squared_distance_blocks(images_ND: Tensor, num_rows: int) -> Generator[tuple[int, np.ndarray]]:
-    squared_lengths_N = images_ND.square().sum(1)
-    size = max(1, min(num_rows, BLOCK_BYTES // (4 * len(images_ND))))
-    for first in range(0, num_rows, size):
-        rows = slice(first, min(first + size, num_rows))
-        product_BN = images_ND[rows] @ images_ND.T
-        squared_BN = (squared_lengths_N[rows, None] + squared_lengths_N - 2 * product_BN).clamp_min_(0)
+    images = JoinedEmbeddings((images_ND,))
+    squared_lengths_N = images.squared_lengths()
+    for first, product_BN in product_blocks(images_ND[:num_rows], images):
+        squared_BN = product_BN.mul_(-2).add_(squared_lengths_N)
+        squared_BN += squared_lengths_N[first : first + len(squared_BN), None]
+        squared_BN.clamp_min_(0)
         own = torch.arange(len(squared_BN))
         squared_BN[own, own + first] = 0  # rounding must not put another image before the image itself
         yield first, squared_BN.numpy()

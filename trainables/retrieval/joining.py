@@ -1,0 +1,124 @@
+"""The embeddings of one side of a retrieval, joined without a second copy of them.
+
+Legend: N images of the side, B some of them, Q queries, D the joined embedding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from trainables.contract import ImageSet
+
+_ROWS_AT_A_TIME = 2048
+
+
+@dataclass(frozen=True)
+class JoinedEmbeddings:
+    """Named embeddings side by side; with mirror images, the mean of an image's and its mirror's.
+
+    The joined rows are made a few at a time, and products with them are summed over the parts, because a
+    joined copy of a gallery with 500,000 distractors would take gigabytes.
+
+    Attributes:
+        parts: (N, D of the part) float32 each, in joining order.
+        mirrored_parts: the same of the mirror images; empty without flip averaging.
+    """
+
+    parts: tuple[Tensor, ...]
+    mirrored_parts: tuple[Tensor, ...] = ()
+
+    def __len__(self) -> int:
+        """Count the images."""
+        return len(self.parts[0])
+
+    def rows(self, first: int, end: int) -> Tensor:
+        """Join the rows [first, end), (B, D); a view where there is nothing to join."""
+        parts = [part[first:end] for part in self.parts]
+        if self.mirrored_parts:
+            mirrored = [part[first:end] for part in self.mirrored_parts]
+            parts = [(part + mirror) / 2 for part, mirror in zip(parts, mirrored, strict=True)]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+
+    def whole(self) -> Tensor:
+        """Join all rows, (N, D)."""
+        return self.rows(0, len(self))
+
+    def squared_lengths(self) -> Tensor:
+        """Sum the squares of each joined row, (N,)."""
+        firsts = range(0, len(self), _ROWS_AT_A_TIME)
+        sums = [self.rows(first, first + _ROWS_AT_A_TIME).square().sum(1) for first in firsts]
+        return torch.cat(sums) if sums else torch.empty(0)
+
+    def padded(self, first: int, count: int) -> JoinedEmbeddings:
+        """Copy the rows from `first` on and fill up with zeros to `count` rows, part by part."""
+        missing = count - (len(self) - first)
+
+        def pad(part_ND: Tensor) -> Tensor:
+            return torch.nn.functional.pad(part_ND[first:], (0, 0, 0, missing))
+
+        return JoinedEmbeddings(tuple(map(pad, self.parts)), tuple(map(pad, self.mirrored_parts)))
+
+    def multiply(self, queries_QD: Tensor, first: int, end: int, out_QB: Tensor) -> None:
+        """Write the inner products of queries with the rows [first, end) into `out_QB`.
+
+        Flip averaging doubles the work here, since (q·g + q·g')/2 needs both products; a mean of the rows
+        made anew for every block of queries would cost more as soon as the blocks are small.
+        """
+        halves = (self.parts, self.mirrored_parts) if self.mirrored_parts else (self.parts,)
+        is_first = True
+        for parts in halves:
+            column = 0
+            for part in parts:
+                query_part = queries_QD[:, column : column + part.shape[1]]
+                out_QB.addmm_(query_part, part[first:end].T, beta=0 if is_first else 1, alpha=1 / len(halves))
+                column += part.shape[1]
+                is_first = False
+
+
+def join(side: ImageSet, names: Sequence[str], *, flip: bool) -> JoinedEmbeddings:
+    """Join embeddings of a side.
+
+    Raises:
+        ValueError: an embedding, or that of the mirror images, was not extracted.
+    """
+    faults = [
+        f"{name!r} of the {kind} was not extracted; there is {', '.join(map(repr, found)) or 'none'}"
+        for kind, found in [
+            ("images", side.embeddings),
+            *([("mirror images", side.flipped_embeddings)] if flip else []),
+        ]
+        for name in names
+        if name not in found
+    ]
+    if faults:
+        raise ValueError("an embedding that the view joins is missing: " + "; ".join(faults))
+    parts = tuple(torch.from_numpy(side.embeddings[name]) for name in names)
+    mirrored_parts = tuple(torch.from_numpy(side.flipped_embeddings[name]) for name in names) if flip else ()
+    return JoinedEmbeddings(parts, mirrored_parts)
+
+
+def check_comparable(queries: JoinedEmbeddings, gallery: JoinedEmbeddings, names: Sequence[str]) -> None:
+    """Refuse two sides that cannot be compared.
+
+    Raises:
+        ValueError: an embedding is wider on one side than on the other, or not finite. A NaN is neither
+            nearer nor farther than anything, so counting would put every positive first.
+    """
+    faults = [
+        f"{name!r} is {query.shape[1]} wide for queries and {image.shape[1]} for the gallery"
+        for name, query, image in zip(names, queries.parts, gallery.parts, strict=True)
+        if query.shape[1] != image.shape[1]
+    ]
+    for side, joined in (("query", queries), ("gallery", gallery)):
+        num_bad = int((~joined.squared_lengths().isfinite()).sum())
+        if num_bad:
+            faults.append(
+                f"{num_bad} of {len(joined)} {side} images have NaN, infinity or a value too large to "
+                "square in float32, as after a training that diverged: lower its learning rate or train in fp32"
+            )
+    if faults:
+        raise ValueError(f"the embeddings {', '.join(names)} cannot be compared: {'; '.join(faults)}")
