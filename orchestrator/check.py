@@ -29,7 +29,8 @@ def _distinct_configs(studies: Sequence[Study]) -> dict[TrainingConfig, str]:
         for table in study.ablations:
             for row, dataset in itertools.product(table.printed_rows, table.datasets):
                 label = f"{study.name}/{table.name}: {full_label(row)} [{dataset.label}]"
-                labels.setdefault(table.config(row, dataset, seed=0), label)
+                for config in table.members(row, dataset, seed=0):
+                    labels.setdefault(config, label)
         for search in study.searches:
             labels.setdefault(search.trial_config({"seed": 0}), f"{study.name}/{search.name}: declared")
     return labels

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
-from trainables.contract import EvaluationView, TrainingConfig
+from trainables.contract import TrainingConfig, View
 
 IDENTITY_VERSION = 1
 """Raised when equal inputs would get other ids; a store written by a newer version is refused."""
@@ -56,6 +57,11 @@ def training_id(config: TrainingConfig, data_fingerprint: str) -> str:
     return digest_of([IDENTITY_VERSION, config.METHOD, config.VERSION, config, data_fingerprint])
 
 
-def view_id(view: EvaluationView) -> str:
-    """Identify one way to measure; the same for every training."""
-    return digest_of([IDENTITY_VERSION, "retrieval", view])
+def view_id(view: View, partner_ids: Sequence[str] = ()) -> str:
+    """Identify one way to measure; the same for every training.
+
+    Args:
+        view: the way.
+        partner_ids: the other trainings of an ensemble, which is measured as a view of its first one.
+    """
+    return digest_of([IDENTITY_VERSION, view.KIND, view, *partner_ids])

@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.identity import training_id, view_id
 from orchestrator.study import Ablation, Changes, Study, full_label
-from trainables.contract import DatasetFacts, EvaluationView, TrainingConfig
+from trainables.contract import AnyView, DatasetFacts, TrainingConfig
 
 DescribeData = Callable[[TrainingConfig], DatasetFacts]
 """Finds a config's data set; the only thing a plan needs to know of the machine."""
+
+
+@dataclass(frozen=True)
+class Partner:
+    """A further training of an ensemble."""
+
+    training_id: str
+    config: TrainingConfig
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,7 @@ class PlannedTraining:
         config: what is trained.
         data: the data set found for it.
         views: by view id.
+        partners: of the views of ensembles that this training is the first of, by view id.
         label: the first cell that asked for it, `table: row [data set] seed`, for people.
         study: the first study that asked for it.
     """
@@ -34,14 +43,19 @@ class PlannedTraining:
     training_id: str
     config: TrainingConfig
     data: DatasetFacts
-    views: Mapping[str, EvaluationView]
+    views: Mapping[str, AnyView]
+    partners: Mapping[str, tuple[Partner, ...]]
     label: str
     study: str
 
 
 @dataclass(frozen=True)
 class Cell:
-    """Where one measured training stands in print: table, row, data set and seed."""
+    """Where one measured training stands in print: table, row, data set and seed.
+
+    Attributes:
+        partner_ids: the other trainings of an ensemble.
+    """
 
     study: str
     table: str
@@ -51,6 +65,7 @@ class Cell:
     seed: int
     training_id: str
     view_id: str
+    partner_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,35 +112,58 @@ def make_plan(
 
     facts = _describe_all(tables, describe_data)
     trainings: dict[str, PlannedTraining] = {}
-    views: dict[str, dict[str, EvaluationView]] = {}
+    wanted: dict[str, tuple[dict[str, AnyView], dict[str, tuple[Partner, ...]]]] = {}
     cells: list[Cell] = []
     seeds = sorted((index, study.name, seed) for study in studies for index, seed in enumerate(study.seeds))
     for _, study_name, seed in seeds:
         for table_name, ablation in _tables_of(study_name, tables):
             for row, dataset in itertools.product(ablation.printed_rows, ablation.datasets):
-                config = ablation.config(row, dataset, seed)
-                data = facts[_without_seed(config)]
-                identity = training_id(config, data.fingerprint)
+                label = f"{table_name}: {full_label(row)} [{dataset.label}] seed {seed}"
+                members = ablation.members(row, dataset, seed)
+                first, *others = [
+                    _training_of(
+                        config,
+                        facts[_without_seed(config)],
+                        f"{label}, member {number}" if row.ensemble else label,
+                        study_name,
+                        trainings,
+                    )
+                    for number, config in enumerate(members, start=1)
+                ]
+                partners = tuple(Partner(other.training_id, other.config) for other in others)
+                partner_ids = tuple(partner.training_id for partner in partners)
                 view = row.view or ablation.view
-                views.setdefault(identity, {})[view_id(view)] = view
+                identity = view_id(view, partner_ids)
+                views, partners_of = wanted.setdefault(first.training_id, ({}, {}))
+                views[identity] = view
+                if partners:
+                    partners_of[identity] = partners
                 cells.append(
                     Cell(
-                        study_name,
-                        table_name,
-                        row.group,
-                        row.label,
-                        dataset.label,
-                        seed,
-                        identity,
-                        view_id(view),
+                        study=study_name,
+                        table=table_name,
+                        group=row.group,
+                        row=row.label,
+                        dataset=dataset.label,
+                        seed=seed,
+                        training_id=first.training_id,
+                        view_id=identity,
+                        partner_ids=partner_ids,
                     )
                 )
-                if identity not in trainings:
-                    label = f"{table_name}: {full_label(row)} [{dataset.label}] seed {seed}"
-                    trainings[identity] = PlannedTraining(
-                        identity, config, data, views[identity], label, study_name
-                    )
-    return Plan(tuple(studies), tables, trainings, tuple(cells))
+    planned = {
+        identity: replace(training, views=views, partners=partners)
+        for identity, training in trainings.items()
+        for views, partners in [wanted.get(identity, ({}, {}))]
+    }
+    return Plan(tuple(studies), tables, planned, tuple(cells))
+
+
+def _training_of(
+    config: TrainingConfig, data: DatasetFacts, label: str, study: str, known: dict[str, PlannedTraining]
+) -> PlannedTraining:
+    identity = training_id(config, data.fingerprint)
+    return known.setdefault(identity, PlannedTraining(identity, config, data, {}, {}, label, study))
 
 
 def _tables_of(study: str, tables: Mapping[tuple[str, str], Ablation]) -> list[tuple[str, Ablation]]:
@@ -143,14 +181,14 @@ def _describe_all(
     faults: list[str] = []
     for ablation in tables.values():
         for row, dataset in itertools.product(ablation.printed_rows, ablation.datasets):
-            config = _without_seed(ablation.config(row, dataset))
-            if config in facts:
-                continue
-            try:
-                facts[config] = describe_data(config)
-            except ValueError as error:
-                if str(error) not in faults:
-                    faults.append(str(error))
+            for config in map(_without_seed, ablation.members(row, dataset)):
+                if config in facts:
+                    continue
+                try:
+                    facts[config] = describe_data(config)
+                except ValueError as error:
+                    if str(error) not in faults:
+                        faults.append(str(error))
     if faults:
         raise ValueError("\n".join(faults))
     return facts

@@ -33,7 +33,7 @@ from fsspec.implementations.local import LocalFileSystem
 from pydantic import Field
 
 from orchestrator.identity import IDENTITY_VERSION
-from trainables.contract import EpochReport, EvaluationView, FrozenModel, ViewResult
+from trainables.contract import AnyView, EpochReport, FrozenModel, ViewResult
 
 RECORD_VERSION = 1
 """Raised when a record is written in a way that older code would misread."""
@@ -90,13 +90,18 @@ class TrainingRecord(FrozenModel):
 
 
 class Measurement(FrozenModel):
-    """One view of one training, measured. Metrics are fractions."""
+    """One view of one training, measured. Metrics are fractions.
+
+    Attributes:
+        partner_ids: the other trainings of an ensemble.
+    """
 
     training_id: str
     view_id: str
-    view: EvaluationView
+    view: AnyView
     metrics: dict[str, float]
     measured_at: datetime.datetime
+    partner_ids: tuple[str, ...] = ()
 
 
 class FailureRecord(FrozenModel):
@@ -347,7 +352,9 @@ class TrainingFolder:
         """The per-query results of a measured view."""
         return self._folder.read_table(f"queries/{view_id}.parquet")
 
-    def write_measurement(self, view: EvaluationView, view_id: str, result: ViewResult) -> None:
+    def write_measurement(
+        self, view: AnyView, view_id: str, result: ViewResult, partner_ids: Sequence[str] = ()
+    ) -> None:
         """Keep a measured view; its per-query table first, so that a measurement is never without."""
         self._folder.write_table(f"queries/{view_id}.parquet", result.per_query)
         measurement = Measurement(
@@ -356,6 +363,7 @@ class TrainingFolder:
             view=view,
             metrics={name: float(value) for name, value in result.metrics.items()},
             measured_at=now(),
+            partner_ids=tuple(partner_ids),
         )
         self._folder.write_model(f"measurements/{view_id}.json", measurement)
 

@@ -104,13 +104,18 @@ def run_sweep(
     needed = [work.config for work in remaining]
     needed += [source.search.trial_config({}) for source in sources.values() if not source.is_finished()]
 
-    def found_works() -> list[Work]:
-        found = make_plan(studies, describe, _found(sources))
+    def last_works() -> list[Work]:
+        """Give what searches found, and views of ensembles that waited for all their trainings."""
+        asked_before = {work.training_id for work in remaining}
+        final = make_plan(studies, describe, _found(sources)) if sources else plan
         return [
-            planned_work(status.training) for status in read_status(found, store) if status.state != "done"
+            planned_work(status.training)
+            for status in read_status(final, store)
+            if status.state == "to measure"
+            or (status.state != "done" and status.training.training_id not in asked_before)
         ]
 
-    queue = WorkQueue(remaining, list(sources.values()), found_works)
+    queue = WorkQueue(remaining, list(sources.values()), last_works)
     if not queue.is_finished():
         with backend.connect() as device:
             there = replace(runtime, device=device)

@@ -22,7 +22,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from trainables.contract import EvaluationView, Metric, TrainingConfig
+from trainables.contract import AnyView, Metric, TrainingConfig
 
 Changes = Mapping[str, Any]
 """Dotted path into a config -> new value; several are applied together, then validated."""
@@ -128,14 +128,17 @@ class Row:
         changes: difference from the ablation's base.
         view: measured instead of the ablation's view.
         group: rows of one group are printed together under this head.
+        ensemble: members, each a difference from the row's config; the row is not a training of its own but
+            what they say together, measured in one view. Empty for a row of one training.
         published: printed values as fractions, data set label -> metric name -> value.
         source: where the published values stand, such as `Table VI, row 2`.
     """
 
     label: str
     changes: Changes = field(default_factory=dict[str, Any])
-    view: EvaluationView | None = None
+    view: AnyView | None = None
     group: str = ""
+    ensemble: Sequence[Changes] = ()
     published: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, Mapping[str, float]])
     source: str = ""
 
@@ -235,7 +238,7 @@ class Factorial:
     """
 
     factors: Mapping[str, Mapping[str, Changes]]
-    views: Mapping[str, EvaluationView] = field(default_factory=dict[str, EvaluationView])
+    views: Mapping[str, AnyView] = field(default_factory=dict[str, AnyView])
 
     def rows(self) -> Iterator[Row]:
         """Combinations with the last factor changing fastest; one row group each where there are views."""
@@ -270,7 +273,7 @@ class Ablation:
     base: TrainingConfig
     datasets: Sequence[Dataset]
     rows: Sequence[Design]
-    view: EvaluationView
+    view: AnyView
     metrics: Sequence[Metric]
     stub_head: str = ""
     source: str = ""
@@ -320,15 +323,22 @@ class Ablation:
                     yield f"published {name} {value} is not a fraction; write 0.942 for 94.2 %"
         for dataset in self.datasets:
             try:
-                self.config(row, dataset).check_view(view)
+                members = self.members(row, dataset)
+                for config in members:
+                    config.check_view(view)
+                if len(set(members)) < len(members):
+                    yield "two members of the ensemble are the same training; give them different changes"
             except ValueError as error:
                 yield str(error)
                 return  # the same fault would come once a data set
 
-    def config(self, row: Row, dataset: Dataset, seed: int | None = None) -> TrainingConfig:
-        """Give the config behind one cell."""
-        changes = {**dataset.changes, **row.changes}
-        return apply_changes(self.base, changes if seed is None else {**changes, "seed": seed})
+    def members(self, row: Row, dataset: Dataset, seed: int | None = None) -> tuple[TrainingConfig, ...]:
+        """Give the configs behind one cell: one, or those of an ensemble."""
+        of_seed = {} if seed is None else {"seed": seed}
+        return tuple(
+            apply_changes(self.base, {**dataset.changes, **row.changes, **changes, **of_seed})
+            for changes in row.ensemble or ({},)
+        )
 
 
 # -- searches ------------------------------------------------------------------------------------
@@ -400,7 +410,7 @@ class Objective:
     """What a search makes better: one metric of one view on the `val` split."""
 
     metric: Metric
-    view: EvaluationView
+    view: AnyView
 
     def __post_init__(self) -> None:
         """Refuse to look at `test`."""
@@ -438,7 +448,7 @@ class Search:
     space: Mapping[str, Range | When]
     objective: Objective
     num_trials: int
-    view: EvaluationView
+    view: AnyView
     metrics: Sequence[Metric]
     search_changes: Changes = field(default_factory=dict[str, Any])
     sampler: Literal["tpe", "random", "gp", "qmc"] = "tpe"

@@ -39,7 +39,7 @@ from pydantic import BaseModel
 
 from orchestrator.records import DataRecord, Store, TrainingFolder, TrainingRecord
 from orchestrator.trial import Outcome, Progress, Work, git_commit
-from trainables.contract import DatasetFacts, EpochReport, EvaluationView
+from trainables.contract import DatasetFacts, EpochReport, View
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric, Run
@@ -105,7 +105,7 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return flat
 
 
-def view_prefix(view: EvaluationView) -> str:
+def view_prefix(view: View) -> str:
     """Name a view as the front of its metrics: the split, then only what is not at its default.
 
     `test` is the default view, `test.global` that of one embedding, `test.global-attended.flip` that of
@@ -115,10 +115,10 @@ def view_prefix(view: EvaluationView) -> str:
     options = [
         _option(name, getattr(view, name))
         for name in type(view).model_fields
-        if name not in ("split", "embeddings") and getattr(view, name) != getattr(default, name)
+        if name not in ("split", "embeddings", "logits") and getattr(view, name) != getattr(default, name)
     ]
-    has_names = bool(options) or view.embeddings != default.embeddings
-    names = ["-".join(view.embeddings)] if has_names else []
+    has_names = bool(options) or view.parts != default.parts
+    names = ["-".join(view.parts)] if has_names else []
     return _allowed(".".join([view.split, *names, *options]))
 
 
@@ -750,7 +750,7 @@ class _Projection:
         view_ids = sorted(folder.measured_views())
         for view_id in view_ids:
             if (measured := folder.measurement(view_id)) is not None:
-                front = view_prefix(measured.view)
+                front = view_prefix(measured.view) + (".ensemble" if measured.partner_ids else "")
                 values = {_allowed(f"{front}.{name}"): value for name, value in measured.metrics.items()}
                 values = _without(run.metrics, values)
                 groups.append(_metrics(values, _ms(measured.measured_at), record.num_epochs))

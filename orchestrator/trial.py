@@ -21,21 +21,22 @@ from typing import Any, Literal, Protocol
 import psutil
 
 from orchestrator.identity import view_id
+from orchestrator.plan import Partner
 from orchestrator.records import (
     AttemptRecord,
     DataRecord,
     FailureRecord,
     Store,
-    TrainingFolder,
     TrainingRecord,
     now,
 )
 from orchestrator.study import Objective
 from trainables.contract import (
     FINAL_CHECKPOINT,
+    AnyExtraction,
+    AnyView,
     DatasetFacts,
     EpochReport,
-    EvaluationView,
     FitHooks,
     Runtime,
     Split,
@@ -61,16 +62,18 @@ class Work:
         study: the first study that asked for it.
         watch: measured between epochs, so that a pruner can see it; None where nobody does.
         parameters: dotted path -> value, as the search suggested or the row declared them.
+        partners: the other trainings of views of ensembles, by view id.
     """
 
     training_id: str
     config: TrainingConfig
     data: DatasetFacts
-    views: Mapping[str, EvaluationView]
+    views: Mapping[str, AnyView]
     label: str
     study: str
     watch: Objective | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    partners: Mapping[str, tuple[Partner, ...]] = field(default_factory=dict[str, tuple[Partner, ...]])
 
 
 @dataclass(frozen=True)
@@ -147,10 +150,10 @@ def run_trial(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> 
     folder = store.training(work.training_id)
     try:
         if folder.is_done():
-            _measure(work, folder, runtime, network=None)
+            _measure(work, store, runtime, network=None)
             folder.clear_failure()
         else:
-            _train(work, folder, runtime, hooks)
+            _train(work, store, runtime, hooks)
         return Outcome("done")
     except TrainingStopped:
         return Outcome("stopped")
@@ -170,7 +173,8 @@ def run_trial(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> 
         return Outcome("failed", message)
 
 
-def _train(work: Work, folder: TrainingFolder, runtime: Runtime, hooks: TrialHooks) -> None:
+def _train(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> None:
+    folder = store.training(work.training_id)
     trainable = work.config.make_trainable()
     folder.write_attempt(AttemptRecord(started_at=now(), host=platform.node(), pid=os.getpid()))
     reports = {report.epoch: report for report in folder.epochs()}
@@ -190,7 +194,7 @@ def _train(work: Work, folder: TrainingFolder, runtime: Runtime, hooks: TrialHoo
             work.config, runtime, folder.checkpoints, FitHooks(on_epoch, hooks.should_stop)
         )
     measured_from_s = time.monotonic()
-    _measure(work, folder, runtime, network)
+    _measure(work, store, runtime, network)
     attempts = folder.attempts()
     record = TrainingRecord(
         training_id=work.training_id,
@@ -221,9 +225,16 @@ def _train(work: Work, folder: TrainingFolder, runtime: Runtime, hooks: TrialHoo
     folder.write_record(record)
 
 
-def _measure(work: Work, folder: TrainingFolder, runtime: Runtime, network: Any) -> None:
+def _measure(work: Work, store: Store, runtime: Runtime, network: Any) -> None:
+    """Measure what is not measured; views of ensembles only once all their trainings are done."""
+    folder = store.training(work.training_id)
     done = folder.measured_views()
-    missing = {identity: view for identity, view in work.views.items() if identity not in done}
+    missing = {
+        identity: view
+        for identity, view in work.views.items()
+        if identity not in done
+        and all(store.training(partner.training_id).is_done() for partner in work.partners.get(identity, ()))
+    }
     trainable = work.config.make_trainable()
     if missing and network is None:
         trainable.prepare_data(work.config, runtime)
@@ -235,16 +246,30 @@ def _measure(work: Work, folder: TrainingFolder, runtime: Runtime, network: Any)
         flip = any(view.flip for view in views.values())
         extraction = trainable.extract(work.config, runtime, network, split, flip=flip)
         for identity, view in views.items():
-            folder.write_measurement(view, identity, trainable.measure(work.config, extraction, view))
+            partners = work.partners.get(identity, ())
+            members = [(work.config, extraction)]
+            members += [(partner.config, _extract(partner, store, runtime, view)) for partner in partners]
+            folder.write_measurement(
+                view,
+                identity,
+                trainable.measure(members, view),
+                [partner.training_id for partner in partners],
+            )
+
+
+def _extract(partner: Partner, store: Store, runtime: Runtime, view: AnyView) -> AnyExtraction:
+    trainable = partner.config.make_trainable()
+    network = trainable.load(partner.config, runtime, store.training(partner.training_id).checkpoints)
+    return trainable.extract(partner.config, runtime, network, view.split, flip=view.flip)
 
 
 def _watch(work: Work, objective: Objective, trainable: Trainable, runtime: Runtime, network: Any) -> float:
     view = objective.view
     extraction = trainable.extract(work.config, runtime, network, view.split, flip=view.flip)
-    return float(trainable.measure(work.config, extraction, view).metrics[objective.metric.name])
+    return float(trainable.measure([(work.config, extraction)], view).metrics[objective.metric.name])
 
 
-def views_by_id(*views: EvaluationView) -> dict[str, EvaluationView]:
+def views_by_id(*views: AnyView) -> dict[str, AnyView]:
     """Key views by their ids."""
     return {view_id(view): view for view in views}
 

@@ -1,4 +1,4 @@
-"""What runs next: planned trainings first, then whatever the searches suggest, then what they found.
+"""What runs next: planned trainings first, then what the searches suggest, then what had to wait for both.
 
 The queue is the one place that knows which trainings are running, so that no training runs twice at a
 time, whoever asks for it: a second request waits, and then finds the first one's record.
@@ -41,19 +41,19 @@ class WorkQueue:
         self,
         planned: Sequence[Work],
         sources: Sequence[WorkSource] = (),
-        when_sources_end: Callable[[], Iterable[Work]] = lambda: (),
+        when_all_ended: Callable[[], Iterable[Work]] = lambda: (),
     ) -> None:
         """Queue the planned work.
 
         Args:
             planned: handed out first, in order.
             sources: asked in order once no planned work is left.
-            when_sources_end: asked once for more work, after every source has ended.
+            when_all_ended: asked once for more work, after the planned work and every source have ended.
         """
         self._planned = deque(planned)
         self._sources = list(sources)
-        self._when_sources_end = when_sources_end
-        self._is_asked = not sources
+        self._when_all_ended = when_all_ended
+        self._is_asked = not (planned or sources)
         self._running: dict[str, WorkSource | None] = {}
         self._waiting: list[tuple[Work, WorkSource | None]] = []
         self._is_stopping = False
@@ -84,7 +84,7 @@ class WorkQueue:
                     return started
         if not self._is_asked and not self._running and all(source.is_finished() for source in self._sources):
             self._is_asked = True
-            self._planned.extend(self._when_sources_end())
+            self._planned.extend(self._when_all_ended())
             return self.next_work()
         return None
 
@@ -117,5 +117,11 @@ class WorkQueue:
 def planned_work(training: PlannedTraining) -> Work:
     """Turn a planned training into work."""
     return Work(
-        training.training_id, training.config, training.data, training.views, training.label, training.study
+        training.training_id,
+        training.config,
+        training.data,
+        training.views,
+        training.label,
+        training.study,
+        partners=training.partners,
     )

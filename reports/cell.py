@@ -21,10 +21,10 @@ SIGNIFICANT = "†"
 
 @dataclass(frozen=True)
 class Seed:
-    """One training behind a cell; its value is NaN unless it is done."""
+    """What a cell has of one seed: a training, or those of an ensemble; NaN unless it is done."""
 
     seed: int
-    training_id: str
+    training_ids: tuple[str, ...]
     state: CellState
     value: float
 
@@ -103,7 +103,7 @@ def build_cell(
         published=published,
         significance=None if reference is None else compare(measured, _measured(reference)),
         rank=None,
-        training_ids=tuple(seed.training_id for seed in seeds),
+        training_ids=tuple(training_id for seed in seeds for training_id in seed.training_ids),
     )
 
 

@@ -28,6 +28,7 @@ COLUMNS = (
     "dataset",
     "seed",
     "training_id",
+    "partner_ids",
     "view_id",
     "metric",
     "value",
@@ -53,6 +54,8 @@ def read_cells(plan: Plan, store: Store) -> pd.DataFrame:
     Returns:
         One row per (cell, metric) with the columns `COLUMNS`. `value` is a fraction, NaN where `state` is
         not `done`; `message` says why a cell failed; `git_commit` is that of the training's code.
+
+        `partner_ids` has the other trainings of an ensemble, parted by blanks.
 
     Raises:
         ValueError: a record is there but is not readable as one.
@@ -94,7 +97,7 @@ def _rows_of(cell: Cell, metrics: Sequence[Metric], reading: _Reading) -> list[t
         value = measured.get(metric.name)
         state, message = _state(metric, value, reading)
         number = value if value is not None and state == "done" else math.nan
-        identity = (cell.training_id, cell.view_id)
+        identity = (cell.training_id, " ".join(cell.partner_ids), cell.view_id)
         rows.append((*place, *identity, metric.name, number, state, message, reading.git_commit))
     return rows
 

@@ -183,9 +183,12 @@ _Seeds = Mapping[tuple[str, str, str, str], Sequence[Seed]]
 
 def _seeds_by_cell(frame: pd.DataFrame) -> _Seeds:
     found: dict[tuple[str, str, str, str], list[Seed]] = {}
-    fields = ("group", "row", "dataset", "metric", "seed", "training_id", "state", "value")
-    for group, row, dataset, metric, *seed in zip(*(frame[name].tolist() for name in fields), strict=True):
-        found.setdefault((group, row, dataset, metric), []).append(Seed(*seed))
+    fields = ("group", "row", "dataset", "metric", "seed", "training_id", "partner_ids", "state", "value")
+    for group, row, dataset, metric, seed, training_id, partner_ids, state, value in zip(
+        *(frame[name].tolist() for name in fields), strict=True
+    ):
+        measured = Seed(seed, (training_id, *partner_ids.split()), state, value)
+        found.setdefault((group, row, dataset, metric), []).append(measured)
     return found
 
 
@@ -234,7 +237,7 @@ def _reference_row(ablation: Ablation) -> Row | None:
     """Find the row that is the ablation's base itself: what the other rows are differences from."""
     for row in ablation.printed_rows:
         if (row.view or ablation.view) == ablation.view and all(
-            ablation.config(row, dataset) == apply_changes(ablation.base, dataset.changes)
+            ablation.members(row, dataset) == (apply_changes(ablation.base, dataset.changes),)
             for dataset in ablation.datasets
         ):
             return row

@@ -12,11 +12,11 @@ from trainables.contract import (
     FINAL_CHECKPOINT,
     RESUME_CHECKPOINT,
     DatasetFacts,
+    EmbeddingConfig,
     EpochReport,
     Extraction,
     FrozenModel,
     ImageSet,
-    TrainingConfig,
     TrainingStopped,
     ViewResult,
 )
@@ -32,7 +32,7 @@ class ToyNetwork(FrozenModel):
     attention: ToyAttention | None = ToyAttention()
 
 
-class ToyConfig(TrainingConfig):
+class ToyConfig(EmbeddingConfig):
     """Its weight walks to `learning_rate` by steps that its seed decides."""
 
     METHOD = "toy"
@@ -117,8 +117,9 @@ class ToyTrainable:
         side = ImageSet(("a.jpg",), np.array([1]), np.array([1]), {"global": np.array([[network]])})
         return Extraction(split, side, side)
 
-    def measure(self, config, extraction, view):
-        weight = float(extraction.query.embeddings["global"][0, 0])
+    def measure(self, members, view):
+        config = members[0][0]
+        weight = sum(float(extraction.query.embeddings["global"][0, 0]) for _, extraction in members)
         bonus = 0.01 * len(config.resolve_embeddings(view.embeddings)) + (0.02 if view.flip else 0.0)
         value = min(1.0, 0.5 + weight + bonus)
         metrics = {"map": value, "rank1": value, "rank5": value, "rank10": value, "minp": value / 2}

@@ -49,6 +49,7 @@ RANK1 = Metric("rank1", "Rank-1")
 RANK5 = Metric("rank5", "Rank-5")
 RANK10 = Metric("rank10", "Rank-10")
 MINP = Metric("minp", "mINP")
+TOP1 = Metric("top1", "Top-1")
 RETRIEVAL_METRICS: tuple[Metric, ...] = (MAP, RANK1, RANK5, RANK10, MINP)
 
 
@@ -60,11 +61,39 @@ class Reranking(FrozenModel):
     original_distance_weight: float = 0.3
 
 
-class EvaluationView(FrozenModel):
-    """One way to measure trained weights by retrieval. A view never causes a training.
+class View(FrozenModel, abc.ABC):
+    """One way to measure trained weights. A view never causes a training.
 
     Attributes:
         split: `val` while searching, `test` for tables only.
+        flip: whether mirror images are extracted too.
+    """
+
+    KIND: ClassVar[str]
+
+    split: Split = "test"
+    flip: bool = False
+
+    @property
+    @abc.abstractmethod
+    def metrics(self) -> tuple[Metric, ...]:
+        """What measuring this view gives."""
+
+    @property
+    @abc.abstractmethod
+    def parts(self) -> tuple[str, ...]:
+        """Name the outputs of the network that it reads: embeddings, or heads that classify."""
+
+    @property
+    @abc.abstractmethod
+    def protocol(self) -> str:
+        """Say in words how it measures, its parts left out: what must agree down a column."""
+
+
+class EvaluationView(View):
+    """One way to measure trained weights by retrieval.
+
+    Attributes:
         embeddings: names, or names of groups, that the config offers; joined in the config's order,
             then normalised once as a whole.
         query: one image a query, or the mean of all images a query's person has under its camera.
@@ -73,11 +102,11 @@ class EvaluationView(FrozenModel):
         reranking: None is off.
     """
 
-    split: Split = "test"
+    KIND: ClassVar[str] = "retrieval"
+
     embeddings: tuple[str, ...] = ("all",)
     query: Literal["single", "multiple"] = "single"
     distance: Literal["cosine", "euclidean"] = "cosine"
-    flip: bool = False
     reranking: Reranking | None = None
 
     @field_validator("embeddings")
@@ -93,8 +122,13 @@ class EvaluationView(FrozenModel):
         return RETRIEVAL_METRICS
 
     @property
+    def parts(self) -> tuple[str, ...]:
+        """Name the embeddings, or groups of them."""
+        return self.embeddings
+
+    @property
     def protocol(self) -> str:
-        """Say in words how it measures, its embeddings left out: what must agree down a column."""
+        """Say in words how it measures, its embeddings left out."""
         reranking = self.reranking
         return ", ".join(
             [
@@ -108,6 +142,43 @@ class EvaluationView(FrozenModel):
                 f"{self.split} split",
             ]
         )
+
+
+class ClassificationView(View):
+    """One way to measure trained weights by the share of images that are given their class.
+
+    Attributes:
+        logits: names of the heads that are asked; the probabilities of several are averaged.
+    """
+
+    KIND: ClassVar[str] = "classification"
+
+    logits: tuple[str, ...] = ("master",)
+
+    @field_validator("logits")
+    @classmethod
+    def _name_at_least_one(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if not names or len(set(names)) != len(names):
+            raise ValueError(f"a view asks one or more different heads, got {list(names)}")
+        return names
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What measuring this view gives."""
+        return (TOP1,)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Name the heads."""
+        return self.logits
+
+    @property
+    def protocol(self) -> str:
+        """Say in words how it measures, its heads left out."""
+        return f"{'image and mirror image' if self.flip else 'single crop'}, {self.split} split"
+
+
+AnyView = EvaluationView | ClassificationView
 
 
 @dataclass(frozen=True)
@@ -236,8 +307,29 @@ class Extraction:
 
 
 @dataclass(frozen=True)
+class ClassificationExtraction:
+    """What a trained network says of the N images of one split.
+
+    Attributes:
+        names: relative paths, (N,).
+        labels: true classes, (N,) int64.
+        logits: by head, float32 (N, classes).
+        flipped_logits: the same for mirror images; empty where no view asked for them.
+    """
+
+    split: Split
+    names: tuple[str, ...]
+    labels: np.ndarray
+    logits: Mapping[str, np.ndarray]
+    flipped_logits: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+AnyExtraction = Extraction | ClassificationExtraction
+
+
+@dataclass(frozen=True)
 class ViewResult:
-    """A view measured: its metrics (fractions) and the columns of its per-query table, (Q,) each."""
+    """A view measured: its metrics (fractions) and the columns of its per-query (per-image) table."""
 
     metrics: Mapping[str, float]
     per_query: Mapping[str, np.ndarray]
@@ -262,12 +354,32 @@ class Trainable(Protocol):
         """Read the final checkpoint back into a network."""
         ...
 
-    def extract(self, config: Any, runtime: Runtime, network: Any, split: Split, *, flip: bool) -> Extraction:
-        """Embed every image of a split, in inference mode, without changing the network."""
+    def extract(
+        self, config: Any, runtime: Runtime, network: Any, split: Split, *, flip: bool
+    ) -> AnyExtraction:
+        """Embed (or classify) every image of a split, in inference mode, without changing the network."""
         ...
 
-    def measure(self, config: Any, extraction: Extraction, view: EvaluationView) -> ViewResult:
-        """Measure one view from an extraction of its split."""
+    def measure(self, members: Sequence[tuple[Any, Any]], view: Any) -> ViewResult:
+        """Measure one view from extractions of its split.
+
+        Args:
+            members: a training's config and its extraction; several where an ensemble is measured.
+            view: how to measure.
+
+        Raises:
+            ValueError: the members of an ensemble saw different images.
+        """
+        ...
+
+    def illustrate(
+        self, config: Any, runtime: Runtime, network: Any, extraction: Any
+    ) -> Mapping[str, bytes]:
+        """Draw what people look for beside the numbers, from the extraction of the `test` split.
+
+        Returns:
+            PNGs by name, such as `attention` or `retrieval`; small, and the same bytes for equal weights.
+        """
         ...
 
     def check(self, config: Any) -> None:
@@ -303,6 +415,18 @@ class TrainingConfig(FrozenModel, abc.ABC):
         """Length of the whole training."""
 
     @abc.abstractmethod
+    def check_view(self, view: View) -> None:
+        """Refuse a view that cannot be measured on this training, before it is trained.
+
+        Raises:
+            ValueError: what is wrong, and what to set.
+        """
+
+
+class EmbeddingConfig(TrainingConfig):
+    """The config of a method that embeds images, so that they can be retrieved."""
+
+    @abc.abstractmethod
     def embedding_widths(self) -> dict[str, int]:
         """Name the embeddings offered under this configuration, with their widths, in joining order."""
 
@@ -310,12 +434,13 @@ class TrainingConfig(FrozenModel, abc.ABC):
     def embedding_groups(self) -> dict[str, tuple[str, ...]]:
         """Name the groups a view may ask for; `all` is always one."""
 
-    def check_view(self, view: EvaluationView) -> None:
-        """Refuse a view that cannot be measured on this training, before it is trained.
-
-        Raises:
-            ValueError: what is wrong, and what to set.
-        """
+    def check_view(self, view: View) -> None:
+        """Refuse a view of another kind, or of an embedding that this configuration does not offer."""
+        if not isinstance(view, EvaluationView):
+            raise ValueError(
+                f"{self.METHOD} embeds images and is measured by retrieval, got a {view.KIND} view; "
+                "give an EvaluationView"
+            )
         self.resolve_embeddings(view.embeddings)
 
     def resolve_embeddings(self, names: Sequence[str]) -> tuple[str, ...]:

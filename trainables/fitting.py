@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -32,7 +32,6 @@ from trainables.contract import (
     Runtime,
     TrainingStopped,
 )
-from trainables.data.reid import ReidData, load_dataset
 from trainables.determinism import derive_seed, find_device, reproducible
 from trainables.optimisation import (
     Optimisation,
@@ -41,14 +40,13 @@ from trainables.optimisation import (
     learning_rate,
     make_optimizer,
 )
-from trainables.training_images import TrainingImages
 
 CHECKPOINT_FORMAT = 1
 GPU_STEPS_BETWEEN_CHECKS = 50  # looking at a loss makes the CPU wait for the GPU
 _AUTOCAST_DTYPE: dict[Precision, torch.dtype] = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
 
-class ReidConfig(Protocol):
+class FitConfig(Protocol):
     """What the loop reads of a method's config."""
 
     METHOD: ClassVar[str]
@@ -57,11 +55,6 @@ class ReidConfig(Protocol):
     @property
     def seed(self) -> int:
         """Of every stream of random numbers."""
-        ...
-
-    @property
-    def data(self) -> ReidData:
-        """Images and batches."""
         ...
 
     @property
@@ -74,14 +67,58 @@ class ReidConfig(Protocol):
         ...
 
 
-class ReidMethod(Protocol):
-    """A re-identification method as the loop sees it. Stateless."""
+class TrainingBatches(Protocol):
+    """The labelled images of a training, batch by batch, in an order that its seed alone decides."""
+
+    @property
+    def num_classes(self) -> int:
+        """Count the labels: identities or classes."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Identify the data set."""
+        ...
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Count the optimisation steps of an epoch."""
+        ...
+
+    @property
+    def images_per_step(self) -> int:
+        """Count the images of a step, over all ranks."""
+        ...
+
+    def batches(self, first_step: int) -> Generator[tuple[Tensor, Tensor]]:
+        """Yield images (R, B, C, H, W) uint8 and labels (R, B), on the device, without end.
+
+        Args:
+            first_step: steps that are done, over all epochs.
+        """
+        ...
+
+    def augment(self, images_RBCHW: Tensor) -> Sequence[Tensor]:
+        """Give each rank's images as the network sees them, (B, C, H, W) float 0..255."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give what `augment` depends on besides its argument."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from a state."""
+        ...
+
+
+class Method(Protocol):
+    """A method as the loop sees it. Stateless."""
 
     def weights_file(self, config: Any, data_root: str | None) -> Path | None:
         """Find the weights the network starts from; None for random ones."""
         ...
 
-    def build_network(self, config: Any, num_train_pids: int, weights_path: Path | None) -> nn.Module:
+    def build_network(self, config: Any, num_classes: int, weights_path: Path | None) -> nn.Module:
         """Build the network; random weights come from torch's global generator."""
         ...
 
@@ -91,23 +128,40 @@ class ReidMethod(Protocol):
         network: Any,
         images_per_rank: Sequence[Tensor],
         labels_per_rank: Sequence[Tensor],
+        epoch: int,
     ) -> Iterator[dict[str, Tensor]]:
         """Yield scalar terms, already divided by the number of ranks; their sum is differentiated.
 
         Whatever is yielded at once is differentiated at once, and its graph freed before the next. It runs
         under autocast in half precision; losses are for the method to make in float32, outside of it.
+
+        Args:
+            config: of the training.
+            network: from `build_network`, in training mode.
+            images_per_rank: (B, C, H, W) float 0..255 each.
+            labels_per_rank: (B,) int64 in [0, num_classes) each.
+            epoch: epochs completed, from 0 on; losses that follow a curriculum need it.
         """
         ...
 
 
 def fit(
-    method: ReidMethod,
-    config: ReidConfig,
+    method: Method,
+    config: FitConfig,
+    images: TrainingBatches,
     runtime: Runtime,
     checkpoints: CheckpointFolder,
     hooks: FitHooks,
 ) -> nn.Module:
     """Train from the last checkpoint, or from the start, to the last epoch; write the final checkpoint.
+
+    Args:
+        method: network and losses.
+        config: of the training.
+        images: made for this training, none drawn of them yet.
+        runtime: settings of this machine.
+        checkpoints: of this training.
+        hooks: how to talk to whoever runs it.
 
     Returns:
         The trained network, on the runtime's device.
@@ -121,7 +175,7 @@ def fit(
     check_precision(config.optimisation.precision, runtime.device)
     device = find_device(runtime.device)
     with reproducible(device, derive_seed(config.seed, "network")):
-        training = _Training(method, config, runtime, checkpoints, device)
+        training = _Training(method, config, images, runtime, checkpoints, device)
         training.run(hooks)
         return training.network
 
@@ -130,16 +184,17 @@ def read_final_checkpoint(checkpoints: CheckpointFolder) -> tuple[dict[str, Tens
     """Read the trained weights, on the CPU, and the number of classes they were trained for."""
     with checkpoints.open_to_read(FINAL_CHECKPOINT) as file:
         content = torch.load(file, map_location="cpu", weights_only=True)
-    return content["network"], content["num_train_pids"]
+    return content["network"], content["num_classes"]
 
 
 def backpropagate(
-    method: ReidMethod,
-    config: ReidConfig,
+    method: Method,
+    config: FitConfig,
     network: nn.Module,
     scaler: torch.amp.GradScaler,
     images_per_rank: Sequence[Tensor],
     labels_per_rank: Sequence[Tensor],
+    epoch: int,
 ) -> dict[str, Tensor]:
     """Add a batch's gradients to the network's; give its loss terms, summed over ranks and detached.
 
@@ -150,10 +205,11 @@ def backpropagate(
         scaler: of the loss; disabled unless in fp16.
         images_per_rank: (B, C, H, W) float 0..255 each.
         labels_per_rank: (B,) each.
+        epoch: epochs completed.
     """
     dtype = _AUTOCAST_DTYPE.get(config.optimisation.precision)
     device_type = labels_per_rank[0].device.type
-    ranks = method.loss_terms(config, network, images_per_rank, labels_per_rank)
+    ranks = method.loss_terms(config, network, images_per_rank, labels_per_rank, epoch)
     sums: dict[str, Tensor] = {}
     while True:
         # The forward pass runs inside `next`; the backward pass is not for autocast.
@@ -231,28 +287,23 @@ class _Training:
 
     def __init__(
         self,
-        method: ReidMethod,
-        config: ReidConfig,
+        method: Method,
+        config: FitConfig,
+        images: TrainingBatches,
         runtime: Runtime,
         checkpoints: CheckpointFolder,
         device: torch.device,
     ) -> None:
-        self._method, self._config, self._runtime = method, config, runtime
+        self._method, self._config, self._images, self._runtime = method, config, images, runtime
         self._checkpoints, self._device = checkpoints, device
-        data = config.data
-        dataset = load_dataset(
-            data.dataset, runtime.data_root, runtime.cache_dir, train_split=data.train_split
-        )
-        self._num_train_pids = len(dataset.train_label_of)
-        self._digest = _digest(config, dataset.fingerprint)
+        self._digest = _digest(config, images.fingerprint)
         state = self._read_checkpoint()
         # Weights that a checkpoint replaces need not be read.
         weights_path = None if state else method.weights_file(config, runtime.data_root)
-        self.network = method.build_network(config, self._num_train_pids, weights_path).to(device)
+        self.network = method.build_network(config, images.num_classes, weights_path).to(device)
         self._optimizer = make_optimizer(config.optimisation, self.network.parameters())
         uses_scaler = config.optimisation.precision == "fp16"
         self._scaler = torch.amp.GradScaler(device.type, enabled=uses_scaler)
-        self._images = TrainingImages(dataset, data, config.seed, runtime, device)
         self._meter = LossMeter(device)
         self._epoch = 0
         self._step = 0
@@ -268,7 +319,7 @@ class _Training:
         ) as batches:
             self._run_epochs(batches, hooks)
         with self._checkpoints.open_to_write(FINAL_CHECKPOINT) as file:
-            content = {"network": self.network.state_dict(), "num_train_pids": self._num_train_pids}
+            content = {"network": self.network.state_dict(), "num_classes": self._images.num_classes}
             torch.save(content, file)
 
     def _run_epochs(self, batches: Iterator[tuple[Tensor, Tensor]], hooks: FitHooks) -> None:
@@ -306,8 +357,18 @@ class _Training:
         images_per_rank = self._images.augment(images_RBCHW)
         self._optimizer.zero_grad(set_to_none=True)
         terms = backpropagate(
-            self._method, self._config, self.network, self._scaler, images_per_rank, labels_RB.unbind()
+            self._method,
+            self._config,
+            self.network,
+            self._scaler,
+            images_per_rank,
+            labels_RB.unbind(),
+            self._epoch,
         )
+        max_norm = self._config.optimisation.max_grad_norm
+        if max_norm is not None:
+            self._scaler.unscale_(self._optimizer)
+            nn.utils.clip_grad_norm_(self.network.parameters(), max_norm)
         self._scaler.step(self._optimizer)
         self._scaler.update()
         self._meter.add(terms)
@@ -319,8 +380,7 @@ class _Training:
         return learning_rate(self._config.optimisation, step, steps_per_epoch)
 
     def _report(self) -> EpochReport:
-        data = self._config.data
-        num_images = self._step * data.num_ranks * data.num_identities * data.num_instances
+        num_images = self._step * self._images.images_per_step
         rates = [self._learning_rate(step) for step in range(self._step)]
         metrics = self._meter.means() | {
             "learning_rate": sum(rates) / len(rates),
@@ -384,7 +444,7 @@ class _Training:
             torch.cuda.set_rng_state(state["cuda_generator"])
 
 
-def _digest(config: ReidConfig, data_fingerprint: str) -> str:
+def _digest(config: FitConfig, data_fingerprint: str) -> str:
     """Tell trainings apart whose checkpoints must not be mixed up."""
     content = [config.METHOD, config.VERSION, config.model_dump(mode="json"), data_fingerprint]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

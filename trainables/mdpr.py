@@ -20,7 +20,6 @@ Legend: B images, C channels, H W height and width of a map, A attention maps, D
 from __future__ import annotations
 
 import copy
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +29,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from trainables.contract import EvaluationView, FrozenModel, Trainable, TrainingConfig
+from trainables.contract import EmbeddingConfig, FrozenModel, Trainable, View
 from trainables.data.reid import Augmentation, DatasetName, ReidData
 from trainables.layers.attention import (
     AttentionGuidance,
@@ -38,13 +37,16 @@ from trainables.layers.attention import (
     AttentionPooling,
     foreground_attention,
 )
+from trainables.layers.backbone import (
+    STRIDE_BEFORE_LAST_STAGE,
+    Backbone,
+    backbone_weights_file,
+    build_backbone,
+)
 from trainables.layers.embed import Embed
 from trainables.layers.fuse import FuseBlock
-from trainables.layers.mobilenet import build_mobilenet_stages
 from trainables.layers.neck import BatchNormNeck, EmbeddingHead
 from trainables.layers.pixels import PixelStandardisation
-from trainables.layers.pretrained import IbnInit, find_mobilenet_weights, load_published, read_state_dict
-from trainables.layers.resnet import ResnetDepth, build_resnet_stages
 from trainables.layers.stages import Stages
 from trainables.losses.circle import circle_logits, cosines_to_prototypes, pairwise_circle_loss
 from trainables.losses.distillation import mutual_distillation_loss
@@ -52,89 +54,13 @@ from trainables.losses.diversity import attention_diversity_loss, foreground_mas
 from trainables.losses.label_smoothing import smoothed_cross_entropy
 from trainables.losses.triplet import batch_hard_triplet_loss
 from trainables.optimisation import Optimisation
-
-_logger = logging.getLogger(__name__)
+from trainables.pictures.panel import Panel
 
 HARD_GLOBAL, SOFT_STAGE5, SOFT_STAGE4, FUSED = "hard_global", "soft_stage5", "soft_stage4", "fused"
 PROTOTYPE_STD = 0.01
-STRIDE_BEFORE_LAST_STAGE = 16  # of every backbone offered, at the end of layer3
-
-Architecture = Literal[
-    "resnet18", "resnet34", "resnet50", "resnet101",
-    "resnet18_ibn_a", "resnet34_ibn_a", "resnet50_ibn_a", "resnet101_ibn_a",
-    "mobilenet_v2",
-]  # fmt: skip
-Weights = Literal["random", "imagenet", "luperson_moco", "imagenet_mobilenet"]
-
-# Under <data_root>/weights/, as their publishers name them: torchvision, IBN-Net, LUPerson.
-_WEIGHT_FILES: dict[tuple[str, str], str] = {
-    ("imagenet", "resnet18"): "resnet18-f37072fd.pth",
-    ("imagenet", "resnet34"): "resnet34-b627a593.pth",
-    ("imagenet", "resnet50"): "resnet50-0676ba61.pth",
-    ("imagenet", "resnet101"): "resnet101-63fe2227.pth",
-    ("imagenet", "resnet18_ibn_a"): "resnet18_ibn_a-2f571257.pth",
-    ("imagenet", "resnet34_ibn_a"): "resnet34_ibn_a-94bc1577.pth",
-    ("imagenet", "resnet50_ibn_a"): "resnet50_ibn_a-d9d0bb7b.pth",
-    ("imagenet", "resnet101_ibn_a"): "resnet101_ibn_a-59ea0ac6.pth",
-    ("luperson_moco", "resnet50"): "lup_moco_r50.pth",
-    ("luperson_moco", "resnet50_ibn_a"): "lup_moco_r50.pth",
-    ("luperson_moco", "resnet101"): "lup_moco_r101.pth",
-    ("luperson_moco", "resnet101_ibn_a"): "lup_moco_r101.pth",
-}
-
 
 # --------------------------------------------------------------------------------------------------------
 # Configuration
-
-
-class Backbone(FrozenModel):
-    """The convolutional network both branches start from; layer3 and layer4 are copied for each branch.
-
-    Attributes:
-        architecture: `_ibn_a` splits the first norm of each block of layer1 .. layer3.
-        weights: `random`; `imagenet` and `luperson_moco` are files under `<data_root>/weights/`;
-            `imagenet_mobilenet` comes with an installed package and belongs to `mobilenet_v2`.
-        ibn_init: whether split norms take half of a plain file's norm, or stay fresh as the code leaves them.
-        last_stride: stride of layer4.
-        num_frozen_stages: stages, counted from the stem, that keep their weights and running statistics;
-            only stages shared by the branches (0 to 3). The paper freezes none.
-    """
-
-    architecture: Architecture = "resnet101_ibn_a"
-    weights: Weights = "random"
-    ibn_init: IbnInit = "fresh"
-    last_stride: Literal[1, 2] = 1
-    num_frozen_stages: int = Field(default=0, ge=0, le=3)
-
-    @property
-    def is_ibn(self) -> bool:
-        """Whether it has split norms."""
-        return self.architecture.endswith("_ibn_a")
-
-    def find_faults(self) -> list[str]:
-        """Name what does not go together, and what to set instead."""
-        faults: list[str] = []
-        if self.weights == "imagenet_mobilenet" and self.architecture != "mobilenet_v2":
-            faults.append(
-                f"weights 'imagenet_mobilenet' fit architecture 'mobilenet_v2' only, got "
-                f"{self.architecture!r}; set network.backbone.weights to 'imagenet' or 'random'"
-            )
-        if (
-            self.weights in ("imagenet", "luperson_moco")
-            and (self.weights, self.architecture) not in _WEIGHT_FILES
-        ):
-            fitting = [arch for weights, arch in _WEIGHT_FILES if weights == self.weights]
-            faults.append(
-                f"no {self.weights!r} weights are published for {self.architecture!r}; set "
-                f"network.backbone.architecture to one of {', '.join(fitting)}, or other weights"
-            )
-        if self.ibn_init == "from_plain_bn" and (not self.is_ibn or self.weights != "luperson_moco"):
-            faults.append(
-                "ibn_init 'from_plain_bn' needs an IBN-a architecture and the weights of a plain one "
-                f"('luperson_moco'), got {self.architecture!r} with {self.weights!r}; "
-                "set network.backbone.ibn_init to 'fresh'"
-            )
-        return faults
 
 
 class HardBranch(FrozenModel):
@@ -275,7 +201,7 @@ class MdprLosses(FrozenModel):
     pair_scope: Literal["local", "gathered"] = "local"
 
 
-class MdprConfig(TrainingConfig):
+class MdprConfig(EmbeddingConfig):
     """Everything that changes the weights of one MDPR training."""
 
     METHOD: ClassVar[str] = "mdpr"
@@ -358,7 +284,7 @@ class MdprConfig(TrainingConfig):
         groups = {"all": names, "hard": hard, "soft": soft, "hard+soft": hard + soft if hard and soft else ()}
         return {group: members for group, members in groups.items() if members}
 
-    def check_view(self, view: EvaluationView) -> None:
+    def check_view(self, view: View) -> None:
         """Refuse absent embeddings, and a validation on people that the training sees."""
         super().check_view(view)
         self.data.require_split(view.split)
@@ -800,23 +726,7 @@ class Mdpr:
         Raises:
             ValueError: they are not where they are expected; says where that is.
         """
-        backbone = config.network.backbone
-        if backbone.weights == "random":
-            return None
-        if backbone.weights == "imagenet_mobilenet":
-            return find_mobilenet_weights()
-        file_name = _WEIGHT_FILES[backbone.weights, backbone.architecture]
-        if data_root is None:
-            raise ValueError(
-                f"weights {backbone.weights!r} are read from <data root>/weights/{file_name}, "
-                "and no data root is given; name one"
-            )
-        path = Path(data_root).expanduser() / "weights" / file_name
-        if not path.is_file():
-            raise ValueError(
-                f"weights {backbone.weights!r} are expected at {path}, which is no file; put it there"
-            )
-        return path
+        return backbone_weights_file(config.network.backbone, data_root)
 
     def build_network(
         self, config: MdprConfig, num_train_pids: int, weights_path: Path | None
@@ -829,12 +739,7 @@ class Mdpr:
             weights_path: what `weights_file` gave, or None to load nothing, as when a checkpoint follows or
                 when a network on the meta device is only counted.
         """
-        backbone = config.network.backbone
-        stages = _build_stages(backbone)
-        if weights_path is not None:
-            report = load_published(stages, read_state_dict(weights_path), ibn_init=backbone.ibn_init)
-            level = logging.WARNING if report.missing else logging.INFO
-            _logger.log(level, "%s: %s", weights_path, report.describe())
+        stages = build_backbone(config.network.backbone, weights_path)
         return MdprNetwork(config, stages, num_train_pids)
 
     def loss_terms(
@@ -843,6 +748,7 @@ class Mdpr:
         network: MdprNetwork,
         images_per_rank: Sequence[Tensor],
         labels_per_rank: Sequence[Tensor],
+        epoch: int,
     ) -> Iterator[dict[str, Tensor]]:
         """Yield weighted terms already divided by the number of ranks, to be summed and differentiated.
 
@@ -855,6 +761,7 @@ class Mdpr:
             network: from `build_network`, in training mode.
             images_per_rank: (B, 3, H, W) float 0..255 each; equal sizes.
             labels_per_rank: (B,) int64 in [0, num_train_pids) each.
+            epoch: not used; every epoch has the same losses.
         """
         num_ranks = len(images_per_rank)
         if config.losses.pair_scope == "gathered":
@@ -865,16 +772,30 @@ class Mdpr:
             terms = self._terms_in_float32(config, network, [network(images_BCHW)], labels_B)
             yield {name: term / num_ranks for name, term in terms.items()}
 
+    def panels(self, config: MdprConfig, network: MdprNetwork, images_BCHW: Tensor) -> list[Panel]:
+        """Show each attention map of stages 5 and 4, squared as the authors do, and their mean (Figs. 9, 10).
+
+        Args:
+            config: of the training.
+            network: in inference mode.
+            images_BCHW: RGB, float, 0..255.
+
+        Returns:
+            M + 1 panels a stage; none without a soft branch.
+        """
+        attended = network(images_BCHW).attended
+        if attended is None:
+            return []
+        panels: list[Panel] = []
+        for stage, attention_BAHW in attended.attention_BAHW.items():
+            maps = dict(enumerate(attention_BAHW.square().unbind(1), start=1))
+            panels += [Panel(f"{stage}\nmap {number}", heat_BHW=heat) for number, heat in maps.items()]
+            panels.append(Panel(f"{stage}\nmean", heat_BHW=attention_BAHW.mean(1).square()))
+        return panels
+
     @staticmethod
     def _terms_in_float32(
         config: MdprConfig, network: MdprNetwork, outputs: Sequence[MdprOutputs], labels_B: Tensor
     ) -> dict[str, Tensor]:
         with torch.autocast(labels_B.device.type, enabled=False):
             return make_loss_terms(config, _join_ranks(outputs), dict(network.prototypes.items()), labels_B)
-
-
-def _build_stages(backbone: Backbone) -> Stages:
-    if backbone.architecture == "mobilenet_v2":
-        return build_mobilenet_stages(last_stride=backbone.last_stride)
-    depth = cast("ResnetDepth", int(backbone.architecture.removeprefix("resnet").removesuffix("_ibn_a")))
-    return build_resnet_stages(depth, ibn=backbone.is_ibn, last_stride=backbone.last_stride)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +27,18 @@ from trainables.contract import (
     ViewResult,
 )
 from trainables.data.augment import TrainAugmenter
-from trainables.data.cache import verify_and_build
+from trainables.data.cache import open_cache, verify_and_build
 from trainables.data.reid import ReidDataset, TrainSplit, load_dataset
 from trainables.determinism import derive_seed, find_device, reproducible
-from trainables.fitting import ReidMethod, backpropagate, fit, read_final_checkpoint
+from trainables.fitting import Method, backpropagate, fit, read_final_checkpoint
 from trainables.optimisation import check_precision, make_optimizer
+from trainables.pictures.attention_overlays import draw_attention
+from trainables.pictures.panel import ShowsPanels
+from trainables.pictures.retrieval_strips import draw_retrieval_strips
+from trainables.retrieval.ensemble import join_extractions
 from trainables.retrieval.extraction import ImageSize, embed_side
 from trainables.retrieval.measurement import measure_view
+from trainables.training_images import TrainingImages
 
 CHECK_NUM_PIDS, CHECK_NUM_INSTANCES = 2, 2
 CHECK_MIN_HEIGHT_PX, CHECK_MIN_WIDTH_PX = 64, 32  # convolutions need some room
@@ -47,7 +52,7 @@ class ReidTrainable:
         method: its network and losses.
     """
 
-    def __init__(self, method: ReidMethod) -> None:
+    def __init__(self, method: Method) -> None:
         self._method = method
 
     def describe_data(self, config: Any, runtime: Runtime) -> DatasetFacts:
@@ -78,14 +83,17 @@ class ReidTrainable:
 
     def fit(self, config: Any, runtime: Runtime, checkpoints: CheckpointFolder, hooks: FitHooks) -> nn.Module:
         """Train; see `trainables.fitting.fit`."""
-        return fit(self._method, config, runtime, checkpoints, hooks)
+        check_precision(config.optimisation.precision, runtime.device)
+        device = find_device(runtime.device)
+        images = TrainingImages(_find_dataset(config, runtime), config.data, config.seed, runtime, device)
+        return fit(self._method, config, images, runtime, checkpoints, hooks)
 
     def load(self, config: Any, runtime: Runtime, checkpoints: CheckpointFolder) -> nn.Module:
         """Read the final checkpoint back into a network."""
         device = find_device(runtime.device)
-        weights, num_train_pids = read_final_checkpoint(checkpoints)
+        weights, num_classes = read_final_checkpoint(checkpoints)
         with reproducible(device, seed=0):  # the random weights drawn here are overwritten
-            network = self._method.build_network(config, num_train_pids, None)
+            network = self._method.build_network(config, num_classes, None)
         network.load_state_dict(weights)
         return network.to(device)
 
@@ -100,9 +108,34 @@ class ReidTrainable:
         )
         return Extraction(split, query, gallery)
 
-    def measure(self, config: Any, extraction: Extraction, view: EvaluationView) -> ViewResult:
-        """Measure one view; its embeddings are joined in the config's order."""
-        return measure_view(extraction, config.resolve_embeddings(view.embeddings), view)
+    def measure(self, members: Sequence[tuple[Any, Extraction]], view: EvaluationView) -> ViewResult:
+        """Measure one view; embeddings are joined in the order of members, then in that of their configs."""
+        if len(members) == 1:
+            ((config, extraction),) = members
+            return measure_view(extraction, config.resolve_embeddings(view.embeddings), view)
+        extraction, names = join_extractions(
+            [(extraction, config.resolve_embeddings(view.embeddings)) for config, extraction in members]
+        )
+        return measure_view(extraction, names, view)
+
+    def illustrate(
+        self, config: Any, runtime: Runtime, network: Any, extraction: Extraction
+    ) -> dict[str, bytes]:
+        """Draw `retrieval`, and `attention` where the method has something to show; PNGs by name."""
+        data = config.data
+        dataset = _find_dataset(config, runtime)
+        query_NHWC, gallery_NHWC = (
+            open_cache(dataset, side, data.height_px, data.width_px, runtime.cache_dir)
+            for side in dataset.query_and_gallery(extraction.split)
+        )
+        names = config.resolve_embeddings(("all",))
+        pictures = {"retrieval": draw_retrieval_strips(extraction, names, query_NHWC, gallery_NHWC)}
+        if isinstance(self._method, ShowsPanels):
+            device = find_device(runtime.device)
+            attention = draw_attention(self._method, config, network, query_NHWC, device)
+            if attention is not None:
+                pictures["attention"] = attention
+        return pictures
 
     def check(self, config: Any) -> None:
         """Make one step, augmentation included, on a few small random images, on the CPU in float32.
@@ -132,6 +165,7 @@ class ReidTrainable:
                 torch.amp.GradScaler("cpu", enabled=False),
                 images_per_rank,
                 [labels_B] * data.num_ranks,
+                epoch=0,
             )
             optimizer.step()
 

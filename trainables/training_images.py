@@ -29,6 +29,9 @@ class TrainingImages:
     copies the next batch while the current one is computed.
 
     Attributes:
+        num_classes: identities.
+        fingerprint: of the data set.
+        images_per_step: over all ranks.
         steps_per_epoch: images // images of a step, and at least one.
     """
 
@@ -39,8 +42,9 @@ class TrainingImages:
         self._images_NHWC = open_cache(dataset, "train", data.height_px, data.width_px, runtime.cache_dir)
         pids = [record.pid for record in dataset.splits["train"]]
         self._labels_N = np.array([dataset.train_label_of[pid] for pid in pids], dtype=np.int64)
-        images_per_step = data.num_ranks * data.num_identities * data.num_instances
-        self.steps_per_epoch = max(1, len(pids) // images_per_step)
+        self.num_classes, self.fingerprint = len(dataset.train_label_of), dataset.fingerprint
+        self.images_per_step = data.num_ranks * data.num_identities * data.num_instances
+        self.steps_per_epoch = max(1, len(pids) // self.images_per_step)
         self._sampler = PKSampler(
             pids,
             num_identities=data.num_identities,

@@ -252,3 +252,37 @@ def test_a_stopped_sweep_goes_on_where_it_was(sweep):
     record = sweep.store().training(training).record()
     assert record is not None
     assert [report.epoch for report in sweep.store().training(training).epochs()] == [1, 2, 3, 4, 5]
+
+
+def test_an_ensemble_is_measured_from_trainings_that_other_rows_have(sweep):
+    """An ensemble trains nothing that a row of its own has trained, and joins all its members."""
+    members = [{"learning_rate": 0.1}, {"learning_rate": 0.2}]
+    study = a_study(
+        [Row("both", ensemble=members), *(Row(str(number), m) for number, m in enumerate(members))]
+    )
+    result, events = sweep(study)
+    assert result.is_complete
+    assert sorted(set(events.epochs)) == sorted(events.epochs)  # no epoch was trained twice
+    both, first, second = result.plan.cells
+    assert (first.training_id, (second.training_id,)) == (both.training_id, both.partner_ids)
+    holder = sweep.store().training(both.training_id)
+    value = {cell.row: holder.measurement(cell.view_id).metrics["map"] for cell in (both, first)}
+    assert value["both"] > value["0"] + 0.05
+    assert both.partner_ids == holder.measurement(both.view_id).partner_ids
+
+
+def test_an_ensemble_waits_for_a_member_that_failed(sweep):
+    """Without one of its trainings an ensemble has no value, the rest of the table has, and the next run goes on."""
+    rows = [Row("both", ensemble=[{}, {"fails_at_epoch": 2}]), Row("alone")]
+    result, _ = sweep(a_study(rows))
+    assert not result.is_complete
+    assert ["to measure", "failed"] == [status.state for status in result.statuses]
+    assert sweep.store().training(result.plan.cells[1].training_id).measurement(view_id(TEST)) is not None
+    mended, _ = sweep(a_study([Row("both", ensemble=[{}, {"learning_rate": 0.3}]), Row("alone")]))
+    assert mended.is_complete
+
+
+def test_an_ensemble_of_one_training_twice_is_refused():
+    """Two equal members would count one training double."""
+    with pytest.raises(ValueError, match="two members of the ensemble are the same training"):
+        a_study([Row("both", ensemble=[{}, {"learning_rate": 0.1}])])

@@ -9,14 +9,22 @@ from typing import Any, ClassVar
 from orchestrator.plan import Plan, make_plan
 from orchestrator.records import DataRecord, FailureRecord, Measurement, Store, TrainingRecord
 from orchestrator.study import Ablation, Dataset, Row, Study
-from trainables.contract import MAP, RANK1, DatasetFacts, EvaluationView, Trainable, TrainingConfig
+from trainables.contract import (
+    MAP,
+    RANK1,
+    DatasetFacts,
+    EmbeddingConfig,
+    EvaluationView,
+    Trainable,
+    TrainingConfig,
+)
 
 WHEN = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 VIEW = EvaluationView()
 
 
-class TinyConfig(TrainingConfig):
+class TinyConfig(EmbeddingConfig):
     METHOD: ClassVar[str] = "tiny"
     VERSION: ClassVar[int] = 1
 

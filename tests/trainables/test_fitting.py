@@ -244,7 +244,7 @@ def test_ranks_add_up_to_one_gradient():
     for num_ranks in (1, 2):
         network.zero_grad()
         ranks = [images_BCHW] * num_ranks, [labels_B] * num_ranks
-        terms.append(backpropagate(TinyMethod(), config, network, scaler, *ranks))
+        terms.append(backpropagate(TinyMethod(), config, network, scaler, *ranks, epoch=0))
         gradients.append(network.project.weight.grad.clone())
     torch.testing.assert_close(gradients[0], gradients[1])
     torch.testing.assert_close(terms[0], terms[1])
@@ -265,7 +265,7 @@ def test_half_precision_is_of_the_forward_pass_alone(precision, dtype):
         scaler = torch.amp.GradScaler("cpu", init_scale=256.0, enabled=name == "fp16")
         optimizer = torch.optim.SGD(network.parameters(), lr=0.0)
         optimizer.zero_grad()
-        backpropagate(TinyMethod(), config, network, scaler, [images_BCHW], [labels_B])
+        backpropagate(TinyMethod(), config, network, scaler, [images_BCHW], [labels_B], epoch=0)
         if scaler.is_enabled():
             scaler.unscale_(optimizer)
         gradients[name] = network.project.weight.grad.clone()

@@ -83,7 +83,7 @@ def build(config, seed=0):
 def terms_of(config, network=None):
     """Make the loss terms of one batch in training mode."""
     network = build(config) if network is None else network
-    (terms,) = Mdpr().loss_terms(config, network.train(), [images()], [LABELS_B])
+    (terms,) = Mdpr().loss_terms(config, network.train(), [images()], [LABELS_B], epoch=0)
     return terms
 
 
@@ -341,7 +341,7 @@ def test_three_stripes_make_21_terms():
     """P = 3 adds an identity and a triplet term."""
     config = small_config(network={"hard": HardBranch(num_stripes=3)}, height_px=96)
     images_BCHW = functional.interpolate(images(), (96, 32))
-    (terms,) = Mdpr().loss_terms(config, build(config).train(), [images_BCHW], [LABELS_B])
+    (terms,) = Mdpr().loss_terms(config, build(config).train(), [images_BCHW], [LABELS_B], epoch=0)
     assert len(terms) == 21
 
 
@@ -591,8 +591,8 @@ def test_local_mining_yields_once_a_rank_and_gathered_once():
         small_config(data={"num_ranks": 2}, losses={"pair_scope": scope}) for scope in ("local", "gathered")
     )
     network = build(local).train()
-    local_terms = list(Mdpr().loss_terms(local, network, ranks, labels))
-    gathered_terms = list(Mdpr().loss_terms(gathered, network, ranks, labels))
+    local_terms = list(Mdpr().loss_terms(local, network, ranks, labels, epoch=0))
+    gathered_terms = list(Mdpr().loss_terms(gathered, network, ranks, labels, epoch=0))
     assert (len(local_terms), len(gathered_terms)) == (2, 1)
     summed = {name: local_terms[0][name] + local_terms[1][name] for name in local_terms[0]}
     for name, term in gathered_terms[0].items():
@@ -608,7 +608,8 @@ def test_a_rank_is_normalised_by_its_own_batch():
     config = small_config(data={"num_ranks": 2})
     network = build(config).train()
     both = [
-        list(Mdpr().loss_terms(config, network, [images(), images(seed=s)], [LABELS_B] * 2)) for s in (1, 2)
+        list(Mdpr().loss_terms(config, network, [images(), images(seed=s)], [LABELS_B] * 2, epoch=0))
+        for s in (1, 2)
     ]
     for name, term in both[0][0].items():
         assert torch.equal(term, both[1][0][name])
@@ -833,7 +834,7 @@ def test_a_few_steps_on_one_batch_lower_the_loss():
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     losses = []
     for _ in range(8):
-        (terms,) = Mdpr().loss_terms(config, network, [images()], [LABELS_B])
+        (terms,) = Mdpr().loss_terms(config, network, [images()], [LABELS_B], epoch=0)
         loss = sum(terms.values())
         optimizer.zero_grad()
         loss.backward()

@@ -99,3 +99,46 @@ def test_config_tells_all_its_faults_at_once():
     """Wrong betas and a rate that would rise are told in one error."""
     with pytest.raises(ValidationError, match=r"betas lie in .*; the rate falls from base_lr"):
         Optimisation(betas=(0.9, 1.0), base_lr=1e-3, final_lr=1e-2)
+
+
+def test_steps_down_by_epochs_completed():
+    """MGN's schedule: a tenth from epoch 40 on, a hundredth from 60 on; without decay epochs it is constant."""
+    mgn = Optimisation(
+        num_epochs=80, base_lr=1e-2, warmup_steps=0, schedule="steps", decay_epochs=(40, 60), optimizer="sgd"
+    )
+    rates = {epoch: learning_rate(mgn, epoch * 47, 47) for epoch in (0, 39, 40, 59, 60, 79)}
+    assert {0: 1e-2, 39: 1e-2, 40: 1e-3, 59: 1e-3, 60: 1e-4, 79: 1e-4} == pytest.approx(rates)
+    constant = Optimisation(num_epochs=5, base_lr=0.3, warmup_steps=0, schedule="steps")
+    assert {0.3} == {learning_rate(constant, step, 4) for step in range(20)}
+
+
+def test_sgd_moves_by_hand_computed_steps():
+    """Momentum 0.9, weight decay 0.5, rate 0.1, from weight 1 with gradient 1 twice."""
+    weight = nn.Parameter(torch.ones(1))
+    sgd = Optimisation(
+        optimizer="sgd", base_lr=0.1, weight_decay=0.5, schedule="steps", warmup_steps=0, num_epochs=1
+    )
+    optimizer = make_optimizer(sgd, [weight])
+    for _ in range(2):
+        weight.grad = torch.ones(1)
+        optimizer.step()
+    first = 1 - 0.1 * 1.5
+    velocity = 0.9 * 1.5 + (1 + 0.5 * first)
+    assert first - 0.1 * velocity == pytest.approx(weight.item())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"optimizer": "sgd", "eps": 1e-4},
+        {"momentum": 0.5},
+        {"decay_epochs": (3,)},
+        {"schedule": "steps", "final_lr": 1e-5},
+        {"schedule": "steps", "decay_factor": 0.5},
+        {"schedule": "steps", "decay_epochs": (60, 40)},
+    ],
+)
+def test_a_field_that_does_nothing_is_refused(changes):
+    """A setting without effect would make two trainings of one, and is likely a mistake."""
+    with pytest.raises(ValidationError, match=r"set optimisation\.|leave optimisation\."):
+        Optimisation(**changes)

@@ -156,12 +156,12 @@ def test_measuring_joins_the_embeddings_a_view_names(runtime):
     trainable = config.make_trainable()
     extraction = trainable.extract(config, runtime, tiny_network(), "test", flip=False)
     whole, part = (
-        trainable.measure(config, extraction, EvaluationView(embeddings=names)).metrics
+        trainable.measure([(config, extraction)], EvaluationView(embeddings=names)).metrics
         for names in (("all",), ("global",))
     )
     assert whole == part  # the second embedding is the first one negated: distances only double
     with pytest.raises(ValueError, match="offers no embedding 'fused'"):
-        trainable.measure(config, extraction, EvaluationView(embeddings=("fused",)))
+        trainable.measure([(config, extraction)], EvaluationView(embeddings=("fused",)))
 
 
 def test_trained_network_finds_the_people_it_never_saw(runtime, tmp_path):
@@ -171,7 +171,7 @@ def test_trained_network_finds_the_people_it_never_saw(runtime, tmp_path):
     trainable = config.make_trainable()
     trained = fit_through(config, runtime, LocalFolder(tmp_path / "fit"), Journal())
     extraction = trainable.extract(config, runtime, trained, "test", flip=False)
-    assert trainable.measure(config, extraction, EvaluationView()).metrics["map"] > 0.9
+    assert trainable.measure([(config, extraction)], EvaluationView()).metrics["map"] > 0.9
 
 
 def test_check_makes_a_step_without_data_or_weights():
@@ -193,7 +193,7 @@ def test_check_raises_what_a_training_would_raise():
     """A fault of a method's losses is found without a training."""
 
     class Faulty(TinyMethod):
-        def loss_terms(self, config, network, images_per_rank, labels_per_rank):
+        def loss_terms(self, config, network, images_per_rank, labels_per_rank, epoch):
             yield {"identity": network(images_per_rank[0]) @ torch.ones(3)}
 
     with pytest.raises(RuntimeError, match="size mismatch"):

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional
 
-from trainables.contract import FitHooks, Runtime, TrainingConfig, TrainingStopped
+from trainables.contract import EmbeddingConfig, FitHooks, Runtime, TrainingStopped
 from trainables.data.reid import Augmentation, RandomPatch, ReidData
 from trainables.losses.triplet import batch_hard_triplet_loss
 from trainables.optimisation import Optimisation
@@ -43,7 +43,7 @@ def tiny_runtime(folder, **changes):
     return Runtime(str(folder / "data"), str(folder / "cache"), **changes)
 
 
-class TinyConfig(TrainingConfig):
+class TinyConfig(EmbeddingConfig):
     METHOD = "tiny"
     VERSION = 1
 
@@ -102,13 +102,13 @@ class TinyMethod:
     def weights_file(self, config, data_root):
         return self.weights
 
-    def build_network(self, config, num_train_pids, weights_path):
-        network = TinyNetwork(num_train_pids)
+    def build_network(self, config, num_classes, weights_path):
+        network = TinyNetwork(num_classes)
         if weights_path is not None:
             network.load_state_dict(torch.load(weights_path, weights_only=True), strict=False)
         return network
 
-    def loss_terms(self, config, network, images_per_rank, labels_per_rank):
+    def loss_terms(self, config, network, images_per_rank, labels_per_rank, epoch):
         for images_BCHW, labels_B in zip(images_per_rank, labels_per_rank, strict=True):
             embedding_BD = network(images_BCHW).float()
             with torch.autocast(labels_B.device.type, enabled=False):
