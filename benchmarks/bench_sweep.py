@@ -52,7 +52,7 @@ def run_ours(num_trials: int, folder: Path) -> None:
     tracker = Tracker(f"sqlite:///{folder}/runs/mlflow.db", store)
 
     def listeners(plan: object, statuses: object) -> list[Tracker]:
-        tracker.begin("bench", plan)  # pyright: ignore
+        tracker.begin("bench", {})
         return [tracker]
 
     result = run_sweep(
@@ -63,7 +63,7 @@ def run_ours(num_trials: int, folder: Path) -> None:
         search_storage=f"sqlite:///{folder}/optuna.db",
         listeners=listeners,  # pyright: ignore
     )
-    tracker.finish({}, result.is_complete)
+    tracker.end(succeeded=result.is_complete)
     assert result.is_complete
 
 

@@ -7,6 +7,7 @@ Layout under the store's root, a local folder, an NFS path or an object store (a
     trainings/<training id>/epochs.parquet       one row an epoch
     trainings/<training id>/measurements/<view id>.json      metrics of one view
     trainings/<training id>/queries/<view id>.parquet        its per-query results
+    trainings/<training id>/pictures/<name>.png              what its network does, or warning.txt: why not
     trainings/<training id>/checkpoint/          `final.pt`, and `resume.pt` until the record is written
     trainings/<training id>/failure.json         the last failure, where there is no record
     searches/<search id>/<number>.json           one suggestion of a search and what became of it
@@ -366,6 +367,32 @@ class TrainingFolder:
             partner_ids=tuple(partner_ids),
         )
         self._folder.write_model(f"measurements/{view_id}.json", measurement)
+
+    def pictures(self) -> list[str]:
+        """Name what was drawn of the trained network, without the ending."""
+        names = (self._folder / "pictures").names()
+        return [name.removesuffix(".png") for name in names if name.endswith(".png")]
+
+    def picture(self, name: str) -> bytes:
+        """One of them, a PNG."""
+        return self._folder.read(f"pictures/{name}.png")
+
+    def write_picture(self, name: str, content: bytes) -> None:
+        """Keep a PNG."""
+        self._folder.write(f"pictures/{name}.png", content)
+
+    def picture_warning(self) -> str:
+        """Why pictures are missing; empty where nothing went wrong."""
+        if not self._folder.exists("pictures/warning.txt"):
+            return ""
+        return self._folder.read("pictures/warning.txt").decode()
+
+    def write_picture_warning(self, message: str) -> None:
+        """Keep why pictures are missing; empty to forget it."""
+        if message:
+            self._folder.write("pictures/warning.txt", message.encode())
+        else:
+            self._folder.remove("pictures/warning.txt")
 
 
 class Store:

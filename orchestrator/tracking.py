@@ -8,7 +8,8 @@ lost altogether, is written again from the store.
       <sweep>                         tag tablewright.sweep; artifacts `tables/…`
         <training's label>            tag tablewright.training_id; parameters: the config by dotted path;
                                       data set; git commit; metrics by epoch, `system/…` among them;
-                                      measurements such as `test.map`, `test.attended.flip.rank1`
+                                      measurements such as `test.map`, `test.attended.flip.rank1`;
+                                      artifacts `pictures/…`
 
 All calls of MLflow are made by one thread, which the driver never waits for before the end of the sweep.
 """
@@ -52,6 +53,7 @@ STORE = "tablewright.store"
 DRIVER = "tablewright.driver"
 STATE = "tablewright.state"
 FAILURE = "tablewright.failure"
+PICTURE_WARNING = "tablewright.picture_warning"
 RECORDED_AT = "tablewright.recorded_at"
 NUM_VIEWS = "tablewright.num_views"
 PARENT = "mlflow.parentRunId"
@@ -523,6 +525,7 @@ class _Projection:
         self._children: dict[str, _ChildRun] = {}
         self._parents: dict[str, Run] = {}
         self._parent_id = ""
+        self._takes_pictures = True
         for run in self._all_runs():
             self._keep(run)
 
@@ -763,7 +766,10 @@ class _Projection:
             "tablewright.device": record.device,
             **_source_tags(record.git_commit),
         }
+        if warning := folder.picture_warning():
+            tags[PICTURE_WARNING] = warning[:MAX_TAG_LENGTH]
         self._log(run.run_id, metrics=groups, tags=tags)
+        self._log_pictures(run, folder)
         run.metrics.update(metric.key for group in groups for metric in group)
         run.recorded_at, run.num_views = recorded_at, len(view_ids)
         if run.has_failure:
@@ -771,6 +777,19 @@ class _Projection:
             run.has_failure = False
         self._client.set_terminated(run.run_id, FINISHED, _ms(record.ended_at))
         run.status = FINISHED
+
+    def _log_pictures(self, run: _ChildRun, folder: TrainingFolder) -> None:
+        names = folder.pictures() if self._takes_pictures else []
+        if not names:
+            return
+        with tempfile.TemporaryDirectory(prefix="tablewright-mlflow-") as aside:
+            for name in names:
+                (Path(aside) / f"{name}.png").write_bytes(folder.picture(name))
+            try:
+                self._client.log_artifacts(run.run_id, aside, "pictures")
+            except Exception as error:  # its files may lie elsewhere than its numbers
+                self._takes_pictures = False  # one refusal is told; hundreds would only take time
+                self._warn(f"MLflow did not take pictures as artifacts: {_one_line(error)}")
 
     def _end(self, run: _ChildRun, outcome: Outcome, folder: TrainingFolder, ended_at_ms: int) -> None:
         tags = {STATE: outcome.state}

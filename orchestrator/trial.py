@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
+import logging
 import os
 import platform
 import subprocess
@@ -27,6 +28,7 @@ from orchestrator.records import (
     DataRecord,
     FailureRecord,
     Store,
+    TrainingFolder,
     TrainingRecord,
     now,
 )
@@ -47,6 +49,8 @@ from trainables.contract import (
 
 SPLITS: tuple[Split, ...] = ("val", "test")
 RECORDED_PACKAGES = ("torch", "numpy", "pillow", "ray", "optuna", "mlflow")
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ class Outcome:
     Attributes:
         state: `done` has a record, `failed` a failure record; `stopped` will go on in the next run;
             `pruned` was ended by a search, without a record.
-        message: of a failure, one line.
+        message: of a failure, one line; of a done training, what could not be drawn.
     """
 
     state: Literal["done", "failed", "stopped", "pruned"]
@@ -154,7 +158,7 @@ def run_trial(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> 
             folder.clear_failure()
         else:
             _train(work, store, runtime, hooks)
-        return Outcome("done")
+        return Outcome("done", folder.picture_warning())
     except TrainingStopped:
         return Outcome("stopped")
     except Pruned:
@@ -255,6 +259,23 @@ def _measure(work: Work, store: Store, runtime: Runtime, network: Any) -> None:
                 trainable.measure(members, view),
                 [partner.training_id for partner in partners],
             )
+        if split == "test" and not folder.pictures():
+            _illustrate(work, folder, runtime, network, extraction)
+
+
+def _illustrate(
+    work: Work, folder: TrainingFolder, runtime: Runtime, network: Any, extraction: AnyExtraction
+) -> None:
+    """Draw what the network does; a fault of drawing is kept in words and costs no training."""
+    warning = ""
+    try:
+        pictures = work.config.make_trainable().illustrate(work.config, runtime, network, extraction)
+        for name, content in pictures.items():
+            folder.write_picture(name, content)
+    except Exception as error:
+        warning = f"not every picture could be drawn: {type(error).__name__}: {error}"
+        logger.warning("%s: %s", work.label, warning)
+    folder.write_picture_warning(warning)
 
 
 def _extract(partner: Partner, store: Store, runtime: Runtime, view: AnyView) -> AnyExtraction:
