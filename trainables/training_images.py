@@ -18,7 +18,7 @@ from trainables.contract import Runtime
 from trainables.data.augment import TrainAugmenter
 from trainables.data.cache import open_cache
 from trainables.data.reid import ReidData, ReidDataset
-from trainables.data.sampler import PKSampler
+from trainables.data.sampler import PKSampler, ShuffledSampler
 from trainables.determinism import derive_seed
 
 
@@ -45,13 +45,7 @@ class TrainingImages:
         self.num_classes, self.fingerprint = len(dataset.train_label_of), dataset.fingerprint
         self.images_per_step = data.num_ranks * data.num_identities * data.num_instances
         self.steps_per_epoch = max(1, len(pids) // self.images_per_step)
-        self._sampler = PKSampler(
-            pids,
-            num_identities=data.num_identities,
-            num_instances=data.num_instances,
-            num_ranks=data.num_ranks,
-            seed=derive_seed(seed, "sampler"),
-        )
+        self._sampler = _make_sampler(data, pids, derive_seed(seed, "sampler"))
         self._augmenter = TrainAugmenter(data.augmentation)
         self._generator = torch.Generator().manual_seed(derive_seed(seed, "augmentation"))
         self._device = device
@@ -112,3 +106,18 @@ class TrainingImages:
         if self._device.type == "cuda":
             return images.pin_memory(), labels_RB.pin_memory()
         return images, labels_RB
+
+
+def _make_sampler(data: ReidData, pids: Sequence[int], seed: int) -> PKSampler | ShuffledSampler:
+    if data.sampling == "images":
+        images_per_rank = data.num_identities * data.num_instances
+        return ShuffledSampler(
+            len(pids), images_per_rank=images_per_rank, num_ranks=data.num_ranks, seed=seed
+        )
+    return PKSampler(
+        pids,
+        num_identities=data.num_identities,
+        num_instances=data.num_instances,
+        num_ranks=data.num_ranks,
+        seed=seed,
+    )

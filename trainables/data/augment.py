@@ -1,9 +1,10 @@
-"""Augmentation of whole batches: pad and crop, mirror, erase, patch.
+"""Augmentation of whole batches: crop, mirror, erase, patch.
 
 Source:
     MDPR's code (a fork of fast-reid 1.3) for the order, the ranges and the patch pool.
 Deviations:
     patches are kept as whole levels 0..255, which rounds the colour of erased parts in them by less than 0.5.
+    A crop that is resized takes part of its outermost pixels from just outside of it.
 
 Legend: B images, C channels, H W height and width, T tries.
 """
@@ -17,11 +18,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trainables.data.reid import Augmentation, RandomErasing, RandomPatch
+from trainables.data.reid import Augmentation, EnlargeCrop, RandomErasing, RandomPatch, ScaleCrop
 
 # ImageNet's channel means, in levels 0..255; the colour of erased rectangles.
 MEAN_LEVELS = (0.485 * 255, 0.456 * 255, 0.406 * 255)
-ERASING_TRIES, PATCH_TRIES = 10, 100
+ERASING_TRIES, PATCH_TRIES, CROP_TRIES = 10, 100, 10
 
 
 class TrainAugmenter:
@@ -44,6 +45,12 @@ class TrainAugmenter:
             float32 in 0..255, the same shape and device.
         """
         augmentation = self._augmentation
+        if augmentation.scale_crop is not None:
+            boxes_B4 = _draw_scale_crops(images_BCHW, augmentation.scale_crop, generator)
+            images_BCHW = _crop_and_resize(images_BCHW, boxes_B4)
+        if augmentation.enlarge_crop is not None:
+            boxes_B4 = _draw_enlarged_crops(images_BCHW, augmentation.enlarge_crop, generator)
+            images_BCHW = _crop_and_resize(images_BCHW, boxes_B4)
         moved_BCHW = _crop_and_mirror(
             images_BCHW, augmentation.pad_crop_px or 0, augmentation.flip_probability or 0.0, generator
         )
@@ -100,6 +107,53 @@ def _crop_and_mirror(
         cropped_CHW = padded_CHW[:, top : top + height, left : left + width]
         moved_CHW.copy_(cropped_CHW.flip(2) if mirrored else cropped_CHW)
     return moved_BCHW
+
+
+def _draw_scale_crops(images_BCHW: Tensor, crop: ScaleCrop, generator: torch.Generator) -> Tensor:
+    """Draw boxes, (B, 4): top, left, height, width; the whole image where no try fits into it."""
+    batch, _, height, width = images_BCHW.shape
+    shape = (batch, CROP_TRIES)
+    area_BT = _uniform(shape, crop.min_area, crop.max_area, generator) * height * width
+    log_aspects = math.log(crop.min_aspect), math.log(crop.max_aspect)
+    aspect_BT = _uniform(shape, *log_aspects, generator).exp()
+    heights_BT, widths_BT = (area_BT * aspect_BT).sqrt().round(), (area_BT / aspect_BT).sqrt().round()
+    fits_BT = (heights_BT <= height) & (widths_BT <= width) & (heights_BT > 0) & (widths_BT > 0)
+    first_B1, does_fit_B1 = fits_BT.int().argmax(1, keepdim=True), fits_BT.any(1, keepdim=True)
+    box_height_B1 = torch.where(does_fit_B1, heights_BT.gather(1, first_B1), height)
+    box_width_B1 = torch.where(does_fit_B1, widths_BT.gather(1, first_B1), width)
+    top_B1 = (torch.rand(batch, 1, generator=generator) * (height - box_height_B1 + 1)).floor()
+    left_B1 = (torch.rand(batch, 1, generator=generator) * (width - box_width_B1 + 1)).floor()
+    return torch.cat([top_B1, left_B1, box_height_B1, box_width_B1], dim=1)
+
+
+def _draw_enlarged_crops(images_BCHW: Tensor, crop: EnlargeCrop, generator: torch.Generator) -> Tensor:
+    """Draw boxes, (B, 4): top, left, height, width of the part that fills the enlarged image's window."""
+    batch, _, height, width = images_BCHW.shape
+    large_height, large_width = round(height * crop.factor), round(width * crop.factor)
+    is_enlarged_B = torch.rand(batch, generator=generator) < crop.probability
+    # Places are whole pixels of the enlarged image, as if it had been made.
+    top_B = torch.randint(large_height - height + 1, (batch,), generator=generator) * height / large_height
+    left_B = torch.randint(large_width - width + 1, (batch,), generator=generator) * width / large_width
+    part_height, part_width = height * height / large_height, width * width / large_width
+    box_B4 = torch.stack(
+        [top_B, left_B, *torch.tensor([[part_height], [part_width]]).expand(2, batch)], dim=1
+    )
+    whole_4 = torch.tensor([0.0, 0.0, height, width])
+    return torch.where(is_enlarged_B[:, None], box_B4, whole_4)
+
+
+def _crop_and_resize(images_BCHW: Tensor, boxes_B4: Tensor) -> Tensor:
+    """Give float32 crops resized bilinearly to the images' own size; boxes are top, left, height, width in px."""
+    _, _, height, width = images_BCHW.shape
+    top_B, left_B, box_height_B, box_width_B = boxes_B4.to(images_BCHW.device).unbind(dim=1)
+    theta_B23 = torch.zeros(len(images_BCHW), 2, 3, device=images_BCHW.device)
+    theta_B23[:, 0, 0], theta_B23[:, 1, 1] = box_width_B / width, box_height_B / height
+    theta_B23[:, 0, 2] = (2 * left_B + box_width_B) / width - 1
+    theta_B23[:, 1, 2] = (2 * top_B + box_height_B) / height - 1
+    grid_BHW2 = torch.nn.functional.affine_grid(theta_B23, list(images_BCHW.shape), align_corners=False)
+    return torch.nn.functional.grid_sample(
+        images_BCHW.float(), grid_BHW2, mode="bilinear", padding_mode="border", align_corners=False
+    )
 
 
 def _erase(images_BCHW: Tensor, erasing: RandomErasing, generator: torch.Generator) -> None:

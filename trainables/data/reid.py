@@ -90,20 +90,68 @@ class RandomPatch(FrozenModel):
         return self
 
 
+class ScaleCrop(FrozenModel):
+    """A random rectangle of the image, resized back to the image's size.
+
+    Attributes:
+        min_area: smallest part of the image.
+        max_area: largest part of the image.
+        min_aspect: smallest height by width, in pixels.
+        max_aspect: largest height by width; drawn uniformly in the logarithm.
+    """
+
+    min_area: float = Field(default=0.64, gt=0, le=1)
+    max_area: float = Field(default=1.0, gt=0, le=1)
+    min_aspect: float = Field(default=2.0, gt=0)
+    max_aspect: float = Field(default=3.0, gt=0)
+
+    @model_validator(mode="after")
+    def _order_ranges(self) -> ScaleCrop:
+        _require_order(self.min_area, self.max_area, self.min_aspect, self.max_aspect)
+        return self
+
+
+class EnlargeCrop(FrozenModel):
+    """The image enlarged and cropped back at a random place (torchreid's random crop).
+
+    Attributes:
+        probability: that an image is enlarged; otherwise it stays as it is.
+        factor: of height and width.
+    """
+
+    probability: float = Field(default=0.5, gt=0, le=1)
+    factor: float = Field(default=1.125, gt=1)
+
+
 class Augmentation(FrozenModel):
     """What is done to an image in training, in the order of the fields; None switches one off.
 
     Attributes:
         pad_crop_px: black border added on all sides before cropping back at a random place.
+        scale_crop: a random rectangle in place of the image.
+        enlarge_crop: a part of the enlarged image; of these three, one at most.
         flip_probability: of mirroring left and right.
         erasing: random erasing.
         patch: random patch, after erasing, so that patches can hold erased area.
     """
 
     pad_crop_px: int | None = Field(default=10, ge=1)
+    scale_crop: ScaleCrop | None = None
+    enlarge_crop: EnlargeCrop | None = None
     flip_probability: float | None = Field(default=0.5, gt=0, le=1)
     erasing: RandomErasing | None = RandomErasing()
     patch: RandomPatch | None = RandomPatch()
+
+    @model_validator(mode="after")
+    def _crop_in_one_way(self) -> Augmentation:
+        crops = [
+            name for name in ("pad_crop_px", "scale_crop", "enlarge_crop") if getattr(self, name) is not None
+        ]
+        if len(crops) > 1:
+            raise ValueError(
+                f"an image is cropped in one way, got {' and '.join(crops)}; set the others to null"
+            )
+        return self
 
 
 class ReidData(FrozenModel):
@@ -117,6 +165,8 @@ class ReidData(FrozenModel):
             in any case, therefore `train` is the only spelling there.
         height_px: images are resized to it by bicubic interpolation, whatever their aspect ratio.
         width_px: likewise.
+        sampling: `identities` draws so many people and so many images of each; `images` shuffles all images, for
+            methods that compare no pairs. Its batches have as many images.
         num_identities: different people in a batch of one rank.
         num_instances: images of each.
         num_ranks: batches of one rank that make one optimisation step, one a device in the paper. Its 256 images
@@ -128,6 +178,7 @@ class ReidData(FrozenModel):
     train_split: TrainSplit = "train"
     height_px: int = Field(default=384, ge=16)
     width_px: int = Field(default=192, ge=16)
+    sampling: Literal["identities", "images"] = "identities"
     num_identities: int = Field(default=4, ge=2)
     num_instances: int = Field(default=16, ge=2)
     num_ranks: int = Field(default=1, ge=1)

@@ -1,4 +1,4 @@
-"""PK batches: so many identities, so many images of each."""
+"""Which images make a batch: so many identities with so many images of each, or all images shuffled."""
 
 from __future__ import annotations
 
@@ -74,3 +74,39 @@ class PKSampler:
         shuffled = rng.permutation(indices)
         num_groups = len(shuffled) // self._num_instances
         return shuffled[: num_groups * self._num_instances].reshape(num_groups, self._num_instances)
+
+
+class ShuffledSampler:
+    """Draws every image once an epoch, in an order that (seed, epoch) alone decides.
+
+    What does not fill a last step is left out; another epoch leaves out others.
+    """
+
+    def __init__(self, num_images: int, *, images_per_rank: int, num_ranks: int, seed: int) -> None:
+        """Count the training images.
+
+        Raises:
+            ValueError: they do not fill one step.
+        """
+        if num_images < images_per_rank * num_ranks:
+            raise ValueError(
+                f"the training split has {num_images} images and a step {images_per_rank * num_ranks}; set "
+                "data.num_identities, data.num_instances or data.num_ranks lower"
+            )
+        self._num_images, self._images_per_rank = num_images, images_per_rank
+        self._num_ranks, self._seed = num_ranks, seed
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch, from 0 on, that `batches` gives."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        """Steps of an epoch."""
+        return self._num_images // (self._images_per_rank * self._num_ranks)
+
+    def batches(self) -> np.ndarray:
+        """Give the image indices of every step of the chosen epoch, (steps, ranks, images of a rank)."""
+        order = np.random.default_rng([self._seed, self._epoch]).permutation(self._num_images)
+        shape = (len(self), self._num_ranks, self._images_per_rank)
+        return order[: np.prod(shape)].reshape(shape)

@@ -1,8 +1,9 @@
 import pytest
 import torch
+from pydantic import ValidationError
 
 from trainables.data.augment import MEAN_LEVELS, TrainAugmenter
-from trainables.data.reid import Augmentation, RandomErasing, RandomPatch
+from trainables.data.reid import Augmentation, EnlargeCrop, RandomErasing, RandomPatch, ScaleCrop
 
 OFF = Augmentation(pad_crop_px=None, flip_probability=None, erasing=None, patch=None)
 H, W = 32, 16
@@ -167,3 +168,47 @@ def test_a_restored_pool_continues_to_the_last_bit():
     without_pool = torch.Generator()
     without_pool.set_state(position)
     assert not torch.equal(expected, TrainAugmenter(Augmentation())(noise(150, seed=1), without_pool))
+
+
+def ramp():
+    """An image whose red says the row and whose green says the column."""
+    rows, columns = torch.meshgrid(torch.arange(H), torch.arange(W), indexing="ij")
+    return torch.stack([rows, columns, torch.zeros_like(rows)])[None].repeat(64, 1, 1, 1).to(torch.uint8)
+
+
+def extent(image_HW, size):
+    """Pixels of the original that a crop of a ramp covers along an axis, from its inner slope."""
+    return float((image_HW[-2] - image_HW[1]) / (size - 3) * size)
+
+
+def test_scale_crops_have_the_area_and_aspect_asked_for():
+    """Every crop covers 0.64 .. 1 of the area with height by width in 2 .. 3 (to a pixel), inside the image."""
+    augment = TrainAugmenter(change(scale_crop=ScaleCrop()))
+    crops_BCHW = augment(ramp(), generator())
+    heights = [extent(crop[0, :, 0], H) for crop in crops_BCHW]
+    widths = [extent(crop[1, 0], W) for crop in crops_BCHW]
+    areas = [height * width / (H * W) for height, width in zip(heights, widths, strict=True)]
+    aspects = [height / width for height, width in zip(heights, widths, strict=True)]
+    assert 0.58 < min(areas) < 0.7
+    assert 0.9 < max(areas) <= 1.01
+    assert 1.8 < min(aspects) < 2.1
+    assert 2.2 < max(aspects) < 3.2
+    assert len({round(float(crop[0, H // 2, 0])) for crop in crops_BCHW}) > 3  # at different places
+
+
+def test_enlarged_crops_are_parts_of_one_size_or_the_whole_image():
+    """Half of the images stay as they are; the others show 8/9 of each side, at different places."""
+    crops_BCHW = TrainAugmenter(change(enlarge_crop=EnlargeCrop()))(ramp(), generator())
+    heights = [extent(crop[0, :, 0], H) for crop in crops_BCHW]
+    whole = [height for height in heights if abs(height - H) < 0.01]
+    parts = [height for height in heights if abs(height - H) >= 0.01]
+    assert 20 < len(whole) < 44
+    assert parts == pytest.approx([H / 1.125] * len(parts), abs=0.3)
+    whole_CHW = crops_BCHW[heights.index(whole[0])]
+    torch.testing.assert_close(ramp()[0].float(), whole_CHW, atol=1e-3, rtol=0)
+
+
+def test_two_ways_to_crop_are_refused():
+    """Only one of the three crops can be on."""
+    with pytest.raises(ValidationError, match="one way, got pad_crop_px and scale_crop"):
+        Augmentation(scale_crop=ScaleCrop())

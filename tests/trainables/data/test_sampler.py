@@ -3,7 +3,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from trainables.data.sampler import PKSampler
+from trainables.data.sampler import PKSampler, ShuffledSampler
 
 NUM_IMAGES_OF = {1: 3, 4: 4, 5: 9, 7: 8, 9: 5, 12: 16, 20: 4}
 PIDS = np.repeat(list(NUM_IMAGES_OF), list(NUM_IMAGES_OF.values()))
@@ -100,3 +100,21 @@ def test_too_few_people_or_images_are_told():
         sampler(num_identities=8)
     with pytest.raises(ValueError, match="does not fill one step"):
         sampler(num_identities=7, num_ranks=2).batches()
+
+
+def test_shuffled_batches_hold_every_image_once_an_epoch():
+    """No image comes twice; what is left out is less than a step; epochs differ; equal seeds are equal."""
+    sampler = ShuffledSampler(50, images_per_rank=4, num_ranks=3, seed=1)
+    first = sampler.batches()
+    assert (len(sampler), 3, 4) == first.shape == (4, 3, 4)
+    assert 48 == len(set(first.ravel().tolist()))
+    sampler.set_epoch(1)
+    assert not np.array_equal(first, sampler.batches())
+    sampler.set_epoch(0)
+    assert np.array_equal(first, sampler.batches())
+
+
+def test_too_few_images_to_shuffle_are_refused():
+    """A step must be full."""
+    with pytest.raises(ValueError, match="has 11 images and a step 12"):
+        ShuffledSampler(11, images_per_rank=4, num_ranks=3, seed=1)
