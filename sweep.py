@@ -234,6 +234,8 @@ def print_tables(plan: Plan, store: Store) -> dict[str, str]:
         console.print(to_terminal(written.table), soft_wrap=False)
         for url in (*written.urls.values(), written.index_url):
             files[f"{written.table.study}/{Path(url).name}"] = url
+        for path, url in written.figure_urls.items():
+            files[f"{written.table.study}/{path}"] = url
     return files
 
 

@@ -182,7 +182,7 @@ class SearchSource:
         return not self._open and self._is_spent()
 
     def _is_spent(self) -> bool:
-        trained = {trial.training_id for trial in self._trials.values()}
+        trained = {trial.training_id for trial in self._trials.values()} - {""}  # "" was refused
         is_exhausted = len(self._trials) >= DUPLICATES_ALLOWED * self.search.num_trials
         return len(trained) >= self.search.num_trials or is_exhausted
 

@@ -1,35 +1,50 @@
-"""A table as one self-contained page, and all tables of a study on one page.
+"""A table as one page, and all tables of a study on one page, with their figures.
 
-Nothing is loaded from elsewhere. Pointing at a cell shows its numbers in full and its trainings; the list
-at the end of the page gives their whole ids, linked to their records in the store.
+Nothing is loaded from elsewhere but the figures, which lie beside the page. Pointing at a cell shows its
+numbers in full and its trainings; the list at the end of the page gives their whole ids, linked to their
+records in the store.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, cast
 
 import jinja2
 
 from reports.cell import TableCell, marks_text, mean_text, published_text
+from reports.figures import TableFigures, figure_path
 from reports.number import difference_text, value_text
 from reports.source_note import SHORT_ID_DIGITS
 from reports.table import Table
 from trainables.contract import Metric
 
 DETAIL_DIGITS = 2  # more than the table prints
+NO_FIGURES = TableFigures()
+NO_TABLES: Mapping[str, TableFigures] = MappingProxyType({})
 
 
-def to_html(table: Table) -> str:
-    """Render the page of one table."""
-    return _template("page.html.jinja").render(title=f"{table.study}/{table.name}", tables=[table], links=[])
-
-
-def index_to_html(title: str, tables: Sequence[Table]) -> str:
-    """Render the page of all tables of a study, with links to their files in other formats."""
+def to_html(table: Table, beside: TableFigures = NO_FIGURES) -> str:
+    """Render the page of one table, and its figures as they lie beside it."""
+    title = f"{table.study}/{table.name}"
     return _template("page.html.jinja").render(
-        title=title, tables=tables, links=["tex", "md", "html", "parquet"]
+        title=title, tables=[table], beside={table.name: beside}, links=[]
+    )
+
+
+def index_to_html(title: str, tables: Sequence[Table], beside: Mapping[str, TableFigures] = NO_TABLES) -> str:
+    """Render the page of all tables of a study, with links to their files in other formats.
+
+    Args:
+        title: of the page.
+        tables: in printing order.
+        beside: figures by name of the table.
+    """
+    shown = {table.name: beside.get(table.name, NO_FIGURES) for table in tables}
+    return _template("page.html.jinja").render(
+        title=title, tables=tables, beside=shown, links=["tex", "md", "html", "parquet"]
     )
 
 
@@ -44,7 +59,11 @@ def _template(name: str) -> jinja2.Template:
         keep_trailing_newline=True,
     )
     cast(dict[str, Any], environment.globals).update(
-        mean_text=mean_text, marks_text=marks_text, published_text=published_text, detail_text=detail_text
+        mean_text=mean_text,
+        marks_text=marks_text,
+        published_text=published_text,
+        detail_text=detail_text,
+        figure_path=figure_path,
     )
     return environment.get_template(name)
 

@@ -153,7 +153,7 @@ def build_table(plan: Plan, study: str, name: str, frame: pd.DataFrame) -> Table
     facts = _facts_by_dataset(plan, study, ablation)
     mine = cast(pd.DataFrame, frame[(frame["study"] == study) & (frame["table"] == name)])
     seeds = _seeds_by_cell(mine)
-    reference = _reference_row(ablation)
+    reference = reference_row(ablation)
 
     columns = tuple(
         Column(dataset.label, metric, _has_published(ablation, dataset, metric, facts))
@@ -233,7 +233,7 @@ def _rank(columns: Sequence[Column], rows: Sequence[TableRow]) -> list[TableRow]
     ]
 
 
-def _reference_row(ablation: Ablation) -> Row | None:
+def reference_row(ablation: Ablation) -> Row | None:
     """Find the row that is the ablation's base itself: what the other rows are differences from."""
     for row in ablation.printed_rows:
         if (row.view or ablation.view) == ablation.view and all(

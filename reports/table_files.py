@@ -1,15 +1,18 @@
 """The finished tables as files in the store, `tables/<study>/<table>.{tex,md,html,parquet}`.
 
+Their figures lie in `tables/<study>/figures/<table>/`.
+
 Equal records give equal bytes: no file holds a time, a host or the store's own place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.plan import Plan
-from orchestrator.records import Store
+from orchestrator.records import Folder, Store
+from reports.figures import Figure, figure_path, read_traces, table_figures
 from reports.frame import read_cells
 from reports.html import index_to_html, to_html
 from reports.latex import to_latex
@@ -26,11 +29,13 @@ class WrittenTable:
         table: what was written.
         urls: file name ending (`tex`, `md`, `html`, `parquet`) -> path or URL.
         index_url: of the page with all tables of its study.
+        figure_urls: path below the folder of its study's tables -> path or URL.
     """
 
     table: Table
     urls: Mapping[str, str]
     index_url: str
+    figure_urls: Mapping[str, str]
 
 
 def write_tables(plan: Plan, store: Store) -> list[WrittenTable]:
@@ -45,22 +50,36 @@ def write_tables(plan: Plan, store: Store) -> list[WrittenTable]:
     """
     frame = read_cells(plan, store)
     tables = [build_table(plan, study, name, frame) for study, name in plan.tables]
+    traces = read_traces(plan, store)
     written: list[WrittenTable] = []
     for study in plan.studies:
         mine = [table for table in tables if table.study == study.name]
         folder = store.root / f"tables/{study.name}"
         title = f"{study.name}: {study.title}"
+        beside = {table.name: table_figures(plan, store, study.name, table.name, traces) for table in mine}
         for table in mine:
             contents = {
                 "tex": to_latex(table).encode(),
                 "md": to_markdown(table).encode(),
-                "html": to_html(table).encode(),
+                "html": to_html(table, beside[table.name]).encode(),
                 "parquet": to_parquet(table, frame),
             }
             for ending, content in contents.items():
                 folder.write(f"{table.name}.{ending}", content)
             urls = {ending: f"{folder.url}/{table.name}.{ending}" for ending in contents}
-            written.append(WrittenTable(table, urls, f"{folder.url}/index.html"))
-        folder.write("index.html", index_to_html(title, mine).encode())
+            figure_urls = _write_figures(folder, table.name, beside[table.name].figures)
+            written.append(WrittenTable(table, urls, f"{folder.url}/index.html", figure_urls))
+        folder.write("index.html", index_to_html(title, mine, beside).encode())
         folder.write("index.md", index_to_markdown(title, mine).encode())
     return written
+
+
+def _write_figures(folder: Folder, table: str, figures: Sequence[Figure]) -> dict[str, str]:
+    """Write the figures of one table, and remove those of an earlier one that it has no more."""
+    contents = {figure_path(table, figure.name): figure.png for figure in figures}
+    for path, content in contents.items():
+        folder.write(path, content)
+    for name in (folder / f"figures/{table}").names():
+        if (path := f"figures/{table}/{name}") not in contents:
+            folder.remove(path)
+    return {path: f"{folder.url}/{path}" for path in contents}

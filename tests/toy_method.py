@@ -44,6 +44,7 @@ class ToyConfig(EmbeddingConfig):
     epochs: int = 3
     epoch_s: float = 0.0
     fails_at_epoch: int | None = None
+    fails_to_draw: bool = False
     kills_worker_once_at: str | None = None
     """A path: the worker kills itself at epoch 2 unless this file exists, which it makes first."""
 
@@ -124,6 +125,12 @@ class ToyTrainable:
         value = min(1.0, 0.5 + weight + bonus)
         metrics = {"map": value, "rank1": value, "rank5": value, "rank10": value, "minp": value / 2}
         return ViewResult(metrics, {"average_precision": np.array([value])})
+
+    def illustrate(self, config, runtime, network, extraction):
+        if config.fails_to_draw:
+            raise RuntimeError("no ink")
+        value = float(extraction.query.embeddings["global"][0, 0])
+        return {"weight": f"PNG of {value}".encode()}
 
     def check(self, config):
         if config.learning_rate < 0:

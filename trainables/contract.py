@@ -372,9 +372,7 @@ class Trainable(Protocol):
         """
         ...
 
-    def illustrate(
-        self, config: Any, runtime: Runtime, network: Any, extraction: Any
-    ) -> Mapping[str, bytes]:
+    def illustrate(self, config: Any, runtime: Runtime, network: Any, extraction: Any) -> Mapping[str, bytes]:
         """Draw what people look for beside the numbers, from the extraction of the `test` split.
 
         Returns:

@@ -33,6 +33,7 @@ from trainables.determinism import derive_seed, find_device, reproducible
 from trainables.fitting import Method, backpropagate, fit, read_final_checkpoint
 from trainables.optimisation import check_precision, make_optimizer
 from trainables.pictures.attention_overlays import draw_attention
+from trainables.pictures.choice import NUM_ATTENTION_IMAGES, spread_over
 from trainables.pictures.panel import ShowsPanels
 from trainables.pictures.retrieval_strips import draw_retrieval_strips
 from trainables.retrieval.ensemble import join_extractions
@@ -132,7 +133,8 @@ class ReidTrainable:
         pictures = {"retrieval": draw_retrieval_strips(extraction, names, query_NHWC, gallery_NHWC)}
         if isinstance(self._method, ShowsPanels):
             device = find_device(runtime.device)
-            attention = draw_attention(self._method, config, network, query_NHWC, device)
+            chosen_BHWC = query_NHWC[spread_over(len(query_NHWC), NUM_ATTENTION_IMAGES)]
+            attention = draw_attention(self._method, config, network, chosen_BHWC, device)
             if attention is not None:
                 pictures["attention"] = attention
         return pictures

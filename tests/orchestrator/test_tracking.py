@@ -178,6 +178,18 @@ def test_tables_are_artifacts_of_the_sweep(project):
     assert list((project.folder / "runs/mlartifacts").rglob("rates.md"))
 
 
+def test_pictures_are_artifacts_of_their_training(project):
+    """What a training drew is in its run, and why another could draw nothing is a tag."""
+    project.sweep(a_work(), a_work(fails_to_draw=True))
+    drawn, failed = project.children()
+    fetched = project.client().download_artifacts(drawn.info.run_id, "pictures/weight.png")
+    assert Path(fetched).read_bytes().startswith(b"PNG of")
+    assert "tablewright.picture_warning" not in drawn.data.tags
+    assert failed.info.status == "FINISHED"
+    assert failed.data.tags["tablewright.picture_warning"].endswith("RuntimeError: no ink")
+    assert project.client().list_artifacts(failed.info.run_id) == []
+
+
 def test_a_second_sweep_adds_no_run(project):
     """A sweep run again continues its run; its trainings keep theirs."""
     work = a_work()

@@ -23,6 +23,7 @@ from trainables.contract import EvaluationView
 from trainables.data.reid import ReidData
 from trainables.mdpr import MdprConfig, MdprNetworkConfig, paper_config
 from trainables.optimisation import Optimisation
+from trainables.pictures.panel import Panel
 from trainables.reidentification import ReidTrainable
 
 
@@ -207,3 +208,31 @@ def test_gpu_that_is_not_there_is_named(runtime, tmp_path):
     config, on_gpu = TinyConfig(), dataclasses.replace(runtime, device="cuda")
     with pytest.raises(ValueError, match="torch sees no GPU"):
         config.make_trainable().fit(config, on_gpu, LocalFolder(tmp_path), Journal().hooks())
+
+
+def test_a_training_is_illustrated_from_its_extraction(runtime):
+    """A method without panels gives retrieval strips alone, with the same bytes each time."""
+    trainable, config = ReidTrainable(TinyMethod()), TinyConfig()
+    network = tiny_network()
+    extraction = trainable.extract(config, runtime, network, "test", flip=False)
+    pictures = [trainable.illustrate(config, runtime, network, extraction) for _ in range(2)]
+    assert ["retrieval"] == list(pictures[0])
+    assert pictures[0] == pictures[1]
+    assert pictures[0]["retrieval"].startswith(b"\x89PNG")
+
+
+def test_what_a_method_shows_is_drawn_of_test_images(runtime):
+    """A method with panels is given a few queries as they are embedded, and its picture is kept."""
+    seen = []
+
+    class ShowingMethod(TinyMethod):
+        def panels(self, config, network, images_BCHW):
+            seen.append((tuple(images_BCHW.shape), images_BCHW.dtype, network.training))
+            return [Panel("map", heat_BHW=images_BCHW[:, 0])]
+
+    trainable, config = ReidTrainable(ShowingMethod()), TinyConfig()
+    network = tiny_network().train()
+    extraction = trainable.extract(config, runtime, network, "test", flip=False)
+    pictures = trainable.illustrate(config, runtime, network, extraction)
+    assert ["attention", "retrieval"] == sorted(pictures)
+    assert [((3, 3, 32, 16), torch.float32, False)] == seen  # the tiny set has three queries

@@ -77,6 +77,7 @@ class BasicBlock(nn.Module):
         self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
+        self.relu_out = nn.ReLU(inplace=True)
         self.downsample = _make_shortcut(in_channels, width, stride)
 
     def forward(self, map_BCHW: Tensor) -> Tensor:
@@ -84,7 +85,7 @@ class BasicBlock(nn.Module):
         shortcut_BCHW = map_BCHW if self.downsample is None else self.downsample(map_BCHW)
         map_BCHW = self.relu(self.bn1(self.conv1(map_BCHW)))
         map_BCHW = self.bn2(self.conv2(map_BCHW))
-        return self.relu(map_BCHW + shortcut_BCHW)
+        return self.relu_out(map_BCHW + shortcut_BCHW)
 
 
 class BottleneckBlock(nn.Module):
@@ -102,6 +103,7 @@ class BottleneckBlock(nn.Module):
         self.conv3 = nn.Conv2d(width, out_channels, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(out_channels)
         self.relu = nn.ReLU(inplace=True)
+        self.relu_out = nn.ReLU(inplace=True)
         self.downsample = _make_shortcut(in_channels, out_channels, stride)
 
     def forward(self, map_BCHW: Tensor) -> Tensor:
@@ -110,7 +112,7 @@ class BottleneckBlock(nn.Module):
         map_BCHW = self.relu(self.bn1(self.conv1(map_BCHW)))
         map_BCHW = self.relu(self.bn2(self.conv2(map_BCHW)))
         map_BCHW = self.bn3(self.conv3(map_BCHW))
-        return self.relu(map_BCHW + shortcut_BCHW)
+        return self.relu_out(map_BCHW + shortcut_BCHW)
 
 
 def _published_name(key: str) -> str:

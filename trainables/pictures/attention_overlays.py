@@ -1,8 +1,8 @@
 """What a network looks at: attention maps, regions and samples beside the images they are of.
 
 After MDPR, Figs. 9 and 10, whose authors enlarge a map bilinearly and lay it over the image in jet colours
-at half strength. Deviation: colours run from the lowest to the highest value of a column, which stand in its
-head, so that a map that is the same everywhere is not made to look like one that has found something.
+at half strength. Deviation: colours run from the lowest to the highest value of a column, so that its images can
+be compared; both stand in its head, where a map that is nearly the same everywhere gives itself away.
 
 Legend: B images, C channels, H W height and width.
 """
@@ -21,33 +21,27 @@ from trainables.determinism import reproducible
 from trainables.pictures.panel import Panel, ShowsPanels
 from trainables.pictures.sheet import Tile, draw_sheet
 
-NUM_IMAGES = 6
 HEAT_STRENGTH = 0.5
-
-
-def spread_over(count: int, num_chosen: int) -> list[int]:
-    """Choose indices evenly spread over `count`: the same ones for every network, none by its merit."""
-    num_chosen = min(count, num_chosen)
-    return [(2 * number + 1) * count // (2 * num_chosen) for number in range(num_chosen)]
+MAX_TILES = 60
+"""Of a picture: with many panels fewer images are shown, so that each is large enough to look at."""
 
 
 def draw_attention(
-    method: ShowsPanels, config: Any, network: Any, images_NHWC: np.ndarray, device: torch.device
+    method: ShowsPanels, config: Any, network: Any, images_BHWC: np.ndarray, device: torch.device
 ) -> bytes | None:
-    """Draw a line for each of a few images, with the image itself first.
+    """Draw a line for each image, with the image itself first.
 
     Args:
         method: of the network.
         config: of the training.
         network: put into inference mode meanwhile.
-        images_NHWC: of the test split, RGB uint8.
+        images_BHWC: of the test split, RGB uint8.
         device: of the network.
 
     Returns:
         A PNG; None where the configuration leaves nothing to show.
     """
-    chosen = np.stack([images_NHWC[index] for index in spread_over(len(images_NHWC), NUM_IMAGES)])
-    images_BCHW = torch.from_numpy(chosen).to(device).movedim(-1, 1).float()
+    images_BCHW = torch.from_numpy(images_BHWC).to(device).movedim(-1, 1).float()
     was_training = network.training
     network.train(False)
     try:
@@ -62,7 +56,8 @@ def draw_panels(images_BCHW: Tensor, panels: Sequence[Panel]) -> bytes:
     """Draw a line for each image and a column for each panel, the images themselves before them."""
     columns = [_tiles(images_BCHW, Panel("image")), *(_tiles(images_BCHW, panel) for panel in panels)]
     heads = ["image", *map(_head, panels)]
-    return draw_sheet([list(line) for line in zip(*columns, strict=True)], heads)
+    lines = [list(line) for line in zip(*columns, strict=True)]
+    return draw_sheet(lines[: max(2, MAX_TILES // len(heads))], heads)
 
 
 def _tiles(images_BCHW: Tensor, panel: Panel) -> list[Tile]:
@@ -97,4 +92,4 @@ def _jet(values_B1HW: Tensor) -> Tensor:
 def _head(panel: Panel) -> str:
     if panel.heat_BHW is None:
         return panel.label
-    return f"{panel.label}\n{panel.heat_BHW.min():.2f} to {panel.heat_BHW.max():.2f}"
+    return f"{panel.label}\n{panel.heat_BHW.min():.2f}-{panel.heat_BHW.max():.2f}"

@@ -19,7 +19,7 @@ class Panel:
     """One thing shown of each of B images; what is given is drawn, one over the other.
 
     Attributes:
-        label: head of the column; a new line begins behind `\\n`.
+        label: head of the column; it may have several lines.
         heat_BHW: laid over the image in colours from the panel's lowest (blue) to its highest value (red);
             of any size.
         boxes_BN4: drawn over it: left, top, right, bottom as parts of the image's width and height.

@@ -13,14 +13,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from trainables.contract import Extraction
-from trainables.pictures.attention_overlays import spread_over
+from trainables.pictures.choice import NUM_QUERIES, spread_over
 from trainables.pictures.sheet import BLACK, Colour, Tile, draw_sheet
 from trainables.retrieval.joining import check_comparable, join
 from trainables.retrieval.nearest import nearest_images
 from trainables.retrieval.nearness import nearness_blocks
 from trainables.retrieval.ranking import DISTRACTOR_PID, JUNK_PID
 
-NUM_QUERIES = 5
 NUM_SHOWN = 10
 RIGHT: Colour = (0, 160, 60)
 WRONG: Colour = (215, 0, 20)

@@ -52,7 +52,7 @@ def draw_sheet(lines: Sequence[Sequence[Tile]], heads: Sequence[str]) -> bytes:
 
     Args:
         lines: of tiles; all as wide and high as the first in proportion, and none longer than `heads`.
-        heads: one a column; `\\n` begins a new line.
+        heads: one a column; each may have several lines.
 
     Returns:
         A PNG with a palette.
@@ -60,20 +60,23 @@ def draw_sheet(lines: Sequence[Sequence[Tile]], heads: Sequence[str]) -> bytes:
     num_tiles = sum(len(line) for line in lines)
     height, width = lines[0][0].image_HWC.shape[:2]
     height_px, width_px = _tile_size(num_tiles, width / height)
-    step_x, step_y = width_px + 2 * FRAME_PX + MARGIN_PX, height_px + 2 * FRAME_PX + MARGIN_PX
     font = ImageFont.load_default(FONT_PX)
+    head_width_px = math.ceil(max(font.getlength(text) for head in heads for text in head.split("\n")))
+    step_x = max(width_px + 2 * FRAME_PX, head_width_px) + MARGIN_PX
+    step_y = height_px + 2 * FRAME_PX + MARGIN_PX
+    indent_x = (step_x - MARGIN_PX - width_px - 2 * FRAME_PX) // 2
     head_px = HEAD_LINE_PX * max(head.count("\n") + 1 for head in heads) + MARGIN_PX
     size = (MARGIN_PX + step_x * len(heads), MARGIN_PX + head_px + step_y * len(lines))
     sheet = Image.new("RGB", size, WHITE)
     draw = ImageDraw.Draw(sheet)
     for column, head in enumerate(heads):
-        middle = MARGIN_PX + column * step_x + FRAME_PX + width_px / 2
+        middle = MARGIN_PX + column * step_x + indent_x + FRAME_PX + width_px / 2
         for number, text in enumerate(head.split("\n")):
             draw.text((middle, MARGIN_PX + number * HEAD_LINE_PX), text, BLACK, font, anchor="ma")
     for row, line in enumerate(lines):
         for column, tile in enumerate(line):
-            left, top = MARGIN_PX + column * step_x, MARGIN_PX + head_px + row * step_y
-            _draw_tile(sheet, tile, (left, top), (width_px, height_px))
+            corner = (MARGIN_PX + column * step_x + indent_x, MARGIN_PX + head_px + row * step_y)
+            _draw_tile(sheet, tile, corner, (width_px, height_px))
     buffer = io.BytesIO()
     sheet.quantize(NUM_COLOURS).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()

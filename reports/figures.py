@@ -1,0 +1,243 @@
+"""What stands beside a table: how the losses of its rows fell, and what its base row's network does.
+
+Everything is made from records: loss curves from the epochs, the other pictures are copies of what was
+drawn at the end of a training. Equal records give equal bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import textwrap
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+from matplotlib import style
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure as Canvas
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from orchestrator.plan import Cell, Plan
+from orchestrator.records import Store
+from orchestrator.study import Ablation
+from reports.frame import NUM_READERS
+from reports.source_note import SHORT_ID_DIGITS
+from reports.table import reference_row
+
+LOSS = "loss"
+LOSS_CAPTION = "Training loss, mean over an epoch and over seeds; rows with other terms have other scales"
+
+# Okabe and Ito's, which people who see fewer colours can tell apart; then again in another line style.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+LINE_STYLES = ("-", "--", ":")
+MAX_LABEL_LENGTH = 36  # in the legend, before it goes on in another line
+MAX_MARKED_EPOCHS = 10  # a curve of so few points shows them
+PANEL_WIDTH_IN, PANEL_HEIGHT_IN, LEGEND_LINE_IN, DPI = 4.2, 2.9, 0.2, 120
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture beside a table.
+
+    Attributes:
+        name: file name without ending, such as `loss` or `attention`.
+        caption: what it shows, without the final stop.
+        png: the file.
+    """
+
+    name: str
+    caption: str
+    png: bytes
+
+
+@dataclass(frozen=True)
+class TableFigures:
+    """What stands beside one table.
+
+    Attributes:
+        figures: in printing order.
+        warnings: what could not be drawn, one sentence each without the final stop.
+        pictures: names of those that lie in the folder of a training, by training id.
+    """
+
+    figures: tuple[Figure, ...] = ()
+    warnings: tuple[str, ...] = ()
+    pictures: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a finished training has left to be drawn.
+
+    Attributes:
+        losses: epoch by epoch.
+        pictures: names of those drawn at its end.
+        picture_warning: why some are missing; empty where nothing went wrong.
+    """
+
+    losses: Sequence[float] = ()
+    pictures: tuple[str, ...] = ()
+    picture_warning: str = ""
+
+
+@dataclass(frozen=True)
+class LossCurve:
+    """One line of a figure.
+
+    Attributes:
+        label: of the row, or of the first of several rows that share all their trainings.
+        losses: epoch by epoch; empty while no training has ended.
+    """
+
+    label: str
+    losses: Sequence[float]
+
+
+def figure_path(table: str, figure: str) -> str:
+    """Say where a figure lies in the folder of its study's tables."""
+    return f"figures/{table}/{figure}.png"
+
+
+def read_traces(plan: Plan, store: Store) -> dict[str, Trace]:
+    """Read what every finished training of a plan has left to be drawn, by training id."""
+
+    def read(training_id: str) -> Trace | None:
+        folder = store.training(training_id)
+        if not folder.is_done():
+            return None
+        losses = [report.metrics[LOSS] for report in folder.epochs() if LOSS in report.metrics]
+        return Trace(losses, tuple(folder.pictures()), folder.picture_warning())
+
+    with ThreadPoolExecutor(NUM_READERS) as readers:
+        found = zip(plan.trainings, readers.map(read, plan.trainings), strict=True)
+        return {training_id: trace for training_id, trace in found if trace is not None}
+
+
+def table_figures(
+    plan: Plan, store: Store, study: str, name: str, traces: Mapping[str, Trace]
+) -> TableFigures:
+    """Make the figures of one table.
+
+    Args:
+        plan: that declares the table.
+        store: its records.
+        study: name of the study.
+        name: of the table.
+        traces: from `read_traces`.
+
+    Returns:
+        `loss` first, then the pictures of the base row (the first row where no row is the base itself) on
+        the first data set and for the first seed that has any. Empty before a training has ended.
+    """
+    cells = [cell for cell in plan.cells if (cell.study, cell.table) == (study, name)]
+    curves = loss_curves(cells, traces)
+    figures: list[Figure] = []
+    if any(curve.losses for some in curves.values() for curve in some):
+        figures.append(Figure(LOSS, LOSS_CAPTION, draw_loss_curves(curves)))
+    warnings: list[str] = []
+    for cell in _cells_of_base(plan.tables[study, name], cells):
+        trace = traces.get(cell.training_id, Trace())
+        place = f"{_label(cell)} on {cell.dataset}, seed {cell.seed}"
+        if trace.picture_warning:
+            warnings.append(f"{place}: {trace.picture_warning}")
+        for picture in trace.pictures:
+            caption = f"{picture.capitalize()}: {place}, training {cell.training_id[:SHORT_ID_DIGITS]}"
+            figures.append(Figure(picture, caption, store.training(cell.training_id).picture(picture)))
+        if trace.pictures:
+            break
+    pictures = {training_id: trace.pictures for training_id, trace in traces.items()}
+    return TableFigures(tuple(figures), tuple(warnings), pictures)
+
+
+def _cells_of_base(ablation: Ablation, cells: Sequence[Cell]) -> list[Cell]:
+    """Give the cells of the base row, or of the first row, one data set after the other."""
+    base = reference_row(ablation)
+    places = [(cell.group, cell.row) for cell in cells]
+    shown = places[:1] if base is None else [(base.group, base.label)]
+    found = [cell for cell, place in zip(cells, places, strict=True) if place in shown]
+    datasets = list(dict.fromkeys(cell.dataset for cell in found))
+    return sorted(found, key=lambda cell: datasets.index(cell.dataset))
+
+
+def loss_curves(cells: Sequence[Cell], traces: Mapping[str, Trace]) -> dict[str, list[LossCurve]]:
+    """Give the curves by data set, in printing order; rows that are views of the same trainings share one.
+
+    Seeds are averaged over the epochs that all of them have.
+    """
+    rows: dict[str, dict[str, list[str]]] = {}
+    for cell in cells:
+        of_row = rows.setdefault(cell.dataset, {}).setdefault(_label(cell), [])
+        of_row += [cell.training_id, *cell.partner_ids]
+    curves: dict[str, list[LossCurve]] = {}
+    for dataset, ids_of in rows.items():
+        labels_of: dict[tuple[str, ...], list[str]] = {}
+        for label, ids in ids_of.items():
+            labels_of.setdefault(tuple(ids), []).append(label)
+        curves[dataset] = [_curve(labels, ids, traces) for ids, labels in labels_of.items()]
+    return curves
+
+
+def _curve(labels: Sequence[str], ids: Sequence[str], traces: Mapping[str, Trace]) -> LossCurve:
+    found = [traces[training_id].losses for training_id in ids if training_id in traces]
+    done = [losses for losses in found if losses]
+    label = labels[0]
+    if len(labels) > 1:
+        label += f" and {len(labels) - 1} more rows of the same trainings"
+    if len(done) < len(ids):
+        label += f" ({len(done)}/{len(ids)})"
+    num_epochs = min(map(len, done), default=0)
+    means = np.mean([losses[:num_epochs] for losses in done], axis=0) if done else []
+    return LossCurve(label, [float(mean) for mean in means])
+
+
+def _label(cell: Cell) -> str:
+    return f"{cell.group} / {cell.row}" if cell.group else cell.row
+
+
+def draw_loss_curves(curves: Mapping[str, Sequence[LossCurve]]) -> bytes:
+    """Draw a panel for each data set, with its curves named beside it; a PNG."""
+    num_lines = max(sum(_wrapped(curve.label).count("\n") + 1 for curve in some) for some in curves.values())
+    height_in = max(PANEL_HEIGHT_IN, LEGEND_LINE_IN * (num_lines + 2))
+    with style.context("default", after_reset=True):  # whatever the user's own settings are
+        canvas = Canvas((2 * PANEL_WIDTH_IN, height_in * len(curves)), dpi=DPI, layout="constrained")
+        axes_of = canvas.subplots(len(curves), squeeze=False)[:, 0]
+        for axes, (dataset, some) in zip(axes_of, curves.items(), strict=True):
+            _draw_panel(axes, dataset, some)
+        buffer = io.BytesIO()
+        FigureCanvasAgg(canvas).print_png(buffer, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _wrapped(label: str) -> str:
+    return textwrap.fill(label, MAX_LABEL_LENGTH)
+
+
+def _draw_panel(axes: Axes, dataset: str, curves: Sequence[LossCurve]) -> None:
+    styles = itertools.cycle(itertools.product(LINE_STYLES, COLOURS))
+    handles: list[Line2D] = []
+    for curve, (line_style, colour) in zip(curves, styles, strict=False):
+        marker = "o" if len(curve.losses) <= MAX_MARKED_EPOCHS else ""
+        epochs = np.arange(1, len(curve.losses) + 1)
+        handles += axes.plot(
+            epochs, curve.losses, line_style, color=colour, marker=marker, markersize=3, linewidth=1.4
+        )
+    axes.set_title(dataset, fontsize=10, loc="left", parse_math=False)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("loss")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
+    legend = axes.legend(
+        handles,
+        [_wrapped(curve.label) for curve in curves],
+        loc="upper left",
+        bbox_to_anchor=(1.01, 1.0),
+        fontsize=8,
+        frameon=False,
+    )
+    for text in legend.get_texts():
+        text.set_parse_math(False)

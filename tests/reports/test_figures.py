@@ -1,0 +1,178 @@
+"""Figures beside a table, from records alone."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from orchestrator.plan import Cell, Plan
+from orchestrator.records import Store
+from orchestrator.study import Row
+from reports.figures import LossCurve, Trace, draw_loss_curves, loss_curves, read_traces, table_figures
+from reports.html import to_html
+from reports.table_files import write_tables
+from tests.reports.tiny_study import DUKE, MARKET, depth_row, make_ablation, plan_of, record_value, seeds_of
+from trainables.contract import EpochReport, EvaluationView
+
+VALUES = seeds_of([0.8, 0.8, 0.8], [0.9, 0.9, 0.9])
+
+
+def a_cell(row: str, seed: int, training_id: str, dataset: str = "Market-1501") -> Cell:
+    return Cell("tiny", "depth", "", row, dataset, seed, training_id, "v")
+
+
+def write_losses(store: Store, plan: Plan, row: str, losses: dict[int, list[float]]) -> None:
+    """Write epochs of a row's trainings: seed -> losses."""
+    for cell in plan.cells:
+        if cell.row == row and cell.seed in losses:
+            values = losses[cell.seed]
+            reports = [
+                EpochReport(epoch, len(values), {"loss": loss}, 1.0) for epoch, loss in enumerate(values, 1)
+            ]
+            store.training(cell.training_id).write_epochs(reports)
+
+
+def test_a_curve_is_the_mean_of_its_seeds():
+    """Seeds are averaged epoch by epoch; data sets have curves of their own."""
+    cells = [a_cell("a", 0, "1"), a_cell("a", 1, "2"), a_cell("a", 0, "3", "DukeMTMC-reID")]
+    traces = {"1": Trace([4.0, 2.0]), "2": Trace([6.0, 3.0]), "3": Trace([9.0])}
+    expected = {"Market-1501": [LossCurve("a", [5.0, 2.5])], "DukeMTMC-reID": [LossCurve("a", [9.0])]}
+    assert expected == loss_curves(cells, traces)
+
+
+def test_a_curve_says_how_many_of_its_seeds_have_ended():
+    """An unfinished seed takes no part in the mean and is counted in the label; none at all leaves no line."""
+    cells = [a_cell("a", 0, "1"), a_cell("a", 1, "2"), a_cell("b", 0, "3")]
+    expected = [LossCurve("a (1/2)", [4.0]), LossCurve("b (0/1)", [])]
+    assert expected == loss_curves(cells, {"1": Trace([4.0])})["Market-1501"]
+
+
+def test_rows_of_the_same_trainings_share_a_line():
+    """Rows that are views of one training are drawn once and counted."""
+    cells = [a_cell("hard", 0, "1"), a_cell("soft", 0, "1"), a_cell("all", 0, "1"), a_cell("alone", 0, "2")]
+    labels = [
+        curve.label for curve in loss_curves(cells, {"1": Trace([1.0]), "2": Trace([1.0])})["Market-1501"]
+    ]
+    assert ["hard and 2 more rows of the same trainings", "alone"] == labels
+
+
+def test_only_finished_trainings_are_drawn(tmp_path: Path):
+    """Epochs of a training without a record are not read."""
+    plan, store = plan_of(make_ablation([depth_row(2), depth_row(3)])), Store(str(tmp_path))
+    for row in ("depth 2", "depth 3"):
+        write_losses(store, plan, row, {0: [3.0, 1.0]})
+    record_value(store, plan, "depth 2", {"Market-1501": {0: VALUES[0]}})
+    done = next(cell.training_id for cell in plan.cells if (cell.row, cell.seed) == ("depth 2", 0))
+    assert {done: Trace([3.0, 1.0])} == read_traces(plan, store)
+
+
+def test_lines_are_where_the_losses_are():
+    """A PNG of equal bytes, in which a second row draws a second colour."""
+    one = {"Market": [LossCurve("$a", [3.0, 2.0])]}
+    two = {"Market": [LossCurve("$a", [3.0, 2.0]), LossCurve("_b", [2.0, 1.0])]}
+    assert draw_loss_curves(one) == draw_loss_curves(one)
+    orange = np.array([0xD5, 0x5E, 0x00])
+
+    def num_orange(png: bytes) -> int:
+        with Image.open(io.BytesIO(png)) as picture:
+            return int((np.asarray(picture.convert("RGB")) == orange).all(-1).sum())
+
+    assert 0 == num_orange(draw_loss_curves(one))
+    assert num_orange(draw_loss_curves(two)) > 50
+
+
+def finished(folder: Path, rows: list[Row]) -> tuple[Plan, Store]:
+    """A table of two data sets, all of whose trainings have ended, with pictures."""
+    plan, store = plan_of(make_ablation(rows, datasets=[MARKET, DUKE])), Store(str(folder))
+    for row in rows:
+        write_losses(store, plan, row.label, {0: [3.0, 1.0], 1: [3.0, 1.0], 2: [3.0, 1.0]})
+        record_value(store, plan, row.label, {"Market-1501": VALUES, "DukeMTMC-reID": VALUES})
+    for cell in plan.cells:
+        content = f"{cell.row} {cell.dataset} {cell.seed}".encode()
+        store.training(cell.training_id).write_picture("attention", content)
+    return plan, store
+
+
+def test_the_pictures_are_those_of_the_base_row(tmp_path: Path):
+    """The base row's, where there is one, of the first data set and seed; the first row's where not."""
+    for rows, shown in (([3, 2], "depth 2"), ([3, 4], "depth 3")):
+        plan, store = finished(tmp_path / shown, [depth_row(depth) for depth in rows])
+        beside = table_figures(plan, store, "tiny", "depth", read_traces(plan, store))
+        assert ["loss", "attention"] == [figure.name for figure in beside.figures]
+        assert f"{shown} Market-1501 0".encode() == beside.figures[1].png
+        training_id = next(cell.training_id for cell in plan.cells if cell.row == shown)
+        expected = f"Attention: {shown} on Market-1501, seed 0, training {training_id[:8]}"
+        assert expected == beside.figures[1].caption
+        assert () == beside.warnings
+
+
+def test_a_failure_to_draw_is_told_below_the_table(tmp_path: Path):
+    """A seed without pictures says why, and the next seed's stand in for it."""
+    plan, store = finished(tmp_path, [depth_row(2)])
+    folder = store.training(plan.cells[0].training_id)
+    store.root.remove(f"trainings/{folder.training_id}/pictures")
+    folder.write_picture_warning("not every picture could be drawn: RuntimeError: <no ink>")
+    written = write_tables(plan, store)[0]
+    page = Path(written.urls["html"]).read_text()
+    assert (
+        "depth 2 on Market-1501, seed 0: not every picture could be drawn: RuntimeError: &lt;no ink&gt;."
+        in page
+    )
+    assert b"depth 2 Market-1501 1" == Path(written.figure_urls["figures/depth/attention.png"]).read_bytes()
+
+
+def test_figures_lie_beside_the_page_that_shows_them(tmp_path: Path):
+    """Every image a page names is there, below the study's folder, and is what was returned."""
+    plan, store = finished(tmp_path, [depth_row(2)])
+    written = write_tables(plan, store)[0]
+    assert {"figures/depth/loss.png", "figures/depth/attention.png"} == set(written.figure_urls)
+    for page in (Path(written.urls["html"]), Path(written.index_url)):
+        for path, url in written.figure_urls.items():
+            assert f'src="{path}"' in page.read_text()
+            assert page.parent / path == Path(url)
+            assert Path(url).is_file()
+
+
+def test_every_training_behind_a_row_links_to_its_pictures(tmp_path: Path):
+    """The list of trainings names the pictures of those that have any, as they lie in the store."""
+    plan, store = finished(tmp_path, [depth_row(2), depth_row(3)])
+    page = Path(write_tables(plan, store)[0].urls["html"])
+    for cell in plan.cells:
+        link = f"../../trainings/{cell.training_id}/pictures/attention.png"
+        assert f'<a href="{link}">attention</a>' in page.read_text()
+        assert (page.parent / link).is_file()
+
+
+def test_figures_of_an_earlier_table_are_removed(tmp_path: Path):
+    """A picture that the records do not have any more does not stay beside the table."""
+    plan, store = finished(tmp_path, [depth_row(2)])
+    write_tables(plan, store)
+    for cell in plan.cells:
+        store.root.remove(f"trainings/{cell.training_id}/pictures")
+    write_tables(plan, store)
+    assert ["loss.png"] == (store.root / "tables/tiny/figures/depth").names()
+
+
+def test_a_table_without_an_ended_training_has_no_figures(tmp_path: Path):
+    """Nothing is drawn of nothing, and its page is the page without figures."""
+    plan, store = plan_of(make_ablation([depth_row(2)])), Store(str(tmp_path))
+    written = write_tables(plan, store)[0]
+    assert {} == written.figure_urls
+    assert to_html(written.table) == Path(written.urls["html"]).read_text()
+    assert not (tmp_path / "tables/tiny/figures").exists()
+
+
+@pytest.mark.parametrize("endings", [("epochs",), ()])
+def test_a_record_without_losses_draws_no_curve(tmp_path: Path, endings: tuple[str, ...]):
+    """A training whose epochs are gone, or name no loss, has its picture and no curve."""
+    ablation = make_ablation([depth_row(2)], view=EvaluationView())
+    plan, store = plan_of(ablation, seeds=(0,)), Store(str(tmp_path))
+    record_value(store, plan, "depth 2", {"Market-1501": {0: VALUES[0]}})
+    if endings:
+        store.training(plan.cells[0].training_id).write_epochs([EpochReport(1, 1, {"other": 1.0}, 1.0)])
+    beside = table_figures(plan, store, "tiny", "depth", read_traces(plan, store))
+    assert () == beside.figures
