@@ -27,7 +27,7 @@ def _distinct_configs(studies: Sequence[Study]) -> dict[TrainingConfig, str]:
     labels: dict[TrainingConfig, str] = {}
     for study in studies:
         for table in study.ablations:
-            for row, dataset in itertools.product(table.printed_rows, table.datasets):
+            for row, dataset in itertools.product(table.trained_rows, table.datasets):
                 label = f"{study.name}/{table.name}: {full_label(row)} [{dataset.label}]"
                 for config in table.members(row, dataset, seed=0):
                     labels.setdefault(config, label)

@@ -117,7 +117,7 @@ def make_plan(
     seeds = sorted((index, study.name, seed) for study in studies for index, seed in enumerate(study.seeds))
     for _, study_name, seed in seeds:
         for table_name, ablation in _tables_of(study_name, tables):
-            for row, dataset in itertools.product(ablation.printed_rows, ablation.datasets):
+            for row, dataset in itertools.product(ablation.trained_rows, ablation.datasets):
                 label = f"{table_name}: {full_label(row)} [{dataset.label}] seed {seed}"
                 members = ablation.members(row, dataset, seed)
                 first, *others = [
@@ -180,7 +180,7 @@ def _describe_all(
     facts: dict[TrainingConfig, DatasetFacts] = {}
     faults: list[str] = []
     for ablation in tables.values():
-        for row, dataset in itertools.product(ablation.printed_rows, ablation.datasets):
+        for row, dataset in itertools.product(ablation.trained_rows, ablation.datasets):
             for config in map(_without_seed, ablation.members(row, dataset)):
                 if config in facts:
                     continue

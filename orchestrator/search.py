@@ -361,7 +361,7 @@ class PlannedTrials:
                 path
                 for (owner, _), table in plan.tables.items()
                 if owner == study.name
-                for row in table.printed_rows
+                for row in table.trained_rows
                 for path in (*row.changes, *(path for dataset in table.datasets for path in dataset.changes))
             }
             self._paths[study.name] = (*sorted(changed), "seed")
@@ -429,8 +429,8 @@ def _row_params(
         owner: Any = config
         for parent in parents:
             owner = getattr(owner, parent, None)
-        if not isinstance(owner, FrozenModel):
-            continue  # the component is off in this row
+        if not isinstance(owner, FrozenModel) or name not in type(owner).model_fields:
+            continue  # the component is off in this row, or of a kind that has no such field
         value, annotation = getattr(owner, name), type(owner).model_fields[name].annotation
         if isinstance(value, FrozenModel) or (value is None and _holds_model(annotation)):
             yield path, ("off" if value is None else "on", CategoricalDistribution(("off", "on")))

@@ -22,6 +22,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from orchestrator.published import Printed, Query, other_methods, printed
 from trainables.contract import AnyView, Metric, TrainingConfig
 
 Changes = Mapping[str, Any]
@@ -132,6 +133,8 @@ class Row:
             what they say together, measured in one view. Empty for a row of one training.
         published: printed values as fractions, data set label -> metric name -> value.
         source: where the published values stand, such as `Table VI, row 2`.
+        printed_in: table id and row label in `published.yaml`, of values that come from there.
+        is_trained: false for a row that is only printed, such as another method's.
     """
 
     label: str
@@ -141,10 +144,24 @@ class Row:
     ensemble: Sequence[Changes] = ()
     published: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, Mapping[str, float]])
     source: str = ""
+    printed_in: tuple[str, str] | None = None
+    is_trained: bool = True
 
     def rows(self) -> Iterator[Row]:
         """A row is the simplest design: itself."""
         yield self
+
+    def as_printed(self, printed: Printed) -> Row:
+        """Give the same row with what a paper printed for it; data sets that a table has not are left out."""
+        return replace(self, published=printed.values, source=printed.source, printed_in=printed.row_id)
+
+
+def other_method_rows(table_id: str, *, query: Query = "single") -> list[Row]:
+    """Give the rows of the methods that a printed table compares with: printed, and never trained."""
+    return [
+        Row(label, is_trained=False).as_printed(printed(table_id, label, query=query))
+        for label in other_methods(table_id)
+    ]
 
 
 class Design(Protocol):
@@ -283,7 +300,7 @@ class Ablation:
         rows = self.printed_rows
         faults = [*_name_faults(self.name), *_duplicates("row label", [full_label(row) for row in rows])]
         faults += _duplicates("data set label", [dataset.label for dataset in self.datasets])
-        faults += [] if rows else ["a table needs at least one row"]
+        faults += [] if any(row.is_trained for row in rows) else ["a table needs at least one trained row"]
         faults += [] if self.datasets else ["a table needs at least one data set"]
         faults += self._protocol_faults(rows)
         for row in rows:
@@ -293,7 +310,8 @@ class Ablation:
     def _protocol_faults(self, rows: Sequence[Row]) -> Iterator[str]:
         rows_of: dict[str, list[str]] = {}
         for row in rows:
-            rows_of.setdefault((row.view or self.view).protocol, []).append(repr(full_label(row)))
+            if row.is_trained:
+                rows_of.setdefault((row.view or self.view).protocol, []).append(repr(full_label(row)))
         if len(rows_of) > 1:
             found = "; ".join(f"{protocol}: {', '.join(labels)}" for protocol, labels in rows_of.items())
             yield (
@@ -306,6 +324,11 @@ class Ablation:
         """The rows with every design spelt out, in printing order."""
         return tuple(row for design in self.rows for row in design.rows())
 
+    @property
+    def trained_rows(self) -> tuple[Row, ...]:
+        """The printed rows without those of other methods."""
+        return tuple(row for row in self.printed_rows if row.is_trained)
+
     def _row_faults(self, row: Row) -> Iterator[str]:
         view = row.view or self.view
         measured = {metric.name for metric in view.metrics}
@@ -314,6 +337,8 @@ class Ablation:
                 yield f"the view gives no metric {metric.name!r}; it gives {', '.join(sorted(measured))}"
         labels = [dataset.label for dataset in self.datasets]
         for label, values in row.published.items():
+            if row.printed_in is not None:
+                continue  # a printed row may have more data sets and metrics than the table shows
             if label not in labels:
                 yield f"published values for {label!r}; this table has the data sets {', '.join(labels)}"
             for name, value in values.items():
@@ -321,6 +346,10 @@ class Ablation:
                     yield f"published value for {name!r}, which is no metric of this table"
                 elif not 0 <= value <= 1:
                     yield f"published {name} {value} is not a fraction; write 0.942 for 94.2 %"
+        if not row.is_trained:
+            if row.changes or row.ensemble or row.view is not None:
+                yield "a row that is not trained has no changes, no ensemble and no view"
+            return
         for dataset in self.datasets:
             try:
                 members = self.members(row, dataset)
@@ -339,6 +368,49 @@ class Ablation:
             apply_changes(self.base, {**dataset.changes, **row.changes, **changes, **of_seed})
             for changes in row.ensemble or ({},)
         )
+
+
+# -- sizes ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SizeRow:
+    """A network to count, or another method's that is only printed.
+
+    Attributes:
+        label: as it is printed.
+        config: whose network is counted; None for another method.
+        published: name of a metric of size -> value, in the metric's unit.
+        printed_in: table id and row label in `published.yaml`, of values that come from there.
+    """
+
+    label: str
+    config: TrainingConfig | None
+    published: Mapping[str, float] = field(default_factory=dict[str, float])
+    printed_in: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class SizeTable:
+    """A printed table of parameters and compute, counted from configs; it needs no training.
+
+    Attributes:
+        name: file name of the table.
+        caption: what it shows, one sentence without the final stop.
+        rows: in printing order.
+        source: table of the paper that it reproduces.
+    """
+
+    name: str
+    caption: str
+    rows: Sequence[SizeRow]
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        """Find every fault."""
+        faults = [*_name_faults(self.name), *_duplicates("row label", [row.label for row in self.rows])]
+        faults += [] if self.rows else ["a table needs at least one row"]
+        _raise_all(f"SizeTable {self.name!r}", faults)
 
 
 # -- searches ------------------------------------------------------------------------------------
@@ -535,6 +607,7 @@ class Study:
         seeds: every cell is the mean over them.
         ablations: tables to fill.
         searches: searches to make, each with its table.
+        sizes: tables of sizes, which are counted.
     """
 
     name: str
@@ -543,11 +616,14 @@ class Study:
     seeds: Sequence[int]
     ablations: Sequence[Ablation] = ()
     searches: Sequence[Search] = ()
+    sizes: Sequence[SizeTable] = ()
 
     def __post_init__(self) -> None:
         """Find every fault."""
         faults = _name_faults(self.name)
-        faults += _duplicates("table name", [part.name for part in (*self.ablations, *self.searches)])
+        faults += _duplicates(
+            "table name", [part.name for part in (*self.ablations, *self.searches, *self.sizes)]
+        )
         faults += _duplicates("seed", [str(seed) for seed in self.seeds])
         faults += [] if self.seeds else ["a study needs at least one seed"]
         faults += [] if self.ablations or self.searches else ["a study needs an ablation or a search"]

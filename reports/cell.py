@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from reports.frame import CellState
-from reports.number import value_text
+from reports.number import difference_text, value_text
 from reports.statistics import Significance, compare, seed_interval, summarise
 from trainables.contract import Metric
 
@@ -17,6 +17,10 @@ MIN_SEEDS_TO_MARK = 3  # with two, one degree of freedom is left and a test says
 MISSING = "—"
 FAILED = "failed"
 SIGNIFICANT = "†"
+AGREES, DISAGREES = "✓", "✗"
+
+
+CellSummary = Literal["done", "partial", "missing", "failed", "printed"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,8 @@ class TableCell:
     """One row measured by one metric on one data set, over its seeds.
 
     Attributes:
-        state: `partial` has some of its seeds; `failed` and `missing` have none.
+        state: `partial` has some of its seeds; `failed` and `missing` have none; `printed` is of a row that is
+            never trained, and has the paper's value alone.
         mean: over the seeds measured; None where there are none.
         deviation: sample standard deviation; None for fewer than two seeds.
         interval: 95 % confidence interval of the mean; None for fewer than two seeds.
@@ -46,7 +51,7 @@ class TableCell:
         training_ids: of every planned seed, in the order of seeds.
     """
 
-    state: Literal["done", "partial", "missing", "failed"]
+    state: CellSummary
     mean: float | None
     deviation: float | None
     interval: tuple[float, float] | None
@@ -63,9 +68,17 @@ class TableCell:
         return None if self.mean is None or self.published is None else self.mean - self.published
 
     @property
+    def agrees_with_paper(self) -> bool | None:
+        """Say whether the paper's value lies inside the seed interval; None where there is no such question."""
+        if self.published is None or self.interval is None:
+            return None
+        low, high = self.interval
+        return low <= self.published <= high
+
+    @property
     def is_complete(self) -> bool:
         """Say whether every planned seed is in the mean."""
-        return self.state == "done"
+        return self.state in ("done", "printed")
 
     @property
     def is_significant(self) -> bool:
@@ -80,7 +93,7 @@ def build_cell(
     """Make a cell of what its seeds gave.
 
     Args:
-        seeds: every planned one, in any order.
+        seeds: every planned one, in any order; none of a row that is never trained.
         published: the paper's value, if it may stand beside ours.
         reference: the same cell of the reference row; None for that row itself.
     """
@@ -88,8 +101,10 @@ def build_cell(
     measured = _measured(seeds)
     values = list(measured.values())
     summary = summarise(values)
-    state: Literal["done", "partial", "missing", "failed"] = "partial"
-    if summary is None:
+    state: CellSummary = "partial"
+    if not seeds:
+        state = "printed"
+    elif summary is None:
         state = "failed" if any(seed.state == "failed" for seed in seeds) else "missing"
     elif summary.n == len(seeds):
         state = "done"
@@ -113,6 +128,8 @@ def _measured(seeds: Sequence[Seed]) -> Mapping[int, float]:
 
 def mean_text(cell: TableCell, metric: Metric) -> str:
     """Print what is set in bold or underlined: mean and deviation, or why there is none."""
+    if cell.state == "printed":
+        return ""
     if cell.mean is None:
         return FAILED if cell.state == "failed" else MISSING
     mean = value_text(cell.mean, metric)
@@ -127,5 +144,11 @@ def marks_text(cell: TableCell) -> str:
 
 
 def published_text(cell: TableCell, metric: Metric) -> str:
-    """Print the paper's value; blank where it gives none."""
-    return "" if cell.published is None else value_text(cell.published, metric)
+    """Print the paper's value, behind it ours minus the paper's and whether the seeds explain it; or nothing."""
+    if cell.published is None:
+        return ""
+    text = value_text(cell.published, metric)
+    if cell.difference is None:
+        return text
+    verdict = {True: AGREES, False: DISAGREES, None: ""}[cell.agrees_with_paper]
+    return f"{text} ({difference_text(cell.difference, metric)}{verdict})"

@@ -74,6 +74,8 @@ def detail_text(cell: TableCell, metric: Metric) -> str:
 
 
 def _details(cell: TableCell, metric: Metric) -> Iterator[str]:
+    if cell.state == "printed":
+        return
     yield f"{cell.n} of {cell.n_expected} seeds"
     if cell.mean is not None:
         yield f"mean {_precise(cell.mean, metric)}"
@@ -84,6 +86,8 @@ def _details(cell: TableCell, metric: Metric) -> Iterator[str]:
         yield f"paper {value_text(cell.published, metric)}"
     if cell.difference is not None:
         yield f"reproduced − paper {difference_text(cell.difference, metric)}"
+    if cell.agrees_with_paper is not None:
+        yield f"the paper's value lies {'inside' if cell.agrees_with_paper else 'outside'} the seed interval"
     if cell.significance is not None:
         test = cell.significance
         yield f"against the reference row: p = {test.p_value:.3g} ({test.test} t-test, n = {test.n})"

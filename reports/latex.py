@@ -51,6 +51,7 @@ _ESCAPES = {
     "†": r"$^\dagger$",
     "‡": r"$^\ddagger$",
     "✓": r"$\surd$",
+    "✗": r"$\times$",
     "–": "--",
     "—": "---",
     "…": r"\ldots{}",
@@ -175,14 +176,14 @@ def _body_lines(table: Table) -> Iterator[str]:
             indent = r"\quad " if group.label else ""
             texts = [indent + escape_latex(row.label), *_cell_texts(table, row)]
             yield "    " + " & ".join(texts) + r" \\"
-            yield from comments[next(rows)]
+            yield from comments.get(next(rows), ())
 
 
 def _cell_texts(table: Table, row: TableRow) -> Iterator[str]:
     for column, cell in zip(table.columns, row.cells, strict=True):
         yield _cell_text(cell, column.metric)
         if column.has_published:
-            yield escape_latex(published_text(cell, column.metric))
+            yield _published_text(cell, column.metric)
 
 
 def _cell_text(cell: TableCell, metric: Metric) -> str:
@@ -192,6 +193,13 @@ def _cell_text(cell: TableCell, metric: Metric) -> str:
     elif cell.rank == 2:
         text = rf"\underline{{{text}}}"
     return text + escape_latex(marks_text(cell))
+
+
+def _published_text(cell: TableCell, metric: Metric) -> str:
+    """Set the comparison high and small, or two data sets would not fit across a page."""
+    value, _, compared = published_text(cell, metric).partition(" ")
+    raised = rf"\,\textsuperscript{{{escape_latex(compared.strip('()'))}}}" if compared else ""
+    return escape_latex(value) + raised
 
 
 def _bold_math(text: str) -> str:

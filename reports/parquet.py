@@ -19,6 +19,8 @@ def to_parquet(table: Table, frame: pd.DataFrame) -> bytes:
         table: gives the published values.
         frame: what `read_cells` gave; rows of other tables are left out.
     """
+    if table.name not in set(frame.loc[frame["study"] == table.study, "table"]):
+        return _counted(table)
     published = {
         (group.label, row.label, column.dataset, column.metric.name): cell.published
         for group in table.groups
@@ -31,4 +33,16 @@ def to_parquet(table: Table, frame: pd.DataFrame) -> bytes:
     tidy = mine.assign(published=np.array(values, dtype="float64"))
     buffer = io.BytesIO()
     pq.write_table(pa.Table.from_pandas(tidy, preserve_index=False).replace_schema_metadata(), buffer)
+    return buffer.getvalue()
+
+
+def _counted(table: Table) -> bytes:
+    """Write a table that is counted and has no seeds."""
+    rows = [
+        {"row": row.label, "metric": column.metric.name, "value": cell.mean, "published": cell.published}
+        for row in table.rows
+        for column, cell in zip(table.columns, row.cells, strict=True)
+    ]
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows), buffer)
     return buffer.getvalue()

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import pandas as pd
 
 from orchestrator.study import Ablation, Row, Study, full_label
-from reports.cell import SIGNIFICANCE_LEVEL, SIGNIFICANT, TableCell
+from reports.cell import AGREES, DISAGREES, SIGNIFICANCE_LEVEL, SIGNIFICANT, TableCell
 from trainables.contract import DatasetFacts
 
 SHORT_ID_DIGITS = 8
@@ -34,7 +34,7 @@ def source_notes(
     """
     yield from _value_notes(study, cells)
     yield from _significance_notes(cells, reference)
-    yield f"Measured with {(ablation.printed_rows[0].view or ablation.view).protocol}."
+    yield f"Measured with {(ablation.trained_rows[0].view or ablation.view).protocol}."
     yield from _paper_notes(study, ablation, cells, facts)
     for label, fact in facts.items():
         if fact.is_demo:
@@ -84,6 +84,14 @@ def _paper_notes(
         sources = dict.fromkeys(row.source for row in ablation.printed_rows if row.published and row.source)
         where = f" ({'; '.join(sources)})" if sources else ""
         yield f"Columns headed “paper” repeat {study.source}{where}; blank where it gives no value."
+    compared = [cell for cell in cells if cell.difference is not None]
+    if any(cell.agrees_with_paper is not None for cell in compared):
+        yield (
+            f"Behind the paper's value stands ours − paper; {AGREES} where the paper's value lies inside the 95 % "
+            f"interval of our seeds (Student's t), {DISAGREES} outside."
+        )
+    elif compared:
+        yield "Behind the paper's value stands ours − paper; one seed has no interval that could hold it."
     left_out = [
         label
         for label, fact in facts.items()

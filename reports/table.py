@@ -24,7 +24,7 @@ DEMO_NOTICE = "demo data, not comparable with the paper"
 
 @dataclass(frozen=True)
 class Column:
-    """One metric of one data set, and the paper's column behind it where the paper has any value."""
+    """One metric of one data set; behind it the paper's column where that has any value."""
 
     dataset: str
     metric: Metric
@@ -132,7 +132,7 @@ class Table:
             for row in group.rows:
                 label = f"{group.label} / {row.label}" if group.label else row.label
                 cells = {column.dataset: cell for column, cell in zip(self.columns, row.cells, strict=True)}
-                for dataset, cell in cells.items():
+                for dataset, cell in cells.items() if row.cells[0].training_ids else ():
                     yield RowTrainings(number, label, dataset, cell.training_ids)
                 number += 1
 
@@ -160,11 +160,14 @@ def build_table(plan: Plan, study: str, name: str, frame: pd.DataFrame) -> Table
         for dataset in ablation.datasets
         for metric in ablation.metrics
     )
-    rows = {full_label(row): _build_row(row, columns, seeds, reference) for row in ablation.printed_rows}
+    # On other data than the paper's, what other methods reached there says nothing.
+    shows_others = any(column.has_published for column in columns)
+    shown = ablation.printed_rows if shows_others else ablation.trained_rows
+    rows = {full_label(row): _build_row(row, columns, seeds, reference) for row in shown}
     ranked = dict(zip(rows, _rank(columns, list(rows.values())), strict=True))
     groups = tuple(
         RowGroup(label, tuple(ranked[full_label(row)] for row in members))
-        for label, members in itertools.groupby(ablation.printed_rows, key=lambda row: row.group)
+        for label, members in itertools.groupby(shown, key=lambda row: row.group)
     )
     is_demo = any(fact.is_demo for fact in facts.values())
     caption = f"{ablation.caption} ({DEMO_NOTICE})" if is_demo else ablation.caption
@@ -200,9 +203,11 @@ def _build_row(row: Row, columns: Sequence[Column], seeds: _Seeds, reference: Ro
         compared = None if reference is None or reference is row else reference
         cells.append(
             build_cell(
-                seeds[row.group, row.label, *place],
+                seeds[row.group, row.label, *place] if row.is_trained else (),
                 published=published if column.has_published else None,
-                reference=None if compared is None else seeds[compared.group, compared.label, *place],
+                reference=None
+                if compared is None or not row.is_trained
+                else seeds[compared.group, compared.label, *place],
             )
         )
     return TableRow(row.label, tuple(cells))
@@ -215,7 +220,9 @@ def _rank(columns: Sequence[Column], rows: Sequence[TableRow]) -> list[TableRow]
     """
     ranks: list[dict[str, Literal[1, 2]]] = []
     for index, column in enumerate(columns):
-        complete = [cell for cell in (row.cells[index] for row in rows) if cell.is_complete]
+        complete = [
+            cell for cell in (row.cells[index] for row in rows) if cell.is_complete and cell.mean is not None
+        ]
         texts = {value_text(cell.mean, column.metric) for cell in complete if cell.mean is not None}
         ordered = sorted(texts, key=float, reverse=column.metric.higher_is_better)
         ranks.append(dict(zip(ordered, (1, 2), strict=False)) if len(complete) > 1 else {})
@@ -235,7 +242,7 @@ def _rank(columns: Sequence[Column], rows: Sequence[TableRow]) -> list[TableRow]
 
 def reference_row(ablation: Ablation) -> Row | None:
     """Find the row that is the ablation's base itself: what the other rows are differences from."""
-    for row in ablation.printed_rows:
+    for row in ablation.trained_rows:
         if (row.view or ablation.view) == ablation.view and all(
             ablation.members(row, dataset) == (apply_changes(ablation.base, dataset.changes),)
             for dataset in ablation.datasets

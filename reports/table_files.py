@@ -14,10 +14,11 @@ from orchestrator.plan import Plan
 from orchestrator.records import Folder, Store
 from reports.figures import Figure, figure_path, read_traces, table_figures
 from reports.frame import read_cells
-from reports.html import index_to_html, to_html
+from reports.html import NO_FIGURES, index_to_html, to_html
 from reports.latex import to_latex
 from reports.markdown import index_to_markdown, to_markdown
 from reports.parquet import to_parquet
+from reports.size_table import build_size_table
 from reports.table import Table, build_table
 
 
@@ -54,9 +55,15 @@ def write_tables(plan: Plan, store: Store) -> list[WrittenTable]:
     written: list[WrittenTable] = []
     for study in plan.studies:
         mine = [table for table in tables if table.study == study.name]
+        mine += [build_size_table(study.name, declared) for declared in study.sizes]
         folder = store.root / f"tables/{study.name}"
         title = f"{study.name}: {study.title}"
-        beside = {table.name: table_figures(plan, store, study.name, table.name, traces) for table in mine}
+        beside = {
+            table.name: NO_FIGURES
+            if (study.name, table.name) not in plan.tables
+            else table_figures(plan, store, study.name, table.name, traces)
+            for table in mine
+        }
         for table in mine:
             contents = {
                 "tex": to_latex(table).encode(),

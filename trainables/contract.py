@@ -50,6 +50,12 @@ RANK5 = Metric("rank5", "Rank-5")
 RANK10 = Metric("rank10", "Rank-10")
 MINP = Metric("minp", "mINP")
 TOP1 = Metric("top1", "Top-1")
+PARAMETERS = Metric("parameters", "Parameters, M", higher_is_better=False, digits=2, is_fraction=False)
+INFERENCE_PARAMETERS = Metric(
+    "inference_parameters", "at inference, M", higher_is_better=False, digits=2, is_fraction=False
+)
+FLOPS = Metric("flops", "FLOPs, G", higher_is_better=False, digits=2, is_fraction=False)
+SIZE_METRICS: tuple[Metric, ...] = (PARAMETERS, INFERENCE_PARAMETERS, FLOPS)
 RETRIEVAL_METRICS: tuple[Metric, ...] = (MAP, RANK1, RANK5, RANK10, MINP)
 
 
@@ -236,6 +242,21 @@ class EpochReport:
     wall_s: float
 
 
+@dataclass(frozen=True)
+class NetworkSize:
+    """What a network takes, counted without building it in memory.
+
+    Attributes:
+        parameters: of training, with the classifiers of as many classes as the data set has published.
+        inference_parameters: those that embedding or classifying an image reads.
+        multiply_adds: of the convolutions and linear layers for one image at inference.
+    """
+
+    parameters: int
+    inference_parameters: int
+    multiply_adds: int
+
+
 class CheckpointFolder(Protocol):
     """Where one training keeps its state. Writing is atomic: a reader sees all of a file or none."""
 
@@ -378,6 +399,10 @@ class Trainable(Protocol):
         Returns:
             PNGs by name, such as `attention` or `retrieval`; small, and the same bytes for equal weights.
         """
+        ...
+
+    def size(self, config: Any) -> NetworkSize:
+        """Count the network of a config; nothing is computed and no memory taken."""
         ...
 
     def check(self, config: Any) -> None:

@@ -333,7 +333,7 @@ class InceptionB(nn.Module):
 
 
 class SpatialAttention(nn.Module):
-    """Where to look: one map for all channels, of ten weights (Eq. 3)."""
+    """Where to look: one map for all channels, of ten weights."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -350,7 +350,7 @@ class SpatialAttention(nn.Module):
 
 
 class ChannelAttention(nn.Module):
-    """Which channels to look at (Eq. 4 and 5)."""
+    """Which channels to look at."""
 
     def __init__(self, channels: int, reduction: int) -> None:
         super().__init__()
@@ -363,7 +363,7 @@ class ChannelAttention(nn.Module):
 
 
 class SoftAttention(nn.Module):
-    """The product of both soft attentions, mixed over channels and squashed into [0.5, 1) (Eq. 2).
+    """The product of both soft attentions, mixed over channels and squashed into [0.5, 1).
 
     Args:
         channels: of the map.
@@ -392,7 +392,7 @@ def stripe_biases(num_regions: int) -> Tensor:
 
 
 class HardAttention(nn.Module):
-    """Where the regions lie, read from the mean of the map (Eq. 6 and 7)."""
+    """Where the regions lie, read from the mean of the map."""
 
     def __init__(self, channels: int, num_regions: int) -> None:
         super().__init__()

@@ -451,9 +451,8 @@ class Trunk(nn.Module):
         """Give the map behind the last stage; images are RGB, float, 0..255 and not changed."""
         # Channels last in memory: faster on a CPU, and what half-precision GPU kernels want.
         map_BCHW = self.pixels(images_BCHW).contiguous(memory_format=torch.channels_last)
-        for index, stage in enumerate(self.stages):
-            with torch.set_grad_enabled(torch.is_grad_enabled() and index >= self.num_frozen):
-                map_BCHW = stage(map_BCHW)
+        for stage in self.stages:
+            map_BCHW = stage(map_BCHW)
         return map_BCHW
 
 

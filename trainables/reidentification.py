@@ -22,15 +22,17 @@ from trainables.contract import (
     EvaluationView,
     Extraction,
     FitHooks,
+    NetworkSize,
     Runtime,
     Split,
     ViewResult,
 )
 from trainables.data.augment import TrainAugmenter
 from trainables.data.cache import open_cache, verify_and_build
-from trainables.data.reid import ReidDataset, TrainSplit, load_dataset
+from trainables.data.reid import ReidDataset, TrainSplit, load_dataset, published_num_pids
 from trainables.determinism import derive_seed, find_device, reproducible
 from trainables.fitting import Method, backpropagate, fit, read_final_checkpoint
+from trainables.network_size import measure_size
 from trainables.optimisation import check_precision, make_optimizer
 from trainables.pictures.attention_overlays import draw_attention
 from trainables.pictures.choice import NUM_ATTENTION_IMAGES, spread_over
@@ -138,6 +140,15 @@ class ReidTrainable:
             if attention is not None:
                 pictures["attention"] = attention
         return pictures
+
+    def size(self, config: Any) -> NetworkSize:
+        """Count the network, with classifiers for the published number of people."""
+        data = config.data
+        return measure_size(
+            lambda: self._method.build_network(config, published_num_pids(data.dataset), None),
+            lambda network, images_BCHW: network.embed(images_BCHW),
+            (1, 3, data.height_px, data.width_px),
+        )
 
     def check(self, config: Any) -> None:
         """Make one step, augmentation included, on a few small random images, on the CPU in float32.

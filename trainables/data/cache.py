@@ -5,24 +5,19 @@ Legend: N images, H W height and width.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
-import shutil
-import tempfile
-from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from trainables.data.cached_array import build_array_once
 from trainables.data.market_layout import ImageRecord
 from trainables.data.reid import ReidDataset
 
 _NAMES_SHOWN = 10
-_SPARE_BYTES = 64 * 2**20
 
 
 def open_cache(dataset: ReidDataset, split: str, height_px: int, width_px: int, cache_dir: str) -> np.ndarray:
@@ -35,13 +30,13 @@ def open_cache(dataset: ReidDataset, split: str, height_px: int, width_px: int, 
         ValueError: every image that cannot be decoded.
         OSError: there is no room for it, with the path and the bytes needed.
     """
+    records = dataset.splits[split]
+
+    def fill(images_NHWC: np.ndarray) -> None:
+        _decode_all(images_NHWC, records, dataset.root)
+
     path = _path(dataset, split, height_px, width_px, cache_dir)
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(path.with_suffix(".lock")):
-            if not path.exists():
-                _build(dataset, split, height_px, width_px, path)
-    return np.load(path, mmap_mode="r")
+    return build_array_once(path, (len(records), height_px, width_px, 3), fill)
 
 
 def verify_and_build(dataset: ReidDataset, height_px: int, width_px: int, cache_dir: str) -> None:
@@ -68,61 +63,22 @@ def _path(dataset: ReidDataset, split: str, height_px: int, width_px: int, cache
     return Path(cache_dir) / "images" / f"{dataset.name}-{split}-{height_px}x{width_px}-{key}.npy"
 
 
-@contextmanager
-def _locked(path: Path) -> Generator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _build(dataset: ReidDataset, split: str, height_px: int, width_px: int, path: Path) -> None:
-    records = dataset.splits[split]
-    needed_bytes = len(records) * height_px * width_px * 3
-    free_bytes = shutil.disk_usage(path.parent).free
-    if free_bytes < needed_bytes + _SPARE_BYTES:
-        raise OSError(
-            f"{path} needs {needed_bytes:,} bytes and {path.parent} has {free_bytes:,} left; free space, or "
-            "name another folder with --cache-dir"
+def _decode_all(images_NHWC: np.ndarray, records: tuple[ImageRecord, ...], root: Path) -> None:
+    with ThreadPoolExecutor(max(1, os.cpu_count() or 1)) as pool:
+        faults = pool.map(lambda item: _decode_into(images_NHWC, *item, root), enumerate(records))
+        unreadable = [fault for fault in faults if fault]
+    if unreadable:
+        shown = "; ".join(unreadable[:_NAMES_SHOWN])
+        more = len(unreadable) - _NAMES_SHOWN
+        raise ValueError(
+            f"{len(unreadable)} images cannot be read: {shown}"
+            f"{f'; and {more} more' if more > 0 else ''}. Get them again from the publisher"
         )
-    descriptor, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(descriptor)
-    try:
-        shape = (len(records), height_px, width_px, 3)
-        images = np.lib.format.open_memmap(aside, mode="w+", dtype=np.uint8, shape=shape)
-        _reserve(Path(aside), path)
-        with ThreadPoolExecutor(max(1, os.cpu_count() or 1)) as pool:
-            faults = pool.map(
-                lambda item: _decode_into(images, *item, dataset.root, height_px, width_px),
-                enumerate(records),
-            )
-            unreadable = [fault for fault in faults if fault]
-        if unreadable:
-            shown = "; ".join(unreadable[:_NAMES_SHOWN])
-            more = len(unreadable) - _NAMES_SHOWN
-            raise ValueError(
-                f"{len(unreadable)} images cannot be read: {shown}"
-                f"{f'; and {more} more' if more > 0 else ''}. Get them again from the publisher"
-            )
-        images.flush()
-        Path(aside).replace(path)
-    finally:
-        Path(aside).unlink(missing_ok=True)
 
 
-def _reserve(aside: Path, path: Path) -> None:
-    """Claim the room now: a full disk met while writing mapped memory would kill the process."""
-    size_bytes = aside.stat().st_size
-    with aside.open("r+b") as file:
-        try:
-            os.posix_fallocate(file.fileno(), 0, size_bytes)
-        except OSError as error:
-            raise OSError(error.errno, f"{path} needs {size_bytes:,} bytes: {error.strerror}") from error
-
-
-def _decode_into(
-    images_NHWC: np.ndarray, index: int, record: ImageRecord, root: Path, height_px: int, width_px: int
-) -> str:
+def _decode_into(images_NHWC: np.ndarray, index: int, record: ImageRecord, root: Path) -> str:
     """Decode one image; gives why it could not be, or an empty string."""
+    _, height_px, width_px, _ = images_NHWC.shape
     try:
         with Image.open(root / record.path) as image:
             resized = image.convert("RGB").resize((width_px, height_px), Image.Resampling.BICUBIC)

@@ -348,6 +348,13 @@ def load_dataset(
     return ReidDataset(name, source.label, source.is_demo, root, images.fingerprint, tuple(warnings), splits)
 
 
+def published_num_pids(name: str) -> int:
+    """Say how many people a data set is published to train on; without publication, Market-1501's number."""
+    return _SOURCES[name].published_counts.get(
+        "train pids", _SOURCES["market1501"].published_counts["train pids"]
+    )
+
+
 def _hold_out_val(name: str, train: tuple[ImageRecord, ...]) -> dict[str, tuple[ImageRecord, ...]]:
     """Move the last tenth of the people, in a fixed random order, from `train` to `val`.
 

@@ -1,0 +1,63 @@
+"""The search of Mancs's curriculum keeps t0 below t1, and looks at `val` only."""
+
+import pytest
+from optuna.storages import InMemoryStorage
+
+from orchestrator.identity import view_id
+from orchestrator.records import Store
+from orchestrator.search import SearchSource
+from orchestrator.study import Profile, apply_changes
+from search_spaces.mancs_ablation import CURRICULUM
+from search_spaces.mancs_search import make_study
+from trainables.contract import DatasetFacts
+
+T0, T1 = f"{CURRICULUM}.t0", f"{CURRICULUM}.t1"
+
+
+@pytest.mark.parametrize("profile", list(Profile))
+def test_the_ranges_of_t0_and_t1_overlap(profile):
+    """There are suggestions that only the constraint rules out, and the config refuses them."""
+    (search,) = make_study(profile).searches
+    assert search.space[T0].high > search.space[T1].low
+    with pytest.raises(ValueError, match=r"t0 comes first"):
+        search.trial_config({T0: search.space[T0].high, T1: search.space[T1].low})
+
+
+@pytest.mark.parametrize("profile", list(Profile))
+def test_the_objective_is_on_held_out_people(profile):
+    """`val` is measured while searching, and trained on nowhere."""
+    (search,) = make_study(profile).searches
+    assert "val" == search.objective.view.split
+    search.trial_config({}).check_view(search.objective.view)
+    assert "test" == search.view.split
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_a_refused_suggestion_is_told_as_failed_and_trains_nothing(tmp_path):
+    """Every suggestion with t0 at or above t1 ends in FAIL; all others are trainings."""
+    (search,) = make_study(Profile.DEMO).searches
+    facts = DatasetFacts("any", "any", "0" * 64, is_demo=True, num_images={})
+    store = Store(str(tmp_path / "store"))
+    storage = InMemoryStorage()
+    source = SearchSource(
+        "mancs_search", search, lambda config: facts, store, storage, max_open=lambda: search.num_trials
+    )
+    works = []
+    while (work := source.next_work()) is not None:
+        works.append(work)
+    (optuna_id,) = storage.get_all_studies()
+    trials = storage.get_all_trials(optuna_id._study_id)
+    states = {state: [t for t in trials if t.state.name == state] for state in ("FAIL", "RUNNING")}
+    assert search.num_trials == len(works) == len(states["RUNNING"])
+    assert len(trials) == len(works) + len(states["FAIL"])
+    assert len(states["FAIL"]) > 0
+    assert all(trial.params[T0] >= trial.params[T1] for trial in states["FAIL"])
+    assert all(trial.params[T0] < trial.params[T1] for trial in states["RUNNING"])
+    assert {view_id(search.objective.view)} == {name for work in works for name in work.views}
+
+
+def test_the_declared_recipe_is_the_first_trial():
+    """The values that a search starts from lie in its ranges and build the config as it stands."""
+    (search,) = make_study(Profile.PAPER).searches
+    assert {T0: 30.0, T1: 60.0}.items() <= search.declared_params().items()
+    assert search.trial_config({}) == apply_changes(search.trial_config({}), search.declared_params())

@@ -1,0 +1,306 @@
+"""Classification methods as the orchestrator runs them: data, training, classifying, measuring.
+
+A method gives the network and the losses, as `trainables.fitting.Method` says; its config has `data`, a
+`FineGrainedData`, beside `seed` and `optimisation`; its network is a `ClassifyingNetwork`.
+
+Legend: N images of a split, B of a batch, C colours, H W height and width in pixels, I classes.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+from torch import Tensor, nn
+
+from trainables.classification_images import ClassificationImages
+from trainables.contract import (
+    TOP1,
+    CheckpointFolder,
+    ClassificationExtraction,
+    ClassificationView,
+    DatasetFacts,
+    FitHooks,
+    Runtime,
+    Split,
+    ViewResult,
+)
+from trainables.data.fine_grained import FineGrainedData, FineGrainedDataset, TrainSplit, load_fine_grained
+from trainables.data.fine_grained_augment import FineGrainedAugmenter
+from trainables.data.resized_images import CENTRE, open_resized, verify_and_resize
+from trainables.determinism import derive_seed, find_device, reproducible
+from trainables.fitting import Method, backpropagate, fit, read_final_checkpoint
+from trainables.optimisation import check_precision, make_optimizer
+from trainables.pictures.attention_overlays import draw_attention
+from trainables.pictures.choice import NUM_ATTENTION_IMAGES, spread_over
+from trainables.pictures.panel import ShowsPanels
+from trainables.starting_weights import join_weights
+
+CHECK_NUM_CLASSES, CHECK_NUM_IMAGES = 2, 4
+CHECK_MIN_PX = 64  # convolutions need some room
+_CHECK_SHRINKING = (8, 6, 4, 3, 2)
+# As many as keep the device busy; more would only take memory.
+_BATCH_SIZE = {"cpu": 16, "cuda": 96}
+
+
+class ClassifyingNetwork(Protocol):
+    """A network with one or more heads that classify."""
+
+    training: bool
+
+    def train(self, mode: bool = True) -> object:
+        """Switch between training and inference."""
+        ...
+
+    def classify(self, images_BCHW: Tensor) -> Mapping[str, Tensor]:
+        """Classify images, float 0..255: logits (B, I) by head, as `ClassificationView.logits` names them."""
+        ...
+
+
+class ClassificationTrainable:
+    """Implements `trainables.contract.Trainable` for any classification method. Stateless.
+
+    Args:
+        method: its network and losses.
+    """
+
+    def __init__(self, method: Method) -> None:
+        self._method = method
+
+    def describe_data(self, config: Any, runtime: Runtime) -> DatasetFacts:
+        """Find the data set, and the weights the network starts from, which are data as well.
+
+        Raises:
+            ValueError: either is not where it is expected, or lists and images do not agree.
+        """
+        return join_weights(
+            _find_dataset(config, runtime).facts(), self._method.weights_file(config, runtime.data_root)
+        )
+
+    def prepare_data(self, config: Any, runtime: Runtime) -> None:
+        """Decode every image of every split once, into this machine's cache where there is room to.
+
+        Raises:
+            ValueError: images cannot be read (all are named), or the device cannot train in the config's
+                precision.
+        """
+        check_precision(config.optimisation.precision, runtime.device)
+        verify_and_resize(_find_dataset(config, runtime), config.data.shorter_side_px, runtime.cache_dir)
+
+    def fit(self, config: Any, runtime: Runtime, checkpoints: CheckpointFolder, hooks: FitHooks) -> nn.Module:
+        """Train; see `trainables.fitting.fit`."""
+        check_precision(config.optimisation.precision, runtime.device)
+        device = find_device(runtime.device)
+        dataset = _find_dataset(config, runtime)
+        images = ClassificationImages(dataset, config.data, config.seed, runtime, device)
+        return fit(self._method, config, images, runtime, checkpoints, hooks)
+
+    def load(self, config: Any, runtime: Runtime, checkpoints: CheckpointFolder) -> nn.Module:
+        """Read the final checkpoint back into a network."""
+        device = find_device(runtime.device)
+        weights, num_classes = read_final_checkpoint(checkpoints)
+        with reproducible(device, seed=0):  # the random weights drawn here are overwritten
+            network = self._method.build_network(config, num_classes, None)
+        network.load_state_dict(weights)
+        return network.to(device)
+
+    def extract(
+        self, config: Any, runtime: Runtime, network: ClassifyingNetwork, split: Split, *, flip: bool
+    ) -> ClassificationExtraction:
+        """Classify the centre crop of every image of a split, in inference mode and float32.
+
+        The network is not changed.
+
+        Raises:
+            ValueError: `val` of a data set that was trained on whole.
+        """
+        data: FineGrainedData = config.data
+        data.require_split(split)
+        dataset = _find_dataset(config, runtime)
+        records = dataset.splits[split]
+        images = open_resized(dataset, split, data.shorter_side_px, runtime.cache_dir)
+        device = find_device(runtime.device)
+        batch_size = _BATCH_SIZE[device.type]
+        upright: dict[str, list[np.ndarray]] = {}
+        mirrored: dict[str, list[np.ndarray]] = {}
+        was_training = network.training
+        network.train(False)
+        try:
+            with reproducible(device), torch.inference_mode():
+                for start in range(0, len(records), batch_size):
+                    indices_B = np.arange(start, min(start + batch_size, len(records)))
+                    crops_BHWC = images.crops(indices_B, np.full((len(indices_B), 2), CENTRE), data.crop_px)
+                    images_BCHW = torch.from_numpy(crops_BHWC).to(device).movedim(-1, 1).float()
+                    _append(upright, network.classify(images_BCHW))
+                    if flip:
+                        _append(mirrored, network.classify(images_BCHW.flip(-1)))
+        finally:
+            network.train(was_training)
+        return ClassificationExtraction(
+            split,
+            names=tuple(record.name for record in records),
+            labels=np.array([record.label for record in records], dtype=np.int64),
+            logits=_join(upright),
+            flipped_logits=_join(mirrored),
+        )
+
+    def measure(
+        self, members: Sequence[tuple[Any, ClassificationExtraction]], view: ClassificationView
+    ) -> ViewResult:
+        """Measure the share of images that are given their class, and what each image was given."""
+        return measure_top1([extraction for _, extraction in members], view)
+
+    def illustrate(
+        self,
+        config: Any,
+        runtime: Runtime,
+        network: Any,
+        extraction: ClassificationExtraction,
+    ) -> dict[str, bytes]:
+        """Draw `attention` where the method has something to show; PNGs by name."""
+        if not isinstance(self._method, ShowsPanels):
+            return {}
+        data: FineGrainedData = config.data
+        dataset = _find_dataset(config, runtime)
+        images = open_resized(dataset, extraction.split, data.shorter_side_px, runtime.cache_dir)
+        indices_B = np.array(spread_over(len(images), NUM_ATTENTION_IMAGES))
+        crops_BHWC = images.crops(indices_B, np.full((len(indices_B), 2), CENTRE), data.crop_px)
+        device = find_device(runtime.device)
+        attention = draw_attention(self._method, config, network, crops_BHWC, device)
+        return {} if attention is None else {"attention": attention}
+
+    def check(self, config: Any) -> None:
+        """Make one step, augmentation included, on a few small random images, on the CPU in float32.
+
+        Published weights are not read: they may be on other machines only. Images are as small as the
+        config's own checks allow.
+        """
+        small = _shrink(config)
+        with reproducible(torch.device("cpu"), derive_seed(config.seed, "network")):
+            network = self._method.build_network(small, CHECK_NUM_CLASSES, None).train()
+            optimizer = make_optimizer(small.optimisation, network.parameters())
+            generator = torch.Generator().manual_seed(derive_seed(config.seed, "augmentation"))
+            shape = (CHECK_NUM_IMAGES, 3, small.data.crop_px, small.data.crop_px)
+            images_BCHW = torch.randint(256, shape, dtype=torch.uint8, generator=generator)
+            augmented_BCHW = FineGrainedAugmenter(small.data.augmentation)(images_BCHW, generator)
+            backpropagate(
+                self._method,
+                small,
+                network,
+                torch.amp.GradScaler("cpu", enabled=False),
+                [augmented_BCHW],
+                [torch.arange(CHECK_NUM_IMAGES) % CHECK_NUM_CLASSES],
+                epoch=0,
+            )
+            optimizer.step()
+
+
+def measure_top1(extractions: Sequence[ClassificationExtraction], view: ClassificationView) -> ViewResult:
+    """Measure one view.
+
+    The probabilities of the heads the view names, of the mirror images where it asks for them, and of all members
+    of an ensemble are averaged. Of classes that are equally probable the first one is the prediction.
+
+    Args:
+        extractions: of the view's split, one a member.
+        view: how to measure.
+
+    Raises:
+        ValueError: a head is missing, or its logits are not finite; members saw different images.
+    """
+    first = extractions[0]
+    if any(
+        other.names != first.names or not np.array_equal(other.labels, first.labels) for other in extractions
+    ):
+        raise ValueError(
+            f"an ensemble averages what its members say of the same images, and they saw different ones in "
+            f"{view.split!r}; its trainings need one data set and one data.train_split"
+        )
+    probabilities_NI = np.zeros(())
+    for logits, what in _sources(extractions, view):
+        for head in view.logits:
+            if head not in logits:
+                raise ValueError(
+                    f"there are no logits {head!r}{what}; the network gives {', '.join(logits) or 'none'}"
+                )
+            logits_NI = logits[head].astype(np.float64)
+            num_bad = int((~np.isfinite(logits_NI)).any(1).sum())
+            if num_bad:
+                raise ValueError(
+                    f"the logits {head!r}{what} of {num_bad} of {len(logits_NI)} images are not finite; "
+                    "the training has diverged: lower optimisation.base_lr"
+                )
+            probabilities_NI = probabilities_NI + _softmax(logits_NI)
+    predicted_N = probabilities_NI.argmax(1)
+    is_correct_N = predicted_N == first.labels
+    per_image = {
+        "name": np.array(first.names),
+        "label": first.labels,
+        "predicted": predicted_N,
+        "is_correct": is_correct_N,
+    }
+    return ViewResult({TOP1.name: float(is_correct_N.mean())}, per_image)
+
+
+def _sources(
+    extractions: Sequence[ClassificationExtraction], view: ClassificationView
+) -> Iterator[tuple[Mapping[str, np.ndarray], str]]:
+    """Yield the logits by head that a view averages, each with what they are of."""
+    for extraction in extractions:
+        yield extraction.logits, ""
+        if view.flip:
+            yield extraction.flipped_logits, " of mirror images"
+
+
+def _softmax(logits_NI: np.ndarray) -> np.ndarray:
+    exponentials_NI = np.exp(logits_NI - logits_NI.max(1, keepdims=True))
+    return exponentials_NI / exponentials_NI.sum(1, keepdims=True)
+
+
+def _append(parts: dict[str, list[np.ndarray]], logits: Mapping[str, Tensor]) -> None:
+    for head, logits_BI in logits.items():
+        parts.setdefault(head, []).append(logits_BI.float().cpu().numpy())
+
+
+def _join(parts: Mapping[str, list[np.ndarray]]) -> dict[str, np.ndarray]:
+    return {head: np.concatenate(batches) for head, batches in parts.items()}
+
+
+def _find_dataset(config: Any, runtime: Runtime) -> FineGrainedDataset:
+    data: FineGrainedData = config.data
+    return _load_once(data.dataset, runtime.data_root, runtime.cache_dir, data.train_split)
+
+
+@functools.lru_cache(maxsize=4)
+def _load_once(
+    name: str, data_root: str | None, cache_dir: str, train_split: TrainSplit
+) -> FineGrainedDataset:
+    """Read a data set's lists once a process: a plan asks once a config, and iNaturalist's take a minute."""
+    return load_fine_grained(name, data_root, cache_dir, train_split=train_split)
+
+
+def _shrink(config: Any) -> Any:
+    """Give the config in float32 on the smallest images it accepts."""
+    for fields in _smaller_data(config.data):
+        changed = config.model_dump()
+        changed["data"] |= fields
+        changed["optimisation"]["precision"] = "fp32"
+        try:
+            return type(config).model_validate(changed)
+        except ValidationError:  # the network does not fit on so small an image
+            continue
+    raise AssertionError("a config accepts its own image size")
+
+
+def _smaller_data(data: FineGrainedData) -> Iterator[dict[str, int]]:
+    for divisor in _CHECK_SHRINKING:
+        if data.crop_px // divisor >= CHECK_MIN_PX:
+            yield {
+                "crop_px": data.crop_px // divisor,
+                "shorter_side_px": max(data.shorter_side_px // divisor, data.crop_px // divisor),
+            }
+    yield {"crop_px": data.crop_px, "shorter_side_px": data.shorter_side_px}

@@ -1,0 +1,259 @@
+"""Data sets of fine-grained recognition: what a config says of them, and what is found on disk.
+
+Published sizes: Zheng et al., Looking for the Devil in the Details, CVPR 2019, Table 1, for the first three;
+arXiv:1708.07747 for Fashion-MNIST.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+from pydantic import Field, model_validator
+
+from trainables.contract import DatasetFacts, FrozenModel, Split
+from trainables.data.cars196 import read_cars196
+from trainables.data.cub200 import read_cub200
+from trainables.data.demo_details.dataset import read_demo_details
+from trainables.data.fashion_mnist import read_fashion_mnist
+from trainables.data.inat2017 import read_inat2017
+from trainables.data.labelled_images import FoundImages, LabelledImage
+
+DatasetName = Literal["cub200", "cars196", "inat2017", "fashion_mnist", "demo_details"]
+TrainSplit = Literal["train", "train_without_val"]
+
+VAL_FRACTION = 0.1
+VAL_PERMUTATION_SEED = 2011
+"""Fixed for good: another seed would hold out other images under the same config."""
+
+
+class FineGrainedAugmentation(FrozenModel):
+    """What is done to an image in training, in the order of the fields; None switches one off.
+
+    The defaults are those of TASN's official training code.
+
+    Attributes:
+        random_crop: the crop lies anywhere in the resized image; if not, in its centre, as in a test.
+        rotation_deg: largest angle to either side; corners that come from outside are white.
+        flip_probability: of mirroring left and right.
+        brightness: largest change of the factor that multiplies the image, from 1.
+        contrast: the same of the factor between the image's mean grey and the image.
+        saturation: the same of the factor between the grey image and the image. These three are done in an order
+            drawn anew for each image.
+        pca_noise: standard deviation of the noise along the principal axes of ImageNet's colours
+            (Krizhevsky et al., NIPS 2012, Sec. 4.1), in units of their eigenvalues.
+    """
+
+    random_crop: bool = True
+    rotation_deg: float | None = Field(default=30.0, gt=0, le=180)
+    flip_probability: float | None = Field(default=0.5, gt=0, le=1)
+    brightness: float | None = Field(default=0.4, gt=0, le=1)
+    contrast: float | None = Field(default=0.4, gt=0, le=1)
+    saturation: float | None = Field(default=0.4, gt=0, le=1)
+    pca_noise: float | None = Field(default=0.1, gt=0)
+
+
+class FineGrainedData(FrozenModel):
+    """The images a training sees, and how they are drawn and changed.
+
+    Attributes:
+        dataset: name of the data set.
+        train_split: `train` trains on all images the data set gives for training, as papers do.
+            `train_without_val` leaves out a tenth of each class's (at least one, always the same ones) to
+            measure on as `val`, so it is what searches use. The demo set brings `val` images of its own in any
+            case, therefore `train` is the only spelling there.
+        shorter_side_px: images are resized to it by bicubic interpolation, their aspect ratio kept.
+        crop_px: side of the square that the network is given, cut out of the resized image: at a random
+            place in training, in the centre for measuring.
+        batch_size: images of an optimisation step.
+        augmentation: of the training images.
+    """
+
+    dataset: DatasetName
+    train_split: TrainSplit = "train"
+    shorter_side_px: int = Field(default=512, ge=16)
+    crop_px: int = Field(default=512, ge=16)
+    batch_size: int = Field(default=96, ge=2)
+    augmentation: FineGrainedAugmentation = FineGrainedAugmentation()
+
+    @model_validator(mode="after")
+    def _check_parts_go_together(self) -> FineGrainedData:
+        faults: list[str] = []
+        if self.crop_px > self.shorter_side_px:
+            faults.append(
+                f"a crop of {self.crop_px} px does not fit in images whose shorter side has "
+                f"{self.shorter_side_px} px; set data.shorter_side_px to data.crop_px or more"
+            )
+        if self.dataset == "demo_details" and self.train_split != "train":
+            faults.append(
+                "data.train_split is 'train_without_val', but demo_details has val images outside of its train "
+                "split; leave data.train_split at 'train', where 'val' can be measured too"
+            )
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    @property
+    def has_val(self) -> bool:
+        """Whether images are left that a training under this config has not seen and that are not the test's."""
+        return self.dataset == "demo_details" or self.train_split == "train_without_val"
+
+    def require_split(self, split: Split) -> None:
+        """Refuse to measure on images that this config trains on.
+
+        Raises:
+            ValueError: `val` under a config that trains on every image.
+        """
+        if split == "val" and not self.has_val:
+            raise ValueError(
+                f"split 'val' of {self.dataset} cannot be measured: data.train_split is 'train', which trains on "
+                "these images too. Set data.train_split to 'train_without_val'"
+            )
+
+
+@dataclass(frozen=True)
+class _Source:
+    """How a data set is read and what is published of it.
+
+    Attributes:
+        label: as papers print it.
+        read: finds it below (data root, cache folder).
+        published_counts: of `classes` and of images by split.
+        is_demo: numbers on it are not comparable with the papers whose methods are trained here.
+    """
+
+    label: str
+    read: Callable[[str | None, str], FoundImages]
+    published_counts: Mapping[str, int]
+    is_demo: bool = False
+
+
+_SOURCES: Mapping[str, _Source] = MappingProxyType(
+    {
+        "cub200": _Source(
+            "CUB-200-2011",
+            lambda data_root, _: read_cub200(data_root),
+            {"classes": 200, "train": 5_994, "test": 5_794},
+        ),
+        "cars196": _Source(
+            "Stanford Cars",
+            lambda data_root, _: read_cars196(data_root),
+            {"classes": 196, "train": 8_144, "test": 8_041},
+        ),
+        "inat2017": _Source(
+            "iNaturalist-2017",
+            lambda data_root, _: read_inat2017(data_root),
+            {"classes": 5_089, "train": 579_184, "test": 95_986},
+        ),
+        "fashion_mnist": _Source(
+            "Fashion-MNIST",
+            lambda data_root, _: read_fashion_mnist(data_root),
+            {"classes": 10, "train": 60_000, "test": 10_000},
+            is_demo=True,
+        ),
+        "demo_details": _Source(
+            "Demo details",
+            lambda _, cache_dir: read_demo_details(Path(cache_dir)),
+            {},
+            is_demo=True,
+        ),
+    }
+)
+
+
+@dataclass(frozen=True)
+class FineGrainedDataset:
+    """A data set as it was found on disk. No pixel has been decoded.
+
+    Attributes:
+        name: as configs name it.
+        label: as papers print it.
+        is_demo: numbers on it are not comparable with any paper.
+        fingerprint: see `FoundImages`; the same for both `train_split`s.
+        warnings: what differs from the published data set, one sentence each.
+        class_names: by label.
+        splits: images of `train`, `test` and, where there are any, `val`, in the order of their names.
+        open_image: see `FoundImages`.
+    """
+
+    name: str
+    label: str
+    is_demo: bool
+    fingerprint: str
+    warnings: tuple[str, ...]
+    class_names: tuple[str, ...]
+    splits: Mapping[str, tuple[LabelledImage, ...]]
+    open_image: Callable[[str], Image.Image]
+
+    def facts(self) -> DatasetFacts:
+        """Give what a plan and a caption need to know."""
+        num_images = {split: len(images) for split, images in self.splits.items()}
+        return DatasetFacts(self.name, self.label, self.fingerprint, self.is_demo, num_images, self.warnings)
+
+
+def load_fine_grained(
+    name: str, data_root: str | None, cache_dir: str, *, train_split: TrainSplit = "train"
+) -> FineGrainedDataset:
+    """Find a data set and read its lists.
+
+    Args:
+        name: one of `DatasetName`.
+        data_root: folder that holds the folders of the data sets; not needed for the demo set.
+        cache_dir: where the demo set is drawn, once.
+        train_split: which images stand in `train`; see `FineGrainedData.train_split`.
+
+    Raises:
+        ValueError: an unknown name; files that are missing (names those expected and those found); all that is
+            wrong in the lists.
+    """
+    if name not in _SOURCES:
+        raise ValueError(f"there is no data set {name!r}; there are {', '.join(_SOURCES)}")
+    source = _SOURCES[name]
+    found = source.read(data_root, cache_dir)
+    counts = {"classes": len(found.class_names)}
+    counts |= {split: len(images) for split, images in found.splits.items()}
+    warnings = tuple(
+        f"{source.label} has {counts[what]} {what}, published are {published}"
+        for what, published in source.published_counts.items()
+        if counts[what] != published
+    )
+    splits = dict(found.splits)
+    if train_split == "train_without_val" and "val" not in splits:
+        splits |= _hold_out_val(name, splits["train"])
+    return FineGrainedDataset(
+        name,
+        source.label,
+        source.is_demo,
+        found.fingerprint,
+        warnings,
+        found.class_names,
+        splits,
+        found.open_image,
+    )
+
+
+def _hold_out_val(name: str, train: tuple[LabelledImage, ...]) -> dict[str, tuple[LabelledImage, ...]]:
+    """Move a tenth of each class, in a fixed random order, from `train` to `val`; at least one, never all."""
+    images_of: dict[int, list[LabelledImage]] = {}
+    for image in train:
+        images_of.setdefault(image.label, []).append(image)
+    held_out: set[str] = set()
+    for label, images in images_of.items():
+        num_val = min(max(1, round(VAL_FRACTION * len(images))), len(images) - 1)
+        rng = np.random.Generator(np.random.PCG64([VAL_PERMUTATION_SEED, label]))
+        order = rng.permutation(len(images))
+        held_out |= {images[place].name for place in order[:num_val]}
+    if not held_out:
+        raise ValueError(
+            f"{name} has one training image a class; nothing can be held out for 'val'. "
+            "Set data.train_split to 'train'"
+        )
+    return {
+        "train": tuple(image for image in train if image.name not in held_out),
+        "val": tuple(image for image in train if image.name in held_out),
+    }

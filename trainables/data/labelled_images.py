@@ -1,0 +1,187 @@
+"""What a reader of a classification data set finds: images by split, each with its class; no pixel is read.
+
+A reader knows one published layout. It collects every fault of it, then raises once.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
+NUM_NAMES_IN_ERROR = 5
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """One image of a data set.
+
+    Attributes:
+        name: its path relative to the data set's folder, with `/` between parts, or its place in an array.
+        label: index of its class, from 0 on.
+    """
+
+    name: str
+    label: int
+
+
+@dataclass(frozen=True)
+class FoundImages:
+    """A data set as it was found on disk.
+
+    Attributes:
+        class_names: by label.
+        splits: images of `train`, `test` and, where the data set brings one, `val`.
+        fingerprint: SHA-256 of the names and sizes of its images and of the contents of its lists.
+        open_image: gives the image of a name, not decoded yet; Pillow raises what is wrong with it.
+    """
+
+    class_names: tuple[str, ...]
+    splits: Mapping[str, tuple[LabelledImage, ...]]
+    fingerprint: str
+    open_image: Callable[[str], Image.Image]
+
+
+def find_root(data_root: str | None, label: str, folder: str, expected: Sequence[str]) -> Path:
+    """Give the folder of a data set under the data root.
+
+    Args:
+        data_root: of the runtime.
+        label: of the data set, for people.
+        folder: its name under the data root.
+        expected: files and folders (ending in `/`) that must be in it.
+
+    Raises:
+        ValueError: no data root is given, or something expected is missing: all of it, and what is there.
+    """
+    names = ", ".join(f"{folder}/{name}" for name in expected)
+    if data_root is None:
+        raise ValueError(
+            f"{label} needs a data root, and none is given. Name the folder that holds {names} with --data-root; "
+            "to get the data set, download it from its authors and unpack it there"
+        )
+    base = Path(data_root).expanduser()
+    root = base / folder
+    missing = [
+        f"{folder}/{name}"
+        for name in expected
+        if not ((root / name).is_dir() if name.endswith("/") else (root / name).is_file())
+    ]
+    if not missing:
+        return root
+    looked_in = root if root.is_dir() else base
+    if looked_in.is_dir():
+        there = sorted(f"{path.name}/" if path.is_dir() else path.name for path in looked_in.iterdir())
+        found = f"{looked_in} holds {some(there, 20) if there else 'nothing'}"
+    else:
+        found = f"{looked_in} does not exist"
+    raise ValueError(
+        f"{label} is not in the data root {base}. Expected {names}; missing {', '.join(missing)}; {found}. "
+        "To get the data set, download it from its authors and unpack it there"
+    )
+
+
+def read_listed_images(
+    root: Path,
+    class_names: tuple[str, ...],
+    splits: Mapping[str, Sequence[LabelledImage]],
+    *,
+    folders: Iterable[str],
+    lists: Iterable[Path],
+    mentioned: Iterable[str] | None,
+    faults: Sequence[str],
+) -> FoundImages:
+    """Compare the lists of a data set with the image files that are there.
+
+    Args:
+        root: of the data set.
+        class_names: by label.
+        splits: as the lists say.
+        folders: under `root`, searched for images at any depth.
+        lists: the files that say which images there are; part of the fingerprint by their contents.
+        mentioned: every image the lists name, with a class and a split or without; None where a list could not be
+            read, so that nothing can be said of images that are in no list.
+        faults: found in the lists already.
+
+    Raises:
+        ValueError: all faults at once: those given; images listed and not there, there and not listed, or
+            listed twice; classes that are tested and not trained.
+    """
+    sizes_bytes = {name: size for folder in folders for name, size in _sizes_of_images(root, folder)}
+    faults = [
+        *faults,
+        *_faults_of_lists(splits, class_names),
+        *_faults_of_files(splits, sizes_bytes, mentioned),
+    ]
+    if faults:
+        raise ValueError(f"{root} cannot be read: " + "; ".join(faults))
+    digest = hashlib.sha256()
+    for path in lists:
+        digest.update(f"{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    for name, size in sorted(sizes_bytes.items()):
+        digest.update(f"{name}\0{size}\n".encode())
+    return FoundImages(
+        class_names,
+        {split: tuple(sorted(images, key=lambda image: image.name)) for split, images in splits.items()},
+        digest.hexdigest(),
+        functools.partial(_open, root),
+    )
+
+
+def some(names: Sequence[str], num_shown: int = NUM_NAMES_IN_ERROR) -> str:
+    """Name the first few of many."""
+    more = f" and {len(names) - num_shown} more" if len(names) > num_shown else ""
+    return f"{', '.join(names[:num_shown])}{more}"
+
+
+def _open(root: Path, name: str) -> Image.Image:
+    return Image.open(root / name)
+
+
+def _faults_of_lists(
+    splits: Mapping[str, Sequence[LabelledImage]], class_names: Sequence[str]
+) -> Iterator[str]:
+    names = [image.name for images in splits.values() for image in images]
+    if len(set(names)) != len(names):
+        seen: set[str] = set()
+        twice = sorted({name for name in names if name in seen or seen.add(name)})
+        yield f"{len(twice)} listed more than once ({some(twice)})"
+    trained = {image.label for image in splits["train"]}
+    untrained = sorted({image.label for images in splits.values() for image in images} - trained)
+    if untrained:
+        shown = some([class_names[label] for label in untrained])
+        yield f"{len(untrained)} classes have images to test on and none to train on ({shown})"
+    yield from (f"no image of split {split!r} is listed" for split, images in splits.items() if not images)
+
+
+def _faults_of_files(
+    splits: Mapping[str, Sequence[LabelledImage]],
+    sizes_bytes: Mapping[str, int],
+    mentioned: Iterable[str] | None,
+) -> Iterator[str]:
+    listed = {image.name for images in splits.values() for image in images}
+    missing = sorted(listed - sizes_bytes.keys())
+    if missing:
+        yield f"{len(missing)} images are listed and not there ({some(missing)})"
+    unlisted = [] if mentioned is None else sorted(sizes_bytes.keys() - listed - set(mentioned))
+    if unlisted:
+        yield f"{len(unlisted)} images are there and in no list ({some(unlisted)})"
+
+
+def _sizes_of_images(root: Path, folder: str) -> Iterator[tuple[str, int]]:
+    """Walk a folder by `scandir`, which needs no second look at each of iNaturalist's 675,170 files."""
+    with os.scandir(root / folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            name = f"{folder}/{entry.name}"
+            if entry.is_dir():
+                yield from _sizes_of_images(root, name)
+            elif Path(entry.name).suffix.lower() in IMAGE_SUFFIXES:
+                yield name, entry.stat().st_size
