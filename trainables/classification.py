@@ -25,15 +25,23 @@ from trainables.contract import (
     ClassificationView,
     DatasetFacts,
     FitHooks,
+    NetworkSize,
     Runtime,
     Split,
     ViewResult,
 )
-from trainables.data.fine_grained import FineGrainedData, FineGrainedDataset, TrainSplit, load_fine_grained
+from trainables.data.fine_grained import (
+    FineGrainedData,
+    FineGrainedDataset,
+    TrainSplit,
+    load_fine_grained,
+    published_num_classes,
+)
 from trainables.data.fine_grained_augment import FineGrainedAugmenter
 from trainables.data.resized_images import CENTRE, open_resized, verify_and_resize
 from trainables.determinism import derive_seed, find_device, reproducible
 from trainables.fitting import Method, backpropagate, fit, read_final_checkpoint
+from trainables.network_size import measure_size
 from trainables.optimisation import check_precision, make_optimizer
 from trainables.pictures.attention_overlays import draw_attention
 from trainables.pictures.choice import NUM_ATTENTION_IMAGES, spread_over
@@ -173,6 +181,15 @@ class ClassificationTrainable:
         attention = draw_attention(self._method, config, network, crops_BHWC, device)
         return {} if attention is None else {"attention": attention}
 
+    def size(self, config: Any) -> NetworkSize:
+        """Count the network, with classifiers for the published number of classes."""
+        data: FineGrainedData = config.data
+        return measure_size(
+            lambda: self._method.build_network(config, published_num_classes(data.dataset), None),
+            _classify,
+            (1, 3, data.crop_px, data.crop_px),
+        )
+
     def check(self, config: Any) -> None:
         """Make one step, augmentation included, on a few small random images, on the CPU in float32.
 
@@ -254,6 +271,10 @@ def _sources(
         yield extraction.logits, ""
         if view.flip:
             yield extraction.flipped_logits, " of mirror images"
+
+
+def _classify(network: Any, images_BCHW: Tensor) -> Mapping[str, Tensor]:
+    return network.classify(images_BCHW)
 
 
 def _softmax(logits_NI: np.ndarray) -> np.ndarray:

@@ -237,6 +237,11 @@ def load_fine_grained(
     )
 
 
+def published_num_classes(name: str) -> int:
+    """Say how many classes a data set is published with; without publication, CUB-200-2011's number."""
+    return _SOURCES[name].published_counts.get("classes", _SOURCES["cub200"].published_counts["classes"])
+
+
 def _hold_out_val(name: str, train: tuple[LabelledImage, ...]) -> dict[str, tuple[LabelledImage, ...]]:
     """Move a tenth of each class, in a fixed random order, from `train` to `val`; at least one, never all."""
     images_of: dict[int, list[LabelledImage]] = {}

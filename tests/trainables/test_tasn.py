@@ -1,0 +1,290 @@
+"""TASN: shapes, sizes, switches and losses."""
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from orchestrator.study import apply_changes
+from trainables.contract import ClassificationView, EvaluationView
+from trainables.layers.complexity import count_multiply_adds, count_parameters
+from trainables.tasn import (
+    AttentionNet,
+    Tasn,
+    VggBackbone,
+    demo_config,
+    distillation_loss,
+    make_loss_terms,
+    paper_config,
+)
+
+MASTER_ALONE = {"network.part": False, "losses.distillation": None}
+PART_ALONE = {"network.master": False, "losses.distillation": None}
+PLAIN = {"network.attention": None, **MASTER_ALONE}
+NUM_CLASSES = 7
+
+
+def small_config(**changes):
+    """The demo's networks without their weights: fast, and otherwise whole."""
+    fresh = {"network.backbone.weights": "random"}
+    if "network.attention" not in changes:
+        fresh["network.attention.backbone.weights"] = "random"
+    return apply_changes(demo_config(), fresh | changes)
+
+
+def build(config, seed=0):
+    torch.manual_seed(seed)
+    return Tasn().build_network(config, NUM_CLASSES, None)
+
+
+def images(count=4, side=128, seed=0):
+    return torch.randint(256, (count, 3, side, side), generator=torch.Generator().manual_seed(seed)).float()
+
+
+def paper_network(**changes):
+    with torch.device("meta"):
+        return Tasn().build_network(apply_changes(paper_config("cub200"), changes), 200, None).eval()
+
+
+def meta_images(side):
+    return torch.zeros(1, 3, side, side, device="meta")
+
+
+# -- sizes, shapes
+
+
+def test_sizes_of_the_paper_network():
+    """Parameters and compute are those of the authors' networks, to the last one."""
+    network = paper_network()
+    assert 39_915_536 == count_parameters(network)
+    assert 15_895_104 == count_parameters(network.attention)
+    assert 4_718_592 == count_parameters(network.attention.groups)
+    assert 23_508_032 == count_parameters(network.shared)
+    assert (102_600, 409_800) == (
+        count_parameters(network.attention_classifier),
+        count_parameters(network.classifier),
+    )
+    of_attention = count_multiply_adds(network.attention, lambda: network.attention(meta_images(224)))
+    of_groups = count_multiply_adds(network.attention.groups, lambda: network.attention(meta_images(224)))
+    assert (10_445_438_976, 9_248_440_320) == (of_attention - of_groups, of_groups)
+
+
+@pytest.mark.parametrize(
+    ("side", "multiply_adds"),
+    [(224, 4_087_136_256), (280, 6_582_742_016), (336, 9_351_049_216), (392, 12_974_803_968)],
+)
+def test_compute_of_the_backbone_at_each_resolution(side, multiply_adds):
+    """224, 280, 336 and 392 px cost 4.09e9, 6.58e9, 9.35e9 and 12.97e9 multiply-adds."""
+    network = paper_network()
+    assert multiply_adds == count_multiply_adds(network.shared, lambda: network.shared(meta_images(side)))
+
+
+def test_shapes_of_the_paper_network():
+    """Attention is 512 maps of 28 x 28; the whole and a detail are 224 px wide; 200 classes at each head."""
+    outputs = paper_network().train()(meta_images(512))
+    assert (1, 512, 28, 28) == outputs.attention_BChw.shape
+    assert (1, 28, 28) == outputs.structure_Bhw.shape
+    assert (1, 3, 224, 224) == outputs.structure_images_BCOO.shape == outputs.detail_images_BCOO.shape
+    assert {"attention", "part", "master"} == set(outputs.logits_BI)
+    assert {(1, 200)} == {tuple(logits.shape) for logits in outputs.logits_BI.values()}
+
+
+def test_dilations_share_their_weights():
+    """Two groups of 2 and 3 dilations have the parameters of two convolutions."""
+    first, second = build(small_config()).attention.groups
+    assert [1, 2] == [convolution.dilation[0] for convolution in first.convolutions]
+    assert [1, 2, 3] == [convolution.dilation[0] for convolution in second.convolutions]
+    assert first.convolutions[0].weight is first.convolutions[1].weight
+    assert second.convolutions[0].weight is second.convolutions[2].weight
+    assert first.convolutions[0].weight is not second.convolutions[0].weight
+
+
+@pytest.mark.parametrize("architecture", ["resnet101", "vgg19"])
+def test_other_backbones_classify(architecture):
+    """ResNet-101 and VGG-19 take the place of ResNet-50."""
+    backbone = {"network.backbone": VggBackbone()} if architecture == "vgg19" else {}
+    changes = backbone or {"network.backbone.architecture": architecture}
+    assert (1, 200) == paper_network(**changes)(meta_images(512)).logits_BI["master"].shape
+
+
+# -- switches
+
+
+@pytest.mark.parametrize(
+    ("changes", "heads"),
+    [
+        ({}, ("attention", "part", "master")),
+        (MASTER_ALONE, ("attention", "master")),
+        (PART_ALONE, ("attention", "part")),
+        (PLAIN, ("master",)),
+    ],
+)
+def test_heads_and_terms_follow_the_parts(changes, heads):
+    """Each part has its head, its loss term and, in a test, its logits; distillation needs both."""
+    config = small_config(**changes)
+    assert heads == config.heads()
+    network = build(config)
+    (terms,) = Tasn().loss_terms(config, network.train(), [images()], [torch.arange(4)], epoch=0)
+    expected = {f"class/{head}" for head in heads} | ({"distillation"} if not changes else set())
+    assert expected == set(terms)
+    assert set(heads) == set(network.eval().classify(images()))
+
+
+def test_plain_network_has_no_attention():
+    """Without attention nothing of it is built, and the image is only resized."""
+    assert build(small_config(**PLAIN)).attention is None
+    whole = count_parameters(build(small_config()))
+    plain = count_parameters(build(small_config(**PLAIN)))
+    network = build(small_config())
+    attention = count_parameters(network.attention) + count_parameters(network.attention_classifier)
+    assert whole - attention == plain
+
+
+@pytest.mark.parametrize("sampler", ["crop", "saliency"])
+def test_samplers_change_the_images_and_no_parameter(sampler):
+    """Another sampler gives other pixels to the same networks."""
+    ours, other = build(small_config()).eval(), build(small_config(**{"network.sampler": sampler})).eval()
+    assert ours.state_dict().keys() == other.state_dict().keys()
+    first, second = ours(images()), other(images())
+    assert torch.equal(first.attention_BChw, second.attention_BChw)
+    assert not torch.allclose(first.structure_images_BCOO, second.structure_images_BCOO)
+
+
+def test_random_details_differ_and_ranked_ones_do_not():
+    """A random channel is drawn anew each time from torch's generator; the strongest stays the strongest."""
+    for selection, is_equal in (("random", False), ("ranked", True)):
+        network = build(small_config(**{"network.part_selection": selection})).train()
+        attention = torch.rand(4, 32, 6, 6)
+        torch.manual_seed(1)
+        first, second = (network.sample_detail(images(), attention) for _ in range(2))
+        assert is_equal == torch.equal(first, second)
+        torch.manual_seed(1)
+        assert torch.equal(first, network.sample_detail(images(), attention))
+
+
+def test_in_a_test_the_detail_is_the_mean_of_all_channels():
+    """Nothing is random in inference, and the part-net sees what the master-net sees."""
+    network = build(small_config()).eval()
+    first, second = network.classify(images()), network.classify(images())
+    assert torch.equal(first["master"], second["master"])
+    assert torch.equal(first["master"], first["part"])
+
+
+def test_attention_is_trained_by_its_own_classifier_alone():
+    """No gradient of part-net or master-net reaches the attention net."""
+    config = small_config()
+    network = build(config).train()
+    (terms,) = Tasn().loss_terms(config, network, [images()], [torch.arange(4)], epoch=0)
+    (terms["class/part"] + terms["class/master"] + terms["distillation"]).backward(retain_graph=True)
+    assert all(parameter.grad is None for parameter in network.attention.parameters())
+    terms["class/attention"].backward()
+    assert any(parameter.grad is not None for parameter in network.attention.parameters())
+
+
+def test_teacher_has_a_gradient_only_where_asked():
+    """The teacher's own logits move by distillation only with detach_teacher off."""
+    labels = torch.arange(3)
+    for detach in (True, False):
+        config = small_config(**{"losses.distillation.detach_teacher": detach})
+        logits = {
+            head: torch.randn(3, NUM_CLASSES, requires_grad=True) for head in ("attention", "part", "master")
+        }
+        make_loss_terms(config, logits, labels)["distillation"].backward()
+        assert detach == (logits["part"].grad is None)
+        assert logits["master"].grad is not None
+
+
+# -- losses
+
+
+def test_distillation_by_hand():
+    """Two classes, T = 2: teacher (2, 0) gives q = 0.7311, student (0, 0) gives log 0.5."""
+    loss = distillation_loss(torch.tensor([[0.0, 0.0]]), torch.tensor([[2.0, 0.0]]), temperature=2.0)
+    assert pytest.approx(0.693147, abs=1e-6) == loss.item()
+    loss = distillation_loss(torch.tensor([[2.0, 0.0]]), torch.tensor([[2.0, 0.0]]), temperature=2.0)
+    assert pytest.approx(0.582203, abs=1e-5) == loss.item()  # the entropy of (0.7311, 0.2689)
+
+
+def test_weights_multiply_their_terms():
+    """Each weight acts on its own term and on no other."""
+    labels = torch.arange(3)
+    logits = {head: torch.randn(3, NUM_CLASSES) for head in ("attention", "part", "master")}
+    plain = make_loss_terms(small_config(), logits, labels)
+    weighted = make_loss_terms(
+        small_config(
+            **{
+                "losses.attention_weight": 2.0,
+                "losses.part_weight": 3.0,
+                "losses.master_weight": 5.0,
+                "losses.distillation.weight": 14.0,
+            }
+        ),
+        logits,
+        labels,
+    )
+    factors = {"class/attention": 2, "class/part": 3, "class/master": 5, "distillation": 7}
+    for name, factor in factors.items():
+        torch.testing.assert_close(factor * plain[name], weighted[name])
+
+
+def test_a_few_steps_lower_the_loss():
+    """The whole network learns a small batch."""
+    config = small_config()
+    network = build(config).train()
+    optimizer = torch.optim.Adam(network.parameters(), 1e-3)
+    losses = []
+    for _ in range(6):
+        torch.manual_seed(0)
+        (terms,) = Tasn().loss_terms(config, network, [images()], [torch.arange(4)], epoch=0)
+        total = torch.stack(list(terms.values())).sum()
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+        losses.append(sum(term.item() for name, term in terms.items() if name.startswith("class")))
+    assert losses[-1] < 0.8 * losses[0]
+
+
+# -- config
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"network.part": False}, "set losses.distillation to null"),
+        ({"network.attention": None, "losses.distillation": None}, "set network.part to false"),
+        ({**PLAIN, "network.sampler": "crop"}, "network.sampler has no effect here"),
+        ({**PLAIN, "network.master": False}, "something to classify"),
+        ({**MASTER_ALONE, "network.part_selection": "ranked"}, "network.part_selection has no effect here"),
+        ({"network.attention.backbone.architecture": "resnet50"}, "made of 'resnet18' or 'mobilenet_v2'"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(changes, message):
+    """A part that is off takes its switches with it, and says what to set."""
+    with pytest.raises(ValueError, match=message):
+        small_config(**changes)
+
+
+def test_views_are_checked():
+    """A head that is absent, a view of another kind and a validation on trained images are refused."""
+    with pytest.raises(ValueError, match=r"no head 'part' .*; it has attention, master"):
+        small_config(**MASTER_ALONE).check_view(ClassificationView(logits=("part",)))
+    with pytest.raises(ValueError, match="got a retrieval view; give a ClassificationView"):
+        small_config().check_view(EvaluationView())
+    with pytest.raises(ValueError, match="train_without_val"):
+        paper_config("cub200").check_view(ClassificationView(split="val"))
+    small_config().check_view(ClassificationView(split="val"))
+
+
+def test_a_misspelt_form_is_refused():
+    """Only the seven forms of Table 2 are known."""
+    with pytest.raises(ValidationError, match="N\\(XX\\^T\\)X"):
+        AttentionNet(form="XX^T")
+
+
+def test_panels_show_attention_the_whole_and_a_detail():
+    """The samples are shown in levels 0..255."""
+    config = small_config()
+    shown = Tasn().panels(config, build(config).eval(), images())
+    assert ["attention", "structure", "a detail"] == [panel.label for panel in shown]
+    assert shown[1].images_BCHW.min() >= 0
+    assert shown[1].images_BCHW.max() > 100
+    assert [] == Tasn().panels(small_config(**PLAIN), build(small_config(**PLAIN)).eval(), images())

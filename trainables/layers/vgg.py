@@ -1,0 +1,55 @@
+"""VGG-19 without its classifier, with torchvision's names (`features.0.weight`).
+
+Paper: Simonyan and Zisserman, Very Deep Convolutional Networks, ICLR 2015, arXiv:1409.1556, configuration E.
+
+Legend: B images, C channels, H W height and width of a map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+from torch import Tensor, nn
+
+from trainables.layers.initialisation import init_convolutions_and_norms
+
+_WIDTHS_OF_BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
+
+
+class Vgg19(nn.Module):
+    """Sixteen convolutions in five blocks, each followed by a max-pool."""
+
+    out_channels = 512
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        in_channels = 3
+        for width, num_convolutions in _WIDTHS_OF_BLOCKS:
+            for _ in range(num_convolutions):
+                layers += [nn.Conv2d(in_channels, width, 3, padding=1), nn.ReLU(inplace=True)]
+                in_channels = width
+            layers.append(nn.MaxPool2d(2, 2))
+        self.features = nn.Sequential(*layers)
+        init_convolutions_and_norms(self)
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        """Give (B, 512, H / 32, W / 32)."""
+        return cast("Tensor", self.features(images_BCHW))
+
+    def load_published(self, entries: Mapping[str, Tensor]) -> None:
+        """Take the weights of torchvision's file, whose classifier is left aside.
+
+        Raises:
+            ValueError: an entry is missing or has another shape.
+        """
+        own = self.state_dict()
+        faults = [
+            f"{name} is missing" if name not in entries else f"{name} has shape {tuple(entries[name].shape)}"
+            for name, value in own.items()
+            if name not in entries or entries[name].shape != value.shape
+        ]
+        if faults:
+            raise ValueError(f"these are no weights of VGG-19: {'; '.join(faults)}")
+        self.load_state_dict({name: entries[name] for name in own})

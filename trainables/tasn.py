@@ -1,0 +1,613 @@
+"""TASN: attention maps resample a large image, once as a whole and once for a detail that teaches it.
+
+Paper:
+    Zheng et al., Looking for the Devil in the Details: Learning Trilinear Attention Sampling Network for
+    Fine-grained Image Recognition, CVPR 2019, arXiv:1903.06150.
+Authors' code:
+    github.com/researchmm/tasn, commit 5dba8cc: `tasn-mxnet` (official) and `tasn-pytorch` (unfinished).
+Read from the code because the paper is silent or differs:
+    which strides ResNet-18 loses (stages 2 and 4); the two dilated groups and that their weights are shared between
+    dilations; τ = 7 in the softmax over places (paper: 1); the balancing of the sampler (see
+    `layers/attention_sampler.py`); loss weights, as multiples of each other.
+Our choices where the sources differ:
+    one classifier for part-net and master-net (the PyTorch form; the official code has both); the attention net
+    is classified by pooling and a linear layer; the teacher has no gradient (`detach_teacher`); the structure map
+    is the plain mean (the official code sums distinct channels and squares them: `structure` 'squared').
+Inferred:
+    "ranked" selection of parts takes the channel with the strongest response; the paper names it in a sentence.
+Deviations:
+    backbones are torchvision's ResNets where the official code has pre-activation ones; a step is one process's.
+    Weights of the attention net are looked for beside those of the backbone, and are not in a training's id.
+
+Legend: B images, C channels, H W height and width of the whole image, h w of a map, O side of a sampled image,
+I classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal, cast
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+from torch.nn import functional
+
+from trainables.contract import ClassificationView, FrozenModel, Trainable, TrainingConfig, View
+from trainables.data.fine_grained import DatasetName, FineGrainedAugmentation, FineGrainedData
+from trainables.layers.attention_sampler import crop_grid, marginal_grid, saliency_grid, sample
+from trainables.layers.backbone import (
+    Backbone,
+    backbone_weights_file,
+    build_backbone,
+    find_weights_file,
+)
+from trainables.layers.pixels import PixelStandardisation
+from trainables.layers.pretrained import read_state_dict
+from trainables.layers.resnet import BasicBlock
+from trainables.layers.stages import STAGE_NAMES, Stages
+from trainables.layers.trilinear import TrilinearForm, trilinear_attention
+from trainables.layers.vgg import Vgg19
+from trainables.optimisation import Optimisation
+from trainables.pictures.panel import Panel
+
+ATTENTION, PART, MASTER = "attention", "part", "master"
+_VGG19_FILE = "vgg19-dcbb9e9d.pth"
+_DILATIONS = ((1, 2), (1, 2, 3))
+
+# --------------------------------------------------------------------------------------------------------
+# Configuration
+
+
+class VggBackbone(FrozenModel):
+    """VGG-19.
+
+    Attributes:
+        weights: `imagenet` is a file under `<data_root>/weights/`.
+    """
+
+    kind: Literal["vgg19"] = "vgg19"
+    weights: Literal["random", "imagenet"] = "random"
+
+
+class AttentionNet(FrozenModel):
+    """The small network that says where to look.
+
+    Attributes:
+        backbone: `resnet18` loses the strides of stages 2 and 4. Of `mobilenet_v2` the stages up to layer2 are
+            used, which end at an eighth of the image as well; it is for small images and is ours.
+        input_px: the image is resized to it.
+        form: how attention is made from the last map.
+        tau: factor inside the softmax over places.
+    """
+
+    backbone: Backbone = Backbone(architecture="resnet18")
+    input_px: int = Field(default=224, ge=32)
+    form: TrilinearForm = "N(N(X)X^T)X"
+    tau: float = Field(default=7.0, gt=0)
+
+
+class TasnNetworkConfig(FrozenModel):
+    """Which parts the network has.
+
+    Attributes:
+        backbone: of part-net and master-net, which share it.
+        input_px: side of the sampled images, or of the resized image where nothing samples.
+        attention: None is the plain backbone on the resized image.
+        sampler: `marginal` is the paper's; `crop` its "uniformed" one, `saliency` that of SSN.
+        structure: the map that samples the whole: the mean over channels, or its square.
+        part_selection: which channel samples a detail in training: a random one, or the strongest.
+        master: whether the whole is classified.
+        part: whether a detail is classified; in a test, the mean over channels takes its channel's place.
+    """
+
+    backbone: Backbone | VggBackbone = Backbone(architecture="resnet50", last_stride=2)
+    input_px: int = Field(default=224, ge=32)
+    attention: AttentionNet | None = AttentionNet()
+    sampler: Literal["marginal", "crop", "saliency"] = "marginal"
+    structure: Literal["mean", "squared"] = "mean"
+    part_selection: Literal["random", "ranked"] = "random"
+    master: bool = True
+    part: bool = True
+
+
+class Distillation(FrozenModel):
+    """The part-net teaches the master-net (Eqs. 7 and 8).
+
+    Attributes:
+        temperature: T.
+        weight: λ.
+        detach_teacher: the official code lets the gradient reach the teacher too.
+    """
+
+    temperature: float = Field(default=10.0, gt=0)
+    weight: float = Field(default=2.0, gt=0)
+    detach_teacher: bool = True
+
+
+class TasnLosses(FrozenModel):
+    """Weights of the terms that are summed; a distillation of None is off.
+
+    Attributes:
+        attention_weight: of the attention net's cross-entropy. In the official code it is twice the others'.
+        part_weight: of the part-net's.
+        master_weight: of the master-net's.
+    """
+
+    attention_weight: float = Field(default=1.0, gt=0)
+    part_weight: float = Field(default=1.0, gt=0)
+    master_weight: float = Field(default=1.0, gt=0)
+    distillation: Distillation | None = Distillation()
+
+
+class TasnConfig(TrainingConfig):
+    """Everything that changes the weights of one TASN training."""
+
+    METHOD: ClassVar[str] = "tasn"
+    VERSION: ClassVar[int] = 1
+
+    data: FineGrainedData
+    network: TasnNetworkConfig = TasnNetworkConfig()
+    losses: TasnLosses = TasnLosses()
+    optimisation: Optimisation
+
+    @model_validator(mode="after")
+    def _check_parts_go_together(self) -> TasnConfig:
+        network, losses = self.network, self.losses
+        faults = network.backbone.find_faults() if isinstance(network.backbone, Backbone) else []
+        if not network.master and not network.part:
+            faults.append("a network needs something to classify; set network.master or network.part")
+        if losses.distillation is not None and not (network.master and network.part):
+            faults.append(
+                "the part-net teaches the master-net; set losses.distillation to null, or network.master and "
+                "network.part"
+            )
+        if network.attention is None:
+            if network.part:
+                faults.append("details need attention; set network.part to false, or network.attention")
+            idle = ("sampler", "structure", "part_selection")
+        else:
+            faults += network.attention.backbone.find_faults()
+            if network.attention.backbone.architecture not in ("resnet18", "mobilenet_v2"):
+                faults.append(
+                    "the attention net is made of 'resnet18' or 'mobilenet_v2', got "
+                    f"{network.attention.backbone.architecture!r}; set network.attention.backbone.architecture"
+                )
+            idle = () if network.part else ("part_selection",)
+        for name in idle:
+            declared = TasnNetworkConfig.model_fields[name].default
+            if getattr(network, name) != declared:
+                faults.append(f"network.{name} has no effect here; leave it at {declared!r}")
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    @property
+    def dataset(self) -> str:
+        """Name of the data set."""
+        return self.data.dataset
+
+    @property
+    def num_epochs(self) -> int:
+        """Length of the whole training."""
+        return self.optimisation.num_epochs
+
+    def heads(self) -> tuple[str, ...]:
+        """Name the heads that classify under this configuration."""
+        present = {
+            ATTENTION: self.network.attention is not None,
+            PART: self.network.part,
+            MASTER: self.network.master,
+        }
+        return tuple(name for name, is_there in present.items() if is_there)
+
+    def check_view(self, view: View) -> None:
+        """Refuse views of another kind, absent heads, and a validation on images that the training sees."""
+        if not isinstance(view, ClassificationView):
+            raise ValueError(f"tasn classifies images, got a {view.KIND} view; give a ClassificationView")
+        absent = [name for name in view.logits if name not in self.heads()]
+        if absent:
+            raise ValueError(
+                f"tasn has no head {', '.join(map(repr, absent))} under this configuration; it has "
+                f"{', '.join(self.heads())}"
+            )
+        self.data.require_split(view.split)
+
+    def make_trainable(self) -> Trainable:
+        """Give TASN as a classification method."""
+        # Here, not above: planning needs configs but neither loaders nor the training loop.
+        from trainables.classification import ClassificationTrainable
+
+        return ClassificationTrainable(Tasn())
+
+
+def paper_config(dataset: DatasetName) -> TasnConfig:
+    """Give the published recipe: SGD without momentum and weight decay (paper), rates of the official code."""
+    imagenet = Backbone(architecture="resnet50", weights="imagenet", last_stride=2)
+    return TasnConfig(
+        data=FineGrainedData(dataset=dataset, shorter_side_px=512, crop_px=512, batch_size=96),
+        network=TasnNetworkConfig(
+            backbone=imagenet,
+            attention=AttentionNet(backbone=Backbone(architecture="resnet18", weights="imagenet")),
+        ),
+        optimisation=Optimisation(
+            num_epochs=300,
+            base_lr=0.1,
+            warmup_steps=0,
+            schedule="steps",
+            decay_epochs=(100, 200),
+            optimizer="sgd",
+            momentum=0.0,
+            weight_decay=0.0,
+            precision="fp32",
+        ),
+    )
+
+
+def demo_config() -> TasnConfig:
+    """Give the same method scaled to the generated details and to about a minute on one CPU core.
+
+    The networks see half of the stored resolution, as TASN's see 224 of 512 pixels; at that size the detail that
+    tells classes apart is a few pixels wide.
+    """
+    small = Backbone(
+        architecture="mobilenet_v2", weights="imagenet_mobilenet", last_stride=2, num_frozen_stages=2
+    )
+    return TasnConfig(
+        data=FineGrainedData(
+            dataset="demo_details",
+            shorter_side_px=128,
+            crop_px=128,
+            batch_size=32,
+            augmentation=FineGrainedAugmentation(
+                rotation_deg=None, brightness=None, contrast=None, saturation=None, pca_noise=None
+            ),
+        ),
+        network=TasnNetworkConfig(
+            backbone=small,
+            input_px=64,
+            attention=AttentionNet(backbone=small.model_copy(update={"num_frozen_stages": 3}), input_px=96),
+        ),
+        optimisation=Optimisation(
+            num_epochs=4,
+            base_lr=1e-3,
+            warmup_steps=0,
+            schedule="steps",
+            decay_epochs=(3,),
+            decay_factor=0.2,
+            precision="fp32",
+        ),
+    )
+
+
+# --------------------------------------------------------------------------------------------------------
+# Network
+
+
+class DilatedGroup(nn.Module):
+    """3x3 convolutions of several dilations that share their weights; what leaves them is summed.
+
+    Args:
+        channels: in and out.
+        dilations: of each convolution.
+    """
+
+    def __init__(self, channels: int, dilations: Sequence[int]) -> None:
+        super().__init__()
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation, bias=False)
+            for dilation in dilations
+        )
+        first = cast("nn.Conv2d", self.convolutions[0])
+        nn.init.kaiming_normal_(first.weight, mode="fan_out", nonlinearity="relu")
+        for convolution in self.convolutions[1:]:
+            cast("nn.Conv2d", convolution).weight = first.weight
+
+    def forward(self, map_BChw: Tensor) -> Tensor:
+        """Give the sum of the rectified maps, of the same shape."""
+        return torch.stack([convolution(map_BChw).relu() for convolution in self.convolutions]).sum(dim=0)
+
+
+class AttentionTrunk(nn.Module):
+    """The stages of a backbone up to an eighth of the image, and two dilated groups behind them."""
+
+    def __init__(self, backbone: Backbone, stages: Stages) -> None:
+        super().__init__()
+        self.num_frozen_stages = backbone.num_frozen_stages
+        names = STAGE_NAMES
+        if backbone.architecture == "mobilenet_v2":
+            names = STAGE_NAMES[:3]
+        else:
+            for stage in (stages.layer2, stages.layer4):
+                _remove_stride(cast("BasicBlock", stage[0]))
+        self.stages = nn.ModuleList(getattr(stages, name) for name in names)
+        self.stages[: self.num_frozen_stages].requires_grad_(False)
+        self.out_channels: int = getattr(stages, names[-1]).out_channels
+        self.groups = nn.Sequential(*(DilatedGroup(self.out_channels, dilations) for dilations in _DILATIONS))
+
+    def train(self, mode: bool = True) -> AttentionTrunk:
+        """Switch modes; frozen stages stay in evaluation mode."""
+        super().train(mode)
+        self.stages[: self.num_frozen_stages].eval()
+        return self
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        """Give X, (B, C, H / 8, W / 8), not negative."""
+        map_BChw = images_BCHW
+        for stage in self.stages:
+            map_BChw = stage(map_BChw)
+        return cast("Tensor", self.groups(map_BChw))
+
+
+def _remove_stride(block: BasicBlock) -> None:
+    block.conv1.stride = (1, 1)
+    assert isinstance(block.downsample, nn.Sequential)
+    cast("nn.Conv2d", block.downsample[0]).stride = (1, 1)
+
+
+class SharedBackbone(nn.Module):
+    """The backbone of part-net and master-net, pooled."""
+
+    def __init__(self, backbone: nn.Module, out_channels: int, num_frozen_stages: int) -> None:
+        super().__init__()
+        self.backbone, self.out_channels = backbone, out_channels
+        names = STAGE_NAMES[:num_frozen_stages]
+        self._frozen = [cast("nn.Module", getattr(backbone, name)) for name in names]
+        for stage in self._frozen:
+            stage.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> SharedBackbone:
+        """Switch modes; frozen stages stay in evaluation mode."""
+        super().train(mode)
+        for stage in self._frozen:
+            stage.eval()
+        return self
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        """Give (B, out_channels)."""
+        return cast("Tensor", self.backbone(images_BCHW)).mean(dim=(2, 3))
+
+
+@dataclass(frozen=True)
+class TasnOutputs:
+    """What losses and pictures are made from; a part that is off is None.
+
+    Attributes:
+        logits_BI: by head.
+        attention_BChw: a map of each channel.
+        structure_Bhw: the map that samples the whole.
+        structure_images_BCOO: the whole, sampled; standardised.
+        detail_images_BCOO: a detail, sampled.
+    """
+
+    logits_BI: dict[str, Tensor]
+    attention_BChw: Tensor | None = None
+    structure_Bhw: Tensor | None = None
+    structure_images_BCOO: Tensor | None = None
+    detail_images_BCOO: Tensor | None = None
+
+
+class TasnNetwork(nn.Module):
+    """TASN, or a part of it.
+
+    Args:
+        config: says which parts there are.
+        num_classes: of each classifier.
+        weights_path: of the backbone; those of the attention net lie beside it. None loads nothing.
+    """
+
+    def __init__(self, config: TasnConfig, num_classes: int, weights_path: Path | None) -> None:
+        super().__init__()
+        network = config.network
+        self.config = network
+        self.pixels = PixelStandardisation()
+        self.shared = _build_shared(network.backbone, weights_path)
+        self.classifier = nn.Linear(self.shared.out_channels, num_classes)
+        self.attention: AttentionTrunk | None = None
+        self.attention_classifier: nn.Linear | None = None
+        if network.attention is not None:
+            backbone = network.attention.backbone
+            own_weights = None if weights_path is None else _weights_beside(backbone, weights_path)
+            self.attention = AttentionTrunk(backbone, build_backbone(backbone, own_weights))
+            self.attention_classifier = nn.Linear(self.attention.out_channels, num_classes)
+
+    def forward(self, images_BCHW: Tensor) -> TasnOutputs:
+        """Compute what the configuration's losses need.
+
+        Args:
+            images_BCHW: RGB, float, 0..255; not changed.
+        """
+        images_BCHW = self.pixels(images_BCHW)
+        network = self.config
+        if self.attention is None or self.attention_classifier is None or network.attention is None:
+            logits_BI = self._classify(_resize(images_BCHW, network.input_px))
+            return TasnOutputs({MASTER: logits_BI})
+        features_BChw = self.attention(_resize(images_BCHW, network.attention.input_px))
+        logits = {ATTENTION: cast("Tensor", self.attention_classifier(features_BChw.mean(dim=(2, 3))))}
+        with torch.no_grad(), _in_float32(images_BCHW.device):
+            attention_BChw = trilinear_attention(
+                features_BChw.float(), network.attention.form, tau=network.attention.tau
+            )
+            structure_Bhw = attention_BChw.mean(dim=1)
+            if network.structure == "squared":
+                structure_Bhw = structure_Bhw**2
+            detail_Bhw = self._select_part(attention_BChw) if self.training else attention_BChw.mean(dim=1)
+        sampled: dict[str, Tensor] = {}
+        if network.part and (self.training or not network.master):
+            sampled[PART] = self._sample(images_BCHW, detail_Bhw)
+        if network.master:
+            sampled[MASTER] = self._sample(images_BCHW, structure_Bhw)
+        both_BI = self._classify(torch.cat(list(sampled.values())))
+        logits |= dict(zip(sampled, both_BI.chunk(len(sampled)), strict=True))
+        if network.part and PART not in logits:
+            # One classifier and one map serve both in a test, so that both say the same.
+            same_map = network.structure == "mean"
+            detail_images = sampled[MASTER] if same_map else self._sample(images_BCHW, detail_Bhw)
+            logits[PART] = logits[MASTER] if same_map else self._classify(detail_images)
+        return TasnOutputs(
+            {head: logits[head] for head in (ATTENTION, PART, MASTER) if head in logits},
+            attention_BChw,
+            structure_Bhw,
+            sampled.get(MASTER),
+            sampled.get(PART),
+        )
+
+    def classify(self, images_BCHW: Tensor) -> dict[str, Tensor]:
+        """Compute the logits (B, I) of each head.
+
+        Args:
+            images_BCHW: RGB, float, 0..255; not changed.
+        """
+        return self(images_BCHW).logits_BI
+
+    def sample_detail(self, images_BCHW: Tensor, attention_BChw: Tensor) -> Tensor:
+        """Sample the detail that a channel drawn at random marks, (B, C, O, O)."""
+        return self._sample(images_BCHW, self._select_part(attention_BChw))
+
+    def _select_part(self, attention_BChw: Tensor) -> Tensor:
+        batch, channels = attention_BChw.shape[:2]
+        if self.config.part_selection == "ranked":
+            chosen_B = attention_BChw.sum(dim=(2, 3)).argmax(dim=1)
+        else:
+            chosen_B = torch.randint(channels, (batch,), device=attention_BChw.device)
+        return attention_BChw[torch.arange(batch, device=attention_BChw.device), chosen_B]
+
+    def _sample(self, images_BCHW: Tensor, map_Bhw: Tensor) -> Tensor:
+        make_grid = {"marginal": marginal_grid, "crop": crop_grid, "saliency": saliency_grid}[
+            self.config.sampler
+        ]
+        size_px = (images_BCHW.shape[2], images_BCHW.shape[3])
+        return sample(images_BCHW, make_grid(map_Bhw, size_px, self.config.input_px))
+
+    def _classify(self, images_BCOO: Tensor) -> Tensor:
+        return cast("Tensor", self.classifier(self.shared(images_BCOO)))
+
+
+def _in_float32(device: torch.device) -> AbstractContextManager[object]:
+    if device.type == "meta":  # where networks are only counted, and autocast is not known
+        return nullcontext()
+    return torch.autocast(device.type, enabled=False)
+
+
+def _resize(images_BCHW: Tensor, side_px: int) -> Tensor:
+    return functional.interpolate(
+        images_BCHW, size=(side_px, side_px), mode="bilinear", align_corners=False, antialias=True
+    )
+
+
+def _build_shared(backbone: Backbone | VggBackbone, weights_path: Path | None) -> SharedBackbone:
+    if isinstance(backbone, VggBackbone):
+        vgg = Vgg19()
+        if weights_path is not None:
+            vgg.load_published(read_state_dict(weights_path))
+        return SharedBackbone(vgg, vgg.out_channels, 0)
+    stages = build_backbone(backbone, weights_path)
+    return SharedBackbone(stages, stages.layer4.out_channels, backbone.num_frozen_stages)
+
+
+def _weights_beside(backbone: Backbone, weights_path: Path) -> Path | None:
+    if backbone.weights == "random":
+        return None
+    if backbone.weights == "imagenet_mobilenet":
+        return backbone_weights_file(backbone, None)
+    return backbone_weights_file(backbone, str(weights_path.parent.parent))
+
+
+# --------------------------------------------------------------------------------------------------------
+# Losses
+
+
+def distillation_loss(student_BI: Tensor, teacher_BI: Tensor, *, temperature: float) -> Tensor:
+    """Take -Σ q_teacher log q_student, where q is the softmax of logits / T (Eq. 7); mean over the batch."""
+    target_BI = (teacher_BI / temperature).softmax(dim=1)
+    return -(target_BI * (student_BI / temperature).log_softmax(dim=1)).sum(dim=1).mean()
+
+
+def make_loss_terms(config: TasnConfig, logits_BI: dict[str, Tensor], labels_B: Tensor) -> dict[str, Tensor]:
+    """Make every weighted loss term of a batch; their plain sum is what is differentiated."""
+    losses = config.losses
+    weights = {ATTENTION: losses.attention_weight, PART: losses.part_weight, MASTER: losses.master_weight}
+    terms = {
+        f"class/{head}": weights[head] * functional.cross_entropy(logits.float(), labels_B)
+        for head, logits in logits_BI.items()
+    }
+    if losses.distillation is not None:
+        teacher_BI = logits_BI[PART].float()
+        if losses.distillation.detach_teacher:
+            teacher_BI = teacher_BI.detach()
+        terms["distillation"] = losses.distillation.weight * distillation_loss(
+            logits_BI[MASTER].float(), teacher_BI, temperature=losses.distillation.temperature
+        )
+    return terms
+
+
+# --------------------------------------------------------------------------------------------------------
+# Method
+
+
+class Tasn:
+    """TASN as the training loop sees it. Stateless."""
+
+    def weights_file(self, config: TasnConfig, data_root: str | None) -> Path | None:
+        """Find the published weights that the backbone starts from; None for random ones.
+
+        Raises:
+            ValueError: they, or those of the attention net, are not where they are expected.
+        """
+        backbone, attention = config.network.backbone, config.network.attention
+        if attention is not None:
+            backbone_weights_file(attention.backbone, data_root)
+        if isinstance(backbone, VggBackbone):
+            if backbone.weights == "random":
+                return None
+            return find_weights_file("imagenet", _VGG19_FILE, data_root)
+        return backbone_weights_file(backbone, data_root)
+
+    def build_network(self, config: TasnConfig, num_classes: int, weights_path: Path | None) -> TasnNetwork:
+        """Build the network with its starting weights; random ones come from torch's global generator."""
+        return TasnNetwork(config, num_classes, weights_path)
+
+    def loss_terms(
+        self,
+        config: TasnConfig,
+        network: TasnNetwork,
+        images_per_rank: Sequence[Tensor],
+        labels_per_rank: Sequence[Tensor],
+        epoch: int,
+    ) -> Iterator[dict[str, Tensor]]:
+        """Yield weighted terms already divided by the number of ranks.
+
+        Args:
+            config: of the training.
+            network: from `build_network`, in training mode.
+            images_per_rank: (B, 3, H, W) float 0..255 each.
+            labels_per_rank: (B,) int64 each.
+            epoch: not used; every epoch has the same losses.
+        """
+        num_ranks = len(images_per_rank)
+        for images_BCHW, labels_B in zip(images_per_rank, labels_per_rank, strict=True):
+            outputs = network(images_BCHW)
+            with torch.autocast(labels_B.device.type, enabled=False):
+                terms = make_loss_terms(config, outputs.logits_BI, labels_B)
+            yield {name: term / num_ranks for name, term in terms.items()}
+
+    def panels(self, config: TasnConfig, network: TasnNetwork, images_BCHW: Tensor) -> list[Panel]:
+        """Show where the network looks, what it is given of the whole, and a detail that a channel marks."""
+        outputs: TasnOutputs = network(images_BCHW)
+        if outputs.attention_BChw is None or outputs.structure_Bhw is None:
+            return []
+        pixels = network.pixels
+
+        def to_levels(images_BCOO: Tensor) -> Tensor:
+            return (images_BCOO * pixels.std_C11 + pixels.mean_C11).clamp(0, 255)
+
+        shown = [Panel("attention", heat_BHW=outputs.structure_Bhw)]
+        if outputs.structure_images_BCOO is not None:
+            shown.append(Panel("structure", images_BCHW=to_levels(outputs.structure_images_BCOO)))
+        if config.network.part:
+            detail_BCOO = network.sample_detail(pixels(images_BCHW), outputs.attention_BChw)
+            shown.append(Panel("a detail", images_BCHW=to_levels(detail_BCOO)))
+        return shown
