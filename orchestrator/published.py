@@ -1,4 +1,4 @@
-"""What papers printed, read from `search_spaces/published.yaml`, in the shape that rows of tables carry it."""
+"""What papers printed, read from `search_spaces/published.yaml`, in the shape that rows of tables carry."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Printed:
 
     Attributes:
         values: data set label -> metric name -> fraction; nothing stands for what was not printed.
-        source: where they stand, such as `Table 2, row "MGN"`.
+        source: where they stand, such as `Table 2`.
         row_id: table id and row label in `published.yaml`.
     """
 
@@ -157,7 +157,7 @@ def printed(
         if value is not None:
             fraction = round(value / 100, 6) if table.unit == "percent" else value
             values.setdefault(dataset, {})[metric] = fraction
-    return Printed(values, f"{table.number}, row “{row}”", (table_id, row))
+    return Printed(values, table.number, (table_id, row))
 
 
 def other_methods(table_id: str) -> list[str]:

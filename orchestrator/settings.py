@@ -97,10 +97,13 @@ class Settings:
         """
         studies: list[Study] = []
         faults: list[str] = []
-        names = study_names() if self.studies == ("all",) else list(dict.fromkeys(self.studies))
+        is_all = self.studies == ("all",)
+        names = study_names() if is_all else list(dict.fromkeys(self.studies))
         for name in names:
             try:
                 study = load_study(name, self.effective_profile)
+                if is_all and study.is_on_request:
+                    continue
                 studies.append(study if self.seeds is None else study.with_seeds(self._seeds(self.seeds)))
             except ValueError as error:
                 faults.append(str(error))

@@ -153,7 +153,9 @@ class Row:
 
     def as_printed(self, printed: Printed) -> Row:
         """Give the same row with what a paper printed for it; data sets that a table has not are left out."""
-        return replace(self, published=printed.values, source=printed.source, printed_in=printed.row_id)
+        _, label = printed.row_id
+        source = printed.source if label == self.label else f"{printed.source}, row “{label}”"
+        return replace(self, published=printed.values, source=source, printed_in=printed.row_id)
 
 
 def other_method_rows(table_id: str, *, query: Query = "single") -> list[Row]:
@@ -172,6 +174,30 @@ class Design(Protocol):
         ...
 
 
+def rows_as_printed(designs: Sequence[Design], table_id: str, labels: Mapping[str, str]) -> list[Row]:
+    """Spell out rows and designs, with what a printed table holds for some of the rows.
+
+    Args:
+        designs: rows are designs too.
+        table_id: of the printed table.
+        labels: a row's label, its group in front -> the printed row's label.
+
+    Raises:
+        ValueError: a label names none of the rows, or none of the printed ones.
+    """
+    rows = [row for design in designs for row in design.rows()]
+    absent = set(labels) - {full_label(row) for row in rows}
+    if absent:
+        raise ValueError(
+            f"{table_id}: there is no row {', '.join(map(repr, sorted(absent)))}; "
+            f"there are {', '.join(full_label(row) for row in rows)}"
+        )
+    return [
+        row.as_printed(printed(table_id, labels[full_label(row)])) if full_label(row) in labels else row
+        for row in rows
+    ]
+
+
 @dataclass(frozen=True)
 class Sweep:
     """A row for each value of one factor.
@@ -180,27 +206,16 @@ class Sweep:
         path: dotted path of the factor.
         values: in printing order.
         label: format of the row's label; `{value}` is filled in.
-        published: value -> data set label -> metric name -> fraction.
-        source: of the published values.
     """
 
     path: str
     values: Sequence[Any]
     label: str = "{value}"
-    published: Mapping[Any, Mapping[str, Mapping[str, float]]] = field(
-        default_factory=dict[Any, Mapping[str, Mapping[str, float]]]
-    )
-    source: str = ""
 
     def rows(self) -> Iterator[Row]:
         """One row a value."""
         for value in self.values:
-            yield Row(
-                self.label.format(value=value),
-                {self.path: value},
-                published=self.published.get(value, {}),
-                source=self.source if value in self.published else "",
-            )
+            yield Row(self.label.format(value=value), {self.path: value})
 
 
 @dataclass(frozen=True)
@@ -608,6 +623,7 @@ class Study:
         ablations: tables to fill.
         searches: searches to make, each with its table.
         sizes: tables of sizes, which are counted.
+        is_on_request: left out of `all`, such as for data that must be made first.
     """
 
     name: str
@@ -617,6 +633,7 @@ class Study:
     ablations: Sequence[Ablation] = ()
     searches: Sequence[Search] = ()
     sizes: Sequence[SizeTable] = ()
+    is_on_request: bool = False
 
     def __post_init__(self) -> None:
         """Find every fault."""

@@ -38,8 +38,8 @@ class TableCell:
     """One row measured by one metric on one data set, over its seeds.
 
     Attributes:
-        state: `partial` has some of its seeds; `failed` and `missing` have none; `printed` is of a row that is
-            never trained, and has the paper's value alone.
+        state: `partial` has some of its seeds; `failed` and `missing` have none; `printed` is of a row that
+            is never trained, and has the paper's value alone.
         mean: over the seeds measured; None where there are none.
         deviation: sample standard deviation; None for fewer than two seeds.
         interval: 95 % confidence interval of the mean; None for fewer than two seeds.
@@ -69,7 +69,7 @@ class TableCell:
 
     @property
     def agrees_with_paper(self) -> bool | None:
-        """Say whether the paper's value lies inside the seed interval; None where there is no such question."""
+        """Say whether the paper's value lies inside the seed interval; None where either is missing."""
         if self.published is None or self.interval is None:
             return None
         low, high = self.interval
@@ -144,7 +144,7 @@ def marks_text(cell: TableCell) -> str:
 
 
 def published_text(cell: TableCell, metric: Metric) -> str:
-    """Print the paper's value, behind it ours minus the paper's and whether the seeds explain it; or nothing."""
+    """Print the paper's value, behind it ours minus the paper's and the verdict; or nothing."""
     if cell.published is None:
         return ""
     text = value_text(cell.published, metric)

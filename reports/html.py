@@ -74,9 +74,8 @@ def detail_text(cell: TableCell, metric: Metric) -> str:
 
 
 def _details(cell: TableCell, metric: Metric) -> Iterator[str]:
-    if cell.state == "printed":
-        return
-    yield f"{cell.n} of {cell.n_expected} seeds"
+    if cell.training_ids:
+        yield f"{cell.n} of {cell.n_expected} seeds"
     if cell.mean is not None:
         yield f"mean {_precise(cell.mean, metric)}"
     if cell.interval is not None:
@@ -91,8 +90,9 @@ def _details(cell: TableCell, metric: Metric) -> Iterator[str]:
     if cell.significance is not None:
         test = cell.significance
         yield f"against the reference row: p = {test.p_value:.3g} ({test.test} t-test, n = {test.n})"
-    ids = ", ".join(training_id[:SHORT_ID_DIGITS] for training_id in cell.training_ids)
-    yield f"trainings {ids}"
+    if cell.training_ids:
+        ids = ", ".join(training_id[:SHORT_ID_DIGITS] for training_id in cell.training_ids)
+        yield f"trainings {ids}"
 
 
 def _precise(value: float, metric: Metric) -> str:

@@ -14,7 +14,9 @@ from reports.source_note import SHORT_ID_DIGITS
 from reports.table import Table, TableRow
 from trainables.contract import Metric
 
-MAX_NARROW_COLUMNS = 5  # a wider table spans both columns of a two-column page
+COLUMN_WIDTH_PT, PAGE_WIDTH_PT = 229, 469  # of a two-column article; a wider table spans both columns
+CHARACTER_WIDTH_PT, RAISED_CHARACTER_WIDTH_PT = 4.6, 4.2  # at 9 pt, where most characters are digits
+COLUMN_GAP_PT = 8  # twice the separation on either side
 PAPER_HEAD = "paper"
 
 _ESCAPES = {
@@ -115,14 +117,16 @@ def to_latex(table: Table) -> str:
 
 
 def _lines(table: Table) -> Iterator[str]:
-    environment = "table*" if table.num_printed > MAX_NARROW_COLUMNS else "table"
+    width_pt = _estimate_width_pt(table)
+    environment = "table*" if width_pt > COLUMN_WIDTH_PT else "table"
     yield f"% {table.study}/{table.name}: needs \\usepackage{{booktabs}}"
     yield rf"\begin{{{environment}}}[tbp]"
     yield r"  \centering"
     yield rf"  \caption{{{escape_latex(table.caption)}}}"
     yield rf"  \label{{tab:{table.study.replace('_', '-')}-{table.name.replace('_', '-')}}}"
-    yield r"  \small"
-    yield r"  \setlength{\tabcolsep}{4pt}"
+    size, separation_pt = (r"\small", 4) if width_pt <= PAGE_WIDTH_PT else (r"\footnotesize", 2)
+    yield f"  {size}"
+    yield rf"  \setlength{{\tabcolsep}}{{{separation_pt}pt}}"
     yield rf"  \begin{{tabular}}{{l{'c' * table.num_printed}}}"
     yield r"    \toprule"
     yield from _spanner_lines(table)
@@ -138,6 +142,25 @@ def _lines(table: Table) -> Iterator[str]:
         yield f"    {escape_latex(note)}"
     yield r"  \end{minipage}"
     yield rf"\end{{{environment}}}"
+
+
+def _estimate_width_pt(table: Table) -> float:
+    """Guess how wide the columns will be set, from the number of characters in them."""
+    labels = [table.stub_head, *(row.label for row in table.rows)]
+    width_pt = max(map(len, labels)) * CHARACTER_WIDTH_PT + COLUMN_GAP_PT
+    for index, column in enumerate(table.columns):
+        cells = [row.cells[index] for row in table.rows]
+        texts = [column.metric.label, *(mean_text(cell, column.metric) + marks_text(cell) for cell in cells)]
+        width_pt += max(map(len, texts)) * CHARACTER_WIDTH_PT + COLUMN_GAP_PT
+        if column.has_published:
+            texts = [PAPER_HEAD, *(published_text(cell, column.metric) for cell in cells)]
+            width_pt += max(map(_published_width_pt, texts)) + COLUMN_GAP_PT
+    return width_pt
+
+
+def _published_width_pt(text: str) -> float:
+    value, _, compared = text.partition(" ")
+    return len(value) * CHARACTER_WIDTH_PT + len(compared.strip("()")) * RAISED_CHARACTER_WIDTH_PT
 
 
 def _spanner_lines(table: Table) -> Iterator[str]:

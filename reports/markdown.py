@@ -41,10 +41,12 @@ def _lines(table: Table) -> Iterator[str]:
             yield _line([escape_markdown(row.label), *_cell_texts(table, row)])
     yield ""
     yield " ".join(escape_markdown(note) for note in table.source_notes)
-    yield ""
-    yield "Trainings, by row and data set in the order of seeds:"
-    yield ""
-    for _, label, dataset, training_ids in table.trainings():
+    trainings = list(table.trainings())
+    if trainings:
+        yield ""
+        yield "Trainings, by row and data set in the order of seeds:"
+        yield ""
+    for _, label, dataset, training_ids in trainings:
         ids = ", ".join(f"`{training_id[:SHORT_ID_DIGITS]}`" for training_id in training_ids)
         yield f"- {escape_markdown(label)}, {escape_markdown(dataset)}: {ids}"
 

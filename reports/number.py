@@ -13,4 +13,6 @@ def value_text(value: float, metric: Metric) -> str:
 def difference_text(value: float, metric: Metric) -> str:
     """Print the difference of two values with its sign; that of fractions in percentage points."""
     text = value_text(value, metric)
+    if float(text) == 0:
+        return f"±{text.removeprefix('-')}"
     return text.replace("-", "−") if text.startswith("-") else f"+{text}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from orchestrator.study import SizeRow, SizeTable
 from reports.cell import TableCell
 from reports.table import Column, RowGroup, Table, TableRow
-from trainables.contract import FLOPS, INFERENCE_PARAMETERS, PARAMETERS, SIZE_METRICS, Metric
+from trainables.contract import DEPTH, FLOPS, INFERENCE_PARAMETERS, PARAMETERS, SIZE_METRICS, Metric
 
 SPANNER = "counted"
 _MILLION, _BILLION = 1e6, 1e9
@@ -42,6 +42,7 @@ def _row(row: SizeRow) -> TableRow:
             PARAMETERS.name: size.parameters / _MILLION,
             INFERENCE_PARAMETERS.name: size.inference_parameters / _MILLION,
             FLOPS.name: 2 * size.multiply_adds / _BILLION,
+            DEPTH.name: size.depth,
         }
     return TableRow(row.label, tuple(_cell(row, counted.get(metric.name), metric) for metric in SIZE_METRICS))
 
@@ -63,13 +64,13 @@ def _cell(row: SizeRow, value: float | None, metric: Metric) -> TableCell:
 
 def _notes(declared: SizeTable) -> list[str]:
     notes = [
-        "Counted on the network itself: parameters with the classifiers of training, those that inference reads, "
-        "and the floating-point operations (two a multiply-add) of the convolutions and linear layers for one "
-        "image at inference."
+        "Counted on the network itself: parameters with the classifiers of training; those that inference "
+        "reads; the floating-point operations (two a multiply-add) of the convolutions and linear layers for "
+        "one image at inference; as depth the most of these layers that follow one another."
     ]
     if any(row.published for row in declared.rows):
         notes.append(
-            f"Columns headed “paper” repeat {declared.source}; behind its value stands ours − paper, "
-            "blank where it gives no value."
+            f"Columns headed “paper” repeat {declared.source}; behind the paper's value stands ours − paper. "
+            "How the paper counted is not stated."
         )
     return notes

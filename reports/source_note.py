@@ -79,19 +79,18 @@ def _paper_notes(
     study: Study, ablation: Ablation, cells: Sequence[TableCell], facts: Mapping[str, DatasetFacts]
 ) -> Iterator[str]:
     if ablation.source:
-        yield f"After {ablation.source} of {study.source}."
+        yield f"Source: {study.source}, {ablation.source}."
     if any(cell.published is not None for cell in cells):
         sources = dict.fromkeys(row.source for row in ablation.printed_rows if row.published and row.source)
-        where = f" ({'; '.join(sources)})" if sources else ""
-        yield f"Columns headed “paper” repeat {study.source}{where}; blank where it gives no value."
+        where = f", {'; '.join(sources)}" if sources else ""
+        yield f"Columns headed “paper” repeat {study.source}{where}. Blank: not printed, or not read."
+    elif any(row.printed_in for row in ablation.printed_rows) and not any(
+        row.published for row in ablation.printed_rows
+    ):
+        yield f"None of the values that {study.source} prints could be read."
     compared = [cell for cell in cells if cell.difference is not None]
-    if any(cell.agrees_with_paper is not None for cell in compared):
-        yield (
-            f"Behind the paper's value stands ours − paper; {AGREES} where the paper's value lies inside the 95 % "
-            f"interval of our seeds (Student's t), {DISAGREES} outside."
-        )
-    elif compared:
-        yield "Behind the paper's value stands ours − paper; one seed has no interval that could hold it."
+    if compared:
+        yield f"Behind the paper's value stands ours − paper{_verdict_legend(compared)}."
     left_out = [
         label
         for label, fact in facts.items()
@@ -99,6 +98,17 @@ def _paper_notes(
     ]
     if left_out:
         yield f"The paper's values are left out under {', '.join(left_out)}: they are of other data."
+
+
+def _verdict_legend(compared: Sequence[TableCell]) -> str:
+    verdicts = {cell.agrees_with_paper for cell in compared}
+    texts: list[str] = []
+    if verdicts != {None}:
+        texts.append(f"{AGREES}: the paper's value lies inside the 95 % interval of our seeds (Student's t)")
+        texts.append(f"{DISAGREES}: outside")
+    if None in verdicts:
+        texts.append("no sign: one seed has no interval")
+    return "".join(f"; {text}" for text in texts)
 
 
 def _failure_notes(frame: pd.DataFrame) -> Iterator[str]:

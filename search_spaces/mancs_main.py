@@ -18,7 +18,6 @@ from orchestrator.study import Ablation, Dataset, Profile, Row, SizeRow, SizeTab
 from search_spaces.mancs_ablation import NO_SUPERVISION, VIEW, WITHOUT, base_config, data_sets
 from trainables.contract import MAP, RANK1, RANK5, EvaluationView, Metric
 
-SINGLE_SHOT = EvaluationView(split="test", embeddings=("rank",), distance="euclidean", gallery="single_shot")
 CUHK03_BATCH = {"data.num_identities": 32, "data.num_instances": 8}
 DUKE = [Dataset("DukeMTMC-reID", {"data.dataset": "dukemtmc"})]
 
@@ -69,13 +68,13 @@ def make_study(profile: Profile) -> Study:
                 "Mancs on CUHK03, 1367/100, first split, one gallery image a person",
                 "mancs_cuhk03_classic",
                 cuhk03("cuhk03_classic"),
-                SINGLE_SHOT,
+                EvaluationView.model_validate({**single.model_dump(), "gallery": "single_shot"}),
                 (RANK1, RANK5),
             ),
         ]
     sizes = SizeTable(
         "sizes",
-        "Size of Mancs and of its parts; FLOPs are multiply-adds of one image at inference",
+        "Size and compute of Mancs and of its parts",
         [
             SizeRow("Mancs", base),
             SizeRow("without deep supervision", apply_changes(base, NO_SUPERVISION)),

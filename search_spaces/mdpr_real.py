@@ -29,4 +29,11 @@ def make_study(profile: Profile) -> Study:
         EvaluationView(split="test"),
         [MAP, RANK1, MINP],
     )
-    return Study("mdpr_real", "MDPR: its full row on real people", "MDPR", (3407, 3408, 3409), [table])
+    return Study(
+        "mdpr_real",
+        "MDPR: its full row on real people",
+        "MDPR",
+        (3407, 3408, 3409),
+        [table],
+        is_on_request=True,
+    )

@@ -42,7 +42,7 @@ def search(dataset: Dataset, base: MdprConfig, profile: Profile) -> Search:
         dataset=dataset,
         space=space(base),
         objective=Objective(MAP, EvaluationView(split="val")),
-        num_trials=12 if is_demo else 60,
+        num_trials=6 if is_demo else 60,
         view=EvaluationView(split="test"),
         metrics=[MAP, RANK1],
         search_changes=search_changes,

@@ -121,14 +121,13 @@ def make_study(profile: Profile) -> Study:
     def table(name: str, caption: str, rows: list[Any], stub_head: str = "") -> Ablation:
         return Ablation(
             name,
-            caption,
+            f"{caption}; our addition, not in the paper",
             base,
             datasets,
             rows,
             view("all"),
             [RANK1, MAP],
             stub_head=stub_head,
-            source="not in the paper; ours",
         )
 
     whole_names = tuple(name for name in base.embedding_widths() if name.endswith("_whole"))
@@ -147,7 +146,7 @@ def make_study(profile: Profile) -> Study:
         ),
         table(
             "granularities",
-            "Branches that are trained together: global (G), with two stripes (P2), three (P3) and four (P4)",
+            "Branches that are trained together: G is the global one, Pn has n stripes",
             [
                 *(Row(name, only(name)) for name in BRANCH_FIELDS),
                 *(

@@ -35,7 +35,9 @@ class Rule:
 
 RULES = {
     "trainables": Rule(
-        ("trainables",), ("torch", "numpy", "PIL", "pydantic"), {"scipy": "trainables.data.cars196"}
+        ("trainables",),
+        ("torch", "numpy", "PIL", "pydantic"),
+        {"scipy": "trainables.data.matlab_file", "h5py": "trainables.data.cuhk03_release"},
     ),
     "orchestrator": Rule(
         ("orchestrator", "trainables.contract"),
@@ -172,7 +174,7 @@ def test_a_forbidden_import_is_found(module: str, source: str) -> None:
     ("module", "source"),
     [
         ("trainables.mdpr", "from torch.nn import functional\nimport math\nfrom PIL import Image"),
-        ("trainables.data.cars196", "import scipy.io"),
+        ("trainables.data.matlab_file", "import scipy.io"),
         ("trainables.data.demo_generator.body", "import anny\nfrom . import raster"),
         ("orchestrator.search", "import optuna.samplers"),
         ("orchestrator.trial", "from trainables.contract import Metric"),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, ClassVar, Literal, Protocol
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 Split = Literal["val", "test"]
 Device = Literal["cpu", "cuda"]
@@ -54,8 +54,9 @@ PARAMETERS = Metric("parameters", "Parameters, M", higher_is_better=False, digit
 INFERENCE_PARAMETERS = Metric(
     "inference_parameters", "at inference, M", higher_is_better=False, digits=2, is_fraction=False
 )
-FLOPS = Metric("flops", "FLOPs, G", higher_is_better=False, digits=2, is_fraction=False)
-SIZE_METRICS: tuple[Metric, ...] = (PARAMETERS, INFERENCE_PARAMETERS, FLOPS)
+FLOPS = Metric("flops", "FLOPs, G", higher_is_better=False, digits=3, is_fraction=False)
+DEPTH = Metric("depth", "Depth", higher_is_better=False, digits=0, is_fraction=False)
+SIZE_METRICS: tuple[Metric, ...] = (PARAMETERS, INFERENCE_PARAMETERS, FLOPS, DEPTH)
 RETRIEVAL_METRICS: tuple[Metric, ...] = (MAP, RANK1, RANK5, RANK10, MINP)
 
 
@@ -102,7 +103,10 @@ class EvaluationView(View):
     Attributes:
         embeddings: names, or names of groups, that the config offers; joined in the config's order,
             then normalised once as a whole.
-        query: one image a query, or the mean of all images a query's person has under its camera.
+        query: one image a query, or the mean of all images a query's person has under its camera; see
+            `trainables.retrieval.multiple_query` for which these are.
+        gallery: all images, or one random image of each person under other cameras than the query's; see
+            `trainables.retrieval.single_shot`.
         distance: `cosine` is 1 - cos, `euclidean` the plain (not squared) distance.
         flip: average the embeddings of an image and of its mirror image.
         reranking: None is off.
@@ -112,6 +116,7 @@ class EvaluationView(View):
 
     embeddings: tuple[str, ...] = ("all",)
     query: Literal["single", "multiple"] = "single"
+    gallery: Literal["all", "single_shot"] = "all"
     distance: Literal["cosine", "euclidean"] = "cosine"
     reranking: Reranking | None = None
 
@@ -121,6 +126,14 @@ class EvaluationView(View):
         if not names or len(set(names)) != len(names):
             raise ValueError(f"a view joins one or more different embeddings, got {list(names)}")
         return names
+
+    @model_validator(mode="after")
+    def _rerank_whole_galleries(self) -> EvaluationView:
+        if self.gallery == "single_shot" and self.reranking is not None:
+            raise ValueError(
+                "gallery='single_shot' leaves no neighbours to re-rank by; set reranking=None or gallery='all'"
+            )
+        return self
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -139,6 +152,7 @@ class EvaluationView(View):
         return ", ".join(
             [
                 f"{self.query} query",
+                *(["one random gallery image a person"] if self.gallery == "single_shot" else []),
                 f"{self.distance} distance",
                 "flip averaging" if self.flip else "no flip averaging",
                 "no re-ranking"
@@ -250,11 +264,13 @@ class NetworkSize:
         parameters: of training, with the classifiers of as many classes as the data set has published.
         inference_parameters: those that embedding or classifying an image reads.
         multiply_adds: of the convolutions and linear layers for one image at inference.
+        depth: the most of these layers that follow one another.
     """
 
     parameters: int
     inference_parameters: int
     multiply_adds: int
+    depth: int
 
 
 class CheckpointFolder(Protocol):
@@ -320,11 +336,19 @@ class ImageSet:
 
 @dataclass(frozen=True)
 class Extraction:
-    """What a trained network says of one split; every view of that split is measured from it."""
+    """What a trained network says of one split; every view of that split is measured from it.
+
+    Attributes:
+        split: of the data set.
+        query: one image a query.
+        gallery: what is searched.
+        multiple_query: the images that a multiple query is the mean of, where the data set names some.
+    """
 
     split: Split
     query: ImageSet
     gallery: ImageSet
+    multiple_query: ImageSet | None = None
 
 
 @dataclass(frozen=True)

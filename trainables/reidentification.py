@@ -65,7 +65,7 @@ class ReidTrainable:
             ValueError: either is not where it is expected.
         """
         data = config.data
-        facts = _facts_of(data.dataset, data.train_split, runtime.data_root, runtime.cache_dir)
+        facts = _facts_of(data.dataset, data.train_split, data.fold, runtime.data_root, runtime.cache_dir)
         weights_path = self._method.weights_file(config, runtime.data_root)
         if weights_path is None:
             return facts
@@ -105,11 +105,12 @@ class ReidTrainable:
         data = config.data
         dataset = _find_dataset(config, runtime)
         size = ImageSize(data.height_px, data.width_px)
-        query, gallery = (
+        boxes = dataset.multiple_query(split)
+        sides = [
             embed_side(network, dataset, side, size, runtime, flip=flip)
-            for side in dataset.query_and_gallery(split)
-        )
-        return Extraction(split, query, gallery)
+            for side in (*dataset.query_and_gallery(split), *([] if boxes is None else [boxes]))
+        ]
+        return Extraction(split, *sides)
 
     def measure(self, members: Sequence[tuple[Any, Extraction]], view: EvaluationView) -> ViewResult:
         """Measure one view; embeddings are joined in the order of members, then in that of their configs."""
@@ -185,7 +186,9 @@ class ReidTrainable:
 
 def _find_dataset(config: Any, runtime: Runtime) -> ReidDataset:
     data = config.data
-    return load_dataset(data.dataset, runtime.data_root, runtime.cache_dir, train_split=data.train_split)
+    return load_dataset(
+        data.dataset, runtime.data_root, runtime.cache_dir, train_split=data.train_split, fold=data.fold
+    )
 
 
 def _shrink(config: Any) -> Any:
@@ -210,9 +213,11 @@ def _smaller_data(data: Any) -> Iterator[dict[str, int]]:
 
 
 @functools.lru_cache(maxsize=16)
-def _facts_of(name: str, train_split: TrainSplit, data_root: str | None, cache_dir: str) -> DatasetFacts:
+def _facts_of(
+    name: str, train_split: TrainSplit, fold: int, data_root: str | None, cache_dir: str
+) -> DatasetFacts:
     """Read a data set's names once: a plan asks once a config, and Market-1501 has 32,000 of them."""
-    return load_dataset(name, data_root, cache_dir, train_split=train_split).facts()
+    return load_dataset(name, data_root, cache_dir, train_split=train_split, fold=fold).facts()
 
 
 def _file_sha256(path: Path) -> str:

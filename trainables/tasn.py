@@ -176,6 +176,7 @@ class TasnConfig(TrainingConfig):
                     "the attention net is made of 'resnet18' or 'mobilenet_v2', got "
                     f"{network.attention.backbone.architecture!r}; set network.attention.backbone.architecture"
                 )
+            faults += _find_weights_faults(network.attention.backbone.weights, network.backbone.weights)
             idle = () if network.part else ("part_selection",)
         for name in idle:
             declared = TasnNetworkConfig.model_fields[name].default
@@ -222,6 +223,19 @@ class TasnConfig(TrainingConfig):
         from trainables.classification import ClassificationTrainable
 
         return ClassificationTrainable(Tasn())
+
+
+def _find_weights_faults(of_attention: str, of_backbone: str) -> list[str]:
+    """Refuse published weights of the attention net that lie beside none of the backbone's."""
+    if of_attention == "random" or of_backbone in ("imagenet", "luperson_moco"):
+        return []
+    if of_attention == of_backbone:
+        return []
+    return [
+        f"weights {of_attention!r} of the attention net are looked for beside the backbone's, whose weights are "
+        f"{of_backbone!r}; set network.attention.backbone.weights to {of_backbone!r}, or "
+        "network.backbone.weights to 'imagenet'"
+    ]
 
 
 def paper_config(dataset: DatasetName) -> TasnConfig:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from orchestrator.published import Printed
 from orchestrator.study import (
     Ablation,
     Choice,
@@ -19,6 +20,7 @@ from orchestrator.study import (
     When,
     apply_changes,
     load_study,
+    rows_as_printed,
     study_names,
     value_at,
 )
@@ -137,6 +139,40 @@ def test_published_values_must_be_fractions_of_this_tables_cells():
     rows = [Row("a", published={"Toy": {"map": 94.2, "speed": 0.1}, "Elsewhere": {"map": 0.5}})]
     with pytest.raises(ValueError, match=r"(?s)not a fraction.*no metric.*Elsewhere"):
         table(rows)
+
+
+def test_a_row_carries_what_a_paper_printed_for_it():
+    """Values, source and the printed row's id; the row's label stands in the source where ours is another."""
+    found = Printed({"Toy": {"map": 0.5}}, "Table 2", ("t2", "a"))
+    same, other = Row("a").as_printed(found), Row("b").as_printed(found)
+    assert ({"Toy": {"map": 0.5}}, ("t2", "a")) == (same.published, same.printed_in)
+    assert ["Table 2", "Table 2, row “a”"] == [same.source, other.source]
+    assert [same, other] == list(table([same, other]).printed_rows)
+
+
+def test_a_design_is_spelt_out_as_printed():
+    """Rows that are named carry the paper's numbers, the others stay as they are."""
+    design = Sweep("learning_rate", (0.1, 0.2))
+    rows = rows_as_printed([design, Row("x", group="g")], "mgn_v1_t2", {"0.2": "MGN", "g / x": "ResNet-50"})
+    assert ["0.1", "0.2", "x"] == [row.label for row in rows]
+    assert [None, ("mgn_v1_t2", "MGN"), ("mgn_v1_t2", "ResNet-50")] == [row.printed_in for row in rows]
+    assert 0.957 == rows[1].published["Market-1501"]["rank1"]
+
+
+def test_a_label_that_names_no_row_is_refused():
+    """A misspelt label cannot lose a printed row."""
+    with pytest.raises(ValueError, match=r"mgn_v1_t2: there is no row '0\.3'; there are 0\.1, 0\.2"):
+        rows_as_printed([Sweep("learning_rate", (0.1, 0.2))], "mgn_v1_t2", {"0.3": "MGN"})
+
+
+def test_another_methods_row_is_never_trained():
+    """It is printed, and has nothing that would be trained or measured."""
+    other = Row("other", is_trained=False)
+    assert ["ours"] == [row.label for row in table([other, Row("ours")]).trained_rows]
+    with pytest.raises(ValueError, match="at least one trained row"):
+        table([other])
+    with pytest.raises(ValueError, match="no changes, no ensemble and no view"):
+        table([Row("other", {M: 4}, is_trained=False), Row("ours")])
 
 
 def test_a_metric_that_the_view_does_not_give_is_refused():

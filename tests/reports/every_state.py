@@ -22,6 +22,12 @@ HOSTILE = "<script>alert('x')</script> & 50% of $x_i$ | [red]~λ^2~[/red] \\end{
 def every_state_plan() -> Plan:
     """Declare the two tables."""
     rows = [
+        Row(
+            "another's & older",
+            is_trained=False,
+            published={"Market-1501": {"map": 0.799, "rank1": 0.911}},
+            source="Table V",
+        ),
         depth_row(
             2,
             published={"Market-1501": {"map": 0.821, "rank1": 0.93}, "DukeMTMC-reID": {"map": 0.701}},

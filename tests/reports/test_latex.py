@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from orchestrator.records import Store
+from orchestrator.study import Row
 from reports.latex import escape_latex, to_latex
 from reports.table_files import write_tables
 from tests.reports.every_state import every_state_plan, record_every_state
 from tests.reports.snapshot import check_snapshot
 from tests.reports.tiny_study import DUKE, MARKET, depth_row, make_ablation, plan_of, record_value, seeds_of
+from trainables.contract import MAP, RANK1, RANK5, RANK10, Metric
 
 TEX_COMMANDS = {
     "pdflatex": ["-interaction=nonstopmode", "-halt-on-error"],
@@ -83,6 +85,28 @@ def test_a_usual_table_fits_a_two_column_page(tmp_path: Path):
         record_value(store, plan, row, {"Market-1501": measured, "DukeMTMC-reID": measured})
     log = compile_log(tmp_path, [to_latex(write_tables(plan, store)[0].table)], "[twocolumn]{article}")
     assert "Overfull" not in log
+
+
+@pytest.mark.parametrize(
+    ("metrics", "label", "environment"),
+    [
+        ([MAP], "PCB+RPP", "table"),
+        ([MAP, RANK1], "Aligned-ReID (RK)", "table*"),
+        ([MAP, RANK1, RANK5, RANK10], "G+P2+P3 (Single)", "table*"),
+    ],
+)
+def test_a_comparison_fits_where_it_is_set(
+    tmp_path: Path, metrics: list[Metric], label: str, environment: str
+):
+    """With the paper's values and the verdicts a table stays within its column, or spans both."""
+    values = {"Market-1501": {metric.name: 0.962 for metric in metrics}}
+    rows = [Row(label, is_trained=False, published=values), depth_row(2, published=values)]
+    plan, store = plan_of(make_ablation(rows, metrics=metrics)), Store(str(tmp_path / "store"))
+    measured = {seed: {metric.name: 0.83 + seed / 100 for metric in metrics} for seed in range(3)}
+    record_value(store, plan, "depth 2", {"Market-1501": measured})
+    text = to_latex(write_tables(plan, store)[0].table)
+    assert rf"\begin{{{environment}}}" in text
+    assert "Overfull" not in compile_log(tmp_path, [text], "[twocolumn]{article}")
 
 
 def test_user_text_is_escaped():

@@ -26,7 +26,7 @@ def test_every_line_has_the_same_number_of_cells(tmp_path: Path):
         for line in to_markdown(write_tables(plan, store)[0].table).splitlines()
         if line.startswith("|")
     ]
-    assert 8 == len(lines)
+    assert 9 == len(lines)
     assert {1 + 4 + 3 + 1} == {line.count("|") for line in lines}
 
 

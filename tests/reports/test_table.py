@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from orchestrator.plan import Plan
+from orchestrator.published import Printed
 from orchestrator.records import Store
 from orchestrator.study import Ablation, Dataset, Row
-from reports.cell import marks_text, mean_text
+from reports.cell import marks_text, mean_text, published_text
 from reports.frame import read_cells
 from reports.table import DEMO_NOTICE, Table, build_table
 from tests.reports.tiny_study import (
@@ -155,7 +156,58 @@ def test_published_stands_beside_reproduced_only_where_there_is_any(tmp_path: Pa
     assert [(0, 2), (2, 1)] == [(spanner.start, spanner.num_printed) for spanner in table.spanners]
     assert [0.83, None] == [row.cells[0].published for row in table.rows]
     assert table.rows[0].cells[0].difference == pytest.approx(-0.01)
-    assert any("Doe et al., 2026 (Table VI, row 1)" in note for note in table.source_notes)
+    assert any("Doe et al., 2026, Table VI, row 1." in note for note in table.source_notes)
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ((0.82, 0.83, 0.84), "83.5 (−0.5✓)"),
+        ((0.82, 0.821, 0.822), "83.5 (−1.4✗)"),
+        ((0.85, 0.851, 0.852), "83.5 (+1.6✗)"),
+        ((0.834, 0.8355, 0.8357), "83.5 (±0.0✓)"),
+        ((0.82,), "83.5 (−1.5)"),
+        ((), "83.5"),
+    ],
+)
+def test_the_verdict_is_whether_the_papers_value_is_in_the_seed_interval(
+    tmp_path: Path, values: tuple[float, ...], text: str
+):
+    """Student's t over three seeds decides; one seed decides nothing, and no seed has no difference."""
+    rows = [depth_row(2, published={"Market-1501": {"map": 0.835}}), depth_row(3)]
+    table = table_of(tmp_path, make_ablation(rows, metrics=[MAP]), {"depth 2": market(*values)})
+    assert text == published_text(table.rows[0].cells[0], MAP)
+    signs = [note for note in table.source_notes if "no sign: one seed has no interval" in note]
+    assert (len(values) == 1) == bool(signs)
+
+
+def test_another_methods_row_is_printed_and_not_measured(tmp_path: Path):
+    """It has the paper's value alone; ranks, tests, completeness and trainings pass it by."""
+    other = Row("other", is_trained=False, published={"Market-1501": {"map": 0.99}}, source="Table V")
+    ablation = make_ablation([other, depth_row(2), depth_row(3)], metrics=[MAP])
+    measured = {"depth 2": market(0.82, 0.83, 0.84), "depth 3": market(0.72, 0.731, 0.739)}
+    table = table_of(tmp_path, ablation, measured)
+    assert ["", "83.0 ± 1.0", "73.0 ± 1.0†"] == printed(table)
+    assert ["99.0", "", ""] == [published_text(row.cells[0], MAP) for row in table.rows]
+    assert [None, 1, 2] == ranks(table)
+    assert table.is_complete
+    assert ["depth 2", "depth 3"] == [row.row for row in table.trainings()]
+
+
+def test_another_methods_row_has_no_place_on_demo_data(tmp_path: Path):
+    """Beside demo data only our own rows are shown."""
+    other = Row("other", is_trained=False, published={"Market-1501": {"map": 0.99}}, source="Table V")
+    demo = Dataset("Market-1501", {"data": "demo"})
+    table = table_of(tmp_path, make_ablation([other, depth_row(2)], metrics=[MAP], datasets=[demo]), {})
+    assert ["depth 2"] == [row.label for row in table.rows]
+
+
+def test_a_printed_table_of_unread_values_says_so(tmp_path: Path):
+    """Where a row of a paper is known and no value of it, a note says why nothing stands beside ours."""
+    unread = Printed({}, "Table VI", ("t6", "row 1"))
+    table = table_of(tmp_path, make_ablation([depth_row(2).as_printed(unread)], metrics=[MAP]), {})
+    assert not table.columns[0].has_published
+    assert "None of the values that Doe et al., 2026 prints could be read." in table.source_notes
 
 
 def test_demo_data_is_named_and_never_set_beside_the_paper(tmp_path: Path):

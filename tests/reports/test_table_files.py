@@ -64,6 +64,18 @@ def test_parquet_holds_every_seed_with_whole_ids(tmp_path: Path):
     assert {"missing"} == set(others["state"])
 
 
+def test_parquet_holds_what_is_only_printed(tmp_path: Path):
+    """Another method's value stands behind ours, without a seed and without a training."""
+    other = Row("other", is_trained=False, published={"Market-1501": {"map": 0.7}}, source="Table V")
+    plan, store = plan_of(make_ablation([other, depth_row(2)]), seeds=(0,)), Store(str(tmp_path))
+    written = write_tables(plan, store)
+    frame = pd.read_parquet(io.BytesIO(Path(written[0].urls["parquet"]).read_bytes()))
+    assert ["depth 2", "depth 2", "other"] == frame["row"].tolist()
+    printed = frame.iloc[2]
+    assert ("map", "printed", 0.7) == (printed["metric"], printed["state"], printed["published"])
+    assert all(pd.isna(printed[name]) for name in ("seed", "value", "training_id"))
+
+
 def test_a_refused_table_leaves_no_file(tmp_path: Path):
     """When one table of a plan is refused, none is written."""
     refused = make_ablation([depth_row(2), Row("elsewhere", {"data": "dukemtmcreid"})], name="refused")

@@ -75,7 +75,7 @@ def test_the_paper_profile_sweeps_every_factor():
         "attention_weight": 5,
         "focal_loss": 6,
         "attention": 4,
-        "single_components": 5,
+        "single_components": 6,
     }.items():
         rows = configs(Profile.PAPER, table)
         assert num_rows == len({row.model_dump_json() for row in rows.values()}), table

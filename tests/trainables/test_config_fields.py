@@ -11,8 +11,8 @@ import pytest
 from pydantic_core import PydanticUndefined
 
 from orchestrator.identity import canonical, training_id
+from trainables import hacnn, mancs, mdpr, mgn, tasn
 from trainables.contract import FrozenModel, Runtime
-from trainables.mdpr import MdprConfig, demo_config, paper_config
 
 PINNED = Path(__file__).parent / "config_fields.json"
 RENEW = "TABLEWRIGHT_RENEW_SNAPSHOTS"
@@ -21,10 +21,20 @@ RENEW = "TABLEWRIGHT_RENEW_SNAPSHOTS"
 RUNTIME_SETTINGS = {"data_root", "cache_dir", "device", "checkpoint_every_s"}
 
 CONFIGS = {
-    "mdpr paper market1501": paper_config("market1501"),
-    "mdpr paper dukemtmc": paper_config("dukemtmc"),
-    "mdpr demo": demo_config(),
+    "mdpr paper market1501": mdpr.paper_config("market1501"),
+    "mdpr paper dukemtmc": mdpr.paper_config("dukemtmc"),
+    "mdpr demo": mdpr.demo_config(),
+    "mgn paper market1501": mgn.paper_config("market1501"),
+    "mgn demo": mgn.demo_config(),
+    "hacnn paper market1501": hacnn.paper_config("market1501"),
+    "hacnn code recipe": hacnn.code_recipe(hacnn.paper_config("market1501")),
+    "hacnn demo": hacnn.demo_config(),
+    "mancs paper market1501": mancs.paper_config("market1501"),
+    "mancs demo": mancs.demo_config(),
+    "tasn paper cub200": tasn.paper_config("cub200"),
+    "tasn demo": tasn.demo_config(),
 }
+CLASSES = (mdpr.MdprConfig, mgn.MgnConfig, hacnn.HacnnConfig, mancs.MancsConfig, tasn.TasnConfig)
 DATA = "0" * 64
 
 
@@ -49,7 +59,7 @@ def models_in(annotation):
 
 def current():
     return {
-        "MdprConfig": {"VERSION": MdprConfig.VERSION, "fields": fields_of(MdprConfig)},
+        **{kind.__name__: {"VERSION": kind.VERSION, "fields": fields_of(kind)} for kind in CLASSES},
         "golden ids": {name: training_id(config, DATA) for name, config in CONFIGS.items()},
     }
 
@@ -61,13 +71,14 @@ def pinned():
     return json.loads(PINNED.read_text())
 
 
-def test_every_field_and_default_of_a_config_is_classed(pinned):
+@pytest.mark.parametrize("kind", CLASSES)
+def test_every_field_and_default_of_a_config_is_classed(pinned, kind):
     """A new field must not change old ids at its default, and a changed default must raise VERSION.
 
     When this fails on purpose: give the field a default that trains as before, or raise VERSION; then
     `TABLEWRIGHT_RENEW_SNAPSHOTS=1 python -m pytest tests/trainables/test_config_fields.py`, and read the diff.
     """
-    assert json.loads(json.dumps(current()["MdprConfig"])) == pinned["MdprConfig"]
+    assert json.loads(json.dumps(current()[kind.__name__])) == pinned[kind.__name__]
 
 
 def test_golden_ids_of_the_built_in_recipes_stay(pinned):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,8 +15,8 @@ import numpy as np
 from PIL import Image
 
 from trainables.data.cached_array import build_array_once
-from trainables.data.market_layout import ImageRecord
 from trainables.data.reid import ReidDataset
+from trainables.data.reid_images import ImageRecord
 
 _NAMES_SHOWN = 10
 
@@ -33,7 +34,7 @@ def open_cache(dataset: ReidDataset, split: str, height_px: int, width_px: int, 
     records = dataset.splits[split]
 
     def fill(images_NHWC: np.ndarray) -> None:
-        _decode_all(images_NHWC, records, dataset.root)
+        _decode_all(images_NHWC, records, dataset.open_image)
 
     path = _path(dataset, split, height_px, width_px, cache_dir)
     return build_array_once(path, (len(records), height_px, width_px, 3), fill)
@@ -63,9 +64,11 @@ def _path(dataset: ReidDataset, split: str, height_px: int, width_px: int, cache
     return Path(cache_dir) / "images" / f"{dataset.name}-{split}-{height_px}x{width_px}-{key}.npy"
 
 
-def _decode_all(images_NHWC: np.ndarray, records: tuple[ImageRecord, ...], root: Path) -> None:
+def _decode_all(
+    images_NHWC: np.ndarray, records: tuple[ImageRecord, ...], open_image: Callable[[str], Image.Image]
+) -> None:
     with ThreadPoolExecutor(max(1, os.cpu_count() or 1)) as pool:
-        faults = pool.map(lambda item: _decode_into(images_NHWC, *item, root), enumerate(records))
+        faults = pool.map(lambda item: _decode_into(images_NHWC, *item, open_image), enumerate(records))
         unreadable = [fault for fault in faults if fault]
     if unreadable:
         shown = "; ".join(unreadable[:_NAMES_SHOWN])
@@ -76,11 +79,13 @@ def _decode_all(images_NHWC: np.ndarray, records: tuple[ImageRecord, ...], root:
         )
 
 
-def _decode_into(images_NHWC: np.ndarray, index: int, record: ImageRecord, root: Path) -> str:
+def _decode_into(
+    images_NHWC: np.ndarray, index: int, record: ImageRecord, open_image: Callable[[str], Image.Image]
+) -> str:
     """Decode one image; gives why it could not be, or an empty string."""
     _, height_px, width_px, _ = images_NHWC.shape
     try:
-        with Image.open(root / record.path) as image:
+        with open_image(record.path) as image:
             resized = image.convert("RGB").resize((width_px, height_px), Image.Resampling.BICUBIC)
         images_NHWC[index] = np.asarray(resized)
     except (OSError, SyntaxError, ValueError) as error:  # Pillow raises each of them on damaged files

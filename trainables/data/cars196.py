@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.io
 
 from trainables.data.labelled_images import (
     FoundImages,
@@ -28,6 +27,7 @@ from trainables.data.labelled_images import (
     read_listed_images,
     some,
 )
+from trainables.data.matlab_file import read_matlab
 
 LABEL = "Stanford Cars"
 FOLDER = "stanford_cars"
@@ -68,9 +68,9 @@ def read_cars196(data_root: str | None) -> FoundImages:
 def _read(root: Path, file: str, variable: str, faults: list[str]) -> list[Any]:
     """Read an array of cells or structs; nothing, and a fault, where that cannot be done."""
     try:
-        content = scipy.io.loadmat(root / file, simplify_cells=True)
-    except Exception as error:  # scipy raises whatever its parser stumbles over
-        faults.append(f"{file} cannot be read as a MATLAB file ({type(error).__name__}: {error})")
+        content = read_matlab(root / file)
+    except ValueError as error:
+        faults.append(f"{file} {error}")
         return []
     if variable not in content:
         faults.append(f"{file} has no variable {variable!r}")

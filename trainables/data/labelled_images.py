@@ -48,7 +48,13 @@ class FoundImages:
     open_image: Callable[[str], Image.Image]
 
 
-def find_root(data_root: str | None, label: str, folder: str, expected: Sequence[str]) -> Path:
+def find_root(
+    data_root: str | None,
+    label: str,
+    folder: str,
+    expected: Sequence[str],
+    how_to_get: str = "download it from its authors and unpack it there",
+) -> Path:
     """Give the folder of a data set under the data root.
 
     Args:
@@ -56,6 +62,7 @@ def find_root(data_root: str | None, label: str, folder: str, expected: Sequence
         label: of the data set, for people.
         folder: its name under the data root.
         expected: files and folders (ending in `/`) that must be in it.
+        how_to_get: the data set.
 
     Raises:
         ValueError: no data root is given, or something expected is missing: all of it, and what is there.
@@ -64,7 +71,7 @@ def find_root(data_root: str | None, label: str, folder: str, expected: Sequence
     if data_root is None:
         raise ValueError(
             f"{label} needs a data root, and none is given. Name the folder that holds {names} with --data-root; "
-            "to get the data set, download it from its authors and unpack it there"
+            f"to get the data set, {how_to_get}"
         )
     base = Path(data_root).expanduser()
     root = base / folder
@@ -83,7 +90,7 @@ def find_root(data_root: str | None, label: str, folder: str, expected: Sequence
         found = f"{looked_in} does not exist"
     raise ValueError(
         f"{label} is not in the data root {base}. Expected {names}; missing {', '.join(missing)}; {found}. "
-        "To get the data set, download it from its authors and unpack it there"
+        f"To get the data set, {how_to_get}"
     )
 
 
@@ -113,7 +120,7 @@ def read_listed_images(
         ValueError: all faults at once: those given; images listed and not there, there and not listed, or
             listed twice; classes that are tested and not trained.
     """
-    sizes_bytes = {name: size for folder in folders for name, size in _sizes_of_images(root, folder)}
+    sizes_bytes = {name: size for folder in folders for name, size in sizes_of_images(root, folder)}
     faults = [
         *faults,
         *_faults_of_lists(splits, class_names),
@@ -174,14 +181,17 @@ def _faults_of_files(
         yield f"{len(unlisted)} images are there and in no list ({some(unlisted)})"
 
 
-def _sizes_of_images(root: Path, folder: str) -> Iterator[tuple[str, int]]:
-    """Walk a folder by `scandir`, which needs no second look at each of iNaturalist's 675,170 files."""
+def sizes_of_images(root: Path, folder: str) -> Iterator[tuple[str, int]]:
+    """Give path and size of every image below a folder of `root`.
+
+    By `scandir`, which needs no second look at each of iNaturalist's 675,170 files.
+    """
     with os.scandir(root / folder) as entries:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
             name = f"{folder}/{entry.name}"
             if entry.is_dir():
-                yield from _sizes_of_images(root, name)
+                yield from sizes_of_images(root, name)
             elif Path(entry.name).suffix.lower() in IMAGE_SUFFIXES:
                 yield name, entry.stat().st_size

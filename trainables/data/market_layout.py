@@ -1,115 +1,137 @@
 """Reading a folder laid out as Market-1501: who and which camera, from folder and file names alone.
 
 Zheng et al., Scalable Person Re-identification: A Benchmark, ICCV 2015. DukeMTMC-reID (Zheng et al., ICCV 2017)
-follows the same layout with other file names. Names of the three published folders:
+follows the same layout with other file names, and so does CUHK03-NP, the images of CUHK03's 767/700 protocol
+(Zhong et al., CVPR 2017). Names of the three published folders:
 `bounding_box_train` (train), `query` and `bounding_box_test` (gallery). A file's name begins with the
 pid (`0000` a distractor, `-1` junk) and the camid, counted from 1.
+
+Two folders come beside Market-1501's three: `gt_bbox`, the hand-drawn boxes of all people, of which multiple queries
+are made; and `images`, the 500,000 distractors that are published on their own and named as the other images.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from trainables.data.labelled_images import IMAGE_SUFFIXES
+from trainables.data.reid_images import FoundImages, ImageRecord, in_order, open_file
 
 JUNK_PID = -1
 DISTRACTOR_PID = 0
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 NUM_NAMES_IN_ERROR = 5
 
 MARKET_FILE_NAME = re.compile(r"(?P<pid>-1|\d{4})_c(?P<camid>[1-9]\d*)s\d+_\d+_\d+\.(jpe?g|png)")
 """Such as `0002_c1s1_000451_03.jpg`: person 2, camera 1, sequence 1, frame 451, third box."""
 DUKE_FILE_NAME = re.compile(r"(?P<pid>\d{4})_c(?P<camid>[1-9]\d*)_f\d+\.(jpe?g|png)")
 """Such as `0005_c2_f0046985.jpg`: person 5, camera 2, frame 46985."""
+CUHK03_NP_FILE_NAME = re.compile(r"(?P<pid>\d{4})_c(?P<camid>[12])_\d+\.(jpe?g|png)")
+"""Such as `0001_c1_1.png`: person 1, camera 1, image 1."""
 
 
-@dataclass(frozen=True)
-class ImageRecord:
-    """One image of a data set.
-
-    Attributes:
-        path: relative to the data set's folder, with `/` between parts.
-        pid: the person; 0 is a distractor.
-        camid: the camera, counted from 1.
-    """
-
-    path: str
-    pid: int
-    camid: int
+TRAIN, QUERY, GALLERY = "bounding_box_train", "query", "bounding_box_test"
+HAND_DRAWN = "gt_bbox"
+DISTRACTORS = "images"
 
 
-@dataclass(frozen=True)
-class LayoutImages:
-    """What stands in the folders of one data set.
-
-    Attributes:
-        splits: images by split, junk left out, in the order of their paths.
-        num_junk: images by split that were left out.
-        fingerprint: SHA-256 over the sorted (relative path, size in bytes) of all images, junk included.
-    """
-
-    splits: Mapping[str, tuple[ImageRecord, ...]]
-    num_junk: Mapping[str, int]
-    fingerprint: str
-
-
-def read_layout(root: Path, folder_of_split: Mapping[str, str], file_name: re.Pattern[str]) -> LayoutImages:
+def read_layout(
+    root: Path,
+    folders_of_split: Mapping[str, Sequence[str]],
+    file_name: re.Pattern[str],
+    hand_drawn_folder: str | None = None,
+) -> FoundImages:
     """Parse every image's name below `root`; no pixel is read.
 
     Files that are no images by their suffix (such as the `Thumbs.db` of the published archives) are passed over.
 
     Args:
-        root: the data set's folder; every folder of `folder_of_split` must exist in it.
-        folder_of_split: where the images of each split lie.
+        root: the data set's folder; every folder of `folders_of_split` must exist in it.
+        folders_of_split: where the images of each split lie.
         file_name: full pattern of a name, with the groups `pid` and `camid`.
+        hand_drawn_folder: may be missing; its images are part of the fingerprint, since measurements depend on them.
 
     Raises:
         ValueError: names that do not fit the pattern, people that cannot be trained on or searched for,
             and empty folders, told at once.
     """
-    faults: list[str] = []
+    folder = _Folder(root, file_name)
+    splits = {split: folder.read(split, folders) for split, folders in folders_of_split.items()}
+    hand_drawn: tuple[ImageRecord, ...] = ()
+    if hand_drawn_folder is not None and (root / hand_drawn_folder).is_dir():
+        hand_drawn = folder.read("hand-drawn", (hand_drawn_folder,), may_hold_nobody=True)
+    if folder.faults:
+        raise ValueError(f"{root} cannot be read: " + "; ".join(folder.faults))
     digest = hashlib.sha256()
-    splits: dict[str, tuple[ImageRecord, ...]] = {}
-    num_junk: dict[str, int] = {}
-    sizes_bytes: list[tuple[str, int]] = []
-    for split, folder in folder_of_split.items():
+    for relative, size_bytes in sorted(folder.sizes_bytes):
+        digest.update(f"{relative}\0{size_bytes}\n".encode())
+    return FoundImages(
+        splits,
+        digest.hexdigest(),
+        open_file(root),
+        num_junk=folder.num_junk,
+        hand_drawn=tuple(record for record in hand_drawn if record.pid != DISTRACTOR_PID),
+    )
+
+
+class _Folder:
+    """The folders of one data set, as far as they were read, and what is wrong in them.
+
+    Attributes:
+        num_junk: images of galleries that show nobody in full.
+        sizes_bytes: of every image, by path.
+        faults: one phrase each.
+    """
+
+    def __init__(self, root: Path, file_name: re.Pattern[str]) -> None:
+        self._root, self._file_name = root, file_name
+        self.num_junk = 0
+        self.sizes_bytes: list[tuple[str, int]] = []
+        self.faults: list[str] = []
+
+    def read(
+        self, split: str, folders: Sequence[str], *, may_hold_nobody: bool = False
+    ) -> tuple[ImageRecord, ...]:
+        """Parse the names in the folders of a split; junk is left out."""
+        may_hold_nobody = may_hold_nobody or split.endswith("gallery")
         records: list[ImageRecord] = []
-        misnamed: list[str] = []
-        nameless: list[str] = []
-        num_junk[split] = 0
-        for path in (root / folder).iterdir():
-            if path.suffix.lower() not in IMAGE_SUFFIXES:
-                continue
-            relative = f"{folder}/{path.name}"
-            sizes_bytes.append((relative, path.stat().st_size))
-            match = file_name.fullmatch(path.name)
-            if match is None:
-                misnamed.append(relative)
-                continue
-            record = ImageRecord(relative, int(match["pid"]), int(match["camid"]))
-            if split.endswith("gallery"):
-                if record.pid == JUNK_PID:
-                    num_junk[split] += 1
+        for folder in folders:
+            misnamed: list[str] = []
+            nameless: list[str] = []
+            num_images = 0
+            for path in (self._root / folder).iterdir():
+                if path.suffix.lower() not in IMAGE_SUFFIXES:
+                    continue
+                num_images += 1
+                relative = f"{folder}/{path.name}"
+                self.sizes_bytes.append((relative, path.stat().st_size))
+                match = self._file_name.fullmatch(path.name)
+                if match is None:
+                    misnamed.append(relative)
+                    continue
+                record = ImageRecord(relative, int(match["pid"]), int(match["camid"]))
+                if record.pid in (JUNK_PID, DISTRACTOR_PID) and not may_hold_nobody:
+                    nameless.append(relative)
+                elif folder == DISTRACTORS and record.pid not in (JUNK_PID, DISTRACTOR_PID):
+                    misnamed.append(relative)
+                elif record.pid == JUNK_PID:
+                    self.num_junk += split == "gallery"
                 else:
                     records.append(record)
-            elif record.pid in (JUNK_PID, DISTRACTOR_PID):
-                nameless.append(relative)
-            else:
-                records.append(record)
-        if misnamed:
-            faults.append(f"{_some(misnamed)} not named as {file_name.pattern}")
-        if nameless:
-            faults.append(f"{_some(nameless)} of no person (pid -1 or 0), which only a gallery may hold")
-        if not records and not misnamed and not nameless:
-            faults.append(f"{folder}/ holds no image")
-        splits[split] = tuple(sorted(records, key=lambda record: record.path))
-    if faults:
-        raise ValueError(f"{root} cannot be read: " + "; ".join(faults))
-    for relative, size_bytes in sorted(sizes_bytes):
-        digest.update(f"{relative}\0{size_bytes}\n".encode())
-    return LayoutImages(splits, num_junk, digest.hexdigest())
+            if misnamed:
+                rule = f"as {self._file_name.pattern}"
+                if folder == DISTRACTORS:
+                    rule += " of nobody (pid 0 or -1), as distractors are"
+                self.faults.append(f"{_some(misnamed)} not named {rule}")
+            if nameless:
+                self.faults.append(
+                    f"{_some(nameless)} of no person (pid -1 or 0), which only a gallery may hold"
+                )
+            if not num_images:
+                self.faults.append(f"{folder}/ holds no image")
+        return in_order(records)
 
 
 def _some(names: list[str]) -> str:

@@ -1,26 +1,56 @@
 """Re-identification data sets: what a config says of them, and what is found on disk.
 
-Published sizes: Market-1501 as in Zheng et al., ICCV 2015; DukeMTMC-reID as in Zheng et al., ICCV 2017.
+Published sizes: Market-1501 as in Zheng et al., ICCV 2015; DukeMTMC-reID as in Zheng et al., ICCV 2017; CUHK03 as in
+its index files (Zhong et al., CVPR 2017); SynergyReID as in its challenge's README; MSMT17 as in Wei et al., CVPR 2018.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
+from PIL import Image
 from pydantic import Field, model_validator
 
 from trainables.contract import DatasetFacts, FrozenModel, Split
+from trainables.data.cuhk03 import NUM_FOLDS, Boxes, read_cuhk03
 from trainables.data.embedded import unpack_demo_archive
-from trainables.data.market_layout import DUKE_FILE_NAME, MARKET_FILE_NAME, ImageRecord, read_layout
+from trainables.data.labelled_images import find_root
+from trainables.data.market_layout import (
+    CUHK03_NP_FILE_NAME,
+    DISTRACTORS,
+    DUKE_FILE_NAME,
+    GALLERY,
+    HAND_DRAWN,
+    MARKET_FILE_NAME,
+    QUERY,
+    TRAIN,
+    read_layout,
+)
+from trainables.data.msmt17 import read_msmt17
+from trainables.data.reid_images import FoundImages, ImageRecord
+from trainables.data.synergyreid import read_synergyreid
 
-DatasetName = Literal["market1501", "dukemtmc", "demo_pedestrians", "real_pedestrians"]
+DatasetName = Literal[
+    "market1501",
+    "market1501_500k",
+    "dukemtmc",
+    "cuhk03_labelled",
+    "cuhk03_detected",
+    "cuhk03_classic_labelled",
+    "cuhk03_classic_detected",
+    "synergyreid",
+    "msmt17",
+    "demo_pedestrians",
+    "real_pedestrians",
+]
 TrainSplit = Literal["train", "train_without_val"]
 
 VAL_FRACTION = 0.1
@@ -163,6 +193,7 @@ class ReidData(FrozenModel):
             `train_without_val` leaves out a tenth of these people (at least 2, always the same ones) to
             measure on as `val`, so it is what searches use. The demo set brings `val` people of its own
             in any case, therefore `train` is the only spelling there.
+        fold: which of the 20 published splits, of CUHK03's classic protocol; other data sets have one.
         height_px: images are resized to it by bicubic interpolation, whatever their aspect ratio.
         width_px: likewise.
         sampling: `identities` draws so many people and so many images of each; `images` shuffles all images, for
@@ -176,6 +207,7 @@ class ReidData(FrozenModel):
 
     dataset: DatasetName
     train_split: TrainSplit = "train"
+    fold: int = Field(default=0, ge=0, lt=NUM_FOLDS)
     height_px: int = Field(default=384, ge=16)
     width_px: int = Field(default=192, ge=16)
     sampling: Literal["identities", "images"] = "identities"
@@ -190,6 +222,15 @@ class ReidData(FrozenModel):
             raise ValueError(
                 "data.train_split is 'train_without_val', but demo_pedestrians has val people outside of its "
                 "train split; leave data.train_split at 'train', where 'val' can be measured too"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _fold_what_has_folds(self) -> ReidData:
+        if self.fold and not self.dataset.startswith("cuhk03_classic"):
+            raise ValueError(
+                f"data.fold is {self.fold}, but {self.dataset} has one split; leave data.fold at 0, or set "
+                "data.dataset to cuhk03_classic_labelled or cuhk03_classic_detected"
             )
         return self
 
@@ -208,55 +249,146 @@ class ReidData(FrozenModel):
             raise _no_val(self.dataset)
 
 
+_PUBLISHED_FOLDERS = MappingProxyType({"train": (TRAIN,), "query": (QUERY,), "gallery": (GALLERY,)})
+_DEMO_FOLDERS = MappingProxyType(
+    {**_PUBLISHED_FOLDERS, "val_query": ("val_query",), "val_gallery": ("val_gallery",)}
+)
+
+
+@dataclass(frozen=True)
+class _Request:
+    """Where a data set is looked for, and which part of it is wanted."""
+
+    data_root: str | None
+    cache_dir: str
+    fold: int
+
+
+def _read_folders(
+    request: _Request,
+    label: str,
+    folder: str,
+    file_name: re.Pattern[str],
+    *,
+    gallery: tuple[str, ...] = (GALLERY,),
+    hand_drawn: str | None = None,
+    how_to_get: str = "download it from its authors and unpack it there",
+) -> FoundImages:
+    """Read a data set that is laid out as Market-1501."""
+    folders = {**_PUBLISHED_FOLDERS, "gallery": gallery}
+    expected = [f"{name}/" for names in folders.values() for name in names]
+    root = find_root(request.data_root, label, folder, expected, how_to_get)
+    found = read_layout(root, folders, file_name, hand_drawn)
+    if hand_drawn is None or found.hand_drawn:
+        return found
+    lack = (
+        f"{label} has no {hand_drawn}/, of which its multiple queries are made; the query and the gallery's images "
+        "of the person under that camera stand for it"
+    )
+    return dataclasses.replace(found, warnings=(lack,))
+
+
+def _read_market(request: _Request, gallery: tuple[str, ...] = (GALLERY,)) -> FoundImages:
+    return _read_folders(
+        request,
+        "Market-1501",
+        "Market-1501-v15.09.15",
+        MARKET_FILE_NAME,
+        gallery=gallery,
+        hand_drawn=HAND_DRAWN,
+    )
+
+
+def _read_duke(request: _Request) -> FoundImages:
+    return _read_folders(request, "DukeMTMC-reID", "DukeMTMC-reID", DUKE_FILE_NAME)
+
+
+def _read_new_cuhk03(request: _Request, label: str, boxes: Boxes) -> FoundImages:
+    """Read the 767/700 protocol: from CUHK03-NP where it is there, else from CUHK03 itself."""
+    folder = f"cuhk03-np/{boxes}"
+    if request.data_root is not None and (Path(request.data_root).expanduser() / folder).is_dir():
+        return _read_folders(request, label, folder, CUHK03_NP_FILE_NAME)
+    return read_cuhk03(request.data_root, boxes, None)
+
+
+def _read_real(request: _Request) -> FoundImages:
+    how_to_get = "run `make real`, which cuts the images from a video"
+    return _read_folders(
+        request, "PETS pedestrians", "real_pedestrians", MARKET_FILE_NAME, how_to_get=how_to_get
+    )
+
+
+def _read_demo(request: _Request) -> FoundImages:
+    return read_layout(unpack_demo_archive(Path(request.cache_dir)), _DEMO_FOLDERS, MARKET_FILE_NAME)
+
+
 @dataclass(frozen=True)
 class _Source:
-    """What is published of one data set, and how its folders and files are named."""
+    """How a data set is read and what is published of it.
+
+    Attributes:
+        label: as papers print it.
+        read: finds it.
+        published_counts: of images by split, of people (`train pids`), of junk; see `_count`.
+        is_demo: numbers on it are not comparable with any paper.
+    """
 
     label: str
-    folder: str
-    file_name: re.Pattern[str]
-    folder_of_split: Mapping[str, str]
+    read: Callable[[_Request], FoundImages]
     published_counts: Mapping[str, int]
     is_demo: bool = False
-    how_to_get: str = "download it from its authors and unpack it there"
 
-
-_PUBLISHED_FOLDERS = MappingProxyType(
-    {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
-)
-_DEMO_FOLDERS = MappingProxyType(
-    {**_PUBLISHED_FOLDERS, "val_query": "val_query", "val_gallery": "val_gallery"}
-)
 
 _SOURCES: Mapping[str, _Source] = MappingProxyType(
     {
         "market1501": _Source(
             "Market-1501",
-            "Market-1501-v15.09.15",
-            MARKET_FILE_NAME,
-            _PUBLISHED_FOLDERS,
+            _read_market,
             # 19,732 images lie in the gallery's folder; 3,819 of them are junk.
             {"train pids": 751, "train": 12_936, "query": 3_368, "gallery": 15_913, "gallery junk": 3_819},
         ),
+        "market1501_500k": _Source(
+            "Market-1501+500k",
+            lambda request: _read_market(request, (GALLERY, DISTRACTORS)),
+            {"train pids": 751, "train": 12_936, "query": 3_368, "gallery": 515_913, "gallery junk": 3_819},
+        ),
         "dukemtmc": _Source(
             "DukeMTMC-reID",
-            "DukeMTMC-reID",
-            DUKE_FILE_NAME,
-            _PUBLISHED_FOLDERS,
+            _read_duke,
             {"train pids": 702, "train": 16_522, "query": 2_228, "gallery": 17_661, "gallery junk": 0},
         ),
-        "real_pedestrians": _Source(
-            "PETS pedestrians",
-            "real_pedestrians",
-            MARKET_FILE_NAME,
-            _PUBLISHED_FOLDERS,
-            {},
-            is_demo=True,
-            how_to_get="run `make real`, which cuts the images from a video",
+        "cuhk03_labelled": _Source(
+            "CUHK03 labelled",
+            lambda request: _read_new_cuhk03(request, "CUHK03 labelled", "labeled"),
+            {"train pids": 767, "query pids": 700, "train": 7_368, "query": 1_400, "gallery": 5_328},
         ),
-        "demo_pedestrians": _Source(
-            "Demo pedestrians", "", MARKET_FILE_NAME, _DEMO_FOLDERS, {}, is_demo=True
+        "cuhk03_detected": _Source(
+            "CUHK03 detected",
+            lambda request: _read_new_cuhk03(request, "CUHK03 detected", "detected"),
+            {"train pids": 767, "query pids": 700, "train": 7_365, "query": 1_400, "gallery": 5_332},
         ),
+        "cuhk03_classic_labelled": _Source(
+            "CUHK03 labelled, 1367/100",
+            lambda request: read_cuhk03(request.data_root, "labeled", request.fold),
+            {"train pids": 1_367, "query pids": 100, "images": 14_096},
+        ),
+        "cuhk03_classic_detected": _Source(
+            "CUHK03 detected, 1367/100",
+            lambda request: read_cuhk03(request.data_root, "detected", request.fold),
+            {"train pids": 1_367, "query pids": 100, "images": 14_097},
+        ),
+        "synergyreid": _Source(
+            "SynergyReID",
+            lambda request: read_synergyreid(request.data_root),
+            {"train pids": 436, "query pids": 50, "train": 8_569, "query": 50, "gallery": 910},
+        ),
+        "msmt17": _Source(
+            "MSMT17",
+            lambda request: read_msmt17(request.data_root),
+            {"train pids": 1_041, "query pids": 3_060, "train": 32_621, "query": 11_659, "gallery": 82_161},
+        ),
+        "real_pedestrians": _Source("PETS pedestrians", _read_real, {}, is_demo=True),
+        "demo_pedestrians": _Source("Demo pedestrians", _read_demo, {}, is_demo=True),
     }
 )
 
@@ -269,16 +401,17 @@ class ReidDataset:
         name: as configs name it.
         label: as papers print it.
         is_demo: numbers on it are not comparable with any paper.
-        root: folder that the records' paths are relative to.
-        fingerprint: SHA-256 over the sorted (relative path, size) of all its images.
+        open_image: gives the image of a record's path, not decoded yet.
+        fingerprint: see `FoundImages`; the same for both `train_split`s.
         warnings: what differs from the published data set, one sentence each.
         splits: images of `train`, `query`, `gallery` and, where there are any, `val_query`, `val_gallery`; no junk.
+            `multiple_query` and `val_multiple_query` where hand-drawn boxes are published.
     """
 
     name: str
     label: str
     is_demo: bool
-    root: Path
+    open_image: Callable[[str], Image.Image]
     fingerprint: str
     warnings: tuple[str, ...]
     splits: Mapping[str, tuple[ImageRecord, ...]]
@@ -300,6 +433,11 @@ class ReidDataset:
             raise _no_val(self.name)
         return names
 
+    def multiple_query(self, split: Split) -> str | None:
+        """Name the images of which multiple queries are made, where the data set has some."""
+        name = "multiple_query" if split == "test" else "val_multiple_query"
+        return name if name in self.splits else None
+
     def facts(self) -> DatasetFacts:
         """Give what a plan and a caption need to know."""
         num_images = {split: len(records) for split, records in self.splits.items()}
@@ -307,36 +445,34 @@ class ReidDataset:
 
 
 def load_dataset(
-    name: str, data_root: str | None, cache_dir: str, *, train_split: TrainSplit = "train"
+    name: str, data_root: str | None, cache_dir: str, *, train_split: TrainSplit = "train", fold: int = 0
 ) -> ReidDataset:
-    """Find a data set and parse its file names.
+    """Find a data set; reads names and lists, no pixel.
 
     Args:
         name: one of `DatasetName`.
         data_root: folder that holds the folders of the data sets; not needed for the embedded demo set.
         cache_dir: where the embedded demo set is unpacked, once.
         train_split: which people stand in `train`; see `ReidData.train_split`.
+        fold: see `ReidData.fold`.
 
     Raises:
-        ValueError: an unknown name; folders that are missing (names those expected and those found);
-            images whose names cannot be parsed; too few people.
+        ValueError: an unknown name; files that are missing (names those expected and those found);
+            all that is wrong in names and lists; too few people.
     """
     if name not in _SOURCES:
         raise ValueError(f"there is no data set {name!r}; there are {', '.join(_SOURCES)}")
     source = _SOURCES[name]
-    if name == "demo_pedestrians":
-        root = unpack_demo_archive(Path(cache_dir))
-    else:
-        root = _find_folders(name, source, data_root)
-    images = read_layout(root, source.folder_of_split, source.file_name)
-    splits = dict(images.splits)
-    counts = {split: len(records) for split, records in splits.items()}
-    counts["train pids"] = len({record.pid for record in splits["train"]})
-    counts["gallery junk"] = images.num_junk["gallery"]
+    found = source.read(_Request(data_root, cache_dir, fold))
+    splits = dict(found.splits)
+    counts = _count(found)
     warnings = [
-        f"{source.label} has {counts[what]} {what}, published are {published}"
-        for what, published in source.published_counts.items()
-        if counts[what] != published
+        *found.warnings,
+        *(
+            f"{source.label} has {counts[what]} {what}, published are {published}"
+            for what, published in source.published_counts.items()
+            if counts[what] != published
+        ),
     ]
     shared = {record.pid for record in splits["train"]} & {record.pid for record in splits["query"]}
     if shared:
@@ -344,8 +480,14 @@ def load_dataset(
             f"{source.label} has {len(shared)} people both in train and in query, such as {min(shared)}"
         )
     if train_split == "train_without_val" and "val_query" not in splits:
-        splits |= _hold_out_val(name, splits["train"])
-    return ReidDataset(name, source.label, source.is_demo, root, images.fingerprint, tuple(warnings), splits)
+        splits |= _hold_out_val(name, splits["train"], found.val_query_camid)
+    if found.hand_drawn:
+        for prefix in ("", "val_"):
+            if f"{prefix}query" in splits:
+                splits[f"{prefix}multiple_query"] = _boxes_of(splits[f"{prefix}query"], found.hand_drawn)
+    return ReidDataset(
+        name, source.label, source.is_demo, found.open_image, found.fingerprint, tuple(warnings), splits
+    )
 
 
 def published_num_pids(name: str) -> int:
@@ -355,11 +497,31 @@ def published_num_pids(name: str) -> int:
     )
 
 
-def _hold_out_val(name: str, train: tuple[ImageRecord, ...]) -> dict[str, tuple[ImageRecord, ...]]:
+def _count(found: FoundImages) -> dict[str, int]:
+    """Count what is published of data sets."""
+    counts = {split: len(records) for split, records in found.splits.items()}
+    for split in ("train", "query"):
+        counts[f"{split} pids"] = len({record.pid for record in found.splits[split]})
+    counts["gallery junk"] = found.num_junk
+    counts["images"] = len({record.path for records in found.splits.values() for record in records})
+    return counts
+
+
+def _boxes_of(queries: tuple[ImageRecord, ...], hand_drawn: Iterable[ImageRecord]) -> tuple[ImageRecord, ...]:
+    """Choose the boxes of the queries' people under their cameras; a query that is none of them is added."""
+    keys = {(query.pid, query.camid) for query in queries}
+    boxes = [box for box in hand_drawn if (box.pid, box.camid) in keys]
+    names = {Path(box.path).name for box in boxes}
+    return (*boxes, *(query for query in queries if Path(query.path).name not in names))
+
+
+def _hold_out_val(
+    name: str, train: tuple[ImageRecord, ...], query_camid: int | None
+) -> dict[str, tuple[ImageRecord, ...]]:
     """Move the last tenth of the people, in a fixed random order, from `train` to `val`.
 
     The first image of a person under each camera, by path, is a query; the other ones are the gallery,
-    as in Market-1501's own test split.
+    as in Market-1501's own test split. With `query_camid`, images of other cameras are no queries.
     """
     pids = sorted({record.pid for record in train})
     num_val = max(MIN_VAL_PIDS, round(VAL_FRACTION * len(pids)))
@@ -376,7 +538,7 @@ def _hold_out_val(name: str, train: tuple[ImageRecord, ...]) -> dict[str, tuple[
     for record in train:
         if record.pid not in held_out:
             continue
-        first = (record.pid, record.camid) not in seen
+        first = (record.pid, record.camid) not in seen and query_camid in (None, record.camid)
         seen.add((record.pid, record.camid))
         (query if first else gallery).append(record)
     return {
@@ -384,31 +546,6 @@ def _hold_out_val(name: str, train: tuple[ImageRecord, ...]) -> dict[str, tuple[
         "val_query": tuple(query),
         "val_gallery": tuple(gallery),
     }
-
-
-def _find_folders(name: str, source: _Source, data_root: str | None) -> Path:
-    expected = [f"{source.folder}/{folder}/" for folder in source.folder_of_split.values()]
-    if data_root is None:
-        raise ValueError(
-            f"{source.label} ({name}) needs a data root, and none is given. Name the folder that holds "
-            f"{', '.join(expected)} with --data-root; to get the data set, {source.how_to_get}"
-        )
-    base = Path(data_root).expanduser()
-    root = base / source.folder
-    missing = [folder for folder in expected if not (base / folder).is_dir()]
-    if missing:
-        looked_in = root if root.is_dir() else base
-        if not looked_in.is_dir():
-            found = f"{base} does not exist"
-        else:
-            names = sorted(f"{path.name}/" if path.is_dir() else path.name for path in looked_in.iterdir())
-            shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
-            found = f"{looked_in} holds {shown or 'nothing'}"
-        raise ValueError(
-            f"{source.label} ({name}) is not in the data root {base}. Expected {', '.join(expected)}; "
-            f"missing {', '.join(missing)}; {found}. To get the data set, {source.how_to_get}"
-        )
-    return root
 
 
 def _no_val(name: str) -> ValueError:

@@ -25,16 +25,25 @@ def join_extractions(
     """
     first = members[0][0]
     for extraction, _ in members[1:]:
-        for side, other in ((first.query, extraction.query), (first.gallery, extraction.gallery)):
+        for side, other in zip(_sides(first), _sides(extraction), strict=True):
             if side.names != other.names:
                 raise ValueError(
                     "members of an ensemble must be measured on the same images, got "
                     f"{len(side.names)} and {len(other.names)} images of different names; "
                     "give them one data set"
                 )
-    query = _join_sides([(extraction.query, names) for extraction, names in members])
-    gallery = _join_sides([(extraction.gallery, names) for extraction, names in members])
-    return Extraction(first.split, query, gallery), tuple(query.embeddings)
+    names_of = [names for _, names in members]
+    joined = [
+        _join_sides(list(zip(sides, names_of, strict=True)))
+        for sides in zip(*(_sides(extraction) for extraction, _ in members), strict=True)
+    ]
+    return Extraction(first.split, *joined), tuple(joined[0].embeddings)
+
+
+def _sides(extraction: Extraction) -> list[ImageSet]:
+    """Give the sides in the order of the fields, without the multiple query where there is none."""
+    sides = [extraction.query, extraction.gallery]
+    return sides if extraction.multiple_query is None else [*sides, extraction.multiple_query]
 
 
 def _join_sides(members: Sequence[tuple[ImageSet, Sequence[str]]]) -> ImageSet:

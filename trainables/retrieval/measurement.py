@@ -9,13 +9,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from trainables.contract import EvaluationView, Extraction, ViewResult
 from trainables.retrieval.joining import check_comparable, join
+from trainables.retrieval.multiple_query import pool_multiple_queries
 from trainables.retrieval.nearness import nearness_blocks
 from trainables.retrieval.ranking import JUNK_PID, rank_queries
 from trainables.retrieval.reranking import reranked_nearness_blocks
+from trainables.retrieval.single_shot import rank_single_shot
 
 RANKS = (1, 5, 10)
 
@@ -25,8 +26,7 @@ def measure_view(extraction: Extraction, embedding_names: Sequence[str], view: E
 
     The named embeddings are joined as they are; the cosine distance then looks at the whole, so no part is
     normalised on its own. Flip averaging takes the mean of an image's and its mirror's embedding before
-    that. A multiple query is the mean over all query images of its person under its camera, which is
-    Market-1501's rule with the query images themselves in place of its extra `gt_bbox` crops.
+    that.
 
     Args:
         extraction: of the view's split.
@@ -41,17 +41,20 @@ def measure_view(extraction: Extraction, embedding_names: Sequence[str], view: E
             gallery than for the queries.
     """
     query, images = extraction.query, extraction.gallery
+    if view.query == "multiple" and extraction.multiple_query is not None:
+        query = extraction.multiple_query
     joined_queries, gallery = (join(side, embedding_names, flip=view.flip) for side in (query, images))
     check_comparable(joined_queries, gallery, embedding_names)
-    queries_QD = joined_queries.whole()
-    pids_Q, camids_Q, names_Q = query.pids, query.camids, np.array(query.names)
     pids_G, camids_G = images.pids, images.camids
     if view.query == "multiple":
-        keys, first, group_of = np.unique(
-            np.stack([pids_Q, camids_Q], 1), axis=0, return_index=True, return_inverse=True
+        pooled = pool_multiple_queries(
+            extraction, embedding_names, flip=view.flip, unit_length=view.distance == "cosine"
         )
-        queries_QD = _mean_by_group(queries_QD, group_of, len(keys))
-        pids_Q, camids_Q, names_Q = keys[:, 0], keys[:, 1], names_Q[first]
+        queries_QD, pids_Q, camids_Q = pooled.embeddings_KD, pooled.pids, pooled.camids
+        names_Q = pooled.names
+    else:
+        queries_QD, pids_Q, camids_Q = joined_queries.whole(), query.pids, query.camids
+        names_Q = np.array(query.names)
     if view.reranking is None:
         blocks = nearness_blocks(queries_QD, gallery, view.distance)
     else:
@@ -63,7 +66,8 @@ def measure_view(extraction: Extraction, embedding_names: Sequence[str], view: E
                 torch.nn.functional.normalize(side_ND) for side_ND in (queries_QD, gallery_GD)
             )
         blocks = reranked_nearness_blocks(queries_QD, gallery_GD, view.reranking)
-    ranked = rank_queries(blocks, pids_Q, camids_Q, pids_G, camids_G)
+    rank = rank_single_shot if view.gallery == "single_shot" else rank_queries
+    ranked = rank(blocks, pids_Q, camids_Q, pids_G, camids_G)
     metrics = {
         "map": float(ranked.average_precision.mean()),
         **{f"rank{k}": ranked.rank(k) for k in RANKS},
@@ -74,14 +78,15 @@ def measure_view(extraction: Extraction, embedding_names: Sequence[str], view: E
         "pid": pids_Q[ranked.query_index],
         "camid": camids_Q[ranked.query_index],
         "average_precision": ranked.average_precision,
-        "first_match_rank": ranked.first_match_rank,
+        "first_match_rank": _mean_rank(ranked.first_match_ranks),
         "inverse_negative_penalty": ranked.inverse_negative_penalty,
         "num_positives": ranked.num_positives,
     }
     return ViewResult(metrics, per_query)
 
 
-def _mean_by_group(embeddings_ND: Tensor, group_of: np.ndarray, num_groups: int) -> Tensor:
-    sums = torch.zeros(num_groups, embeddings_ND.shape[1], dtype=torch.float64)
-    sums.index_add_(0, torch.from_numpy(group_of), embeddings_ND.double())
-    return (sums / torch.from_numpy(np.bincount(group_of))[:, None]).float()
+def _mean_rank(first_match_ranks_QR: np.ndarray) -> np.ndarray:
+    """Give the mean over draws, or the whole number where there is one draw."""
+    if first_match_ranks_QR.shape[1] == 1:
+        return first_match_ranks_QR[:, 0]
+    return first_match_ranks_QR.mean(1)

@@ -13,7 +13,7 @@ Average precision is the mean of the precision at each positive; Rank-k says whe
 first k; the inverse negative penalty is the number of positives over the rank of the last (Ye et al., TPAMI
 2021, Sec. 3.3).
 
-Legend: Q queries, G gallery, P positives of one query.
+Legend: Q queries, G gallery, P positives of one query, R draws of a gallery.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class RankedQueries:
     Attributes:
         query_index: (Q,) int64.
         average_precision: (Q,) float64.
-        first_match_rank: from 1 on, (Q,) int64.
+        first_match_ranks: from 1 on, (Q, R) int64; R is 1 where the whole gallery is ranked, once.
         inverse_negative_penalty: (Q,) float64.
         num_positives: (Q,) int64.
         num_skipped: queries without a positive.
@@ -43,14 +43,14 @@ class RankedQueries:
 
     query_index: np.ndarray
     average_precision: np.ndarray
-    first_match_rank: np.ndarray
+    first_match_ranks: np.ndarray
     inverse_negative_penalty: np.ndarray
     num_positives: np.ndarray
     num_skipped: int
 
     def rank(self, k: int) -> float:
-        """Share of queries with a positive among the first k."""
-        return float(np.mean(self.first_match_rank <= k))
+        """Share of queries with a positive among the first k, over all draws."""
+        return float(np.mean(self.first_match_ranks <= k))
 
 
 def rank_queries(
@@ -80,10 +80,7 @@ def rank_queries(
         if pid not in (JUNK_PID, DISTRACTOR_PID) and len(positives):
             positives_of[query] = positives
     if not positives_of:
-        raise ValueError(
-            "no query has a gallery image of its identity under another camera, so there is nothing to rank; "
-            "look at the identities and cameras in the file names of the query and gallery folders"
-        )
+        raise no_positive_error()
     found: list[tuple[int, float, int, float, int]] = []
     for first, block_QG in blocks:
         for query, nearness_G in enumerate(block_QG.numpy(), start=first):
@@ -98,7 +95,16 @@ def rank_queries(
     index, precisions, first_ranks, penalties, counts = (
         np.array(column) for column in zip(*found, strict=True)
     )
-    return RankedQueries(index, precisions, first_ranks, penalties, counts, len(query_pids_Q) - len(found))
+    num_skipped = len(query_pids_Q) - len(found)
+    return RankedQueries(index, precisions, first_ranks[:, None], penalties, counts, num_skipped)
+
+
+def no_positive_error() -> ValueError:
+    """Say that nothing can be ranked."""
+    return ValueError(
+        "no query has a gallery image of its identity under another camera, so there is nothing to rank; "
+        "look at the identities and cameras in the file names of the query and gallery folders"
+    )
 
 
 def _ranks(nearness_G: np.ndarray, positives: np.ndarray, same_pid: np.ndarray) -> np.ndarray:

@@ -30,6 +30,16 @@ MARKET_NAMES = {
         "0003_c1s6_015971_02.jpg",
     ),
 }
+HAND_DRAWN_NAMES = (
+    "0001_c1s1_001051_00.jpg",
+    "0001_c1s1_001076_00.jpg",
+    "0001_c2s1_000301_00.jpg",
+    "0001_c3s1_000551_00.jpg",
+    "0003_c3s3_064744_00.jpg",
+    "0011_c2s3_000201_00.jpg",
+    "0012_c1s1_000301_00.jpg",
+    "0012_c1s1_000326_00.jpg",
+)
 DUKE_NAMES = {
     "bounding_box_train": ("0001_c2_f0046182.jpg", "0001_c5_f0051341.jpg", "0008_c8_f0023912.jpg"),
     "query": ("0005_c2_f0046985.jpg",),
@@ -52,7 +62,7 @@ def write_images(root: Path, names: dict[str, tuple[str, ...]]) -> Path:
 def data_root(tmp_path: Path) -> Path:
     """A data root with a miniature Market-1501 and DukeMTMC-reID, and the by-files of their archives."""
     root = tmp_path / "data"
-    market = write_images(root / "Market-1501-v15.09.15", MARKET_NAMES)
+    market = write_images(root / "Market-1501-v15.09.15", {**MARKET_NAMES, "gt_bbox": HAND_DRAWN_NAMES})
     (market / "bounding_box_train" / "Thumbs.db").write_bytes(b"\xd0\xcf\x11\xe0")
     (market / "readme.txt").write_text("Market-1501")
     write_images(root / "DukeMTMC-reID", DUKE_NAMES)

@@ -28,16 +28,16 @@ def test_images_are_resized_in_the_records_order(market, tmp_path):
     assert ((9, 20, 12, 3), np.uint8) == (images_NHWC.shape, images_NHWC.dtype)
     assert not images_NHWC.flags.writeable
     for record, image_HWC in zip(market.splits["train"], images_NHWC, strict=True):
-        with Image.open(market.root / record.path) as image:
+        with market.open_image(record.path) as image:
             expected = np.asarray(image.convert("RGB").resize((12, 20), Image.Resampling.BICUBIC))
         np.testing.assert_array_equal(expected, image_HWC)
 
 
-def test_second_use_reads_no_image(market, tmp_path):
+def test_second_use_reads_no_image(market, data_root, tmp_path):
     """A built array serves later trainings even when the images are gone."""
     cache_dir = str(tmp_path / "cache")
     first = np.array(open_cache(market, "query", 16, 8, cache_dir))
-    shutil.rmtree(market.root)
+    shutil.rmtree(data_root / "Market-1501-v15.09.15")
     np.testing.assert_array_equal(first, open_cache(market, "query", 16, 8, cache_dir))
 
 

@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 from pydantic import ValidationError
 
@@ -14,8 +16,37 @@ def test_differing_counts_are_warnings(data_root, tmp_path):
         "Market-1501 has 4 gallery, published are 15913",
         "Market-1501 has 2 gallery junk, published are 3819",
     ) == facts.warnings
-    assert {"train": 9, "query": 3, "gallery": 4} == dict(facts.num_images)
+    assert {"train": 9, "query": 3, "gallery": 4, "multiple_query": 4} == dict(facts.num_images)
     assert not facts.is_demo
+
+
+def test_hand_drawn_boxes_of_the_queries_make_multiple_queries(data_root, tmp_path, add_images):
+    """They are of the queries' people under their cameras; a query that is no box itself is added."""
+    add_images("query", "0003_c4s1_000001_00.jpg")
+    dataset = load_dataset("market1501", str(data_root), str(tmp_path), train_split="train_without_val")
+    expected = (
+        "gt_bbox/0001_c1s1_001051_00.jpg",
+        "gt_bbox/0001_c1s1_001076_00.jpg",
+        "gt_bbox/0001_c2s1_000301_00.jpg",
+        "gt_bbox/0003_c3s3_064744_00.jpg",
+        "query/0003_c4s1_000001_00.jpg",
+    )
+    assert "multiple_query" == dataset.multiple_query("test")
+    assert expected == tuple(record.path for record in dataset.splits["multiple_query"])
+    val_keys = {(record.pid, record.camid) for record in dataset.splits["val_query"]}
+    val_boxes = dataset.splits[dataset.multiple_query("val")]
+    assert val_keys == {(record.pid, record.camid) for record in val_boxes}
+
+
+def test_missing_hand_drawn_boxes_are_a_warning(data_root, tmp_path):
+    """A copy without them is another data set, whose multiple queries are said to be made otherwise."""
+    whole = load_dataset("market1501", str(data_root), str(tmp_path))
+    shutil.rmtree(data_root / "Market-1501-v15.09.15" / "gt_bbox")
+    without = load_dataset("market1501", str(data_root), str(tmp_path))
+    assert without.multiple_query("test") is None
+    assert without.fingerprint != whole.fingerprint
+    assert "Market-1501 has no gt_bbox/, of which its multiple queries are made" in without.warnings[0]
+    assert without.splits["gallery"] == whole.splits["gallery"]
 
 
 def test_people_in_train_and_query_are_a_warning(data_root, tmp_path, add_images):
@@ -62,7 +93,7 @@ def test_missing_real_pedestrians_say_how_to_get_them(tmp_path):
 
 def test_unknown_name_lists_the_known(tmp_path):
     """A data set that does not exist is refused with the names of those that do."""
-    with pytest.raises(ValueError, match="'market'; there are market1501, dukemtmc"):
+    with pytest.raises(ValueError, match="'market'; there are market1501, market1501_500k, dukemtmc"):
         load_dataset("market", None, str(tmp_path))
 
 
@@ -110,6 +141,15 @@ def test_val_of_a_set_trained_on_whole_is_refused(data_root, tmp_path):
     with pytest.raises(ValueError, match=r"Set data\.train_split to 'train_without_val'"):
         ReidData(dataset="market1501").require_split("val")
     ReidData(dataset="market1501", train_split="train_without_val").require_split("val")
+
+
+def test_a_fold_of_what_has_one_split_is_refused():
+    """Two spellings of one training would be trained twice; there are 20 folds."""
+    assert 19 == ReidData(dataset="cuhk03_classic_detected", fold=19).fold
+    with pytest.raises(ValidationError, match="cuhk03_detected has one split"):
+        ReidData(dataset="cuhk03_detected", fold=1)
+    with pytest.raises(ValidationError):
+        ReidData(dataset="cuhk03_classic_detected", fold=20)
 
 
 def test_the_demo_set_has_one_spelling_and_its_own_val():

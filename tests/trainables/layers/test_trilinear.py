@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from trainables.layers.trilinear import TRILINEAR_FORMS, trilinear_attention
 
@@ -41,3 +42,11 @@ def test_the_papers_form_is_a_mean_of_maps():
     attention = trilinear_attention(features, "N(N(X)X^T)X", tau=7.0)
     assert attention.max() <= features.max() + 1e-6
     assert attention.min() >= features.min() - 1e-6
+
+
+def test_compute_of_the_papers_form():
+    """512 maps of 28 x 28 take 411,041,792 multiply-adds: two products of 512 x 512 x 784."""
+    features = torch.rand(1, 512, 28, 28)
+    with FlopCounterMode(display=False) as counter:
+        trilinear_attention(features, "N(N(X)X^T)X", tau=7.0)
+    assert 411_041_792 == counter.get_total_flops() // 2

@@ -48,8 +48,13 @@ def reference(extraction, names, view, distances=None):
     queries, images = joined(query), joined(gallery)
     pids, camids = query.pids, query.camids
     if view.query == "multiple":
+        sides = [query, gallery] if extraction.multiple_query is None else [extraction.multiple_query]
+        vectors = np.concatenate([joined(side) for side in sides])
+        if view.distance == "cosine":
+            vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        owners = np.concatenate([np.stack([side.pids, side.camids], 1) for side in sides])
         keys = sorted(set(zip(pids.tolist(), camids.tolist(), strict=True)))
-        queries = np.array([queries[(pids == p) & (camids == c)].mean(0) for p, c in keys])
+        queries = np.array([vectors[(owners == key).all(1)].mean(0) for key in keys])
         pids, camids = np.array(keys).T
     precisions, firsts, penalties = [], [], []
     for index, (vector, pid, camid) in enumerate(zip(queries, pids, camids, strict=True)):
@@ -64,7 +69,7 @@ def reference(extraction, names, view, distances=None):
                 distance = 1 - vector @ images[other] / lengths
             else:
                 distance = np.linalg.norm(vector - images[other])
-            answers.append((round(distance, 5), gallery.pids[other] == pid))
+            answers.append((round(distance, 6), gallery.pids[other] == pid))
         if not any(is_right for _, is_right in answers):
             continue
         ranks = [rank for rank, (_, is_right) in enumerate(sorted(answers), 1) if is_right]
@@ -102,6 +107,29 @@ def test_random_people_agree_with_the_definition(view, seed):
         assert_equal_metrics(
             reference(extraction, names, view), measure_view(extraction, names, view).metrics
         )
+
+
+@pytest.mark.parametrize("distance", ["cosine", "euclidean"])
+def test_a_multiple_query_is_the_mean_of_its_boxes_where_there_are_some(distance):
+    """The boxes of a query's person under its camera stand for it; those of others change nothing."""
+    extraction = random_extraction(10)
+    boxes = random_extraction(11, num_query=200).query
+    wanted = set(zip(extraction.query.pids.tolist(), extraction.query.camids.tolist(), strict=True))
+    boxed = set(zip(boxes.pids.tolist(), boxes.camids.tolist(), strict=True))
+    assert wanted < boxed
+    with_boxes = dataclasses.replace(extraction, multiple_query=boxes)
+    view = EvaluationView(query="multiple", distance=distance)
+    result = measure_view(with_boxes, ("a", "b"), view)
+    assert_equal_metrics(reference(with_boxes, ("a", "b"), view), result.metrics)
+    assert result.metrics != measure_view(extraction, ("a", "b"), view).metrics
+    assert len(wanted) == len(result.per_query["query"])
+    boxes.embeddings["a"][7] = np.nan
+    with pytest.raises(ValueError, match="1 of 200 query images have NaN"):
+        measure_view(with_boxes, ("a", "b"), view)
+    single = EvaluationView(distance=distance)
+    assert (
+        measure_view(with_boxes, ("a",), single).metrics == measure_view(extraction, ("a",), single).metrics
+    )
 
 
 def test_ties_agree_with_the_definition():

@@ -27,7 +27,7 @@ def test_the_first_right_image_stands_at_the_rank_that_is_measured():
     blocks = [(0, torch.from_numpy(nearness_QG.copy()))]
     ranked = rank_queries(blocks, pids_Q, camids_Q, pids_G, camids_G)
     assert len(ranked.query_index) > 30
-    for query, first_rank in zip(ranked.query_index, ranked.first_match_rank, strict=True):
+    for query, first_rank in zip(ranked.query_index, ranked.first_match_ranks[:, 0], strict=True):
         nearest = nearest_images(
             nearness_QG[query], pids_Q[query], camids_Q[query], pids_G, camids_G, len(pids_G)
         )

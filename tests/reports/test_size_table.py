@@ -1,0 +1,98 @@
+"""Tables of sizes: what is counted, what is printed beside it, and what the files hold."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pandas as pd
+import pytest
+
+from orchestrator.plan import make_plan
+from orchestrator.records import Store
+from orchestrator.study import SizeRow, SizeTable
+from reports.cell import mean_text, published_text
+from reports.size_table import build_size_table
+from reports.table import Table
+from reports.table_files import write_tables
+from tests.reports.tiny_study import TinyConfig, depth_row, describe, make_ablation, make_study
+from trainables.contract import NetworkSize, Trainable
+
+
+class CountedTrainable:
+    """A method that can do nothing but be counted."""
+
+    def size(self, config: Any) -> NetworkSize:
+        return NetworkSize(2_929_112 * config.depth, 2_000_000, 543_994_538, depth=27)
+
+
+class CountedConfig(TinyConfig):
+    METHOD: ClassVar[str] = "counted"
+
+    def make_trainable(self) -> Trainable:
+        trainable: Any = CountedTrainable()
+        return trainable
+
+
+DECLARED = SizeTable(
+    "sizes",
+    "What it takes",
+    [
+        SizeRow("other", None, {"flops": 3.8, "depth": 50}),
+        SizeRow("ours", CountedConfig(depth=1), {"flops": 1.09, "depth": 39}),
+        SizeRow("deeper", CountedConfig(depth=2)),
+    ],
+    "Table 8",
+)
+
+
+def columns(table: Table, row: int) -> list[tuple[str, str]]:
+    return [
+        (mean_text(cell, column.metric), published_text(cell, column.metric))
+        for column, cell in zip(table.columns, table.rows[row].cells, strict=True)
+    ]
+
+
+def test_counted_stands_beside_printed():
+    """Millions of parameters, billions of operations (two a multiply-add), depth, and what differs."""
+    table = build_size_table("tiny", DECLARED)
+    assert [("2.93", ""), ("2.00", ""), ("1.088", "1.090 (−0.002)"), ("27", "39 (−12)")] == columns(table, 1)
+    assert [("5.86", ""), ("2.00", ""), ("1.088", ""), ("27", "")] == columns(table, 2)
+    assert [False, False, True, True] == [column.has_published for column in table.columns]
+    assert any("repeat Table 8" in note for note in table.source_notes)
+
+
+def test_another_methods_size_is_printed_only():
+    """Nothing is counted for it."""
+    assert [("", ""), ("", ""), ("", "3.800"), ("", "50")] == columns(build_size_table("tiny", DECLARED), 0)
+
+
+def test_a_table_without_printed_values_has_no_column_for_them():
+    """Where no paper printed a size, ours stands alone."""
+    table = build_size_table("tiny", replace(DECLARED, rows=DECLARED.rows[2:]))
+    assert 4 == table.num_printed
+    assert not any("paper" in note for note in table.source_notes)
+
+
+def test_files_are_written_without_a_training(tmp_path: Path):
+    """A table of sizes has its four files; the page has no link to trainings that are not there."""
+    study = replace(make_study(make_ablation([depth_row(2)])), sizes=[DECLARED])
+    written = write_tables(make_plan([study], describe), Store(str(tmp_path)))
+    (sizes,) = [table for table in written if table.table.name == "sizes"]
+    page = Path(sizes.urls["html"]).read_text()
+    assert "#sizes-" not in page
+    assert "Trainings behind" not in page
+    assert "Trainings" not in Path(sizes.urls["md"]).read_text()
+    frame = pd.read_parquet(io.BytesIO(Path(sizes.urls["parquet"]).read_bytes()))
+    ours = frame[(frame["row"] == "ours") & (frame["metric"] == "flops")].iloc[0]
+    assert (pytest.approx(1.087989076), 1.09) == (ours["value"], ours["published"])
+
+
+def test_a_size_table_is_checked_when_declared():
+    """A label names one row, and there is at least one."""
+    with pytest.raises(ValueError, match="row label 'ours' is given twice"):
+        SizeTable("sizes", "Sizes", [SizeRow("ours", None), SizeRow("ours", None)])
+    with pytest.raises(ValueError, match="at least one row"):
+        SizeTable("sizes", "Sizes", [])

@@ -1,0 +1,20 @@
+"""Reading MATLAB files of version 5 to 7, which scipy knows; files of version 7.3 are HDF5."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import scipy.io
+
+
+def read_matlab(path: Path) -> dict[str, Any]:
+    """Give the variables of a file; cells and structs as lists and dicts.
+
+    Raises:
+        ValueError: it cannot be read as one, and why.
+    """
+    try:
+        return scipy.io.loadmat(path, simplify_cells=True)
+    except Exception as error:  # scipy raises whatever its parser stumbles over
+        raise ValueError(f"cannot be read as a MATLAB file ({type(error).__name__}: {error})") from error

@@ -1,0 +1,173 @@
+"""What a reader of a re-identification data set finds: images by split, each with person and camera.
+
+A reader knows one published layout and reads names and lists, no pixel. It collects every fault, then raises once.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PIL import Image
+
+from trainables.data.labelled_images import some
+
+
+@dataclass(frozen=True)
+class ImageRecord:
+    """One image of a data set.
+
+    Attributes:
+        path: relative to the data set's folder, with `/` between parts.
+        pid: the person; 0 is a distractor.
+        camid: the camera, counted from 1.
+    """
+
+    path: str
+    pid: int
+    camid: int
+
+
+@dataclass(frozen=True)
+class FoundImages:
+    """A data set as it was found on disk.
+
+    Attributes:
+        splits: images of `train`, `query` and `gallery`, in the order of their paths, junk left out; also of
+            `val_query` and `val_gallery` where the data set brings people for them.
+        fingerprint: SHA-256 over the names and sizes of all images and what the lists say of them.
+        open_image: gives the image of a path, not decoded yet; Pillow raises what is wrong with it.
+        num_junk: images of the gallery that were left out.
+        hand_drawn: boxes of any people, for multiple queries.
+        val_query_camid: the one camera of queries, where the data set has one; None if all cameras have queries.
+        warnings: what differs from the published data set, one sentence each.
+    """
+
+    splits: Mapping[str, tuple[ImageRecord, ...]]
+    fingerprint: str
+    open_image: Callable[[str], Image.Image]
+    num_junk: int = 0
+    hand_drawn: tuple[ImageRecord, ...] = ()
+    val_query_camid: int | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass
+class ListedImages:
+    """Images that lists name, collected with all that is wrong in the lists.
+
+    Attributes:
+        splits: as listed.
+        faults: one phrase each.
+        is_whole: whether all lists could be read; if not, nothing is said of images that are in none.
+    """
+
+    splits: dict[str, list[ImageRecord]]
+    faults: list[str] = field(default_factory=list[str])
+    is_whole: bool = True
+
+    def add_fault(self, fault: str) -> None:
+        """Note that a list cannot be read."""
+        self.faults.append(fault)
+        self.is_whole = False
+
+
+def open_file(root: Path) -> Callable[[str], Image.Image]:
+    """Give what opens the image files of a folder."""
+    return functools.partial(_open, root)
+
+
+def compare_with_files(
+    root: Path,
+    listed: ListedImages,
+    sizes_bytes: Mapping[str, int],
+    person_of: Callable[[str], str],
+    open_image: Callable[[str], Image.Image],
+    warnings: Sequence[str] = (),
+) -> FoundImages:
+    """Compare the lists of a data set with the images that are there.
+
+    Args:
+        root: of the data set, for messages.
+        listed: what the lists say.
+        sizes_bytes: of every image that is there, by path.
+        person_of: tells people apart by an image's path alone.
+        open_image: as `FoundImages` has it.
+        warnings: likewise.
+
+    Raises:
+        ValueError: all faults at once: those found in the lists; images listed and not there, there and not
+            listed, listed twice; people who are listed nowhere, or both to train and to test on.
+    """
+    faults = [*listed.faults, *_faults(listed, sizes_bytes, person_of)]
+    if faults:
+        raise ValueError(f"{root} cannot be read: " + "; ".join(faults))
+    digest = hashlib.sha256()
+    for split, records in sorted(listed.splits.items()):
+        for record in sorted(records, key=lambda record: record.path):
+            digest.update(f"{split}\0{record.path}\0{record.pid}\0{record.camid}\n".encode())
+    for path, size_bytes in sorted(sizes_bytes.items()):
+        digest.update(f"{path}\0{size_bytes}\n".encode())
+    splits = {split: in_order(records) for split, records in listed.splits.items()}
+    return FoundImages(splits, digest.hexdigest(), open_image, warnings=tuple(warnings))
+
+
+def in_order(records: Iterable[ImageRecord]) -> tuple[ImageRecord, ...]:
+    """Sort by path."""
+    return tuple(sorted(records, key=lambda record: record.path))
+
+
+def faults_of_labels(file: str, labels: Iterable[tuple[str, int]]) -> Iterator[str]:
+    """Say where a list gives one person two labels, or two people one.
+
+    Args:
+        file: the list's name.
+        labels: the person by the image's path, and the label that stands in the list.
+    """
+    label_of: dict[str, int] = {}
+    person_of: dict[int, str] = {}
+    wrong: dict[str, None] = {}
+    for person, label in labels:
+        if label_of.setdefault(person, label) != label or person_of.setdefault(label, person) != person:
+            wrong[f"{person} as {label}"] = None
+    if wrong:
+        yield f"{file} labels people otherwise than their images are named ({some(list(wrong))})"
+
+
+def _faults(
+    listed: ListedImages, sizes_bytes: Mapping[str, int], person_of: Callable[[str], str]
+) -> Iterator[str]:
+    for split, records in listed.splits.items():
+        seen: set[str] = set()
+        twice = sorted({record.path for record in records if record.path in seen or seen.add(record.path)})
+        if twice:
+            yield f"{len(twice)} images are listed more than once in {split} ({some(twice)})"
+        if not records and listed.is_whole:
+            yield f"no image of {split} is listed"
+    paths = {split: {record.path for record in records} for split, records in listed.splits.items()}
+    everywhere = set().union(*paths.values())
+    missing = sorted(everywhere - sizes_bytes.keys())
+    if missing:
+        yield f"{len(missing)} images are listed and not there ({some(missing)})"
+    trained, tested = (
+        {person_of(path) for split in splits for path in paths[split]}
+        for splits in (("train",), ("query", "gallery"))
+    )
+    both = sorted(trained & tested)
+    if both:
+        yield f"{len(both)} people are listed both to train and to test on ({some(both)})"
+    if not listed.is_whole:
+        return
+    unlisted = sorted(sizes_bytes.keys() - everywhere)
+    strangers = sorted({person_of(path) for path in unlisted} - trained - tested)
+    if unlisted:
+        yield f"{len(unlisted)} images are there and in no list ({some(unlisted)})"
+    if strangers:
+        yield f"{len(strangers)} people have images and are in no list ({some(strangers)})"
+
+
+def _open(root: Path, path: str) -> Image.Image:
+    return Image.open(root / path)
