@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from trainables.contract import EvaluationView, Extraction, ImageSet
+from trainables.contract import Extraction, ImageSet, RetrievalView
 from trainables.retrieval.measurement import measure_view
 
 REPEATS = 5
@@ -80,7 +80,7 @@ def measure(case: Case) -> None:
     torch.set_num_threads(case.num_threads)
     extraction = make_extraction(case)
     names = tuple(extraction.query.embeddings)
-    view = EvaluationView(flip=case.flip)
+    view = RetrievalView(flip=case.flip)
 
     def measure_once() -> None:
         measure_view(extraction, names, view)

@@ -41,13 +41,13 @@ def run_ours(num_trials: int, folder: Path) -> None:
     from orchestrator.study import Ablation, Dataset, Study, Sweep
     from orchestrator.tracking import Tracker
     from tests.toy_method import ToyConfig
-    from trainables.contract import MAP, EvaluationView, Runtime
+    from trainables.contract import MAP, RetrievalView, Runtime
 
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     rates = [0.1 + index / 1000 for index in range(num_trials)]
     base = ToyConfig(epochs=REPORTS, epoch_s=EPOCH_S)
     rows = [Sweep("learning_rate", rates)]
-    table = Ablation("t", "T", base, [Dataset("Toy")], rows, EvaluationView(), [MAP])
+    table = Ablation("t", "T", base, [Dataset("Toy")], rows, RetrievalView(), [MAP])
     store = Store(str(folder / "runs"))
     tracker = Tracker(f"sqlite:///{folder}/runs/mlflow.db", store)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from trainables.contract import TrainingConfig, View
+from trainables.contract import EvaluationView, TrainingConfig
 
 IDENTITY_VERSION = 1
 """Raised when equal inputs would get other ids; a store written by a newer version is refused."""
@@ -57,7 +57,7 @@ def training_id(config: TrainingConfig, data_fingerprint: str) -> str:
     return digest_of([IDENTITY_VERSION, config.METHOD, config.VERSION, config, data_fingerprint])
 
 
-def view_id(view: View, partner_ids: Sequence[str] = ()) -> str:
+def view_id(view: EvaluationView, partner_ids: Sequence[str] = ()) -> str:
     """Identify one way to measure; the same for every training.
 
     Args:

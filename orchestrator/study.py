@@ -504,7 +504,7 @@ class Objective:
         if self.view.split != "val":
             raise ValueError(
                 f"Objective: the view uses split={self.view.split!r}; a search may only see 'val'. "
-                "Add EvaluationView(split='val')."
+                "Give it split='val'."
             )
 
 

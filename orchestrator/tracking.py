@@ -40,7 +40,7 @@ from pydantic import BaseModel
 
 from orchestrator.records import DataRecord, Store, TrainingFolder, TrainingRecord
 from orchestrator.trial import Outcome, Progress, Work, git_commit
-from trainables.contract import DatasetFacts, EpochReport, View
+from trainables.contract import DatasetFacts, EpochReport, EvaluationView
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric, Run
@@ -107,7 +107,7 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return flat
 
 
-def view_prefix(view: View) -> str:
+def view_prefix(view: EvaluationView) -> str:
     """Name a view as the front of its metrics: the split, then only what is not at its default.
 
     `test` is the default view, `test.global` that of one embedding, `test.global-attended.flip` that of

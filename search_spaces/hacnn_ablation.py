@@ -16,7 +16,7 @@ from typing import Any
 
 from orchestrator.published import printed, published_table
 from orchestrator.study import Ablation, Dataset, Profile, Row, SizeRow, SizeTable, Study, Sweep
-from trainables.contract import DEPTH, FLOPS, INFERENCE_PARAMETERS, MAP, RANK1, EvaluationView, Split
+from trainables.contract import DEPTH, FLOPS, INFERENCE_PARAMETERS, MAP, RANK1, RetrievalView, Split
 from trainables.hacnn import HacnnConfig, code_recipe, demo_config, paper_config
 
 SPATIAL, CHANNEL, LOCAL = "network.soft_spatial", "network.soft_channel", "network.local"
@@ -31,9 +31,9 @@ NO_HARD: dict[str, Any] = {LEARNS_REGIONS: False}
 NO_LOCAL: dict[str, Any] = {LOCAL: None}
 
 
-def view(*embeddings: str, split: Split = "test") -> EvaluationView:
+def view(*embeddings: str, split: Split = "test") -> RetrievalView:
     """Single query; embeddings come normalised a branch, and are ranked by Euclidean distance."""
-    return EvaluationView(split=split, embeddings=embeddings, distance="euclidean")
+    return RetrievalView(split=split, embeddings=embeddings, distance="euclidean")
 
 
 def base_config(profile: Profile) -> HacnnConfig:

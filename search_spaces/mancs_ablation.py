@@ -14,7 +14,7 @@ from typing import Any
 
 from orchestrator.published import printed
 from orchestrator.study import Ablation, Cumulative, Dataset, LeaveOneOut, Profile, Row, Study, Sweep
-from trainables.contract import MAP, RANK1, EvaluationView
+from trainables.contract import MAP, RANK1, RetrievalView
 from trainables.mancs import MancsConfig, demo_config, paper_config
 
 CURRICULUM = "losses.rank.curriculum"
@@ -35,7 +35,7 @@ RANK_ONLY: dict[str, Any] = {"losses.classification": None}
 CLASSIFICATION_ONLY: dict[str, Any] = {"losses.rank": None}
 NO_SUPERVISION: dict[str, Any] = {"losses.attention": None}
 
-VIEW = EvaluationView(split="test", embeddings=("rank",), distance="euclidean")
+VIEW = RetrievalView(split="test", embeddings=("rank",), distance="euclidean")
 """Single query; neither flip averaging nor re-ranking is stated in the paper."""
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from orchestrator.published import Query, printed
 from orchestrator.study import Ablation, Dataset, Profile, Row, SizeRow, SizeTable, Study, apply_changes
 from search_spaces.mancs_ablation import NO_SUPERVISION, VIEW, WITHOUT, base_config, data_sets
-from trainables.contract import MAP, RANK1, RANK5, EvaluationView, Metric
+from trainables.contract import MAP, RANK1, RANK5, Metric, RetrievalView
 
 CUHK03_BATCH = {"data.num_identities": 32, "data.num_instances": 8}
 DUKE = [Dataset("DukeMTMC-reID", {"data.dataset": "dukemtmc"})]
@@ -68,7 +68,7 @@ def make_study(profile: Profile) -> Study:
                 "Mancs on CUHK03, 1367/100, first split, one gallery image a person",
                 "mancs_cuhk03_classic",
                 cuhk03("cuhk03_classic"),
-                EvaluationView.model_validate({**single.model_dump(), "gallery": "single_shot"}),
+                RetrievalView.model_validate({**single.model_dump(), "gallery": "single_shot"}),
                 (RANK1, RANK5),
             ),
         ]

@@ -23,7 +23,7 @@ from orchestrator.study import (
     Sweep,
     rows_as_printed,
 )
-from trainables.contract import MAP, RANK1, EvaluationView
+from trainables.contract import MAP, RANK1, RetrievalView
 from trainables.mdpr import Guidance, MdprConfig, demo_config, paper_config
 
 NUM_ATTENTIONS = "network.soft.attention.num_attentions"
@@ -42,9 +42,9 @@ SOFT_ALONE: dict[str, Any] = {"network.hard": None, "network.fusion": False, "lo
 SEEDS = (3407, 3408, 3409)
 
 
-def view(*embeddings: str) -> EvaluationView:
+def view(*embeddings: str) -> RetrievalView:
     """Single query, cosine, no flip, no re-ranking (the code's test settings)."""
-    return EvaluationView(split="test", embeddings=embeddings)
+    return RetrievalView(split="test", embeddings=embeddings)
 
 
 def base_config(profile: Profile) -> MdprConfig:

@@ -8,7 +8,7 @@ images, nothing more. Source of the pictures: PETS 2009, University of Reading.
 from __future__ import annotations
 
 from orchestrator.study import Ablation, Dataset, Profile, Row, Study
-from trainables.contract import MAP, MINP, RANK1, EvaluationView
+from trainables.contract import MAP, MINP, RANK1, RetrievalView
 from trainables.mdpr import demo_config
 
 REAL = Dataset(
@@ -26,7 +26,7 @@ def make_study(profile: Profile) -> Study:
         demo_config(),
         [REAL],
         [Row("MDPR")],
-        EvaluationView(split="test"),
+        RetrievalView(split="test"),
         [MAP, RANK1, MINP],
     )
     return Study(

@@ -11,7 +11,7 @@ from typing import Any
 
 from orchestrator.study import Choice, Dataset, FloatRange, Objective, Profile, Range, Search, Study
 from search_spaces.mdpr_ablation import EMBEDDING_SIZE, NUM_ATTENTIONS, base_config, data_sets
-from trainables.contract import MAP, RANK1, EvaluationView
+from trainables.contract import MAP, RANK1, RetrievalView
 from trainables.mdpr import MdprConfig
 
 
@@ -41,9 +41,9 @@ def search(dataset: Dataset, base: MdprConfig, profile: Profile) -> Search:
         base=base,
         dataset=dataset,
         space=space(base),
-        objective=Objective(MAP, EvaluationView(split="val")),
+        objective=Objective(MAP, RetrievalView(split="val")),
         num_trials=6 if is_demo else 60,
-        view=EvaluationView(split="test"),
+        view=RetrievalView(split="test"),
         metrics=[MAP, RANK1],
         search_changes=search_changes,
         pruner="median",

@@ -25,7 +25,7 @@ from orchestrator.study import (
     Sweep,
     apply_changes,
 )
-from trainables.contract import MAP, RANK1, RANK5, RANK10, EvaluationView
+from trainables.contract import MAP, RANK1, RANK5, RANK10, RetrievalView
 from trainables.layers.backbone import Backbone
 from trainables.mgn import (
     BaselineNetworkConfig,
@@ -48,9 +48,9 @@ REDUCED_WHOLES: dict[str, Any] = {"losses.softmax.of_wholes": "reduced"}
 BRANCH_FIELDS = {"G": "network.global_branch", "P2": "network.part2", "P3": "network.part3"}
 
 
-def view(*embeddings: str) -> EvaluationView:
+def view(*embeddings: str) -> RetrievalView:
     """Single query, Euclidean, image and mirror image averaged, no re-ranking (the code's test settings)."""
-    return EvaluationView(split="test", embeddings=embeddings, distance="euclidean", flip=True)
+    return RetrievalView(split="test", embeddings=embeddings, distance="euclidean", flip=True)
 
 
 def base_config(profile: Profile) -> MgnConfig:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from orchestrator.published import Query, printed
 from orchestrator.study import Ablation, Dataset, Profile, Row, Study, other_method_rows
 from search_spaces.mgn_ablation import SEEDS, base_config, data_sets, view
-from trainables.contract import MAP, RANK1, EvaluationView, Reranking
+from trainables.contract import MAP, RANK1, Reranking, RetrievalView
 
 RERANKED = " (RK)"
 """What the paper adds to the name of a method that re-ranks."""
@@ -33,7 +33,7 @@ def compared_rows(table_id: str, query: Query, suffix: str) -> list[Row]:
     ]
 
 
-def protocol(query: Query, suffix: str) -> EvaluationView:
+def protocol(query: Query, suffix: str) -> RetrievalView:
     """Give the view of a kind of query, re-ranked where the suffix says so."""
     return view("all").model_copy(update={"query": query, "reranking": Reranking() if suffix else None})
 

@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 STUDY = '''"""Invented: does a person need more than one stripe, or a teacher?"""
 from orchestrator.study import Ablation, Choice, Dataset, LeaveOneOut, Objective, Profile, Row, Search, Study, Sweep
-from trainables.contract import MAP, MINP, RANK1, EvaluationView, Reranking
+from trainables.contract import MAP, MINP, RANK1, RetrievalView, Reranking
 from trainables.data.reid import ReidData
 from trainables.layers.backbone import Backbone
 from trainables.mdpr import MdprConfig, MdprNetworkConfig
@@ -33,15 +33,15 @@ def make_study(profile):
         "fusion": {"network.fusion": False},
     }
     parts = Ablation(
-        "parts", "What each part brings", base, people, [LeaveOneOut(without)], EvaluationView(), [MAP, RANK1],
+        "parts", "What each part brings", base, people, [LeaveOneOut(without)], RetrievalView(), [MAP, RANK1],
     )
     reranked = Ablation(
-        "reranked", "The full network, re-ranked", base, people, [Row("full"), Row("hard", view=EvaluationView(
-            embeddings=("hard",), reranking=Reranking()))], EvaluationView(reranking=Reranking()), [MAP, MINP],
+        "reranked", "The full network, re-ranked", base, people, [Row("full"), Row("hard", view=RetrievalView(
+            embeddings=("hard",), reranking=Reranking()))], RetrievalView(reranking=Reranking()), [MAP, MINP],
     )
     sizes = Search(
         "sizes", "Embedding size found", base, people[0], {"network.embedding_size": Choice((8, 16))},
-        Objective(MAP, EvaluationView(split="val")), 2, EvaluationView(), [MAP], sampler="random",
+        Objective(MAP, RetrievalView(split="val")), 2, RetrievalView(), [MAP], sampler="random",
     )
     return Study("invented", "An invented paper", "none", (0,), [parts, reranked], [sizes])
 '''

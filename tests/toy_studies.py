@@ -11,13 +11,13 @@ ROOT = Path(__file__).parent.parent
 STUDY = '''"""A toy study."""
 from orchestrator.study import Ablation, Dataset, Row, Study, Sweep
 from tests.toy_method import ToyConfig
-from trainables.contract import MAP, RANK1, EvaluationView
+from trainables.contract import MAP, RANK1, RetrievalView
 
 
 def make_study(profile):
     table = Ablation(
         "rates", "Learning rates", ToyConfig(epochs={epochs}, epoch_s={epoch_s}), [Dataset("Toy")],
-        {rows}, EvaluationView(), [MAP, RANK1], stub_head="rate",
+        {rows}, RetrievalView(), [MAP, RANK1], stub_head="rate",
     )
     return Study("toy", "Toy", "nowhere", (0, 1), [table])
 '''

@@ -68,7 +68,7 @@ class Reranking(FrozenModel):
     original_distance_weight: float = 0.3
 
 
-class View(FrozenModel, abc.ABC):
+class EvaluationView(FrozenModel, abc.ABC):
     """One way to measure trained weights. A view never causes a training.
 
     Attributes:
@@ -97,7 +97,7 @@ class View(FrozenModel, abc.ABC):
         """Say in words how it measures, its parts left out: what must agree down a column."""
 
 
-class EvaluationView(View):
+class RetrievalView(EvaluationView):
     """One way to measure trained weights by retrieval.
 
     Attributes:
@@ -128,7 +128,7 @@ class EvaluationView(View):
         return names
 
     @model_validator(mode="after")
-    def _rerank_whole_galleries(self) -> EvaluationView:
+    def _rerank_whole_galleries(self) -> RetrievalView:
         if self.gallery == "single_shot" and self.reranking is not None:
             raise ValueError(
                 "gallery='single_shot' leaves no neighbours to re-rank by; set reranking=None or gallery='all'"
@@ -164,7 +164,7 @@ class EvaluationView(View):
         )
 
 
-class ClassificationView(View):
+class ClassificationView(EvaluationView):
     """One way to measure trained weights by the share of images that are given their class.
 
     Attributes:
@@ -198,7 +198,7 @@ class ClassificationView(View):
         return f"{'image and mirror image' if self.flip else 'single crop'}, {self.split} split"
 
 
-AnyView = EvaluationView | ClassificationView
+AnyView = RetrievalView | ClassificationView
 
 
 @dataclass(frozen=True)
@@ -462,7 +462,7 @@ class TrainingConfig(FrozenModel, abc.ABC):
         """Length of the whole training."""
 
     @abc.abstractmethod
-    def check_view(self, view: View) -> None:
+    def check_view(self, view: EvaluationView) -> None:
         """Refuse a view that cannot be measured on this training, before it is trained.
 
         Raises:
@@ -481,12 +481,12 @@ class EmbeddingConfig(TrainingConfig):
     def embedding_groups(self) -> dict[str, tuple[str, ...]]:
         """Name the groups a view may ask for; `all` is always one."""
 
-    def check_view(self, view: View) -> None:
+    def check_view(self, view: EvaluationView) -> None:
         """Refuse a view of another kind, or of an embedding that this configuration does not offer."""
-        if not isinstance(view, EvaluationView):
+        if not isinstance(view, RetrievalView):
             raise ValueError(
                 f"{self.METHOD} embeds images and is measured by retrieval, got a {view.KIND} view; "
-                "give an EvaluationView"
+                "give a RetrievalView"
             )
         self.resolve_embeddings(view.embeddings)
 

@@ -34,7 +34,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.contract import EmbeddingConfig, FrozenModel, Trainable, View
+from trainables.contract import EmbeddingConfig, EvaluationView, FrozenModel, Trainable
 from trainables.data.reid import Augmentation, DatasetName, EnlargeCrop, ReidData
 from trainables.layers.pixels import PixelStandardisation
 from trainables.optimisation import Optimisation
@@ -178,7 +178,7 @@ class HacnnConfig(EmbeddingConfig):
         """Name `all`, the branches joined."""
         return {"all": tuple(self.embedding_widths())}
 
-    def check_view(self, view: View) -> None:
+    def check_view(self, view: EvaluationView) -> None:
         """Refuse absent embeddings, and a validation on people that the training sees."""
         super().check_view(view)
         self.data.require_split(view.split)

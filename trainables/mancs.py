@@ -37,7 +37,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.contract import EmbeddingConfig, FrozenModel, Trainable, View
+from trainables.contract import EmbeddingConfig, EvaluationView, FrozenModel, Trainable
 from trainables.data.reid import Augmentation, DatasetName, RandomErasing, ReidData, ScaleCrop
 from trainables.layers.backbone import Backbone, backbone_weights_file, build_backbone
 from trainables.layers.pixels import PixelStandardisation
@@ -242,7 +242,7 @@ class MancsConfig(EmbeddingConfig):
         """Name `all`, which is the one embedding."""
         return {"all": (RANK,)}
 
-    def check_view(self, view: View) -> None:
+    def check_view(self, view: EvaluationView) -> None:
         """Refuse absent embeddings, and a validation on people that the training sees."""
         super().check_view(view)
         self.data.require_split(view.split)

@@ -29,7 +29,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from trainables.contract import EmbeddingConfig, FrozenModel, Trainable, View
+from trainables.contract import EmbeddingConfig, EvaluationView, FrozenModel, Trainable
 from trainables.data.reid import Augmentation, DatasetName, ReidData
 from trainables.layers.attention import (
     AttentionGuidance,
@@ -284,7 +284,7 @@ class MdprConfig(EmbeddingConfig):
         groups = {"all": names, "hard": hard, "soft": soft, "hard+soft": hard + soft if hard and soft else ()}
         return {group: members for group, members in groups.items() if members}
 
-    def check_view(self, view: View) -> None:
+    def check_view(self, view: EvaluationView) -> None:
         """Refuse absent embeddings, and a validation on people that the training sees."""
         super().check_view(view)
         self.data.require_split(view.split)

@@ -39,7 +39,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.contract import EmbeddingConfig, FrozenModel, Trainable, View
+from trainables.contract import EmbeddingConfig, EvaluationView, FrozenModel, Trainable
 from trainables.data.reid import Augmentation, DatasetName, ReidData
 from trainables.layers.backbone import (
     STRIDE_BEFORE_LAST_STAGE,
@@ -280,7 +280,7 @@ class MgnConfig(EmbeddingConfig):
         """Name `all`, and each branch there is: `global`, `part2`, `part3`, `part4`."""
         return self.network.embedding_groups()
 
-    def check_view(self, view: View) -> None:
+    def check_view(self, view: EvaluationView) -> None:
         """Refuse absent embeddings, and a validation on people that the training sees."""
         super().check_view(view)
         self.data.require_split(view.split)

@@ -19,10 +19,10 @@ from torch import Tensor, nn
 from trainables.contract import (
     CheckpointFolder,
     DatasetFacts,
-    EvaluationView,
     Extraction,
     FitHooks,
     NetworkSize,
+    RetrievalView,
     Runtime,
     Split,
     ViewResult,
@@ -112,7 +112,7 @@ class ReidTrainable:
         ]
         return Extraction(split, *sides)
 
-    def measure(self, members: Sequence[tuple[Any, Extraction]], view: EvaluationView) -> ViewResult:
+    def measure(self, members: Sequence[tuple[Any, Extraction]], view: RetrievalView) -> ViewResult:
         """Measure one view; embeddings are joined in the order of members, then in that of their configs."""
         if len(members) == 1:
             ((config, extraction),) = members

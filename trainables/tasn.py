@@ -36,7 +36,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.contract import ClassificationView, FrozenModel, Trainable, TrainingConfig, View
+from trainables.contract import ClassificationView, EvaluationView, FrozenModel, Trainable, TrainingConfig
 from trainables.data.fine_grained import DatasetName, FineGrainedAugmentation, FineGrainedData
 from trainables.layers.attention_sampler import crop_grid, marginal_grid, saliency_grid, sample
 from trainables.layers.backbone import (
@@ -205,7 +205,7 @@ class TasnConfig(TrainingConfig):
         }
         return tuple(name for name, is_there in present.items() if is_there)
 
-    def check_view(self, view: View) -> None:
+    def check_view(self, view: EvaluationView) -> None:
         """Refuse views of another kind, absent heads, and a validation on images that the training sees."""
         if not isinstance(view, ClassificationView):
             raise ValueError(f"tasn classifies images, got a {view.KIND} view; give a ClassificationView")

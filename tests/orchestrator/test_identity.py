@@ -8,7 +8,7 @@ import pytest
 from orchestrator.identity import canonical, digest_of, training_id, view_id
 from orchestrator.study import apply_changes
 from tests.toy_method import ToyAttention, ToyConfig, ToyNetwork
-from trainables.contract import EvaluationView, FrozenModel, Reranking
+from trainables.contract import FrozenModel, Reranking, RetrievalView
 
 DATA = "f" * 64
 
@@ -25,9 +25,9 @@ GOLDEN_TRAININGS = {
     ),
 }
 GOLDEN_VIEWS = {
-    "default": (EvaluationView(), "9826a49158e654ee91c944d4d559a3b7918eccd14a2e1ac178c5685eb52aea2e"),
+    "default": (RetrievalView(), "9826a49158e654ee91c944d4d559a3b7918eccd14a2e1ac178c5685eb52aea2e"),
     "reranked": (
-        EvaluationView(reranking=Reranking()),
+        RetrievalView(reranking=Reranking()),
         "27654e4d67a365f5a001fa39ed807c54530baae1bbc8ec2ff241cd5de36d08ec",
     ),
 }

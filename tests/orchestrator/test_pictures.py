@@ -5,9 +5,9 @@ import pytest
 from orchestrator.records import Store
 from orchestrator.trial import TrialHooks, Work, run_trial, views_by_id
 from tests.toy_method import ToyConfig, ToyTrainable
-from trainables.contract import EvaluationView, Runtime
+from trainables.contract import RetrievalView, Runtime
 
-TEST, VAL, FLIPPED = EvaluationView(), EvaluationView(split="val"), EvaluationView(flip=True)
+TEST, VAL, FLIPPED = RetrievalView(), RetrievalView(split="val"), RetrievalView(flip=True)
 
 
 @pytest.fixture

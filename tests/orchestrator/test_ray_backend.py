@@ -7,11 +7,11 @@ from orchestrator.records import Store
 from orchestrator.run import run_sweep
 from orchestrator.study import Ablation, Choice, Dataset, FloatRange, Objective, Row, Search, Study, Sweep
 from tests.toy_method import ToyConfig
-from trainables.contract import MAP, EvaluationView, Runtime
+from trainables.contract import MAP, RetrievalView, Runtime
 
 pytestmark = pytest.mark.ray
 
-TEST, VAL = EvaluationView(split="test"), EvaluationView(split="val")
+TEST, VAL = RetrievalView(split="test"), RetrievalView(split="val")
 
 
 def a_study(rows, base=None, searches=()):

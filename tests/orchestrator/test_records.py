@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.identity import view_id
 from orchestrator.records import FailureRecord, Folder, Store, StoreVersion, now
-from trainables.contract import EpochReport, EvaluationView, ViewResult
+from trainables.contract import EpochReport, RetrievalView, ViewResult
 
 
 @pytest.fixture(params=["folder", "memory"])
@@ -25,7 +25,7 @@ def test_epochs_and_measurements_come_back_as_written(store):
     training = store.training("a" * 64)
     reports = [EpochReport(1, 2, {"loss": 0.1}, 1.5), EpochReport(2, 2, {"loss": 1 / 3}, 1.25)]
     training.write_epochs(reports)
-    view = EvaluationView()
+    view = RetrievalView()
     result = ViewResult({"map": 1 / 7}, {"average_precision": np.array([0.25, 1 / 3])})
     training.write_measurement(view, view_id(view), result)
     assert reports == training.epochs()

@@ -20,10 +20,10 @@ from orchestrator.study import (
     Sweep,
 )
 from tests.toy_method import ToyConfig
-from trainables.contract import MAP, RANK1, EvaluationView, Runtime
+from trainables.contract import MAP, RANK1, RetrievalView, Runtime
 
-TEST = EvaluationView(split="test")
-VAL = EvaluationView(split="val")
+TEST = RetrievalView(split="test")
+VAL = RetrievalView(split="val")
 
 
 def a_study(rows, *, seeds=(0,), base=None, searches=()):
@@ -84,7 +84,7 @@ def test_equal_rows_are_trained_once(sweep):
     rows = [
         Row("a"),
         Row("b", {"learning_rate": 0.1}),
-        Row("global", view=EvaluationView(embeddings=("global",))),
+        Row("global", view=RetrievalView(embeddings=("global",))),
     ]
     result, events = sweep(a_study(rows))
     assert result.is_complete
@@ -111,7 +111,7 @@ def test_an_added_row_trains_alone(sweep):
 def test_a_view_added_later_costs_no_training(sweep):
     """A new view of a recorded training is measured from its final checkpoint."""
     sweep(a_study([Row("a")]))
-    alone = EvaluationView(embeddings=("global",))
+    alone = RetrievalView(embeddings=("global",))
     result, events = sweep(a_study([Row("a"), Row("global", view=alone)]))
     assert result.is_complete
     assert events.epochs == []

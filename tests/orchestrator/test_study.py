@@ -25,9 +25,9 @@ from orchestrator.study import (
     value_at,
 )
 from tests.toy_method import ToyAttention, ToyConfig
-from trainables.contract import MAP, EvaluationView, Metric
+from trainables.contract import MAP, Metric, RetrievalView
 
-TEST, VAL = EvaluationView(split="test"), EvaluationView(split="val")
+TEST, VAL = RetrievalView(split="test"), RetrievalView(split="val")
 M = "network.attention.num_attentions"
 
 
@@ -131,7 +131,7 @@ def test_two_rows_with_one_label_are_refused():
 def test_a_view_of_an_absent_embedding_is_refused():
     """A row that removes an embedding cannot be measured by it."""
     with pytest.raises(ValueError, match="offers no embedding 'attended'"):
-        table([Row("off", {"network.attention": None})], view=EvaluationView(embeddings=("attended",)))
+        table([Row("off", {"network.attention": None})], view=RetrievalView(embeddings=("attended",)))
 
 
 def test_published_values_must_be_fractions_of_this_tables_cells():

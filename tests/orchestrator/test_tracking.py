@@ -20,11 +20,11 @@ from orchestrator.study import Objective
 from orchestrator.tracking import Tracker, flatten, view_prefix
 from orchestrator.trial import Outcome, Pruned, TrialHooks, Work, run_trial, views_by_id
 from tests.toy_method import ToyConfig
-from trainables.contract import MAP, EvaluationView, Reranking, Runtime
+from trainables.contract import MAP, Reranking, RetrievalView, Runtime
 
 ROOT = Path(__file__).parent.parent.parent
-ALL = EvaluationView()
-GLOBAL = EvaluationView(embeddings=("global",))
+ALL = RetrievalView()
+GLOBAL = RetrievalView(embeddings=("global",))
 
 
 # -- a sweep without a backend -------------------------------------------------------------------------
@@ -118,12 +118,12 @@ def project(tmp_path, new_database):
     ("view", "expected"),
     [
         (ALL, "test"),
-        (EvaluationView(split="val"), "val"),
+        (RetrievalView(split="val"), "val"),
         (GLOBAL, "test.global"),
-        (EvaluationView(embeddings=("global", "attended"), flip=True), "test.global-attended.flip"),
-        (EvaluationView(query="multiple", distance="euclidean"), "test.all.multiple.euclidean"),
-        (EvaluationView(reranking=Reranking()), "test.all.reranking"),
-        (EvaluationView(reranking=Reranking(k1=10)), "test.all.reranking-k1_10"),
+        (RetrievalView(embeddings=("global", "attended"), flip=True), "test.global-attended.flip"),
+        (RetrievalView(query="multiple", distance="euclidean"), "test.all.multiple.euclidean"),
+        (RetrievalView(reranking=Reranking()), "test.all.reranking"),
+        (RetrievalView(reranking=Reranking(k1=10)), "test.all.reranking-k1_10"),
     ],
 )
 def test_a_view_is_named_by_what_is_not_its_default(view, expected):
@@ -144,7 +144,7 @@ def test_a_config_is_flattened_to_dotted_paths():
 
 def test_a_training_is_one_run_below_its_sweep(project):
     """A finished training shows its parameters, epochs, system metrics, data set, commit and measurements."""
-    work = a_work(views=(ALL, GLOBAL), watch=Objective(MAP, EvaluationView(split="val")))
+    work = a_work(views=(ALL, GLOBAL), watch=Objective(MAP, RetrievalView(split="val")))
     tracker = project.sweep(work)
     assert tracker.warnings == []
     (parent,), (child,) = project.parents(), project.children()

@@ -16,7 +16,7 @@ from reports.figures import LossCurve, Trace, draw_loss_curves, loss_curves, rea
 from reports.html import to_html
 from reports.table_files import write_tables
 from tests.reports.tiny_study import DUKE, MARKET, depth_row, make_ablation, plan_of, record_value, seeds_of
-from trainables.contract import EpochReport, EvaluationView
+from trainables.contract import EpochReport, RetrievalView
 
 VALUES = seeds_of([0.8, 0.8, 0.8], [0.9, 0.9, 0.9])
 
@@ -169,7 +169,7 @@ def test_a_table_without_an_ended_training_has_no_figures(tmp_path: Path):
 @pytest.mark.parametrize("endings", [("epochs",), ()])
 def test_a_record_without_losses_draws_no_curve(tmp_path: Path, endings: tuple[str, ...]):
     """A training whose epochs are gone, or name no loss, has its picture and no curve."""
-    ablation = make_ablation([depth_row(2)], view=EvaluationView())
+    ablation = make_ablation([depth_row(2)], view=RetrievalView())
     plan, store = plan_of(ablation, seeds=(0,)), Store(str(tmp_path))
     record_value(store, plan, "depth 2", {"Market-1501": {0: VALUES[0]}})
     if endings:

@@ -24,7 +24,7 @@ from tests.reports.tiny_study import (
     record_value,
     seeds_of,
 )
-from trainables.contract import MAP, EvaluationView
+from trainables.contract import MAP, RetrievalView
 
 
 def test_each_cell_and_metric_has_a_row_even_where_nothing_was_measured(tmp_path: Path):
@@ -82,7 +82,7 @@ def test_a_view_added_later_is_missing_until_it_is_measured(tmp_path: Path):
     store = Store(str(tmp_path))
     record_value(store, plan, "depth 2", {"Market-1501": seeds_of([0.5], [0.5])})
     wider = plan_of(
-        make_ablation([depth_row(2), Row("hard", view=EvaluationView(embeddings=("hard",)))]), seeds=(0,)
+        make_ablation([depth_row(2), Row("hard", view=RetrievalView(embeddings=("hard",)))]), seeds=(0,)
     )
     frame = read_cells(wider, store).set_index(["row", "metric"])
     assert ("done", "missing") == (

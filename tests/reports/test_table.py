@@ -25,7 +25,7 @@ from tests.reports.tiny_study import (
     record_failure,
     record_value,
 )
-from trainables.contract import MAP, EvaluationView, Metric, Reranking
+from trainables.contract import MAP, Metric, Reranking, RetrievalView
 
 LOSS = Metric("map", "error", higher_is_better=False, digits=2, is_fraction=False)
 
@@ -239,14 +239,14 @@ def test_warnings_of_the_data_are_source_notes(tmp_path: Path):
 @pytest.mark.parametrize(
     "other",
     [
-        EvaluationView(query="multiple"),
-        EvaluationView(distance="euclidean"),
-        EvaluationView(flip=True),
-        EvaluationView(split="val"),
-        EvaluationView(reranking=Reranking()),
+        RetrievalView(query="multiple"),
+        RetrievalView(distance="euclidean"),
+        RetrievalView(flip=True),
+        RetrievalView(split="val"),
+        RetrievalView(reranking=Reranking()),
     ],
 )
-def test_protocols_are_not_mixed_in_a_column(other: EvaluationView):
+def test_protocols_are_not_mixed_in_a_column(other: RetrievalView):
     """Rows measured differently are refused when they are declared, and both are named."""
     with pytest.raises(ValueError, match="different protocols") as fault:
         make_ablation([depth_row(2), Row("the other", view=other)])
@@ -256,7 +256,7 @@ def test_protocols_are_not_mixed_in_a_column(other: EvaluationView):
 
 def test_embeddings_may_differ_in_a_column():
     """Comparing embeddings of one training is what a table is for."""
-    table = make_ablation([depth_row(2), Row("hard", view=EvaluationView(embeddings=("hard",)))])
+    table = make_ablation([depth_row(2), Row("hard", view=RetrievalView(embeddings=("hard",)))])
     assert ["depth 2", "hard"] == [row.label for row in table.printed_rows]
 
 

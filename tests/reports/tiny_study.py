@@ -14,14 +14,14 @@ from trainables.contract import (
     RANK1,
     DatasetFacts,
     EmbeddingConfig,
-    EvaluationView,
+    RetrievalView,
     Trainable,
     TrainingConfig,
 )
 
 WHEN = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-VIEW = EvaluationView()
+VIEW = RetrievalView()
 
 
 class TinyConfig(EmbeddingConfig):

@@ -14,7 +14,7 @@ import torch
 from pydantic import ValidationError
 from torch.nn import functional
 
-from trainables.contract import EvaluationView, NetworkSize
+from trainables.contract import NetworkSize, RetrievalView
 from trainables.data.reid import ReidData
 from trainables.hacnn import (
     ChannelAttention,
@@ -688,13 +688,13 @@ def test_faults_are_collected_and_say_what_to_set():
 def test_validating_on_training_people_is_refused():
     """A view of the val split needs a training that leaves those people out."""
     with pytest.raises(ValueError, match=r"Set data.train_split to 'train_without_val'"):
-        small_config().check_view(EvaluationView(split="val"))
-    small_config(data={"train_split": "train_without_val"}).check_view(EvaluationView(split="val"))
+        small_config().check_view(RetrievalView(split="val"))
+    small_config(data={"train_split": "train_without_val"}).check_view(RetrievalView(split="val"))
 
 
 def test_a_view_of_a_branch_that_is_off_is_refused():
     """The local embedding exists with the local branch only."""
-    view = EvaluationView(embeddings=("local",))
+    view = RetrievalView(embeddings=("local",))
     small_config().check_view(view)
     with pytest.raises(ValueError, match="offers no embedding 'local'"):
         small_config(network={"local": None}).check_view(view)

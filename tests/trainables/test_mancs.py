@@ -11,7 +11,7 @@ import torch
 from pydantic import ValidationError
 
 from tests.trainables.tiny_reid import Journal, LocalFolder, assert_equal_states, fit_through, tiny_runtime
-from trainables.contract import EvaluationView
+from trainables.contract import RetrievalView
 from trainables.data.reid import ReidData
 from trainables.layers.backbone import Backbone
 from trainables.layers.complexity import count_multiply_adds, count_parameters
@@ -501,8 +501,8 @@ def test_all_faults_are_told_at_once():
 def test_a_view_of_a_validation_that_was_trained_on_is_refused():
     """`val` needs people held out."""
     with pytest.raises(ValueError, match="train_without_val"):
-        small_config().check_view(EvaluationView(split="val"))
-    small_config(data={"train_split": "train_without_val"}).check_view(EvaluationView(split="val"))
+        small_config().check_view(RetrievalView(split="val"))
+    small_config(data={"train_split": "train_without_val"}).check_view(RetrievalView(split="val"))
 
 
 # --- Recipes and training --------------------------------------------------------------------------------
@@ -572,7 +572,7 @@ def test_the_trained_network_is_what_is_measured(tmp_path):
     assert_equal_states(trained.state_dict(), loaded.state_dict())
     extraction = trainable.extract(config, runtime, loaded, "test", flip=False)
     assert {"rank"} == set(extraction.query.embeddings)
-    view = EvaluationView(embeddings=("rank",), distance="euclidean")
+    view = RetrievalView(embeddings=("rank",), distance="euclidean")
     assert 0 < trainable.measure([(config, extraction)], view).metrics["map"] <= 1
 
 

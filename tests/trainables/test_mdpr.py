@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from torch import nn
 from torch.nn import functional
 
-from trainables.contract import EvaluationView
+from trainables.contract import RetrievalView
 from trainables.data.reid import ReidData
 from trainables.layers.complexity import count_multiply_adds, count_parameters
 from trainables.layers.gem import GeM
@@ -793,9 +793,9 @@ def test_an_impossible_config_is_refused(arguments, message):
 def test_validating_on_training_people_is_refused():
     """A view of the val split needs a training that leaves those people out."""
     with pytest.raises(ValueError, match=r"Set data.train_split to 'train_without_val'"):
-        small_config().check_view(EvaluationView(split="val"))
-    small_config(data={"train_split": "train_without_val"}).check_view(EvaluationView(split="val"))
-    small_config().check_view(EvaluationView(split="test", embeddings=("hard+soft",)))
+        small_config().check_view(RetrievalView(split="val"))
+    small_config(data={"train_split": "train_without_val"}).check_view(RetrievalView(split="val"))
+    small_config().check_view(RetrievalView(split="test", embeddings=("hard+soft",)))
 
 
 def test_a_misspelt_field_is_refused():

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from torch.nn import functional
 
 from tests.trainables.tiny_reid import Journal, LocalFolder, assert_equal_states, fit_through, tiny_runtime
-from trainables.contract import EvaluationView
+from trainables.contract import RetrievalView
 from trainables.data.reid import ReidData
 from trainables.layers.backbone import Backbone
 from trainables.layers.complexity import count_multiply_adds, count_parameters
@@ -558,9 +558,9 @@ def test_a_single_network_offers_its_own_embeddings(network, embeddings):
     config = small_config(network)
     assert embeddings == list(config.embedding_widths()) == list(build(config).embed(images()))
     assert [f"softmax/{name}" for name in embeddings] + [f"triplet/{embeddings[0]}"] == list(terms_of(config))
-    config.check_view(EvaluationView(embeddings=("all",)))
+    config.check_view(RetrievalView(embeddings=("all",)))
     with pytest.raises(ValueError, match="mgn offers no embedding 'part4'"):
-        config.check_view(EvaluationView(embeddings=("part4",)))
+        config.check_view(RetrievalView(embeddings=("part4",)))
 
 
 def test_a_single_network_is_its_branch_of_the_full_one():
@@ -612,7 +612,7 @@ def test_all_faults_are_told_at_once():
 def test_a_view_on_people_that_are_trained_on_is_refused():
     """`val` needs people held out of training."""
     with pytest.raises(ValueError, match=r"Set data\.train_split to 'train_without_val'"):
-        paper_config("market1501").check_view(EvaluationView(split="val"))
+        paper_config("market1501").check_view(RetrievalView(split="val"))
 
 
 # --- Recipes and the loop ---------------------------------------------------------------------------------

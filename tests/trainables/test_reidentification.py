@@ -19,7 +19,7 @@ from tests.trainables.tiny_reid import (
     tiny_runtime,
     write_tiny_market,
 )
-from trainables.contract import EvaluationView
+from trainables.contract import RetrievalView
 from trainables.data.reid import ReidData
 from trainables.mdpr import MdprConfig, MdprNetworkConfig, paper_config
 from trainables.optimisation import Optimisation
@@ -157,12 +157,12 @@ def test_measuring_joins_the_embeddings_a_view_names(runtime):
     trainable = config.make_trainable()
     extraction = trainable.extract(config, runtime, tiny_network(), "test", flip=False)
     whole, part = (
-        trainable.measure([(config, extraction)], EvaluationView(embeddings=names)).metrics
+        trainable.measure([(config, extraction)], RetrievalView(embeddings=names)).metrics
         for names in (("all",), ("global",))
     )
     assert whole == part  # the second embedding is the first one negated: distances only double
     with pytest.raises(ValueError, match="offers no embedding 'fused'"):
-        trainable.measure([(config, extraction)], EvaluationView(embeddings=("fused",)))
+        trainable.measure([(config, extraction)], RetrievalView(embeddings=("fused",)))
 
 
 def test_trained_network_finds_the_people_it_never_saw(runtime, tmp_path):
@@ -172,7 +172,7 @@ def test_trained_network_finds_the_people_it_never_saw(runtime, tmp_path):
     trainable = config.make_trainable()
     trained = fit_through(config, runtime, LocalFolder(tmp_path / "fit"), Journal())
     extraction = trainable.extract(config, runtime, trained, "test", flip=False)
-    assert trainable.measure([(config, extraction)], EvaluationView()).metrics["map"] > 0.9
+    assert trainable.measure([(config, extraction)], RetrievalView()).metrics["map"] > 0.9
 
 
 def test_check_makes_a_step_without_data_or_weights():

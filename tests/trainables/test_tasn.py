@@ -5,7 +5,7 @@ import torch
 from pydantic import ValidationError
 
 from orchestrator.study import apply_changes
-from trainables.contract import ClassificationView, EvaluationView
+from trainables.contract import ClassificationView, RetrievalView
 from trainables.layers.complexity import count_multiply_adds, count_parameters
 from trainables.layers.resnet import build_resnet_stages
 from trainables.tasn import (
@@ -290,7 +290,7 @@ def test_views_are_checked():
     with pytest.raises(ValueError, match=r"no head 'part' .*; it has attention, master"):
         small_config(**MASTER_ALONE).check_view(ClassificationView(logits=("part",)))
     with pytest.raises(ValueError, match="got a retrieval view; give a ClassificationView"):
-        small_config().check_view(EvaluationView())
+        small_config().check_view(RetrievalView())
     with pytest.raises(ValueError, match="train_without_val"):
         paper_config("cub200").check_view(ClassificationView(split="val"))
     small_config().check_view(ClassificationView(split="val"))

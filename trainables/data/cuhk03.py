@@ -16,7 +16,7 @@ Images and splits are read from `images_*/` and the JSON where these are there, 
 (1 or 2) and the image's number. People are told apart by the first two, since the lists number them in several ways:
 a pid is 1,000 times the pair plus the person. The camera is the view.
 
-In the classic protocol all images of the 100 people are queries and gallery; `EvaluationView.gallery` says which of
+In the classic protocol all images of the 100 people are queries and gallery; `RetrievalView.gallery` says which of
 them a query is compared with.
 """
 

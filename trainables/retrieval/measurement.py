@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from trainables.contract import EvaluationView, Extraction, ViewResult
+from trainables.contract import Extraction, RetrievalView, ViewResult
 from trainables.retrieval.joining import check_comparable, join
 from trainables.retrieval.multiple_query import pool_multiple_queries
 from trainables.retrieval.nearness import nearness_blocks
@@ -21,7 +21,7 @@ from trainables.retrieval.single_shot import rank_single_shot
 RANKS = (1, 5, 10)
 
 
-def measure_view(extraction: Extraction, embedding_names: Sequence[str], view: EvaluationView) -> ViewResult:
+def measure_view(extraction: Extraction, embedding_names: Sequence[str], view: RetrievalView) -> ViewResult:
     """Measure one view.
 
     The named embeddings are joined as they are; the cosine distance then looks at the whole, so no part is

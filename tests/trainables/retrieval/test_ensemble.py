@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trainables.contract import EvaluationView, Extraction, ImageSet
+from trainables.contract import Extraction, ImageSet, RetrievalView
 from trainables.retrieval.ensemble import join_extractions
 from trainables.retrieval.measurement import measure_view
 
@@ -48,7 +48,7 @@ def test_joined_members_are_measured_as_one_wide_embedding():
         side(("q1", "q2"), {"wide": wide["query"]}),
         ImageSet(("g1", "g2"), np.array([1, 2]), np.array([7, 7]), {"wide": wide["gallery"]}),
     )
-    view = EvaluationView(distance="euclidean")
+    view = RetrievalView(distance="euclidean")
     assert measure_view(expected, ("wide",), view).metrics == measure_view(joined, names, view).metrics
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from trainables.contract import EvaluationView, Extraction, ImageSet, Reranking
+from trainables.contract import Extraction, ImageSet, Reranking, RetrievalView
 from trainables.retrieval import nearness
 from trainables.retrieval.measurement import measure_view
 
@@ -91,10 +91,10 @@ def assert_equal_metrics(expected, actual):
 
 
 VIEWS = [
-    EvaluationView(),
-    EvaluationView(distance="euclidean"),
-    EvaluationView(query="multiple"),
-    EvaluationView(flip=True, distance="euclidean"),
+    RetrievalView(),
+    RetrievalView(distance="euclidean"),
+    RetrievalView(query="multiple"),
+    RetrievalView(flip=True, distance="euclidean"),
 ]
 
 
@@ -118,7 +118,7 @@ def test_a_multiple_query_is_the_mean_of_its_boxes_where_there_are_some(distance
     boxed = set(zip(boxes.pids.tolist(), boxes.camids.tolist(), strict=True))
     assert wanted < boxed
     with_boxes = dataclasses.replace(extraction, multiple_query=boxes)
-    view = EvaluationView(query="multiple", distance=distance)
+    view = RetrievalView(query="multiple", distance=distance)
     result = measure_view(with_boxes, ("a", "b"), view)
     assert_equal_metrics(reference(with_boxes, ("a", "b"), view), result.metrics)
     assert result.metrics != measure_view(extraction, ("a", "b"), view).metrics
@@ -126,7 +126,7 @@ def test_a_multiple_query_is_the_mean_of_its_boxes_where_there_are_some(distance
     boxes.embeddings["a"][7] = np.nan
     with pytest.raises(ValueError, match="1 of 200 query images have NaN"):
         measure_view(with_boxes, ("a", "b"), view)
-    single = EvaluationView(distance=distance)
+    single = RetrievalView(distance=distance)
     assert (
         measure_view(with_boxes, ("a",), single).metrics == measure_view(extraction, ("a",), single).metrics
     )
@@ -135,7 +135,7 @@ def test_a_multiple_query_is_the_mean_of_its_boxes_where_there_are_some(distance
 def test_ties_agree_with_the_definition():
     """Exact ties put a positive behind the wrong answers at its distance."""
     extraction = random_extraction(3, levels=1, num_gallery=300)
-    view = EvaluationView(distance="euclidean")
+    view = RetrievalView(distance="euclidean")
     expected = reference(extraction, ("a", "b"), view)
     assert_equal_metrics(expected, measure_view(extraction, ("a", "b"), view).metrics)
 
@@ -148,7 +148,7 @@ def test_an_example_worked_by_hand():
         [7, 8, 7, 7, -1],
         [2, 2, 3, 1, 2],  # the fourth is the query's own camera, the fifth is junk
     )
-    result = measure_view(Extraction("test", query, gallery), ("a",), EvaluationView())
+    result = measure_view(Extraction("test", query, gallery), ("a",), RetrievalView())
     assert result.metrics["map"] == pytest.approx((1 + 2 / 3) / 2)
     assert (result.metrics["rank1"], result.metrics["minp"]) == (1.0, 2 / 3)
     assert result.per_query["num_positives"].tolist() == [2]
@@ -158,7 +158,7 @@ def test_a_network_that_embeds_everything_alike_is_worst():
     """With all distances equal, the positive stands behind every wrong answer."""
     query = image_set({"a": np.ones((1, 2))}, [1], [1])
     gallery = image_set({"a": np.ones((5, 2))}, [1, 2, 3, 0, 4], [2, 2, 2, 2, 2])
-    result = measure_view(Extraction("test", query, gallery), ("a",), EvaluationView())
+    result = measure_view(Extraction("test", query, gallery), ("a",), RetrievalView())
     assert result.per_query["first_match_rank"].tolist() == [5]
 
 
@@ -173,7 +173,7 @@ def test_the_order_of_the_gallery_changes_nothing():
         embeddings={name: values[order] for name, values in extraction.gallery.embeddings.items()},
     )
     shuffled = dataclasses.replace(extraction, gallery=gallery)
-    view = EvaluationView(distance="euclidean")
+    view = RetrievalView(distance="euclidean")
     before, after = (measure_view(one, ("a", "b"), view) for one in (extraction, shuffled))
     assert before.metrics == after.metrics
 
@@ -181,16 +181,16 @@ def test_the_order_of_the_gallery_changes_nothing():
 def test_blocks_of_any_size_give_the_same_numbers(monkeypatch):
     """One query at a time and all at once rank alike."""
     extraction = random_extraction(6)
-    whole = measure_view(extraction, ("a", "b"), EvaluationView()).metrics
+    whole = measure_view(extraction, ("a", "b"), RetrievalView()).metrics
     monkeypatch.setattr(nearness, "BLOCK_BYTES", 4 * 157 * 3)
-    assert measure_view(extraction, ("a", "b"), EvaluationView()).metrics == pytest.approx(whole, abs=1e-12)
+    assert measure_view(extraction, ("a", "b"), RetrievalView()).metrics == pytest.approx(whole, abs=1e-12)
 
 
 def test_a_query_without_a_match_is_skipped():
     """It counts in no mean, and the per-query table leaves it out."""
     query = image_set({"a": [[1.0, 0.0], [0.0, 1.0]]}, [1, 2], [1, 1])
     gallery = image_set({"a": [[1.0, 0.0], [0.0, 1.0]]}, [1, 2], [2, 1])
-    result = measure_view(Extraction("test", query, gallery), ("a",), EvaluationView())
+    result = measure_view(Extraction("test", query, gallery), ("a",), RetrievalView())
     assert result.per_query["pid"].tolist() == [1]
     assert result.metrics["map"] == 1.0
 
@@ -200,7 +200,7 @@ def test_no_match_at_all_is_an_error():
     side = image_set({"a": [[1.0, 0.0]]}, [1], [1])
     other = image_set({"a": [[1.0, 0.0]]}, [2], [1])
     with pytest.raises(ValueError, match="no query has a gallery image"):
-        measure_view(Extraction("test", side, other), ("a",), EvaluationView())
+        measure_view(Extraction("test", side, other), ("a",), RetrievalView())
 
 
 @pytest.mark.parametrize("distance", ["cosine", "euclidean"])
@@ -216,7 +216,7 @@ def test_copies_of_an_image_are_equally_near_in_every_place(num_gallery, distanc
         pids = np.full(num_gallery, 2)
         pids[place] = 1
         extraction = Extraction("test", query, image_set(copies, pids, camids))
-        ranks = measure_view(extraction, ("a", "b"), EvaluationView(distance=distance)).per_query
+        ranks = measure_view(extraction, ("a", "b"), RetrievalView(distance=distance)).per_query
         assert ranks["first_match_rank"].tolist() == [num_gallery] * 3, place
 
 
@@ -227,7 +227,7 @@ def test_embeddings_that_are_not_finite_are_an_error(bad_value, reranking):
     extraction = random_extraction(4)
     extraction.gallery.embeddings["a"][[3, 5], 0] = bad_value
     with pytest.raises(ValueError, match="2 of 157 gallery images have NaN"):
-        measure_view(extraction, ("a", "b"), EvaluationView(reranking=reranking))
+        measure_view(extraction, ("a", "b"), RetrievalView(reranking=reranking))
 
 
 def test_faults_of_an_extraction_are_named():
@@ -236,11 +236,11 @@ def test_faults_of_an_extraction_are_named():
     gallery = image_set({"a": [[1.0, 0.0, 0.0]]}, [1], [2])
     extraction = Extraction("test", query, gallery)
     with pytest.raises(ValueError, match="'a' is 2 wide for queries and 3 for the gallery"):
-        measure_view(extraction, ("a",), EvaluationView())
+        measure_view(extraction, ("a",), RetrievalView())
     with pytest.raises(ValueError, match="'b' of the images was not extracted; there is 'a'"):
-        measure_view(extraction, ("b",), EvaluationView())
+        measure_view(extraction, ("b",), RetrievalView())
     with pytest.raises(ValueError, match="'a' of the mirror images was not extracted; there is none"):
-        measure_view(extraction, ("a",), EvaluationView(flip=True))
+        measure_view(extraction, ("a",), RetrievalView(flip=True))
 
 
 @pytest.mark.parametrize("gallery_pids", [[-1, -1], []], ids=["junk", "empty"])
@@ -250,21 +250,21 @@ def test_a_gallery_of_nothing_is_an_error(gallery_pids):
     gallery = image_set({"a": np.ones((len(gallery_pids), 2))}, gallery_pids, [2] * len(gallery_pids))
     for reranking in (None, Reranking()):
         with pytest.raises(ValueError, match="no query has a gallery image"):
-            measure_view(Extraction("test", query, gallery), ("a",), EvaluationView(reranking=reranking))
+            measure_view(Extraction("test", query, gallery), ("a",), RetrievalView(reranking=reranking))
 
 
 def test_a_distractor_or_junk_query_has_no_match():
     """Pids 0 and -1 are nobody: images that share them do not show one person."""
     query = image_set({"a": [[1.0, 0.0]] * 3}, [0, -1, 4], [1, 1, 1])
     gallery = image_set({"a": [[1.0, 0.0]] * 3}, [0, -1, 4], [2, 2, 2])
-    result = measure_view(Extraction("test", query, gallery), ("a",), EvaluationView())
+    result = measure_view(Extraction("test", query, gallery), ("a",), RetrievalView())
     assert result.per_query["pid"].tolist() == [4]
 
 
 def test_a_gallery_of_several_chunks_agrees_with_the_definition():
     """More images than one product takes: the last, filled up one included, rank as defined."""
     extraction = random_extraction(7, num_query=5, num_gallery=2_500)
-    for view in (EvaluationView(), EvaluationView(flip=True, distance="euclidean")):
+    for view in (RetrievalView(), RetrievalView(flip=True, distance="euclidean")):
         expected = reference(extraction, ("a", "b"), view)
         # the reference rounds distances to 1e-5, so that near-ties may fall otherwise
         actual = measure_view(extraction, ("a", "b"), view).metrics
@@ -320,7 +320,7 @@ def test_reranking_agrees_with_the_definition(k1, k2, weight):
 
     distances = slow_reranking(unit(clean.query), unit(clean.gallery), k1, k2, weight)
     reranking = Reranking(k1=k1, k2=k2, original_distance_weight=weight)
-    view = EvaluationView(reranking=reranking)
+    view = RetrievalView(reranking=reranking)
     expected = reference(clean, ("a", "b"), view, distances)
     assert_equal_metrics(expected, measure_view(extraction, ("a", "b"), view).metrics)
 
@@ -329,7 +329,7 @@ def test_measuring_leaves_the_embeddings_as_they_are():
     """Views share one extraction, so none may change it."""
     extraction = random_extraction(9)
     before = {name: values.copy() for name, values in extraction.gallery.embeddings.items()}
-    for view in (*VIEWS, EvaluationView(reranking=Reranking())):
+    for view in (*VIEWS, RetrievalView(reranking=Reranking())):
         measure_view(extraction, ("a",), view)
     for name, values in before.items():
         assert (values == extraction.gallery.embeddings[name]).all()

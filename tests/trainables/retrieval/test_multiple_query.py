@@ -5,7 +5,7 @@ import shutil
 import torch
 
 from tests.trainables.tiny_reid import TinyConfig, TinyNetwork, tiny_runtime
-from trainables.contract import EvaluationView
+from trainables.contract import RetrievalView
 from trainables.retrieval.ensemble import join_extractions
 
 
@@ -32,7 +32,7 @@ def test_boxes_are_embedded_beside_queries_and_gallery(tmp_path):
     assert set(extraction.query.pids) == set(boxes.pids)
     assert {"global", "negated"} == set(boxes.embeddings) == set(boxes.flipped_embeddings)
     single, multiple = (
-        config.make_trainable().measure([(config, extraction)], EvaluationView(query=query, flip=True))
+        config.make_trainable().measure([(config, extraction)], RetrievalView(query=query, flip=True))
         for query in ("single", "multiple")
     )
     assert single.metrics == multiple.metrics

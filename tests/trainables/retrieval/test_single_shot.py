@@ -8,11 +8,11 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from trainables.contract import EvaluationView, Extraction, ImageSet, Reranking
+from trainables.contract import Extraction, ImageSet, Reranking, RetrievalView
 from trainables.retrieval.measurement import measure_view
 from trainables.retrieval.single_shot import NUM_DRAWS, rank_single_shot
 
-SINGLE_SHOT = EvaluationView(gallery="single_shot", distance="euclidean")
+SINGLE_SHOT = RetrievalView(gallery="single_shot", distance="euclidean")
 
 
 def image_set(points, pids, camids):
@@ -130,10 +130,10 @@ def test_nobody_to_find_is_an_error():
 def test_reranking_is_refused():
     """Re-ranking needs the neighbours that a single shot takes away."""
     with pytest.raises(ValidationError, match="leaves no neighbours to re-rank by"):
-        EvaluationView(gallery="single_shot", reranking=Reranking())
+        RetrievalView(gallery="single_shot", reranking=Reranking())
 
 
 def test_the_protocol_says_so():
     """Columns of both protocols cannot be taken for one."""
     assert "one random gallery image a person" in SINGLE_SHOT.protocol
-    assert "random" not in EvaluationView().protocol
+    assert "random" not in RetrievalView().protocol
