@@ -34,11 +34,12 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.contract import EmbeddingConfig, EvaluationView, FrozenModel, Trainable
+from trainables.contract import FrozenModel, Trainable
 from trainables.data.reid import Augmentation, DatasetName, EnlargeCrop, ReidData
 from trainables.layers.pixels import PixelStandardisation
 from trainables.optimisation import Optimisation
 from trainables.pictures.panel import Panel
+from trainables.reid_config import ReidConfig
 
 GLOBAL, LOCAL = "global", "local"
 NUM_LEVELS = 3
@@ -137,16 +138,14 @@ class HacnnLosses(FrozenModel):
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
 
 
-class HacnnConfig(EmbeddingConfig):
+class HacnnConfig(ReidConfig):
     """Everything that changes the weights of one HA-CNN training."""
 
     METHOD: ClassVar[str] = "hacnn"
     VERSION: ClassVar[int] = 1
 
-    data: ReidData
     network: HacnnNetworkConfig = HacnnNetworkConfig()
     losses: HacnnLosses = HacnnLosses()
-    optimisation: Optimisation
 
     @model_validator(mode="after")
     def _check_parts_go_together(self) -> HacnnConfig:
@@ -159,16 +158,6 @@ class HacnnConfig(EmbeddingConfig):
             raise ValueError("; ".join(faults))
         return self
 
-    @property
-    def dataset(self) -> str:
-        """Name of the data set."""
-        return self.data.dataset
-
-    @property
-    def num_epochs(self) -> int:
-        """Length of the whole training."""
-        return self.optimisation.num_epochs
-
     def embedding_widths(self) -> dict[str, int]:
         """Name the branches there are: `global`, then `local`."""
         names = (GLOBAL,) if self.network.local is None else (GLOBAL, LOCAL)
@@ -177,11 +166,6 @@ class HacnnConfig(EmbeddingConfig):
     def embedding_groups(self) -> dict[str, tuple[str, ...]]:
         """Name `all`, the branches joined."""
         return {"all": tuple(self.embedding_widths())}
-
-    def check_view(self, view: EvaluationView) -> None:
-        """Refuse absent embeddings, and a validation on people that the training sees."""
-        super().check_view(view)
-        self.data.require_split(view.split)
 
     def make_trainable(self) -> Trainable:
         """Give HA-CNN as a re-identification method."""

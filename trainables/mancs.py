@@ -37,7 +37,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.contract import EmbeddingConfig, EvaluationView, FrozenModel, Trainable
+from trainables.contract import FrozenModel, Trainable
 from trainables.data.reid import Augmentation, DatasetName, RandomErasing, ReidData, ScaleCrop
 from trainables.layers.backbone import Backbone, backbone_weights_file, build_backbone
 from trainables.layers.pixels import PixelStandardisation
@@ -47,6 +47,7 @@ from trainables.losses.focal import sigmoid_focal_loss, softmax_focal_loss, true
 from trainables.losses.triplet import batch_hard_triplet_loss
 from trainables.optimisation import Optimisation
 from trainables.pictures.panel import Panel
+from trainables.reid_config import ReidConfig
 
 RANK = "rank"
 ATTENDED_STAGES = ("layer1", "layer2", "layer3")
@@ -175,16 +176,14 @@ class MancsLosses(FrozenModel):
     attention: AttentionLoss | None = AttentionLoss()
 
 
-class MancsConfig(EmbeddingConfig):
+class MancsConfig(ReidConfig):
     """Everything that changes the weights of one Mancs training."""
 
     METHOD: ClassVar[str] = "mancs"
     VERSION: ClassVar[int] = 1
 
-    data: ReidData
     network: MancsNetworkConfig = MancsNetworkConfig()
     losses: MancsLosses = MancsLosses()
-    optimisation: Optimisation
 
     @model_validator(mode="after")
     def _check_parts_go_together(self) -> MancsConfig:
@@ -224,16 +223,6 @@ class MancsConfig(EmbeddingConfig):
             raise ValueError("; ".join(faults))
         return self
 
-    @property
-    def dataset(self) -> str:
-        """Name of the data set."""
-        return self.data.dataset
-
-    @property
-    def num_epochs(self) -> int:
-        """Length of the whole training."""
-        return self.optimisation.num_epochs
-
     def embedding_widths(self) -> dict[str, int]:
         """Name the one embedding, f_rank: 2048 wide on ResNet-50."""
         return {RANK: self.network.rank_fc_width or self.network.stage_widths[3]}
@@ -241,11 +230,6 @@ class MancsConfig(EmbeddingConfig):
     def embedding_groups(self) -> dict[str, tuple[str, ...]]:
         """Name `all`, which is the one embedding."""
         return {"all": (RANK,)}
-
-    def check_view(self, view: EvaluationView) -> None:
-        """Refuse absent embeddings, and a validation on people that the training sees."""
-        super().check_view(view)
-        self.data.require_split(view.split)
 
     def make_trainable(self) -> Trainable:
         """Give Mancs as a re-identification method."""

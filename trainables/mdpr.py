@@ -29,7 +29,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from trainables.contract import EmbeddingConfig, EvaluationView, FrozenModel, Trainable
+from trainables.contract import FrozenModel, Trainable
 from trainables.data.reid import Augmentation, DatasetName, ReidData
 from trainables.layers.attention import (
     AttentionGuidance,
@@ -55,6 +55,7 @@ from trainables.losses.label_smoothing import smoothed_cross_entropy
 from trainables.losses.triplet import batch_hard_triplet_loss
 from trainables.optimisation import Optimisation
 from trainables.pictures.panel import Panel
+from trainables.reid_config import ReidConfig
 
 HARD_GLOBAL, SOFT_STAGE5, SOFT_STAGE4, FUSED = "hard_global", "soft_stage5", "soft_stage4", "fused"
 PROTOTYPE_STD = 0.01
@@ -201,16 +202,14 @@ class MdprLosses(FrozenModel):
     pair_scope: Literal["local", "gathered"] = "local"
 
 
-class MdprConfig(EmbeddingConfig):
+class MdprConfig(ReidConfig):
     """Everything that changes the weights of one MDPR training."""
 
     METHOD: ClassVar[str] = "mdpr"
     VERSION: ClassVar[int] = 1
 
-    data: ReidData
     network: MdprNetworkConfig = MdprNetworkConfig()
     losses: MdprLosses = MdprLosses()
-    optimisation: Optimisation
 
     @model_validator(mode="after")
     def _check_parts_go_together(self) -> MdprConfig:
@@ -253,16 +252,6 @@ class MdprConfig(EmbeddingConfig):
             raise ValueError("; ".join(faults))
         return self
 
-    @property
-    def dataset(self) -> str:
-        """Name of the data set."""
-        return self.data.dataset
-
-    @property
-    def num_epochs(self) -> int:
-        """Length of the whole training."""
-        return self.optimisation.num_epochs
-
     def embedding_widths(self) -> dict[str, int]:
         """Name the parts of the descriptor, in joining order: 9 E in all by default."""
         width = self.network.embedding_size
@@ -283,11 +272,6 @@ class MdprConfig(EmbeddingConfig):
         soft = tuple(name for name in names if name.startswith("soft"))
         groups = {"all": names, "hard": hard, "soft": soft, "hard+soft": hard + soft if hard and soft else ()}
         return {group: members for group, members in groups.items() if members}
-
-    def check_view(self, view: EvaluationView) -> None:
-        """Refuse absent embeddings, and a validation on people that the training sees."""
-        super().check_view(view)
-        self.data.require_split(view.split)
 
     def make_trainable(self) -> Trainable:
         """Give MDPR as a re-identification method."""

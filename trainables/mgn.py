@@ -39,7 +39,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.contract import EmbeddingConfig, EvaluationView, FrozenModel, Trainable
+from trainables.contract import FrozenModel, Trainable
 from trainables.data.reid import Augmentation, DatasetName, ReidData
 from trainables.layers.backbone import (
     STRIDE_BEFORE_LAST_STAGE,
@@ -52,6 +52,7 @@ from trainables.layers.pixels import PixelStandardisation
 from trainables.layers.stages import Stages
 from trainables.losses.triplet import batch_hard_triplet_loss
 from trainables.optimisation import Optimisation
+from trainables.reid_config import ReidConfig
 
 POOLED = "pooled"
 """The one embedding of a plain baseline."""
@@ -220,18 +221,16 @@ class MgnLosses(FrozenModel):
     combination: Literal["mean", "mean_by_kind", "sum"] = "mean"
 
 
-class MgnConfig(EmbeddingConfig):
+class MgnConfig(ReidConfig):
     """Everything that changes the weights of one training of MGN, or of a baseline it is compared with."""
 
     METHOD: ClassVar[str] = "mgn"
     VERSION: ClassVar[int] = 1
 
-    data: ReidData
     network: Annotated[MgnNetworkConfig | BaselineNetworkConfig, Field(discriminator="kind")] = (
         MgnNetworkConfig()
     )
     losses: MgnLosses = MgnLosses()
-    optimisation: Optimisation
 
     @model_validator(mode="after")
     def _check_parts_go_together(self) -> MgnConfig:
@@ -262,16 +261,6 @@ class MgnConfig(EmbeddingConfig):
             raise ValueError("; ".join(faults))
         return self
 
-    @property
-    def dataset(self) -> str:
-        """Name of the data set."""
-        return self.data.dataset
-
-    @property
-    def num_epochs(self) -> int:
-        """Length of the whole training."""
-        return self.optimisation.num_epochs
-
     def embedding_widths(self) -> dict[str, int]:
         """Name the parts of the descriptor in joining order: eight, 2048 wide in all, by default."""
         return self.network.embedding_widths()
@@ -279,11 +268,6 @@ class MgnConfig(EmbeddingConfig):
     def embedding_groups(self) -> dict[str, tuple[str, ...]]:
         """Name `all`, and each branch there is: `global`, `part2`, `part3`, `part4`."""
         return self.network.embedding_groups()
-
-    def check_view(self, view: EvaluationView) -> None:
-        """Refuse absent embeddings, and a validation on people that the training sees."""
-        super().check_view(view)
-        self.data.require_split(view.split)
 
     def make_trainable(self) -> Trainable:
         """Give MGN as a re-identification method."""

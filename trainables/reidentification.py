@@ -5,11 +5,8 @@ Legend: R ranks, B images of a rank, C channels, H W height and width in pixels.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-import hashlib
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -41,6 +38,7 @@ from trainables.pictures.retrieval_strips import draw_retrieval_strips
 from trainables.retrieval.ensemble import join_extractions
 from trainables.retrieval.extraction import ImageSize, embed_side
 from trainables.retrieval.measurement import measure_view
+from trainables.starting_weights import join_weights
 from trainables.training_images import TrainingImages
 
 CHECK_NUM_PIDS, CHECK_NUM_INSTANCES = 2, 2
@@ -66,11 +64,7 @@ class ReidTrainable:
         """
         data = config.data
         facts = _facts_of(data.dataset, data.train_split, data.fold, runtime.data_root, runtime.cache_dir)
-        weights_path = self._method.weights_file(config, runtime.data_root)
-        if weights_path is None:
-            return facts
-        joined = f"{facts.fingerprint}/{_file_sha256(weights_path)}"
-        return dataclasses.replace(facts, fingerprint=hashlib.sha256(joined.encode()).hexdigest())
+        return join_weights(facts, self._method.weights_file(config, runtime.data_root))
 
     def prepare_data(self, config: Any, runtime: Runtime) -> None:
         """Decode every image of every split once into this machine's cache.
@@ -218,15 +212,3 @@ def _facts_of(
 ) -> DatasetFacts:
     """Read a data set's names once: a plan asks once a config, and Market-1501 has 32,000 of them."""
     return load_dataset(name, data_root, cache_dir, train_split=train_split, fold=fold).facts()
-
-
-def _file_sha256(path: Path) -> str:
-    stat = path.stat()
-    return _sha256_of_version(path, stat.st_size, stat.st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=64)
-def _sha256_of_version(path: Path, size_bytes: int, mtime_ns: int) -> str:
-    """Digest a file; its size and time are there to tell its versions apart."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

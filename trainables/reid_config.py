@@ -1,0 +1,29 @@
+"""What the configs of all re-identification methods have in common: images, optimiser, and how they are viewed."""
+
+from __future__ import annotations
+
+from trainables.contract import EmbeddingConfig, EvaluationView
+from trainables.data.reid import ReidData
+from trainables.optimisation import Optimisation
+
+
+class ReidConfig(EmbeddingConfig):
+    """The config of a re-identification method; each adds its network and its losses."""
+
+    data: ReidData
+    optimisation: Optimisation
+
+    @property
+    def dataset(self) -> str:
+        """Name of the data set."""
+        return self.data.dataset
+
+    @property
+    def num_epochs(self) -> int:
+        """Length of the whole training."""
+        return self.optimisation.num_epochs
+
+    def check_view(self, view: EvaluationView) -> None:
+        """Refuse absent embeddings, and a validation on people that the training sees."""
+        super().check_view(view)
+        self.data.require_split(view.split)
