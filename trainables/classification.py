@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from pydantic import ValidationError
 from torch import Tensor, nn
 
 from trainables.classification_images import ClassificationImages
@@ -46,11 +45,11 @@ from trainables.optimisation import check_precision, make_optimizer
 from trainables.pictures.attention_overlays import draw_attention
 from trainables.pictures.choice import NUM_ATTENTION_IMAGES, spread_over
 from trainables.pictures.panel import ShowsPanels
+from trainables.smallest_config import SHRINKING, smallest_config
 from trainables.starting_weights import join_weights
 
 CHECK_NUM_CLASSES, CHECK_NUM_IMAGES = 2, 4
 CHECK_MIN_PX = 64  # convolutions need some room
-_CHECK_SHRINKING = (8, 6, 4, 3, 2)
 # As many as keep the device busy; more would only take memory.
 _BATCH_SIZE = {"cpu": 16, "cuda": 96}
 
@@ -66,6 +65,15 @@ class ClassifyingNetwork(Protocol):
 
     def classify(self, images_BCHW: Tensor) -> Mapping[str, Tensor]:
         """Classify images, float 0..255: logits (B, I) by head, as `ClassificationView.logits` names them."""
+        ...
+
+
+@runtime_checkable
+class HasInputSizes(Protocol):
+    """A config whose network resizes what it is given."""
+
+    def input_sizes(self) -> Mapping[str, int]:
+        """Give the sides it resizes to, in pixels, by dotted path."""
         ...
 
 
@@ -196,7 +204,7 @@ class ClassificationTrainable:
         Published weights are not read: they may be on other machines only. Images are as small as the
         config's own checks allow.
         """
-        small = _shrink(config)
+        small = smallest_config(config, _smaller_sizes(config))
         with reproducible(torch.device("cpu"), derive_seed(config.seed, "network")):
             network = self._method.build_network(small, CHECK_NUM_CLASSES, None).train()
             optimizer = make_optimizer(small.optimisation, network.parameters())
@@ -304,24 +312,15 @@ def _load_once(
     return load_fine_grained(name, data_root, cache_dir, train_split=train_split)
 
 
-def _shrink(config: Any) -> Any:
-    """Give the config in float32 on the smallest images it accepts."""
-    for fields in _smaller_data(config.data):
-        changed = config.model_dump()
-        changed["data"] |= fields
-        changed["optimisation"]["precision"] = "fp32"
-        try:
-            return type(config).model_validate(changed)
-        except ValidationError:  # the network does not fit on so small an image
-            continue
-    raise AssertionError("a config accepts its own image size")
-
-
-def _smaller_data(data: FineGrainedData) -> Iterator[dict[str, int]]:
-    for divisor in _CHECK_SHRINKING:
+def _smaller_sizes(config: Any) -> Iterator[dict[str, int]]:
+    """Divide the sides of stored images, and of what the network makes of them where the config says so."""
+    data: FineGrainedData = config.data
+    for divisor in SHRINKING:
         if data.crop_px // divisor >= CHECK_MIN_PX:
+            inner = config.input_sizes() if isinstance(config, HasInputSizes) else {}
             yield {
-                "crop_px": data.crop_px // divisor,
-                "shorter_side_px": max(data.shorter_side_px // divisor, data.crop_px // divisor),
+                "data.crop_px": data.crop_px // divisor,
+                "data.shorter_side_px": max(data.shorter_side_px // divisor, data.crop_px // divisor),
+                **{path: max(side // divisor, CHECK_MIN_PX) for path, side in inner.items()},
             }
-    yield {"crop_px": data.crop_px, "shorter_side_px": data.shorter_side_px}
+    yield {"data.crop_px": data.crop_px, "data.shorter_side_px": data.shorter_side_px}

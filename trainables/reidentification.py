@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-from pydantic import ValidationError
 from torch import Tensor, nn
 
 from trainables.contract import (
@@ -26,7 +25,7 @@ from trainables.contract import (
 )
 from trainables.data.augment import TrainAugmenter
 from trainables.data.cache import open_cache, verify_and_build
-from trainables.data.reid import ReidDataset, TrainSplit, load_dataset, published_num_pids
+from trainables.data.reid import ReidData, ReidDataset, TrainSplit, load_dataset, published_num_pids
 from trainables.determinism import derive_seed, find_device, reproducible
 from trainables.fitting import Method, backpropagate, fit, read_final_checkpoint
 from trainables.network_size import measure_size
@@ -38,12 +37,12 @@ from trainables.pictures.retrieval_strips import draw_retrieval_strips
 from trainables.retrieval.ensemble import join_extractions
 from trainables.retrieval.extraction import ImageSize, embed_side
 from trainables.retrieval.measurement import measure_view
+from trainables.smallest_config import SHRINKING, smallest_config
 from trainables.starting_weights import join_weights
 from trainables.training_images import TrainingImages
 
 CHECK_NUM_PIDS, CHECK_NUM_INSTANCES = 2, 2
 CHECK_MIN_HEIGHT_PX, CHECK_MIN_WIDTH_PX = 64, 32  # convolutions need some room
-_CHECK_SHRINKING = (8, 6, 4, 3, 2)
 
 
 class ReidTrainable:
@@ -151,7 +150,7 @@ class ReidTrainable:
         Published weights are not read: they may be on other machines only. Images are as small as the
         config's own checks allow.
         """
-        small = _shrink(config)
+        small = smallest_config(config, _smaller_sizes(config.data))
         data = small.data
         device = torch.device("cpu")
         with reproducible(device, derive_seed(config.seed, "network")):
@@ -185,25 +184,12 @@ def _find_dataset(config: Any, runtime: Runtime) -> ReidDataset:
     )
 
 
-def _shrink(config: Any) -> Any:
-    """Give the config in float32 on the smallest images it accepts."""
-    for fields in _smaller_data(config.data):
-        changed = config.model_dump()
-        changed["data"] |= fields
-        changed["optimisation"]["precision"] = "fp32"
-        try:
-            return type(config).model_validate(changed)
-        except ValidationError:  # the network does not fit on so small an image
-            continue
-    raise AssertionError("a config accepts its own image size")
-
-
-def _smaller_data(data: Any) -> Iterator[dict[str, int]]:
-    for divisor in _CHECK_SHRINKING:
+def _smaller_sizes(data: ReidData) -> Iterator[dict[str, int]]:
+    for divisor in SHRINKING:
         height_px, width_px = data.height_px // divisor, data.width_px // divisor
         if height_px >= CHECK_MIN_HEIGHT_PX and width_px >= CHECK_MIN_WIDTH_PX:
-            yield {"height_px": height_px, "width_px": width_px}
-    yield {"height_px": data.height_px, "width_px": data.width_px}
+            yield {"data.height_px": height_px, "data.width_px": width_px}
+    yield {"data.height_px": data.height_px, "data.width_px": data.width_px}
 
 
 @functools.lru_cache(maxsize=16)

@@ -196,6 +196,13 @@ class TasnConfig(TrainingConfig):
         """Length of the whole training."""
         return self.optimisation.num_epochs
 
+    def input_sizes(self) -> dict[str, int]:
+        """Give the sides of the images that the networks see, by dotted path."""
+        sizes = {"network.input_px": self.network.input_px}
+        if self.network.attention is not None:
+            sizes["network.attention.input_px"] = self.network.attention.input_px
+        return sizes
+
     def heads(self) -> tuple[str, ...]:
         """Name the heads that classify under this configuration."""
         present = {
