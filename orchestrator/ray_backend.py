@@ -7,6 +7,7 @@ is done is decided by the store alone, so Tune's own checkpoints, snapshots and 
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 import gc
 import logging
@@ -133,8 +134,20 @@ def _attempt(config: dict[str, Any], *, sweep: str, store_url: str, runtime: Run
         outcome = Outcome("stopped")
     else:
         outcome = run_trial(work, Store(store_url), runtime, TrialHooks(on_progress, should_stop))
-    gc.collect()  # a warm worker must not carry one training's network into the next
+    return_memory()
     tune.report({"outcome": pickle.dumps(outcome)})
+
+
+def return_memory() -> None:
+    """Give back what a training took: a warm worker must not carry it into the next one.
+
+    glibc keeps freed memory for itself, which grew workers by gigabytes over a sweep; other C libraries have no
+    such call, and need none.
+    """
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 class _NotSaved:

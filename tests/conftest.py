@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
+# Before torch is imported: on tensors this small, threads wait for each other for longer than they work.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 
 LATE_MARKERS = ("slow", "ray", "gpu")
