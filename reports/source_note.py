@@ -41,6 +41,9 @@ def source_notes(
             yield f"{label}: demo data ({fact.label})."
         for warning in fact.warnings:
             yield f"{label}: {warning.rstrip('.')}."
+    for row in ablation.printed_rows:
+        if row.waits_for:
+            yield f"Row “{full_label(row)}” cannot be trained yet: {row.waits_for}."
     yield from _failure_notes(frame)
     yield from _origin_notes(frame)
 

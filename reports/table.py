@@ -6,6 +6,7 @@ Renderers print it and decide nothing. Values are fractions until `number` print
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, cast
@@ -13,7 +14,7 @@ from typing import Literal, NamedTuple, cast
 import pandas as pd
 
 from orchestrator.plan import Plan
-from orchestrator.study import Ablation, Dataset, Row, apply_changes, full_label
+from orchestrator.study import Ablation, Dataset, Row, Study, apply_changes, full_label
 from reports.cell import Seed, TableCell, build_cell
 from reports.number import value_text
 from reports.source_note import source_notes
@@ -162,7 +163,9 @@ def build_table(plan: Plan, study: str, name: str, frame: pd.DataFrame) -> Table
     )
     # On other data than the paper's, what other methods reached there says nothing.
     shows_others = any(column.has_published for column in columns)
-    shown = ablation.printed_rows if shows_others else ablation.trained_rows
+    shown = [row for row in ablation.printed_rows if row.is_trained or shows_others]
+    declared = next(candidate for candidate in plan.studies if candidate.name == study)
+    _add_holes(seeds, ablation, declared)
     rows = {full_label(row): _build_row(row, columns, seeds, reference) for row in shown}
     ranked = dict(zip(rows, _rank(columns, list(rows.values())), strict=True))
     groups = tuple(
@@ -172,7 +175,6 @@ def build_table(plan: Plan, study: str, name: str, frame: pd.DataFrame) -> Table
     is_demo = any(fact.is_demo for fact in facts.values())
     caption = f"{ablation.caption} ({DEMO_NOTICE})" if is_demo else ablation.caption
     table = Table(study, name, caption, ablation.stub_head, columns, groups, ())
-    declared = next(candidate for candidate in plan.studies if candidate.name == study)
     cells = [cell for row in table.rows for cell in row.cells]
     notes = source_notes(declared, ablation, cells, facts, mine, reference)
     return replace(table, source_notes=tuple(notes))
@@ -184,7 +186,7 @@ _Seeds = Mapping[tuple[str, str, str, str], Sequence[Seed]]
 """(group, row, data set, metric) -> its seeds."""
 
 
-def _seeds_by_cell(frame: pd.DataFrame) -> _Seeds:
+def _seeds_by_cell(frame: pd.DataFrame) -> dict[tuple[str, str, str, str], list[Seed]]:
     found: dict[tuple[str, str, str, str], list[Seed]] = {}
     fields = ("group", "row", "dataset", "metric", "seed", "training_id", "partner_ids", "state", "value")
     for group, row, dataset, metric, seed, training_id, partner_ids, state, value in zip(
@@ -193,6 +195,15 @@ def _seeds_by_cell(frame: pd.DataFrame) -> _Seeds:
         measured = Seed(seed, (training_id, *partner_ids.split()), state, value)
         found.setdefault((group, row, dataset, metric), []).append(measured)
     return found
+
+
+def _add_holes(seeds: dict[tuple[str, str, str, str], list[Seed]], ablation: Ablation, study: Study) -> None:
+    """Give a row that cannot be planned yet a missing cell for each seed that it will have."""
+    for row in ablation.printed_rows:
+        if row.waits_for:
+            for dataset, metric in itertools.product(ablation.datasets, ablation.metrics):
+                place = (row.group, row.label, dataset.label, metric.name)
+                seeds[place] = [Seed(seed, (), "missing", math.nan) for seed in study.seeds]
 
 
 def _build_row(row: Row, columns: Sequence[Column], seeds: _Seeds, reference: Row | None) -> TableRow:

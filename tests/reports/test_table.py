@@ -7,16 +7,18 @@ from typing import Any
 
 import pytest
 
-from orchestrator.plan import Plan
+from orchestrator.plan import Plan, make_plan
 from orchestrator.published import Printed
 from orchestrator.records import Store
-from orchestrator.study import Ablation, Dataset, Row
+from orchestrator.search_state import SearchState
+from orchestrator.study import Ablation, Dataset, IntRange, Objective, Row, Search, Study
 from reports.cell import marks_text, mean_text, published_text
 from reports.frame import read_cells
 from reports.table import DEMO_NOTICE, Table, build_table
 from tests.reports.tiny_study import (
     DUKE,
     MARKET,
+    VIEW,
     TinyConfig,
     depth_row,
     describe,
@@ -286,3 +288,28 @@ def test_a_cell_knows_the_trainings_of_every_planned_seed(tmp_path: Path):
     table = build(plan, Store(str(tmp_path)))
     by_seed = {cell.seed: cell.training_id for cell in plan.cells}
     assert (by_seed[3], by_seed[7]) == table.rows[0].cells[0].training_ids
+
+
+def test_a_row_that_waits_for_its_search_is_a_hole_with_its_reason(tmp_path):
+    """A search without a best yet does not look like a finished table."""
+    search = Search(
+        "width",
+        "Width found",
+        TinyConfig(),
+        MARKET,
+        {"width": IntRange(4, 16)},
+        Objective(MAP, RetrievalView(split="val")),
+        6,
+        VIEW,
+        [MAP],
+    )
+    study = Study("tiny", "A tiny study", "Doe et al., 2026", (0, 1), searches=[search])
+    plan = make_plan([study], describe, {("tiny", "width"): SearchState(6, num_made=2)})
+    store = Store(str(tmp_path))
+    table = build_table(plan, "tiny", "width", read_cells(plan, store))
+    (_, best) = table.rows
+    assert ("best of the search", "missing", 2) == (best.label, best.cells[0].state, best.cells[0].n_expected)
+    assert any(
+        "“best of the search” cannot be trained yet: 2 of 6 trials made" in note
+        for note in table.source_notes
+    )

@@ -6,7 +6,6 @@ import io
 from pathlib import Path
 
 import pandas as pd
-import pytest
 
 from orchestrator.records import Store
 from orchestrator.study import Row
@@ -74,16 +73,6 @@ def test_parquet_holds_what_is_only_printed(tmp_path: Path):
     printed = frame.iloc[2]
     assert ("map", "printed", 0.7) == (printed["metric"], printed["state"], printed["published"])
     assert all(pd.isna(printed[name]) for name in ("seed", "value", "training_id"))
-
-
-def test_a_refused_table_leaves_no_file(tmp_path: Path):
-    """When one table of a plan is refused, none is written."""
-    refused = make_ablation([depth_row(2), Row("elsewhere", {"data": "dukemtmcreid"})], name="refused")
-    plan = plan_of(make_ablation([depth_row(2)]), refused)
-    store = Store(str(tmp_path))
-    with pytest.raises(ValueError, match="elsewhere"):
-        write_tables(plan, store)
-    assert not (tmp_path / "tables").exists()
 
 
 def test_tables_are_written_to_an_object_store():
