@@ -242,6 +242,9 @@ def run(settings: Settings, studies: Sequence[Study]) -> int:
             backend=make_backend(settings),
             search_storage=settings.search_storage_url,
             listeners=listeners,
+            on_stop=lambda: console.print(
+                "Stopping: running trainings save their state; Ctrl-C again quits at once."
+            ),
         )
     files = print_tables(result.plan, store)
     if tracker is not None:

@@ -85,6 +85,7 @@ def run_sweep(
     backend: Backend,
     search_storage: str,
     listeners: Callable[[Plan, Sequence[TrainingStatus]], Iterable[Listener]],
+    on_stop: Callable[[], None] = lambda: None,
 ) -> SweepResult:
     """Train and measure what the studies' tables need and the store has not.
 
@@ -95,6 +96,7 @@ def run_sweep(
         backend: where trainings run.
         search_storage: URL of Optuna's database.
         listeners: made once the plan is known, before anything trains.
+        on_stop: called when a signal asks the sweep to end, to tell the person who sent it.
 
     Raises:
         ValueError: every fault of the declarations and of the data, before anything trains.
@@ -129,7 +131,7 @@ def run_sweep(
             there = replace(runtime, device=device)
             _prepare(needed, there)
             mirror = OptunaMirror(plan, sources, store, storage)
-            with _stopping_on_signals(queue):
+            with _stopping_on_signals(queue, on_stop):
                 backend.run(queue, [mirror, *listeners(plan, statuses)], store, there)
     final = plan_as_it_stands(studies, store, runtime) if sources else plan
     return SweepResult(final, tuple(read_status(final, store)), queue.is_stopping)
@@ -164,7 +166,7 @@ def _prepare(configs: Iterable[TrainingConfig], runtime: Runtime) -> None:
 
 
 @contextmanager
-def _stopping_on_signals(queue: WorkQueue) -> Generator[None]:
+def _stopping_on_signals(queue: WorkQueue, on_stop: Callable[[], None]) -> Generator[None]:
     """Let a first Ctrl-C or termination signal end the sweep in good order; a second one ends it at once."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -175,6 +177,7 @@ def _stopping_on_signals(queue: WorkQueue) -> Generator[None]:
         queue.stop()
         for known, handler in before.items():
             signal.signal(known, handler)
+        on_stop()
 
     for number in before:
         signal.signal(number, stop)

@@ -15,7 +15,7 @@ import itertools
 import pkgutil
 import re
 import traceback
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -345,6 +345,19 @@ class Ablation:
                 "rows measured under different protocols cannot stand in one column; only the embeddings may "
                 f"differ, so give each protocol an Ablation of its own ({found})"
             )
+
+    def with_datasets(self, labels: Collection[str]) -> Ablation | None:
+        """Give the same table with the columns of some data sets only; None where none is left."""
+        datasets = [dataset for dataset in self.datasets if dataset.label in labels]
+        rows = [
+            row
+            if row.printed_in is not None
+            else replace(
+                row, published={label: row.published[label] for label in row.published if label in labels}
+            )
+            for row in self.printed_rows
+        ]
+        return replace(self, datasets=datasets, rows=rows) if datasets else None
 
     @property
     def printed_rows(self) -> tuple[Row, ...]:
@@ -696,6 +709,18 @@ class Study:
     def with_seeds(self, seeds: Sequence[int]) -> Study:
         """Give the same study over other seeds."""
         return replace(self, seeds=tuple(seeds))
+
+    @property
+    def dataset_labels(self) -> tuple[str, ...]:
+        """The data sets that head its tables' columns, each once."""
+        tables = [dataset.label for ablation in self.ablations for dataset in ablation.datasets]
+        return tuple(dict.fromkeys([*tables, *(search.dataset.label for search in self.searches)]))
+
+    def with_datasets(self, labels: Collection[str]) -> Study | None:
+        """Give the same study with the columns of some data sets only; None where no table is left."""
+        kept = [table for ablation in self.ablations if (table := ablation.with_datasets(labels)) is not None]
+        searches = [search for search in self.searches if search.dataset.label in labels]
+        return replace(self, ablations=kept, searches=searches) if kept or searches else None
 
 
 # -- finding studies -----------------------------------------------------------------------------

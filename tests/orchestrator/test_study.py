@@ -303,3 +303,18 @@ def test_the_beginning_of_a_name_suggests_what_begins_so():
     """`mdpr` means the studies of MDPR."""
     with pytest.raises(ValueError, match="'mdpr_ablation' or 'mdpr_main'"):
         load_study("mdpr", Profile.DEMO)
+
+
+def test_a_study_is_cut_to_the_data_sets_that_are_asked():
+    """Columns, and the tables and searches without any left, go; nothing else changes."""
+    here, there = Dataset("Here"), Dataset("There", {"learning_rate": 0.2})
+    row = Row("a", published={"Here": {"map": 0.5}, "There": {"map": 0.6}})
+    both = table([row, Sweep(M, (4, 8))], datasets=[here, there], name="both")
+    study = Study("s", "S", "mine", (0,), [both, table([Row("a")], datasets=[there], name="there")])
+    assert ("Here", "There") == study.dataset_labels
+    cut = study.with_datasets(["Here"])
+    assert ["both"] == [ablation.name for ablation in cut.ablations]
+    assert ["Here"] == [dataset.label for dataset in cut.ablations[0].datasets]
+    assert {"Here": {"map": 0.5}} == cut.ablations[0].printed_rows[0].published
+    assert [row.label for row in both.printed_rows] == [row.label for row in cut.ablations[0].printed_rows]
+    assert study.with_datasets(["Nowhere"]) is None
