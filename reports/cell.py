@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from reports.frame import CellState
-from reports.number import difference_text, value_text
-from reports.statistics import Significance, compare, seed_interval, summarise
+from reports.number import difference_text, half_printed_unit, printed_text, value_text
+from reports.statistics import Significance, compare, rerun_interval, seed_interval, summarise
 from trainables.contract import Metric
 
 SIGNIFICANCE_LEVEL = 0.05
@@ -43,9 +43,12 @@ class TableCell:
         mean: over the seeds measured; None where there are none.
         deviation: sample standard deviation; None for fewer than two seeds.
         interval: 95 % confidence interval of the mean; None for fewer than two seeds.
+        rerun_interval: 95 % prediction interval of one more run; None for fewer than two seeds.
         n: seeds measured.
         n_expected: seeds planned.
         published: the paper's value; None where it gives none, or measured it on other data.
+        agrees_with_paper: whether the paper's value could be one more run of ours; None where the paper
+            gives none, or seeds are missing or too few to say.
         significance: against the table's reference row; None where no test is possible.
         rank: 1 best and 2 second of its column, None for the others.
         training_ids: of every planned seed, in the order of seeds.
@@ -55,9 +58,11 @@ class TableCell:
     mean: float | None
     deviation: float | None
     interval: tuple[float, float] | None
+    rerun_interval: tuple[float, float] | None
     n: int
     n_expected: int
     published: float | None
+    agrees_with_paper: bool | None
     significance: Significance | None
     rank: Literal[1, 2] | None
     training_ids: tuple[str, ...]
@@ -66,14 +71,6 @@ class TableCell:
     def difference(self) -> float | None:
         """Reproduced minus published."""
         return None if self.mean is None or self.published is None else self.mean - self.published
-
-    @property
-    def agrees_with_paper(self) -> bool | None:
-        """Say whether the paper's value lies inside the seed interval; None where either is missing."""
-        if self.published is None or self.interval is None:
-            return None
-        low, high = self.interval
-        return low <= self.published <= high
 
     @property
     def is_complete(self) -> bool:
@@ -88,12 +85,13 @@ class TableCell:
 
 
 def build_cell(
-    seeds: Sequence[Seed], *, published: float | None, reference: Sequence[Seed] | None
+    seeds: Sequence[Seed], metric: Metric, *, published: float | None, reference: Sequence[Seed] | None
 ) -> TableCell:
     """Make a cell of what its seeds gave.
 
     Args:
         seeds: every planned one, in any order; none of a row that is never trained.
+        metric: of the values.
         published: the paper's value, if it may stand beside ours.
         reference: the same cell of the reference row; None for that row itself.
     """
@@ -113,13 +111,25 @@ def build_cell(
         mean=None if summary is None else summary.mean,
         deviation=None if summary is None else summary.deviation,
         interval=seed_interval(values),
+        rerun_interval=rerun_interval(values),
         n=len(values),
         n_expected=len(seeds),
         published=published,
+        agrees_with_paper=_could_be_a_rerun(published, values, metric) if state == "done" else None,
         significance=None if reference is None else compare(measured, _measured(reference)),
         rank=None,
         training_ids=tuple(training_id for seed in seeds for training_id in seed.training_ids),
     )
+
+
+def _could_be_a_rerun(published: float | None, values: Sequence[float], metric: Metric) -> bool | None:
+    """Say whether a value, rounded as it was printed, lies where one more run would; None for few values."""
+    interval = rerun_interval(values)
+    if published is None or interval is None or len(values) < MIN_SEEDS_TO_MARK:
+        return None
+    low, high = interval
+    rounding = half_printed_unit(published, metric)
+    return low - rounding <= published <= high + rounding
 
 
 def _measured(seeds: Sequence[Seed]) -> Mapping[int, float]:
@@ -147,7 +157,7 @@ def published_text(cell: TableCell, metric: Metric) -> str:
     """Print the paper's value, behind it ours minus the paper's and the verdict; or nothing."""
     if cell.published is None:
         return ""
-    text = value_text(cell.published, metric)
+    text = printed_text(cell.published, metric)
     if cell.difference is None:
         return text
     verdict = {True: AGREES, False: DISAGREES, None: ""}[cell.agrees_with_paper]

@@ -16,7 +16,7 @@ import jinja2
 
 from reports.cell import TableCell, marks_text, mean_text, published_text
 from reports.figures import TableFigures, figure_path
-from reports.number import difference_text, value_text
+from reports.number import difference_text, printed_text
 from reports.source_note import SHORT_ID_DIGITS
 from reports.table import Table
 from trainables.contract import Metric
@@ -80,13 +80,17 @@ def _details(cell: TableCell, metric: Metric) -> Iterator[str]:
         yield f"mean {_precise(cell.mean, metric)}"
     if cell.interval is not None:
         low, high = cell.interval
-        yield f"95 % seed interval {_precise(low, metric)} to {_precise(high, metric)}"
+        yield f"95 % confidence interval of the mean {_precise(low, metric)} to {_precise(high, metric)}"
+    if cell.rerun_interval is not None:
+        low, high = cell.rerun_interval
+        yield f"95 % prediction interval of one more run {_precise(low, metric)} to {_precise(high, metric)}"
     if cell.published is not None:
-        yield f"paper {value_text(cell.published, metric)}"
+        yield f"paper {printed_text(cell.published, metric)}"
     if cell.difference is not None:
         yield f"reproduced − paper {difference_text(cell.difference, metric)}"
     if cell.agrees_with_paper is not None:
-        yield f"the paper's value lies {'inside' if cell.agrees_with_paper else 'outside'} the seed interval"
+        where = "inside" if cell.agrees_with_paper else "outside"
+        yield f"the paper's value lies {where} the prediction interval, its rounding allowed for"
     if cell.significance is not None:
         test = cell.significance
         yield f"against the reference row: p = {test.p_value:.3g} ({test.test} t-test, n = {test.n})"

@@ -7,7 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 import pandas as pd
 
 from orchestrator.study import Ablation, Row, Study, full_label
-from reports.cell import AGREES, DISAGREES, SIGNIFICANCE_LEVEL, SIGNIFICANT, TableCell
+from reports.cell import (
+    AGREES,
+    DISAGREES,
+    MIN_SEEDS_TO_MARK,
+    SIGNIFICANCE_LEVEL,
+    SIGNIFICANT,
+    TableCell,
+)
 from trainables.contract import DatasetFacts
 
 SHORT_ID_DIGITS = 8
@@ -107,10 +114,13 @@ def _verdict_legend(compared: Sequence[TableCell]) -> str:
     verdicts = {cell.agrees_with_paper for cell in compared}
     texts: list[str] = []
     if verdicts != {None}:
-        texts.append(f"{AGREES}: the paper's value lies inside the 95 % interval of our seeds (Student's t)")
+        texts.append(
+            f"{AGREES}: the paper's value lies inside the 95 % prediction interval of one more run of ours "
+            "(Student's t, half a unit of the paper's last digit added)"
+        )
         texts.append(f"{DISAGREES}: outside")
     if None in verdicts:
-        texts.append("no sign: one seed has no interval")
+        texts.append(f"no sign: fewer than {MIN_SEEDS_TO_MARK} seeds, or not all are measured")
     return "".join(f"; {text}" for text in texts)
 
 

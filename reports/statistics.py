@@ -1,4 +1,4 @@
-"""What several seeds say of a row: mean, deviation, interval, and whether it differs from another row."""
+"""What several seeds say of a row: mean, deviation, intervals, and whether it differs from another row."""
 
 from __future__ import annotations
 
@@ -66,9 +66,33 @@ def seed_interval(values: Sequence[float], *, confidence: float = 0.95) -> tuple
     summary = summarise(values)
     if summary is None or summary.deviation is None:
         return None
-    quantile = float(cast(Any, stats.t.ppf(0.5 + confidence / 2, summary.n - 1)))
-    half_width = quantile * summary.deviation / math.sqrt(summary.n)
+    half_width = _t_quantile(summary.n, confidence) * summary.deviation / math.sqrt(summary.n)
     return summary.mean - half_width, summary.mean + half_width
+
+
+def rerun_interval(values: Sequence[float], *, confidence: float = 0.95) -> tuple[float, float] | None:
+    """Give the prediction interval of one more run: where the value of another seed would lie.
+
+    A paper prints one run as a rule, and a single run scatters around the mean by the whole deviation,
+    however well the mean itself is known. The interval of the mean shrinks with more seeds and would shut
+    out more and more exact reproductions; this one does not.
+
+    Args:
+        values: one a seed.
+        confidence: how often such an interval holds the value of one more seed.
+
+    Returns:
+        Lower and upper end, or None for fewer than two values.
+    """
+    summary = summarise(values)
+    if summary is None or summary.deviation is None:
+        return None
+    half_width = _t_quantile(summary.n, confidence) * summary.deviation * math.sqrt(1 + 1 / summary.n)
+    return summary.mean - half_width, summary.mean + half_width
+
+
+def _t_quantile(n: int, confidence: float) -> float:
+    return float(cast(Any, stats.t.ppf(0.5 + confidence / 2, n - 1)))
 
 
 def compare(row: Mapping[int, float], reference: Mapping[int, float]) -> Significance | None:

@@ -215,6 +215,7 @@ def _build_row(row: Row, columns: Sequence[Column], seeds: _Seeds, reference: Ro
         cells.append(
             build_cell(
                 seeds[row.group, row.label, *place] if row.is_trained else (),
+                column.metric,
                 published=published if column.has_published else None,
                 reference=None
                 if compared is None or not row.is_trained

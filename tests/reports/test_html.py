@@ -87,6 +87,9 @@ def test_a_cell_tells_its_details(tmp_path: Path):
     """Pointing at a cell gives seeds, interval, difference from the paper, significance and trainings."""
     titles = Page(pages(tmp_path)[0]).attributes["title"]
     title = next(title for title in titles if "reproduced − paper +8.2" in title)
-    assert "3 of 3 seeds\nmean 91.333\n95 % seed interval 90.535 to 92.132\npaper 83.1" in title
+    assert (
+        "3 of 3 seeds\nmean 91.333\n95 % confidence interval of the mean 90.535 to 92.132\n"
+        "95 % prediction interval of one more run 89.736 to 92.930\npaper 83.1"
+    ) in title
     assert "against the reference row: p = 1.1e-05 (paired t-test, n = 3)" in title
     assert re.search(r"trainings [0-9a-f]{8}, [0-9a-f]{8}, [0-9a-f]{8}$", title)

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from reports.statistics import Summary, compare, seed_interval, summarise
+from reports.statistics import Summary, compare, rerun_interval, seed_interval, summarise
 
 
 def test_deviation_is_that_of_a_sample():
@@ -18,6 +18,7 @@ def test_one_value_has_no_deviation():
     """A single seed gives a mean and nothing else."""
     assert Summary(0.5, None, 1) == summarise([0.5])
     assert seed_interval([0.5]) is None
+    assert rerun_interval([0.5]) is None
 
 
 def test_no_value_has_no_summary():
@@ -30,6 +31,12 @@ def test_interval_uses_students_t():
     """The half width of 1, 2, 3 is 4.302653 / sqrt(3), t at 97.5 % with two degrees of freedom."""
     half_width = 4.302652729911275 / math.sqrt(3)
     assert pytest.approx((2 - half_width, 2 + half_width)) == seed_interval([1.0, 2.0, 3.0])
+
+
+def test_one_more_run_scatters_more_than_the_mean():
+    """Of 1, 2, 3 the half width is 4.302653 · sqrt(1 + 1/3): the run's own deviation and that of the mean."""
+    half_width = 4.302652729911275 * math.sqrt(4 / 3)
+    assert pytest.approx((2 - half_width, 2 + half_width)) == rerun_interval([1.0, 2.0, 3.0])
 
 
 def test_equal_seeds_are_paired():
