@@ -52,10 +52,11 @@ def write_tables(plan: Plan, store: Store) -> list[WrittenTable]:
     frame = read_cells(plan, store)
     tables = [build_table(plan, study, name, frame) for study, name in plan.tables]
     traces = read_traces(plan, store)
+    demo_datasets = {item.config.dataset for item in plan.trainings.values() if item.data.is_demo}
     written: list[WrittenTable] = []
     for study in plan.studies:
         mine = [table for table in tables if table.study == study.name]
-        mine += [build_size_table(study.name, declared) for declared in study.sizes]
+        mine += [build_size_table(study, declared, demo_datasets) for declared in study.sizes]
         folder = store.root / f"tables/{study.name}"
         title = f"{study.name}: {study.title}"
         beside = {
