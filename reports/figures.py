@@ -27,7 +27,13 @@ from orchestrator.study import Ablation
 from reports.frame import NUM_READERS
 from reports.source_note import SHORT_ID_DIGITS
 from reports.table import reference_row
+from trainables.contract import AnyView, RetrievalView
 
+RETRIEVAL = "retrieval"
+RETRIEVAL_PROTOCOL = (
+    "the nearest gallery images by cosine distance of all embeddings joined, single query, no flip averaging, no "
+    "re-ranking; solid blue frames are right, dashed red ones wrong"
+)
 LOSS = "loss"
 LOSS_CAPTION = "Training loss, mean over an epoch and over seeds; rows with other terms have other scales"
 
@@ -131,7 +137,9 @@ def table_figures(
 
     Returns:
         `loss` first, then the pictures of the base row (the first row where no row is the base itself) on
-        the first data set and for the first seed that has any. Empty before a training has ended.
+        the first data set and for the first seed that has any. Empty before a training has ended. A table
+        that is re-ranked or measured by multiple query has no strip of retrieved images, which would show
+        another order.
     """
     cells = [cell for cell in plan.cells if (cell.study, cell.table) == (study, name)]
     curves = loss_curves(cells, traces)
@@ -144,13 +152,28 @@ def table_figures(
         place = f"{_label(cell)} on {cell.dataset}, seed {cell.seed}"
         if trace.picture_warning:
             warnings.append(f"{place}: {trace.picture_warning}")
+        view = plan.trainings[cell.training_id].views[cell.view_id]
         for picture in trace.pictures:
+            if picture == RETRIEVAL and not _is_ranked_like_a_strip(view):
+                continue
             caption = f"{picture.capitalize()}: {place}, training {cell.training_id[:SHORT_ID_DIGITS]}"
+            if picture == RETRIEVAL:
+                caption += f"; {RETRIEVAL_PROTOCOL}"
             figures.append(Figure(picture, caption, store.training(cell.training_id).picture(picture)))
         if trace.pictures:
             break
     pictures = {training_id: trace.pictures for training_id, trace in traces.items()}
     return TableFigures(tuple(figures), tuple(warnings), pictures)
+
+
+def _is_ranked_like_a_strip(view: AnyView) -> bool:
+    """Say whether a strip shows what a view measures, but for its distance, which the strip's caption names."""
+    return (
+        isinstance(view, RetrievalView)
+        and view.query == "single"
+        and view.gallery == "all"
+        and view.reranking is None
+    )
 
 
 def _cells_of_base(ablation: Ablation, cells: Sequence[Cell]) -> list[Cell]:

@@ -16,7 +16,7 @@ from reports.figures import LossCurve, Trace, draw_loss_curves, loss_curves, rea
 from reports.html import to_html
 from reports.table_files import write_tables
 from tests.reports.tiny_study import DUKE, MARKET, depth_row, make_ablation, plan_of, record_value, seeds_of
-from trainables.contract import EpochReport, RetrievalView
+from trainables.contract import EpochReport, Reranking, RetrievalView
 
 VALUES = seeds_of([0.8, 0.8, 0.8], [0.9, 0.9, 0.9])
 
@@ -108,6 +108,29 @@ def test_the_pictures_are_those_of_the_base_row(tmp_path: Path):
         expected = f"Attention: {shown} on Market-1501, seed 0, training {training_id[:8]}"
         assert expected == beside.figures[1].caption
         assert () == beside.warnings
+
+
+@pytest.mark.parametrize(
+    ("view", "has_strip"),
+    [
+        (RetrievalView(), True),
+        (RetrievalView(distance="euclidean"), True),
+        (RetrievalView(query="multiple"), False),
+        (RetrievalView(gallery="single_shot"), False),
+        (RetrievalView(reranking=Reranking()), False),
+    ],
+)
+def test_a_strip_stands_beside_what_is_ranked_like_it(tmp_path: Path, view: RetrievalView, has_strip: bool):
+    """Its caption says how it is ranked and what its frames mean; a table ranked otherwise has none."""
+    plan, store = plan_of(make_ablation([depth_row(2)], view=view), seeds=(0,)), Store(str(tmp_path))
+    record_value(store, plan, "depth 2", {"Market-1501": {0: VALUES[0]}})
+    for name in ("attention", "retrieval"):
+        store.training(plan.cells[0].training_id).write_picture(name, name.encode())
+    beside = table_figures(plan, store, "tiny", "depth", read_traces(plan, store))
+    assert ["attention", *(["retrieval"] if has_strip else [])] == [figure.name for figure in beside.figures]
+    if has_strip:
+        for part in ("by cosine distance", "single query", "no re-ranking", "dashed red ones wrong"):
+            assert part in beside.figures[1].caption
 
 
 def test_a_failure_to_draw_is_told_below_the_table(tmp_path: Path):
