@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
 
 import pandas as pd
 
@@ -125,10 +126,11 @@ def _verdict_legend(compared: Sequence[TableCell]) -> str:
 
 
 def _failure_notes(frame: pd.DataFrame) -> Iterator[str]:
-    failed = frame.loc[frame["state"] == "failed", ["training_id", "message"]]
-    ids_of: dict[str, list[str]] = {}
-    for training_id, message in dict.fromkeys(failed.itertuples(index=False, name=None)):
-        ids_of.setdefault(_one_line(message), []).append(training_id[:SHORT_ID_DIGITS])
+    failed = frame.loc[frame["state"] == "failed", ["failed_ids", "message"]]
+    ids_of: dict[str, dict[str, None]] = {}
+    for failed_ids, message in failed.itertuples(index=False, name=None):
+        ids = (training_id[:SHORT_ID_DIGITS] for training_id in failed_ids.split())
+        ids_of.setdefault(_one_line(message), {}).update(dict.fromkeys(ids))
     for message, ids in ids_of.items():
         yield f"Failed: {', '.join(ids)} ({message})."
 
@@ -139,11 +141,16 @@ def _one_line(message: str, num_characters: int = 200) -> str:
 
 
 def _origin_notes(frame: pd.DataFrame) -> Iterator[str]:
-    num_trainings = frame["training_id"].nunique()
-    num_done = frame.loc[frame["state"] == "done", "training_id"].nunique()
-    commits = sorted({_short_commit(commit) for commit in frame["git_commit"] if commit})
+    done = cast(pd.DataFrame, frame[frame["state"] == "done"])
+    commits = sorted({_short_commit(commit) for texts in frame["git_commits"] for commit in texts.split()})
     code = f"; Git commit {', '.join(commits)}" if commits else ""
-    yield f"Made from {num_done} of {num_trainings} trainings{code}."
+    yield f"Made from {len(_training_ids(done))} of {len(_training_ids(frame))} trainings{code}."
+
+
+def _training_ids(frame: pd.DataFrame) -> set[str]:
+    """Give every training behind the rows, those of ensembles among them."""
+    partner_ids = {partner_id for texts in frame["partner_ids"] for partner_id in texts.split()}
+    return {*frame["training_id"], *partner_ids}
 
 
 def _short_commit(commit: str) -> str:
