@@ -166,6 +166,7 @@ class Row:
         """Give the same row with what a paper printed for it; data sets that a table has not are left out."""
         _, label = printed.row_id
         source = printed.source if label == self.label else f"{printed.source}, row “{label}”"
+        source += f", as quoted in {printed.quoted_in}" if printed.quoted_in else ""
         return replace(self, published=printed.values, source=source, printed_in=printed.row_id)
 
 

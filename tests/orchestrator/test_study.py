@@ -1,6 +1,7 @@
 """Declarations: every fault is found when a study is built, and all faults are told at once."""
 
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -149,6 +150,8 @@ def test_a_row_carries_what_a_paper_printed_for_it():
     """Values, source and the printed row's id; the row's label stands in the source where ours is another."""
     found = Printed({"Toy": {"map": 0.5}}, "Table 2", ("t2", "a"))
     same, other = Row("a").as_printed(found), Row("b").as_printed(found)
+    quoted = Row("b").as_printed(replace(found, quoted_in="a leaderboard"))
+    assert "Table 2, row “a”, as quoted in a leaderboard" == quoted.source
     assert ({"Toy": {"map": 0.5}}, ("t2", "a")) == (same.published, same.printed_in)
     assert ["Table 2", "Table 2, row “a”"] == [same.source, other.source]
     assert [same, other] == list(table([same, other]).printed_rows)

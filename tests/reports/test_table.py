@@ -213,6 +213,14 @@ def test_one_exact_reproduction_in_twenty_is_marked_outside(num_seeds: int):
     assert pytest.approx(0.05, abs=0.01) == verdicts.count(False) / num_papers
 
 
+def test_a_value_read_elsewhere_names_who_quotes_it(tmp_path: Path):
+    """What a leaderboard says of a paper is not said to be the paper's own table."""
+    read = Printed({"Market-1501": {"map": 0.83}}, "Table 1", ("t1", "depth 2"), "a leaderboard")
+    table = table_of(tmp_path, make_ablation([depth_row(2).as_printed(read)], metrics=[MAP]), {})
+    note = "Columns headed “paper” repeat Doe et al., 2026, Table 1, as quoted in a leaderboard."
+    assert any(found.startswith(note) for found in table.source_notes)
+
+
 def test_another_methods_row_is_printed_and_not_measured(tmp_path: Path):
     """It has the paper's value alone; ranks, tests, completeness and trainings pass it by."""
     other = Row("other", is_trained=False, published={"Market-1501": {"map": 0.99}}, source="Table V")
