@@ -201,7 +201,7 @@ def write_report(settings: Settings, studies: Sequence[Study]) -> int:
 
     store = settings.open_store()
     plan = current_plan(settings, studies, store)
-    print_tables(plan, store)
+    print_tables(settings, plan, store)
     return 0 if is_complete(plan, read_status(plan, store)) else EXIT_INCOMPLETE
 
 
@@ -246,7 +246,7 @@ def run(settings: Settings, studies: Sequence[Study]) -> int:
                 "Stopping: running trainings save their state; Ctrl-C again quits at once."
             ),
         )
-    files = print_tables(result.plan, store)
+    files = print_tables(settings, result.plan, store)
     if tracker is not None:
         if not tracker.has_begun:  # there was nothing to train, but MLflow may have lost something
             begin_tracking(tracker, settings, result.plan, result.statuses)
@@ -265,7 +265,7 @@ def tell_end(result: SweepResult, settings: Settings) -> int:
     for (study, name), state in result.plan.unfilled_searches.items():
         errors.print(Text(f"search {study}/{name}: {state}"))
     if result.is_complete:
-        console.print(f"Every cell is filled. Tables: {settings.store}/tables")
+        console.print(f"Every cell is filled. Tables: {settings.store}/tables/{settings.effective_profile}")
         return 0
     states = Counter(item.state for item in result.statuses)
     mend = " Mend what failed, then run" if failed else " Run"
@@ -273,18 +273,19 @@ def tell_end(result: SweepResult, settings: Settings) -> int:
     return EXIT_STOPPED if result.was_stopped else EXIT_INCOMPLETE
 
 
-def print_tables(plan: Plan, store: Store) -> dict[str, str]:
+def print_tables(settings: Settings, plan: Plan, store: Store) -> dict[str, str]:
     """Write every table and print it; gives artifact path -> file."""
     from reports.table_files import write_tables
     from reports.terminal import to_terminal
 
+    profile = settings.effective_profile
     files: dict[str, str] = {}
-    for written in write_tables(plan, store):
+    for written in write_tables(plan, store, profile):
         console.print(to_terminal(written.table), soft_wrap=False)
         for url in (*written.urls.values(), written.index_url):
-            files[f"{written.table.study}/{Path(url).name}"] = url
+            files[f"{profile}/{written.table.study}/{Path(url).name}"] = url
         for path, url in written.figure_urls.items():
-            files[f"{written.table.study}/{path}"] = url
+            files[f"{profile}/{written.table.study}/{path}"] = url
     return files
 
 

@@ -1,4 +1,4 @@
-"""A table as one page, and all tables of a study on one page, with their figures.
+"""A table as one page, all tables of a study on one page, with their figures, and a page that lists the studies.
 
 Nothing is loaded from elsewhere but the figures, which lie beside the page. Pointing at a cell shows its
 numbers in full and its trainings; the list at the end of the page gives their whole ids, linked to their
@@ -46,6 +46,11 @@ def index_to_html(title: str, tables: Sequence[Table], beside: Mapping[str, Tabl
     return _template("page.html.jinja").render(
         title=title, tables=tables, beside=shown, links=["tex", "md", "html", "parquet"]
     )
+
+
+def studies_to_html(tables_of: Mapping[str, Sequence[str]]) -> str:
+    """Render the page that leads to the page of each study, and to its tables: study -> names of tables."""
+    return _template("studies.html.jinja").render(tables_of=tables_of)
 
 
 @functools.cache

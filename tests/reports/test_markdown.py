@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from orchestrator.records import Store
+from orchestrator.study import Profile
 from reports.markdown import escape_markdown, to_markdown
 from reports.table_files import write_tables
 from tests.reports.every_state import every_state_plan, record_every_state
@@ -15,7 +16,7 @@ def test_table_is_as_it_was_read(tmp_path: Path):
     """Every mark, escape and id of a table stands where it stood."""
     plan, store = every_state_plan(), Store(str(tmp_path))
     record_every_state(store, plan)
-    check_snapshot("every_state.md", to_markdown(write_tables(plan, store)[0].table))
+    check_snapshot("every_state.md", to_markdown(write_tables(plan, store, Profile.DEMO)[0].table))
 
 
 def test_every_line_has_the_same_number_of_cells(tmp_path: Path):
@@ -23,7 +24,7 @@ def test_every_line_has_the_same_number_of_cells(tmp_path: Path):
     plan, store = every_state_plan(), Store(str(tmp_path))
     lines = [
         line.replace(r"\|", "")
-        for line in to_markdown(write_tables(plan, store)[0].table).splitlines()
+        for line in to_markdown(write_tables(plan, store, Profile.DEMO)[0].table).splitlines()
         if line.startswith("|")
     ]
     assert 9 == len(lines)

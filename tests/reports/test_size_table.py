@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.plan import make_plan
 from orchestrator.records import Store
-from orchestrator.study import Dataset, SizeRow, SizeTable
+from orchestrator.study import Dataset, Profile, SizeRow, SizeTable
 from reports.cell import mean_text, published_text
 from reports.size_table import build_size_table
 from reports.table import Table
@@ -106,14 +106,16 @@ def test_the_demo_is_known_by_the_data_of_the_plan(tmp_path: Path):
     """A study that trains on demo data counts networks for it as those of the demo."""
     trained = make_study(make_ablation([depth_row(2)], datasets=[Dataset("Demo", {"data": "demo"})]))
     sizes = replace(DECLARED, rows=[of_demo(DECLARED.rows[1])])
-    written = write_tables(make_plan([replace(trained, sizes=[sizes])], describe), Store(str(tmp_path)))
+    written = write_tables(
+        make_plan([replace(trained, sizes=[sizes])], describe), Store(str(tmp_path)), Profile.DEMO
+    )
     assert written[1].table.caption.endswith("(demo scale, not the paper's network)")
 
 
 def test_files_are_written_without_a_training(tmp_path: Path):
     """A table of sizes has its four files; the page has no link to trainings that are not there."""
     study = replace(STUDY, sizes=[DECLARED])
-    written = write_tables(make_plan([study], describe), Store(str(tmp_path)))
+    written = write_tables(make_plan([study], describe), Store(str(tmp_path)), Profile.DEMO)
     (sizes,) = [table for table in written if table.table.name == "sizes"]
     page = Path(sizes.urls["html"]).read_text()
     assert "#sizes-" not in page
