@@ -1,8 +1,8 @@
 """A table as one page, all tables of a study on one page, with their figures, and a page that lists the studies.
 
 Nothing is loaded from elsewhere but the figures, which lie beside the page. Pointing at a cell shows its
-numbers in full and its trainings; the list at the end of the page gives their whole ids, linked to their
-records in the store.
+numbers in full and its trainings; the list below each table has the same in print and for who cannot point,
+with whole ids, linked to their records in the store.
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ def _template(name: str) -> jinja2.Template:
         mean_text=mean_text,
         marks_text=marks_text,
         published_text=published_text,
+        cell_facts=cell_facts,
         detail_text=detail_text,
         figure_path=figure_path,
     )
@@ -74,13 +75,14 @@ def _template(name: str) -> jinja2.Template:
 
 
 def detail_text(cell: TableCell, metric: Metric) -> str:
-    """Say everything known of a cell, one line a fact."""
-    return "\n".join(_details(cell, metric))
+    """Say everything known of a cell that is trained, one line a fact."""
+    ids = ", ".join(training_id[:SHORT_ID_DIGITS] for training_id in cell.training_ids)
+    return "\n".join([*cell_facts(cell, metric), f"trainings {ids}"])
 
 
-def _details(cell: TableCell, metric: Metric) -> Iterator[str]:
-    if cell.training_ids:
-        yield f"{cell.n} of {cell.n_expected} seeds"
+def cell_facts(cell: TableCell, metric: Metric) -> Iterator[str]:
+    """Say what was measured in a cell, how sure it is, and how it compares."""
+    yield f"{cell.n} of {cell.n_expected} seeds"
     if cell.mean is not None:
         yield f"mean {_precise(cell.mean, metric)}"
     if cell.interval is not None:
@@ -99,9 +101,6 @@ def _details(cell: TableCell, metric: Metric) -> Iterator[str]:
     if cell.significance is not None:
         test = cell.significance
         yield f"against the reference row: p = {test.p_value:.3g} ({test.test} t-test, n = {test.n})"
-    if cell.training_ids:
-        ids = ", ".join(training_id[:SHORT_ID_DIGITS] for training_id in cell.training_ids)
-        yield f"trainings {ids}"
 
 
 def _precise(value: float, metric: Metric) -> str:

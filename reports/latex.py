@@ -186,9 +186,10 @@ def _heads(table: Table) -> Iterator[str]:
 
 def _body_lines(table: Table) -> Iterator[str]:
     comments: dict[int, list[str]] = {}
-    for number, _, dataset, training_ids in table.trainings():
-        ids = " ".join(training_id[:SHORT_ID_DIGITS] for training_id in training_ids)
-        comments.setdefault(number, []).append(f"    % {' '.join(dataset.split())}: trainings {ids}")
+    for of_row in table.trainings():
+        ids = " ".join(training_id[:SHORT_ID_DIGITS] for training_id in of_row.training_ids)
+        comment = f"    % {' '.join(of_row.dataset.split())}: trainings {ids}"
+        comments.setdefault(of_row.row_number, []).append(comment)
     rows = itertools.count()
     for group in table.groups:
         yield r"    \midrule"

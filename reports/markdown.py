@@ -46,9 +46,9 @@ def _lines(table: Table) -> Iterator[str]:
         yield ""
         yield "Trainings, by row and data set in the order of seeds:"
         yield ""
-    for _, label, dataset, training_ids in trainings:
-        ids = ", ".join(f"`{training_id[:SHORT_ID_DIGITS]}`" for training_id in training_ids)
-        yield f"- {escape_markdown(label)}, {escape_markdown(dataset)}: {ids}"
+    for of_row in trainings:
+        ids = ", ".join(f"`{training_id[:SHORT_ID_DIGITS]}`" for training_id in of_row.training_ids)
+        yield f"- {escape_markdown(of_row.row)}, {escape_markdown(of_row.dataset)}: {ids}"
 
 
 def _line(texts: Sequence[str]) -> str:

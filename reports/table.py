@@ -63,19 +63,21 @@ class RowGroup:
 
 
 class RowTrainings(NamedTuple):
-    """The trainings of one row on one data set, in the order of seeds.
+    """The trainings of one row on one data set, in the order of seeds, and the cells they fill.
 
     Attributes:
         row_number: counted from 0 over all groups.
         row: label with its group in front.
         dataset: label.
         training_ids: whole ids.
+        cells: with what each measures.
     """
 
     row_number: int
     row: str
     dataset: str
     training_ids: tuple[str, ...]
+    cells: tuple[tuple[Metric, TableCell], ...]
 
 
 @dataclass(frozen=True)
@@ -132,9 +134,12 @@ class Table:
         for group in self.groups:
             for row in group.rows:
                 label = f"{group.label} / {row.label}" if group.label else row.label
-                cells = {column.dataset: cell for column, cell in zip(self.columns, row.cells, strict=True)}
-                for dataset, cell in cells.items() if row.cells[0].training_ids else ():
-                    yield RowTrainings(number, label, dataset, cell.training_ids)
+                cells: dict[str, list[tuple[Metric, TableCell]]] = {}
+                for column, cell in zip(self.columns, row.cells, strict=True):
+                    if cell.training_ids:
+                        cells.setdefault(column.dataset, []).append((column.metric, cell))
+                for dataset, some in cells.items():
+                    yield RowTrainings(number, label, dataset, some[0][1].training_ids, tuple(some))
                 number += 1
 
 

@@ -84,6 +84,37 @@ def test_every_link_has_its_target(tmp_path: Path):
                 assert (tmp_path / "tables" / "demo" / "tiny" / link).is_file()
 
 
+def test_a_page_leads_to_each_of_its_tables(tmp_path: Path):
+    """The page of a study begins with a list of its tables, by name and caption."""
+    index = pages(tmp_path)[1]
+    contents = index[index.index("<nav") : index.index("</nav>")]
+    assert ["../index.html", "#depth", "#demo_depth"] == Page(contents).attributes["href"]
+    assert "The same &amp; more" in contents
+
+
+def test_a_wide_table_can_be_scrolled_with_the_keyboard(tmp_path: Path):
+    """What scrolls can be focused, and is a region with a name."""
+    regions = re.findall('<div class="scroll" ([^>]*)>', pages(tmp_path)[1])
+    assert [
+        f'tabindex="0" role="region" aria-labelledby="{name}-caption"' for name in ("depth", "demo_depth")
+    ] == regions
+
+
+def test_print_hides_nothing(tmp_path: Path):
+    """On paper nothing can be scrolled or opened: wide tables wrap and closed lists are shown."""
+    text = pages(tmp_path)[1]
+    style = text[text.index("@media print") :]
+    for rule in (".scroll { overflow: visible; }", "details::details-content { content-visibility: visible;"):
+        assert rule in style
+
+
+def test_details_can_be_read_without_pointing(tmp_path: Path):
+    """Intervals, verdict and p-value stand in the list below the table too."""
+    facts = next(text for text in Page(pages(tmp_path)[0]).text if "reproduced − paper +8.2" in text)
+    for part in ("mAP: 3 of 3 seeds; mean 91.333;", "95 % prediction interval", "p = 1.1e-05 (paired"):
+        assert part in facts
+
+
 def test_a_cell_tells_its_details(tmp_path: Path):
     """Pointing at a cell gives seeds, interval, difference from the paper, significance and trainings."""
     titles = Page(pages(tmp_path)[0]).attributes["title"]
