@@ -119,6 +119,9 @@ def _list_studies(folder: Folder) -> None:
 def _write_figures(folder: Folder, table: str, figures: Sequence[Figure]) -> dict[str, str]:
     """Write the figures of one table, and remove those of an earlier one that it has no more."""
     contents = {figure_path(table, figure.name): figure.png for figure in figures}
+    contents |= {
+        figure_path(table, figure.name, "pdf"): figure.pdf for figure in figures if figure.pdf is not None
+    }
     for path, content in contents.items():
         folder.write(path, content)
     for name in (folder / f"figures/{table}").names():

@@ -12,7 +12,15 @@ from PIL import Image
 from orchestrator.plan import Cell, Plan
 from orchestrator.records import Store
 from orchestrator.study import Profile, Row
-from reports.figures import LossCurve, Trace, draw_loss_curves, loss_curves, read_traces, table_figures
+from reports.figures import (
+    OPACITY,
+    LossCurve,
+    Trace,
+    draw_loss_curves,
+    loss_curves,
+    read_traces,
+    table_figures,
+)
 from reports.html import to_html
 from reports.table_files import write_tables
 from tests.reports.tiny_study import DUKE, MARKET, depth_row, make_ablation, plan_of, record_value, seeds_of
@@ -41,23 +49,42 @@ def test_a_curve_is_the_mean_of_its_seeds():
     cells = [a_cell("a", 0, "1"), a_cell("a", 1, "2"), a_cell("a", 0, "3", "DukeMTMC-reID")]
     traces = {"1": Trace([4.0, 2.0]), "2": Trace([6.0, 3.0]), "3": Trace([9.0])}
     expected = {"Market-1501": [LossCurve("a", [5.0, 2.5])], "DukeMTMC-reID": [LossCurve("a", [9.0])]}
-    assert expected == loss_curves(cells, traces)
+    assert expected == loss_curves(cells, traces, None)
 
 
 def test_a_curve_says_how_many_of_its_seeds_have_ended():
     """An unfinished seed takes no part in the mean and is counted in the label; none at all leaves no line."""
     cells = [a_cell("a", 0, "1"), a_cell("a", 1, "2"), a_cell("b", 0, "3")]
     expected = [LossCurve("a (1/2)", [4.0]), LossCurve("b (0/1)", [])]
-    assert expected == loss_curves(cells, {"1": Trace([4.0])})["Market-1501"]
+    assert expected == loss_curves(cells, {"1": Trace([4.0])}, None)["Market-1501"]
 
 
 def test_rows_of_the_same_trainings_share_a_line():
-    """Rows that are views of one training are drawn once and counted."""
+    """Rows that are views of one training are drawn once: under the name of the base, or counted."""
     cells = [a_cell("hard", 0, "1"), a_cell("soft", 0, "1"), a_cell("all", 0, "1"), a_cell("alone", 0, "2")]
-    labels = [
-        curve.label for curve in loss_curves(cells, {"1": Trace([1.0]), "2": Trace([1.0])})["Market-1501"]
-    ]
-    assert ["hard and 2 more rows of the same trainings", "alone"] == labels
+    traces = {"1": Trace([1.0]), "2": Trace([1.0])}
+    for base, expected in (
+        (Row("all"), ["all", "alone"]),
+        (Row("alone"), ["hard and 2 more rows of the same trainings", "alone"]),
+        (None, ["hard and 2 more rows of the same trainings", "alone"]),
+    ):
+        assert expected == [curve.label for curve in loss_curves(cells, traces, base)["Market-1501"]]
+
+
+def test_an_ensemble_has_no_curve(tmp_path: Path):
+    """Losses of different networks are not averaged, and the caption says why a row is not there."""
+    rows = [depth_row(2), Row("both", ensemble=({"depth": 3}, {"depth": 4}))]
+    plan, store = plan_of(make_ablation(rows), seeds=(0,)), Store(str(tmp_path))
+    write_losses(store, plan, "depth 2", {0: [3.0, 1.0]})
+    write_losses(store, plan, "both", {0: [5.0, 2.0]})
+    for row in ("depth 2", "both"):
+        record_value(store, plan, row, {"Market-1501": {0: VALUES[0]}})
+    traces = read_traces(plan, store)
+    assert 2 == sum(bool(trace.losses) for trace in traces.values())
+    curves = loss_curves(plan.cells, traces, None)
+    assert {"Market-1501": [LossCurve("depth 2", [3.0, 1.0])]} == curves
+    (figure,) = table_figures(plan, store, "tiny", "depth", traces).figures
+    assert figure.caption.endswith("an ensemble is several trainings and has no loss of its own")
 
 
 def test_only_finished_trainings_are_drawn(tmp_path: Path):
@@ -70,19 +97,39 @@ def test_only_finished_trainings_are_drawn(tmp_path: Path):
     assert {done: Trace([3.0, 1.0])} == read_traces(plan, store)
 
 
+def share_of(colour: tuple[int, int, int], png: bytes) -> float:
+    """Give the share of a picture's pixels that have nearly a colour as it is drawn, a little transparent."""
+    drawn = 255 + (np.array(colour) - 255) * OPACITY
+    with Image.open(io.BytesIO(png)) as picture:
+        return float((np.abs(np.asarray(picture.convert("RGB")) - drawn) < 8).all(-1).mean())
+
+
+BLUE, ORANGE = (0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00)
+
+
 def test_lines_are_where_the_losses_are():
-    """A PNG of equal bytes, in which a second row draws a second colour."""
+    """A PNG and a PDF of equal bytes, in which a second row draws a second colour."""
     one = {"Market": [LossCurve("$a", [3.0, 2.0])]}
     two = {"Market": [LossCurve("$a", [3.0, 2.0]), LossCurve("_b", [2.0, 1.0])]}
-    assert draw_loss_curves(one) == draw_loss_curves(one)
-    orange = np.array([0xD5, 0x5E, 0x00])
+    assert draw_loss_curves(one, "$m") == draw_loss_curves(one, "$m")
+    png, pdf = draw_loss_curves(two, "$m")
+    assert pdf.startswith(b"%PDF")
+    assert 0 == share_of(ORANGE, draw_loss_curves(one, "$m")[0])
+    assert share_of(ORANGE, png) > 1e-4
 
-    def num_orange(png: bytes) -> int:
-        with Image.open(io.BytesIO(png)) as picture:
-            return int((np.asarray(picture.convert("RGB")) == orange).all(-1).sum())
 
-    assert 0 == num_orange(draw_loss_curves(one))
-    assert num_orange(draw_loss_curves(two)) > 50
+def test_of_two_equal_curves_both_are_seen():
+    """The upper one is broken, so that the lower one is not hidden."""
+    apart = [LossCurve("a", [3.0, 2.0]), LossCurve("b", [1.0, 0.0])]
+    upon = [LossCurve("a", [3.0, 2.0]), LossCurve("b", [3.0, 2.0])]
+    seen, covered = (share_of(BLUE, draw_loss_curves({"Market": some}, "")[0]) for some in (apart, upon))
+    assert covered > 0.2 * seen
+
+
+def test_the_legend_is_headed_like_the_rows():
+    """The head of the table's stub stands over the names of its rows."""
+    curves = {"Market": [LossCurve("a", [3.0, 2.0])]}
+    assert draw_loss_curves(curves, "")[0] != draw_loss_curves(curves, "depth")[0]
 
 
 def finished(folder: Path, rows: list[Row]) -> tuple[Plan, Store]:
@@ -152,10 +199,11 @@ def test_figures_lie_beside_the_page_that_shows_them(tmp_path: Path):
     """Every image a page names is there, below the study's folder, and is what was returned."""
     plan, store = finished(tmp_path, [depth_row(2)])
     written = write_tables(plan, store, Profile.DEMO)[0]
-    assert {"figures/depth/loss.png", "figures/depth/attention.png"} == set(written.figure_urls)
+    names = ("loss.pdf", "loss.png", "attention.png")
+    assert {f"figures/depth/{name}" for name in names} == set(written.figure_urls)
     for page in (Path(written.urls["html"]), Path(written.index_url)):
         for path, url in written.figure_urls.items():
-            assert f'src="{path}"' in page.read_text()
+            assert f'{"href" if path.endswith("pdf") else "src"}="{path}"' in page.read_text()
             assert page.parent / path == Path(url)
             assert Path(url).is_file()
 
@@ -177,7 +225,7 @@ def test_figures_of_an_earlier_table_are_removed(tmp_path: Path):
     for cell in plan.cells:
         store.root.remove(f"trainings/{cell.training_id}/pictures")
     write_tables(plan, store, Profile.DEMO)
-    assert ["loss.png"] == (store.root / "tables/demo/tiny/figures/depth").names()
+    assert ["loss.pdf", "loss.png"] == (store.root / "tables/demo/tiny/figures/depth").names()
 
 
 def test_a_table_without_an_ended_training_has_no_figures(tmp_path: Path):
