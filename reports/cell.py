@@ -50,6 +50,7 @@ class TableCell:
         agrees_with_paper: whether the paper's value could be one more run of ours; None where the paper
             gives none, or seeds are missing or too few to say.
         significance: against the table's reference row; None where no test is possible.
+        prints_like_reference: whether its mean and that of the reference row are the same in print.
         rank: 1 best and 2 second of its column, None for the others.
         training_ids: of every planned seed, in the order of seeds.
     """
@@ -64,6 +65,7 @@ class TableCell:
     published: float | None
     agrees_with_paper: bool | None
     significance: Significance | None
+    prints_like_reference: bool
     rank: Literal[1, 2] | None
     training_ids: tuple[str, ...]
 
@@ -79,9 +81,14 @@ class TableCell:
 
     @property
     def is_significant(self) -> bool:
-        """Say whether it is marked as different from the reference row."""
+        """Say whether it is marked as different from the reference row.
+
+        Where both print the same number a reader would see a mark without a difference, so there is none.
+        """
         test = self.significance
-        return test is not None and test.n >= MIN_SEEDS_TO_MARK and test.p_value < SIGNIFICANCE_LEVEL
+        if test is None or test.corrected_p_value is None or self.prints_like_reference:
+            return False
+        return test.n >= MIN_SEEDS_TO_MARK and test.corrected_p_value < SIGNIFICANCE_LEVEL
 
 
 def build_cell(
@@ -99,6 +106,7 @@ def build_cell(
     measured = _measured(seeds)
     values = list(measured.values())
     summary = summarise(values)
+    compared = None if reference is None else _measured(reference)
     state: CellSummary = "partial"
     if not seeds:
         state = "printed"
@@ -116,10 +124,17 @@ def build_cell(
         n_expected=len(seeds),
         published=published,
         agrees_with_paper=_could_be_a_rerun(published, values, metric) if state == "done" else None,
-        significance=None if reference is None else compare(measured, _measured(reference)),
+        significance=None if compared is None else compare(measured, compared),
+        prints_like_reference=compared is not None
+        and _mean_text(values, metric) == _mean_text([*compared.values()], metric),
         rank=None,
         training_ids=tuple(training_id for seed in seeds for training_id in seed.training_ids),
     )
+
+
+def _mean_text(values: Sequence[float], metric: Metric) -> str:
+    summary = summarise(values)
+    return "" if summary is None else value_text(summary.mean, metric)
 
 
 def _could_be_a_rerun(published: float | None, values: Sequence[float], metric: Metric) -> bool | None:

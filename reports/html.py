@@ -100,7 +100,8 @@ def cell_facts(cell: TableCell, metric: Metric) -> Iterator[str]:
         yield f"the paper's value lies {where} the prediction interval, its rounding allowed for"
     if cell.significance is not None:
         test = cell.significance
-        yield f"against the reference row: p = {test.p_value:.3g} ({test.test} t-test, n = {test.n})"
+        corrected = "" if test.corrected_p_value is None else f"; Holm-corrected {test.corrected_p_value:.3g}"
+        yield f"against the reference row: p = {test.p_value:.3g}{corrected} ({test.test} t-test, n = {test.n})"
 
 
 def _precise(value: float, metric: Metric) -> str:

@@ -41,7 +41,7 @@ def source_notes(
         reference: the row that others are tested against, if there is one.
     """
     yield from _value_notes(study, cells)
-    yield from _significance_notes(cells, reference)
+    yield from _significance_notes(study, ablation, cells, reference)
     yield f"Measured with {(ablation.trained_rows[0].view or ablation.view).protocol}."
     yield from _paper_notes(study, ablation, cells, facts)
     for label, fact in facts.items():
@@ -74,7 +74,11 @@ def _value_notes(study: Study, cells: Sequence[TableCell]) -> Iterator[str]:
         yield "—: not measured yet."
 
 
-def _significance_notes(cells: Sequence[TableCell], reference: Row | None) -> Iterator[str]:
+def _significance_notes(
+    study: Study, ablation: Ablation, cells: Sequence[TableCell], reference: Row | None
+) -> Iterator[str]:
+    if reference is None and len(ablation.trained_rows) > 1 and len(study.seeds) >= MIN_SEEDS_TO_MARK:
+        yield "No row is the base: nothing was tested."
     tests = {cell.significance.test for cell in cells if cell.is_significant and cell.significance}
     if reference is None or not tests:
         return
@@ -82,7 +86,7 @@ def _significance_notes(cells: Sequence[TableCell], reference: Row | None) -> It
     used = " or ".join(name for test, name in names.items() if test in tests)
     yield (
         f"{SIGNIFICANT}: differs from the row “{full_label(reference)}” with p < {SIGNIFICANCE_LEVEL} "
-        f"(two-sided {used}, not corrected for the number of rows)."
+        f"(two-sided {used}, Holm-corrected over the rows of a column)."
     )
 
 

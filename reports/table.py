@@ -18,6 +18,7 @@ from orchestrator.study import Ablation, Dataset, Row, Study, apply_changes, ful
 from reports.cell import Seed, TableCell, build_cell
 from reports.number import value_text
 from reports.source_note import source_notes
+from reports.statistics import correct
 from trainables.contract import DatasetFacts, Metric
 
 DEMO_NOTICE = "demo data, not comparable with the paper"
@@ -172,7 +173,7 @@ def build_table(plan: Plan, study: str, name: str, frame: pd.DataFrame) -> Table
     declared = next(candidate for candidate in plan.studies if candidate.name == study)
     _add_holes(seeds, ablation, declared)
     rows = {full_label(row): _build_row(row, columns, seeds, reference) for row in shown}
-    ranked = dict(zip(rows, _rank(columns, list(rows.values())), strict=True))
+    ranked = dict(zip(rows, _rank(columns, _correct_tests(list(rows.values()))), strict=True))
     groups = tuple(
         RowGroup(label, tuple(ranked[full_label(row)] for row in members))
         for label, members in itertools.groupby(shown, key=lambda row: row.group)
@@ -228,6 +229,17 @@ def _build_row(row: Row, columns: Sequence[Column], seeds: _Seeds, reference: Ro
             )
         )
     return TableRow(row.label, tuple(cells))
+
+
+def _correct_tests(rows: Sequence[TableRow]) -> list[TableRow]:
+    """Correct the tests of each column for the number of rows that are tested in it."""
+    cells_of = [list(row.cells) for row in rows]
+    for index in range(len(rows[0].cells)):
+        tested = [(cells, test) for cells in cells_of if (test := cells[index].significance) is not None]
+        corrected = correct([test for _, test in tested])
+        for (cells, _), test in zip(tested, corrected, strict=True):
+            cells[index] = replace(cells[index], significance=test)
+    return [replace(row, cells=tuple(cells)) for row, cells in zip(rows, cells_of, strict=True)]
 
 
 def _rank(columns: Sequence[Column], rows: Sequence[TableRow]) -> list[TableRow]:

@@ -6,7 +6,15 @@ import math
 
 import pytest
 
-from reports.statistics import Summary, compare, rerun_interval, seed_interval, summarise
+from reports.statistics import (
+    Significance,
+    Summary,
+    compare,
+    correct,
+    rerun_interval,
+    seed_interval,
+    summarise,
+)
 
 
 def test_deviation_is_that_of_a_sample():
@@ -86,3 +94,20 @@ def test_welch_allows_one_constant_side():
     result = compare({0: 0.5, 1: 0.5}, {2: 0.3, 3: 0.4})
     assert result is not None
     assert 0 < result.p_value < 1
+
+
+def test_tests_are_corrected_by_holm():
+    """Of three, the smallest counts three times, the next twice; none gets smaller than the one before it."""
+    tests = [Significance("paired", p_value, 3) for p_value in (0.04, 0.01, 0.03)]
+    assert pytest.approx([0.06, 0.03, 0.06]) == [test.corrected_p_value for test in correct(tests)]
+    assert [0.04, 0.01, 0.03] == [test.p_value for test in correct(tests)]
+
+
+def test_a_single_test_needs_no_correction():
+    """Where nothing else was compared the value stays, and none is above 1."""
+    assert [0.04] == [test.corrected_p_value for test in correct([Significance("paired", 0.04, 3)])]
+    assert [1.0, 1.0] == [
+        test.corrected_p_value
+        for test in correct([Significance("welch", 0.6, 3), Significance("welch", 0.9, 3)])
+    ]
+    assert [] == correct([])

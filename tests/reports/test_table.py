@@ -133,6 +133,33 @@ def test_a_row_is_marked_against_the_base(tmp_path: Path):
     )
 
 
+def test_a_mark_is_corrected_for_the_rows_of_its_column(tmp_path: Path):
+    """What is marked beside the base alone is not marked among four rows that were tested too."""
+    values = {"depth 2": market(0.80, 0.81, 0.82), "depth 3": market(0.82, 0.834, 0.835)}
+    others = {f"depth {depth}": market(0.80, 0.81, 0.819 + depth / 1000) for depth in (4, 5, 6)}
+    few = make_ablation([depth_row(2), depth_row(3)], metrics=[MAP])
+    many = make_ablation([depth_row(depth) for depth in (2, 3, 4, 5, 6)], metrics=[MAP])
+    alone = table_of(tmp_path / "few", few, values)
+    among = table_of(tmp_path / "many", many, values | others)
+    for table, p_value, is_marked in ((alone, 1, True), (among, 4, False)):
+        cell = table.rows[1].cells[0]
+        assert cell.significance is not None
+        assert pytest.approx(p_value * cell.significance.p_value) == cell.significance.corrected_p_value
+        assert is_marked == cell.is_significant
+    assert any("Holm-corrected over the rows of a column" in note for note in alone.source_notes)
+
+
+def test_rows_that_print_alike_are_not_marked(tmp_path: Path):
+    """A difference that no reader can see bears no mark, however sure it is."""
+    values = {"depth 2": market(0.801, 0.811, 0.821), "depth 3": market(0.8012, 0.81121, 0.82119)}
+    table = table_of(tmp_path, make_ablation([depth_row(2), depth_row(3)], metrics=[MAP]), values)
+    cell = table.rows[1].cells[0]
+    assert cell.significance is not None
+    assert cell.significance.corrected_p_value is not None
+    assert cell.significance.corrected_p_value < 0.01
+    assert ["81.1 ± 1.0", "81.1 ± 1.0"] == printed(table)
+
+
 def test_two_seeds_are_tested_but_not_marked(tmp_path: Path):
     """A mark needs three seeds on both sides."""
     values = {"depth 2": market(0.80, 0.81), "depth 3": market(0.90, 0.91001)}
@@ -148,6 +175,14 @@ def test_without_the_base_nothing_is_marked(tmp_path: Path):
     values = {"depth 3": market(0.80, 0.81, 0.82), "depth 4": market(0.90, 0.912, 0.919)}
     table = table_of(tmp_path, make_ablation([depth_row(3), depth_row(4)], metrics=[MAP]), values)
     assert [None, None] == [row.cells[0].significance for row in table.rows]
+    assert "No row is the base: nothing was tested." in table.source_notes
+
+
+def test_nothing_is_said_of_tests_that_nobody_expects(tmp_path: Path):
+    """One seed cannot be tested, and a single row has nothing to be compared with."""
+    for rows, seeds in (([depth_row(3), depth_row(4)], 1), ([depth_row(3)], 3)):
+        table = table_of(tmp_path / str(seeds), make_ablation(rows, metrics=[MAP]), {}, seeds=seeds)
+        assert not any("tested" in note for note in table.source_notes)
 
 
 def test_published_stands_beside_reproduced_only_where_there_is_any(tmp_path: Path):
