@@ -14,7 +14,8 @@ from trainables.contract import Metric
 def escape_markdown(text: str) -> str:
     """Write plain text so that Markdown prints it as it is, also inside a table."""
     line = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_{}\[\]#|~$])", r"\\\1", line)
+    line = re.sub(r"([\\`*_{}\[\]#|~$])", r"\\\1", line)
+    return re.sub(r"^(\d*)([-+.)])(?=\s|$)", r"\1\\\2", line)  # or a label such as "+ CS" would begin a list
 
 
 def to_markdown(table: Table) -> str:

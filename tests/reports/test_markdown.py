@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from orchestrator.records import Store
 from orchestrator.study import Profile
 from reports.markdown import escape_markdown, to_markdown
@@ -34,3 +36,22 @@ def test_every_line_has_the_same_number_of_cells(tmp_path: Path):
 def test_user_text_is_escaped():
     """Nothing in a label is taken as markup."""
     assert r"a\_b \| &lt;b&gt; \*c\* \[d\](e) \`f\`" == escape_markdown("a_b | <b> *c*\n[d](e) `f`")
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("+ CS", r"\+ CS"),
+        ("- CS", r"\- CS"),
+        ("1. CS", r"1\. CS"),
+        ("12) CS", r"12\) CS"),
+        ("-", r"\-"),
+        ("-0.1", "-0.1"),
+        ("+RE", "+RE"),
+        ("0.1", "0.1"),
+        ("a + b", "a + b"),
+    ],
+)
+def test_a_label_begins_no_list(text: str, escaped: str):
+    """A sign or number that Markdown would take for the start of a list is escaped, and no other."""
+    assert escaped == escape_markdown(text)
