@@ -63,11 +63,16 @@ def _value_notes(study: Study, cells: Sequence[TableCell]) -> Iterator[str]:
     else:
         yield f"One seed ({seeds}), n = 1: no deviation can be given."
     if any(cell.rank for cell in cells):
-        yield "Best value of a column bold, second underlined."
-    partial = next((cell for cell in cells if cell.state == "partial"), None)
-    if partial is not None:
+        if any(cell.state == "printed" and cell.published is not None for cell in cells):
+            yield "Best of our values of a column bold, second underlined; printed ones take no part."
+        else:
+            yield "Best value of a column bold, second underlined."
+    partial = sorted({(cell.n, cell.n_expected) for cell in cells if cell.state == "partial"})
+    if partial:
+        signs = ", ".join(f"({n}/{n_expected})" for n, n_expected in partial)
+        counts = " or ".join(str(n) for n, _ in partial)
         yield (
-            f"({partial.n}/{partial.n_expected}): {partial.n} of {partial.n_expected} seeds are measured; "
+            f"{signs}: {counts} of {len(study.seeds)} seeds are measured; "
             "such a cell takes no part in best and second."
         )
     if any(cell.state == "missing" for cell in cells):
@@ -106,12 +111,10 @@ def _paper_notes(
     compared = [cell for cell in cells if cell.difference is not None]
     if compared:
         yield f"Behind the paper's value stands ours − paper{_verdict_legend(compared)}."
-    left_out = [
-        label
-        for label, fact in facts.items()
-        if fact.is_demo and any(row.published.get(label) for row in ablation.printed_rows)
-    ]
-    if left_out:
+    left_out = [label for label, fact in facts.items() if fact.is_demo]
+    shown = facts.keys() - left_out
+    # A paper's values have the names of its own data sets, which a table of demo data need not have.
+    if left_out and any(row.published.keys() - shown for row in ablation.printed_rows):
         yield f"The paper's values are left out under {', '.join(left_out)}: they are of other data."
 
 

@@ -297,6 +297,41 @@ def test_demo_data_is_named_and_never_set_beside_the_paper(tmp_path: Path):
     assert "The paper's values are left out under Market-1501: they are of other data." in table.source_notes
 
 
+def test_published_values_of_a_data_set_that_the_demo_has_not_are_left_out_too(tmp_path: Path):
+    """A row that carries the paper's values of Market-1501 says so beside demo pedestrians; another says nothing."""
+    demo = Dataset("Demo pedestrians", {"data": "demo"})
+    printed_in = Printed({"Market-1501": {"map": 0.83}}, "Table 5", ("t5", "depth 2"))
+    note = "The paper's values are left out under Demo pedestrians: they are of other data."
+    for row, is_told in ((depth_row(2).as_printed(printed_in), True), (depth_row(2), False)):
+        ablation = make_ablation([row], metrics=[MAP], datasets=[demo])
+        table = table_of(tmp_path / str(is_told), ablation, {"depth 2": market(0.82)}, seeds=1)
+        assert is_told == (note in table.source_notes)
+
+
+def test_every_count_of_seeds_is_explained(tmp_path: Path):
+    """Cells with one and with two of three seeds are explained together."""
+    values = {"depth 2": market(0.8, 0.81), "depth 3": market(0.8)}
+    table = table_of(tmp_path, make_ablation([depth_row(2), depth_row(3)], metrics=[MAP]), values)
+    notes = [note for note in table.source_notes if "seeds are measured" in note]
+    assert ["(1/3), (2/3): 1 or 2 of 3 seeds are measured"] == [note.partition(";")[0] for note in notes]
+
+
+def test_best_is_of_our_values_beside_those_of_others(tmp_path: Path):
+    """Where a printed rival may be better than what is bold, the note says whose best is meant."""
+    other = Row("other", is_trained=False, published={"Market-1501": {"map": 0.99}}, source="Table V")
+    ours = [depth_row(2), depth_row(3)]
+    measured = {"depth 2": market(0.82), "depth 3": market(0.72)}
+    for rows, expected in (
+        (
+            [other, *ours],
+            "Best of our values of a column bold, second underlined; printed ones take no part.",
+        ),
+        (ours, "Best value of a column bold, second underlined."),
+    ):
+        table = table_of(tmp_path, make_ablation(rows, metrics=[MAP]), measured, seeds=1)
+        assert [expected] == [note for note in table.source_notes if note.startswith("Best")]
+
+
 def test_warnings_of_the_data_are_source_notes(tmp_path: Path):
     """What differs from the published data set is said below the table."""
 
