@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.records import Store
-from orchestrator.study import Profile, Row
+from orchestrator.study import Dataset, Profile, Row
 from reports.latex import escape_latex, to_latex
 from reports.table_files import write_tables
 from tests.reports.every_state import every_state_plan, record_every_state
@@ -109,6 +109,28 @@ def test_a_comparison_fits_where_it_is_set(
     text = to_latex(write_tables(plan, store, Profile.DEMO)[0].table)
     assert rf"\begin{{{environment}}}" in text
     assert "Overfull" not in compile_log(tmp_path, [text], "[twocolumn]{article}")
+
+
+def test_long_names_of_data_sets_are_counted(tmp_path: Path):
+    """Empty columns below long names are no wider than the names, and the table is set where these fit."""
+    datasets = [
+        MARKET,
+        DUKE,
+        Dataset("CUHK03 labelled", {"width": 4}),
+        Dataset("CUHK03 detected", {"width": 6}),
+    ]
+    for number, environment in ((2, "table"), (4, "table*")):
+        ablation = make_ablation([depth_row(2)], metrics=[MAP], stub_head="M", datasets=datasets[:number])
+        plan, store = plan_of(ablation), Store(str(tmp_path / f"store {number}"))
+        text = to_latex(write_tables(plan, store, Profile.DEMO)[0].table)
+        assert rf"\begin{{{environment}}}" in text
+        assert "Overfull" not in compile_log(tmp_path, [text], "[twocolumn]{article}")
+
+
+def test_straight_quotation_marks_open_and_close():
+    """Quotations at the start, within brackets and within others have both signs; a foot's inch only closes."""
+    assert "``Fig. X''; (``a'') 3''" == escape_latex('"Fig. X"; ("a") 3"')
+    assert "``he said ``no'' twice''" == escape_latex('"he said "no" twice"')
 
 
 def test_user_text_is_escaped():

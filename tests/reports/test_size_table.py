@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from orchestrator.plan import make_plan
@@ -124,6 +125,25 @@ def test_files_are_written_without_a_training(tmp_path: Path):
     frame = pd.read_parquet(io.BytesIO(Path(sizes.urls["parquet"]).read_bytes()))
     ours = frame[(frame["row"] == "ours") & (frame["metric"] == "flops")].iloc[0]
     assert (pytest.approx(1.087989076), 1.09) == (ours["value"], ours["published"])
+
+
+def test_files_of_all_tables_have_the_same_columns(tmp_path: Path):
+    """Counted and trained tables can be read as one, even where no paper printed anything."""
+    unprinted = replace(DECLARED, rows=DECLARED.rows[2:])
+    written = write_tables(
+        make_plan([replace(STUDY, sizes=[unprinted])], describe), Store(str(tmp_path)), Profile.DEMO
+    )
+    schemas = [pq.read_schema(table.urls["parquet"]) for table in written]
+    assert schemas[0] == schemas[1]
+    assert {"study": "string", "seed": "int64", "value": "double", "published": "double"}.items() <= {
+        name: str(schemas[1].field(name).type) for name in schemas[1].names
+    }.items()
+    (row,) = [
+        row for row in pq.read_table(written[1].urls["parquet"]).to_pylist() if row["metric"] == "depth"
+    ]
+    assert ("tiny", "sizes", "deeper", 27.0, None, None) == tuple(
+        row[name] for name in ("study", "table", "row", "value", "seed", "published")
+    )
 
 
 def test_a_size_table_is_checked_when_declared():
