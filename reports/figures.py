@@ -41,9 +41,17 @@ LOSS_CAPTION = "Training loss, mean over an epoch and over seeds; rows with othe
 ENSEMBLES_LEFT_OUT = "an ensemble is several trainings and has no loss of its own"
 
 # Okabe and Ito's, which people who see fewer colours can tell apart. The line style changes with every colour, so
-# that of two curves upon each other both are seen; seven colours and four styles give 28 different curves.
+# that of two curves upon each other both are seen; seven colours and six styles give 42 different curves.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-LINE_STYLES = ("-", "--", "-.", ":")
+LineStyle = str | tuple[float, tuple[float, ...]]
+LINE_STYLES: tuple[LineStyle, ...] = (
+    "-",
+    "--",
+    "-.",
+    ":",
+    (0.0, (8.0, 3.0)),
+    (0.0, (6.0, 1.5, 1.0, 1.5, 1.0, 1.5)),
+)
 OPACITY = 0.8
 MAX_LABEL_LENGTH = 36  # in the legend, before it goes on in another line
 MAX_MARKED_EPOCHS = 10  # a curve of so few points shows them
@@ -274,7 +282,7 @@ def _draw_panel(axes: Axes, dataset: str, curves: Sequence[LossCurve], legend_ti
         handles += axes.plot(
             epochs,
             curve.losses,
-            line_style,
+            linestyle=line_style,
             color=colour,
             alpha=OPACITY,
             marker=marker,
