@@ -685,6 +685,7 @@ class Study:
         searches: searches to make, each with its table.
         sizes: tables of sizes, which are counted.
         is_on_request: left out of `all`, such as for data that must be made first.
+        left_out: names of tables that have no column of the data sets that were asked for.
     """
 
     name: str
@@ -695,6 +696,7 @@ class Study:
     searches: Sequence[Search] = ()
     sizes: Sequence[SizeTable] = ()
     is_on_request: bool = False
+    left_out: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         """Find every fault."""
@@ -721,7 +723,11 @@ class Study:
         """Give the same study with the columns of some data sets only; None where no table is left."""
         kept = [table for ablation in self.ablations if (table := ablation.with_datasets(labels)) is not None]
         searches = [search for search in self.searches if search.dataset.label in labels]
-        return replace(self, ablations=kept, searches=searches) if kept or searches else None
+        if not kept and not searches:
+            return None
+        left = {table.name for table in (*kept, *searches)}
+        left_out = [table.name for table in (*self.ablations, *self.searches) if table.name not in left]
+        return replace(self, ablations=kept, searches=searches, left_out=left_out)
 
 
 # -- finding studies -----------------------------------------------------------------------------

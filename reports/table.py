@@ -152,9 +152,6 @@ def build_table(plan: Plan, study: str, name: str, frame: pd.DataFrame) -> Table
         study: name of the study.
         name: of one of its tables.
         frame: may hold other tables too.
-
-    Raises:
-        ValueError: rows of one column were measured on different data.
     """
     ablation = plan.tables[study, name]
     facts = _facts_by_dataset(plan, study, ablation)
@@ -288,13 +285,7 @@ def _facts_by_dataset(plan: Plan, study: str, ablation: Ablation) -> dict[str, D
     for cell in plan.cells:
         if (cell.study, cell.table) != (study, ablation.name):
             continue
-        data = plan.trainings[cell.training_id].data
-        first = facts.setdefault(cell.dataset, data)
-        if data.fingerprint != first.fingerprint:
-            raise ValueError(
-                f"Table {ablation.name!r}: the rows under {cell.dataset!r} are measured on different data, "
-                f"{first.label} and, in row {cell.row!r}, {data.label}. Give each its own Dataset."
-            )
+        facts.setdefault(cell.dataset, plan.trainings[cell.training_id].data)
     return facts
 
 

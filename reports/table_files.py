@@ -89,7 +89,7 @@ def write_tables(plan: Plan, store: Store, profile: Profile) -> list[WrittenTabl
             written.append(WrittenTable(table, urls, f"{folder.url}/{INDEX}.html", figure_urls))
         folder.write(f"{INDEX}.html", index_to_html(title, mine, beside).encode())
         folder.write(f"{INDEX}.md", index_to_markdown(title, mine).encode())
-        _remove_undeclared(folder, {table.name for table in mine})
+        _remove_undeclared(folder, {table.name for table in mine} | set(study.left_out))
     _list_studies(store.root / f"tables/{profile}")
     return written
 

@@ -317,6 +317,7 @@ def test_a_study_is_cut_to_the_data_sets_that_are_asked():
     assert ("Here", "There") == study.dataset_labels
     cut = study.with_datasets(["Here"])
     assert ["both"] == [ablation.name for ablation in cut.ablations]
+    assert ["there"] == cut.left_out
     assert ["Here"] == [dataset.label for dataset in cut.ablations[0].datasets]
     assert {"Here": {"map": 0.5}} == cut.ablations[0].printed_rows[0].published
     assert [row.label for row in both.printed_rows] == [row.label for row in cut.ablations[0].printed_rows]

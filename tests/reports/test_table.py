@@ -370,13 +370,6 @@ def test_embeddings_may_differ_in_a_column():
     assert ["depth 2", "hard"] == [row.label for row in table.printed_rows]
 
 
-def test_data_are_not_mixed_in_a_column(tmp_path: Path):
-    """A row measured on another data set is refused, and named."""
-    ablation = make_ablation([depth_row(2), Row("elsewhere", {"data": "dukemtmcreid"})])
-    with pytest.raises(ValueError, match="row 'elsewhere', DukeMTMC-reID"):
-        build(plan_of(ablation), Store(str(tmp_path)))
-
-
 def test_a_group_stands_together(tmp_path: Path):
     """Rows of one group share a head, and equal labels in two groups stay apart."""
     rows = [
