@@ -676,7 +676,7 @@ class Hacnn:
             logits_BI = network(images_BCHW).logits_BI
             weight = 1.0 if losses.combination == "sum" else 1.0 / len(logits_BI)
             with torch.autocast(labels_B.device.type, enabled=False):
-                yield {
+                terms = {
                     f"identity/{name}": weight
                     / len(images_per_rank)
                     * functional.cross_entropy(
@@ -684,6 +684,7 @@ class Hacnn:
                     )
                     for name, branch_BI in logits_BI.items()
                 }
+            yield terms
 
     def panels(self, config: HacnnConfig, network: HacnnNetwork, images_BCHW: Tensor) -> list[Panel]:
         """Show each level's soft attention, the mean over its channels, and the regions given to each level.

@@ -645,6 +645,19 @@ def test_half_precision_keeps_what_regions_need():
     assert {torch.float32} == {term.dtype for term in terms.values()}
 
 
+def test_terms_that_are_closed_late_leave_no_half_precision_behind():
+    """After a backward pass that failed, the loop's autocast is off, whenever the generator is closed."""
+    config = small_config()
+    terms = Hacnn().loss_terms(config, build(config).train(), [images()], [LABELS_B], epoch=0)
+    try:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            next(terms)
+        terms.close()
+        assert not torch.is_autocast_enabled("cpu")
+    finally:
+        torch.set_autocast_enabled("cpu", False)
+
+
 # --- Pictures --------------------------------------------------------------------------------------------
 
 
