@@ -43,7 +43,8 @@ class Optimisation(FrozenModel):
         eps: Adam's.
         max_grad_norm: gradients of all weights together are scaled down to it; None is off.
         precision: of matrix products and convolutions in training; losses and weights stay float32.
-            `fp16` (with loss scaling) and `bf16` need a GPU.
+            `fp32` is all of float32's digits, on every device (no TF32). `fp16` (with loss scaling) and `bf16`
+            need a GPU.
     """
 
     num_epochs: int = Field(default=60, ge=1)
