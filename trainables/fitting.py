@@ -119,7 +119,7 @@ class Method(Protocol):
         ...
 
     def build_network(self, config: Any, num_classes: int, weights_path: Path | None) -> nn.Module:
-        """Build the network; random weights come from torch's global generator."""
+        """Build the network; random weights follow from the seed of torch's generator of the CPU."""
         ...
 
     def loss_terms(

@@ -38,6 +38,7 @@ from trainables.contract import FrozenModel, Trainable
 from trainables.data.reid import Augmentation, DatasetName, EnlargeCrop, ReidData
 from trainables.layers.pixels import PixelStandardisation
 from trainables.optimisation import Optimisation
+from trainables.paired_parts import build_part
 from trainables.pictures.panel import Panel
 from trainables.reid_config import ReidConfig
 
@@ -142,7 +143,7 @@ class HacnnConfig(ReidConfig):
     """Everything that changes the weights of one HA-CNN training."""
 
     METHOD: ClassVar[str] = "hacnn"
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
 
     network: HacnnNetworkConfig = HacnnNetworkConfig()
     losses: HacnnLosses = HacnnLosses()
@@ -357,9 +358,11 @@ class SoftAttention(nn.Module):
 
     def __init__(self, channels: int, *, spatial: bool, channel: SoftChannel | None) -> None:
         super().__init__()
-        self.spatial = SpatialAttention() if spatial else None
-        self.channel = None if channel is None else ChannelAttention(channels, channel.reduction)
-        self.fuse = ConvolutionBlock(channels, channels, 1)
+        self.spatial = build_part("spatial", SpatialAttention) if spatial else None
+        self.channel = (
+            None if channel is None else build_part("channel", ChannelAttention, channels, channel.reduction)
+        )
+        self.fuse = build_part("fuse", ConvolutionBlock, channels, channels, 1)
 
     def forward(self, map_BCHW: Tensor) -> Tensor:
         """Give the attention of every value of the map, (B, C, H, W)."""
@@ -510,19 +513,25 @@ class GlobalBranch(nn.Module):
 
     def __init__(self, network: HacnnNetworkConfig) -> None:
         super().__init__()
-        self.stem = ConvolutionBlock(3, STEM_WIDTH, 3, stride=2)
+        self.stem = build_part("stem", ConvolutionBlock, 3, STEM_WIDTH, 3, stride=2)
         inputs = (STEM_WIDTH, *network.widths[:-1])
         self.levels = nn.ModuleList(
-            nn.Sequential(InceptionA(before, width), InceptionB(width, width))
-            for before, width in zip(inputs, network.widths, strict=True)
+            build_part(f"levels.{number}", _make_global_level, before, width)
+            for number, (before, width) in enumerate(zip(inputs, network.widths, strict=True))
         )
         self.soft = nn.ModuleList(
-            SoftAttention(width, spatial=network.soft_spatial, channel=network.soft_channel)
-            for width in network.widths
+            build_part(
+                f"soft.{number}",
+                SoftAttention,
+                width,
+                spatial=network.soft_spatial,
+                channel=network.soft_channel,
+            )
+            for number, width in enumerate(network.widths)
             if network.soft_spatial or network.soft_channel is not None
         )
-        self.hard = nn.ModuleList(_make_regional_attention(network))
-        self.embed = _make_embed(network.widths[-1], network.embedding_size)
+        self.hard = build_part("hard", _make_regional_attention, network)
+        self.embed = build_part("embed", _make_embed, network.widths[-1], network.embedding_size)
 
     def forward(self, images_BCHW: Tensor) -> GlobalMaps:
         """Give the maps of all levels."""
@@ -540,16 +549,19 @@ class GlobalBranch(nn.Module):
         return maps
 
 
-def _make_regional_attention(network: HacnnNetworkConfig) -> Iterator[nn.Module]:
+def _make_global_level(in_channels: int, out_channels: int) -> nn.Sequential:
+    return nn.Sequential(InceptionA(in_channels, out_channels), InceptionB(out_channels, out_channels))
+
+
+def _make_regional_attention(network: HacnnNetworkConfig) -> nn.ModuleList:
     """Make one for each level that is given regions: all of them, or the first alone without interaction."""
     local = network.local
     if local is None:
-        return
-    for width in network.widths[: NUM_LEVELS if local.interaction else 1]:
-        if local.learns_regions:
-            yield HardAttention(width, local.num_regions)
-        else:
-            yield FixedStripes(local.num_regions)
+        return nn.ModuleList()
+    return nn.ModuleList(
+        HardAttention(width, local.num_regions) if local.learns_regions else FixedStripes(local.num_regions)
+        for width in network.widths[: NUM_LEVELS if local.interaction else 1]
+    )
 
 
 class LocalNetwork(nn.Module):
@@ -560,9 +572,12 @@ class LocalNetwork(nn.Module):
         self._local = local
         inputs = (STEM_WIDTH, *network.widths[:-1])
         self.levels = nn.ModuleList(
-            InceptionB(before, width) for before, width in zip(inputs, network.widths, strict=True)
+            build_part(f"levels.{number}", InceptionB, before, width)
+            for number, (before, width) in enumerate(zip(inputs, network.widths, strict=True))
         )
-        self.embed = _make_embed(local.num_regions * network.widths[-1], network.embedding_size)
+        self.embed = build_part(
+            "embed", _make_embed, local.num_regions * network.widths[-1], network.embedding_size
+        )
 
     def forward(self, maps: GlobalMaps) -> Tensor:
         """Give the local embedding, (B, D)."""
@@ -598,11 +613,16 @@ class HacnnNetwork(nn.Module):
         super().__init__()
         network = config.network
         self.pixels = PixelStandardisation()
-        self.whole = GlobalBranch(network)
-        self.local = None if network.local is None else LocalNetwork(network, network.local)
+        self.whole = build_part("whole", GlobalBranch, network)
+        self.local = (
+            None if network.local is None else build_part("local", LocalNetwork, network, network.local)
+        )
         # What only training uses.
         self.classifiers = nn.ModuleDict(
-            {name: nn.Linear(width, num_classes) for name, width in config.embedding_widths().items()}
+            {
+                name: build_part(f"classifiers.{name}", nn.Linear, width, num_classes)
+                for name, width in config.embedding_widths().items()
+            }
         )
 
     def forward(self, images_BCHW: Tensor) -> HacnnOutputs:
@@ -650,7 +670,7 @@ class Hacnn:
         return None
 
     def build_network(self, config: HacnnConfig, num_classes: int, weights_path: Path | None) -> HacnnNetwork:
-        """Build the network with torch's default random weights from its global generator."""
+        """Build the network with torch's default random weights; they follow from the seed of its generator."""
         assert weights_path is None
         return HacnnNetwork(config, num_classes)
 

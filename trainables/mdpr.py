@@ -54,6 +54,7 @@ from trainables.losses.diversity import attention_diversity_loss, foreground_mas
 from trainables.losses.label_smoothing import smoothed_cross_entropy
 from trainables.losses.triplet import batch_hard_triplet_loss
 from trainables.optimisation import Optimisation
+from trainables.paired_parts import build_part
 from trainables.pictures.panel import Panel
 from trainables.reid_config import ReidConfig
 
@@ -206,7 +207,7 @@ class MdprConfig(ReidConfig):
     """Everything that changes the weights of one MDPR training."""
 
     METHOD: ClassVar[str] = "mdpr"
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
 
     network: MdprNetworkConfig = MdprNetworkConfig()
     losses: MdprLosses = MdprLosses()
@@ -347,8 +348,10 @@ class HardContent(nn.Module):
         super().__init__()
         self.layer3, self.layer4 = copy.deepcopy(stages.layer3), copy.deepcopy(stages.layer4)
         width = stages.layer4.out_channels
-        self.embed_global = Embed(width, embedding_size)
-        self.embed_stripes = nn.ModuleList(Embed(width, embedding_size) for _ in range(num_stripes))
+        self.embed_global = build_part("embed_global", Embed, width, embedding_size)
+        self.embed_stripes = nn.ModuleList(
+            build_part(f"embed_stripes.{index}", Embed, width, embedding_size) for index in range(num_stripes)
+        )
 
     def forward(self, map_BCHW: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Give the whole, (B, D, H, W), and the stripes, P times (B, D, H / P, W)."""
@@ -385,9 +388,9 @@ class SoftContent(nn.Module):
         super().__init__()
         self.layer3, self.layer4 = copy.deepcopy(stages.layer3), copy.deepcopy(stages.layer4)
         stage4_channels = stages.layer3.out_channels
-        self.embed_stage5 = Embed(stages.layer4.out_channels, embedding_size)
-        self.widen_stage4 = Embed(stage4_channels, stage4_channels)
-        self.embed_stage4 = Embed(stage4_channels, embedding_size)
+        self.embed_stage5 = build_part("embed_stage5", Embed, stages.layer4.out_channels, embedding_size)
+        self.widen_stage4 = build_part("widen_stage4", Embed, stage4_channels, stage4_channels)
+        self.embed_stage4 = build_part("embed_stage4", Embed, stage4_channels, embedding_size)
 
     def forward(self, map_BCHW: Tensor) -> SoftMaps:
         """Give the maps of both stages."""
@@ -427,20 +430,17 @@ class AttentionContent(nn.Module):
         super().__init__()
         num_maps = attention.num_attentions + 1
         stage4_channels, stage5_channels = stages.layer3.out_channels, stages.layer4.out_channels
-        self.maker_stage5 = AttentionMaker(stage5_channels, num_maps)
+        self.maker_stage5 = build_part("maker_stage5", AttentionMaker, stage5_channels, num_maps)
         self.guidance = (
             None
             if attention.guidance is None
-            else AttentionGuidance(num_maps, detach=attention.guidance.detach)
+            else build_part("guidance", AttentionGuidance, num_maps, detach=attention.guidance.detach)
         )
         guided_channels = stage4_channels + (0 if self.guidance is None else num_maps)
-        self.maker_stage4 = AttentionMaker(guided_channels, num_maps)
-        self.pooling_stage5 = AttentionPooling(
-            stage5_channels, embedding_size, attention.num_attentions, attention.bap_gem
-        )
-        self.pooling_stage4 = AttentionPooling(
-            stage4_channels, embedding_size, attention.num_attentions, attention.bap_gem
-        )
+        self.maker_stage4 = build_part("maker_stage4", AttentionMaker, guided_channels, num_maps)
+        pooling = (embedding_size, attention.num_attentions, attention.bap_gem)
+        self.pooling_stage5 = build_part("pooling_stage5", AttentionPooling, stage5_channels, *pooling)
+        self.pooling_stage4 = build_part("pooling_stage4", AttentionPooling, stage4_channels, *pooling)
         self.neck_stage5 = BatchNormNeck(attention.num_attentions * embedding_size)
         self.neck_stage4 = BatchNormNeck(attention.num_attentions * embedding_size)
 
@@ -533,6 +533,10 @@ class MdprOutputs:
         return self.embeddings_BD | {f"attention_{stage}": value for stage, value in attended_BD.items()}
 
 
+def _make_prototypes(num_train_pids: int, width: int) -> nn.Parameter:
+    return nn.Parameter(torch.randn(num_train_pids, width) * PROTOTYPE_STD)
+
+
 class MdprNetwork(nn.Module):
     """MDPR on a backbone of five stages.
 
@@ -551,17 +555,25 @@ class MdprNetwork(nn.Module):
         self.pixels = PixelStandardisation()
         self.shared = nn.ModuleList((stages.stem, stages.layer1, stages.layer2))
         self.shared[: self.num_frozen_stages].requires_grad_(False)
-        self.hard = None if network.hard is None else HardContent(stages, size, network.hard.num_stripes)
-        self.soft = None if network.soft is None else SoftContent(stages, size)
-        self.fusion = Fusion(size) if network.fusion else None
+        self.hard = (
+            None
+            if network.hard is None
+            else build_part("hard", HardContent, stages, size, network.hard.num_stripes)
+        )
+        self.soft = None if network.soft is None else build_part("soft", SoftContent, stages, size)
+        self.fusion = build_part("fusion", Fusion, size) if network.fusion else None
         widths = config.embedding_widths()
         self.heads = nn.ModuleDict({name: EmbeddingHead(width) for name, width in widths.items()})
         # From here on: what only training uses.
         self.attention = (
-            None if network.soft is None else AttentionContent(stages, size, network.soft.attention)
+            None
+            if network.soft is None
+            else build_part("attention", AttentionContent, stages, size, network.soft.attention)
         )
         self.predictors = (
-            None if losses.distillation is None else Predictors(size, losses.distillation.predictor_init)
+            None
+            if losses.distillation is None
+            else build_part("predictors", Predictors, size, losses.distillation.predictor_init)
         )
         self.prototypes = nn.ParameterDict()
         if losses.identity.kind == "circle_softmax":
@@ -569,7 +581,9 @@ class MdprNetwork(nn.Module):
                 attended_width = network.soft.attention.num_attentions * size
                 widths |= {"attention_stage5": attended_width, "attention_stage4": attended_width}
             for name, width in widths.items():
-                self.prototypes[name] = nn.Parameter(torch.randn(num_train_pids, width) * PROTOTYPE_STD)
+                self.prototypes[name] = build_part(
+                    f"prototypes.{name}", _make_prototypes, num_train_pids, width
+                )
 
     def train(self, mode: bool = True) -> MdprNetwork:
         """Switch modes; frozen stages stay in evaluation mode."""
@@ -715,7 +729,7 @@ class Mdpr:
     def build_network(
         self, config: MdprConfig, num_train_pids: int, weights_path: Path | None
     ) -> MdprNetwork:
-        """Build the network with its starting weights; random ones come from torch's global generator.
+        """Build the network with its starting weights; random ones follow from the seed of torch's generator.
 
         Args:
             config: of the training.
@@ -723,7 +737,7 @@ class Mdpr:
             weights_path: what `weights_file` gave, or None to load nothing, as when a checkpoint follows or
                 when a network on the meta device is only counted.
         """
-        stages = build_backbone(config.network.backbone, weights_path)
+        stages = build_part("backbone", build_backbone, config.network.backbone, weights_path)
         return MdprNetwork(config, stages, num_train_pids)
 
     def loss_terms(

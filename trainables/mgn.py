@@ -52,6 +52,7 @@ from trainables.layers.pixels import PixelStandardisation
 from trainables.layers.stages import Stages
 from trainables.losses.triplet import batch_hard_triplet_loss
 from trainables.optimisation import Optimisation
+from trainables.paired_parts import build_part
 from trainables.reid_config import ReidConfig
 
 POOLED = "pooled"
@@ -225,7 +226,7 @@ class MgnConfig(ReidConfig):
     """Everything that changes the weights of one training of MGN, or of a baseline it is compared with."""
 
     METHOD: ClassVar[str] = "mgn"
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
 
     network: Annotated[MgnNetworkConfig | BaselineNetworkConfig, Field(discriminator="kind")] = (
         MgnNetworkConfig()
@@ -466,8 +467,10 @@ class GranularityBranch(nn.Module):
         channels = stages.layer4.out_channels
         self.layer3 = copy.deepcopy(nn.Sequential(*list(stages.layer3)[1:]))
         self.layer4 = copy.deepcopy(stages.layer4)
-        self.whole = ReductionHead(channels, network)
-        self.stripes = nn.ModuleList(ReductionHead(channels, network) for _ in range(num_stripes))
+        self.whole = build_part("whole", ReductionHead, channels, network)
+        self.stripes = nn.ModuleList(
+            build_part(f"stripes.{index}", ReductionHead, channels, network) for index in range(num_stripes)
+        )
 
     def forward(self, map_BCHW: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Give the pooled whole (B, C), its embedding (B, D) and those of the stripes."""
@@ -506,7 +509,9 @@ class MgnNetwork(nn.Module):
         )
         self.branches = nn.ModuleDict(
             {
-                name: GranularityBranch(stages[branch.last_stride], network, num_stripes)
+                name: build_part(
+                    f"branches.{name}", GranularityBranch, stages[branch.last_stride], network, num_stripes
+                )
                 for name, (branch, num_stripes) in network.branches().items()
             }
         )
@@ -516,8 +521,11 @@ class MgnNetwork(nn.Module):
         self.classifiers = nn.ModuleDict()
         for name, width in config.embedding_widths().items():
             is_pooled = name in wholes and self.classifies_pooled_wholes
-            self.classifiers[name] = _make_classifier(
-                any_stages.layer4.out_channels if is_pooled else width, num_train_pids
+            self.classifiers[name] = build_part(
+                f"classifiers.{name}",
+                _make_classifier,
+                any_stages.layer4.out_channels if is_pooled else width,
+                num_train_pids,
             )
 
     def forward(self, images_BCHW: Tensor) -> MgnOutputs:
@@ -573,9 +581,10 @@ class BaselineNetwork(nn.Module):
         )
         self.pool = Pool(network.pooling)
         # From here on: what only training uses.
-        self.classifiers = nn.ModuleDict(
-            {POOLED: _make_classifier(stages.layer4.out_channels, num_train_pids)}
+        classifier = build_part(
+            f"classifiers.{POOLED}", _make_classifier, stages.layer4.out_channels, num_train_pids
         )
+        self.classifiers = nn.ModuleDict({POOLED: classifier})
 
     def forward(self, images_BCHW: Tensor) -> MgnOutputs:
         """Compute everything that the losses need.
@@ -680,7 +689,7 @@ class Mgn:
     def build_network(
         self, config: MgnConfig, num_classes: int, weights_path: Path | None
     ) -> MgnNetwork | BaselineNetwork:
-        """Build the network with its starting weights; random ones come from torch's global generator.
+        """Build the network with its starting weights; random ones follow from the seed of torch's generator.
 
         Args:
             config: of the training.
@@ -690,7 +699,8 @@ class Mgn:
         """
         network = config.network
         if network.kind == "baseline":
-            return BaselineNetwork(network, build_backbone(network.backbone, weights_path), num_classes)
+            stages = build_part("backbone", build_backbone, network.backbone, weights_path)
+            return BaselineNetwork(network, stages, num_classes)
         stages_of: dict[int, Stages] = {}
         for branch, _ in network.branches().values():
             if branch.last_stride in stages_of:
@@ -700,7 +710,7 @@ class Mgn:
                 stages = build_backbone(backbone, None)
                 stages.load_state_dict(next(iter(stages_of.values())).state_dict())
             else:
-                stages = build_backbone(backbone, weights_path)
+                stages = build_part("backbone", build_backbone, backbone, weights_path)
             stages_of[branch.last_stride] = stages
         return MgnNetwork(config, stages_of, num_classes)
 

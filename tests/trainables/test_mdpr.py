@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from torch import nn
 from torch.nn import functional
 
+from tests.trainables.tiny_reid import redrawn
 from trainables.contract import RetrievalView
 from trainables.data.reid import ReidData
 from trainables.layers.complexity import count_multiply_adds, count_parameters
@@ -312,6 +313,36 @@ def test_a_switch_changes_its_own_modules_only(changed, prefixes):
     touched = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
     assert all(key.startswith(prefixes) for key in touched) if prefixes else touched == set()
     assert all(any(key.startswith(prefix) for key in touched) for prefix in prefixes)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        small_config(network={"fusion": False}),
+        small_config(network={"fusion": False}, losses={"distillation": None}),
+        small_config(losses={"distillation": None}),
+        small_config(losses={"diversity": None}),
+        small_config(losses={"identity": CirclePairwise()}),
+        small_config(attention=Attention(num_attentions=4)),
+        small_config(attention=Attention(guidance=None)),
+        small_config(attention=Attention(bap_gem="per_map")),
+        small_config(network={"embedding_size": 12}),
+        small_config(network={"hard": HardBranch(num_stripes=4)}),
+        small_config(**HARD_ONLY),
+        small_config(**SOFT_ONLY),
+    ],
+)
+def test_a_switch_redraws_nothing_that_it_leaves_in_place(changed):
+    """Two rows of an ablation start alike under one seed wherever they have a weight in common."""
+    assert set() == redrawn(Mdpr(), small_config(), changed)
+
+
+def test_the_start_of_predictors_is_a_switch_of_theirs_alone():
+    """What is drawn otherwise is the predictors."""
+    normal = small_config(losses={"distillation": Distillation(predictor_init="normal")})
+    different = redrawn(Mdpr(), small_config(), normal)
+    assert different != set()
+    assert all(name.startswith("predictors.") for name in different)
 
 
 @pytest.mark.parametrize(
