@@ -84,7 +84,7 @@ class MancsNetworkConfig(FrozenModel):
     """Which parts the network has.
 
     Attributes:
-        backbone: its last stride is 2 in the paper.
+        backbone: its last stride is 2 in the paper; the pool of its stem is torchvision's.
         attention: None is a plain trunk.
         last_activation: behind the last convolution: PReLU with one slope or with one for each channel
             (not stated which), or the backbone's ReLU. MobileNetV2 has none there; it gets what is said here.
@@ -92,7 +92,7 @@ class MancsNetworkConfig(FrozenModel):
         head_activation: what stands between the two linear layers of the classification and attention heads.
     """
 
-    backbone: Backbone = Backbone(architecture="resnet50", last_stride=2)
+    backbone: Backbone = Backbone(architecture="resnet50", last_stride=2, stem_pool="padded")
     attention: Attention | None = Attention()
     last_activation: Literal["prelu", "prelu_per_channel", "relu"] = "prelu"
     rank_fc_width: int | None = Field(default=None, ge=1)
@@ -257,7 +257,7 @@ def paper_config(dataset: DatasetName) -> MancsConfig:
             augmentation=_augmentation(),
         ),
         network=MancsNetworkConfig(
-            backbone=Backbone(architecture="resnet50", weights="imagenet", last_stride=2)
+            backbone=Backbone(architecture="resnet50", weights="imagenet", last_stride=2, stem_pool="padded")
         ),
         optimisation=Optimisation(
             num_epochs=160,

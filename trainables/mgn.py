@@ -19,9 +19,8 @@ A consequence of the paper's losses:
     triplets nothing trains these reductions: the 256 numbers at test are then a random projection.
     `losses.softmax.of_wholes` 'reduced' trains them by softmax.
 Deviations:
-    pixels are standardised without changing the caller's images; the max-pool of the stem is not padded; stripes
-    share a row of the map where its height is no multiple of their number, as adaptive pooling has it; ranks run
-    one after another in one process.
+    pixels are standardised without changing the caller's images; stripes share a row of the map where its height is
+    no multiple of their number, as adaptive pooling has it; ranks run one after another in one process.
 
 Legend: B images, C channels, H W height and width of a map, D embedding, I identities.
 """
@@ -80,7 +79,8 @@ class MgnNetworkConfig(FrozenModel):
     """A shared trunk and a branch for each granularity; None is off, one alone is a single network.
 
     Attributes:
-        backbone: its `last_stride` has no effect here; each branch has its own.
+        backbone: its `last_stride` has no effect here; each branch has its own. The pool of its stem is
+            torchvision's; fast-reid's is `unpadded`.
         global_branch: the whole map; stride 1 is fast-reid's reading.
         part2: the whole map and two stripes.
         part3: the whole map and three stripes.
@@ -91,7 +91,7 @@ class MgnNetworkConfig(FrozenModel):
     """
 
     kind: Literal["mgn"] = "mgn"
-    backbone: Backbone = Backbone(architecture="resnet50")
+    backbone: Backbone = Backbone(architecture="resnet50", stem_pool="padded")
     global_branch: Branch | None = Branch(last_stride=2)
     part2: Branch | None = Branch()
     part3: Branch | None = Branch()
@@ -160,7 +160,7 @@ class BaselineNetworkConfig(FrozenModel):
     """
 
     kind: Literal["baseline"] = "baseline"
-    backbone: Backbone = Backbone(architecture="resnet50", last_stride=2)
+    backbone: Backbone = Backbone(architecture="resnet50", last_stride=2, stem_pool="padded")
     pooling: Pooling = "avg"
 
     def embedding_widths(self) -> dict[str, int]:
@@ -299,7 +299,9 @@ def paper_config(dataset: DatasetName) -> MgnConfig:
             num_instances=4,
             augmentation=Augmentation(pad_crop_px=None, flip_probability=0.5, erasing=None, patch=None),
         ),
-        network=MgnNetworkConfig(backbone=Backbone(architecture="resnet50", weights="imagenet")),
+        network=MgnNetworkConfig(
+            backbone=Backbone(architecture="resnet50", weights="imagenet", stem_pool="padded")
+        ),
         optimisation=Optimisation(
             num_epochs=80,
             base_lr=1e-2,

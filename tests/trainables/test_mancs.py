@@ -560,8 +560,9 @@ def test_the_published_recipe(dataset, batch):
     optimisation = config.optimisation
     assert (160, 3e-4, 5.0) == (config.num_epochs, optimisation.base_lr, optimisation.max_grad_norm)
     assert ("adam", "steps", ()) == (optimisation.optimizer, optimisation.schedule, optimisation.decay_epochs)
-    assert (2, "prelu", None) == (
+    assert (2, "padded", "prelu", None) == (
         config.network.backbone.last_stride,
+        config.network.backbone.stem_pool,
         config.network.last_activation,
         config.network.rank_fc_width,
     )

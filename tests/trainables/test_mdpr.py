@@ -852,7 +852,7 @@ def test_the_papers_recipe(dataset, num_epochs, warmup_steps):
     assert optimisation.betas == (0.9, 0.999)
     backbone = config.network.backbone
     assert (backbone.architecture, backbone.weights) == ("resnet101_ibn_a", "luperson_moco")
-    assert (backbone.ibn_init, backbone.last_stride) == ("fresh", 1)
+    assert (backbone.ibn_init, backbone.last_stride, backbone.stem_pool) == ("fresh", 1, "unpadded")
     assert config.losses.identity == CircleSoftmax(scale=64.0, margin=0.35, label_smoothing=0.1)
     assert config.losses.triplet.margin == 0.05
     assert config.losses.diversity == Diversity(regulariser_weight=0.001)

@@ -663,6 +663,7 @@ def test_the_published_recipe():
         *(optimisation.decay_factor, optimisation.warmup_steps),
     )
     assert 1.2 == config.losses.triplet.margin
+    assert "padded" == config.network.backbone.stem_pool
 
 
 @pytest.mark.parametrize("config", [paper_config("market1501"), demo_config(), small_config(BASELINE)])
