@@ -837,7 +837,7 @@ def test_a_misspelt_field_is_refused():
 
 @pytest.mark.parametrize(
     ("dataset", "num_epochs", "warmup_steps"),
-    [("market1501", 60, 2000), ("dukemtmc", 60, 2000)],
+    [("market1501", 60, 2000), ("dukemtmc", 60, 2000), ("synergyreid", 40, 200)],
 )
 def test_the_papers_recipe(dataset, num_epochs, warmup_steps):
     """The recipe is that of sections 1, 7 and 8."""
@@ -856,6 +856,14 @@ def test_the_papers_recipe(dataset, num_epochs, warmup_steps):
     assert config.losses.identity == CircleSoftmax(scale=64.0, margin=0.35, label_smoothing=0.1)
     assert config.losses.triplet.margin == 0.05
     assert config.losses.diversity == Diversity(regulariser_weight=0.001)
+
+
+def test_a_recipe_that_is_not_published_is_not_made_up():
+    """No data set gets another one's schedule unasked."""
+    with pytest.raises(
+        ValueError, match=r"no recipe for 'msmt17', only for market1501, dukemtmc, synergyreid"
+    ):
+        paper_config("msmt17")
 
 
 def test_a_few_steps_on_one_batch_lower_the_loss():
