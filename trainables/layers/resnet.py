@@ -47,11 +47,15 @@ class InstanceBatchNorm(nn.Module):
         self.BN = nn.BatchNorm2d(num_channels - self.num_instance_channels)
 
     def forward(self, map_BCHW: Tensor) -> Tensor:
-        """Normalise both halves; the shape stays."""
+        """Normalise both halves; shape and memory format stay."""
         instance_BCHW, batch_BCHW = map_BCHW.split(
             (self.num_instance_channels, map_BCHW.shape[1] - self.num_instance_channels), dim=1
         )
-        return torch.cat((self.IN(instance_BCHW), self.BN(batch_BCHW)), dim=1)
+        joined_BCHW = torch.cat((self.IN(instance_BCHW), self.BN(batch_BCHW)), dim=1)
+        # Instance norm gives its half channels first, and every convolution behind it would follow.
+        if map_BCHW.is_contiguous(memory_format=torch.channels_last):
+            return joined_BCHW.contiguous(memory_format=torch.channels_last)
+        return joined_BCHW
 
 
 def _make_first_norm(num_channels: int, ibn: bool) -> nn.Module:

@@ -53,6 +53,24 @@ def test_split_norm_treats_its_halves_apart():
     assert out_BCHW[:, 2:].mean((2, 3)).abs().max() > 0.05
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_every_convolution_of_a_split_resnet_gets_channels_last(training):
+    """Split norms keep the memory format that GPU kernels want, in all 53 convolutions."""
+    stages = build_resnet_stages(50, ibn=True, last_stride=1).train(training)
+    seen = []
+    for name, module in stages.named_modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_pre_hook(
+                lambda _, inputs, name=name: seen.append(
+                    (name, inputs[0].is_contiguous(memory_format=torch.channels_last))
+                )
+            )
+    with torch.no_grad():
+        stages(torch.rand(2, 3, 64, 32).contiguous(memory_format=torch.channels_last))
+    assert 53 == len(seen)
+    assert [] == [name for name, is_channels_last in seen if not is_channels_last]
+
+
 @pytest.mark.parametrize(("last_stride", "size"), [(1, (4, 2)), (2, (2, 1))])
 def test_sizes_of_the_maps(last_stride, size):
     """The stem divides by 4, layer3 ends at 1/16, and layer4 keeps that size at stride 1."""
