@@ -200,7 +200,7 @@ class MancsConfig(ReidConfig):
                 "the ranking branch's layer is trained by the ranking loss alone; set network.rank_fc_width to null, "
                 "or losses.rank"
             )
-        if losses.rank is not None and data.sampling != "identities":
+        if losses.rank is not None and data.sampling == "images":
             faults.append(
                 f"triplets need several images of each identity in a batch, got data.sampling {data.sampling!r}; "
                 "set it to 'identities', or losses.rank to null"

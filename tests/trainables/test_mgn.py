@@ -649,6 +649,7 @@ def test_the_published_recipe():
     config = paper_config("dukemtmc")
     data, optimisation = config.data, config.optimisation
     assert (384, 128, 16, 4) == (data.height_px, data.width_px, data.num_identities, data.num_instances)
+    assert "identities_once" == data.sampling
     augmentation = data.augmentation
     assert (None, 0.5, None, None) == (
         *(augmentation.pad_crop_px, augmentation.flip_probability),
@@ -681,15 +682,20 @@ def test_a_step_can_be_checked_for_every_pooling(pooling):
     config.make_trainable().check(config)
 
 
-def test_an_interrupted_training_ends_in_the_same_weights(tmp_path):
-    """Stopped in both epochs, or not at all, SGD ends in equal weights."""
-    sizes = {"height_px": 32, "width_px": 16}
+@pytest.mark.parametrize(
+    ("sampling", "stops", "num_steps"), [("identities", (3, 9), 14), ("identities_once", (2, 5), 6)]
+)
+def test_an_interrupted_training_ends_in_the_same_weights(tmp_path, sampling, stops, num_steps):
+    """Stopped in both epochs, or not at all, SGD ends in equal weights, after epochs as long as is said."""
+    sizes = {"height_px": 32, "width_px": 16, "sampling": sampling}
     network = MgnNetworkConfig(backbone=MOBILENET, reduction_size=8, part3=None)
     config = small_config(data=sizes, network={**network.model_dump(), "backbone": MOBILENET})
     runtime = tiny_runtime(tmp_path)
-    whole = fit_through(config, runtime, LocalFolder(tmp_path / "whole"), Journal())
-    parts = fit_through(config, runtime, LocalFolder(tmp_path / "parts"), Journal(3, 9))
+    undisturbed = Journal()
+    whole = fit_through(config, runtime, LocalFolder(tmp_path / "whole"), undisturbed)
+    parts = fit_through(config, runtime, LocalFolder(tmp_path / "parts"), Journal(*stops))
     assert_equal_states(whole.state_dict(), parts.state_dict())
+    assert num_steps == undisturbed.num_asked
 
 
 def test_gem_starts_at_three_in_every_head():

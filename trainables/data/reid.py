@@ -196,8 +196,9 @@ class ReidData(FrozenModel):
         fold: which of the 20 published splits, of CUHK03's classic protocol; other data sets have one.
         height_px: images are resized to it by bicubic interpolation, whatever their aspect ratio.
         width_px: likewise.
-        sampling: `identities` draws so many people and so many images of each; `images` shuffles all images, for
-            methods that compare no pairs. Its batches have as many images.
+        sampling: `identities` draws so many people and so many images of each, until an epoch has as many images as
+            the data set; `identities_once` likewise, until an epoch had every person once; `images` shuffles all
+            images, for methods that compare no pairs. Its batches have as many images.
         num_identities: different people in a batch of one rank.
         num_instances: images of each.
         num_ranks: batches of one rank that make one optimisation step, one a device in the paper. Its 256 images
@@ -210,7 +211,7 @@ class ReidData(FrozenModel):
     fold: int = Field(default=0, ge=0, lt=NUM_FOLDS)
     height_px: int = Field(default=384, ge=16)
     width_px: int = Field(default=192, ge=16)
-    sampling: Literal["identities", "images"] = "identities"
+    sampling: Literal["identities", "identities_once", "images"] = "identities"
     num_identities: int = Field(default=4, ge=2)
     num_instances: int = Field(default=16, ge=2)
     num_ranks: int = Field(default=1, ge=1)
