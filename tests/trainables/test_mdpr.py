@@ -527,25 +527,24 @@ def test_fusion_puts_stripes_before_the_whole_and_stage5_before_stage4():
     assert torch.equal(torch.cat((seen["hard"][1], seen["soft"][1]), 1), seen["out"][0])
 
 
-def test_a_stripe_sees_its_own_part_of_the_map_only():
-    """The first stripe's embedded map does not change when the lower half of the map does."""
-    network = build(small_config()).eval()
-    maps = []
+def test_stripes_are_embedded_parts_of_the_map_from_the_top_down():
+    """Each stripe is its own embedding of its own part of the hard map, and is named in that order."""
+    config = small_config(network={"hard": HardBranch(num_stripes=4)})
+    network = build(config).train()  # untrained statistics would leave next to nothing of a map
+    maps, hard_maps = [], []
     network.hard.layer4.register_forward_hook(lambda module, inputs, output: maps.append(output))
+    network.hard.register_forward_hook(lambda module, inputs, output: hard_maps.append(output))
     with torch.no_grad():
-        network.embed(images())
-        (map_BCHW,) = maps
-        changed_BCHW = map_BCHW.clone()
-        changed_BCHW[:, :, map_BCHW.shape[2] // 2 :] += 1
-        top, bottom = (
-            [
-                embed(chunk)
-                for embed, chunk in zip(network.hard.embed_stripes, whole.chunk(2, dim=2), strict=True)
-            ]
-            for whole in (map_BCHW, changed_BCHW)
-        )
-    assert torch.equal(top[0], bottom[0])
-    assert not torch.equal(top[1], bottom[1])
+        embeddings = network.embed(images())
+        (map_BCHW,), ((_, stripes_BDHW),) = maps, hard_maps
+        height = map_BCHW.shape[2] // 4
+        for index, stripe_BDHW in enumerate(stripes_BDHW):
+            part_BCHW = map_BCHW[:, :, index * height : (index + 1) * height]
+            assert torch.equal(network.hard.embed_stripes[index](part_BCHW), stripe_BDHW)
+            name = f"hard_stripe_{index + 1}"
+            assert torch.equal(network.heads[name](stripe_BDHW), embeddings[name])
+        assert 4 == len(stripes_BDHW)
+        assert torch.equal(network.hard.embed_global(map_BCHW), hard_maps[0][0])
 
 
 # --- Section 7: what the terms are made of ---------------------------------------------------------------
