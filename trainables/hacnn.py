@@ -36,6 +36,7 @@ from torch.nn import functional
 
 from trainables.contract import FrozenModel, Trainable
 from trainables.data.reid import Augmentation, DatasetName, EnlargeCrop, ReidData
+from trainables.layers.float32 import without_autocast
 from trainables.layers.pixels import PixelStandardisation
 from trainables.optimisation import Optimisation
 from trainables.paired_parts import build_part
@@ -393,7 +394,9 @@ class HardAttention(nn.Module):
 
     def forward(self, map_BCHW: Tensor) -> Tensor:
         """Give the centres (t_x, t_y) of the regions, (B, T, 2), in (-1, 1) from left and top."""
-        return self.locate(map_BCHW.mean(dim=(2, 3))).float().tanh().unflatten(1, (-1, 2))
+        with without_autocast(map_BCHW.device):
+            mean_BC = map_BCHW.mean(dim=(2, 3), dtype=self.locate.weight.dtype)
+            return self.locate(mean_BC).tanh().unflatten(1, (-1, 2))
 
 
 class FixedStripes(nn.Module):
@@ -431,17 +434,19 @@ def crop_regions(
         width: w of the result.
 
     Returns:
-        (B, T, C, h, w).
+        (B, T, C, h, w), in the precision of the centres.
     """
-    # Positions keep all their digits under autocast, which touches products of matrices only.
-    rows_BThH = _sampling_matrix(
-        centres_BT2[..., 1], local.region_height, map_BCHW.shape[2], height, local.align_corners
-    )
-    columns_BTwW = _sampling_matrix(
-        centres_BT2[..., 0], local.region_width, map_BCHW.shape[3], width, local.align_corners
-    )
-    cut_BTChW = torch.einsum("bthy,bcyx->btchx", rows_BThH, map_BCHW)
-    return torch.einsum("btwx,btchx->btchw", columns_BTwW, cut_BTChW)
+    # Not in half precision, which would round what a pixel is given of its neighbours: the published code's
+    # sampling is not autocast either.
+    with without_autocast(map_BCHW.device):
+        rows_BThH = _sampling_matrix(
+            centres_BT2[..., 1], local.region_height, map_BCHW.shape[2], height, local.align_corners
+        )
+        columns_BTwW = _sampling_matrix(
+            centres_BT2[..., 0], local.region_width, map_BCHW.shape[3], width, local.align_corners
+        )
+        cut_BTChW = torch.einsum("bthy,bcyx->btchx", rows_BThH, map_BCHW.to(centres_BT2.dtype))
+        return torch.einsum("btwx,btchx->btchw", columns_BTwW, cut_BTChW)
 
 
 def _sampling_matrix(

@@ -660,14 +660,34 @@ def test_regions_are_standardised_one_after_the_other():
 
 
 def test_half_precision_keeps_what_regions_need():
-    """Under autocast the places of regions stay float32, and loss terms too."""
+    """Under autocast regions and their places are those of float32 to the last bit, and loss terms are float32."""
     config = small_config()
+    local = config.network.local
     network = build(config).train()
+    hard = network.whole.hard[0]
+    torch.nn.init.normal_(hard.locate.weight, 0.0, 0.5)
+    map_BCHW = torch.rand(4, 16, 20, 9, generator=torch.Generator().manual_seed(1))
+
+    def cut():
+        centres_BT2 = hard(map_BCHW)
+        return centres_BT2, crop_regions(map_BCHW, centres_BT2, local, 10, 7)
+
+    expected = cut()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        centres = network(images()).centres_BT2
+        actual = cut()
         (terms,) = Hacnn().loss_terms(config, network, [images()], [LABELS_B], epoch=0)
-    assert {torch.float32} == {centre.dtype for centre in centres}
+    assert torch.equal(expected[0], actual[0])
+    assert torch.equal(expected[1], actual[1])
     assert {torch.float32} == {term.dtype for term in terms.values()}
+
+
+def test_a_region_inside_of_a_white_map_is_white_in_half_precision():
+    """What a pixel is given of its neighbours adds up to 1, also where it lies between them."""
+    local = LocalBranch(region_height=0.37, region_width=0.61)
+    centres_BT2 = torch.tensor([[[0.13, -0.29], [-0.31, 0.57]]])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        region = crop_regions(torch.ones(1, 3, 20, 9), centres_BT2, local, 12, 14)
+    torch.testing.assert_close(region, torch.ones_like(region), atol=1e-6, rtol=0)
 
 
 def test_terms_that_are_closed_late_leave_no_half_precision_behind():
