@@ -189,8 +189,8 @@ def paper_config(dataset: DatasetName) -> HacnnConfig:
             height_px=160,
             width_px=64,
             sampling="images",
-            num_identities=8,
-            num_instances=4,
+            num_identities=32,
+            num_instances=1,
             augmentation=Augmentation(pad_crop_px=None, flip_probability=None, erasing=None, patch=None),
         ),
         optimisation=Optimisation(

@@ -117,9 +117,8 @@ def _make_sampler(
     data: ReidData, pids: Sequence[int], seed: int
 ) -> PKSampler | IdentitiesOnceSampler | ShuffledSampler:
     if data.sampling == "images":
-        images_per_rank = data.num_identities * data.num_instances
         return ShuffledSampler(
-            len(pids), images_per_rank=images_per_rank, num_ranks=data.num_ranks, seed=seed
+            len(pids), images_per_rank=data.num_identities, num_ranks=data.num_ranks, seed=seed
         )
     sampler = IdentitiesOnceSampler if data.sampling == "identities_once" else PKSampler
     return sampler(

@@ -763,7 +763,7 @@ def test_the_papers_recipe():
     config = paper_config("market1501")
     data, optimisation = config.data, config.optimisation
     assert (config.dataset, config.num_epochs) == ("market1501", 150)
-    assert (data.height_px, data.width_px, data.num_identities * data.num_instances) == (160, 64, 32)
+    assert (data.height_px, data.width_px, data.num_identities, data.num_instances) == (160, 64, 32, 1)
     assert data.sampling == "images"
     assert set(data.augmentation.model_dump().values()) == {None}
     assert (optimisation.optimizer, optimisation.base_lr, optimisation.betas) == ("adam", 5e-4, (0.9, 0.999))

@@ -503,7 +503,10 @@ def test_a_curriculum_that_does_not_narrow_is_refused(t0, t1):
             {"network": {"attention": Attention(reduction=25)}},
             "reduction 25 leaves no channel of a map of 24",
         ),
-        ({"data": {"sampling": "images"}}, "got data.sampling 'images'; set it to 'identities'"),
+        (
+            {"data": {"sampling": "images", "num_instances": 1}},
+            "got data.sampling 'images'; set it to 'identities'",
+        ),
         (
             {
                 "network": {"head_activation": "bn_relu"},

@@ -625,8 +625,8 @@ def test_what_does_not_go_together_is_refused(network, losses, message):
 def test_triplets_need_several_images_of_a_person():
     """Shuffled batches go with softmax alone."""
     with pytest.raises(ValidationError, match="triplets need several images of each identity"):
-        small_config(data={"sampling": "images"})
-    small_config(data={"sampling": "images"}, losses={"triplet": None})
+        small_config(data={"sampling": "images", "num_instances": 1})
+    small_config(data={"sampling": "images", "num_instances": 1}, losses={"triplet": None})
 
 
 def test_all_faults_are_told_at_once():

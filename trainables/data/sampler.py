@@ -154,7 +154,7 @@ class ShuffledSampler:
         if num_images < images_per_rank * num_ranks:
             raise ValueError(
                 f"the training split has {num_images} images and a step {images_per_rank * num_ranks}; set "
-                "data.num_identities, data.num_instances or data.num_ranks lower"
+                "data.num_identities (the images of a batch) or data.num_ranks lower"
             )
         self._num_images, self._images_per_rank = num_images, images_per_rank
         self._num_ranks, self._seed = num_ranks, seed
