@@ -15,7 +15,8 @@ Left open by the paper:
     the learning rate, and whether the two losses are summed or averaged (see `HacnnLosses`).
 Deviations:
     a region is sampled by two small matrices instead of a gather: the same values and gradients, and equal
-    bits on a GPU; maps of odd sides are resized to their own size instead of to twice their half.
+    bits on a GPU; maps of odd sides are resized to their own size instead of to twice their half; images are resized
+    by bicubic interpolation, the published code's by bilinear.
 
 Legend: B images, C channels, H W height and width of a map, T regions, h w height and width of a region's
 map, D embedding, I identities.
@@ -643,8 +644,8 @@ class HacnnNetwork(nn.Module):
     def embed(self, images_BCHW: Tensor) -> dict[str, Tensor]:
         """Embed images, (B, D) a branch, each normalised to length one.
 
-        Views normalise the joined embedding only; the published code normalises the branches first, so that
-        both weigh the same.
+        The published code normalises each branch, so that both weigh the same. A view normalises the joined
+        embedding at most, and that of the cosine distance alone.
 
         Args:
             images_BCHW: RGB, float, 0..255; not changed.

@@ -11,8 +11,9 @@ Read from the code because the paper is silent or differs:
 Deviations:
     pixels are standardised without changing the caller's images; nothing needs a GPU or a batch above one
     at test; guidance is resized to the stage-4 map instead of by a fixed factor; diversity is summed in the
-    embeddings' own precision; ranks run one after another in one process, so that running statistics see all
-    of them; at test the parts that only training uses are not computed.
+    embeddings' own precision; at test the parts that only training uses are not computed. Ranks run one after
+    another in one process: the running statistics of batch norm see all of them and move `data.num_ranks` times a
+    step, where the code's are those of the first rank, which move once. Of augmentation see `data/augment.py`.
 
 Legend: B images, C channels, H W height and width of a map, A attention maps, D embedding, I identities.
 """

@@ -17,9 +17,16 @@ A consequence of the paper's losses:
     softmax acts on the pooled 2048 numbers of a whole map and triplets on their reduction, so that without
     triplets nothing trains these reductions: the 256 numbers at test are then a random projection.
     `losses.softmax.of_wholes` 'reduced' trains them by softmax.
+A consequence of the mean of all terms:
+    a term weighs 1 / their number, so that rows with other branches or without triplets differ in the weight of each
+    softmax term too, which acts like another learning rate: 1/11 in MGN, 1/8 without triplets, 1/4 and 1/5 in Part-2
+    and Part-3 alone, 1/2 in a baseline with triplets, 1 in one without. Under Adam a common factor all but cancels.
 Deviations:
-    pixels are standardised without changing the caller's images; stripes share a row of the map where its height is
-    no multiple of their number, as adaptive pooling has it; ranks run one after another in one process.
+    pixels are standardised without changing the caller's images; images are resized by bicubic interpolation, the
+    code's by bilinear; each reduction starts from numbers of its own, where the code copies one (so at least in
+    github.com/levyfan/reid-mgn, commit 9f0daac, which has the same network and recipe); stripes share a row of the map
+    where its height is no multiple of their number, as adaptive pooling has it; ranks run one after another in one
+    process.
 
 Legend: B images, C channels, H W height and width of a map, D embedding, I identities.
 """
@@ -211,7 +218,8 @@ class MgnLosses(FrozenModel):
     """The terms of the loss; a triplet of None is off.
 
     Attributes:
-        combination: `mean` of all terms (the code). `mean_by_kind` adds the mean of the softmax terms and that of
+        combination: `mean` of all terms (the code), whose number differs between rows, and with it what a term weighs.
+            `mean_by_kind` adds the mean of the softmax terms and that of
             the triplets (GNAYUOHZ/ReID-MGN, with a softmax weight of 2). `sum` (fast-reid, with a softmax weight of
             0.125 and a triplet weight of 0.2).
     """

@@ -32,7 +32,7 @@ class EmbeddingNetwork(Protocol):
         ...
 
     def embed(self, images_BCHW: Tensor) -> Mapping[str, Tensor]:
-        """Embed images, float 0..255: (B, D) by name, not normalised."""
+        """Embed images, float 0..255: (B, D) by name; normalised only where the method's own test does so."""
         ...
 
 
