@@ -10,9 +10,10 @@ Read from the code because the paper is silent or differs:
     dilations; τ = 7 in the softmax over places (paper: 1); the balancing of the sampler (see
     `layers/attention_sampler.py`); loss weights, as multiples of each other.
 Our choices where the sources differ:
-    one classifier for part-net and master-net (the PyTorch form; the official code has both); the attention net
-    is classified by pooling and a linear layer; the teacher has no gradient (`detach_teacher`); the structure map
-    is the plain mean (the official code sums distinct channels and squares them: `structure` 'squared').
+    one classifier for part-net and master-net (the PyTorch form; the official code has both); the attention net's
+    classifier has the official code's norm, without which its rate of 0.1 does not train it (`classifier`); the
+    teacher has no gradient (`detach_teacher`); the structure map is the plain mean (the official code sums
+    distinct channels and squares them: `structure` 'squared').
 Inferred:
     "ranked" selection of parts takes the channel with the strongest response; the paper names it in a sentence.
 Deviations:
@@ -82,12 +83,17 @@ class AttentionNet(FrozenModel):
         input_px: the image is resized to it.
         form: how attention is made from the last map.
         tau: factor inside the softmax over places.
+        classifier: what the net itself is trained by. `norm` is the official code's: batch norm and ReLU, then
+            pooling and a linear layer; the maps are taken before the norm. `plain` has pooling and a linear layer
+            alone, as the PyTorch form, whose rate is a twentieth: at the official code's 0.1 its loss goes from
+            8 to hundreds in a few steps.
     """
 
     backbone: Backbone = Backbone(architecture="resnet18")
     input_px: int = Field(default=224, ge=32)
     form: TrilinearForm = "N(N(X)X^T)X"
     tau: float = Field(default=7.0, gt=0)
+    classifier: Literal["norm", "plain"] = "norm"
 
 
 class TasnNetworkConfig(FrozenModel):
@@ -147,7 +153,7 @@ class TasnConfig(TrainingConfig):
     """Everything that changes the weights of one TASN training."""
 
     METHOD: ClassVar[str] = "tasn"
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
 
     data: FineGrainedData
     network: TasnNetworkConfig = TasnNetworkConfig()
@@ -369,6 +375,27 @@ def _remove_stride(block: BasicBlock) -> None:
     cast("nn.Conv2d", block.downsample[0]).stride = (1, 1)
 
 
+class AttentionClassifier(nn.Module):
+    """Trains the attention net, which nothing else does (Sec. 3.2); it never changes the maps it is given.
+
+    Args:
+        channels: of the map.
+        num_classes: I.
+        has_norm: whether batch norm and ReLU stand before the pooling.
+    """
+
+    def __init__(self, channels: int, num_classes: int, *, has_norm: bool) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels) if has_norm else None
+        self.linear = nn.Linear(channels, num_classes)
+
+    def forward(self, map_BChw: Tensor) -> Tensor:
+        """Give logits, (B, I)."""
+        if self.norm is not None:
+            map_BChw = functional.relu(self.norm(map_BChw))
+        return cast("Tensor", self.linear(map_BChw.mean(dim=(2, 3))))
+
+
 class SharedBackbone(nn.Module):
     """The backbone of part-net and master-net, pooled."""
 
@@ -428,12 +455,14 @@ class TasnNetwork(nn.Module):
         self.shared = _build_shared(network.backbone, weights_path)
         self.classifier = nn.Linear(self.shared.out_channels, num_classes)
         self.attention: AttentionTrunk | None = None
-        self.attention_classifier: nn.Linear | None = None
+        self.attention_classifier: AttentionClassifier | None = None
         if network.attention is not None:
             backbone = network.attention.backbone
             own_weights = None if weights_path is None else _weights_beside(backbone, weights_path)
             self.attention = AttentionTrunk(backbone, build_backbone(backbone, own_weights))
-            self.attention_classifier = nn.Linear(self.attention.out_channels, num_classes)
+            self.attention_classifier = AttentionClassifier(
+                self.attention.out_channels, num_classes, has_norm=network.attention.classifier == "norm"
+            )
 
     def forward(self, images_BCHW: Tensor) -> TasnOutputs:
         """Compute what the configuration's losses need.
@@ -447,7 +476,7 @@ class TasnNetwork(nn.Module):
             logits_BI = self._classify(_resize(images_BCHW, network.input_px))
             return TasnOutputs({MASTER: logits_BI})
         features_BChw = self.attention(_resize(images_BCHW, network.attention.input_px))
-        logits = {ATTENTION: cast("Tensor", self.attention_classifier(features_BChw.mean(dim=(2, 3))))}
+        logits = {ATTENTION: cast("Tensor", self.attention_classifier(features_BChw))}
         with torch.no_grad(), _in_float32(images_BCHW.device):
             attention_BChw = trilinear_attention(
                 features_BChw.float(), network.attention.form, tau=network.attention.tau

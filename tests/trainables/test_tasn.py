@@ -1,13 +1,17 @@
 """TASN: shapes, sizes, switches and losses."""
 
+import math
+
 import pytest
 import torch
 from pydantic import ValidationError
 
 from orchestrator.study import apply_changes
 from trainables.contract import ClassificationView, RetrievalView
+from trainables.layers.backbone import Backbone
 from trainables.layers.complexity import count_multiply_adds, count_parameters
 from trainables.layers.resnet import build_resnet_stages
+from trainables.optimisation import make_optimizer
 from trainables.tasn import (
     AttentionNet,
     Tasn,
@@ -22,6 +26,10 @@ MASTER_ALONE = {"network.part": False, "losses.distillation": None}
 PART_ALONE = {"network.master": False, "losses.distillation": None}
 PLAIN = {"network.attention": None, **MASTER_ALONE}
 NUM_CLASSES = 7
+RANDOM_RESNETS = {
+    "network.backbone": Backbone(architecture="resnet18", last_stride=2),
+    "network.attention.backbone": Backbone(architecture="resnet18"),
+}
 
 
 def small_config(**changes):
@@ -54,8 +62,9 @@ def meta_images(side):
 
 
 def test_sizes_of_the_paper_network():
-    """Parameters and compute are those of the authors' networks, to the last one."""
-    network = paper_network()
+    """Parameters and compute are those of the authors' networks, to the last one; the norm adds a pair a channel."""
+    assert 39_915_536 + 2 * 512 == count_parameters(paper_network())
+    network = paper_network(**{"network.attention.classifier": "plain"})
     assert 39_915_536 == count_parameters(network)
     assert 15_895_104 == count_parameters(network.attention)
     assert 4_718_592 == count_parameters(network.attention.groups)
@@ -196,6 +205,47 @@ def test_attention_is_trained_by_its_own_classifier_alone():
     assert any(parameter.grad is not None for parameter in network.attention.parameters())
 
 
+@pytest.mark.parametrize(("classifier", "is_trained"), [("norm", True), ("plain", False)])
+def test_the_published_rate_trains_the_attention_net_behind_its_norm_alone(classifier, is_trained):
+    """At the paper's recipe, random ResNet-18, its loss stays near ln 7; without the norm it blows up at once."""
+    config = apply_changes(
+        paper_config("cub200"),
+        {
+            **RANDOM_RESNETS,
+            **MASTER_ALONE,
+            "network.attention.input_px": 64,
+            "network.input_px": 32,
+            "network.attention.classifier": classifier,
+        },
+    )
+    network = build(config).train()
+    optimizer = make_optimizer(config.optimisation, network.parameters())
+    losses = []
+    for _ in range(4):
+        (terms,) = Tasn().loss_terms(config, network, [images(side=64)], [torch.arange(4)], epoch=0)
+        optimizer.zero_grad()
+        torch.stack(list(terms.values())).sum().backward()
+        for group in optimizer.param_groups:
+            group["lr"] = config.optimisation.base_lr
+        optimizer.step()
+        losses.append(terms["class/attention"].item())
+    assert is_trained == (max(losses) < 2 * math.log(7)), losses
+
+
+def test_maps_are_taken_before_the_norm():
+    """The classifier's norm changes neither the maps nor where the images are sampled."""
+    with_norm, plain = (
+        build(small_config(**{"network.attention.classifier": kind})).eval() for kind in ("norm", "plain")
+    )
+    plain.load_state_dict(with_norm.state_dict(), strict=False)
+    with torch.no_grad():
+        with_norm.attention_classifier.norm.bias.fill_(1.0)
+    first, second = with_norm(images()), plain(images())
+    assert torch.equal(first.attention_BChw, second.attention_BChw)
+    assert torch.equal(first.structure_images_BCOO, second.structure_images_BCOO)
+    assert not torch.equal(first.logits_BI["attention"], second.logits_BI["attention"])
+
+
 def test_teacher_has_a_gradient_only_where_asked():
     """The teacher's own logits move by distillation only with detach_teacher off."""
     labels = torch.arange(3)
@@ -248,7 +298,7 @@ def test_a_few_steps_lower_the_loss():
     network = build(config).train()
     optimizer = torch.optim.Adam(network.parameters(), 3e-3)
     losses: list[dict[str, float]] = []
-    for _ in range(9):
+    for _ in range(12):
         torch.manual_seed(0)
         (terms,) = Tasn().loss_terms(config, network, [images()], [torch.arange(4)], epoch=0)
         total = torch.stack(list(terms.values())).sum()
