@@ -94,7 +94,7 @@ class ClassificationTrainable:
             ValueError: either is not where it is expected, or lists and images do not agree.
         """
         return join_weights(
-            _find_dataset(config, runtime).facts(), self._method.weights_file(config, runtime.data_root)
+            _find_dataset(config, runtime).facts(), self._method.weights_files(config, runtime.data_root)
         )
 
     def prepare_data(self, config: Any, runtime: Runtime) -> None:
@@ -120,7 +120,7 @@ class ClassificationTrainable:
         device = find_device(runtime.device)
         weights, num_classes = read_final_checkpoint(checkpoints)
         with reproducible(device, seed=0):  # the random weights drawn here are overwritten
-            network = self._method.build_network(config, num_classes, None)
+            network = self._method.build_network(config, num_classes, {})
         network.load_state_dict(weights)
         return network.to(device)
 
@@ -193,7 +193,7 @@ class ClassificationTrainable:
         """Count the network, with classifiers for the published number of classes."""
         data: FineGrainedData = config.data
         return measure_size(
-            lambda: self._method.build_network(config, published_num_classes(data.dataset), None),
+            lambda: self._method.build_network(config, published_num_classes(data.dataset), {}),
             _classify,
             (1, 3, data.crop_px, data.crop_px),
         )
@@ -206,7 +206,7 @@ class ClassificationTrainable:
         """
         small = smallest_config(config, _smaller_sizes(config))
         with reproducible(torch.device("cpu"), derive_seed(config.seed, "network")):
-            network = self._method.build_network(small, CHECK_NUM_CLASSES, None).train()
+            network = self._method.build_network(small, CHECK_NUM_CLASSES, {}).train()
             optimizer = make_optimizer(small.optimisation, network.parameters())
             generator = torch.Generator().manual_seed(derive_seed(config.seed, "augmentation"))
             shape = (CHECK_NUM_IMAGES, 3, small.data.crop_px, small.data.crop_px)

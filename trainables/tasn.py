@@ -18,7 +18,6 @@ Inferred:
     "ranked" selection of parts takes the channel with the strongest response; the paper names it in a sentence.
 Deviations:
     backbones are torchvision's ResNets where the official code has pre-activation ones; a step is one process's.
-    Weights of the attention net are looked for beside those of the backbone, and are not in a training's id.
 
 Legend: B images, C channels, H W height and width of the whole image, h w of a map, O side of a sampled image,
 I classes.
@@ -26,7 +25,7 @@ I classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,8 +40,10 @@ from trainables.contract import ClassificationView, EvaluationView, FrozenModel,
 from trainables.data.fine_grained import DatasetName, FineGrainedAugmentation, FineGrainedData
 from trainables.layers.attention_sampler import crop_grid, marginal_grid, saliency_grid, sample
 from trainables.layers.backbone import (
+    ATTENTION_NET,
+    BACKBONE,
     Backbone,
-    backbone_weights_file,
+    backbone_weights_files,
     build_backbone,
     find_weights_file,
 )
@@ -182,7 +183,6 @@ class TasnConfig(TrainingConfig):
                     "the attention net is made of 'resnet18' or 'mobilenet_v2', got "
                     f"{network.attention.backbone.architecture!r}; set network.attention.backbone.architecture"
                 )
-            faults += _find_weights_faults(network.attention.backbone.weights, network.backbone.weights)
             idle = () if network.part else ("part_selection",)
         for name in idle:
             declared = TasnNetworkConfig.model_fields[name].default
@@ -236,19 +236,6 @@ class TasnConfig(TrainingConfig):
         from trainables.classification import ClassificationTrainable
 
         return ClassificationTrainable(Tasn())
-
-
-def _find_weights_faults(of_attention: str, of_backbone: str) -> list[str]:
-    """Refuse published weights of the attention net that lie beside none of the backbone's."""
-    if of_attention == "random" or of_backbone in ("imagenet", "luperson_moco"):
-        return []
-    if of_attention == of_backbone:
-        return []
-    return [
-        f"weights {of_attention!r} of the attention net are looked for beside the backbone's, whose weights are "
-        f"{of_backbone!r}; set network.attention.backbone.weights to {of_backbone!r}, or "
-        "network.backbone.weights to 'imagenet'"
-    ]
 
 
 def paper_config(dataset: DatasetName) -> TasnConfig:
@@ -444,22 +431,21 @@ class TasnNetwork(nn.Module):
     Args:
         config: says which parts there are.
         num_classes: of each classifier.
-        weights_path: of the backbone; those of the attention net lie beside it. None loads nothing.
+        weights: files of `BACKBONE` and of `ATTENTION_NET`; a part without one starts at random.
     """
 
-    def __init__(self, config: TasnConfig, num_classes: int, weights_path: Path | None) -> None:
+    def __init__(self, config: TasnConfig, num_classes: int, weights: Mapping[str, Path]) -> None:
         super().__init__()
         network = config.network
         self.config = network
         self.pixels = PixelStandardisation()
-        self.shared = _build_shared(network.backbone, weights_path)
+        self.shared = _build_shared(network.backbone, weights.get(BACKBONE))
         self.classifier = nn.Linear(self.shared.out_channels, num_classes)
         self.attention: AttentionTrunk | None = None
         self.attention_classifier: AttentionClassifier | None = None
         if network.attention is not None:
             backbone = network.attention.backbone
-            own_weights = None if weights_path is None else _weights_beside(backbone, weights_path)
-            self.attention = AttentionTrunk(backbone, build_backbone(backbone, own_weights))
+            self.attention = AttentionTrunk(backbone, build_backbone(backbone, weights.get(ATTENTION_NET)))
             self.attention_classifier = AttentionClassifier(
                 self.attention.out_channels, num_classes, has_norm=network.attention.classifier == "norm"
             )
@@ -558,14 +544,6 @@ def _build_shared(backbone: Backbone | VggBackbone, weights_path: Path | None) -
     return SharedBackbone(stages, stages.layer4.out_channels, backbone.num_frozen_stages)
 
 
-def _weights_beside(backbone: Backbone, weights_path: Path) -> Path | None:
-    if backbone.weights == "random":
-        return None
-    if backbone.weights == "imagenet_mobilenet":
-        return backbone_weights_file(backbone, None)
-    return backbone_weights_file(backbone, str(weights_path.parent.parent))
-
-
 # --------------------------------------------------------------------------------------------------------
 # Losses
 
@@ -601,24 +579,27 @@ def make_loss_terms(config: TasnConfig, logits_BI: dict[str, Tensor], labels_B: 
 class Tasn:
     """TASN as the training loop sees it. Stateless."""
 
-    def weights_file(self, config: TasnConfig, data_root: str | None) -> Path | None:
-        """Find the published weights that the backbone starts from; None for random ones.
+    def weights_files(self, config: TasnConfig, data_root: str | None) -> Mapping[str, Path]:
+        """Find the published weights that the backbone and the attention net start from; none for random ones.
 
         Raises:
-            ValueError: they, or those of the attention net, are not where they are expected.
+            ValueError: they are not where they are expected.
         """
         backbone, attention = config.network.backbone, config.network.attention
-        if attention is not None:
-            backbone_weights_file(attention.backbone, data_root)
-        if isinstance(backbone, VggBackbone):
-            if backbone.weights == "random":
-                return None
-            return find_weights_file("imagenet", _VGG19_FILE, data_root)
-        return backbone_weights_file(backbone, data_root)
+        files = (
+            {}
+            if attention is None
+            else backbone_weights_files(data_root, {ATTENTION_NET: attention.backbone})
+        )
+        if isinstance(backbone, Backbone):
+            return files | backbone_weights_files(data_root, {BACKBONE: backbone})
+        if backbone.weights == "random":
+            return files
+        return files | {BACKBONE: find_weights_file(backbone.weights, _VGG19_FILE, data_root)}
 
-    def build_network(self, config: TasnConfig, num_classes: int, weights_path: Path | None) -> TasnNetwork:
+    def build_network(self, config: TasnConfig, num_classes: int, weights: Mapping[str, Path]) -> TasnNetwork:
         """Build the network with its starting weights; random ones come from torch's global generator."""
-        return TasnNetwork(config, num_classes, weights_path)
+        return TasnNetwork(config, num_classes, weights)
 
     def loss_terms(
         self,

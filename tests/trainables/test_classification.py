@@ -9,6 +9,7 @@ from tests.trainables.tiny_reid import Journal, LocalFolder, assert_equal_states
 from trainables.classification import ClassificationTrainable, measure_top1
 from trainables.contract import ClassificationExtraction, ClassificationView
 from trainables.data.fine_grained import FineGrainedData
+from trainables.layers.backbone import BACKBONE
 from trainables.optimisation import Optimisation
 from trainables.pictures.panel import Panel
 
@@ -22,7 +23,7 @@ def runtime(tmp_path):
 
 def tiny_network(seed=0):
     torch.manual_seed(seed)
-    return TinyClassifier().build_network(TinyClassifierConfig(), 3, None)
+    return TinyClassifier().build_network(TinyClassifierConfig(), 3, {})
 
 
 def test_facts_describe_the_data_set_found(runtime):
@@ -39,7 +40,7 @@ def test_starting_weights_are_part_of_the_fingerprint(runtime, tmp_path):
     for name, content in (("a.pth", b"one"), ("b.pth", b"one"), ("a.pth", b"other")):
         path = tmp_path / name
         path.write_bytes(content)
-        trainable = ClassificationTrainable(TinyClassifier(path))
+        trainable = ClassificationTrainable(TinyClassifier({BACKBONE: path}))
         fingerprints.append(trainable.describe_data(config, runtime).fingerprint)
     plain = ClassificationTrainable(TinyClassifier()).describe_data(config, runtime).fingerprint
     assert fingerprints[0] == fingerprints[1]
@@ -212,7 +213,7 @@ def test_a_check_makes_one_step_without_any_data():
     assert [("fp32", 4, 3, 64, 64)] == sizes
 
     class Broken(TinyClassifier):
-        def build_network(self, config, num_classes, weights_path):
+        def build_network(self, config, num_classes, weights):
             raise RuntimeError("shapes do not fit")
 
     with pytest.raises(RuntimeError, match="shapes do not fit"):

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from orchestrator.study import apply_changes
 from trainables.contract import ClassificationView, RetrievalView
-from trainables.layers.backbone import Backbone
+from trainables.layers.backbone import ATTENTION_NET, BACKBONE, Backbone
 from trainables.layers.complexity import count_multiply_adds, count_parameters
 from trainables.layers.resnet import build_resnet_stages
 from trainables.optimisation import make_optimizer
@@ -42,7 +42,7 @@ def small_config(**changes):
 
 def build(config, seed=0):
     torch.manual_seed(seed)
-    return Tasn().build_network(config, NUM_CLASSES, None)
+    return Tasn().build_network(config, NUM_CLASSES, {})
 
 
 def images(count=4, side=128, seed=0):
@@ -51,7 +51,7 @@ def images(count=4, side=128, seed=0):
 
 def paper_network(**changes):
     with torch.device("meta"):
-        return Tasn().build_network(apply_changes(paper_config("cub200"), changes), 200, None).eval()
+        return Tasn().build_network(apply_changes(paper_config("cub200"), changes), 200, {}).eval()
 
 
 def meta_images(side):
@@ -116,19 +116,44 @@ def test_other_backbones_classify(architecture):
     assert (1, 200) == paper_network(**changes)(meta_images(512)).logits_BI["master"].shape
 
 
-def test_published_weights_start_both_networks(tmp_path):
-    """The attention net's file is found beside the backbone's."""
+@pytest.mark.parametrize("backbone_weights", ["imagenet", "random"])
+def test_published_weights_start_each_network_that_asks_for_them(tmp_path, backbone_weights):
+    """Both start from the file, or the attention net alone beside a random backbone."""
     torch.manual_seed(0)
     stages = build_resnet_stages(18, ibn=False, last_stride=2)
     published = {stages.published_name(name): value for name, value in stages.state_dict().items()}
     (tmp_path / "weights").mkdir()
     torch.save(published, tmp_path / "weights/resnet18-f37072fd.pth")
-    config = apply_changes(paper_config("cub200"), {"network.backbone.architecture": "resnet18"})
-    path = Tasn().weights_file(config, str(tmp_path))
-    network = Tasn().build_network(config, NUM_CLASSES, path)
-    for trunk in (network.attention.stages[4], network.shared.backbone.layer4):
-        for name, value in stages.layer4.state_dict().items():
-            assert torch.equal(value, trunk.state_dict()[name])
+    config = apply_changes(
+        paper_config("cub200"),
+        {"network.backbone.architecture": "resnet18", "network.backbone.weights": backbone_weights},
+    )
+    files = Tasn().weights_files(config, str(tmp_path))
+    network = Tasn().build_network(config, NUM_CLASSES, files)
+
+    def holds_the_file(trunk):
+        held = trunk.state_dict()
+        return all(torch.equal(value, held[name]) for name, value in stages.layer4.state_dict().items())
+
+    assert holds_the_file(network.attention.stages[4])
+    assert (backbone_weights == "imagenet") == holds_the_file(network.shared.backbone.layer4)
+
+
+def test_files_are_named_by_the_parts_that_start_from_them(tmp_path):
+    """VGG-19 and ResNet-18 have a file each; a random part has none; an absent file is named."""
+    config = apply_changes(paper_config("cub200"), {"network.backbone": VggBackbone(weights="imagenet")})
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    names = {BACKBONE: "vgg19-dcbb9e9d.pth", ATTENTION_NET: "resnet18-f37072fd.pth"}
+    (folder / names[BACKBONE]).touch()
+    with pytest.raises(ValueError, match=r"resnet18-f37072fd\.pth, which is no file"):
+        Tasn().weights_files(config, str(tmp_path))
+    (folder / names[ATTENTION_NET]).touch()
+    expected = {part: folder / name for part, name in names.items()}
+    assert expected == Tasn().weights_files(config, str(tmp_path))
+    random = apply_changes(config, {"network.backbone": VggBackbone()})
+    assert {ATTENTION_NET: expected[ATTENTION_NET]} == Tasn().weights_files(random, str(tmp_path))
+    assert {} == Tasn().weights_files(small_config(), None)
 
 
 # -- switches
@@ -323,10 +348,6 @@ def test_a_few_steps_lower_the_loss():
         ({**PLAIN, "network.master": False}, "something to classify"),
         ({**MASTER_ALONE, "network.part_selection": "ranked"}, "network.part_selection has no effect here"),
         ({"network.attention.backbone.architecture": "resnet50"}, "made of 'resnet18' or 'mobilenet_v2'"),
-        (
-            {"network.attention.backbone.weights": "imagenet_mobilenet"},
-            "set network.attention.backbone.weights to 'random'",
-        ),
     ],
 )
 def test_what_does_not_go_together_is_refused(changes, message):

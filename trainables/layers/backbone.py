@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, cast
+from typing import Final, Literal, cast
 
 from pydantic import Field
 
@@ -15,6 +16,11 @@ from trainables.layers.resnet import ResnetDepth, build_resnet_stages
 from trainables.layers.stages import Stages
 
 _logger = logging.getLogger(__name__)
+
+# Parts of a network that start from weight files of their own. Always spelt by these names: a part without a file
+# starts at random, and so would one whose key is mistyped.
+BACKBONE: Final = "backbone"
+ATTENTION_NET: Final = "attention_net"
 
 STRIDE_BEFORE_LAST_STAGE = 16  # of every backbone offered, at the end of layer3
 
@@ -105,6 +111,20 @@ def backbone_weights_file(backbone: Backbone, data_root: str | None) -> Path | N
     return find_weights_file(
         backbone.weights, _WEIGHT_FILES[backbone.weights, backbone.architecture], data_root
     )
+
+
+def backbone_weights_files(data_root: str | None, backbones: Mapping[str, Backbone]) -> dict[str, Path]:
+    """Find the published weights of several parts; those that start at random have no key.
+
+    Args:
+        data_root: of this machine.
+        backbones: by the part of the network that each one is.
+
+    Raises:
+        ValueError: a file is not where it is expected; says where that is.
+    """
+    files = {part: backbone_weights_file(backbone, data_root) for part, backbone in backbones.items()}
+    return {part: path for part, path in files.items() if path is not None}
 
 
 def find_weights_file(weights: str, file_name: str, data_root: str | None) -> Path:
