@@ -358,7 +358,7 @@ class ClassificationExtraction:
     Attributes:
         names: relative paths, (N,).
         labels: true classes, (N,) int64.
-        logits: by head, float32 (N, classes).
+        logits: float32 (N, classes) by head, of the heads that views ask.
         flipped_logits: the same for mirror images; empty where no view asked for them.
     """
 
@@ -400,9 +400,25 @@ class Trainable(Protocol):
         ...
 
     def extract(
-        self, config: Any, runtime: Runtime, network: Any, split: Split, *, flip: bool
+        self,
+        config: Any,
+        runtime: Runtime,
+        network: Any,
+        split: Split,
+        *,
+        flip: bool,
+        parts: Sequence[str] | None = None,
     ) -> AnyExtraction:
-        """Embed (or classify) every image of a split, in inference mode, without changing the network."""
+        """Embed (or classify) every image of a split, in inference mode, without changing the network.
+
+        Args:
+            config: of the training.
+            runtime: settings of this machine.
+            network: the trained one.
+            split: whose images.
+            flip: whether mirror images are extracted too.
+            parts: of the views that will be measured; others may be left out. None keeps all.
+        """
         ...
 
     def measure(self, members: Sequence[tuple[Any, Any]], view: Any) -> ViewResult:

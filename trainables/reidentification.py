@@ -93,8 +93,20 @@ class ReidTrainable:
         network.load_state_dict(weights)
         return network.to(device)
 
-    def extract(self, config: Any, runtime: Runtime, network: Any, split: Split, *, flip: bool) -> Extraction:
-        """Embed both sides of a split, in inference mode and float32, without changing the network."""
+    def extract(
+        self,
+        config: Any,
+        runtime: Runtime,
+        network: Any,
+        split: Split,
+        *,
+        flip: bool,
+        parts: Sequence[str] | None = None,
+    ) -> Extraction:
+        """Embed both sides of a split, in inference mode and float32, without changing the network.
+
+        Every embedding is kept, whichever `parts` are asked: `illustrate` ranks by all of them.
+        """
         data = config.data
         dataset = _find_dataset(config, runtime)
         size = ImageSize(data.height_px, data.width_px)
