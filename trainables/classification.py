@@ -80,6 +80,15 @@ class HasInputSizes(Protocol):
         ...
 
 
+@runtime_checkable
+class HasTrainingHeads(Protocol):
+    """A config with heads that only its training, and views of their own, read."""
+
+    def answering_heads(self) -> tuple[str, ...]:
+        """Name the heads whose answer the paper reports."""
+        ...
+
+
 class ClassificationTrainable:
     """Implements `trainables.contract.Trainable` for any classification method. Stateless.
 
@@ -199,11 +208,20 @@ class ClassificationTrainable:
         return {} if attention is None else {"attention": attention}
 
     def size(self, config: Any) -> NetworkSize:
-        """Count the network, with classifiers for the published number of classes."""
+        """Count the network, with classifiers for the published number of classes.
+
+        At inference it is what the answering heads read, where the config names some.
+        """
         data: FineGrainedData = config.data
+
+        def infer(network: Any, images_BCHW: Tensor) -> Mapping[str, Tensor]:
+            logits: Mapping[str, Tensor] = network.classify(images_BCHW)
+            heads = config.answering_heads() if isinstance(config, HasTrainingHeads) else tuple(logits)
+            return {head: logits[head] for head in heads}
+
         return measure_size(
             lambda: self._method.build_network(config, published_num_classes(data.dataset), {}),
-            _classify,
+            infer,
             (1, 3, data.crop_px, data.crop_px),
         )
 
@@ -293,10 +311,6 @@ def _sources(
                         f"there are no logits {head!r}{side}; there are {', '.join(logits) or 'none'}"
                     )
                 yield logits[head], f"{head!r}{side}"
-
-
-def _classify(network: Any, images_BCHW: Tensor) -> Mapping[str, Tensor]:
-    return network.classify(images_BCHW)
 
 
 def _softmax(logits_NI: np.ndarray) -> np.ndarray:

@@ -218,6 +218,10 @@ class TasnConfig(TrainingConfig):
         }
         return tuple(name for name, is_there in present.items() if is_there)
 
+    def answering_heads(self) -> tuple[str, ...]:
+        """Name the head that answers in a test: the master-net's, or the part-net's where it is alone (Table 2)."""
+        return (MASTER,) if self.network.master else (PART,)
+
     def check_view(self, view: EvaluationView) -> None:
         """Refuse views of another kind, absent heads, and a validation on images that the training sees."""
         if not isinstance(view, ClassificationView):

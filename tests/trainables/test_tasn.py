@@ -78,6 +78,18 @@ def test_sizes_of_the_paper_network():
     assert (10_445_438_976, 9_248_440_320) == (of_attention - of_groups, of_groups)
 
 
+def test_size_of_what_a_test_reads():
+    """Attention (17 + 2 layers) precedes ResNet-50 and its classifier (50); attention's own classifier is not read."""
+    config = paper_config("cub200")
+    size = config.make_trainable().size(config)
+    of_attention_classifier = 102_600 + 2 * 512
+    assert (39_916_560, 39_916_560 - of_attention_classifier) == (size.parameters, size.inference_parameters)
+    attention, dilated, resnet50 = 10_445_438_976, 9_248_440_320, 4_087_136_256
+    assert (attention + dilated + resnet50 + 2048 * 200, 17 + 2 + 50) == (size.multiply_adds, size.depth)
+    alone = apply_changes(config, PART_ALONE)
+    assert size == alone.make_trainable().size(alone)
+
+
 @pytest.mark.parametrize(
     ("side", "multiply_adds"),
     [(224, 4_087_136_256), (280, 6_582_742_016), (336, 9_351_049_216), (392, 12_974_803_968)],
