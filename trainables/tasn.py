@@ -520,7 +520,9 @@ class TasnNetwork(nn.Module):
             self.config.sampler
         ]
         size_px = (images_BCHW.shape[2], images_BCHW.shape[3])
-        return sample(images_BCHW, make_grid(map_Bhw, size_px, self.config.input_px))
+        with _in_float32(images_BCHW.device):  # half precision moves a grid by pixels
+            grid_BOO2 = make_grid(map_Bhw, size_px, self.config.input_px)
+            return sample(images_BCHW, grid_BOO2)
 
     def _classify(self, images_BCOO: Tensor) -> Tensor:
         return cast("Tensor", self.classifier(self.shared(images_BCOO)))

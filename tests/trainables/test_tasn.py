@@ -211,6 +211,18 @@ def test_samplers_change_the_images_and_no_parameter(sampler):
     assert not torch.allclose(first.structure_images_BCOO, second.structure_images_BCOO)
 
 
+@pytest.mark.parametrize("sampler", ["marginal", "crop", "saliency"])
+def test_half_precision_samples_the_places_of_float32(sampler):
+    """Grids are made outside of autocast: the same map gives the same sampled image, to the last bit."""
+    network, attention = build(small_config(**{"network.sampler": sampler})), torch.rand(4, 32, 6, 6)
+    sampled = []
+    for is_half in (False, True):
+        torch.manual_seed(1)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=is_half):
+            sampled.append(network.sample_detail(images(), attention))
+    assert torch.equal(*sampled)
+
+
 def test_random_details_differ_and_ranked_ones_do_not():
     """A random channel is drawn anew each time from torch's generator; the strongest stays the strongest."""
     for selection, is_equal in (("random", False), ("ranked", True)):
