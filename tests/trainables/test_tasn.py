@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from orchestrator.study import apply_changes
 from trainables.contract import ClassificationView, RetrievalView
+from trainables.layers.attention_sampler import marginal_grid, sample
 from trainables.layers.backbone import ATTENTION_NET, BACKBONE, Backbone
 from trainables.layers.complexity import count_multiply_adds, count_parameters
 from trainables.layers.resnet import build_resnet_stages
@@ -16,6 +17,7 @@ from trainables.tasn import (
     AttentionNet,
     Tasn,
     VggBackbone,
+    _sum_of_distinct,
     demo_config,
     distillation_loss,
     make_loss_terms,
@@ -201,10 +203,18 @@ def test_plain_network_has_no_attention():
     assert whole - attention == plain
 
 
-@pytest.mark.parametrize("sampler", ["crop", "saliency"])
-def test_samplers_change_the_images_and_no_parameter(sampler):
-    """Another sampler gives other pixels to the same networks."""
-    ours, other = build(small_config()).eval(), build(small_config(**{"network.sampler": sampler})).eval()
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"network.sampler": "crop"},
+        {"network.sampler": "saliency"},
+        {"network.marginal": "sum"},
+        {"network.structure": "squared"},
+    ],
+)
+def test_samplers_change_the_images_and_no_parameter(changes):
+    """Another sampler, marginal or structure gives other pixels to the same networks."""
+    ours, other = build(small_config()).eval(), build(small_config(**changes)).eval()
     assert ours.state_dict().keys() == other.state_dict().keys()
     first, second = ours(images()), other(images())
     assert torch.equal(first.attention_BChw, second.attention_BChw)
@@ -219,7 +229,7 @@ def test_half_precision_samples_the_places_of_float32(sampler):
     for is_half in (False, True):
         torch.manual_seed(1)
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=is_half):
-            sampled.append(network.sample_detail(images(), attention))
+            sampled.append(network.sample_details(images(), attention))
     assert torch.equal(*sampled)
 
 
@@ -229,10 +239,51 @@ def test_random_details_differ_and_ranked_ones_do_not():
         network = build(small_config(**{"network.part_selection": selection})).train()
         attention = torch.rand(4, 32, 6, 6)
         torch.manual_seed(1)
-        first, second = (network.sample_detail(images(), attention) for _ in range(2))
+        first, second = (network.sample_details(images(), attention) for _ in range(2))
         assert is_equal == torch.equal(first, second)
         torch.manual_seed(1)
-        assert torch.equal(first, network.sample_detail(images(), attention))
+        assert torch.equal(first, network.sample_details(images(), attention))
+
+
+def test_every_detail_of_a_step_is_classified_and_teaches():
+    """Two details of each image have logits and labels of their own; a test is as with one."""
+    config = small_config(**{"network.num_details": 2})
+    network, labels = build(config).train(), torch.arange(4)
+    outputs = network(images())
+    assert (8, 3, 64, 64) == outputs.detail_images_BCOO.shape
+    logits = {head: logits.double() for head, logits in outputs.logits_BI.items()}
+    assert [4, 8, 4] == [len(logits[head]) for head in ("attention", "part", "master")]
+    halves = [make_loss_terms(config, logits | {"part": half}, labels) for half in logits["part"].chunk(2)]
+    for name, term in make_loss_terms(config, logits, labels).items():
+        torch.testing.assert_close(torch.stack([half[name] for half in halves]).mean(), term)
+    assert {(4, NUM_CLASSES)} == {tuple(head.shape) for head in network.eval().classify(images()).values()}
+
+
+def test_ranked_details_are_the_strongest_channels():
+    """The two channels of the most attention give the two details, each image's first before any second."""
+    config = {"network.part_selection": "ranked", "network.num_details": 2}
+    network, attention = build(small_config(**config)), torch.rand(2, 32, 6, 6)
+    attention[0, 5], attention[0, 9], attention[1, 7], attention[1, 3] = 4, 3, 4, 3
+    attention[:, :, 0, 0] += torch.rand(2, 32)
+    expected = torch.cat(
+        [
+            network._sample(images(2), torch.stack([attention[0, first], attention[1, second]]))
+            for first, second in ((5, 7), (9, 3))
+        ]
+    )
+    assert torch.equal(expected, network.sample_details(images(2), attention))
+
+
+def test_squared_structure_counts_equal_channels_once():
+    """Copies of a channel do not outweigh others, and the sampled image is that of the squared, resized map."""
+    network = build(small_config(**{"network.structure": "squared"})).eval()
+    single = torch.rand(2, 3, 6, 6)
+    copied = torch.cat([single[:, :1], single, single[:, 2:]], dim=1)
+    torch.testing.assert_close(single.sum(dim=1), _sum_of_distinct(copied))
+    outputs = network(images())
+    torch.testing.assert_close(_sum_of_distinct(outputs.attention_BChw), outputs.structure_Bhw)
+    grid = marginal_grid(outputs.structure_Bhw, (128, 128), 64, is_squared=True)
+    assert torch.equal(sample(network.pixels(images()), grid), outputs.structure_images_BCOO)
 
 
 def test_in_a_test_the_detail_is_the_mean_of_all_channels():
@@ -370,7 +421,28 @@ def test_a_few_steps_lower_the_loss():
         ({"network.attention": None, "losses.distillation": None}, "set network.part to false"),
         ({**PLAIN, "network.sampler": "crop"}, "network.sampler has no effect here"),
         ({**PLAIN, "network.master": False}, "something to classify"),
+        ({**PLAIN, "network.marginal": "sum"}, "network.marginal has no effect here"),
+        ({**PLAIN, "losses.attention_weight": 2.0}, "losses.attention_weight has no effect here"),
         ({**MASTER_ALONE, "network.part_selection": "ranked"}, "network.part_selection has no effect here"),
+        ({**MASTER_ALONE, "network.num_details": 2}, "network.num_details has no effect here"),
+        ({**MASTER_ALONE, "losses.part_weight": 2.0}, "losses.part_weight has no effect here"),
+        ({**PART_ALONE, "network.structure": "squared"}, "network.structure has no effect here"),
+        ({**PART_ALONE, "losses.master_weight": 2.0}, "losses.master_weight has no effect here"),
+        ({"network.sampler": "crop", "network.structure": "squared"}, "network.structure has no effect here"),
+        ({"network.sampler": "saliency", "network.marginal": "sum"}, "network.marginal has no effect here"),
+        (
+            {"network.attention.form": "X", "network.attention.tau": 1.0},
+            "network.attention.tau has no effect",
+        ),
+        (
+            {"network.attention.backbone.last_stride": 2},
+            "network.attention.backbone.last_stride has no effect",
+        ),
+        (
+            {"network.attention.backbone.architecture": "resnet18"}
+            | {"network.attention.backbone.weights": "luperson_moco"},
+            "set network.attention.backbone.architecture to one of",
+        ),
         ({"network.attention.backbone.architecture": "resnet50"}, "made of 'resnet18' or 'mobilenet_v2'"),
     ],
 )

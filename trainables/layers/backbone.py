@@ -72,13 +72,17 @@ class Backbone(FrozenModel):
         """Whether it has split norms."""
         return self.architecture.endswith("_ibn_a")
 
-    def find_faults(self) -> list[str]:
-        """Name what does not go together, and what to set instead."""
+    def find_faults(self, path: str = "network.backbone") -> list[str]:
+        """Name what does not go together, and what to set instead.
+
+        Args:
+            path: of this backbone in its config.
+        """
         faults: list[str] = []
         if self.weights == "imagenet_mobilenet" and self.architecture != "mobilenet_v2":
             faults.append(
                 f"weights 'imagenet_mobilenet' fit architecture 'mobilenet_v2' only, got "
-                f"{self.architecture!r}; set network.backbone.weights to 'imagenet' or 'random'"
+                f"{self.architecture!r}; set {path}.weights to 'imagenet' or 'random'"
             )
         if (
             self.weights in ("imagenet", "luperson_moco")
@@ -87,13 +91,13 @@ class Backbone(FrozenModel):
             fitting = [arch for weights, arch in _WEIGHT_FILES if weights == self.weights]
             faults.append(
                 f"no {self.weights!r} weights are published for {self.architecture!r}; set "
-                f"network.backbone.architecture to one of {', '.join(fitting)}, or other weights"
+                f"{path}.architecture to one of {', '.join(fitting)}, or other weights"
             )
         if self.ibn_init == "from_plain_bn" and (not self.is_ibn or self.weights != "luperson_moco"):
             faults.append(
                 "ibn_init 'from_plain_bn' needs an IBN-a architecture and the weights of a plain one "
                 f"('luperson_moco'), got {self.architecture!r} with {self.weights!r}; "
-                "set network.backbone.ibn_init to 'fresh'"
+                f"set {path}.ibn_init to 'fresh'"
             )
         return faults
 
