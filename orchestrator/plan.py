@@ -184,7 +184,7 @@ def _refuse_mixed_data(cells: Sequence[Cell], trainings: Mapping[str, PlannedTra
     for cell in cells:
         other = first.setdefault((cell.study, cell.table, cell.dataset), cell)
         ours, theirs = trainings[cell.training_id].data, trainings[other.training_id].data
-        if ours.fingerprint != theirs.fingerprint:
+        if not ours.has_same_files(theirs):
             fault = (
                 f"Table {cell.table!r}: the rows under {cell.dataset!r} are measured on different data, "
                 f"{theirs.label} and, in row {cell.row!r}, {ours.label}. Give each its own Dataset."

@@ -1,5 +1,6 @@
 """A method without a network, for tests of everything around training: fast, exact, and able to go wrong."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -44,6 +45,8 @@ class ToyConfig(EmbeddingConfig):
     network: ToyNetwork = ToyNetwork()
     epochs: int = 3
     epoch_s: float = 0.0
+    weights: str | None = None
+    """What it is said to start from; part of its identity alone."""
     fails_at_epoch: int | None = None
     fails_to_draw: bool = False
     kills_worker_once_at: str | None = None
@@ -75,7 +78,11 @@ class ToyTrainable:
         if config.data_name == "absent":
             raise ValueError("data set 'absent' is not there; expected toyset/, found nothing")
         fingerprint = "f" * 64 if config.data_name == "toyset" else digest_of(config.data_name)
-        return DatasetFacts(config.data_name, config.data_name.title(), fingerprint, True, {"train": 10})
+        facts = DatasetFacts(config.data_name, config.data_name.title(), fingerprint, True, {"train": 10})
+        if config.weights is None:
+            return facts
+        joined = digest_of([fingerprint, config.weights])
+        return dataclasses.replace(facts, fingerprint=joined, files_fingerprint=fingerprint)
 
     def prepare_data(self, config, runtime):
         if config.data_name == "corrupt":

@@ -52,6 +52,9 @@ CHECK_NUM_CLASSES, CHECK_NUM_IMAGES = 2, 4
 CHECK_MIN_PX = 64  # convolutions need some room
 # As many as keep the device busy; more would only take memory.
 _BATCH_SIZE = {"cpu": 16, "cuda": 96}
+# Probabilities are averaged in float64, of so many images at a time: of all of iNaturalist's at once they and what
+# they are made from would take four times the memory of its logits, 2 GB a head.
+ROWS_AT_ONCE = 1024
 
 
 class ClassifyingNetwork(Protocol):
@@ -77,6 +80,15 @@ class HasInputSizes(Protocol):
         ...
 
 
+@runtime_checkable
+class HasTrainingHeads(Protocol):
+    """A config with heads that only its training, and views of their own, read."""
+
+    def answering_heads(self) -> tuple[str, ...]:
+        """Name the heads whose answer the paper reports."""
+        ...
+
+
 class ClassificationTrainable:
     """Implements `trainables.contract.Trainable` for any classification method. Stateless.
 
@@ -94,7 +106,7 @@ class ClassificationTrainable:
             ValueError: either is not where it is expected, or lists and images do not agree.
         """
         return join_weights(
-            _find_dataset(config, runtime).facts(), self._method.weights_file(config, runtime.data_root)
+            _find_dataset(config, runtime).facts(), self._method.weights_files(config, runtime.data_root)
         )
 
     def prepare_data(self, config: Any, runtime: Runtime) -> None:
@@ -120,19 +132,26 @@ class ClassificationTrainable:
         device = find_device(runtime.device)
         weights, num_classes = read_final_checkpoint(checkpoints)
         with reproducible(device, seed=0):  # the random weights drawn here are overwritten
-            network = self._method.build_network(config, num_classes, None)
+            network = self._method.build_network(config, num_classes, {})
         network.load_state_dict(weights)
         return network.to(device)
 
     def extract(
-        self, config: Any, runtime: Runtime, network: ClassifyingNetwork, split: Split, *, flip: bool
+        self,
+        config: Any,
+        runtime: Runtime,
+        network: ClassifyingNetwork,
+        split: Split,
+        *,
+        flip: bool,
+        parts: Sequence[str] | None = None,
     ) -> ClassificationExtraction:
         """Classify the centre crop of every image of a split, in inference mode and float32.
 
-        The network is not changed.
+        The network is not changed. Only the heads among `parts` are kept.
 
         Raises:
-            ValueError: `val` of a data set that was trained on whole.
+            ValueError: `val` of a data set that was trained on whole; the network has no such head.
         """
         data: FineGrainedData = config.data
         data.require_split(split)
@@ -141,8 +160,7 @@ class ClassificationTrainable:
         images = open_resized(dataset, split, data.shorter_side_px, runtime.cache_dir)
         device = find_device(runtime.device)
         batch_size = _BATCH_SIZE[device.type]
-        upright: dict[str, list[np.ndarray]] = {}
-        mirrored: dict[str, list[np.ndarray]] = {}
+        upright, mirrored = _SplitLogits(len(records), parts), _SplitLogits(len(records), parts)
         was_training = network.training
         network.train(False)
         try:
@@ -151,17 +169,17 @@ class ClassificationTrainable:
                     indices_B = np.arange(start, min(start + batch_size, len(records)))
                     crops_BHWC = images.crops(indices_B, np.full((len(indices_B), 2), CENTRE), data.crop_px)
                     images_BCHW = torch.from_numpy(crops_BHWC).to(device).movedim(-1, 1).float()
-                    _append(upright, network.classify(images_BCHW))
+                    upright.write(start, network.classify(images_BCHW))
                     if flip:
-                        _append(mirrored, network.classify(images_BCHW.flip(-1)))
+                        mirrored.write(start, network.classify(images_BCHW.flip(-1)))
         finally:
             network.train(was_training)
         return ClassificationExtraction(
             split,
             names=tuple(record.name for record in records),
             labels=np.array([record.label for record in records], dtype=np.int64),
-            logits=_join(upright),
-            flipped_logits=_join(mirrored),
+            logits=upright.by_head,
+            flipped_logits=mirrored.by_head,
         )
 
     def measure(
@@ -190,11 +208,20 @@ class ClassificationTrainable:
         return {} if attention is None else {"attention": attention}
 
     def size(self, config: Any) -> NetworkSize:
-        """Count the network, with classifiers for the published number of classes."""
+        """Count the network, with classifiers for the published number of classes.
+
+        At inference it is what the answering heads read, where the config names some.
+        """
         data: FineGrainedData = config.data
+
+        def infer(network: Any, images_BCHW: Tensor) -> Mapping[str, Tensor]:
+            logits: Mapping[str, Tensor] = network.classify(images_BCHW)
+            heads = config.answering_heads() if isinstance(config, HasTrainingHeads) else tuple(logits)
+            return {head: logits[head] for head in heads}
+
         return measure_size(
-            lambda: self._method.build_network(config, published_num_classes(data.dataset), None),
-            _classify,
+            lambda: self._method.build_network(config, published_num_classes(data.dataset), {}),
+            infer,
             (1, 3, data.crop_px, data.crop_px),
         )
 
@@ -206,7 +233,7 @@ class ClassificationTrainable:
         """
         small = smallest_config(config, _smaller_sizes(config))
         with reproducible(torch.device("cpu"), derive_seed(config.seed, "network")):
-            network = self._method.build_network(small, CHECK_NUM_CLASSES, None).train()
+            network = self._method.build_network(small, CHECK_NUM_CLASSES, {}).train()
             optimizer = make_optimizer(small.optimisation, network.parameters())
             generator = torch.Generator().manual_seed(derive_seed(config.seed, "augmentation"))
             shape = (CHECK_NUM_IMAGES, 3, small.data.crop_px, small.data.crop_px)
@@ -245,22 +272,21 @@ def measure_top1(extractions: Sequence[ClassificationExtraction], view: Classifi
             f"an ensemble averages what its members say of the same images, and they saw different ones in "
             f"{view.split!r}; its trainings need one data set and one data.train_split"
         )
-    probabilities_NI = np.zeros(())
-    for logits, what in _sources(extractions, view):
-        for head in view.logits:
-            if head not in logits:
-                raise ValueError(
-                    f"there are no logits {head!r}{what}; the network gives {', '.join(logits) or 'none'}"
-                )
-            logits_NI = logits[head].astype(np.float64)
-            num_bad = int((~np.isfinite(logits_NI)).any(1).sum())
-            if num_bad:
-                raise ValueError(
-                    f"the logits {head!r}{what} of {num_bad} of {len(logits_NI)} images are not finite; "
-                    "the training has diverged: lower optimisation.base_lr"
-                )
-            probabilities_NI = probabilities_NI + _softmax(logits_NI)
-    predicted_N = probabilities_NI.argmax(1)
+    sources = list(_sources(extractions, view))
+    chunks = [slice(start, start + ROWS_AT_ONCE) for start in range(0, len(first.labels), ROWS_AT_ONCE)]
+    for logits_NI, what in sources:
+        num_bad = sum(int((~np.isfinite(logits_NI[rows])).any(1).sum()) for rows in chunks)
+        if num_bad:
+            raise ValueError(
+                f"the logits {what} of {num_bad} of {len(logits_NI)} images are not finite; "
+                "the training has diverged: lower optimisation.base_lr"
+            )
+    predicted_N = np.zeros(len(first.labels), dtype=np.int64)
+    for rows in chunks:
+        sum_nI = np.zeros(())
+        for logits_NI, _ in sources:
+            sum_nI = sum_nI + _softmax(logits_NI[rows].astype(np.float64))
+        predicted_N[rows] = sum_nI.argmax(1)
     is_correct_N = predicted_N == first.labels
     per_image = {
         "name": np.array(first.names),
@@ -273,16 +299,18 @@ def measure_top1(extractions: Sequence[ClassificationExtraction], view: Classifi
 
 def _sources(
     extractions: Sequence[ClassificationExtraction], view: ClassificationView
-) -> Iterator[tuple[Mapping[str, np.ndarray], str]]:
-    """Yield the logits by head that a view averages, each with what they are of."""
+) -> Iterator[tuple[np.ndarray, str]]:
+    """Yield all logits (N, I) that a view averages, each with what they are of."""
     for extraction in extractions:
-        yield extraction.logits, ""
-        if view.flip:
-            yield extraction.flipped_logits, " of mirror images"
-
-
-def _classify(network: Any, images_BCHW: Tensor) -> Mapping[str, Tensor]:
-    return network.classify(images_BCHW)
+        sides = [(extraction.logits, "")]
+        sides += [(extraction.flipped_logits, " of mirror images")] if view.flip else []
+        for logits, side in sides:
+            for head in view.logits:
+                if head not in logits:
+                    raise ValueError(
+                        f"there are no logits {head!r}{side}; there are {', '.join(logits) or 'none'}"
+                    )
+                yield logits[head], f"{head!r}{side}"
 
 
 def _softmax(logits_NI: np.ndarray) -> np.ndarray:
@@ -290,13 +318,35 @@ def _softmax(logits_NI: np.ndarray) -> np.ndarray:
     return exponentials_NI / exponentials_NI.sum(1, keepdims=True)
 
 
-def _append(parts: dict[str, list[np.ndarray]], logits: Mapping[str, Tensor]) -> None:
-    for head, logits_BI in logits.items():
-        parts.setdefault(head, []).append(logits_BI.float().cpu().numpy())
+class _SplitLogits:
+    """The logits of a split, written batch by batch; of heads that nobody asks nothing is kept.
 
+    Args:
+        num_images: N.
+        heads: which are kept; None keeps all.
 
-def _join(parts: Mapping[str, list[np.ndarray]]) -> dict[str, np.ndarray]:
-    return {head: np.concatenate(batches) for head, batches in parts.items()}
+    Attributes:
+        by_head: float32 (N, I).
+    """
+
+    def __init__(self, num_images: int, heads: Sequence[str] | None) -> None:
+        self._num_images, self._heads = num_images, heads
+        self.by_head: dict[str, np.ndarray] = {}
+
+    def write(self, start: int, logits: Mapping[str, Tensor]) -> None:
+        """Take the batch of the images from `start` on."""
+        heads = tuple(logits) if self._heads is None else self._heads
+        absent = [head for head in heads if head not in logits]
+        if absent:
+            raise ValueError(
+                f"a view asks the heads {', '.join(absent)}, which the network has not; it has {', '.join(logits)}"
+            )
+        for head in heads:
+            logits_BI = logits[head].float().cpu().numpy()
+            if head not in self.by_head:
+                shape = (self._num_images, logits_BI.shape[1])
+                self.by_head[head] = np.empty(shape, dtype=np.float32)
+            self.by_head[head][start : start + len(logits_BI)] = logits_BI
 
 
 def _find_dataset(config: Any, runtime: Runtime) -> FineGrainedDataset:

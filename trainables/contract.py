@@ -226,10 +226,12 @@ class DatasetFacts:
     Attributes:
         name: as configs name it, such as `market1501`.
         label: as papers print it, such as `Market-1501`.
-        fingerprint: SHA-256 over the relative names and sizes of its files; part of every training id.
+        fingerprint: SHA-256 over the relative names and sizes of its files, and over the weights that a network
+            starts from; part of every training id.
         is_demo: numbers on it are not comparable with any paper.
         num_images: images by split.
         warnings: what differs from the published data set, one sentence each.
+        files_fingerprint: that of its files alone; empty where nothing else is in the fingerprint.
     """
 
     name: str
@@ -238,6 +240,12 @@ class DatasetFacts:
     is_demo: bool
     num_images: Mapping[str, int]
     warnings: tuple[str, ...] = ()
+    files_fingerprint: str = ""
+
+    def has_same_files(self, other: DatasetFacts) -> bool:
+        """Say whether rows on both may stand in one column, whatever weights they start from."""
+        ours, theirs = (facts.files_fingerprint or facts.fingerprint for facts in (self, other))
+        return ours == theirs
 
 
 @dataclass(frozen=True)
@@ -359,7 +367,7 @@ class ClassificationExtraction:
     Attributes:
         names: relative paths, (N,).
         labels: true classes, (N,) int64.
-        logits: by head, float32 (N, classes).
+        logits: float32 (N, classes) by head, of the heads that views ask.
         flipped_logits: the same for mirror images; empty where no view asked for them.
     """
 
@@ -401,9 +409,25 @@ class Trainable(Protocol):
         ...
 
     def extract(
-        self, config: Any, runtime: Runtime, network: Any, split: Split, *, flip: bool
+        self,
+        config: Any,
+        runtime: Runtime,
+        network: Any,
+        split: Split,
+        *,
+        flip: bool,
+        parts: Sequence[str] | None = None,
     ) -> AnyExtraction:
-        """Embed (or classify) every image of a split, in inference mode, without changing the network."""
+        """Embed (or classify) every image of a split, in inference mode, without changing the network.
+
+        Args:
+            config: of the training.
+            runtime: settings of this machine.
+            network: the trained one.
+            split: whose images.
+            flip: whether mirror images are extracted too.
+            parts: of the views that will be measured; others may be left out. None keeps all.
+        """
         ...
 
     def measure(self, members: Sequence[tuple[Any, Any]], view: Any) -> ViewResult:

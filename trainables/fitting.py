@@ -114,12 +114,19 @@ class TrainingBatches(Protocol):
 class Method(Protocol):
     """A method as the loop sees it. Stateless."""
 
-    def weights_file(self, config: Any, data_root: str | None) -> Path | None:
-        """Find the weights the network starts from; None for random ones."""
+    def weights_files(self, config: Any, data_root: str | None) -> Mapping[str, Path]:
+        """Find the weights that parts of the network start from, by part; one that starts at random has none."""
         ...
 
-    def build_network(self, config: Any, num_classes: int, weights_path: Path | None) -> nn.Module:
-        """Build the network; random weights follow from the seed of torch's generator of the CPU."""
+    def build_network(self, config: Any, num_classes: int, weights: Mapping[str, Path]) -> nn.Module:
+        """Build the network; random weights follow from the seed of torch's generator of the CPU.
+
+        Args:
+            config: of the training.
+            num_classes: of each classifier.
+            weights: what `weights_files` gave, or {} to load nothing, as when a checkpoint follows or when a
+                network on the meta device is only counted.
+        """
         ...
 
     def loss_terms(
@@ -301,8 +308,8 @@ class _Training:
         self._digest = _digest(config, images.fingerprint)
         state = self._read_checkpoint()
         # Weights that a checkpoint replaces need not be read.
-        weights_path = None if state else method.weights_file(config, runtime.data_root)
-        self.network = method.build_network(config, images.num_classes, weights_path).to(device)
+        weights = {} if state else method.weights_files(config, runtime.data_root)
+        self.network = method.build_network(config, images.num_classes, weights).to(device)
         self._optimizer = make_optimizer(config.optimisation, self.network.parameters())
         uses_scaler = config.optimisation.precision == "fp16"
         self._scaler = torch.amp.GradScaler(device.type, enabled=uses_scaler)

@@ -25,7 +25,7 @@ map, D embedding, I identities.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -671,13 +671,15 @@ class HacnnNetwork(nn.Module):
 class Hacnn:
     """HA-CNN as the training loop of re-identification sees it. Stateless."""
 
-    def weights_file(self, config: HacnnConfig, data_root: str | None) -> Path | None:
-        """Give None: it is trained from scratch."""
-        return None
+    def weights_files(self, config: HacnnConfig, data_root: str | None) -> Mapping[str, Path]:
+        """Give none: it is trained from scratch."""
+        return {}
 
-    def build_network(self, config: HacnnConfig, num_classes: int, weights_path: Path | None) -> HacnnNetwork:
+    def build_network(
+        self, config: HacnnConfig, num_classes: int, weights: Mapping[str, Path]
+    ) -> HacnnNetwork:
         """Build the network with torch's default random weights; they follow from the seed of its generator."""
-        assert weights_path is None
+        assert not weights
         return HacnnNetwork(config, num_classes)
 
     def loss_terms(

@@ -27,7 +27,7 @@ Legend: B images, C channels, H W height and width of a map, D embedding, I iden
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -39,7 +39,7 @@ from torch.nn import functional
 
 from trainables.contract import FrozenModel, Trainable
 from trainables.data.reid import Augmentation, DatasetName, RandomErasing, ReidData, ScaleCrop
-from trainables.layers.backbone import Backbone, backbone_weights_file, build_backbone
+from trainables.layers.backbone import BACKBONE, Backbone, backbone_weights_files, build_backbone
 from trainables.layers.pixels import PixelStandardisation
 from trainables.layers.stages import Stages
 from trainables.losses.curriculum_triplet import curriculum_triplet_loss
@@ -574,23 +574,25 @@ def _rank_loss(rank: RankLoss, embeddings_BD: Tensor, labels_B: Tensor, epoch: i
 class Mancs:
     """Mancs as the training loop of re-identification sees it. Stateless."""
 
-    def weights_file(self, config: MancsConfig, data_root: str | None) -> Path | None:
-        """Find the published weights the config starts from; None for random ones.
+    def weights_files(self, config: MancsConfig, data_root: str | None) -> Mapping[str, Path]:
+        """Find the published weights the config starts from; none for random ones.
 
         Raises:
             ValueError: they are not where they are expected; says where that is.
         """
-        return backbone_weights_file(config.network.backbone, data_root)
+        return backbone_weights_files(data_root, {BACKBONE: config.network.backbone})
 
-    def build_network(self, config: MancsConfig, num_classes: int, weights_path: Path | None) -> MancsNetwork:
+    def build_network(
+        self, config: MancsConfig, num_classes: int, weights: Mapping[str, Path]
+    ) -> MancsNetwork:
         """Build the network with its starting weights; random ones follow from the seed of torch's generator.
 
         Args:
             config: of the training.
             num_classes: identities of the heads.
-            weights_path: what `weights_file` gave, or None to load nothing.
+            weights: what `weights_files` gave, or {} to load nothing.
         """
-        stages = build_part("backbone", build_backbone, config.network.backbone, weights_path)
+        stages = build_part("backbone", build_backbone, config.network.backbone, weights.get(BACKBONE))
         return MancsNetwork(config, stages, num_classes)
 
     def loss_terms(

@@ -40,9 +40,10 @@ from trainables.layers.attention import (
     foreground_attention,
 )
 from trainables.layers.backbone import (
+    BACKBONE,
     STRIDE_BEFORE_LAST_STAGE,
     Backbone,
-    backbone_weights_file,
+    backbone_weights_files,
     build_backbone,
 )
 from trainables.layers.embed import Embed
@@ -735,26 +736,26 @@ def _join_ranks(outputs: Sequence[MdprOutputs]) -> MdprOutputs:
 class Mdpr:
     """MDPR as the training loop of re-identification sees it. Stateless."""
 
-    def weights_file(self, config: MdprConfig, data_root: str | None) -> Path | None:
-        """Find the published weights the config starts from; None for random ones.
+    def weights_files(self, config: MdprConfig, data_root: str | None) -> Mapping[str, Path]:
+        """Find the published weights the config starts from; none for random ones.
 
         Raises:
             ValueError: they are not where they are expected; says where that is.
         """
-        return backbone_weights_file(config.network.backbone, data_root)
+        return backbone_weights_files(data_root, {BACKBONE: config.network.backbone})
 
     def build_network(
-        self, config: MdprConfig, num_train_pids: int, weights_path: Path | None
+        self, config: MdprConfig, num_train_pids: int, weights: Mapping[str, Path]
     ) -> MdprNetwork:
         """Build the network with its starting weights; random ones follow from the seed of torch's generator.
 
         Args:
             config: of the training.
             num_train_pids: classes of the identity loss.
-            weights_path: what `weights_file` gave, or None to load nothing, as when a checkpoint follows or
+            weights: what `weights_files` gave, or {} to load nothing, as when a checkpoint follows or
                 when a network on the meta device is only counted.
         """
-        stages = build_part("backbone", build_backbone, config.network.backbone, weights_path)
+        stages = build_part("backbone", build_backbone, config.network.backbone, weights.get(BACKBONE))
         return MdprNetwork(config, stages, num_train_pids)
 
     def loss_terms(

@@ -47,9 +47,10 @@ from torch.nn import functional
 from trainables.contract import FrozenModel, Trainable
 from trainables.data.reid import Augmentation, DatasetName, ReidData
 from trainables.layers.backbone import (
+    BACKBONE,
     STRIDE_BEFORE_LAST_STAGE,
     Backbone,
-    backbone_weights_file,
+    backbone_weights_files,
     build_backbone,
 )
 from trainables.layers.gem import GeM
@@ -689,28 +690,28 @@ def _in_float32(outputs: MgnOutputs) -> MgnOutputs:
 class Mgn:
     """MGN and its baselines as the training loop of re-identification sees them. Stateless."""
 
-    def weights_file(self, config: MgnConfig, data_root: str | None) -> Path | None:
-        """Find the published weights the config starts from; None for random ones.
+    def weights_files(self, config: MgnConfig, data_root: str | None) -> Mapping[str, Path]:
+        """Find the published weights the config starts from; none for random ones.
 
         Raises:
             ValueError: they are not where they are expected; says where that is.
         """
-        return backbone_weights_file(config.network.backbone, data_root)
+        return backbone_weights_files(data_root, {BACKBONE: config.network.backbone})
 
     def build_network(
-        self, config: MgnConfig, num_classes: int, weights_path: Path | None
+        self, config: MgnConfig, num_classes: int, weights: Mapping[str, Path]
     ) -> MgnNetwork | BaselineNetwork:
         """Build the network with its starting weights; random ones follow from the seed of torch's generator.
 
         Args:
             config: of the training.
             num_classes: identities of the softmax.
-            weights_path: what `weights_file` gave, or None to load nothing, as when a checkpoint follows or
+            weights: what `weights_files` gave, or {} to load nothing, as when a checkpoint follows or
                 when a network on the meta device is only counted.
         """
         network = config.network
         if network.kind == "baseline":
-            stages = build_part("backbone", build_backbone, network.backbone, weights_path)
+            stages = build_part("backbone", build_backbone, network.backbone, weights.get(BACKBONE))
             return BaselineNetwork(network, stages, num_classes)
         stages_of: dict[int, Stages] = {}
         for branch, _ in network.branches().values():
@@ -721,7 +722,7 @@ class Mgn:
                 stages = build_backbone(backbone, None)
                 stages.load_state_dict(next(iter(stages_of.values())).state_dict())
             else:
-                stages = build_part("backbone", build_backbone, backbone, weights_path)
+                stages = build_part("backbone", build_backbone, backbone, weights.get(BACKBONE))
             stages_of[branch.last_stride] = stages
         return MgnNetwork(config, stages_of, num_classes)
 

@@ -63,7 +63,7 @@ class ReidTrainable:
         """
         data = config.data
         facts = _facts_of(data.dataset, data.train_split, data.fold, runtime.data_root, runtime.cache_dir)
-        return join_weights(facts, self._method.weights_file(config, runtime.data_root))
+        return join_weights(facts, self._method.weights_files(config, runtime.data_root))
 
     def prepare_data(self, config: Any, runtime: Runtime) -> None:
         """Decode every image of every split once into this machine's cache.
@@ -89,12 +89,24 @@ class ReidTrainable:
         device = find_device(runtime.device)
         weights, num_classes = read_final_checkpoint(checkpoints)
         with reproducible(device, seed=0):  # the random weights drawn here are overwritten
-            network = self._method.build_network(config, num_classes, None)
+            network = self._method.build_network(config, num_classes, {})
         network.load_state_dict(weights)
         return network.to(device)
 
-    def extract(self, config: Any, runtime: Runtime, network: Any, split: Split, *, flip: bool) -> Extraction:
-        """Embed both sides of a split, in inference mode and float32, without changing the network."""
+    def extract(
+        self,
+        config: Any,
+        runtime: Runtime,
+        network: Any,
+        split: Split,
+        *,
+        flip: bool,
+        parts: Sequence[str] | None = None,
+    ) -> Extraction:
+        """Embed both sides of a split, in inference mode and float32, without changing the network.
+
+        Every embedding is kept, whichever `parts` are asked: `illustrate` ranks by all of them.
+        """
         data = config.data
         dataset = _find_dataset(config, runtime)
         size = ImageSize(data.height_px, data.width_px)
@@ -139,7 +151,7 @@ class ReidTrainable:
         """Count the network, with classifiers for the published number of people."""
         data = config.data
         return measure_size(
-            lambda: self._method.build_network(config, published_num_pids(data.dataset), None),
+            lambda: self._method.build_network(config, published_num_pids(data.dataset), {}),
             lambda network, images_BCHW: network.embed(images_BCHW),
             (1, 3, data.height_px, data.width_px),
         )
@@ -154,7 +166,7 @@ class ReidTrainable:
         data = small.data
         device = torch.device("cpu")
         with reproducible(device, derive_seed(config.seed, "network")):
-            network = self._method.build_network(small, CHECK_NUM_PIDS, None).train()
+            network = self._method.build_network(small, CHECK_NUM_PIDS, {}).train()
             optimizer = make_optimizer(small.optimisation, network.parameters())
             generator = torch.Generator().manual_seed(derive_seed(config.seed, "augmentation"))
             augment = TrainAugmenter(data.augmentation)

@@ -5,19 +5,35 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from trainables.contract import DatasetFacts
 
 
-def join_weights(facts: DatasetFacts, weights_path: Path | None) -> DatasetFacts:
-    """Give the facts with the digest of a weight file in their fingerprint; unchanged without one."""
-    if weights_path is None:
+def join_weights(facts: DatasetFacts, weights: Mapping[str, Path]) -> DatasetFacts:
+    """Give the facts with the digests of weight files in their fingerprint; unchanged without any.
+
+    Parts that start from equal files count once: which part takes which file is in the config.
+
+    Args:
+        facts: of the data set.
+        weights: part of the network -> its file.
+    """
+    fingerprint, joined = facts.fingerprint, set[str]()
+    for part in sorted(weights):
+        weights_sha256 = _sha256_of(weights[part])
+        if weights_sha256 not in joined:
+            joined.add(weights_sha256)
+            fingerprint = hashlib.sha256(f"{fingerprint}/{weights_sha256}".encode()).hexdigest()
+    if not joined:
         return facts
-    stat = weights_path.stat()
-    weights_sha256 = _sha256_of_version(weights_path, stat.st_size, stat.st_mtime_ns)
-    joined = hashlib.sha256(f"{facts.fingerprint}/{weights_sha256}".encode())
-    return dataclasses.replace(facts, fingerprint=joined.hexdigest())
+    return dataclasses.replace(facts, fingerprint=fingerprint, files_fingerprint=facts.fingerprint)
+
+
+def _sha256_of(path: Path) -> str:
+    stat = path.stat()
+    return _sha256_of_version(path, stat.st_size, stat.st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=64)

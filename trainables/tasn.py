@@ -10,14 +10,19 @@ Read from the code because the paper is silent or differs:
     dilations; τ = 7 in the softmax over places (paper: 1); the balancing of the sampler (see
     `layers/attention_sampler.py`); loss weights, as multiples of each other.
 Our choices where the sources differ:
-    one classifier for part-net and master-net (the PyTorch form; the official code has both); the attention net
-    is classified by pooling and a linear layer; the teacher has no gradient (`detach_teacher`); the structure map
-    is the plain mean (the official code sums distinct channels and squares them: `structure` 'squared').
+    one classifier for part-net and master-net (the PyTorch form; the official code has both); the attention net's
+    classifier has the official code's norm, without which its rate of 0.1 does not train it (`classifier`); the
+    teacher has no gradient (`detach_teacher`); the structure map is the plain mean (the official code squares the
+    sum of distinct channels: `structure` 'squared'); a detail's channel is drawn among all (the official code draws
+    among distinct ones).
 Inferred:
     "ranked" selection of parts takes the channel with the strongest response; the paper names it in a sentence.
 Deviations:
-    backbones are torchvision's ResNets where the official code has pre-activation ones; a step is one process's.
-    Weights of the attention net are looked for beside those of the backbone, and are not in a training's id.
+    backbones are torchvision's ResNets where the official code has pre-activation ones; pixels are divided by
+    ImageNet's deviation, as those ResNets expect, where the official code subtracts the mean alone and normalises in
+    the network; images are resized with antialiasing; of equal channels `squared` leaves out all but one, where the
+    official code finds them in the order of their responses and leaves out the channels that have those places; a
+    step is one process's.
 
 Legend: B images, C channels, H W height and width of the whole image, h w of a map, O side of a sampled image,
 I classes.
@@ -25,8 +30,7 @@ I classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal, cast
@@ -38,20 +42,24 @@ from torch.nn import functional
 
 from trainables.contract import ClassificationView, EvaluationView, FrozenModel, Trainable, TrainingConfig
 from trainables.data.fine_grained import DatasetName, FineGrainedAugmentation, FineGrainedData
-from trainables.layers.attention_sampler import crop_grid, marginal_grid, saliency_grid, sample
+from trainables.layers.attention_sampler import Marginal, crop_grid, marginal_grid, saliency_grid, sample
 from trainables.layers.backbone import (
+    ATTENTION_NET,
+    BACKBONE,
     Backbone,
-    backbone_weights_file,
+    backbone_weights_files,
     build_backbone,
     find_weights_file,
 )
+from trainables.layers.float32 import without_autocast
 from trainables.layers.pixels import PixelStandardisation
 from trainables.layers.pretrained import read_state_dict
 from trainables.layers.resnet import BasicBlock
 from trainables.layers.stages import STAGE_NAMES, Stages
-from trainables.layers.trilinear import TrilinearForm, trilinear_attention
+from trainables.layers.trilinear import FORMS_WITH_TAU, TrilinearForm, trilinear_attention
 from trainables.layers.vgg import Vgg19
 from trainables.optimisation import Optimisation
+from trainables.paired_parts import build_part
 from trainables.pictures.panel import Panel
 
 ATTENTION, PART, MASTER = "attention", "part", "master"
@@ -81,13 +89,18 @@ class AttentionNet(FrozenModel):
             used, which end at an eighth of the image as well; it is for small images and is ours.
         input_px: the image is resized to it.
         form: how attention is made from the last map.
-        tau: factor inside the softmax over places.
+        tau: factor of X inside N(X).
+        classifier: what the net itself is trained by. `norm` is the official code's: batch norm and ReLU, then
+            pooling and a linear layer; the maps are taken before the norm. `plain` has pooling and a linear layer
+            alone, as the PyTorch form, whose rate is a twentieth: at the official code's 0.1 its loss goes from
+            8 to hundreds in a few steps.
     """
 
-    backbone: Backbone = Backbone(architecture="resnet18")
+    backbone: Backbone = Backbone(architecture="resnet18", stem_pool="padded")
     input_px: int = Field(default=224, ge=32)
     form: TrilinearForm = "N(N(X)X^T)X"
     tau: float = Field(default=7.0, gt=0)
+    classifier: Literal["norm", "plain"] = "norm"
 
 
 class TasnNetworkConfig(FrozenModel):
@@ -98,8 +111,11 @@ class TasnNetworkConfig(FrozenModel):
         input_px: side of the sampled images, or of the resized image where nothing samples.
         attention: None is the plain backbone on the resized image.
         sampler: `marginal` is the paper's; `crop` its "uniformed" one, `saliency` that of SSN.
-        structure: the map that samples the whole: the mean over channels, or its square.
+        marginal: how the sampler `marginal` reduces a map to an axis.
+        structure: the map that samples the whole: the mean over channels, or, as the official code, the sum over
+            distinct channels, squared at the image's size; for the sampler `marginal`.
         part_selection: which channel samples a detail in training: a random one, or the strongest.
+        num_details: how many channels do so in a step; each is classified and teaches.
         master: whether the whole is classified.
         part: whether a detail is classified; in a test, the mean over channels takes its channel's place.
     """
@@ -108,8 +124,10 @@ class TasnNetworkConfig(FrozenModel):
     input_px: int = Field(default=224, ge=32)
     attention: AttentionNet | None = AttentionNet()
     sampler: Literal["marginal", "crop", "saliency"] = "marginal"
+    marginal: Marginal = "max"
     structure: Literal["mean", "squared"] = "mean"
     part_selection: Literal["random", "ranked"] = "random"
+    num_details: int = Field(default=1, ge=1, le=8)
     master: bool = True
     part: bool = True
 
@@ -147,7 +165,7 @@ class TasnConfig(TrainingConfig):
     """Everything that changes the weights of one TASN training."""
 
     METHOD: ClassVar[str] = "tasn"
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
 
     data: FineGrainedData
     network: TasnNetworkConfig = TasnNetworkConfig()
@@ -168,20 +186,14 @@ class TasnConfig(TrainingConfig):
         if network.attention is None:
             if network.part:
                 faults.append("details need attention; set network.part to false, or network.attention")
-            idle = ("sampler", "structure", "part_selection")
         else:
-            faults += network.attention.backbone.find_faults()
+            faults += network.attention.backbone.find_faults("network.attention.backbone")
             if network.attention.backbone.architecture not in ("resnet18", "mobilenet_v2"):
                 faults.append(
                     "the attention net is made of 'resnet18' or 'mobilenet_v2', got "
                     f"{network.attention.backbone.architecture!r}; set network.attention.backbone.architecture"
                 )
-            faults += _find_weights_faults(network.attention.backbone.weights, network.backbone.weights)
-            idle = () if network.part else ("part_selection",)
-        for name in idle:
-            declared = TasnNetworkConfig.model_fields[name].default
-            if getattr(network, name) != declared:
-                faults.append(f"network.{name} has no effect here; leave it at {declared!r}")
+        faults += _find_idle(network, losses)
         if faults:
             raise ValueError("; ".join(faults))
         return self
@@ -212,6 +224,10 @@ class TasnConfig(TrainingConfig):
         }
         return tuple(name for name, is_there in present.items() if is_there)
 
+    def answering_heads(self) -> tuple[str, ...]:
+        """Name the head that answers in a test: the master-net's, or the part-net's where it is alone (Table 2)."""
+        return (MASTER,) if self.network.master else (PART,)
+
     def check_view(self, view: EvaluationView) -> None:
         """Refuse views of another kind, absent heads, and a validation on images that the training sees."""
         if not isinstance(view, ClassificationView):
@@ -232,27 +248,42 @@ class TasnConfig(TrainingConfig):
         return ClassificationTrainable(Tasn())
 
 
-def _find_weights_faults(of_attention: str, of_backbone: str) -> list[str]:
-    """Refuse published weights of the attention net that lie beside none of the backbone's."""
-    if of_attention == "random" or of_backbone in ("imagenet", "luperson_moco"):
-        return []
-    if of_attention == of_backbone:
-        return []
-    return [
-        f"weights {of_attention!r} of the attention net are looked for beside the backbone's, whose weights are "
-        f"{of_backbone!r}; set network.attention.backbone.weights to {of_backbone!r}, or "
-        "network.backbone.weights to 'imagenet'"
+def _find_idle(network: TasnNetworkConfig, losses: TasnLosses) -> Iterator[str]:
+    """Name the settings that change nothing: two ids would be one training."""
+    attention, samples = network.attention, network.attention is not None
+    by_marginals = samples and network.sampler == "marginal"
+    settings: list[tuple[str, FrozenModel, str, bool]] = [
+        ("network", network, "sampler", samples),
+        ("network", network, "marginal", by_marginals),
+        ("network", network, "structure", by_marginals and network.master),
+        ("network", network, "part_selection", network.part),
+        ("network", network, "num_details", network.part),
+        ("losses", losses, "attention_weight", samples),
+        ("losses", losses, "part_weight", network.part),
+        ("losses", losses, "master_weight", network.master),
     ]
+    if attention is not None:
+        path = "network.attention"
+        # Stages 2 and 4 lose their strides; MobileNetV2's layer4 is not used.
+        settings += [
+            (path, attention, "tau", attention.form in FORMS_WITH_TAU),
+            (f"{path}.backbone", attention.backbone, "last_stride", False),
+        ]
+    for path, part, name, has_effect in settings:
+        declared = type(part).model_fields[name].default
+        if not has_effect and getattr(part, name) != declared:
+            yield f"{path}.{name} has no effect here; leave it at {declared!r}"
 
 
 def paper_config(dataset: DatasetName) -> TasnConfig:
     """Give the published recipe: SGD without momentum and weight decay (paper), rates of the official code."""
-    imagenet = Backbone(architecture="resnet50", weights="imagenet", last_stride=2)
+    imagenet = Backbone(architecture="resnet50", weights="imagenet", last_stride=2, stem_pool="padded")
+    of_attention = Backbone(architecture="resnet18", weights="imagenet", stem_pool="padded")
     return TasnConfig(
         data=FineGrainedData(dataset=dataset, shorter_side_px=512, crop_px=512, batch_size=96),
         network=TasnNetworkConfig(
             backbone=imagenet,
-            attention=AttentionNet(backbone=Backbone(architecture="resnet18", weights="imagenet")),
+            attention=AttentionNet(backbone=of_attention),
         ),
         optimisation=Optimisation(
             num_epochs=300,
@@ -277,6 +308,8 @@ def demo_config() -> TasnConfig:
     small = Backbone(
         architecture="mobilenet_v2", weights="imagenet_mobilenet", last_stride=2, num_frozen_stages=2
     )
+    # Its layer2 learns, as the last stage of it that is used: frozen, it keeps the attention net near chance.
+    of_attention = Backbone(architecture="mobilenet_v2", weights="imagenet_mobilenet", num_frozen_stages=2)
     return TasnConfig(
         data=FineGrainedData(
             dataset="demo_details",
@@ -290,7 +323,7 @@ def demo_config() -> TasnConfig:
         network=TasnNetworkConfig(
             backbone=small,
             input_px=64,
-            attention=AttentionNet(backbone=small.model_copy(update={"num_frozen_stages": 3}), input_px=96),
+            attention=AttentionNet(backbone=of_attention, input_px=96),
         ),
         optimisation=Optimisation(
             num_epochs=4,
@@ -369,6 +402,27 @@ def _remove_stride(block: BasicBlock) -> None:
     cast("nn.Conv2d", block.downsample[0]).stride = (1, 1)
 
 
+class AttentionClassifier(nn.Module):
+    """Trains the attention net, which nothing else does (Sec. 3.2); it never changes the maps it is given.
+
+    Args:
+        channels: of the map.
+        num_classes: I.
+        has_norm: whether batch norm and ReLU stand before the pooling.
+    """
+
+    def __init__(self, channels: int, num_classes: int, *, has_norm: bool) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels) if has_norm else None
+        self.linear = nn.Linear(channels, num_classes)
+
+    def forward(self, map_BChw: Tensor) -> Tensor:
+        """Give logits, (B, I)."""
+        if self.norm is not None:
+            map_BChw = functional.relu(self.norm(map_BChw))
+        return cast("Tensor", self.linear(map_BChw.mean(dim=(2, 3))))
+
+
 class SharedBackbone(nn.Module):
     """The backbone of part-net and master-net, pooled."""
 
@@ -397,11 +451,11 @@ class TasnOutputs:
     """What losses and pictures are made from; a part that is off is None.
 
     Attributes:
-        logits_BI: by head.
+        logits_BI: by head; in training those of `part` are of all images' first details, then of the second.
         attention_BChw: a map of each channel.
-        structure_Bhw: the map that samples the whole.
+        structure_Bhw: the map that samples the whole, before it is squared.
         structure_images_BCOO: the whole, sampled; standardised.
-        detail_images_BCOO: a detail, sampled.
+        detail_images_BCOO: details, sampled; in the order of their logits.
     """
 
     logits_BI: dict[str, Tensor]
@@ -417,23 +471,29 @@ class TasnNetwork(nn.Module):
     Args:
         config: says which parts there are.
         num_classes: of each classifier.
-        weights_path: of the backbone; those of the attention net lie beside it. None loads nothing.
+        weights: files of `BACKBONE` and of `ATTENTION_NET`; a part without one starts at random.
     """
 
-    def __init__(self, config: TasnConfig, num_classes: int, weights_path: Path | None) -> None:
+    def __init__(self, config: TasnConfig, num_classes: int, weights: Mapping[str, Path]) -> None:
         super().__init__()
         network = config.network
         self.config = network
         self.pixels = PixelStandardisation()
-        self.shared = _build_shared(network.backbone, weights_path)
-        self.classifier = nn.Linear(self.shared.out_channels, num_classes)
+        self.shared = build_part("shared", _build_shared, network.backbone, weights.get(BACKBONE))
+        self.classifier = build_part("classifier", nn.Linear, self.shared.out_channels, num_classes)
         self.attention: AttentionTrunk | None = None
-        self.attention_classifier: nn.Linear | None = None
+        self.attention_classifier: AttentionClassifier | None = None
         if network.attention is not None:
-            backbone = network.attention.backbone
-            own_weights = None if weights_path is None else _weights_beside(backbone, weights_path)
-            self.attention = AttentionTrunk(backbone, build_backbone(backbone, own_weights))
-            self.attention_classifier = nn.Linear(self.attention.out_channels, num_classes)
+            self.attention = build_part(
+                "attention", _build_trunk, network.attention.backbone, weights.get(ATTENTION_NET)
+            )
+            self.attention_classifier = build_part(
+                "attention_classifier",
+                AttentionClassifier,
+                self.attention.out_channels,
+                num_classes,
+                has_norm=network.attention.classifier == "norm",
+            )
 
     def forward(self, images_BCHW: Tensor) -> TasnOutputs:
         """Compute what the configuration's losses need.
@@ -447,27 +507,29 @@ class TasnNetwork(nn.Module):
             logits_BI = self._classify(_resize(images_BCHW, network.input_px))
             return TasnOutputs({MASTER: logits_BI})
         features_BChw = self.attention(_resize(images_BCHW, network.attention.input_px))
-        logits = {ATTENTION: cast("Tensor", self.attention_classifier(features_BChw.mean(dim=(2, 3))))}
-        with torch.no_grad(), _in_float32(images_BCHW.device):
+        logits = {ATTENTION: cast("Tensor", self.attention_classifier(features_BChw))}
+        with torch.no_grad(), without_autocast(images_BCHW.device):
             attention_BChw = trilinear_attention(
                 features_BChw.float(), network.attention.form, tau=network.attention.tau
             )
-            structure_Bhw = attention_BChw.mean(dim=1)
-            if network.structure == "squared":
-                structure_Bhw = structure_Bhw**2
-            detail_Bhw = self._select_part(attention_BChw) if self.training else attention_BChw.mean(dim=1)
+            mean_Bhw = attention_BChw.mean(dim=1)
+            is_squared = network.structure == "squared"
+            structure_Bhw = _sum_of_distinct(attention_BChw) if is_squared else mean_Bhw
         sampled: dict[str, Tensor] = {}
-        if network.part and (self.training or not network.master):
-            sampled[PART] = self._sample(images_BCHW, detail_Bhw)
+        if network.part and self.training:
+            sampled[PART] = self.sample_details(images_BCHW, attention_BChw)
+        elif network.part and not network.master:
+            sampled[PART] = self._sample(images_BCHW, mean_Bhw)
         if network.master:
-            sampled[MASTER] = self._sample(images_BCHW, structure_Bhw)
-        both_BI = self._classify(torch.cat(list(sampled.values())))
-        logits |= dict(zip(sampled, both_BI.chunk(len(sampled)), strict=True))
+            sampled[MASTER] = self._sample(images_BCHW, structure_Bhw, is_squared=is_squared)
+        all_BI = self._classify(torch.cat(list(sampled.values())))
+        sizes = [len(sampled_BCOO) for sampled_BCOO in sampled.values()]
+        logits |= dict(zip(sampled, all_BI.split(sizes), strict=True))
         if network.part and PART not in logits:
-            # One classifier and one map serve both in a test, so that both say the same.
-            same_map = network.structure == "mean"
-            detail_images = sampled[MASTER] if same_map else self._sample(images_BCHW, detail_Bhw)
-            logits[PART] = logits[MASTER] if same_map else self._classify(detail_images)
+            # One classifier and, unless one is squared, one map serve both in a test, so that both say the same.
+            logits[PART] = (
+                self._classify(self._sample(images_BCHW, mean_Bhw)) if is_squared else logits[MASTER]
+            )
         return TasnOutputs(
             {head: logits[head] for head in (ATTENTION, PART, MASTER) if head in logits},
             attention_BChw,
@@ -484,39 +546,51 @@ class TasnNetwork(nn.Module):
         """
         return self(images_BCHW).logits_BI
 
-    def sample_detail(self, images_BCHW: Tensor, attention_BChw: Tensor) -> Tensor:
-        """Sample the detail that a channel drawn at random marks, (B, C, O, O)."""
-        return self._sample(images_BCHW, self._select_part(attention_BChw))
-
-    def _select_part(self, attention_BChw: Tensor) -> Tensor:
+    def sample_details(self, images_BCHW: Tensor, attention_BChw: Tensor) -> Tensor:
+        """Sample the details that selected channels mark: every image's first, then its second, (D B, C, O, O)."""
         batch, channels = attention_BChw.shape[:2]
+        num_details, device = self.config.num_details, attention_BChw.device
         if self.config.part_selection == "ranked":
-            chosen_B = attention_BChw.sum(dim=(2, 3)).argmax(dim=1)
+            chosen_DB = attention_BChw.sum(dim=(2, 3)).topk(num_details, dim=1).indices.T
         else:
-            chosen_B = torch.randint(channels, (batch,), device=attention_BChw.device)
-        return attention_BChw[torch.arange(batch, device=attention_BChw.device), chosen_B]
+            chosen_DB = torch.randint(channels, (num_details, batch), device=device)
+        maps_DBhw = attention_BChw[torch.arange(batch, device=device), chosen_DB]
+        return self._sample(images_BCHW.repeat(num_details, 1, 1, 1), maps_DBhw.flatten(0, 1))
 
-    def _sample(self, images_BCHW: Tensor, map_Bhw: Tensor) -> Tensor:
-        make_grid = {"marginal": marginal_grid, "crop": crop_grid, "saliency": saliency_grid}[
-            self.config.sampler
-        ]
-        size_px = (images_BCHW.shape[2], images_BCHW.shape[3])
-        return sample(images_BCHW, make_grid(map_Bhw, size_px, self.config.input_px))
+    def _sample(self, images_BCHW: Tensor, map_Bhw: Tensor, *, is_squared: bool = False) -> Tensor:
+        network, size_px = self.config, (images_BCHW.shape[2], images_BCHW.shape[3])
+        with without_autocast(images_BCHW.device):  # half precision moves a grid by pixels
+            if network.sampler == "marginal":
+                grid_BOO2 = marginal_grid(
+                    map_Bhw, size_px, network.input_px, marginal=network.marginal, is_squared=is_squared
+                )
+            else:
+                make_grid = crop_grid if network.sampler == "crop" else saliency_grid
+                grid_BOO2 = make_grid(map_Bhw, size_px, network.input_px)
+            return sample(images_BCHW, grid_BOO2)
 
     def _classify(self, images_BCOO: Tensor) -> Tensor:
         return cast("Tensor", self.classifier(self.shared(images_BCOO)))
 
 
-def _in_float32(device: torch.device) -> AbstractContextManager[object]:
-    if device.type == "meta":  # where networks are only counted, and autocast is not known
-        return nullcontext()
-    return torch.autocast(device.type, enabled=False)
+def _sum_of_distinct(attention_BChw: Tensor) -> Tensor:
+    """Sum the channels of an image over those with different responses; of equal ones the first stays."""
+    response_BC = attention_BChw.sum(dim=(2, 3))
+    sorted_BC, order_BC = response_BC.sort(dim=1, stable=True)
+    is_first_BC = torch.ones_like(sorted_BC, dtype=torch.bool)
+    is_first_BC[:, 1:] = sorted_BC[:, 1:] != sorted_BC[:, :-1]
+    is_kept_BC = torch.zeros_like(is_first_BC).scatter(1, order_BC, is_first_BC)
+    return (attention_BChw * is_kept_BC[:, :, None, None]).sum(dim=1)
 
 
 def _resize(images_BCHW: Tensor, side_px: int) -> Tensor:
     return functional.interpolate(
         images_BCHW, size=(side_px, side_px), mode="bilinear", align_corners=False, antialias=True
     )
+
+
+def _build_trunk(backbone: Backbone, weights_path: Path | None) -> AttentionTrunk:
+    return AttentionTrunk(backbone, build_backbone(backbone, weights_path))
 
 
 def _build_shared(backbone: Backbone | VggBackbone, weights_path: Path | None) -> SharedBackbone:
@@ -527,14 +601,6 @@ def _build_shared(backbone: Backbone | VggBackbone, weights_path: Path | None) -
         return SharedBackbone(vgg, vgg.out_channels, 0)
     stages = build_backbone(backbone, weights_path)
     return SharedBackbone(stages, stages.layer4.out_channels, backbone.num_frozen_stages)
-
-
-def _weights_beside(backbone: Backbone, weights_path: Path) -> Path | None:
-    if backbone.weights == "random":
-        return None
-    if backbone.weights == "imagenet_mobilenet":
-        return backbone_weights_file(backbone, None)
-    return backbone_weights_file(backbone, str(weights_path.parent.parent))
 
 
 # --------------------------------------------------------------------------------------------------------
@@ -552,7 +618,7 @@ def make_loss_terms(config: TasnConfig, logits_BI: dict[str, Tensor], labels_B: 
     losses = config.losses
     weights = {ATTENTION: losses.attention_weight, PART: losses.part_weight, MASTER: losses.master_weight}
     terms = {
-        f"class/{head}": weights[head] * functional.cross_entropy(logits.float(), labels_B)
+        f"class/{head}": weights[head] * functional.cross_entropy(logits.float(), _repeat(labels_B, logits))
         for head, logits in logits_BI.items()
     }
     if losses.distillation is not None:
@@ -560,9 +626,17 @@ def make_loss_terms(config: TasnConfig, logits_BI: dict[str, Tensor], labels_B: 
         if losses.distillation.detach_teacher:
             teacher_BI = teacher_BI.detach()
         terms["distillation"] = losses.distillation.weight * distillation_loss(
-            logits_BI[MASTER].float(), teacher_BI, temperature=losses.distillation.temperature
+            _repeat(logits_BI[MASTER].float(), teacher_BI),
+            teacher_BI,
+            temperature=losses.distillation.temperature,
         )
     return terms
+
+
+def _repeat(of_images_B: Tensor, logits_BI: Tensor) -> Tensor:
+    """Give what is of each image once for each of its details."""
+    num_details = len(logits_BI) // len(of_images_B)
+    return of_images_B.repeat(num_details, *[1] * (of_images_B.dim() - 1))
 
 
 # --------------------------------------------------------------------------------------------------------
@@ -572,24 +646,27 @@ def make_loss_terms(config: TasnConfig, logits_BI: dict[str, Tensor], labels_B: 
 class Tasn:
     """TASN as the training loop sees it. Stateless."""
 
-    def weights_file(self, config: TasnConfig, data_root: str | None) -> Path | None:
-        """Find the published weights that the backbone starts from; None for random ones.
+    def weights_files(self, config: TasnConfig, data_root: str | None) -> Mapping[str, Path]:
+        """Find the published weights that the backbone and the attention net start from; none for random ones.
 
         Raises:
-            ValueError: they, or those of the attention net, are not where they are expected.
+            ValueError: they are not where they are expected.
         """
         backbone, attention = config.network.backbone, config.network.attention
-        if attention is not None:
-            backbone_weights_file(attention.backbone, data_root)
-        if isinstance(backbone, VggBackbone):
-            if backbone.weights == "random":
-                return None
-            return find_weights_file("imagenet", _VGG19_FILE, data_root)
-        return backbone_weights_file(backbone, data_root)
+        files = (
+            {}
+            if attention is None
+            else backbone_weights_files(data_root, {ATTENTION_NET: attention.backbone})
+        )
+        if isinstance(backbone, Backbone):
+            return files | backbone_weights_files(data_root, {BACKBONE: backbone})
+        if backbone.weights == "random":
+            return files
+        return files | {BACKBONE: find_weights_file(backbone.weights, _VGG19_FILE, data_root)}
 
-    def build_network(self, config: TasnConfig, num_classes: int, weights_path: Path | None) -> TasnNetwork:
-        """Build the network with its starting weights; random ones come from torch's global generator."""
-        return TasnNetwork(config, num_classes, weights_path)
+    def build_network(self, config: TasnConfig, num_classes: int, weights: Mapping[str, Path]) -> TasnNetwork:
+        """Build the network with its starting weights; random ones follow from the seed of torch's generator."""
+        return TasnNetwork(config, num_classes, weights)
 
     def loss_terms(
         self,
@@ -629,6 +706,8 @@ class Tasn:
         if outputs.structure_images_BCOO is not None:
             shown.append(Panel("structure", images_BCHW=to_levels(outputs.structure_images_BCOO)))
         if config.network.part:
-            detail_BCOO = network.sample_detail(pixels(images_BCHW), outputs.attention_BChw)
+            detail_BCOO = network.sample_details(pixels(images_BCHW), outputs.attention_BChw)[
+                : len(images_BCHW)
+            ]
             shown.append(Panel("a detail", images_BCHW=to_levels(detail_BCOO)))
         return shown

@@ -147,3 +147,10 @@ def test_rows_on_different_data_in_one_column_are_refused_before_anything_trains
     with pytest.raises(ValueError, match="measured on different data, Toyset and, in row 'b', Others"):
         sweep(a_study([Row("a"), Row("b", {"data_name": "others"})]))
     assert [] == sweep.store().training_ids()
+
+
+def test_rows_that_start_from_other_weights_stand_in_one_column(sweep):
+    """A deeper backbone with its own published weights is a row on the same data."""
+    result, _ = sweep(a_study([Row("a"), Row("b", {"weights": "resnet101"})]))
+    assert result.is_complete
+    assert 2 == len(result.plan.trainings)

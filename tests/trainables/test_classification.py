@@ -1,14 +1,17 @@
 """Classification methods as the orchestrator runs them, on a miniature data set."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
 
 from tests.trainables.tiny_classification import TinyClassifier, TinyClassifierConfig, tiny_runtime
 from tests.trainables.tiny_reid import Journal, LocalFolder, assert_equal_states, fit_through
-from trainables.classification import ClassificationTrainable, measure_top1
+from trainables.classification import ROWS_AT_ONCE, ClassificationTrainable, measure_top1
 from trainables.contract import ClassificationExtraction, ClassificationView
 from trainables.data.fine_grained import FineGrainedData
+from trainables.layers.backbone import BACKBONE
 from trainables.optimisation import Optimisation
 from trainables.pictures.panel import Panel
 
@@ -22,7 +25,7 @@ def runtime(tmp_path):
 
 def tiny_network(seed=0):
     torch.manual_seed(seed)
-    return TinyClassifier().build_network(TinyClassifierConfig(), 3, None)
+    return TinyClassifier().build_network(TinyClassifierConfig(), 3, {})
 
 
 def test_facts_describe_the_data_set_found(runtime):
@@ -39,7 +42,7 @@ def test_starting_weights_are_part_of_the_fingerprint(runtime, tmp_path):
     for name, content in (("a.pth", b"one"), ("b.pth", b"one"), ("a.pth", b"other")):
         path = tmp_path / name
         path.write_bytes(content)
-        trainable = ClassificationTrainable(TinyClassifier(path))
+        trainable = ClassificationTrainable(TinyClassifier({BACKBONE: path}))
         fingerprints.append(trainable.describe_data(config, runtime).fingerprint)
     plain = ClassificationTrainable(TinyClassifier()).describe_data(config, runtime).fingerprint
     assert fingerprints[0] == fingerprints[1]
@@ -84,6 +87,21 @@ def test_extraction_is_in_float32_whatever_surrounds_it(runtime):
     with torch.autocast("cpu", dtype=torch.bfloat16):
         actual = trainable.extract(config, runtime, network, "test", flip=False).logits["master"]
     np.testing.assert_array_equal(expected, actual)
+
+
+def test_heads_that_no_view_names_are_not_kept(runtime):
+    """Of the parts that are asked, the same logits as with all heads; an absent head is named."""
+    config, network = TinyClassifierConfig(), tiny_network()
+    extract = config.make_trainable().extract
+    whole = extract(config, runtime, network, "test", flip=True)
+    one = extract(config, runtime, network, "test", flip=True, parts=ClassificationView().parts)
+    assert [("master",), ("master",)] == [tuple(one.logits), tuple(one.flipped_logits)]
+    np.testing.assert_array_equal(whole.logits["master"], one.logits["master"])
+    np.testing.assert_array_equal(whole.flipped_logits["master"], one.flipped_logits["master"])
+    with pytest.raises(
+        ValueError, match="asks the heads whole, which the network has not; it has master, part"
+    ):
+        extract(config, runtime, network, "test", flip=False, parts=("whole",))
 
 
 def test_flipped_logits_are_those_of_mirrored_images(runtime):
@@ -170,6 +188,25 @@ def test_heads_and_mirror_images_are_averaged_as_probabilities():
     assert [1, 1, 0] == measure_top1([huge], both).per_query["predicted"].tolist()
 
 
+def test_rows_are_measured_in_chunks_of_bounded_memory():
+    """Chunks give the predictions of the whole at once, and take less memory than the logits of a head."""
+    num_images, num_classes = 12 * ROWS_AT_ONCE + 5, 100
+    rng = np.random.default_rng(0)
+    logits = {
+        head: rng.normal(size=(num_images, num_classes)).astype(np.float32) for head in ("master", "part")
+    }
+    labels = rng.integers(num_classes, size=num_images)
+    names = tuple(map(str, range(num_images)))
+    extraction = ClassificationExtraction("test", names, labels, logits)
+    tracemalloc.start()
+    result = measure_top1([extraction], ClassificationView(logits=("master", "part")))
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < logits["master"].nbytes
+    whole_NI = sum(torch.from_numpy(array).double().softmax(1).numpy() for array in logits.values())
+    np.testing.assert_array_equal(whole_NI.argmax(1), result.per_query["predicted"])
+
+
 def test_an_ensemble_averages_its_members_on_the_same_images():
     """Members outvote each other as heads do; members that saw different images are refused."""
     sure = an_extraction(master=[[0.0, 0.0, 5.0], [0.0, 0.0, 0.1], [0.0, 1.0, 0.0]])
@@ -199,7 +236,7 @@ def test_attention_is_drawn_where_the_method_shows_it(runtime):
 
 def test_missing_heads_and_broken_logits_are_told():
     """A view names a head that the network has, and numbers that are numbers."""
-    with pytest.raises(ValueError, match="no logits 'part' of mirror images; the network gives master"):
+    with pytest.raises(ValueError, match="no logits 'part' of mirror images; there are master"):
         measure_top1([an_extraction()], ClassificationView(logits=("part",), flip=True))
     broken = an_extraction(master=[[0.0, np.nan, 0.0], [0.0, 3.0, 0.0], [0.0, 0.0, np.inf]])
     with pytest.raises(ValueError, match="logits 'master' of 2 of 3 images are not finite"):
@@ -222,7 +259,7 @@ def test_a_check_makes_one_step_without_any_data():
     assert [("fp32", 4, 3, 64, 64)] == sizes
 
     class Broken(TinyClassifier):
-        def build_network(self, config, num_classes, weights_path):
+        def build_network(self, config, num_classes, weights):
             raise RuntimeError("shapes do not fit")
 
     with pytest.raises(RuntimeError, match="shapes do not fit"):

@@ -236,7 +236,7 @@ def test_ranks_add_up_to_one_gradient():
     """Two ranks with the same images give the gradient and the terms of one."""
     config = TinyConfig()
     torch.manual_seed(0)
-    network = TinyMethod().build_network(config, 2, None).eval()
+    network = TinyMethod().build_network(config, 2, {}).eval()
     images_BCHW = torch.rand(4, 3, 32, 16) * 255
     labels_B = torch.tensor([0, 0, 1, 1])
     scaler = torch.amp.GradScaler("cpu", enabled=False)
@@ -255,7 +255,7 @@ def test_ranks_add_up_to_one_gradient():
 def test_half_precision_is_of_the_forward_pass_alone(precision, dtype):
     """Convolutions run in the precision named; weights and, once unscaled, gradients are near float32's."""
     torch.manual_seed(0)
-    network = TinyMethod().build_network(TinyConfig(), 2, None).eval()
+    network = TinyMethod().build_network(TinyConfig(), 2, {}).eval()
     seen = []
     network.stem[0].register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
     images_BCHW, labels_B = torch.rand(4, 3, 32, 16) * 255, torch.tensor([0, 0, 1, 1])

@@ -70,7 +70,7 @@ def small_config(*, network=None, losses=None, data=None, local=None):
 def build(config, seed=0):
     """Build a network reproducibly, with statistics of a batch, so that its units are alive in inference."""
     torch.manual_seed(seed)
-    network = Hacnn().build_network(config, NUM_PIDS, None)
+    network = Hacnn().build_network(config, NUM_PIDS, {})
     with torch.no_grad():
         network.train()(images(seed=9))
     return network
@@ -87,7 +87,7 @@ def build_alike(config, donor):
 def keys(config):
     """Name every parameter and buffer."""
     with torch.device("meta"):
-        return set(Hacnn().build_network(config, NUM_PIDS, None).state_dict())
+        return set(Hacnn().build_network(config, NUM_PIDS, {}).state_dict())
 
 
 def terms_of(config, network=None, num_ranks=1):
@@ -102,7 +102,7 @@ def full_network(**network):
     config = paper_config("market1501")
     config = config.model_copy(update={"network": HacnnNetworkConfig(**network)})
     with torch.device("meta"):
-        return config, Hacnn().build_network(config, 751, None).eval()
+        return config, Hacnn().build_network(config, 751, {}).eval()
 
 
 def meta_images():
@@ -653,7 +653,7 @@ def test_images_are_not_changed_and_one_embeds_as_in_a_batch():
 
 def test_regions_are_standardised_one_after_the_other():
     """Running statistics of the shared local levels count each region of a step."""
-    network = Hacnn().build_network(small_config(), NUM_PIDS, None).train()
+    network = Hacnn().build_network(small_config(), NUM_PIDS, {}).train()
     network(images())
     assert network.local.levels[0].streams[0][0][1].num_batches_tracked == 4
     assert network.whole.levels[0][0].streams[0][0][1].num_batches_tracked == 1
@@ -770,7 +770,7 @@ def test_the_papers_recipe():
     assert (optimisation.schedule, optimisation.decay_epochs, optimisation.warmup_steps) == ("steps", (), 0)
     assert config.network == HacnnNetworkConfig()
     assert config.losses == HacnnLosses(combination="mean", label_smoothing=0.0)
-    assert Hacnn().weights_file(config, None) is None
+    assert {} == Hacnn().weights_files(config, None)
 
 
 def test_the_published_codes_recipe():

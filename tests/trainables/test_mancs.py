@@ -71,7 +71,7 @@ def small_config(*, network=None, losses=None, data=None, optimisation=None):
 def build(config, seed=0):
     """Build a network reproducibly."""
     torch.manual_seed(seed)
-    return Mancs().build_network(config, NUM_PIDS, None)
+    return Mancs().build_network(config, NUM_PIDS, {})
 
 
 def terms_of(config, *, epoch=0, network=None, seed=0):
@@ -87,7 +87,7 @@ def full_network(**network):
     config = paper_config("market1501")
     config = config.model_copy(update={"network": config.network.model_copy(update=network)})
     with torch.device("meta"):
-        return Mancs().build_network(config, 751, None).eval()
+        return Mancs().build_network(config, 751, {}).eval()
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +193,7 @@ def test_every_backbone_has_the_declared_width(architecture, rank_fc_width):
     }
     config = small_config(network=network)
     with torch.device("meta"):
-        embeddings = Mancs().build_network(config, NUM_PIDS, None).embed(torch.empty(2, 3, 64, 32))
+        embeddings = Mancs().build_network(config, NUM_PIDS, {}).embed(torch.empty(2, 3, 64, 32))
     assert config.embedding_widths() == {name: value.shape[1] for name, value in embeddings.items()}
 
 

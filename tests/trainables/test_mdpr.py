@@ -78,7 +78,7 @@ SOFT_ONLY = {"network": {"hard": None, "fusion": False}, "losses": {"distillatio
 def build(config, seed=0):
     """Build a network reproducibly."""
     torch.manual_seed(seed)
-    return Mdpr().build_network(config, NUM_PIDS, None)
+    return Mdpr().build_network(config, NUM_PIDS, {})
 
 
 def terms_of(config, network=None):
@@ -93,7 +93,7 @@ def full_network(**network):
     config = paper_config("market1501")
     config = config.model_copy(update={"network": config.network.model_copy(update=network)})
     with torch.device("meta"):
-        return config, Mdpr().build_network(config, 751, None).eval()
+        return config, Mdpr().build_network(config, 751, {}).eval()
 
 
 def meta_images():
@@ -210,7 +210,7 @@ def test_width_of_the_descriptor(network, width):
     """Declared widths add up to the specification's, and the network gives just those embeddings."""
     config = small_config(network={"embedding_size": 512} | network, height_px=96)
     with torch.device("meta"):
-        embeddings = Mdpr().build_network(config, NUM_PIDS, None).embed(torch.empty(2, 3, 96, 32))
+        embeddings = Mdpr().build_network(config, NUM_PIDS, {}).embed(torch.empty(2, 3, 96, 32))
     assert width == sum(config.embedding_widths().values())
     assert config.embedding_widths() == {name: value.shape[1] for name, value in embeddings.items()}
     assert list(config.embedding_widths()) == list(embeddings)
@@ -417,7 +417,7 @@ def test_prototypes_exponents_and_necks_start_as_specified():
     config = paper_config("market1501")
     small = small_config()
     torch.manual_seed(0)
-    network = Mdpr().build_network(small, 3000, None)
+    network = Mdpr().build_network(small, 3000, {})
     assert network.prototypes["fused"].std().item() == pytest.approx(0.01, rel=0.02)
     exponents = [module.exponent.item() for module in network.modules() if isinstance(module, GeM)]
     assert exponents == [3.0] * 8  # six heads and one for each stage's attention
@@ -695,7 +695,7 @@ def test_every_kind_of_backbone_carries_the_branches(architecture):
     """MDPR can be built and run on basic blocks, bottlenecks, split norms and inverted residuals."""
     config = small_config(network={"backbone": Backbone(architecture=architecture)})
     with torch.device("meta"):
-        network = Mdpr().build_network(config, NUM_PIDS, None)
+        network = Mdpr().build_network(config, NUM_PIDS, {})
         outputs = network(torch.empty(4, 3, 64, 32))
     assert config.embedding_widths() == {n: v.shape[1] for n, v in outputs.embeddings_BD.items()}
 
@@ -738,8 +738,7 @@ def test_published_weights_reach_both_branches(tmp_path):
     folder = tmp_path / "weights"
     folder.mkdir()
     torch.save(published, folder / "resnet18-f37072fd.pth")
-    path = Mdpr().weights_file(config, str(tmp_path))
-    network = Mdpr().build_network(config, NUM_PIDS, path)
+    network = Mdpr().build_network(config, NUM_PIDS, Mdpr().weights_files(config, str(tmp_path)))
     for key, value in donor.state_dict().items():
         if key.startswith(("shared.", "hard.layer")):
             assert torch.equal(value, network.state_dict()[key])
@@ -751,10 +750,10 @@ def test_absent_weights_are_an_error_that_names_the_file(tmp_path):
     """A missing file never means random weights."""
     config = paper_config("market1501")
     with pytest.raises(ValueError, match=r"weights/lup_moco_r101.pth, which is no file"):
-        Mdpr().weights_file(config, str(tmp_path))
+        Mdpr().weights_files(config, str(tmp_path))
     with pytest.raises(ValueError, match=r"<data root>/weights/lup_moco_r101.pth, and no data root is given"):
-        Mdpr().weights_file(config, None)
-    assert Mdpr().weights_file(small_config(), None) is None
+        Mdpr().weights_files(config, None)
+    assert {} == Mdpr().weights_files(small_config(), None)
 
 
 # --- Configuration ---------------------------------------------------------------------------------------

@@ -88,7 +88,7 @@ def small_config(network=None, losses=None, data=None):
 def build(config, seed=0):
     """Build a network reproducibly."""
     torch.manual_seed(seed)
-    return Mgn().build_network(config, NUM_PIDS, None)
+    return Mgn().build_network(config, NUM_PIDS, {})
 
 
 def terms_of(config, network=None):
@@ -108,7 +108,7 @@ def full_network(**network):
 def counted_network(config):
     """Build a network of 751 identities without memory."""
     with torch.device("meta"):
-        return Mgn().build_network(config, 751, None).eval()
+        return Mgn().build_network(config, 751, {}).eval()
 
 
 def meta_images(height=384, width=128):
@@ -267,9 +267,9 @@ def test_published_weights_reach_the_trunk_and_every_branch():
     """With ImageNet weights, trunk and branches together hold the backbone's own weights."""
     backbone = MOBILENET.model_copy(update={"weights": "imagenet_mobilenet"})
     config = small_config(network={"backbone": backbone})
-    network = Mgn().build_network(config, NUM_PIDS, Mgn().weights_file(config, None))
+    network = Mgn().build_network(config, NUM_PIDS, Mgn().weights_files(config, None))
     whole = small_config(network=BASELINE.model_copy(update={"backbone": backbone}))
-    plain = Mgn().build_network(whole, NUM_PIDS, Mgn().weights_file(whole, None))
+    plain = Mgn().build_network(whole, NUM_PIDS, Mgn().weights_files(whole, None))
     expected = list(plain.trunk.stages.state_dict().values())
     for branch in network.branches.values():
         parts = [network.trunk.stages, branch.layer3, branch.layer4]

@@ -21,6 +21,7 @@ from tests.trainables.tiny_reid import (
 )
 from trainables.contract import RetrievalView
 from trainables.data.reid import ReidData
+from trainables.layers.backbone import BACKBONE
 from trainables.mdpr import MdprConfig, MdprNetworkConfig, paper_config
 from trainables.optimisation import Optimisation
 from trainables.pictures.panel import Panel
@@ -34,7 +35,7 @@ def runtime(tmp_path):
 
 def tiny_network(seed=0):
     torch.manual_seed(seed)
-    return TinyMethod().build_network(TinyConfig(), NUM_TRAIN_PIDS, None)
+    return TinyMethod().build_network(TinyConfig(), NUM_TRAIN_PIDS, {})
 
 
 def test_facts_describe_the_data_set_found(runtime):
@@ -50,7 +51,9 @@ def test_starting_weights_are_part_of_the_fingerprint(runtime, tmp_path):
     for name, content in (("a.pth", b"one"), ("b.pth", b"one"), ("a.pth", b"other")):
         path = tmp_path / name
         path.write_bytes(content)
-        fingerprints.append(ReidTrainable(TinyMethod(path)).describe_data(TinyConfig(), runtime).fingerprint)
+        fingerprints.append(
+            ReidTrainable(TinyMethod({BACKBONE: path})).describe_data(TinyConfig(), runtime).fingerprint
+        )
     plain = ReidTrainable(TinyMethod()).describe_data(TinyConfig(), runtime).fingerprint
     assert fingerprints[0] == fingerprints[1]
     assert 3 == len({plain, *fingerprints})

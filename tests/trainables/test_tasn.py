@@ -1,17 +1,24 @@
 """TASN: shapes, sizes, switches and losses."""
 
+import math
+
 import pytest
 import torch
 from pydantic import ValidationError
 
 from orchestrator.study import apply_changes
+from tests.trainables.tiny_reid import redrawn
 from trainables.contract import ClassificationView, RetrievalView
+from trainables.layers.attention_sampler import marginal_grid, sample
+from trainables.layers.backbone import ATTENTION_NET, BACKBONE, Backbone
 from trainables.layers.complexity import count_multiply_adds, count_parameters
 from trainables.layers.resnet import build_resnet_stages
+from trainables.optimisation import make_optimizer
 from trainables.tasn import (
     AttentionNet,
     Tasn,
     VggBackbone,
+    _sum_of_distinct,
     demo_config,
     distillation_loss,
     make_loss_terms,
@@ -22,6 +29,10 @@ MASTER_ALONE = {"network.part": False, "losses.distillation": None}
 PART_ALONE = {"network.master": False, "losses.distillation": None}
 PLAIN = {"network.attention": None, **MASTER_ALONE}
 NUM_CLASSES = 7
+RANDOM_RESNETS = {
+    "network.backbone": Backbone(architecture="resnet18", last_stride=2),
+    "network.attention.backbone": Backbone(architecture="resnet18"),
+}
 
 
 def small_config(**changes):
@@ -34,7 +45,7 @@ def small_config(**changes):
 
 def build(config, seed=0):
     torch.manual_seed(seed)
-    return Tasn().build_network(config, NUM_CLASSES, None)
+    return Tasn().build_network(config, NUM_CLASSES, {})
 
 
 def images(count=4, side=128, seed=0):
@@ -43,7 +54,7 @@ def images(count=4, side=128, seed=0):
 
 def paper_network(**changes):
     with torch.device("meta"):
-        return Tasn().build_network(apply_changes(paper_config("cub200"), changes), 200, None).eval()
+        return Tasn().build_network(apply_changes(paper_config("cub200"), changes), 200, {}).eval()
 
 
 def meta_images(side):
@@ -54,8 +65,9 @@ def meta_images(side):
 
 
 def test_sizes_of_the_paper_network():
-    """Parameters and compute are those of the authors' networks, to the last one."""
-    network = paper_network()
+    """Parameters and compute are those of the authors' networks, to the last one; the norm adds a pair a channel."""
+    assert 39_915_536 + 2 * 512 == count_parameters(paper_network())
+    network = paper_network(**{"network.attention.classifier": "plain"})
     assert 39_915_536 == count_parameters(network)
     assert 15_895_104 == count_parameters(network.attention)
     assert 4_718_592 == count_parameters(network.attention.groups)
@@ -67,6 +79,18 @@ def test_sizes_of_the_paper_network():
     of_attention = count_multiply_adds(network.attention, lambda: network.attention(meta_images(224)))
     of_groups = count_multiply_adds(network.attention.groups, lambda: network.attention(meta_images(224)))
     assert (10_445_438_976, 9_248_440_320) == (of_attention - of_groups, of_groups)
+
+
+def test_size_of_what_a_test_reads():
+    """Attention (17 + 2 layers) precedes ResNet-50 and its classifier (50); attention's own classifier is not read."""
+    config = paper_config("cub200")
+    size = config.make_trainable().size(config)
+    of_attention_classifier = 102_600 + 2 * 512
+    assert (39_916_560, 39_916_560 - of_attention_classifier) == (size.parameters, size.inference_parameters)
+    attention, dilated, resnet50 = 10_445_438_976, 9_248_440_320, 4_087_136_256
+    assert (attention + dilated + resnet50 + 2048 * 200, 17 + 2 + 50) == (size.multiply_adds, size.depth)
+    alone = apply_changes(config, PART_ALONE)
+    assert size == alone.make_trainable().size(alone)
 
 
 @pytest.mark.parametrize(
@@ -107,19 +131,44 @@ def test_other_backbones_classify(architecture):
     assert (1, 200) == paper_network(**changes)(meta_images(512)).logits_BI["master"].shape
 
 
-def test_published_weights_start_both_networks(tmp_path):
-    """The attention net's file is found beside the backbone's."""
+@pytest.mark.parametrize("backbone_weights", ["imagenet", "random"])
+def test_published_weights_start_each_network_that_asks_for_them(tmp_path, backbone_weights):
+    """Both start from the file, or the attention net alone beside a random backbone."""
     torch.manual_seed(0)
     stages = build_resnet_stages(18, ibn=False, last_stride=2)
     published = {stages.published_name(name): value for name, value in stages.state_dict().items()}
     (tmp_path / "weights").mkdir()
     torch.save(published, tmp_path / "weights/resnet18-f37072fd.pth")
-    config = apply_changes(paper_config("cub200"), {"network.backbone.architecture": "resnet18"})
-    path = Tasn().weights_file(config, str(tmp_path))
-    network = Tasn().build_network(config, NUM_CLASSES, path)
-    for trunk in (network.attention.stages[4], network.shared.backbone.layer4):
-        for name, value in stages.layer4.state_dict().items():
-            assert torch.equal(value, trunk.state_dict()[name])
+    config = apply_changes(
+        paper_config("cub200"),
+        {"network.backbone.architecture": "resnet18", "network.backbone.weights": backbone_weights},
+    )
+    files = Tasn().weights_files(config, str(tmp_path))
+    network = Tasn().build_network(config, NUM_CLASSES, files)
+
+    def holds_the_file(trunk):
+        held = trunk.state_dict()
+        return all(torch.equal(value, held[name]) for name, value in stages.layer4.state_dict().items())
+
+    assert holds_the_file(network.attention.stages[4])
+    assert (backbone_weights == "imagenet") == holds_the_file(network.shared.backbone.layer4)
+
+
+def test_files_are_named_by_the_parts_that_start_from_them(tmp_path):
+    """VGG-19 and ResNet-18 have a file each; a random part has none; an absent file is named."""
+    config = apply_changes(paper_config("cub200"), {"network.backbone": VggBackbone(weights="imagenet")})
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    names = {BACKBONE: "vgg19-dcbb9e9d.pth", ATTENTION_NET: "resnet18-f37072fd.pth"}
+    (folder / names[BACKBONE]).touch()
+    with pytest.raises(ValueError, match=r"resnet18-f37072fd\.pth, which is no file"):
+        Tasn().weights_files(config, str(tmp_path))
+    (folder / names[ATTENTION_NET]).touch()
+    expected = {part: folder / name for part, name in names.items()}
+    assert expected == Tasn().weights_files(config, str(tmp_path))
+    random = apply_changes(config, {"network.backbone": VggBackbone()})
+    assert {ATTENTION_NET: expected[ATTENTION_NET]} == Tasn().weights_files(random, str(tmp_path))
+    assert {} == Tasn().weights_files(small_config(), None)
 
 
 # -- switches
@@ -145,6 +194,23 @@ def test_heads_and_terms_follow_the_parts(changes, heads):
     assert set(heads) == set(network.eval().classify(images()))
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        PLAIN,
+        PART_ALONE,
+        MASTER_ALONE,
+        {"network.attention.classifier": "plain"},
+        {"network.sampler": "crop"},
+        {"network.num_details": 2},
+        {"network.input_px": 96},
+    ],
+)
+def test_a_switch_redraws_nothing_that_it_leaves_in_place(changes):
+    """Two rows of an ablation start alike under one seed wherever they have a weight in common."""
+    assert set() == redrawn(Tasn(), small_config(), small_config(**changes))
+
+
 def test_plain_network_has_no_attention():
     """Without attention nothing of it is built, and the image is only resized."""
     assert build(small_config(**PLAIN)).attention is None
@@ -155,14 +221,34 @@ def test_plain_network_has_no_attention():
     assert whole - attention == plain
 
 
-@pytest.mark.parametrize("sampler", ["crop", "saliency"])
-def test_samplers_change_the_images_and_no_parameter(sampler):
-    """Another sampler gives other pixels to the same networks."""
-    ours, other = build(small_config()).eval(), build(small_config(**{"network.sampler": sampler})).eval()
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"network.sampler": "crop"},
+        {"network.sampler": "saliency"},
+        {"network.marginal": "sum"},
+        {"network.structure": "squared"},
+    ],
+)
+def test_samplers_change_the_images_and_no_parameter(changes):
+    """Another sampler, marginal or structure gives other pixels to the same networks."""
+    ours, other = build(small_config()).eval(), build(small_config(**changes)).eval()
     assert ours.state_dict().keys() == other.state_dict().keys()
     first, second = ours(images()), other(images())
     assert torch.equal(first.attention_BChw, second.attention_BChw)
     assert not torch.allclose(first.structure_images_BCOO, second.structure_images_BCOO)
+
+
+@pytest.mark.parametrize("sampler", ["marginal", "crop", "saliency"])
+def test_half_precision_samples_the_places_of_float32(sampler):
+    """Grids are made outside of autocast: the same map gives the same sampled image, to the last bit."""
+    network, attention = build(small_config(**{"network.sampler": sampler})), torch.rand(4, 32, 6, 6)
+    sampled = []
+    for is_half in (False, True):
+        torch.manual_seed(1)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=is_half):
+            sampled.append(network.sample_details(images(), attention))
+    assert torch.equal(*sampled)
 
 
 def test_random_details_differ_and_ranked_ones_do_not():
@@ -171,10 +257,51 @@ def test_random_details_differ_and_ranked_ones_do_not():
         network = build(small_config(**{"network.part_selection": selection})).train()
         attention = torch.rand(4, 32, 6, 6)
         torch.manual_seed(1)
-        first, second = (network.sample_detail(images(), attention) for _ in range(2))
+        first, second = (network.sample_details(images(), attention) for _ in range(2))
         assert is_equal == torch.equal(first, second)
         torch.manual_seed(1)
-        assert torch.equal(first, network.sample_detail(images(), attention))
+        assert torch.equal(first, network.sample_details(images(), attention))
+
+
+def test_every_detail_of_a_step_is_classified_and_teaches():
+    """Two details of each image have logits and labels of their own; a test is as with one."""
+    config = small_config(**{"network.num_details": 2})
+    network, labels = build(config).train(), torch.arange(4)
+    outputs = network(images())
+    assert (8, 3, 64, 64) == outputs.detail_images_BCOO.shape
+    logits = {head: logits.double() for head, logits in outputs.logits_BI.items()}
+    assert [4, 8, 4] == [len(logits[head]) for head in ("attention", "part", "master")]
+    halves = [make_loss_terms(config, logits | {"part": half}, labels) for half in logits["part"].chunk(2)]
+    for name, term in make_loss_terms(config, logits, labels).items():
+        torch.testing.assert_close(torch.stack([half[name] for half in halves]).mean(), term)
+    assert {(4, NUM_CLASSES)} == {tuple(head.shape) for head in network.eval().classify(images()).values()}
+
+
+def test_ranked_details_are_the_strongest_channels():
+    """The two channels of the most attention give the two details, each image's first before any second."""
+    config = {"network.part_selection": "ranked", "network.num_details": 2}
+    network, attention = build(small_config(**config)), torch.rand(2, 32, 6, 6)
+    attention[0, 5], attention[0, 9], attention[1, 7], attention[1, 3] = 4, 3, 4, 3
+    attention[:, :, 0, 0] += torch.rand(2, 32)
+    expected = torch.cat(
+        [
+            network._sample(images(2), torch.stack([attention[0, first], attention[1, second]]))
+            for first, second in ((5, 7), (9, 3))
+        ]
+    )
+    assert torch.equal(expected, network.sample_details(images(2), attention))
+
+
+def test_squared_structure_counts_equal_channels_once():
+    """Copies of a channel do not outweigh others, and the sampled image is that of the squared, resized map."""
+    network = build(small_config(**{"network.structure": "squared"})).eval()
+    single = torch.rand(2, 3, 6, 6)
+    copied = torch.cat([single[:, :1], single, single[:, 2:]], dim=1)
+    torch.testing.assert_close(single.sum(dim=1), _sum_of_distinct(copied))
+    outputs = network(images())
+    torch.testing.assert_close(_sum_of_distinct(outputs.attention_BChw), outputs.structure_Bhw)
+    grid = marginal_grid(outputs.structure_Bhw, (128, 128), 64, is_squared=True)
+    assert torch.equal(sample(network.pixels(images()), grid), outputs.structure_images_BCOO)
 
 
 def test_in_a_test_the_detail_is_the_mean_of_all_channels():
@@ -194,6 +321,47 @@ def test_attention_is_trained_by_its_own_classifier_alone():
     assert all(parameter.grad is None for parameter in network.attention.parameters())
     terms["class/attention"].backward()
     assert any(parameter.grad is not None for parameter in network.attention.parameters())
+
+
+@pytest.mark.parametrize(("classifier", "is_trained"), [("norm", True), ("plain", False)])
+def test_the_published_rate_trains_the_attention_net_behind_its_norm_alone(classifier, is_trained):
+    """At the paper's recipe, random ResNet-18, its loss stays near ln 7; without the norm it blows up at once."""
+    config = apply_changes(
+        paper_config("cub200"),
+        {
+            **RANDOM_RESNETS,
+            **MASTER_ALONE,
+            "network.attention.input_px": 64,
+            "network.input_px": 32,
+            "network.attention.classifier": classifier,
+        },
+    )
+    network = build(config).train()
+    optimizer = make_optimizer(config.optimisation, network.parameters())
+    losses = []
+    for _ in range(4):
+        (terms,) = Tasn().loss_terms(config, network, [images(side=64)], [torch.arange(4)], epoch=0)
+        optimizer.zero_grad()
+        torch.stack(list(terms.values())).sum().backward()
+        for group in optimizer.param_groups:
+            group["lr"] = config.optimisation.base_lr
+        optimizer.step()
+        losses.append(terms["class/attention"].item())
+    assert is_trained == (max(losses) < 2 * math.log(7)), losses
+
+
+def test_maps_are_taken_before_the_norm():
+    """The classifier's norm changes neither the maps nor where the images are sampled."""
+    with_norm, plain = (
+        build(small_config(**{"network.attention.classifier": kind})).eval() for kind in ("norm", "plain")
+    )
+    plain.load_state_dict(with_norm.state_dict(), strict=False)
+    with torch.no_grad():
+        with_norm.attention_classifier.norm.bias.fill_(1.0)
+    first, second = with_norm(images()), plain(images())
+    assert torch.equal(first.attention_BChw, second.attention_BChw)
+    assert torch.equal(first.structure_images_BCOO, second.structure_images_BCOO)
+    assert not torch.equal(first.logits_BI["attention"], second.logits_BI["attention"])
 
 
 def test_teacher_has_a_gradient_only_where_asked():
@@ -244,11 +412,12 @@ def test_weights_multiply_their_terms():
 
 def test_a_few_steps_lower_the_loss():
     """The whole network learns a small batch: each classifier ends below where it began."""
-    config = small_config()
+    # A random attention net that learns in every stage would show other places of the images at each step.
+    config = small_config(**{"network.attention.backbone.num_frozen_stages": 3})
     network = build(config).train()
     optimizer = torch.optim.Adam(network.parameters(), 3e-3)
     losses: list[dict[str, float]] = []
-    for _ in range(9):
+    for _ in range(12):
         torch.manual_seed(0)
         (terms,) = Tasn().loss_terms(config, network, [images()], [torch.arange(4)], epoch=0)
         total = torch.stack(list(terms.values())).sum()
@@ -271,12 +440,29 @@ def test_a_few_steps_lower_the_loss():
         ({"network.attention": None, "losses.distillation": None}, "set network.part to false"),
         ({**PLAIN, "network.sampler": "crop"}, "network.sampler has no effect here"),
         ({**PLAIN, "network.master": False}, "something to classify"),
+        ({**PLAIN, "network.marginal": "sum"}, "network.marginal has no effect here"),
+        ({**PLAIN, "losses.attention_weight": 2.0}, "losses.attention_weight has no effect here"),
         ({**MASTER_ALONE, "network.part_selection": "ranked"}, "network.part_selection has no effect here"),
-        ({"network.attention.backbone.architecture": "resnet50"}, "made of 'resnet18' or 'mobilenet_v2'"),
+        ({**MASTER_ALONE, "network.num_details": 2}, "network.num_details has no effect here"),
+        ({**MASTER_ALONE, "losses.part_weight": 2.0}, "losses.part_weight has no effect here"),
+        ({**PART_ALONE, "network.structure": "squared"}, "network.structure has no effect here"),
+        ({**PART_ALONE, "losses.master_weight": 2.0}, "losses.master_weight has no effect here"),
+        ({"network.sampler": "crop", "network.structure": "squared"}, "network.structure has no effect here"),
+        ({"network.sampler": "saliency", "network.marginal": "sum"}, "network.marginal has no effect here"),
         (
-            {"network.attention.backbone.weights": "imagenet_mobilenet"},
-            "set network.attention.backbone.weights to 'random'",
+            {"network.attention.form": "X", "network.attention.tau": 1.0},
+            "network.attention.tau has no effect",
         ),
+        (
+            {"network.attention.backbone.last_stride": 2},
+            "network.attention.backbone.last_stride has no effect",
+        ),
+        (
+            {"network.attention.backbone.architecture": "resnet18"}
+            | {"network.attention.backbone.weights": "luperson_moco"},
+            "set network.attention.backbone.architecture to one of",
+        ),
+        ({"network.attention.backbone.architecture": "resnet50"}, "made of 'resnet18' or 'mobilenet_v2'"),
     ],
 )
 def test_what_does_not_go_together_is_refused(changes, message):

@@ -1,5 +1,7 @@
 """A small classifier with two heads and dropout, on a miniature CUB-200-2011."""
 
+from types import MappingProxyType
+
 from torch import nn
 from torch.nn import functional
 
@@ -53,15 +55,15 @@ class TinyNetwork(nn.Module):
 
 
 class TinyClassifier:
-    """`weights` is the file it starts from, if any."""
+    """`weights` are the files it starts from, by part."""
 
-    def __init__(self, weights=None):
+    def __init__(self, weights=MappingProxyType({})):
         self.weights = weights
 
-    def weights_file(self, config, data_root):
+    def weights_files(self, config, data_root):
         return self.weights
 
-    def build_network(self, config, num_classes, weights_path):
+    def build_network(self, config, num_classes, weights):
         return TinyNetwork(num_classes)
 
     def loss_terms(self, config, network, images_per_rank, labels_per_rank, epoch):

@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch.nn import functional
 
 from trainables.contract import EmbeddingConfig, FitHooks, Runtime, TrainingStopped
 from trainables.data.reid import Augmentation, RandomPatch, ReidData
+from trainables.layers.backbone import BACKBONE
 from trainables.losses.triplet import batch_hard_triplet_loss
 from trainables.optimisation import Optimisation
 from trainables.reidentification import ReidTrainable
@@ -94,18 +96,18 @@ class TinyNetwork(nn.Module):
 
 
 class TinyMethod:
-    """`weights` is the file it starts from, if any."""
+    """`weights` are the files it starts from, by part."""
 
-    def __init__(self, weights=None):
+    def __init__(self, weights=MappingProxyType({})):
         self.weights = weights
 
-    def weights_file(self, config, data_root):
+    def weights_files(self, config, data_root):
         return self.weights
 
-    def build_network(self, config, num_classes, weights_path):
+    def build_network(self, config, num_classes, weights):
         network = TinyNetwork(num_classes)
-        if weights_path is not None:
-            network.load_state_dict(torch.load(weights_path, weights_only=True), strict=False)
+        if BACKBONE in weights:
+            network.load_state_dict(torch.load(weights[BACKBONE], weights_only=True), strict=False)
         return network
 
     def loss_terms(self, config, network, images_per_rank, labels_per_rank, epoch):
@@ -186,7 +188,7 @@ def redrawn(method, config, changed, num_classes=5):
     states = []
     for one in (config, changed):
         torch.manual_seed(0)
-        states.append(method.build_network(one, num_classes, None).state_dict())
+        states.append(method.build_network(one, num_classes, {}).state_dict())
     before, after = states
     shared = {key for key in before.keys() & after.keys() if before[key].shape == after[key].shape}
     assert any(before[key].is_floating_point() and before[key].unique().numel() > 9 for key in shared)

@@ -6,7 +6,8 @@ Sources:
     `crop_grid`: the "uniformed sampler" of TASN's Table 3: attention made binary, and the box around it.
     `saliency_grid`: Recasens et al., Learning to Zoom, ECCV 2018, Eq. 3 (SSN in Table 3).
 Deviations:
-    a little is added to marginals before they are inverted, so that maps with zeros have no place of no width.
+    a little is added to marginals before they are inverted, so that maps with zeros have no place of no width;
+    attention is resized without align_corners, which the operator of the official code has.
 Not stated, our choice:
     the threshold that makes attention binary is its mean; the width of SSN's kernel.
 
@@ -19,9 +20,13 @@ the image along one axis.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+Marginal = Literal["max", "sum"]
 
 DENSITY_CAP = 4.0  # no place is magnified more than so many times the uniform rate at first
 BALANCING_PASSES = 5
@@ -29,16 +34,24 @@ SMALLEST_SHARE = 1e-6
 SALIENCY_KERNEL_SHARE = 1 / 6  # standard deviation of SSN's kernel, as a part of the map's side
 
 
-def marginal_grid(attention_Bhw: Tensor, size_px: tuple[int, int], out_px: int) -> Tensor:
+def marginal_grid(
+    attention_Bhw: Tensor,
+    size_px: tuple[int, int],
+    out_px: int,
+    *,
+    marginal: Marginal = "max",
+    is_squared: bool = False,
+) -> Tensor:
     """Give the grid whose rows and columns are spaced by the inverse of attention's marginals.
 
-    The marginals are maxima over columns and over rows, which the paper finds more robust than sums. Magnification
-    is balanced between the axes and never falls to nothing, so that the whole image stays in view.
+    Magnification is balanced between the axes and never falls to nothing, so that the whole image stays in view.
 
     Args:
         attention_Bhw: not negative.
         size_px: height and width of the image.
         out_px: O.
+        marginal: over columns and over rows; the paper finds maxima more robust than sums.
+        is_squared: square attention once it has the image's size.
 
     Returns:
         (B, O, O, 2), x before y.
@@ -47,7 +60,10 @@ def marginal_grid(attention_Bhw: Tensor, size_px: tuple[int, int], out_px: int) 
     attention_BHW = functional.interpolate(
         attention_Bhw.detach().float()[:, None], size=size_px, mode="bilinear", align_corners=False
     )[:, 0]
-    row_BH, column_BW = _balance(attention_BHW.amax(dim=2), attention_BHW.amax(dim=1), out_px)
+    if is_squared:
+        attention_BHW = attention_BHW.square()
+    reduce = torch.amax if marginal == "max" else torch.sum
+    row_BH, column_BW = _balance(reduce(attention_BHW, dim=2), reduce(attention_BHW, dim=1), out_px)
     y_BO, x_BO = _invert(row_BH, out_px), _invert(column_BW, out_px)
     y_BO, x_BO = 2 * y_BO / (height - 1) - 1, 2 * x_BO / (width - 1) - 1
     return torch.stack(
@@ -153,7 +169,7 @@ def saliency_grid(attention_Bhw: Tensor, size_px: tuple[int, int], out_px: int) 
 
 
 def sample(images_BCHW: Tensor, grid_BOO2: Tensor) -> Tensor:
-    """Read the image at the places of a grid, bilinearly; outside of it is black."""
+    """Read the image at the places of a grid, bilinearly; 0 outside, a standardised image's mean colour."""
     return functional.grid_sample(
         images_BCHW,
         grid_BOO2.to(images_BCHW.dtype),

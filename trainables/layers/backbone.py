@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, cast
+from typing import Final, Literal, cast
 
 from pydantic import Field
 
@@ -15,6 +16,11 @@ from trainables.layers.resnet import ResnetDepth, StemPool, build_resnet_stages
 from trainables.layers.stages import Stages
 
 _logger = logging.getLogger(__name__)
+
+# Parts of a network that start from weight files of their own. Always spelt by these names: a part without a file
+# starts at random, and so would one whose key is mistyped.
+BACKBONE: Final = "backbone"
+ATTENTION_NET: Final = "attention_net"
 
 STRIDE_BEFORE_LAST_STAGE = 16  # of every backbone offered, at the end of layer3
 
@@ -68,13 +74,17 @@ class Backbone(FrozenModel):
         """Whether it has split norms."""
         return self.architecture.endswith("_ibn_a")
 
-    def find_faults(self) -> list[str]:
-        """Name what does not go together, and what to set instead."""
+    def find_faults(self, path: str = "network.backbone") -> list[str]:
+        """Name what does not go together, and what to set instead.
+
+        Args:
+            path: of this backbone in its config.
+        """
         faults: list[str] = []
         if self.weights == "imagenet_mobilenet" and self.architecture != "mobilenet_v2":
             faults.append(
                 f"weights 'imagenet_mobilenet' fit architecture 'mobilenet_v2' only, got "
-                f"{self.architecture!r}; set network.backbone.weights to 'imagenet' or 'random'"
+                f"{self.architecture!r}; set {path}.weights to 'imagenet' or 'random'"
             )
         if (
             self.weights in ("imagenet", "luperson_moco")
@@ -83,13 +93,13 @@ class Backbone(FrozenModel):
             fitting = [arch for weights, arch in _WEIGHT_FILES if weights == self.weights]
             faults.append(
                 f"no {self.weights!r} weights are published for {self.architecture!r}; set "
-                f"network.backbone.architecture to one of {', '.join(fitting)}, or other weights"
+                f"{path}.architecture to one of {', '.join(fitting)}, or other weights"
             )
         if self.ibn_init == "from_plain_bn" and (not self.is_ibn or self.weights != "luperson_moco"):
             faults.append(
                 "ibn_init 'from_plain_bn' needs an IBN-a architecture and the weights of a plain one "
                 f"('luperson_moco'), got {self.architecture!r} with {self.weights!r}; "
-                "set network.backbone.ibn_init to 'fresh'"
+                f"set {path}.ibn_init to 'fresh'"
             )
         if self.architecture == "mobilenet_v2" and self.stem_pool != "unpadded":
             faults.append(
@@ -112,6 +122,20 @@ def backbone_weights_file(backbone: Backbone, data_root: str | None) -> Path | N
     return find_weights_file(
         backbone.weights, _WEIGHT_FILES[backbone.weights, backbone.architecture], data_root
     )
+
+
+def backbone_weights_files(data_root: str | None, backbones: Mapping[str, Backbone]) -> dict[str, Path]:
+    """Find the published weights of several parts; those that start at random have no key.
+
+    Args:
+        data_root: of this machine.
+        backbones: by the part of the network that each one is.
+
+    Raises:
+        ValueError: a file is not where it is expected; says where that is.
+    """
+    files = {part: backbone_weights_file(backbone, data_root) for part, backbone in backbones.items()}
+    return {part: path for part, path in files.items() if path is not None}
 
 
 def find_weights_file(weights: str, file_name: str, data_root: str | None) -> Path:

@@ -19,6 +19,10 @@ TRILINEAR_FORMS: tuple[TrilinearForm, ...] = (
 )  # fmt: skip
 
 
+FORMS_WITH_TAU: tuple[TrilinearForm, ...] = ("N(X)X^TX", "N(X)N(X)^TX", "N(N(X)X^T)X")
+"""Those with N(X), the one place where τ is."""
+
+
 def trilinear_attention(features_BChw: Tensor, form: TrilinearForm, *, tau: float) -> Tensor:
     """Make one attention map of each channel.
 
@@ -27,7 +31,8 @@ def trilinear_attention(features_BChw: Tensor, form: TrilinearForm, *, tau: floa
     Args:
         features_BChw: X, not negative.
         form: how X is multiplied with itself; the last one of Table 2 is the paper's.
-        tau: factor of X inside the softmax over places. The paper has none (1), the official training code 7.
+        tau: N(X) is the softmax of tau X over places; every other softmax is of what stands in it, that over places
+            of N(XX^TX) too. The paper has none (1), the official training code 7.
 
     Returns:
         (B, C, h, w), not negative.

@@ -16,17 +16,20 @@ from trainables.layers.attention_sampler import (
 )
 
 
-def slow_axes(attention_hw, size, out):
+def slow_axes(attention_hw, size, out, marginal="max", power=1):
     """Rows and columns of the source that a map selects, by the loop of the paper and its code."""
-    resized = functional.interpolate(
-        torch.as_tensor(attention_hw, dtype=torch.float32)[None, None],
-        size=(size, size),
-        mode="bilinear",
-        align_corners=False,
-    )[0, 0].numpy()
+    resized = (
+        functional.interpolate(
+            torch.as_tensor(attention_hw, dtype=torch.float32)[None, None],
+            size=(size, size),
+            mode="bilinear",
+            align_corners=False,
+        )[0, 0].numpy()
+        ** power
+    )
     axes = []
-    for marginal in (resized.max(axis=1), resized.max(axis=0)):
-        share = marginal.astype(np.float64)
+    for axis in (1, 0):
+        share = getattr(resized, marginal)(axis=axis).astype(np.float64)
         share = share / share.sum() if share.sum() > 0 else share
         share = share + SMALLEST_SHARE
         axes.append(out * share / share.sum())
@@ -62,13 +65,20 @@ MAPS = {
 }
 
 
+@pytest.mark.parametrize(("marginal", "is_squared"), [("max", False), ("max", True), ("sum", False)])
 @pytest.mark.parametrize(("size", "out"), [(64, 28), (28, 40)])
 @pytest.mark.parametrize("name", MAPS)
-def test_marginal_grid_is_the_slow_loops(name, size, out):
+def test_marginal_grid_is_the_slow_loops(name, size, out, marginal, is_squared):
     """Places agree to 1e-5 of the image for any map, maps with zeros and uniform ones too."""
     attention = MAPS[name](np.random.default_rng(0))
-    grid = marginal_grid(torch.as_tensor(attention, dtype=torch.float32)[None], (size, size), out)[0]
-    rows, columns = slow_axes(attention, size, out)
+    grid = marginal_grid(
+        torch.as_tensor(attention, dtype=torch.float32)[None],
+        (size, size),
+        out,
+        marginal=marginal,
+        is_squared=is_squared,
+    )[0]
+    rows, columns = slow_axes(attention, size, out, marginal, power=2 if is_squared else 1)
     np.testing.assert_allclose(grid[:, 0, 1], 2 * rows / (size - 1) - 1, atol=1e-5)
     np.testing.assert_allclose(grid[0, :, 0], 2 * columns / (size - 1) - 1, atol=1e-5)
     assert torch.equal(grid[:, 3, 1], grid[:, 0, 1])

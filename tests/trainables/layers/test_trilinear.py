@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from trainables.layers.trilinear import TRILINEAR_FORMS, trilinear_attention
+from trainables.layers.trilinear import FORMS_WITH_TAU, TRILINEAR_FORMS, trilinear_attention
 
 TAU = 2.0
 
@@ -34,6 +34,14 @@ def test_each_form_is_what_it_says(form):
     for image, made in zip(features, attention, strict=True):
         expected = BY_HAND[form](image.reshape(5, 12)).reshape(5, 3, 4)
         np.testing.assert_allclose(expected, made.numpy(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("form", TRILINEAR_FORMS)
+def test_tau_changes_the_forms_that_say_so(form):
+    """A form without N(X) has the same maps at any tau; of the others it is no idle setting."""
+    features = torch.rand(2, 5, 3, 4)
+    first, second = (trilinear_attention(features, form, tau=tau) for tau in (1.0, 7.0))
+    assert (form in FORMS_WITH_TAU) != torch.equal(first, second)
 
 
 def test_the_papers_form_is_a_mean_of_maps():

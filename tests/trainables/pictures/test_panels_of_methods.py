@@ -34,7 +34,7 @@ METHODS = {
 def shown(method, config):
     """An untrained network and its panels of two random images."""
     torch.manual_seed(0)
-    network = method.build_network(config, NUM_CLASSES, None).eval()
+    network = method.build_network(config, NUM_CLASSES, {}).eval()
     images_BCHW = 255 * torch.rand(NUM_IMAGES, 3, config.data.height_px, config.data.width_px)
     with torch.inference_mode():
         return network, list(method.panels(config, network, images_BCHW))
