@@ -8,7 +8,8 @@ lost altogether, is written again from the store.
       <sweep>                         tag tablewright.sweep; artifacts `tables/…`
         <training's label>            tag tablewright.training_id; parameters: the config by dotted path;
                                       data set; git commit; metrics by epoch, `system/…` among them;
-                                      measurements such as `test.map`, `test.attended.flip.rank1`;
+                                      measurements such as `test.map`, `test.attended.flip.rank1`,
+                                      `test.ensemble-3-1a2b3c.map`;
                                       artifacts `pictures/…`
 
 All calls of MLflow are made by one thread, which the driver never waits for before the end of the sweep.
@@ -38,6 +39,7 @@ import fsspec
 import psutil
 from pydantic import BaseModel
 
+from orchestrator.identity import digest_of
 from orchestrator.records import DataRecord, Store, TrainingFolder, TrainingRecord
 from orchestrator.trial import Outcome, Progress, Work, git_commit
 from trainables.contract import DatasetFacts, EpochReport, EvaluationView
@@ -122,6 +124,14 @@ def view_prefix(view: EvaluationView) -> str:
     has_names = bool(options) or view.parts != default.parts
     names = ["-".join(view.parts)] if has_names else []
     return _allowed(".".join([view.split, *names, *options]))
+
+
+def ensemble_suffix(partner_ids: Sequence[str]) -> str:
+    """Name an ensemble by its size and its partners, such as `.ensemble-3-1a2b3c`; empty for one training.
+
+    Several ensembles may have the same first training, in whose run they stand.
+    """
+    return f".ensemble-{len(partner_ids) + 1}-{digest_of(partner_ids)[:6]}" if partner_ids else ""
 
 
 def _option(name: str, value: Any) -> str:
@@ -753,7 +763,7 @@ class _Projection:
         view_ids = sorted(folder.measured_views())
         for view_id in view_ids:
             if (measured := folder.measurement(view_id)) is not None:
-                front = view_prefix(measured.view) + (".ensemble" if measured.partner_ids else "")
+                front = view_prefix(measured.view) + ensemble_suffix(measured.partner_ids)
                 values = {_allowed(f"{front}.{name}"): value for name, value in measured.metrics.items()}
                 values = _without(run.metrics, values)
                 groups.append(_metrics(values, _ms(measured.measured_at), record.num_epochs))
