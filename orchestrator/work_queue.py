@@ -1,7 +1,8 @@
 """What runs next: planned trainings first, then what the searches suggest, then what had to wait for both.
 
 The queue is the one place that knows which trainings are running, so that no training runs twice at a
-time, whoever asks for it: a second request waits, and then finds the first one's record.
+time, whoever asks for it: a second request waits, and then finds the first one's record. One that a source
+no longer wants, since the outcome of the first has answered it, is dropped.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ class WorkSource(Protocol):
 
     def is_finished(self) -> bool:
         """Say whether there will be no further suggestion."""
+        ...
+
+    def still_wants(self, work: Work) -> bool:
+        """Say whether a suggestion that had to wait for an equal training is still unanswered."""
         ...
 
     def on_progress(self, work: Work, progress: Progress) -> bool:
@@ -71,6 +76,9 @@ class WorkQueue:
         """Give the next work, or None when there is none now."""
         if self._is_stopping:
             return None
+        self._waiting = [
+            (work, source) for work, source in self._waiting if source is None or source.still_wants(work)
+        ]
         for index, (work, source) in enumerate(self._waiting):
             if work.training_id not in self._running:
                 del self._waiting[index]
