@@ -57,7 +57,7 @@ many workers warm as there are trials waiting."""
 
 KV_NAMESPACE = b"tablewright"
 
-FIRST_HOLD_S, MAX_HOLD_S, MAX_HOLD_ALONE_S = 10.0, 600.0, 30.0
+FIRST_HOLD_S, MAX_HOLD_S, MAX_HOLD_ALONE_S = 10.0, 300.0, 30.0
 """A machine that failed keeps its slot for so long, twice as long each time until something succeeds there,
 so that one with a full disc does not draw the queue to itself; with no other machine there is less to gain."""
 
@@ -390,7 +390,7 @@ class _Bridge(_NotSaved, tune.Callback):
         self._ended.add(trial.trial_id)
         self._running.discard(trial.trial_id)
         self._queue.on_end(work, outcome)
-        if trial.trial_id in self._started:
+        if trial.trial_id in self._started or outcome.state != "stopped":
             self._listeners.on_end(work, outcome)
 
 

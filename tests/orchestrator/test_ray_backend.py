@@ -1,6 +1,7 @@
 """The Ray backend on real local clusters: warm workers, lost workers and nodes, fractions of a GPU."""
 
 import platform
+import signal
 import threading
 import time
 
@@ -13,7 +14,7 @@ from orchestrator.run import run_sweep
 from orchestrator.study import Ablation, Choice, Dataset, FloatRange, Objective, Row, Search, Study, Sweep
 from tests.faulty_method import FaultyConfig
 from tests.toy_method import ToyConfig
-from tests.toy_studies import run, write_project
+from tests.toy_studies import run, start, write_project
 from trainables.contract import MAP, RetrievalView, Runtime
 
 pytestmark = pytest.mark.ray
@@ -270,6 +271,27 @@ def test_waiting_trainings_end_with_the_sweep(sweep, two_cpus, monkeypatch, capl
     assert ([], []) == (events.started, events.ended)
     assert caplog.text.count("waiting for resources: a training takes 1 CPU and 1 GPU") == 1
     assert "2 CPU and 0 GPU, none of them enough" in caplog.text
+
+
+@pytest.mark.slow
+def test_ctrl_c_waits_for_no_machine(two_cpus, tmp_path):
+    """On a cluster that may still start a machine with a GPU the command waits, says so, and ends when told."""
+    import ray
+
+    write_project(tmp_path)
+    address = ray.get_runtime_context().gcs_address
+    process = start(
+        tmp_path, "toy", "--address", address, "--gpus-per-training", "1", "--tracking-uri", "none"
+    )
+    printed = ""
+    while "waiting for resources" not in printed:
+        line = process.stdout.readline()
+        assert line, printed
+        printed += line
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "4 to train" in rest
 
 
 def test_more_gpus_than_the_machine_has_are_refused(tmp_path):
