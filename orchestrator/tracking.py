@@ -512,6 +512,11 @@ class _ChildRun:
     epochs: set[int] | None = None
 
 
+def _shows(run: _ChildRun, record: TrainingRecord | None) -> bool:
+    """Say whether a run can be that of a record; a store that was moved keeps its runs."""
+    return record is not None and run.recorded_at in ("", record.ended_at.isoformat())
+
+
 class _Projection:
     """The runs of a store in MLflow. Every method calls the server and may raise what that raises.
 
@@ -640,8 +645,8 @@ class _Projection:
         work, outcome = waiting.work, waiting.outcome
         folder = self._store.training(work.training_id)
         run = self._children.get(work.training_id)
-        if run is not None and run.status == FINISHED and not folder.is_done():
-            self._forget(work.training_id, run)  # the record that it shows was deleted
+        if run is not None and run.status == FINISHED and not _shows(run, folder.record()):
+            self._forget(work.training_id, run)  # the record that it shows was deleted, or is another store's
             run = None
         subject = _Subject.of_work(work, waiting.at_ms)
         if run is None:
@@ -749,8 +754,8 @@ class _Projection:
         """Log of a recorded training what is not there yet, and end its run."""
         identity, recorded_at = record.training_id, record.ended_at.isoformat()
         run = self._children.get(identity)
-        if run is not None and run.is_ours and run.recorded_at not in ("", recorded_at):
-            self._forget(identity, run)  # it shows a record that was deleted since
+        if run is not None and not _shows(run, record):
+            self._forget(identity, run)  # it shows a record that was deleted since, or is another store's
             run = None
         subject = _Subject.of_record(record)
         if run is None:
