@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 EXIT_INCOMPLETE, EXIT_REFUSED, EXIT_STOPPED = 1, 2, 130
 MAX_RUNNING_SHOWN = 12
@@ -40,33 +44,57 @@ def option(name: str, text: str) -> Any:
 
 @app.command()
 def main(
-    studies: Annotated[list[str] | None, typer.Argument(help="Studies to fill; none lists them.")] = None,
+    studies: Annotated[
+        list[str] | None, typer.Argument(help="Studies to fill, or all; none lists them.")
+    ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Show what would be trained; train nothing.")] = False,
-    status: Annotated[bool, typer.Option("--status", help="Show what is done, running, failed.")] = False,
+    status: Annotated[bool, typer.Option("--status", help="Show what is done, begun, failed.")] = False,
     report: Annotated[bool, typer.Option("--report", help="Write tables from the records alone.")] = False,
     check: Annotated[bool, typer.Option("--check", help="One step of each distinct configuration.")] = False,
-    profile: Annotated[str | None, option("profile", "demo or paper [paper with a data root]")] = None,
+    profile: Annotated[
+        str | None, option("profile", "demo or paper (default: paper with a data root, else demo)")
+    ] = None,
     data_root: Annotated[str | None, option("data-root", "Folder that holds the data sets.")] = None,
     store: Annotated[str, option("store", "Folder or URL of records and tables.")] = "runs",
     cache_dir: Annotated[str, option("cache-dir", "Decoded images.")] = "~/.cache/tablewright",
-    address: Annotated[str | None, option("address", "Ray cluster [starts one here]")] = None,
-    tracking_uri: Annotated[str | None, option("tracking-uri", "MLflow, or 'none' [in the store]")] = None,
-    search_storage: Annotated[
-        str | None, option("search-storage", "Optuna's database [in the store]")
+    address: Annotated[str | None, option("address", "Ray cluster (default: started here)")] = None,
+    tracking_uri: Annotated[
+        str | None, option("tracking-uri", "MLflow, or none (default: in the store)")
     ] = None,
-    seeds: Annotated[str | None, option("seeds", "Such as 0,1,2 [the study's]")] = None,
-    gpus_per_training: Annotated[float | None, option("gpus-per-training", "Fractions allowed.")] = None,
-    max_concurrent: Annotated[int | None, option("max-concurrent", "Trainings at a time [all]")] = None,
+    search_storage: Annotated[
+        str | None, option("search-storage", "Optuna's database (default: in the store)")
+    ] = None,
+    seeds: Annotated[str | None, option("seeds", "Such as 0,1,2 (default: the study's)")] = None,
+    gpus_per_training: Annotated[
+        float | None, option("gpus-per-training", "1, 0.5, 0 … (default: 1 if there is any)")
+    ] = None,
+    max_concurrent: Annotated[
+        int | None, option("max-concurrent", "Trainings at a time (default: what fits)")
+    ] = None,
 ) -> None:
-    """Train what the studies' tables need and the store has not, then write and print the tables."""
+    """Train what the studies' tables need and the store has not, then write and print the tables.
+
+    Run the same command again to go on. Examples:
+
+    python sweep.py mdpr_ablation --plan
+
+    python sweep.py mdpr_ablation --profile paper --data-root ~/data
+    """
     from orchestrator.settings import Settings
     from orchestrator.study import study_titles
 
     if not studies:
+        if plan or status or report or check:
+            errors.print(Text("error: name a study, or all; the studies are:", style="red"))
         for name, title in study_titles():
-            console.print(f"[bold]{name:24}[/bold] {title}")
+            console.print(Text(f"{name:24} ", style="bold") + Text(title))
+        if plan or status or report or check:
+            raise typer.Exit(EXIT_REFUSED)
         return
     try:
+        verbs = {"--plan": plan, "--status": status, "--report": report, "--check": check}
+        if len(given := [name for name, is_given in verbs.items() if is_given]) > 1:
+            raise ValueError(f"{' and '.join(given)} are given together; give one of them")
         settings = Settings(
             tuple(studies),
             profile,
@@ -92,10 +120,10 @@ def main(
 
 
 def current_plan(settings: Settings, studies: Sequence[Study], store: Store) -> Plan:
-    """The plan as it stands, searches that have ended included."""
-    from orchestrator.run import plan_with_found
+    """The plan as it stands, with what searches have found."""
+    from orchestrator.run import plan_as_it_stands
 
-    return plan_with_found(studies, store, settings.runtime(), settings.search_storage_url)
+    return plan_as_it_stands(studies, store, settings.runtime())
 
 
 # -- the verbs, each giving an exit code -----------------------------------------------------------
@@ -116,9 +144,7 @@ def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
         recorded = sum(by_training[identity].state == "done" for identity in unique)
         grid.add_row(f"{study}/{table}", str(len(cells)), str(len(unique)), str(recorded))
     console.print(grid)
-    for study in plan.studies:
-        for search in study.searches:
-            console.print(f"{study.name}/{search.name}: a search of {search.num_trials} further trainings")
+    print_searches(plan)
     states = Counter(item.state for item in statuses)
     console.print(f"{len(plan.cells)} cells come from {len(plan.trainings)} trainings; {describe(states)}.")
     hours = estimated_hours_left(statuses)
@@ -126,10 +152,17 @@ def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
     if hours is None:
         console.print(f"Estimated {unit}: unknown until one training of each data set is recorded.")
     else:
-        console.print(f"Estimated {unit} left: {hours:.1f}.")
+        of_searches = ", without those of searches" if plan.unfilled_searches else ""
+        console.print(f"Estimated {unit} left: {hours:.1f}{of_searches}.")
     for warning in dict.fromkeys(w for item in plan.trainings.values() for w in item.data.warnings):
         console.print(f"[yellow]warning[/yellow] {warning}")
     return 0
+
+
+def print_searches(plan: Plan) -> None:
+    """A line for each search."""
+    for (study, name), state in plan.searches.items():
+        console.print(f"{study}/{name}: a search, {state}")
 
 
 def describe(states: Counter[Any]) -> str:
@@ -142,7 +175,8 @@ def show_status(settings: Settings, studies: Sequence[Study]) -> int:
     from orchestrator.status import read_status
 
     store = settings.open_store()
-    statuses = read_status(current_plan(settings, studies, store), store)
+    plan = current_plan(settings, studies, store)
+    statuses = read_status(plan, store)
     grid = Table("training", "state", "epoch", "what", box=None, header_style="bold")
     for item in statuses:
         style = {"failed": "red", "done": "green", "started": "yellow"}.get(item.state, "")
@@ -150,18 +184,25 @@ def show_status(settings: Settings, studies: Sequence[Study]) -> int:
         what = Text(item.training.label) + Text(f"\n{item.message}" if item.message else "", style="red")
         grid.add_row(item.training.training_id[:8], Text(item.state, style=style), epoch, what)
     console.print(grid)
+    print_searches(plan)
+    failed = [identity for state in plan.searches.values() for identity in state.failed_ids]
+    for identity in failed:
+        failure = store.training(identity).failure()
+        if failure is not None:
+            console.print(Text(f"{identity[:8]} failed: {failure.label}: {failure.message}", style="red"))
     console.print(describe(Counter(item.state for item in statuses)))
-    return EXIT_INCOMPLETE if any(item.state == "failed" for item in statuses) else 0
+    return EXIT_INCOMPLETE if failed or any(item.state == "failed" for item in statuses) else 0
 
 
 def write_report(settings: Settings, studies: Sequence[Study]) -> int:
     """`--report`."""
+    from orchestrator.run import is_complete
     from orchestrator.status import read_status
 
     store = settings.open_store()
     plan = current_plan(settings, studies, store)
-    print_tables(plan, store)
-    return 0 if all(item.state == "done" for item in read_status(plan, store)) else EXIT_INCOMPLETE
+    print_tables(settings, plan, store)
+    return 0 if is_complete(plan, read_status(plan, store)) else EXIT_INCOMPLETE
 
 
 def run_checks(studies: Sequence[Study]) -> int:
@@ -201,8 +242,11 @@ def run(settings: Settings, studies: Sequence[Study]) -> int:
             backend=make_backend(settings),
             search_storage=settings.search_storage_url,
             listeners=listeners,
+            on_stop=lambda: console.print(
+                "Stopping: running trainings save their state; Ctrl-C again quits at once."
+            ),
         )
-    files = print_tables(result.plan, store)
+    files = print_tables(settings, result.plan, store)
     if tracker is not None:
         if not tracker.has_begun:  # there was nothing to train, but MLflow may have lost something
             begin_tracking(tracker, settings, result.plan, result.statuses)
@@ -213,29 +257,35 @@ def run(settings: Settings, studies: Sequence[Study]) -> int:
 
 def tell_end(result: SweepResult, settings: Settings) -> int:
     """Say how the sweep ended, and where things are."""
-    for item in result.statuses:
-        if item.state == "failed":
-            errors.print(Text(f"failed: {item.training.label}: {item.message}", style="red"))
+    failed = [item for item in result.statuses if item.state == "failed"]
+    for item in failed:
+        errors.print(Text(f"failed: {item.training.label}: {item.message}", style="red"))
+        where = f"{settings.store}/trainings/{item.training.training_id}/failure.json"
+        errors.print(Text(f"        traceback in {where}"))
+    for (study, name), state in result.plan.unfilled_searches.items():
+        errors.print(Text(f"search {study}/{name}: {state}"))
     if result.is_complete:
-        console.print(f"Every cell is filled. Tables: {settings.store}/tables")
+        console.print(f"Every cell is filled. Tables: {settings.store}/tables/{settings.effective_profile}")
         return 0
     states = Counter(item.state for item in result.statuses)
-    console.print(f"Not every cell is filled: {describe(states)}. Run the same command again to go on.")
+    mend = " Mend what failed, then run" if failed else " Run"
+    console.print(f"Not every cell is filled: {describe(states)}.{mend} the same command again to go on.")
     return EXIT_STOPPED if result.was_stopped else EXIT_INCOMPLETE
 
 
-def print_tables(plan: Plan, store: Store) -> dict[str, str]:
+def print_tables(settings: Settings, plan: Plan, store: Store) -> dict[str, str]:
     """Write every table and print it; gives artifact path -> file."""
     from reports.table_files import write_tables
     from reports.terminal import to_terminal
 
+    profile = settings.effective_profile
     files: dict[str, str] = {}
-    for written in write_tables(plan, store):
+    for written in write_tables(plan, store, profile):
         console.print(to_terminal(written.table), soft_wrap=False)
         for url in (*written.urls.values(), written.index_url):
-            files[f"{written.table.study}/{Path(url).name}"] = url
+            files[f"{profile}/{written.table.study}/{Path(url).name}"] = url
         for path, url in written.figure_urls.items():
-            files[f"{written.table.study}/{path}"] = url
+            files[f"{profile}/{written.table.study}/{path}"] = url
     return files
 
 

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from orchestrator.identity import training_id, view_id
-from orchestrator.study import Ablation, Changes, Study, full_label
+from orchestrator.search_state import SearchState
+from orchestrator.study import Ablation, Study, full_label
 from trainables.contract import AnyView, DatasetFacts, TrainingConfig
 
 DescribeData = Callable[[TrainingConfig], DatasetFacts]
@@ -77,18 +78,25 @@ class Plan:
         tables: by (study, table) name; the tables of searches among them.
         trainings: unique, by training id, in the order in which cells ask for them.
         cells: every (table, row, data set, seed).
+        searches: by (study, search) name, how far each is.
     """
 
     studies: tuple[Study, ...]
     tables: Mapping[tuple[str, str], Ablation]
     trainings: Mapping[str, PlannedTraining]
     cells: tuple[Cell, ...]
+    searches: Mapping[tuple[str, str], SearchState]
+
+    @property
+    def unfilled_searches(self) -> dict[tuple[str, str], SearchState]:
+        """The searches that have no best trial yet; their tables have a hole."""
+        return {key: state for key, state in self.searches.items() if state.best is None}
 
 
 def make_plan(
     studies: Sequence[Study],
     describe_data: DescribeData,
-    found: Mapping[tuple[str, str], Changes] | None = None,
+    searches: Mapping[tuple[str, str], SearchState] | None = None,
 ) -> Plan:
     """Work out the unique trainings that the studies' tables need.
 
@@ -97,18 +105,21 @@ def make_plan(
     Args:
         studies: declared studies; equal configs are shared between them.
         describe_data: raises ValueError where a data set is missing.
-        found: best parameters of searches that have ended, by (study, search) name.
+        searches: how far they are, by (study, search) name; one that is left out has not begun.
 
     Raises:
-        ValueError: every data set that could not be found, told at once.
+        ValueError: every data set that could not be found, and every column of a table that would mix
+            data, told at once.
     """
-    found = found or {}
+    states: dict[tuple[str, str], SearchState] = {}
     tables: dict[tuple[str, str], Ablation] = {}
     for study in studies:
         for ablation in study.ablations:
             tables[study.name, ablation.name] = ablation
         for search in study.searches:
-            tables[study.name, search.name] = search.table(found.get((study.name, search.name)))
+            key = study.name, search.name
+            states[key] = (searches or {}).get(key) or SearchState(search.num_trials)
+            tables[key] = search.table(states[key].best, states[key].num_complete, str(states[key]))
 
     facts = _describe_all(tables, describe_data)
     trainings: dict[str, PlannedTraining] = {}
@@ -156,7 +167,8 @@ def make_plan(
         for identity, training in trainings.items()
         for views, partners in [wanted.get(identity, ({}, {}))]
     }
-    return Plan(tuple(studies), tables, planned, tuple(cells))
+    _refuse_mixed_data(cells, planned)
+    return Plan(tuple(studies), tables, planned, tuple(cells), states)
 
 
 def _training_of(
@@ -164,6 +176,22 @@ def _training_of(
 ) -> PlannedTraining:
     identity = training_id(config, data.fingerprint)
     return known.setdefault(identity, PlannedTraining(identity, config, data, {}, {}, label, study))
+
+
+def _refuse_mixed_data(cells: Sequence[Cell], trainings: Mapping[str, PlannedTraining]) -> None:
+    first: dict[tuple[str, str, str], Cell] = {}
+    faults: list[str] = []
+    for cell in cells:
+        other = first.setdefault((cell.study, cell.table, cell.dataset), cell)
+        ours, theirs = trainings[cell.training_id].data, trainings[other.training_id].data
+        if ours.fingerprint != theirs.fingerprint:
+            fault = (
+                f"Table {cell.table!r}: the rows under {cell.dataset!r} are measured on different data, "
+                f"{theirs.label} and, in row {cell.row!r}, {ours.label}. Give each its own Dataset."
+            )
+            faults += [] if fault in faults else [fault]
+    if faults:
+        raise ValueError("\n".join(faults))
 
 
 def _tables_of(study: str, tables: Mapping[tuple[str, str], Ablation]) -> list[tuple[str, Ablation]]:

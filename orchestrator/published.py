@@ -52,6 +52,7 @@ class PublishedTable(FrozenModel):
         kind: `ablation`, `main`, or what else it shows.
         unit: `percent`, `count` or `mixed`.
         read_in: where its values were read.
+        quoted_in: that place in words, where it is not the paper itself or a picture of it.
         why_not: why no study reproduces any of its rows; None where one does.
     """
 
@@ -62,6 +63,7 @@ class PublishedTable(FrozenModel):
     data_sets: tuple[str, ...]
     unit: Literal["percent", "count", "mixed"]
     read_in: tuple[str, ...]
+    quoted_in: str = ""
     note: str = ""
     columns: tuple[str, ...]
     rows: tuple[PublishedRow, ...]
@@ -89,11 +91,13 @@ class Printed:
         values: data set label -> metric name -> fraction; nothing stands for what was not printed.
         source: where they stand, such as `Table 2`.
         row_id: table id and row label in `published.yaml`.
+        quoted_in: where the values were read, if not in the paper itself.
     """
 
     values: Mapping[str, Mapping[str, float]]
     source: str
     row_id: tuple[str, str]
+    quoted_in: str = ""
 
 
 @functools.cache
@@ -157,7 +161,7 @@ def printed(
         if value is not None:
             fraction = round(value / 100, 6) if table.unit == "percent" else value
             values.setdefault(dataset, {})[metric] = fraction
-    return Printed(values, table.number, (table_id, row))
+    return Printed(values, table.number, (table_id, row), table.quoted_in)
 
 
 def other_methods(table_id: str) -> list[str]:

@@ -155,6 +155,7 @@ class SearchTrialRecord(Record):
         state: `running` until it is told.
         value: of the objective, None unless complete.
         intermediate_values: epoch -> value.
+        num_failures: runs of the sweep in which its training failed.
     """
 
     number: int
@@ -163,6 +164,7 @@ class SearchTrialRecord(Record):
     state: Literal["running", "complete", "pruned", "fail"]
     value: float | None = None
     intermediate_values: dict[int, float] = Field(default_factory=dict[int, float])
+    num_failures: int = 0
 
 
 ModelT = TypeVar("ModelT", bound=Record)
@@ -523,9 +525,17 @@ class Store:
 
     def search_trials(self, search_id: str) -> list[SearchTrialRecord]:
         """Everything a search has suggested so far, by number."""
-        folder = self.root / f"searches/{search_id}"
-        found = (folder.read_model(name, SearchTrialRecord) for name in folder.names())
+        found = (self.search_trial(search_id, number) for number in self.search_trial_numbers(search_id))
         return [trial for trial in found if trial is not None]
+
+    def search_trial_numbers(self, search_id: str) -> list[int]:
+        """List the suggestions of a search by their numbers."""
+        names = (self.root / f"searches/{search_id}").names()
+        return sorted(int(name.removesuffix(".json")) for name in names if name.endswith(".json"))
+
+    def search_trial(self, search_id: str, number: int) -> SearchTrialRecord | None:
+        """Read one suggestion of a search."""
+        return (self.root / f"searches/{search_id}").read_model(f"{number:06d}.json", SearchTrialRecord)
 
     def write_search_trial(self, search_id: str, trial: SearchTrialRecord) -> None:
         """Keep a suggestion, or what became of it."""

@@ -9,11 +9,13 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from orchestrator.optuna_mirror import OptunaMirror, open_storage
 from orchestrator.plan import DescribeData, Plan, make_plan
 from orchestrator.records import Store
-from orchestrator.search import PlannedTrials, SearchSource, open_storage
+from orchestrator.search import SearchSource
+from orchestrator.search_state import SearchState, read_search_state
 from orchestrator.status import TrainingStatus, read_status
-from orchestrator.study import Changes, Study
+from orchestrator.study import Study
 from orchestrator.trial import Listener, Work
 from orchestrator.work_queue import WorkQueue, planned_work
 from trainables.contract import DatasetFacts, Device, Runtime, TrainingConfig
@@ -51,8 +53,13 @@ class SweepResult:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every planned cell is filled."""
-        return all(status.state == "done" for status in self.statuses)
+        """Whether every cell is filled, those of searches among them."""
+        return is_complete(self.plan, self.statuses)
+
+
+def is_complete(plan: Plan, statuses: Sequence[TrainingStatus]) -> bool:
+    """Say whether every cell is filled: all trainings are done and every search has found its best."""
+    return not plan.unfilled_searches and all(status.state == "done" for status in statuses)
 
 
 def describe_with(runtime: Runtime) -> DescribeData:
@@ -64,13 +71,10 @@ def describe_with(runtime: Runtime) -> DescribeData:
     return describe
 
 
-def plan_with_found(studies: Sequence[Study], store: Store, runtime: Runtime, search_storage: str) -> Plan:
-    """Make the plan as it stands now, with the results of the searches that have ended."""
+def plan_as_it_stands(studies: Sequence[Study], store: Store, runtime: Runtime) -> Plan:
+    """Make the plan with what the searches have found so far; reads the store alone."""
     describe = describe_with(runtime)
-    if not any(study.searches for study in studies):
-        return make_plan(studies, describe)
-    sources = _open_searches(studies, describe, store, search_storage, max_open=lambda: 0)
-    return make_plan(studies, describe, _found(sources))
+    return make_plan(studies, describe, _search_states(studies, describe, store))
 
 
 def run_sweep(
@@ -81,6 +85,7 @@ def run_sweep(
     backend: Backend,
     search_storage: str,
     listeners: Callable[[Plan, Sequence[TrainingStatus]], Iterable[Listener]],
+    on_stop: Callable[[], None] = lambda: None,
 ) -> SweepResult:
     """Train and measure what the studies' tables need and the store has not.
 
@@ -91,64 +96,60 @@ def run_sweep(
         backend: where trainings run.
         search_storage: URL of Optuna's database.
         listeners: made once the plan is known, before anything trains.
+        on_stop: called when a signal asks the sweep to end, to tell the person who sent it.
 
     Raises:
         ValueError: every fault of the declarations and of the data, before anything trains.
     """
     describe = describe_with(runtime)
-    plan = plan_with_found(studies, store, runtime, search_storage)
+    plan = plan_as_it_stands(studies, store, runtime)
     statuses = read_status(plan, store)
     remaining = [planned_work(status.training) for status in statuses if status.state != "done"]
     storage = open_storage(search_storage)
-    sources = _open_searches(studies, describe, store, search_storage, backend.num_slots)
+    sources = [
+        SearchSource(study.name, search, describe, store, max_open=backend.num_slots)
+        for study in studies
+        for search in study.searches
+    ]
     needed = [work.config for work in remaining]
-    needed += [source.search.trial_config({}) for source in sources.values() if not source.is_finished()]
+    unfinished = [source for source in sources if not source.is_finished()]
+    needed += [source.search.trial_config({}) for source in unfinished]
 
     def last_works() -> list[Work]:
         """Give what searches found, and views of ensembles that waited for all their trainings."""
         asked_before = {work.training_id for work in remaining}
-        final = make_plan(studies, describe, _found(sources)) if sources else plan
         return [
             planned_work(status.training)
-            for status in read_status(final, store)
+            for status in read_status(plan_as_it_stands(studies, store, runtime), store)
             if status.state == "to measure"
             or (status.state != "done" and status.training.training_id not in asked_before)
         ]
 
-    queue = WorkQueue(remaining, list(sources.values()), last_works)
+    queue = WorkQueue(remaining, unfinished, last_works)
     if not queue.is_finished():
         with backend.connect() as device:
             there = replace(runtime, device=device)
             _prepare(needed, there)
-            followers = [PlannedTrials(plan, store, storage), *listeners(plan, statuses)]
-            with _stopping_on_signals(queue):
-                backend.run(queue, followers, store, there)
-    final = make_plan(studies, describe, _found(sources)) if sources else plan
+            mirror = OptunaMirror(plan, sources, store, storage)
+            with _stopping_on_signals(queue, on_stop):
+                backend.run(queue, [mirror, *listeners(plan, statuses)], store, there)
+    final = plan_as_it_stands(studies, store, runtime) if sources else plan
     return SweepResult(final, tuple(read_status(final, store)), queue.is_stopping)
 
 
-def _open_searches(
-    studies: Sequence[Study],
-    describe: DescribeData,
-    store: Store,
-    search_storage: str,
-    max_open: Callable[[], int],
-) -> dict[tuple[str, str], SearchSource]:
-    if not any(study.searches for study in studies):
-        return {}
-    storage = open_storage(search_storage)
-    return {
-        (study.name, search.name): SearchSource(
-            study.name, search, describe, store, storage, max_open=max_open
-        )
-        for study in studies
-        for search in study.searches
-    }
-
-
-def _found(sources: dict[tuple[str, str], SearchSource]) -> dict[tuple[str, str], Changes]:
-    best = {key: source.best() for key, source in sources.items() if source.is_finished()}
-    return {key: params for key, params in best.items() if params is not None}
+def _search_states(
+    studies: Sequence[Study], describe: DescribeData, store: Store
+) -> dict[tuple[str, str], SearchState]:
+    """Read how far the searches are; one whose data are missing is named by the plan, beside all others."""
+    states: dict[tuple[str, str], SearchState] = {}
+    for study in studies:
+        for search in study.searches:
+            try:
+                data = describe(search.trial_config({}))
+            except ValueError:
+                continue
+            states[study.name, search.name] = read_search_state(search, data, store)
+    return states
 
 
 def _prepare(configs: Iterable[TrainingConfig], runtime: Runtime) -> None:
@@ -165,7 +166,7 @@ def _prepare(configs: Iterable[TrainingConfig], runtime: Runtime) -> None:
 
 
 @contextmanager
-def _stopping_on_signals(queue: WorkQueue) -> Generator[None]:
+def _stopping_on_signals(queue: WorkQueue, on_stop: Callable[[], None]) -> Generator[None]:
     """Let a first Ctrl-C or termination signal end the sweep in good order; a second one ends it at once."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -176,6 +177,7 @@ def _stopping_on_signals(queue: WorkQueue) -> Generator[None]:
         queue.stop()
         for known, handler in before.items():
             signal.signal(known, handler)
+        on_stop()
 
     for number in before:
         signal.signal(number, stop)

@@ -14,11 +14,12 @@ import importlib.util
 import itertools
 import pkgutil
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import traceback
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
@@ -63,12 +64,18 @@ def _apply(config: ConfigT, changes: Changes, *, prefix: str, faults: list[str])
         head, _, rest = path.partition(".")
         if head not in fields:
             nearest = difflib.get_close_matches(head, fields, n=1)
-            hint = f"; did you mean {prefix}{nearest[0]}?" if nearest else ""
+            hint = f"; did you mean {prefix}{nearest[0]}?" if nearest else "."
             faults.append(
                 f"{prefix}{path} names no field of {type(config).__name__}{hint} Fields: {', '.join(fields)}"
             )
         elif rest:
             nested.setdefault(head, {})[rest] = value
+        elif isinstance(value, Mapping) and isinstance(getattr(config, head), BaseModel):
+            names = ", ".join(f"{prefix}{head}.{name}" for name in cast(Mapping[str, Any], value))
+            faults.append(
+                f"{prefix}{head} is given as a dictionary, which would put every field that it does not name "
+                f"back to its default; write dotted paths ({names}) or a whole {type(getattr(config, head)).__name__}"
+            )
         else:
             values[head] = value
     for head, inner in nested.items():
@@ -90,7 +97,9 @@ def _apply(config: ConfigT, changes: Changes, *, prefix: str, faults: list[str])
     except ValidationError as error:
         for fault in error.errors():
             where = ".".join([prefix.rstrip("."), *map(str, fault["loc"])]).strip(".")
-            faults.append(f"{where or type(config).__name__}: {fault['msg'].removeprefix('Value error, ')}")
+            message = fault["msg"].removeprefix("Value error, ")
+            got = f"; got {fault['input']!r}" if fault["loc"] else ""
+            faults.append(f"{where or type(config).__name__}: {message}{got}")
         return config
 
 
@@ -135,6 +144,7 @@ class Row:
         source: where the published values stand, such as `Table VI, row 2`.
         printed_in: table id and row label in `published.yaml`, of values that come from there.
         is_trained: false for a row that is only printed, such as another method's.
+        waits_for: what must be known before its config is; such a row is printed as a hole.
     """
 
     label: str
@@ -146,6 +156,7 @@ class Row:
     source: str = ""
     printed_in: tuple[str, str] | None = None
     is_trained: bool = True
+    waits_for: str = ""
 
     def rows(self) -> Iterator[Row]:
         """A row is the simplest design: itself."""
@@ -155,6 +166,7 @@ class Row:
         """Give the same row with what a paper printed for it; data sets that a table has not are left out."""
         _, label = printed.row_id
         source = printed.source if label == self.label else f"{printed.source}, row “{label}”"
+        source += f", as quoted in {printed.quoted_in}" if printed.quoted_in else ""
         return replace(self, published=printed.values, source=source, printed_in=printed.row_id)
 
 
@@ -317,6 +329,7 @@ class Ablation:
         faults += _duplicates("data set label", [dataset.label for dataset in self.datasets])
         faults += [] if any(row.is_trained for row in rows) else ["a table needs at least one trained row"]
         faults += [] if self.datasets else ["a table needs at least one data set"]
+        faults += [] if self.metrics else ["a table needs at least one metric"]
         faults += self._protocol_faults(rows)
         for row in rows:
             faults += [f"row {full_label(row)!r}: {fault}" for fault in self._row_faults(row)]
@@ -334,6 +347,19 @@ class Ablation:
                 f"differ, so give each protocol an Ablation of its own ({found})"
             )
 
+    def with_datasets(self, labels: Collection[str]) -> Ablation | None:
+        """Give the same table with the columns of some data sets only; None where none is left."""
+        datasets = [dataset for dataset in self.datasets if dataset.label in labels]
+        rows = [
+            row
+            if row.printed_in is not None
+            else replace(
+                row, published={label: row.published[label] for label in row.published if label in labels}
+            )
+            for row in self.printed_rows
+        ]
+        return replace(self, datasets=datasets, rows=rows) if datasets else None
+
     @property
     def printed_rows(self) -> tuple[Row, ...]:
         """The rows with every design spelt out, in printing order."""
@@ -341,8 +367,8 @@ class Ablation:
 
     @property
     def trained_rows(self) -> tuple[Row, ...]:
-        """The printed rows without those of other methods."""
-        return tuple(row for row in self.printed_rows if row.is_trained)
+        """The printed rows that are trained, without those that wait."""
+        return tuple(row for row in self.printed_rows if row.is_trained and not row.waits_for)
 
     def _row_faults(self, row: Row) -> Iterator[str]:
         view = row.view or self.view
@@ -365,6 +391,13 @@ class Ablation:
             if row.changes or row.ensemble or row.view is not None:
                 yield "a row that is not trained has no changes, no ensemble and no view"
             return
+        for changes in (row.changes, *row.ensemble):
+            if "seed" in changes:
+                yield (
+                    f"it sets seed to {changes['seed']!r}, but every row is trained with the study's seeds; "
+                    "set them there (seeds=…) or with --seeds"
+                )
+                return
         for dataset in self.datasets:
             try:
                 members = self.members(row, dataset)
@@ -538,7 +571,7 @@ class Search:
     view: AnyView
     metrics: Sequence[Metric]
     search_changes: Changes = field(default_factory=dict[str, Any])
-    sampler: Literal["tpe", "random", "gp", "qmc"] = "tpe"
+    sampler: Literal["tpe", "random", "gp"] = "tpe"
     pruner: Literal["median", "hyperband"] | None = None
     sampler_seed: int = 0
 
@@ -549,9 +582,15 @@ class Search:
             faults.append(f"num_trials is {self.num_trials}; a search needs at least one trial")
         if not self.space:
             faults.append("the space is empty; name at least one path and its range")
+        if not self.metrics:
+            faults.append("its table needs at least one metric")
         for path, declared in self.space.items():
             faults += self._range_faults(path, declared)
         if not faults:
+            try:
+                self.space_in_order()
+            except ValueError as error:
+                faults.append(str(error))
             faults += self._declared_faults()
         _raise_all(f"Search {self.name!r}", faults)
 
@@ -564,6 +603,20 @@ class Search:
             for path, value in values.items()
             if not isinstance(when := self.space[path], When) or values.get(when.path) in when.values
         }
+
+    def space_in_order(self) -> list[tuple[str, Range | When]]:
+        """Give the paths and ranges, each `When` after the path it depends on."""
+        ordered: dict[str, Range | When] = {}
+        while len(ordered) < len(self.space):
+            ready = {
+                path: declared
+                for path, declared in self.space.items()
+                if path not in ordered and (not isinstance(declared, When) or declared.path in ordered)
+            }
+            if not ready:
+                raise ValueError(f"{', '.join(self.space.keys() - ordered)} depend on each other in a circle")
+            ordered |= ready
+        return list(ordered.items())
 
     def _declared_faults(self) -> Iterator[str]:
         for path, value in self.declared_params().items():
@@ -594,11 +647,19 @@ class Search:
         """Give the config of one trial of the search."""
         return apply_changes(self.base, {**self.dataset.changes, **self.search_changes, **params})
 
-    def table(self, best: Changes | None) -> Ablation:
-        """Give the table of the search; without a best yet, only the declared config stands in it."""
+    def table(self, best: Changes | None, num_complete: int, waits_for: str) -> Ablation:
+        """Give the table of the search.
+
+        Args:
+            best: parameters of the best trial; None while there is none.
+            num_complete: trials that it is the best of.
+            waits_for: why there is no best yet.
+        """
         rows = [Row("declared")]
-        if best is not None:
-            rows.append(Row(f"best of {self.num_trials} trials", best))
+        if best is None:
+            rows.append(Row("best of the search", waits_for=waits_for))
+        else:
+            rows.append(Row(f"best of {num_complete} trials", best))
         return Ablation(
             self.name,
             self.caption,
@@ -624,6 +685,7 @@ class Study:
         searches: searches to make, each with its table.
         sizes: tables of sizes, which are counted.
         is_on_request: left out of `all`, such as for data that must be made first.
+        left_out: names of tables that have no column of the data sets that were asked for.
     """
 
     name: str
@@ -634,6 +696,7 @@ class Study:
     searches: Sequence[Search] = ()
     sizes: Sequence[SizeTable] = ()
     is_on_request: bool = False
+    left_out: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         """Find every fault."""
@@ -650,6 +713,22 @@ class Study:
         """Give the same study over other seeds."""
         return replace(self, seeds=tuple(seeds))
 
+    @property
+    def dataset_labels(self) -> tuple[str, ...]:
+        """The data sets that head its tables' columns, each once."""
+        tables = [dataset.label for ablation in self.ablations for dataset in ablation.datasets]
+        return tuple(dict.fromkeys([*tables, *(search.dataset.label for search in self.searches)]))
+
+    def with_datasets(self, labels: Collection[str]) -> Study | None:
+        """Give the same study with the columns of some data sets only; None where no table is left."""
+        kept = [table for ablation in self.ablations if (table := ablation.with_datasets(labels)) is not None]
+        searches = [search for search in self.searches if search.dataset.label in labels]
+        if not kept and not searches:
+            return None
+        left = {table.name for table in (*kept, *searches)}
+        left_out = [table.name for table in (*self.ablations, *self.searches) if table.name not in left]
+        return replace(self, ablations=kept, searches=searches, left_out=left_out)
+
 
 # -- finding studies -----------------------------------------------------------------------------
 
@@ -662,38 +741,71 @@ def study_names(package: str = "search_spaces") -> list[str]:
 
 def study_titles(package: str = "search_spaces") -> list[tuple[str, str]]:
     """List the studies with the first lines of their files' docstrings."""
-    titles: list[tuple[str, str]] = []
-    for name in study_names(package):
-        text = ast.get_docstring(ast.parse(_source_of(f"{package}.{name}"))) or ""
-        titles.append((name, text.partition("\n")[0]))
-    return titles
+    return [(name, _title_of(f"{package}.{name}")) for name in study_names(package)]
 
 
-def _source_of(module: str) -> str:
+def _title_of(module: str) -> str:
     spec = importlib.util.find_spec(module)
     assert spec is not None
     assert spec.origin is not None
-    return Path(spec.origin).read_text()
+    try:
+        text = ast.get_docstring(ast.parse(Path(spec.origin).read_text())) or ""
+    except SyntaxError as error:
+        return f"(cannot be read: line {error.lineno}: {error.msg})"
+    return text.partition("\n")[0]
 
 
 def load_study(name: str, profile: Profile, package: str = "search_spaces") -> Study:
     """Build the study that a file declares with its function `make_study(profile)`.
 
     Raises:
-        ValueError: there is no such file (the nearest is suggested), or the declaration is refused.
+        ValueError: there is no such file (the nearest is suggested), it has a slip (file and line are
+            named), or the declaration is refused.
     """
     names = study_names(package)
     if name not in names:
-        nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
-        hint = f"Did you mean {nearest[0]!r}? " if nearest else ""
-        raise ValueError(f"There is no study {name!r}. {hint}Studies: {', '.join(names) or 'none'}.")
-    module = importlib.import_module(f"{package}.{name}")
+        raise ValueError(
+            f"There is no study {name!r}. {_hint(name, names)}Studies: {', '.join(names) or 'none'}."
+        )
+    file = f"{package}/{name}.py"
+    try:
+        module = importlib.import_module(f"{package}.{name}")
+        study = module.make_study(profile) if hasattr(module, "make_study") else None
+    except Exception as error:  # whatever a slip in a person's file raises
+        raise ValueError(f"{_place_of(error, package) or file}: {_text_of(error)}") from error
     if not hasattr(module, "make_study"):
-        raise ValueError(f"{package}/{name}.py declares no study; define make_study(profile) -> Study in it.")
-    study = module.make_study(profile)
-    if not isinstance(study, Study) or study.name != name:
-        raise ValueError(f"{package}/{name}.py: make_study must return a Study named {name!r}")
+        raise ValueError(f"{file} declares no study; define make_study(profile) -> Study in it.")
+    if not isinstance(study, Study):
+        raise ValueError(f"{file}: make_study must return a Study; it returned {type(study).__name__}")
+    if study.name != name:
+        raise ValueError(f"{file}: the study is named {study.name!r}; name it {name!r}, as its file")
     return study
+
+
+def _hint(name: str, names: Sequence[str]) -> str:
+    if name == "all":
+        return "'all' means every study and stands alone. "
+    if name.isdigit():
+        return "Seeds are given with commas: --seeds 1,2. "
+    begun = [known for known in names if known.startswith(name)]
+    nearest = begun or difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+    return f"Did you mean {' or '.join(map(repr, nearest))}? " if nearest else ""
+
+
+def _place_of(error: Exception, package: str) -> str:
+    """Name the line of a study's file that an exception comes from; empty where it is in none."""
+    if isinstance(error, SyntaxError):
+        return f"{package}/{Path(error.filename or '').name}:{error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if Path(frame.filename).parent.name == package.rpartition(".")[2]]
+    return f"{package}/{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else ""
+
+
+def _text_of(error: Exception) -> str:
+    if isinstance(error, SyntaxError):
+        return f"SyntaxError: {error.msg}: {(error.text or '').strip()}"
+    # A declaration's own refusal is complete; of anything else the kind is half of the message.
+    return str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
 
 
 # -- faults --------------------------------------------------------------------------------------

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from reports.frame import CellState
-from reports.number import difference_text, value_text
-from reports.statistics import Significance, compare, seed_interval, summarise
+from reports.number import difference_text, half_printed_unit, printed_text, value_text
+from reports.statistics import Significance, compare, rerun_interval, seed_interval, summarise
 from trainables.contract import Metric
 
 SIGNIFICANCE_LEVEL = 0.05
@@ -43,10 +43,14 @@ class TableCell:
         mean: over the seeds measured; None where there are none.
         deviation: sample standard deviation; None for fewer than two seeds.
         interval: 95 % confidence interval of the mean; None for fewer than two seeds.
+        rerun_interval: 95 % prediction interval of one more run; None for fewer than two seeds.
         n: seeds measured.
         n_expected: seeds planned.
         published: the paper's value; None where it gives none, or measured it on other data.
+        agrees_with_paper: whether the paper's value could be one more run of ours; None where the paper
+            gives none, or seeds are missing or too few to say.
         significance: against the table's reference row; None where no test is possible.
+        prints_like_reference: whether its mean and that of the reference row are the same in print.
         rank: 1 best and 2 second of its column, None for the others.
         training_ids: of every planned seed, in the order of seeds.
     """
@@ -55,10 +59,13 @@ class TableCell:
     mean: float | None
     deviation: float | None
     interval: tuple[float, float] | None
+    rerun_interval: tuple[float, float] | None
     n: int
     n_expected: int
     published: float | None
+    agrees_with_paper: bool | None
     significance: Significance | None
+    prints_like_reference: bool
     rank: Literal[1, 2] | None
     training_ids: tuple[str, ...]
 
@@ -68,32 +75,30 @@ class TableCell:
         return None if self.mean is None or self.published is None else self.mean - self.published
 
     @property
-    def agrees_with_paper(self) -> bool | None:
-        """Say whether the paper's value lies inside the seed interval; None where either is missing."""
-        if self.published is None or self.interval is None:
-            return None
-        low, high = self.interval
-        return low <= self.published <= high
-
-    @property
     def is_complete(self) -> bool:
         """Say whether every planned seed is in the mean."""
         return self.state in ("done", "printed")
 
     @property
     def is_significant(self) -> bool:
-        """Say whether it is marked as different from the reference row."""
+        """Say whether it is marked as different from the reference row.
+
+        Where both print the same number a reader would see a mark without a difference, so there is none.
+        """
         test = self.significance
-        return test is not None and test.n >= MIN_SEEDS_TO_MARK and test.p_value < SIGNIFICANCE_LEVEL
+        if test is None or test.corrected_p_value is None or self.prints_like_reference:
+            return False
+        return test.n >= MIN_SEEDS_TO_MARK and test.corrected_p_value < SIGNIFICANCE_LEVEL
 
 
 def build_cell(
-    seeds: Sequence[Seed], *, published: float | None, reference: Sequence[Seed] | None
+    seeds: Sequence[Seed], metric: Metric, *, published: float | None, reference: Sequence[Seed] | None
 ) -> TableCell:
     """Make a cell of what its seeds gave.
 
     Args:
         seeds: every planned one, in any order; none of a row that is never trained.
+        metric: of the values.
         published: the paper's value, if it may stand beside ours.
         reference: the same cell of the reference row; None for that row itself.
     """
@@ -101,6 +106,7 @@ def build_cell(
     measured = _measured(seeds)
     values = list(measured.values())
     summary = summarise(values)
+    compared = None if reference is None else _measured(reference)
     state: CellSummary = "partial"
     if not seeds:
         state = "printed"
@@ -113,13 +119,32 @@ def build_cell(
         mean=None if summary is None else summary.mean,
         deviation=None if summary is None else summary.deviation,
         interval=seed_interval(values),
+        rerun_interval=rerun_interval(values),
         n=len(values),
         n_expected=len(seeds),
         published=published,
-        significance=None if reference is None else compare(measured, _measured(reference)),
+        agrees_with_paper=_could_be_a_rerun(published, values, metric) if state == "done" else None,
+        significance=None if compared is None else compare(measured, compared),
+        prints_like_reference=compared is not None
+        and _mean_text(values, metric) == _mean_text([*compared.values()], metric),
         rank=None,
         training_ids=tuple(training_id for seed in seeds for training_id in seed.training_ids),
     )
+
+
+def _mean_text(values: Sequence[float], metric: Metric) -> str:
+    summary = summarise(values)
+    return "" if summary is None else value_text(summary.mean, metric)
+
+
+def _could_be_a_rerun(published: float | None, values: Sequence[float], metric: Metric) -> bool | None:
+    """Say whether a value, rounded as it was printed, lies where one more run would; None for few values."""
+    interval = rerun_interval(values)
+    if published is None or interval is None or len(values) < MIN_SEEDS_TO_MARK:
+        return None
+    low, high = interval
+    rounding = half_printed_unit(published, metric)
+    return low - rounding <= published <= high + rounding
 
 
 def _measured(seeds: Sequence[Seed]) -> Mapping[int, float]:
@@ -147,7 +172,7 @@ def published_text(cell: TableCell, metric: Metric) -> str:
     """Print the paper's value, behind it ours minus the paper's and the verdict; or nothing."""
     if cell.published is None:
         return ""
-    text = value_text(cell.published, metric)
+    text = printed_text(cell.published, metric)
     if cell.difference is None:
         return text
     verdict = {True: AGREES, False: DISAGREES, None: ""}[cell.agrees_with_paper]

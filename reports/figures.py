@@ -12,30 +12,50 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from orchestrator.plan import Cell, Plan
 from orchestrator.records import Store
-from orchestrator.study import Ablation
+from orchestrator.study import Ablation, Row, full_label
 from reports.frame import NUM_READERS
 from reports.source_note import SHORT_ID_DIGITS
 from reports.table import reference_row
+from trainables.contract import AnyView, RetrievalView
 
+RETRIEVAL = "retrieval"
+RETRIEVAL_PROTOCOL = (
+    "the nearest gallery images by cosine distance of all embeddings joined, single query, no flip averaging, no "
+    "re-ranking; solid blue frames are right, dashed red ones wrong"
+)
 LOSS = "loss"
 LOSS_CAPTION = "Training loss, mean over an epoch and over seeds; rows with other terms have other scales"
+ENSEMBLES_LEFT_OUT = "an ensemble is several trainings and has no loss of its own"
 
-# Okabe and Ito's, which people who see fewer colours can tell apart; then again in another line style.
+# Okabe and Ito's, which people who see fewer colours can tell apart. The line style changes with every colour, so
+# that of two curves upon each other both are seen; seven colours and six styles give 42 different curves.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-LINE_STYLES = ("-", "--", ":")
+LineStyle = str | tuple[float, tuple[float, ...]]
+LINE_STYLES: tuple[LineStyle, ...] = (
+    "-",
+    "--",
+    "-.",
+    ":",
+    (0.0, (8.0, 3.0)),
+    (0.0, (6.0, 1.5, 1.0, 1.5, 1.0, 1.5)),
+)
+OPACITY = 0.8
 MAX_LABEL_LENGTH = 36  # in the legend, before it goes on in another line
 MAX_MARKED_EPOCHS = 10  # a curve of so few points shows them
+EMBEDDED_FONTS = 42  # TrueType: many publishers refuse the default of a PDF, which is Type 3
 PANEL_WIDTH_IN, PANEL_HEIGHT_IN, LEGEND_LINE_IN, DPI = 4.2, 2.9, 0.2, 120
 
 
@@ -47,11 +67,13 @@ class Figure:
         name: file name without ending, such as `loss` or `attention`.
         caption: what it shows, without the final stop.
         png: the file.
+        pdf: the same for print, where it was not drawn pixel by pixel.
     """
 
     name: str
     caption: str
     png: bytes
+    pdf: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -89,7 +111,7 @@ class LossCurve:
     """One line of a figure.
 
     Attributes:
-        label: of the row, or of the first of several rows that share all their trainings.
+        label: of the row; of several rows that share all their trainings that of the base row, or the first.
         losses: epoch by epoch; empty while no training has ended.
     """
 
@@ -97,9 +119,9 @@ class LossCurve:
     losses: Sequence[float]
 
 
-def figure_path(table: str, figure: str) -> str:
+def figure_path(table: str, figure: str, ending: Literal["png", "pdf"] = "png") -> str:
     """Say where a figure lies in the folder of its study's tables."""
-    return f"figures/{table}/{figure}.png"
+    return f"figures/{table}/{figure}.{ending}"
 
 
 def read_traces(plan: Plan, store: Store) -> dict[str, Trace]:
@@ -131,26 +153,46 @@ def table_figures(
 
     Returns:
         `loss` first, then the pictures of the base row (the first row where no row is the base itself) on
-        the first data set and for the first seed that has any. Empty before a training has ended.
+        the first data set and for the first seed that has any. Empty before a training has ended. A table
+        that is re-ranked or measured by multiple query has no strip of retrieved images, which would show
+        another order.
     """
+    ablation = plan.tables[study, name]
     cells = [cell for cell in plan.cells if (cell.study, cell.table) == (study, name)]
-    curves = loss_curves(cells, traces)
+    curves = loss_curves(cells, traces, reference_row(ablation))
     figures: list[Figure] = []
     if any(curve.losses for some in curves.values() for curve in some):
-        figures.append(Figure(LOSS, LOSS_CAPTION, draw_loss_curves(curves)))
+        has_ensembles = any(cell.partner_ids for cell in cells)
+        caption = f"{LOSS_CAPTION}; {ENSEMBLES_LEFT_OUT}" if has_ensembles else LOSS_CAPTION
+        figures.append(Figure(LOSS, caption, *draw_loss_curves(curves, ablation.stub_head)))
     warnings: list[str] = []
-    for cell in _cells_of_base(plan.tables[study, name], cells):
+    for cell in _cells_of_base(ablation, cells):
         trace = traces.get(cell.training_id, Trace())
         place = f"{_label(cell)} on {cell.dataset}, seed {cell.seed}"
         if trace.picture_warning:
             warnings.append(f"{place}: {trace.picture_warning}")
+        view = plan.trainings[cell.training_id].views[cell.view_id]
         for picture in trace.pictures:
+            if picture == RETRIEVAL and not _is_ranked_like_a_strip(view):
+                continue
             caption = f"{picture.capitalize()}: {place}, training {cell.training_id[:SHORT_ID_DIGITS]}"
+            if picture == RETRIEVAL:
+                caption += f"; {RETRIEVAL_PROTOCOL}"
             figures.append(Figure(picture, caption, store.training(cell.training_id).picture(picture)))
         if trace.pictures:
             break
     pictures = {training_id: trace.pictures for training_id, trace in traces.items()}
     return TableFigures(tuple(figures), tuple(warnings), pictures)
+
+
+def _is_ranked_like_a_strip(view: AnyView) -> bool:
+    """Say whether a strip shows what a view measures, but for its distance, which the strip's caption names."""
+    return (
+        isinstance(view, RetrievalView)
+        and view.query == "single"
+        and view.gallery == "all"
+        and view.reranking is None
+    )
 
 
 def _cells_of_base(ablation: Ablation, cells: Sequence[Cell]) -> list[Cell]:
@@ -163,30 +205,44 @@ def _cells_of_base(ablation: Ablation, cells: Sequence[Cell]) -> list[Cell]:
     return sorted(found, key=lambda cell: datasets.index(cell.dataset))
 
 
-def loss_curves(cells: Sequence[Cell], traces: Mapping[str, Trace]) -> dict[str, list[LossCurve]]:
+def loss_curves(
+    cells: Sequence[Cell], traces: Mapping[str, Trace], base: Row | None
+) -> dict[str, list[LossCurve]]:
     """Give the curves by data set, in printing order; rows that are views of the same trainings share one.
 
-    Seeds are averaged over the epochs that all of them have.
+    Seeds are averaged over the epochs that all of them have. Ensembles have no curve: the mean over the losses
+    of different networks is the loss of none.
+
+    Args:
+        cells: of one table.
+        traces: from `read_traces`.
+        base: the row that names a curve it shares with others.
     """
     rows: dict[str, dict[str, list[str]]] = {}
     for cell in cells:
-        of_row = rows.setdefault(cell.dataset, {}).setdefault(_label(cell), [])
-        of_row += [cell.training_id, *cell.partner_ids]
+        if not cell.partner_ids:
+            rows.setdefault(cell.dataset, {}).setdefault(_label(cell), []).append(cell.training_id)
     curves: dict[str, list[LossCurve]] = {}
     for dataset, ids_of in rows.items():
         labels_of: dict[tuple[str, ...], list[str]] = {}
         for label, ids in ids_of.items():
             labels_of.setdefault(tuple(ids), []).append(label)
-        curves[dataset] = [_curve(labels, ids, traces) for ids, labels in labels_of.items()]
+        curves[dataset] = [
+            _curve(_shared_label(labels, base), ids, traces) for ids, labels in labels_of.items()
+        ]
     return curves
 
 
-def _curve(labels: Sequence[str], ids: Sequence[str], traces: Mapping[str, Trace]) -> LossCurve:
+def _shared_label(labels: Sequence[str], base: Row | None) -> str:
+    if base is not None and full_label(base) in labels:
+        return full_label(base)
+    more = f" and {len(labels) - 1} more rows of the same trainings" if len(labels) > 1 else ""
+    return labels[0] + more
+
+
+def _curve(label: str, ids: Sequence[str], traces: Mapping[str, Trace]) -> LossCurve:
     found = [traces[training_id].losses for training_id in ids if training_id in traces]
     done = [losses for losses in found if losses]
-    label = labels[0]
-    if len(labels) > 1:
-        label += f" and {len(labels) - 1} more rows of the same trainings"
     if len(done) < len(ids):
         label += f" ({len(done)}/{len(ids)})"
     num_epochs = min(map(len, done), default=0)
@@ -198,32 +254,40 @@ def _label(cell: Cell) -> str:
     return f"{cell.group} / {cell.row}" if cell.group else cell.row
 
 
-def draw_loss_curves(curves: Mapping[str, Sequence[LossCurve]]) -> bytes:
-    """Draw a panel for each data set, with its curves named beside it; a PNG."""
+def draw_loss_curves(curves: Mapping[str, Sequence[LossCurve]], legend_title: str) -> tuple[bytes, bytes]:
+    """Draw a panel for each data set, with its curves named beside it; a PNG, and a PDF for print."""
     num_lines = max(sum(_wrapped(curve.label).count("\n") + 1 for curve in some) for some in curves.values())
-    height_in = max(PANEL_HEIGHT_IN, LEGEND_LINE_IN * (num_lines + 2))
-    with style.context("default", after_reset=True):  # whatever the user's own settings are
+    height_in = max(PANEL_HEIGHT_IN, LEGEND_LINE_IN * (num_lines + 3))
+    with style.context(["default", {"pdf.fonttype": EMBEDDED_FONTS}], after_reset=True):  # not the user's own
         canvas = Canvas((2 * PANEL_WIDTH_IN, height_in * len(curves)), dpi=DPI, layout="constrained")
         axes_of = canvas.subplots(len(curves), squeeze=False)[:, 0]
         for axes, (dataset, some) in zip(axes_of, curves.items(), strict=True):
-            _draw_panel(axes, dataset, some)
-        buffer = io.BytesIO()
-        FigureCanvasAgg(canvas).print_png(buffer, metadata={"Software": None})
-    return buffer.getvalue()
+            _draw_panel(axes, dataset, some, legend_title)
+        png, pdf = io.BytesIO(), io.BytesIO()
+        FigureCanvasAgg(canvas).print_png(png, metadata={"Software": None})
+        FigureCanvasPdf(canvas).print_pdf(pdf, metadata={"Creator": None, "CreationDate": None})
+    return png.getvalue(), pdf.getvalue()
 
 
 def _wrapped(label: str) -> str:
     return textwrap.fill(label, MAX_LABEL_LENGTH)
 
 
-def _draw_panel(axes: Axes, dataset: str, curves: Sequence[LossCurve]) -> None:
-    styles = itertools.cycle(itertools.product(LINE_STYLES, COLOURS))
+def _draw_panel(axes: Axes, dataset: str, curves: Sequence[LossCurve], legend_title: str) -> None:
+    styles = zip(itertools.cycle(LINE_STYLES), itertools.cycle(COLOURS), strict=False)
     handles: list[Line2D] = []
     for curve, (line_style, colour) in zip(curves, styles, strict=False):
         marker = "o" if len(curve.losses) <= MAX_MARKED_EPOCHS else ""
         epochs = np.arange(1, len(curve.losses) + 1)
         handles += axes.plot(
-            epochs, curve.losses, line_style, color=colour, marker=marker, markersize=3, linewidth=1.4
+            epochs,
+            curve.losses,
+            linestyle=line_style,
+            color=colour,
+            alpha=OPACITY,
+            marker=marker,
+            markersize=3,
+            linewidth=1.4,
         )
     axes.set_title(dataset, fontsize=10, loc="left", parse_math=False)
     axes.set_xlabel("epoch")
@@ -237,7 +301,11 @@ def _draw_panel(axes: Axes, dataset: str, curves: Sequence[LossCurve]) -> None:
         loc="upper left",
         bbox_to_anchor=(1.01, 1.0),
         fontsize=8,
+        title=legend_title,
+        title_fontsize=8,
+        alignment="left",
+        handlelength=3,
         frameon=False,
     )
-    for text in legend.get_texts():
+    for text in (*legend.get_texts(), legend.get_title()):
         text.set_parse_math(False)

@@ -1,8 +1,8 @@
-"""A table as one page, and all tables of a study on one page, with their figures.
+"""A table as one page, all tables of a study on one page, with their figures, and a page that lists the studies.
 
 Nothing is loaded from elsewhere but the figures, which lie beside the page. Pointing at a cell shows its
-numbers in full and its trainings; the list at the end of the page gives their whole ids, linked to their
-records in the store.
+numbers in full and its trainings; the list below each table has the same in print and for who cannot point,
+with whole ids, linked to their records in the store.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import jinja2
 
 from reports.cell import TableCell, marks_text, mean_text, published_text
 from reports.figures import TableFigures, figure_path
-from reports.number import difference_text, value_text
+from reports.number import difference_text, printed_text
 from reports.source_note import SHORT_ID_DIGITS
 from reports.table import Table
 from trainables.contract import Metric
@@ -48,6 +48,11 @@ def index_to_html(title: str, tables: Sequence[Table], beside: Mapping[str, Tabl
     )
 
 
+def studies_to_html(tables_of: Mapping[str, Sequence[str]]) -> str:
+    """Render the page that leads to the page of each study, and to its tables: study -> names of tables."""
+    return _template("studies.html.jinja").render(tables_of=tables_of)
+
+
 @functools.cache
 def _template(name: str) -> jinja2.Template:
     environment = jinja2.Environment(
@@ -62,6 +67,7 @@ def _template(name: str) -> jinja2.Template:
         mean_text=mean_text,
         marks_text=marks_text,
         published_text=published_text,
+        cell_facts=cell_facts,
         detail_text=detail_text,
         figure_path=figure_path,
     )
@@ -69,30 +75,33 @@ def _template(name: str) -> jinja2.Template:
 
 
 def detail_text(cell: TableCell, metric: Metric) -> str:
-    """Say everything known of a cell, one line a fact."""
-    return "\n".join(_details(cell, metric))
+    """Say everything known of a cell that is trained, one line a fact."""
+    ids = ", ".join(training_id[:SHORT_ID_DIGITS] for training_id in cell.training_ids)
+    return "\n".join([*cell_facts(cell, metric), f"trainings {ids}"])
 
 
-def _details(cell: TableCell, metric: Metric) -> Iterator[str]:
-    if cell.training_ids:
-        yield f"{cell.n} of {cell.n_expected} seeds"
+def cell_facts(cell: TableCell, metric: Metric) -> Iterator[str]:
+    """Say what was measured in a cell, how sure it is, and how it compares."""
+    yield f"{cell.n} of {cell.n_expected} seeds"
     if cell.mean is not None:
         yield f"mean {_precise(cell.mean, metric)}"
     if cell.interval is not None:
         low, high = cell.interval
-        yield f"95 % seed interval {_precise(low, metric)} to {_precise(high, metric)}"
+        yield f"95 % confidence interval of the mean {_precise(low, metric)} to {_precise(high, metric)}"
+    if cell.rerun_interval is not None:
+        low, high = cell.rerun_interval
+        yield f"95 % prediction interval of one more run {_precise(low, metric)} to {_precise(high, metric)}"
     if cell.published is not None:
-        yield f"paper {value_text(cell.published, metric)}"
+        yield f"paper {printed_text(cell.published, metric)}"
     if cell.difference is not None:
         yield f"reproduced − paper {difference_text(cell.difference, metric)}"
     if cell.agrees_with_paper is not None:
-        yield f"the paper's value lies {'inside' if cell.agrees_with_paper else 'outside'} the seed interval"
+        where = "inside" if cell.agrees_with_paper else "outside"
+        yield f"the paper's value lies {where} the prediction interval, its rounding allowed for"
     if cell.significance is not None:
         test = cell.significance
-        yield f"against the reference row: p = {test.p_value:.3g} ({test.test} t-test, n = {test.n})"
-    if cell.training_ids:
-        ids = ", ".join(training_id[:SHORT_ID_DIGITS] for training_id in cell.training_ids)
-        yield f"trainings {ids}"
+        corrected = "" if test.corrected_p_value is None else f"; Holm-corrected {test.corrected_p_value:.3g}"
+        yield f"against the reference row: p = {test.p_value:.3g}{corrected} ({test.test} t-test, n = {test.n})"
 
 
 def _precise(value: float, metric: Metric) -> str:

@@ -7,6 +7,7 @@ where its numbers come from.
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 
 from reports.cell import TableCell, marks_text, mean_text, published_text
@@ -97,7 +98,11 @@ _NEEDS_T1 = frozenset("«»ÐÞðþĄąĐđĘęĦħĮįĸĿŀŉŊŋŦŧŲųſ") 
 
 
 def escape_latex(text: str) -> str:
-    """Write plain text so that LaTeX prints it; what it has no sign for is printed as its code point."""
+    """Write plain text so that LaTeX prints it; what it has no sign for is printed as its code point.
+
+    A straight quotation mark opens where something begins, and closes elsewhere.
+    """
+    text = re.sub(r'(?<![^\s(\[{“‘/—–-])"(?=\S)', "“", text)
     return "".join(_escape_character(character) for character in text)
 
 
@@ -148,14 +153,23 @@ def _estimate_width_pt(table: Table) -> float:
     """Guess how wide the columns will be set, from the number of characters in them."""
     labels = [table.stub_head, *(row.label for row in table.rows)]
     width_pt = max(map(len, labels)) * CHARACTER_WIDTH_PT + COLUMN_GAP_PT
-    for index, column in enumerate(table.columns):
-        cells = [row.cells[index] for row in table.rows]
-        texts = [column.metric.label, *(mean_text(cell, column.metric) + marks_text(cell) for cell in cells)]
-        width_pt += max(map(len, texts)) * CHARACTER_WIDTH_PT + COLUMN_GAP_PT
-        if column.has_published:
-            texts = [PAPER_HEAD, *(published_text(cell, column.metric) for cell in cells)]
-            width_pt += max(map(_published_width_pt, texts)) + COLUMN_GAP_PT
+    widths_pt = [width for index in range(len(table.columns)) for width in _column_widths_pt(table, index)]
+    for (
+        spanner
+    ) in table.spanners:  # LaTeX widens the last of the columns below a label that is wider than all
+        below_pt = sum(widths_pt[spanner.start : spanner.start + spanner.num_printed])
+        width_pt += max(below_pt, len(spanner.label) * CHARACTER_WIDTH_PT + COLUMN_GAP_PT)
     return width_pt
+
+
+def _column_widths_pt(table: Table, index: int) -> Iterator[float]:
+    column = table.columns[index]
+    cells = [row.cells[index] for row in table.rows]
+    texts = [column.metric.label, *(mean_text(cell, column.metric) + marks_text(cell) for cell in cells)]
+    yield max(map(len, texts)) * CHARACTER_WIDTH_PT + COLUMN_GAP_PT
+    if column.has_published:
+        texts = [PAPER_HEAD, *(published_text(cell, column.metric) for cell in cells)]
+        yield max(map(_published_width_pt, texts)) + COLUMN_GAP_PT
 
 
 def _published_width_pt(text: str) -> float:
@@ -186,9 +200,10 @@ def _heads(table: Table) -> Iterator[str]:
 
 def _body_lines(table: Table) -> Iterator[str]:
     comments: dict[int, list[str]] = {}
-    for number, _, dataset, training_ids in table.trainings():
-        ids = " ".join(training_id[:SHORT_ID_DIGITS] for training_id in training_ids)
-        comments.setdefault(number, []).append(f"    % {' '.join(dataset.split())}: trainings {ids}")
+    for of_row in table.trainings():
+        ids = " ".join(training_id[:SHORT_ID_DIGITS] for training_id in of_row.training_ids)
+        comment = f"    % {' '.join(of_row.dataset.split())}: trainings {ids}"
+        comments.setdefault(of_row.row_number, []).append(comment)
     rows = itertools.count()
     for group in table.groups:
         yield r"    \midrule"

@@ -14,7 +14,8 @@ from trainables.contract import Metric
 def escape_markdown(text: str) -> str:
     """Write plain text so that Markdown prints it as it is, also inside a table."""
     line = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_{}\[\]#|~$])", r"\\\1", line)
+    line = re.sub(r"([\\`*_{}\[\]#|~$])", r"\\\1", line)
+    return re.sub(r"^(\d*)([-+.)])(?=\s|$)", r"\1\\\2", line)  # or a label such as "+ CS" would begin a list
 
 
 def to_markdown(table: Table) -> str:
@@ -46,9 +47,9 @@ def _lines(table: Table) -> Iterator[str]:
         yield ""
         yield "Trainings, by row and data set in the order of seeds:"
         yield ""
-    for _, label, dataset, training_ids in trainings:
-        ids = ", ".join(f"`{training_id[:SHORT_ID_DIGITS]}`" for training_id in training_ids)
-        yield f"- {escape_markdown(label)}, {escape_markdown(dataset)}: {ids}"
+    for of_row in trainings:
+        ids = ", ".join(f"`{training_id[:SHORT_ID_DIGITS]}`" for training_id in of_row.training_ids)
+        yield f"- {escape_markdown(of_row.row)}, {escape_markdown(of_row.dataset)}: {ids}"
 
 
 def _line(texts: Sequence[str]) -> str:

@@ -7,7 +7,29 @@ from trainables.contract import Metric
 
 def value_text(value: float, metric: Metric) -> str:
     """Print a value of a metric: a fraction in percent, without the sign for it."""
-    return f"{value * 100 if metric.is_fraction else value:.{metric.digits}f}"
+    return f"{_in_print(value, metric):.{metric.digits}f}"
+
+
+def printed_text(value: float, metric: Metric) -> str:
+    """Print a paper's value with the digits that the paper printed, as far as the value still has them."""
+    return f"{_in_print(value, metric):.{_printed_digits(value, metric)}f}"
+
+
+def half_printed_unit(value: float, metric: Metric) -> float:
+    """Give by how much a paper's value may differ from what the paper rounded, in the metric's own unit."""
+    half_unit = 0.5 * 10.0 ** -_printed_digits(value, metric)
+    return half_unit / 100 if metric.is_fraction else half_unit
+
+
+def _printed_digits(value: float, metric: Metric) -> int:
+    """Count digits behind the point; a zero at the end is lost in a float, so there are some at least."""
+    text = f"{_in_print(value, metric):.6f}".rstrip("0")
+    at_least = metric.digits if metric.is_fraction else min(metric.digits, 1)
+    return max(len(text.partition(".")[2]), at_least)
+
+
+def _in_print(value: float, metric: Metric) -> float:
+    return value * 100 if metric.is_fraction else value
 
 
 def difference_text(value: float, metric: Metric) -> str:

@@ -2,35 +2,47 @@
 
 from __future__ import annotations
 
-from orchestrator.study import SizeRow, SizeTable
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from orchestrator.study import SizeRow, SizeTable, Study
 from reports.cell import TableCell
 from reports.table import Column, RowGroup, Table, TableRow
 from trainables.contract import DEPTH, FLOPS, INFERENCE_PARAMETERS, PARAMETERS, SIZE_METRICS, Metric
 
 SPANNER = "counted"
+DEMO_SCALE_NOTICE = "demo scale, not the paper's network"
 _MILLION, _BILLION = 1e6, 1e9
 
 
-def build_size_table(study: str, declared: SizeTable) -> Table:
+def build_size_table(study: Study, declared: SizeTable, demo_datasets: Collection[str]) -> Table:
     """Count the networks of a table's rows.
 
+    A config for demo data has a network of the demo's scale: the paper's values have no place beside it,
+    nor have those of other methods where no other network is counted.
+
     Args:
-        study: name of the study.
+        study: that declares the table.
         declared: the declaration.
+        demo_datasets: names, as configs have them, of the data sets that are not comparable with a paper.
     """
+    small = [row for row in declared.rows if row.config is not None and row.config.dataset in demo_datasets]
+    counted = [row for row in declared.rows if row.config is not None]
+    is_demo = counted == small
+    shown = [replace(row, published={}) if row in small else row for row in declared.rows]
+    if is_demo:
+        shown = [row for row in shown if row.config is not None]
     columns = tuple(
-        Column(SPANNER, metric, any(metric.name in row.published for row in declared.rows))
-        for metric in SIZE_METRICS
+        Column(SPANNER, metric, any(metric.name in row.published for row in shown)) for metric in SIZE_METRICS
     )
-    rows = tuple(_row(row) for row in declared.rows)
     return Table(
-        study=study,
+        study=study.name,
         name=declared.name,
-        caption=declared.caption,
+        caption=f"{declared.caption} ({DEMO_SCALE_NOTICE})" if is_demo else declared.caption,
         stub_head="network",
         columns=columns,
-        groups=(RowGroup("", rows),),
-        source_notes=tuple(_notes(declared)),
+        groups=(RowGroup("", tuple(map(_row, shown))),),
+        source_notes=tuple(_notes(study, declared, shown, [] if is_demo else small)),
     )
 
 
@@ -53,24 +65,32 @@ def _cell(row: SizeRow, value: float | None, metric: Metric) -> TableCell:
         mean=value,
         deviation=None,
         interval=None,
+        rerun_interval=None,
         n=1,
         n_expected=1,
         published=row.published.get(metric.name),
+        agrees_with_paper=None,
         significance=None,
+        prints_like_reference=False,
         rank=None,
         training_ids=(),
     )
 
 
-def _notes(declared: SizeTable) -> list[str]:
+def _notes(
+    study: Study, declared: SizeTable, shown: Sequence[SizeRow], small: Sequence[SizeRow]
+) -> list[str]:
     notes = [
         "Counted on the network itself: parameters with the classifiers of training; those that inference "
         "reads; the floating-point operations (two a multiply-add) of the convolutions and linear layers for "
         "one image at inference; as depth the most of these layers that follow one another."
     ]
-    if any(row.published for row in declared.rows):
+    if small:
+        labels = ", ".join(f"“{row.label}”" for row in small)
+        notes.append(f"Not the paper's network but one of the demo's scale: {labels}.")
+    if any(row.published for row in shown):
         notes.append(
-            f"Columns headed “paper” repeat {declared.source}; behind the paper's value stands ours − paper. "
-            "How the paper counted is not stated."
+            f"Columns headed “paper” repeat {study.source}, {declared.source}; behind the paper's value "
+            "stands ours − paper. How the paper counted is not stated."
         )
     return notes

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
 
 import pandas as pd
 
 from orchestrator.study import Ablation, Row, Study, full_label
-from reports.cell import AGREES, DISAGREES, SIGNIFICANCE_LEVEL, SIGNIFICANT, TableCell
+from reports.cell import (
+    AGREES,
+    DISAGREES,
+    MIN_SEEDS_TO_MARK,
+    SIGNIFICANCE_LEVEL,
+    SIGNIFICANT,
+    TableCell,
+)
 from trainables.contract import DatasetFacts
 
 SHORT_ID_DIGITS = 8
@@ -33,7 +41,7 @@ def source_notes(
         reference: the row that others are tested against, if there is one.
     """
     yield from _value_notes(study, cells)
-    yield from _significance_notes(cells, reference)
+    yield from _significance_notes(study, ablation, cells, reference)
     yield f"Measured with {(ablation.trained_rows[0].view or ablation.view).protocol}."
     yield from _paper_notes(study, ablation, cells, facts)
     for label, fact in facts.items():
@@ -41,6 +49,9 @@ def source_notes(
             yield f"{label}: demo data ({fact.label})."
         for warning in fact.warnings:
             yield f"{label}: {warning.rstrip('.')}."
+    for row in ablation.printed_rows:
+        if row.waits_for:
+            yield f"Row “{full_label(row)}” cannot be trained yet: {row.waits_for}."
     yield from _failure_notes(frame)
     yield from _origin_notes(frame)
 
@@ -52,18 +63,27 @@ def _value_notes(study: Study, cells: Sequence[TableCell]) -> Iterator[str]:
     else:
         yield f"One seed ({seeds}), n = 1: no deviation can be given."
     if any(cell.rank for cell in cells):
-        yield "Best value of a column bold, second underlined."
-    partial = next((cell for cell in cells if cell.state == "partial"), None)
-    if partial is not None:
+        if any(cell.state == "printed" and cell.published is not None for cell in cells):
+            yield "Best of our values of a column bold, second underlined; printed ones take no part."
+        else:
+            yield "Best value of a column bold, second underlined."
+    partial = sorted({(cell.n, cell.n_expected) for cell in cells if cell.state == "partial"})
+    if partial:
+        signs = ", ".join(f"({n}/{n_expected})" for n, n_expected in partial)
+        counts = " or ".join(str(n) for n, _ in partial)
         yield (
-            f"({partial.n}/{partial.n_expected}): {partial.n} of {partial.n_expected} seeds are measured; "
+            f"{signs}: {counts} of {len(study.seeds)} seeds are measured; "
             "such a cell takes no part in best and second."
         )
     if any(cell.state == "missing" for cell in cells):
         yield "—: not measured yet."
 
 
-def _significance_notes(cells: Sequence[TableCell], reference: Row | None) -> Iterator[str]:
+def _significance_notes(
+    study: Study, ablation: Ablation, cells: Sequence[TableCell], reference: Row | None
+) -> Iterator[str]:
+    if reference is None and len(ablation.trained_rows) > 1 and len(study.seeds) >= MIN_SEEDS_TO_MARK:
+        yield "No row is the base: nothing was tested."
     tests = {cell.significance.test for cell in cells if cell.is_significant and cell.significance}
     if reference is None or not tests:
         return
@@ -71,7 +91,7 @@ def _significance_notes(cells: Sequence[TableCell], reference: Row | None) -> It
     used = " or ".join(name for test, name in names.items() if test in tests)
     yield (
         f"{SIGNIFICANT}: differs from the row “{full_label(reference)}” with p < {SIGNIFICANCE_LEVEL} "
-        f"(two-sided {used}, not corrected for the number of rows)."
+        f"(two-sided {used}, Holm-corrected over the rows of a column)."
     )
 
 
@@ -91,12 +111,10 @@ def _paper_notes(
     compared = [cell for cell in cells if cell.difference is not None]
     if compared:
         yield f"Behind the paper's value stands ours − paper{_verdict_legend(compared)}."
-    left_out = [
-        label
-        for label, fact in facts.items()
-        if fact.is_demo and any(row.published.get(label) for row in ablation.printed_rows)
-    ]
-    if left_out:
+    left_out = [label for label, fact in facts.items() if fact.is_demo]
+    shown = facts.keys() - left_out
+    # A paper's values have the names of its own data sets, which a table of demo data need not have.
+    if left_out and any(row.published.keys() - shown for row in ablation.printed_rows):
         yield f"The paper's values are left out under {', '.join(left_out)}: they are of other data."
 
 
@@ -104,18 +122,22 @@ def _verdict_legend(compared: Sequence[TableCell]) -> str:
     verdicts = {cell.agrees_with_paper for cell in compared}
     texts: list[str] = []
     if verdicts != {None}:
-        texts.append(f"{AGREES}: the paper's value lies inside the 95 % interval of our seeds (Student's t)")
+        texts.append(
+            f"{AGREES}: the paper's value lies inside the 95 % prediction interval of one more run of ours "
+            "(Student's t, half a unit of the paper's last digit added)"
+        )
         texts.append(f"{DISAGREES}: outside")
     if None in verdicts:
-        texts.append("no sign: one seed has no interval")
+        texts.append(f"no sign: fewer than {MIN_SEEDS_TO_MARK} seeds, or not all are measured")
     return "".join(f"; {text}" for text in texts)
 
 
 def _failure_notes(frame: pd.DataFrame) -> Iterator[str]:
-    failed = frame.loc[frame["state"] == "failed", ["training_id", "message"]]
-    ids_of: dict[str, list[str]] = {}
-    for training_id, message in dict.fromkeys(failed.itertuples(index=False, name=None)):
-        ids_of.setdefault(_one_line(message), []).append(training_id[:SHORT_ID_DIGITS])
+    failed = frame.loc[frame["state"] == "failed", ["failed_ids", "message"]]
+    ids_of: dict[str, dict[str, None]] = {}
+    for failed_ids, message in failed.itertuples(index=False, name=None):
+        ids = (training_id[:SHORT_ID_DIGITS] for training_id in failed_ids.split())
+        ids_of.setdefault(_one_line(message), {}).update(dict.fromkeys(ids))
     for message, ids in ids_of.items():
         yield f"Failed: {', '.join(ids)} ({message})."
 
@@ -126,11 +148,16 @@ def _one_line(message: str, num_characters: int = 200) -> str:
 
 
 def _origin_notes(frame: pd.DataFrame) -> Iterator[str]:
-    num_trainings = frame["training_id"].nunique()
-    num_done = frame.loc[frame["state"] == "done", "training_id"].nunique()
-    commits = sorted({_short_commit(commit) for commit in frame["git_commit"] if commit})
+    done = cast(pd.DataFrame, frame[frame["state"] == "done"])
+    commits = sorted({_short_commit(commit) for texts in frame["git_commits"] for commit in texts.split()})
     code = f"; Git commit {', '.join(commits)}" if commits else ""
-    yield f"Made from {num_done} of {num_trainings} trainings{code}."
+    yield f"Made from {len(_training_ids(done))} of {len(_training_ids(frame))} trainings{code}."
+
+
+def _training_ids(frame: pd.DataFrame) -> set[str]:
+    """Give every training behind the rows, those of ensembles among them."""
+    partner_ids = {partner_id for texts in frame["partner_ids"] for partner_id in texts.split()}
+    return {*frame["training_id"], *partner_ids}
 
 
 def _short_commit(commit: str) -> str:

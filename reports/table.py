@@ -6,6 +6,7 @@ Renderers print it and decide nothing. Values are fractions until `number` print
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, cast
@@ -13,10 +14,11 @@ from typing import Literal, NamedTuple, cast
 import pandas as pd
 
 from orchestrator.plan import Plan
-from orchestrator.study import Ablation, Dataset, Row, apply_changes, full_label
+from orchestrator.study import Ablation, Dataset, Row, Study, apply_changes, full_label
 from reports.cell import Seed, TableCell, build_cell
 from reports.number import value_text
 from reports.source_note import source_notes
+from reports.statistics import correct
 from trainables.contract import DatasetFacts, Metric
 
 DEMO_NOTICE = "demo data, not comparable with the paper"
@@ -62,19 +64,21 @@ class RowGroup:
 
 
 class RowTrainings(NamedTuple):
-    """The trainings of one row on one data set, in the order of seeds.
+    """The trainings of one row on one data set, in the order of seeds, and the cells they fill.
 
     Attributes:
         row_number: counted from 0 over all groups.
         row: label with its group in front.
         dataset: label.
         training_ids: whole ids.
+        cells: with what each measures.
     """
 
     row_number: int
     row: str
     dataset: str
     training_ids: tuple[str, ...]
+    cells: tuple[tuple[Metric, TableCell], ...]
 
 
 @dataclass(frozen=True)
@@ -131,9 +135,12 @@ class Table:
         for group in self.groups:
             for row in group.rows:
                 label = f"{group.label} / {row.label}" if group.label else row.label
-                cells = {column.dataset: cell for column, cell in zip(self.columns, row.cells, strict=True)}
-                for dataset, cell in cells.items() if row.cells[0].training_ids else ():
-                    yield RowTrainings(number, label, dataset, cell.training_ids)
+                cells: dict[str, list[tuple[Metric, TableCell]]] = {}
+                for column, cell in zip(self.columns, row.cells, strict=True):
+                    if cell.training_ids:
+                        cells.setdefault(column.dataset, []).append((column.metric, cell))
+                for dataset, some in cells.items():
+                    yield RowTrainings(number, label, dataset, some[0][1].training_ids, tuple(some))
                 number += 1
 
 
@@ -145,9 +152,6 @@ def build_table(plan: Plan, study: str, name: str, frame: pd.DataFrame) -> Table
         study: name of the study.
         name: of one of its tables.
         frame: may hold other tables too.
-
-    Raises:
-        ValueError: rows of one column were measured on different data.
     """
     ablation = plan.tables[study, name]
     facts = _facts_by_dataset(plan, study, ablation)
@@ -162,9 +166,11 @@ def build_table(plan: Plan, study: str, name: str, frame: pd.DataFrame) -> Table
     )
     # On other data than the paper's, what other methods reached there says nothing.
     shows_others = any(column.has_published for column in columns)
-    shown = ablation.printed_rows if shows_others else ablation.trained_rows
+    shown = [row for row in ablation.printed_rows if row.is_trained or shows_others]
+    declared = next(candidate for candidate in plan.studies if candidate.name == study)
+    _add_holes(seeds, ablation, declared)
     rows = {full_label(row): _build_row(row, columns, seeds, reference) for row in shown}
-    ranked = dict(zip(rows, _rank(columns, list(rows.values())), strict=True))
+    ranked = dict(zip(rows, _rank(columns, _correct_tests(list(rows.values()))), strict=True))
     groups = tuple(
         RowGroup(label, tuple(ranked[full_label(row)] for row in members))
         for label, members in itertools.groupby(shown, key=lambda row: row.group)
@@ -172,7 +178,6 @@ def build_table(plan: Plan, study: str, name: str, frame: pd.DataFrame) -> Table
     is_demo = any(fact.is_demo for fact in facts.values())
     caption = f"{ablation.caption} ({DEMO_NOTICE})" if is_demo else ablation.caption
     table = Table(study, name, caption, ablation.stub_head, columns, groups, ())
-    declared = next(candidate for candidate in plan.studies if candidate.name == study)
     cells = [cell for row in table.rows for cell in row.cells]
     notes = source_notes(declared, ablation, cells, facts, mine, reference)
     return replace(table, source_notes=tuple(notes))
@@ -184,7 +189,7 @@ _Seeds = Mapping[tuple[str, str, str, str], Sequence[Seed]]
 """(group, row, data set, metric) -> its seeds."""
 
 
-def _seeds_by_cell(frame: pd.DataFrame) -> _Seeds:
+def _seeds_by_cell(frame: pd.DataFrame) -> dict[tuple[str, str, str, str], list[Seed]]:
     found: dict[tuple[str, str, str, str], list[Seed]] = {}
     fields = ("group", "row", "dataset", "metric", "seed", "training_id", "partner_ids", "state", "value")
     for group, row, dataset, metric, seed, training_id, partner_ids, state, value in zip(
@@ -193,6 +198,15 @@ def _seeds_by_cell(frame: pd.DataFrame) -> _Seeds:
         measured = Seed(seed, (training_id, *partner_ids.split()), state, value)
         found.setdefault((group, row, dataset, metric), []).append(measured)
     return found
+
+
+def _add_holes(seeds: dict[tuple[str, str, str, str], list[Seed]], ablation: Ablation, study: Study) -> None:
+    """Give a row that cannot be planned yet a missing cell for each seed that it will have."""
+    for row in ablation.printed_rows:
+        if row.waits_for:
+            for dataset, metric in itertools.product(ablation.datasets, ablation.metrics):
+                place = (row.group, row.label, dataset.label, metric.name)
+                seeds[place] = [Seed(seed, (), "missing", math.nan) for seed in study.seeds]
 
 
 def _build_row(row: Row, columns: Sequence[Column], seeds: _Seeds, reference: Row | None) -> TableRow:
@@ -204,6 +218,7 @@ def _build_row(row: Row, columns: Sequence[Column], seeds: _Seeds, reference: Ro
         cells.append(
             build_cell(
                 seeds[row.group, row.label, *place] if row.is_trained else (),
+                column.metric,
                 published=published if column.has_published else None,
                 reference=None
                 if compared is None or not row.is_trained
@@ -211,6 +226,17 @@ def _build_row(row: Row, columns: Sequence[Column], seeds: _Seeds, reference: Ro
             )
         )
     return TableRow(row.label, tuple(cells))
+
+
+def _correct_tests(rows: Sequence[TableRow]) -> list[TableRow]:
+    """Correct the tests of each column for the number of rows that are tested in it."""
+    cells_of = [list(row.cells) for row in rows]
+    for index in range(len(rows[0].cells)):
+        tested = [(cells, test) for cells in cells_of if (test := cells[index].significance) is not None]
+        corrected = correct([test for _, test in tested])
+        for (cells, _), test in zip(tested, corrected, strict=True):
+            cells[index] = replace(cells[index], significance=test)
+    return [replace(row, cells=tuple(cells)) for row, cells in zip(rows, cells_of, strict=True)]
 
 
 def _rank(columns: Sequence[Column], rows: Sequence[TableRow]) -> list[TableRow]:
@@ -259,13 +285,7 @@ def _facts_by_dataset(plan: Plan, study: str, ablation: Ablation) -> dict[str, D
     for cell in plan.cells:
         if (cell.study, cell.table) != (study, ablation.name):
             continue
-        data = plan.trainings[cell.training_id].data
-        first = facts.setdefault(cell.dataset, data)
-        if data.fingerprint != first.fingerprint:
-            raise ValueError(
-                f"Table {ablation.name!r}: the rows under {cell.dataset!r} are measured on different data, "
-                f"{first.label} and, in row {cell.row!r}, {data.label}. Give each its own Dataset."
-            )
+        facts.setdefault(cell.dataset, plan.trainings[cell.training_id].data)
     return facts
 
 

@@ -1,25 +1,30 @@
-"""The finished tables as files in the store, `tables/<study>/<table>.{tex,md,html,parquet}`.
+"""The finished tables as files in the store, `tables/<profile>/<study>/<table>.{tex,md,html,parquet}`.
 
-Their figures lie in `tables/<study>/figures/<table>/`.
+Their figures lie in `tables/<profile>/<study>/figures/<table>/`; `tables/<profile>/index.html` lists what there is
+of all studies. What a study declares no more is removed from its folder.
 
 Equal records give equal bytes: no file holds a time, a host or the store's own place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from orchestrator.plan import Plan
 from orchestrator.records import Folder, Store
+from orchestrator.study import Profile
 from reports.figures import Figure, figure_path, read_traces, table_figures
 from reports.frame import read_cells
-from reports.html import NO_FIGURES, index_to_html, to_html
+from reports.html import NO_FIGURES, index_to_html, studies_to_html, to_html
 from reports.latex import to_latex
 from reports.markdown import index_to_markdown, to_markdown
 from reports.parquet import to_parquet
 from reports.size_table import build_size_table
 from reports.table import Table, build_table
+
+ENDINGS = ("tex", "md", "html", "parquet")
+INDEX = "index"
 
 
 @dataclass(frozen=True)
@@ -39,8 +44,13 @@ class WrittenTable:
     figure_urls: Mapping[str, str]
 
 
-def write_tables(plan: Plan, store: Store) -> list[WrittenTable]:
+def write_tables(plan: Plan, store: Store, profile: Profile) -> list[WrittenTable]:
     """Write every table of a plan from the records alone, finished or not.
+
+    Args:
+        plan: what is written.
+        store: of the records, and of the tables.
+        profile: that the studies were declared with; each has tables of its own.
 
     Returns:
         The tables in the order in which the studies declare them.
@@ -52,11 +62,12 @@ def write_tables(plan: Plan, store: Store) -> list[WrittenTable]:
     frame = read_cells(plan, store)
     tables = [build_table(plan, study, name, frame) for study, name in plan.tables]
     traces = read_traces(plan, store)
+    demo_datasets = {item.config.dataset for item in plan.trainings.values() if item.data.is_demo}
     written: list[WrittenTable] = []
     for study in plan.studies:
         mine = [table for table in tables if table.study == study.name]
-        mine += [build_size_table(study.name, declared) for declared in study.sizes]
-        folder = store.root / f"tables/{study.name}"
+        mine += [build_size_table(study, declared, demo_datasets) for declared in study.sizes]
+        folder = store.root / f"tables/{profile}/{study.name}"
         title = f"{study.name}: {study.title}"
         beside = {
             table.name: NO_FIGURES
@@ -75,15 +86,42 @@ def write_tables(plan: Plan, store: Store) -> list[WrittenTable]:
                 folder.write(f"{table.name}.{ending}", content)
             urls = {ending: f"{folder.url}/{table.name}.{ending}" for ending in contents}
             figure_urls = _write_figures(folder, table.name, beside[table.name].figures)
-            written.append(WrittenTable(table, urls, f"{folder.url}/index.html", figure_urls))
-        folder.write("index.html", index_to_html(title, mine, beside).encode())
-        folder.write("index.md", index_to_markdown(title, mine).encode())
+            written.append(WrittenTable(table, urls, f"{folder.url}/{INDEX}.html", figure_urls))
+        folder.write(f"{INDEX}.html", index_to_html(title, mine, beside).encode())
+        folder.write(f"{INDEX}.md", index_to_markdown(title, mine).encode())
+        _remove_undeclared(folder, {table.name for table in mine} | set(study.left_out))
+    _list_studies(store.root / f"tables/{profile}")
     return written
+
+
+def _remove_undeclared(folder: Folder, declared: Set[str]) -> None:
+    """Remove the files and figures of tables that a study had once, and has no more."""
+    for name in folder.names():
+        stem, _, ending = name.rpartition(".")
+        if ending in ENDINGS and stem not in {*declared, INDEX}:
+            folder.remove(name)
+    for name in (folder / "figures").names():
+        if name not in declared:
+            folder.remove(f"figures/{name}")
+
+
+def _list_studies(folder: Folder) -> None:
+    """Write the page that leads to every study whose tables lie here, written now or earlier."""
+    tables_of: dict[str, list[str]] = {}
+    for study in folder.names():
+        names = (folder / study).names() if study != f"{INDEX}.html" else []
+        if f"{INDEX}.html" in names:
+            pages = (name.removesuffix(".html") for name in names if name.endswith(".html"))
+            tables_of[study] = [page for page in pages if page != INDEX]
+    folder.write(f"{INDEX}.html", studies_to_html(tables_of).encode())
 
 
 def _write_figures(folder: Folder, table: str, figures: Sequence[Figure]) -> dict[str, str]:
     """Write the figures of one table, and remove those of an earlier one that it has no more."""
     contents = {figure_path(table, figure.name): figure.png for figure in figures}
+    contents |= {
+        figure_path(table, figure.name, "pdf"): figure.pdf for figure in figures if figure.pdf is not None
+    }
     for path, content in contents.items():
         folder.write(path, content)
     for name in (folder / f"figures/{table}").names():

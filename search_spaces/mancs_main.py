@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from orchestrator.published import Query, printed
+from orchestrator.published import Query, printed, published_table
 from orchestrator.study import Ablation, Dataset, Profile, Row, SizeRow, SizeTable, Study, apply_changes
 from search_spaces.mancs_ablation import NO_SUPERVISION, VIEW, WITHOUT, base_config, data_sets
 from trainables.contract import MAP, RANK1, RANK5, Metric, RetrievalView
@@ -45,7 +45,9 @@ def make_study(profile: Profile) -> Study:
         query: Query = "single",
     ) -> Ablation:
         own = Row("Mancs").as_printed(printed(table_id, "Mancs", query=query))
-        return Ablation(name, caption, base, datasets, [own], view, metrics, "method", own.source)
+        return Ablation(
+            name, caption, base, datasets, [own], view, metrics, "method", published_table(table_id).number
+        )
 
     where = "the demo data" if is_demo else "Market-1501"
     tables = [

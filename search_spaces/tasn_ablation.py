@@ -59,11 +59,13 @@ def make_study(profile: Profile) -> Study:
         caption: str,
         rows: list[Any],
         stub_head: str,
-        source: str = "not in the paper; ours",
+        source: str = "",
         datasets: list[Dataset] | None = None,
         view: ClassificationView = MASTER,
     ) -> Ablation:
         columns = datasets or [data_set(profile)]
+        if not source:
+            caption += "; our addition, not in the paper"
         return Ablation(name, caption, base, columns, rows, view, [TOP1], stub_head=stub_head, source=source)
 
     def of_sampler(row: str) -> Printed:

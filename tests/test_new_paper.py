@@ -67,7 +67,7 @@ def test_one_file_is_a_paper(project):
     assert 0 == status, printed
     status, printed = run(project, "invented")
     assert 0 == status, printed
-    tables = project / "runs/tables/invented"
+    tables = project / "runs/tables/demo/invented"
     for name in ("parts", "reranked", "sizes"):
         for kind in ("tex", "md", "html", "parquet"):
             assert (tables / f"{name}.{kind}").stat().st_size > 100, (name, kind)

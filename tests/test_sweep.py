@@ -29,7 +29,7 @@ def copied(finished, tmp_path):
 
 
 def tables(folder):
-    found = (folder / "runs/tables/toy").glob("rates.*")
+    found = (folder / "runs/tables/demo/toy").glob("rates.*")
     return {path.name: path.read_bytes() for path in found if path.suffix != ".parquet"}
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from orchestrator.identity import digest_of
 from trainables.contract import (
     FINAL_CHECKPOINT,
     RESUME_CHECKPOINT,
@@ -73,7 +74,8 @@ class ToyTrainable:
     def describe_data(self, config, runtime):
         if config.data_name == "absent":
             raise ValueError("data set 'absent' is not there; expected toyset/, found nothing")
-        return DatasetFacts(config.data_name, config.data_name.title(), "f" * 64, True, {"train": 10})
+        fingerprint = "f" * 64 if config.data_name == "toyset" else digest_of(config.data_name)
+        return DatasetFacts(config.data_name, config.data_name.title(), fingerprint, True, {"train": 10})
 
     def prepare_data(self, config, runtime):
         if config.data_name == "corrupt":

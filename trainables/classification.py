@@ -146,7 +146,7 @@ class ClassificationTrainable:
         was_training = network.training
         network.train(False)
         try:
-            with reproducible(device), torch.inference_mode():
+            with reproducible(device), torch.inference_mode(), torch.autocast(device.type, enabled=False):
                 for start in range(0, len(records), batch_size):
                     indices_B = np.arange(start, min(start + batch_size, len(records)))
                     crops_BHWC = images.crops(indices_B, np.full((len(indices_B), 2), CENTRE), data.crop_px)

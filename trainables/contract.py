@@ -129,8 +129,9 @@ class RetrievalView(EvaluationView):
     """One way to measure trained weights by retrieval.
 
     Attributes:
-        embeddings: names, or names of groups, that the config offers; joined in the config's order,
-            then normalised once as a whole.
+        embeddings: names, or names of groups, that the config offers; joined in the config's order, as the
+            network gives them. The cosine distance normalises the joined embedding as a whole, the Euclidean one
+            nothing.
         query: one image a query, or the mean of all images a query's person has under its camera; see
             `trainables.retrieval.multiple_query` for which these are.
         gallery: all images, or one random image of each person under other cameras than the query's; see
@@ -351,7 +352,7 @@ class ImageSet:
         names: relative paths, (N,).
         pids: -1 is junk, 0 a distractor, (N,) int64.
         camids: (N,) int64.
-        embeddings: by name, float32 (N, D), not normalised.
+        embeddings: by name, float32 (N, D), as the network gives them; see `RetrievalView.embeddings`.
         flipped_embeddings: the same for mirror images; empty where no view asked for them.
     """
 

@@ -33,6 +33,9 @@ def reproducible(device: torch.device, seed: int | None = None) -> Generator[Non
     One thread is also all that torch's CPU kernels need to give equal bits. On a GPU convolutions are chosen
     by speed and some kernels add atomically: a seed decides everything but the last digits there.
 
+    float32 is float32 inside: by torch's default, GPUs since Ampere run the convolutions of float32 maps in TF32,
+    which keeps 10 of the 23 binary digits. What half precision a training asks for is autocast's, inside of this.
+
     Args:
         device: where it runs.
         seed: of torch's global generators, which initialise networks and drop units out; their state is put
@@ -40,6 +43,8 @@ def reproducible(device: torch.device, seed: int | None = None) -> Generator[Non
     """
     num_threads = torch.get_num_threads()
     is_benchmarking = torch.backends.cudnn.benchmark
+    convolves_in_tf32 = torch.backends.cudnn.allow_tf32
+    multiplies_in_tf32 = torch.backends.cuda.matmul.allow_tf32
     cuda_devices = [torch.cuda.current_device()] if device.type == "cuda" else []
     if cuda_devices:
         torch.cuda.empty_cache()  # what a training before this one kept is there for those that share the GPU
@@ -50,10 +55,14 @@ def reproducible(device: torch.device, seed: int | None = None) -> Generator[Non
             if device.type == "cpu":
                 torch.set_num_threads(1)
             torch.backends.cudnn.benchmark = device.type == "cuda"
+            torch.backends.cudnn.allow_tf32 = False
+            torch.backends.cuda.matmul.allow_tf32 = False
             yield
         finally:
             torch.set_num_threads(num_threads)
             torch.backends.cudnn.benchmark = is_benchmarking
+            torch.backends.cudnn.allow_tf32 = convolves_in_tf32
+            torch.backends.cuda.matmul.allow_tf32 = multiplies_in_tf32
 
 
 def find_device(name: Device) -> torch.device:

@@ -116,7 +116,7 @@ class Method(Protocol):
         ...
 
     def build_network(self, config: Any, num_classes: int, weights_path: Path | None) -> nn.Module:
-        """Build the network; random weights come from torch's global generator."""
+        """Build the network; random weights follow from the seed of torch's generator of the CPU."""
         ...
 
     def loss_terms(
@@ -130,7 +130,9 @@ class Method(Protocol):
         """Yield scalar terms, already divided by the number of ranks; their sum is differentiated.
 
         Whatever is yielded at once is differentiated at once, and its graph freed before the next. It runs
-        under autocast in half precision; losses are for the method to make in float32, outside of it.
+        under autocast in half precision; losses are for the method to make in float32, outside of it. Nothing is
+        yielded inside an autocast block of the method's own: when the backward pass fails, leaving that block
+        late would put back the loop's autocast for good.
 
         Args:
             config: of the training.

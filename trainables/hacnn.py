@@ -15,7 +15,8 @@ Left open by the paper:
     the learning rate, and whether the two losses are summed or averaged (see `HacnnLosses`).
 Deviations:
     a region is sampled by two small matrices instead of a gather: the same values and gradients, and equal
-    bits on a GPU; maps of odd sides are resized to their own size instead of to twice their half.
+    bits on a GPU; maps of odd sides are resized to their own size instead of to twice their half; images are resized
+    by bicubic interpolation, the published code's by bilinear.
 
 Legend: B images, C channels, H W height and width of a map, T regions, h w height and width of a region's
 map, D embedding, I identities.
@@ -36,8 +37,10 @@ from torch.nn import functional
 
 from trainables.contract import FrozenModel, Trainable
 from trainables.data.reid import Augmentation, DatasetName, EnlargeCrop, ReidData
+from trainables.layers.float32 import without_autocast
 from trainables.layers.pixels import PixelStandardisation
 from trainables.optimisation import Optimisation
+from trainables.paired_parts import build_part
 from trainables.pictures.panel import Panel
 from trainables.reid_config import ReidConfig
 
@@ -142,7 +145,7 @@ class HacnnConfig(ReidConfig):
     """Everything that changes the weights of one HA-CNN training."""
 
     METHOD: ClassVar[str] = "hacnn"
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
 
     network: HacnnNetworkConfig = HacnnNetworkConfig()
     losses: HacnnLosses = HacnnLosses()
@@ -187,8 +190,8 @@ def paper_config(dataset: DatasetName) -> HacnnConfig:
             height_px=160,
             width_px=64,
             sampling="images",
-            num_identities=8,
-            num_instances=4,
+            num_identities=32,
+            num_instances=1,
             augmentation=Augmentation(pad_crop_px=None, flip_probability=None, erasing=None, patch=None),
         ),
         optimisation=Optimisation(
@@ -357,9 +360,11 @@ class SoftAttention(nn.Module):
 
     def __init__(self, channels: int, *, spatial: bool, channel: SoftChannel | None) -> None:
         super().__init__()
-        self.spatial = SpatialAttention() if spatial else None
-        self.channel = None if channel is None else ChannelAttention(channels, channel.reduction)
-        self.fuse = ConvolutionBlock(channels, channels, 1)
+        self.spatial = build_part("spatial", SpatialAttention) if spatial else None
+        self.channel = (
+            None if channel is None else build_part("channel", ChannelAttention, channels, channel.reduction)
+        )
+        self.fuse = build_part("fuse", ConvolutionBlock, channels, channels, 1)
 
     def forward(self, map_BCHW: Tensor) -> Tensor:
         """Give the attention of every value of the map, (B, C, H, W)."""
@@ -390,7 +395,9 @@ class HardAttention(nn.Module):
 
     def forward(self, map_BCHW: Tensor) -> Tensor:
         """Give the centres (t_x, t_y) of the regions, (B, T, 2), in (-1, 1) from left and top."""
-        return self.locate(map_BCHW.mean(dim=(2, 3))).float().tanh().unflatten(1, (-1, 2))
+        with without_autocast(map_BCHW.device):
+            mean_BC = map_BCHW.mean(dim=(2, 3), dtype=self.locate.weight.dtype)
+            return self.locate(mean_BC).tanh().unflatten(1, (-1, 2))
 
 
 class FixedStripes(nn.Module):
@@ -428,17 +435,19 @@ def crop_regions(
         width: w of the result.
 
     Returns:
-        (B, T, C, h, w).
+        (B, T, C, h, w), in the precision of the centres.
     """
-    # Positions keep all their digits under autocast, which touches products of matrices only.
-    rows_BThH = _sampling_matrix(
-        centres_BT2[..., 1], local.region_height, map_BCHW.shape[2], height, local.align_corners
-    )
-    columns_BTwW = _sampling_matrix(
-        centres_BT2[..., 0], local.region_width, map_BCHW.shape[3], width, local.align_corners
-    )
-    cut_BTChW = torch.einsum("bthy,bcyx->btchx", rows_BThH, map_BCHW)
-    return torch.einsum("btwx,btchx->btchw", columns_BTwW, cut_BTChW)
+    # Not in half precision, which would round what a pixel is given of its neighbours: the published code's
+    # sampling is not autocast either.
+    with without_autocast(map_BCHW.device):
+        rows_BThH = _sampling_matrix(
+            centres_BT2[..., 1], local.region_height, map_BCHW.shape[2], height, local.align_corners
+        )
+        columns_BTwW = _sampling_matrix(
+            centres_BT2[..., 0], local.region_width, map_BCHW.shape[3], width, local.align_corners
+        )
+        cut_BTChW = torch.einsum("bthy,bcyx->btchx", rows_BThH, map_BCHW.to(centres_BT2.dtype))
+        return torch.einsum("btwx,btchx->btchw", columns_BTwW, cut_BTChW)
 
 
 def _sampling_matrix(
@@ -510,19 +519,25 @@ class GlobalBranch(nn.Module):
 
     def __init__(self, network: HacnnNetworkConfig) -> None:
         super().__init__()
-        self.stem = ConvolutionBlock(3, STEM_WIDTH, 3, stride=2)
+        self.stem = build_part("stem", ConvolutionBlock, 3, STEM_WIDTH, 3, stride=2)
         inputs = (STEM_WIDTH, *network.widths[:-1])
         self.levels = nn.ModuleList(
-            nn.Sequential(InceptionA(before, width), InceptionB(width, width))
-            for before, width in zip(inputs, network.widths, strict=True)
+            build_part(f"levels.{number}", _make_global_level, before, width)
+            for number, (before, width) in enumerate(zip(inputs, network.widths, strict=True))
         )
         self.soft = nn.ModuleList(
-            SoftAttention(width, spatial=network.soft_spatial, channel=network.soft_channel)
-            for width in network.widths
+            build_part(
+                f"soft.{number}",
+                SoftAttention,
+                width,
+                spatial=network.soft_spatial,
+                channel=network.soft_channel,
+            )
+            for number, width in enumerate(network.widths)
             if network.soft_spatial or network.soft_channel is not None
         )
-        self.hard = nn.ModuleList(_make_regional_attention(network))
-        self.embed = _make_embed(network.widths[-1], network.embedding_size)
+        self.hard = build_part("hard", _make_regional_attention, network)
+        self.embed = build_part("embed", _make_embed, network.widths[-1], network.embedding_size)
 
     def forward(self, images_BCHW: Tensor) -> GlobalMaps:
         """Give the maps of all levels."""
@@ -540,16 +555,19 @@ class GlobalBranch(nn.Module):
         return maps
 
 
-def _make_regional_attention(network: HacnnNetworkConfig) -> Iterator[nn.Module]:
+def _make_global_level(in_channels: int, out_channels: int) -> nn.Sequential:
+    return nn.Sequential(InceptionA(in_channels, out_channels), InceptionB(out_channels, out_channels))
+
+
+def _make_regional_attention(network: HacnnNetworkConfig) -> nn.ModuleList:
     """Make one for each level that is given regions: all of them, or the first alone without interaction."""
     local = network.local
     if local is None:
-        return
-    for width in network.widths[: NUM_LEVELS if local.interaction else 1]:
-        if local.learns_regions:
-            yield HardAttention(width, local.num_regions)
-        else:
-            yield FixedStripes(local.num_regions)
+        return nn.ModuleList()
+    return nn.ModuleList(
+        HardAttention(width, local.num_regions) if local.learns_regions else FixedStripes(local.num_regions)
+        for width in network.widths[: NUM_LEVELS if local.interaction else 1]
+    )
 
 
 class LocalNetwork(nn.Module):
@@ -560,9 +578,12 @@ class LocalNetwork(nn.Module):
         self._local = local
         inputs = (STEM_WIDTH, *network.widths[:-1])
         self.levels = nn.ModuleList(
-            InceptionB(before, width) for before, width in zip(inputs, network.widths, strict=True)
+            build_part(f"levels.{number}", InceptionB, before, width)
+            for number, (before, width) in enumerate(zip(inputs, network.widths, strict=True))
         )
-        self.embed = _make_embed(local.num_regions * network.widths[-1], network.embedding_size)
+        self.embed = build_part(
+            "embed", _make_embed, local.num_regions * network.widths[-1], network.embedding_size
+        )
 
     def forward(self, maps: GlobalMaps) -> Tensor:
         """Give the local embedding, (B, D)."""
@@ -598,11 +619,16 @@ class HacnnNetwork(nn.Module):
         super().__init__()
         network = config.network
         self.pixels = PixelStandardisation()
-        self.whole = GlobalBranch(network)
-        self.local = None if network.local is None else LocalNetwork(network, network.local)
+        self.whole = build_part("whole", GlobalBranch, network)
+        self.local = (
+            None if network.local is None else build_part("local", LocalNetwork, network, network.local)
+        )
         # What only training uses.
         self.classifiers = nn.ModuleDict(
-            {name: nn.Linear(width, num_classes) for name, width in config.embedding_widths().items()}
+            {
+                name: build_part(f"classifiers.{name}", nn.Linear, width, num_classes)
+                for name, width in config.embedding_widths().items()
+            }
         )
 
     def forward(self, images_BCHW: Tensor) -> HacnnOutputs:
@@ -618,8 +644,8 @@ class HacnnNetwork(nn.Module):
     def embed(self, images_BCHW: Tensor) -> dict[str, Tensor]:
         """Embed images, (B, D) a branch, each normalised to length one.
 
-        Views normalise the joined embedding only; the published code normalises the branches first, so that
-        both weigh the same.
+        The published code normalises each branch, so that both weigh the same. A view normalises the joined
+        embedding at most, and that of the cosine distance alone.
 
         Args:
             images_BCHW: RGB, float, 0..255; not changed.
@@ -650,7 +676,7 @@ class Hacnn:
         return None
 
     def build_network(self, config: HacnnConfig, num_classes: int, weights_path: Path | None) -> HacnnNetwork:
-        """Build the network with torch's default random weights from its global generator."""
+        """Build the network with torch's default random weights; they follow from the seed of its generator."""
         assert weights_path is None
         return HacnnNetwork(config, num_classes)
 
@@ -676,7 +702,7 @@ class Hacnn:
             logits_BI = network(images_BCHW).logits_BI
             weight = 1.0 if losses.combination == "sum" else 1.0 / len(logits_BI)
             with torch.autocast(labels_B.device.type, enabled=False):
-                yield {
+                terms = {
                     f"identity/{name}": weight
                     / len(images_per_rank)
                     * functional.cross_entropy(
@@ -684,6 +710,7 @@ class Hacnn:
                     )
                     for name, branch_BI in logits_BI.items()
                 }
+            yield terms
 
     def panels(self, config: HacnnConfig, network: HacnnNetwork, images_BCHW: Tensor) -> list[Panel]:
         """Show each level's soft attention, the mean over its channels, and the regions given to each level.

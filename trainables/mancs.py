@@ -46,6 +46,7 @@ from trainables.losses.curriculum_triplet import curriculum_triplet_loss
 from trainables.losses.focal import sigmoid_focal_loss, softmax_focal_loss, true_class_sigmoid_focal_loss
 from trainables.losses.triplet import batch_hard_triplet_loss
 from trainables.optimisation import Optimisation
+from trainables.paired_parts import build_part
 from trainables.pictures.panel import Panel
 from trainables.reid_config import ReidConfig
 
@@ -83,7 +84,7 @@ class MancsNetworkConfig(FrozenModel):
     """Which parts the network has.
 
     Attributes:
-        backbone: its last stride is 2 in the paper.
+        backbone: its last stride is 2 in the paper; the pool of its stem is torchvision's.
         attention: None is a plain trunk.
         last_activation: behind the last convolution: PReLU with one slope or with one for each channel
             (not stated which), or the backbone's ReLU. MobileNetV2 has none there; it gets what is said here.
@@ -91,7 +92,7 @@ class MancsNetworkConfig(FrozenModel):
         head_activation: what stands between the two linear layers of the classification and attention heads.
     """
 
-    backbone: Backbone = Backbone(architecture="resnet50", last_stride=2)
+    backbone: Backbone = Backbone(architecture="resnet50", last_stride=2, stem_pool="padded")
     attention: Attention | None = Attention()
     last_activation: Literal["prelu", "prelu_per_channel", "relu"] = "prelu"
     rank_fc_width: int | None = Field(default=None, ge=1)
@@ -180,7 +181,7 @@ class MancsConfig(ReidConfig):
     """Everything that changes the weights of one Mancs training."""
 
     METHOD: ClassVar[str] = "mancs"
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
 
     network: MancsNetworkConfig = MancsNetworkConfig()
     losses: MancsLosses = MancsLosses()
@@ -199,7 +200,7 @@ class MancsConfig(ReidConfig):
                 "the ranking branch's layer is trained by the ranking loss alone; set network.rank_fc_width to null, "
                 "or losses.rank"
             )
-        if losses.rank is not None and data.sampling != "identities":
+        if losses.rank is not None and data.sampling == "images":
             faults.append(
                 f"triplets need several images of each identity in a batch, got data.sampling {data.sampling!r}; "
                 "set it to 'identities', or losses.rank to null"
@@ -256,7 +257,7 @@ def paper_config(dataset: DatasetName) -> MancsConfig:
             augmentation=_augmentation(),
         ),
         network=MancsNetworkConfig(
-            backbone=Backbone(architecture="resnet50", weights="imagenet", last_stride=2)
+            backbone=Backbone(architecture="resnet50", weights="imagenet", last_stride=2, stem_pool="padded")
         ),
         optimisation=Optimisation(
             num_epochs=160,
@@ -420,21 +421,35 @@ class MancsNetwork(nn.Module):
         self.attention = nn.ModuleDict()
         if network.attention is not None:
             for name in ATTENDED_STAGES:
-                self.attention[name] = AttentionBlock(widths[name], network.attention)
+                self.attention[name] = build_part(
+                    f"attention.{name}", AttentionBlock, widths[name], network.attention
+                )
         self.rank_fc = (
-            None if network.rank_fc_width is None else nn.Linear(widths["layer4"], network.rank_fc_width)
+            None
+            if network.rank_fc_width is None
+            else build_part("rank_fc", nn.Linear, widths["layer4"], network.rank_fc_width)
         )
         # From here on: what only training uses.
         self.classification_head = (
             None
             if losses.classification is None
-            else ClassificationHead(widths["layer4"], num_train_pids, network.head_activation)
+            else build_part(
+                "classification_head",
+                ClassificationHead,
+                widths["layer4"],
+                num_train_pids,
+                network.head_activation,
+            )
         )
         self.attention_head = (
             None
             if losses.attention is None
-            else ClassificationHead(
-                sum(widths[name] for name in ATTENDED_STAGES), num_train_pids, network.head_activation
+            else build_part(
+                "attention_head",
+                ClassificationHead,
+                sum(widths[name] for name in ATTENDED_STAGES),
+                num_train_pids,
+                network.head_activation,
             )
         )
 
@@ -568,14 +583,14 @@ class Mancs:
         return backbone_weights_file(config.network.backbone, data_root)
 
     def build_network(self, config: MancsConfig, num_classes: int, weights_path: Path | None) -> MancsNetwork:
-        """Build the network with its starting weights; random ones come from torch's global generator.
+        """Build the network with its starting weights; random ones follow from the seed of torch's generator.
 
         Args:
             config: of the training.
             num_classes: identities of the heads.
             weights_path: what `weights_file` gave, or None to load nothing.
         """
-        stages = build_backbone(config.network.backbone, weights_path)
+        stages = build_part("backbone", build_backbone, config.network.backbone, weights_path)
         return MancsNetwork(config, stages, num_classes)
 
     def loss_terms(

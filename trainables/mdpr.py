@@ -11,8 +11,9 @@ Read from the code because the paper is silent or differs:
 Deviations:
     pixels are standardised without changing the caller's images; nothing needs a GPU or a batch above one
     at test; guidance is resized to the stage-4 map instead of by a fixed factor; diversity is summed in the
-    embeddings' own precision; ranks run one after another in one process, so that running statistics see all
-    of them; at test the parts that only training uses are not computed.
+    embeddings' own precision; at test the parts that only training uses are not computed. Ranks run one after
+    another in one process: the running statistics of batch norm see all of them and move `data.num_ranks` times a
+    step, where the code's are those of the first rank, which move once. Of augmentation see `data/augment.py`.
 
 Legend: B images, C channels, H W height and width of a map, A attention maps, D embedding, I identities.
 """
@@ -23,6 +24,7 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, ClassVar, Literal, cast
 
 import torch
@@ -54,6 +56,7 @@ from trainables.losses.diversity import attention_diversity_loss, foreground_mas
 from trainables.losses.label_smoothing import smoothed_cross_entropy
 from trainables.losses.triplet import batch_hard_triplet_loss
 from trainables.optimisation import Optimisation
+from trainables.paired_parts import build_part
 from trainables.pictures.panel import Panel
 from trainables.reid_config import ReidConfig
 
@@ -206,7 +209,7 @@ class MdprConfig(ReidConfig):
     """Everything that changes the weights of one MDPR training."""
 
     METHOD: ClassVar[str] = "mdpr"
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
 
     network: MdprNetworkConfig = MdprNetworkConfig()
     losses: MdprLosses = MdprLosses()
@@ -286,21 +289,36 @@ def stripe_names(num_stripes: int) -> tuple[str, ...]:
     return tuple(f"hard_stripe_{number}" for number in range(1, num_stripes + 1))
 
 
+# Epochs, and steps of the warm-up, in the code's file of each data set.
+_SCHEDULES: Mapping[str, tuple[int, int]] = MappingProxyType(
+    {"market1501": (60, 2000), "dukemtmc": (60, 2000), "synergyreid": (40, 200)}
+)
+
+
 def paper_config(dataset: DatasetName) -> MdprConfig:
-    """Give the published recipe, the same for Market-1501 and DukeMTMC-reID (Sec. IV and the code).
+    """Give the published recipe (Sec. IV and the code); SynergyReID's is shorter.
+
+    Raises:
+        ValueError: nothing is published for the data set.
 
     Deviation:
         the paper trains on four GPUs with 256 images, each GPU on its own 64; this is the code's default
         for one device, 64 images. `data.num_ranks` 4 is the paper's batch.
     """
+    if dataset not in _SCHEDULES:
+        raise ValueError(
+            f"MDPR publishes no recipe for {dataset!r}, only for {', '.join(_SCHEDULES)}; take one of these and set "
+            "data.dataset, and optimisation.num_epochs and warmup_steps for its size"
+        )
+    num_epochs, warmup_steps = _SCHEDULES[dataset]
     return MdprConfig(
         seed=3407,
         data=ReidData(dataset=dataset, height_px=384, width_px=192, num_identities=4, num_instances=16),
         network=MdprNetworkConfig(backbone=Backbone(architecture="resnet101_ibn_a", weights="luperson_moco")),
         optimisation=Optimisation(
-            num_epochs=60,
+            num_epochs=num_epochs,
             base_lr=3.5e-4,
-            warmup_steps=2000,
+            warmup_steps=warmup_steps,
             warmup_start_factor=0.1,
             final_lr=1e-7,
             weight_decay=5e-4,
@@ -347,8 +365,10 @@ class HardContent(nn.Module):
         super().__init__()
         self.layer3, self.layer4 = copy.deepcopy(stages.layer3), copy.deepcopy(stages.layer4)
         width = stages.layer4.out_channels
-        self.embed_global = Embed(width, embedding_size)
-        self.embed_stripes = nn.ModuleList(Embed(width, embedding_size) for _ in range(num_stripes))
+        self.embed_global = build_part("embed_global", Embed, width, embedding_size)
+        self.embed_stripes = nn.ModuleList(
+            build_part(f"embed_stripes.{index}", Embed, width, embedding_size) for index in range(num_stripes)
+        )
 
     def forward(self, map_BCHW: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Give the whole, (B, D, H, W), and the stripes, P times (B, D, H / P, W)."""
@@ -385,9 +405,9 @@ class SoftContent(nn.Module):
         super().__init__()
         self.layer3, self.layer4 = copy.deepcopy(stages.layer3), copy.deepcopy(stages.layer4)
         stage4_channels = stages.layer3.out_channels
-        self.embed_stage5 = Embed(stages.layer4.out_channels, embedding_size)
-        self.widen_stage4 = Embed(stage4_channels, stage4_channels)
-        self.embed_stage4 = Embed(stage4_channels, embedding_size)
+        self.embed_stage5 = build_part("embed_stage5", Embed, stages.layer4.out_channels, embedding_size)
+        self.widen_stage4 = build_part("widen_stage4", Embed, stage4_channels, stage4_channels)
+        self.embed_stage4 = build_part("embed_stage4", Embed, stage4_channels, embedding_size)
 
     def forward(self, map_BCHW: Tensor) -> SoftMaps:
         """Give the maps of both stages."""
@@ -427,20 +447,17 @@ class AttentionContent(nn.Module):
         super().__init__()
         num_maps = attention.num_attentions + 1
         stage4_channels, stage5_channels = stages.layer3.out_channels, stages.layer4.out_channels
-        self.maker_stage5 = AttentionMaker(stage5_channels, num_maps)
+        self.maker_stage5 = build_part("maker_stage5", AttentionMaker, stage5_channels, num_maps)
         self.guidance = (
             None
             if attention.guidance is None
-            else AttentionGuidance(num_maps, detach=attention.guidance.detach)
+            else build_part("guidance", AttentionGuidance, num_maps, detach=attention.guidance.detach)
         )
         guided_channels = stage4_channels + (0 if self.guidance is None else num_maps)
-        self.maker_stage4 = AttentionMaker(guided_channels, num_maps)
-        self.pooling_stage5 = AttentionPooling(
-            stage5_channels, embedding_size, attention.num_attentions, attention.bap_gem
-        )
-        self.pooling_stage4 = AttentionPooling(
-            stage4_channels, embedding_size, attention.num_attentions, attention.bap_gem
-        )
+        self.maker_stage4 = build_part("maker_stage4", AttentionMaker, guided_channels, num_maps)
+        pooling = (embedding_size, attention.num_attentions, attention.bap_gem)
+        self.pooling_stage5 = build_part("pooling_stage5", AttentionPooling, stage5_channels, *pooling)
+        self.pooling_stage4 = build_part("pooling_stage4", AttentionPooling, stage4_channels, *pooling)
         self.neck_stage5 = BatchNormNeck(attention.num_attentions * embedding_size)
         self.neck_stage4 = BatchNormNeck(attention.num_attentions * embedding_size)
 
@@ -533,6 +550,10 @@ class MdprOutputs:
         return self.embeddings_BD | {f"attention_{stage}": value for stage, value in attended_BD.items()}
 
 
+def _make_prototypes(num_train_pids: int, width: int) -> nn.Parameter:
+    return nn.Parameter(torch.randn(num_train_pids, width) * PROTOTYPE_STD)
+
+
 class MdprNetwork(nn.Module):
     """MDPR on a backbone of five stages.
 
@@ -551,17 +572,25 @@ class MdprNetwork(nn.Module):
         self.pixels = PixelStandardisation()
         self.shared = nn.ModuleList((stages.stem, stages.layer1, stages.layer2))
         self.shared[: self.num_frozen_stages].requires_grad_(False)
-        self.hard = None if network.hard is None else HardContent(stages, size, network.hard.num_stripes)
-        self.soft = None if network.soft is None else SoftContent(stages, size)
-        self.fusion = Fusion(size) if network.fusion else None
+        self.hard = (
+            None
+            if network.hard is None
+            else build_part("hard", HardContent, stages, size, network.hard.num_stripes)
+        )
+        self.soft = None if network.soft is None else build_part("soft", SoftContent, stages, size)
+        self.fusion = build_part("fusion", Fusion, size) if network.fusion else None
         widths = config.embedding_widths()
         self.heads = nn.ModuleDict({name: EmbeddingHead(width) for name, width in widths.items()})
         # From here on: what only training uses.
         self.attention = (
-            None if network.soft is None else AttentionContent(stages, size, network.soft.attention)
+            None
+            if network.soft is None
+            else build_part("attention", AttentionContent, stages, size, network.soft.attention)
         )
         self.predictors = (
-            None if losses.distillation is None else Predictors(size, losses.distillation.predictor_init)
+            None
+            if losses.distillation is None
+            else build_part("predictors", Predictors, size, losses.distillation.predictor_init)
         )
         self.prototypes = nn.ParameterDict()
         if losses.identity.kind == "circle_softmax":
@@ -569,7 +598,9 @@ class MdprNetwork(nn.Module):
                 attended_width = network.soft.attention.num_attentions * size
                 widths |= {"attention_stage5": attended_width, "attention_stage4": attended_width}
             for name, width in widths.items():
-                self.prototypes[name] = nn.Parameter(torch.randn(num_train_pids, width) * PROTOTYPE_STD)
+                self.prototypes[name] = build_part(
+                    f"prototypes.{name}", _make_prototypes, num_train_pids, width
+                )
 
     def train(self, mode: bool = True) -> MdprNetwork:
         """Switch modes; frozen stages stay in evaluation mode."""
@@ -715,7 +746,7 @@ class Mdpr:
     def build_network(
         self, config: MdprConfig, num_train_pids: int, weights_path: Path | None
     ) -> MdprNetwork:
-        """Build the network with its starting weights; random ones come from torch's global generator.
+        """Build the network with its starting weights; random ones follow from the seed of torch's generator.
 
         Args:
             config: of the training.
@@ -723,7 +754,7 @@ class Mdpr:
             weights_path: what `weights_file` gave, or None to load nothing, as when a checkpoint follows or
                 when a network on the meta device is only counted.
         """
-        stages = build_backbone(config.network.backbone, weights_path)
+        stages = build_part("backbone", build_backbone, config.network.backbone, weights_path)
         return MdprNetwork(config, stages, num_train_pids)
 
     def loss_terms(

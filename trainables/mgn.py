@@ -9,19 +9,24 @@ Code:
     and GNAYUOHZ/ReID-MGN differ from it; fields name their readings.
 Read from the code because the paper is silent:
     the mean of all terms as the loss (the paper does not settle mean against sum; `losses.combination` has the
-    readings); a ReLU behind each reduction; how layers start; no normalisation of the descriptor.
+    readings); a ReLU behind each reduction; how layers start; no normalisation of the descriptor; that an epoch has
+    every identity once (`data.sampling`): 47 steps on Market-1501, where its images would fill 202.
 Not stated, our choice:
-    the plain baselines: average pooling, softmax and triplet on the pooled map itself, stride 2; precision; and
-    what an epoch is: here as many steps as the images fill, 202 on Market-1501, where the code counts each
-    identity once, 47.
+    the plain baselines: average pooling, softmax and triplet on the pooled map itself, stride 2; precision.
 A consequence of the paper's losses:
     softmax acts on the pooled 2048 numbers of a whole map and triplets on their reduction, so that without
     triplets nothing trains these reductions: the 256 numbers at test are then a random projection.
     `losses.softmax.of_wholes` 'reduced' trains them by softmax.
+A consequence of the mean of all terms:
+    a term weighs 1 / their number, so that rows with other branches or without triplets differ in the weight of each
+    softmax term too, which acts like another learning rate: 1/11 in MGN, 1/8 without triplets, 1/4 and 1/5 in Part-2
+    and Part-3 alone, 1/2 in a baseline with triplets, 1 in one without. Under Adam a common factor all but cancels.
 Deviations:
-    pixels are standardised without changing the caller's images; the max-pool of the stem is not padded; stripes
-    share a row of the map where its height is no multiple of their number, as adaptive pooling has it; ranks run
-    one after another in one process.
+    pixels are standardised without changing the caller's images; images are resized by bicubic interpolation, the
+    code's by bilinear; each reduction starts from numbers of its own, where the code copies one (so at least in
+    github.com/levyfan/reid-mgn, commit 9f0daac, which has the same network and recipe); stripes share a row of the map
+    where its height is no multiple of their number, as adaptive pooling has it; ranks run one after another in one
+    process.
 
 Legend: B images, C channels, H W height and width of a map, D embedding, I identities.
 """
@@ -52,6 +57,7 @@ from trainables.layers.pixels import PixelStandardisation
 from trainables.layers.stages import Stages
 from trainables.losses.triplet import batch_hard_triplet_loss
 from trainables.optimisation import Optimisation
+from trainables.paired_parts import build_part
 from trainables.reid_config import ReidConfig
 
 POOLED = "pooled"
@@ -79,7 +85,8 @@ class MgnNetworkConfig(FrozenModel):
     """A shared trunk and a branch for each granularity; None is off, one alone is a single network.
 
     Attributes:
-        backbone: its `last_stride` has no effect here; each branch has its own.
+        backbone: its `last_stride` has no effect here; each branch has its own. The pool of its stem is
+            torchvision's; fast-reid's is `unpadded`.
         global_branch: the whole map; stride 1 is fast-reid's reading.
         part2: the whole map and two stripes.
         part3: the whole map and three stripes.
@@ -90,7 +97,7 @@ class MgnNetworkConfig(FrozenModel):
     """
 
     kind: Literal["mgn"] = "mgn"
-    backbone: Backbone = Backbone(architecture="resnet50")
+    backbone: Backbone = Backbone(architecture="resnet50", stem_pool="padded")
     global_branch: Branch | None = Branch(last_stride=2)
     part2: Branch | None = Branch()
     part3: Branch | None = Branch()
@@ -159,7 +166,7 @@ class BaselineNetworkConfig(FrozenModel):
     """
 
     kind: Literal["baseline"] = "baseline"
-    backbone: Backbone = Backbone(architecture="resnet50", last_stride=2)
+    backbone: Backbone = Backbone(architecture="resnet50", last_stride=2, stem_pool="padded")
     pooling: Pooling = "avg"
 
     def embedding_widths(self) -> dict[str, int]:
@@ -211,7 +218,8 @@ class MgnLosses(FrozenModel):
     """The terms of the loss; a triplet of None is off.
 
     Attributes:
-        combination: `mean` of all terms (the code). `mean_by_kind` adds the mean of the softmax terms and that of
+        combination: `mean` of all terms (the code), whose number differs between rows, and with it what a term weighs.
+            `mean_by_kind` adds the mean of the softmax terms and that of
             the triplets (GNAYUOHZ/ReID-MGN, with a softmax weight of 2). `sum` (fast-reid, with a softmax weight of
             0.125 and a triplet weight of 0.2).
     """
@@ -225,7 +233,7 @@ class MgnConfig(ReidConfig):
     """Everything that changes the weights of one training of MGN, or of a baseline it is compared with."""
 
     METHOD: ClassVar[str] = "mgn"
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
 
     network: Annotated[MgnNetworkConfig | BaselineNetworkConfig, Field(discriminator="kind")] = (
         MgnNetworkConfig()
@@ -242,10 +250,10 @@ class MgnConfig(ReidConfig):
                 "a baseline reduces nothing; leave losses.softmax.of_wholes at 'pooled', or set network to "
                 "one of kind 'mgn'"
             )
-        if losses.triplet is not None and data.sampling != "identities":
+        if losses.triplet is not None and data.sampling == "images":
             faults.append(
                 f"triplets need several images of each identity in a batch, got data.sampling {data.sampling!r}; "
-                "set it to 'identities', or losses.triplet to null"
+                "set it to 'identities_once' or 'identities', or losses.triplet to null"
             )
         if losses.triplet is not None and losses.triplet.of_stripes != "none" and not has_stripes:
             faults.append(
@@ -294,11 +302,14 @@ def paper_config(dataset: DatasetName) -> MgnConfig:
             dataset=dataset,
             height_px=384,
             width_px=128,
+            sampling="identities_once",
             num_identities=16,
             num_instances=4,
             augmentation=Augmentation(pad_crop_px=None, flip_probability=0.5, erasing=None, patch=None),
         ),
-        network=MgnNetworkConfig(backbone=Backbone(architecture="resnet50", weights="imagenet")),
+        network=MgnNetworkConfig(
+            backbone=Backbone(architecture="resnet50", weights="imagenet", stem_pool="padded")
+        ),
         optimisation=Optimisation(
             num_epochs=80,
             base_lr=1e-2,
@@ -316,14 +327,15 @@ def paper_config(dataset: DatasetName) -> MgnConfig:
 def demo_config() -> MgnConfig:
     """Give the same method scaled to the embedded data set and to about a minute on one CPU core.
 
-    Adam instead of SGD: in ninety steps SGD hardly moves classifiers that start near zero. The shared stages keep
-    their ImageNet weights.
+    Adam instead of SGD: in 96 steps SGD hardly moves classifiers that start near zero. The shared stages keep their
+    ImageNet weights.
     """
     return MgnConfig(
         data=ReidData(
             dataset="demo_pedestrians",
             height_px=128,
             width_px=64,
+            sampling="identities_once",
             num_identities=8,
             num_instances=4,
             augmentation=Augmentation(pad_crop_px=None, flip_probability=0.5, erasing=None, patch=None),
@@ -332,11 +344,11 @@ def demo_config() -> MgnConfig:
             backbone=Backbone(architecture="mobilenet_v2", weights="imagenet_mobilenet", num_frozen_stages=3),
         ),
         optimisation=Optimisation(
-            num_epochs=2,
+            num_epochs=12,
             base_lr=2e-3,
             warmup_steps=0,
             schedule="steps",
-            decay_epochs=(1,),
+            decay_epochs=(6,),
             decay_factor=0.2,
             optimizer="adam",
             precision="fp32",
@@ -466,8 +478,10 @@ class GranularityBranch(nn.Module):
         channels = stages.layer4.out_channels
         self.layer3 = copy.deepcopy(nn.Sequential(*list(stages.layer3)[1:]))
         self.layer4 = copy.deepcopy(stages.layer4)
-        self.whole = ReductionHead(channels, network)
-        self.stripes = nn.ModuleList(ReductionHead(channels, network) for _ in range(num_stripes))
+        self.whole = build_part("whole", ReductionHead, channels, network)
+        self.stripes = nn.ModuleList(
+            build_part(f"stripes.{index}", ReductionHead, channels, network) for index in range(num_stripes)
+        )
 
     def forward(self, map_BCHW: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Give the pooled whole (B, C), its embedding (B, D) and those of the stripes."""
@@ -506,7 +520,9 @@ class MgnNetwork(nn.Module):
         )
         self.branches = nn.ModuleDict(
             {
-                name: GranularityBranch(stages[branch.last_stride], network, num_stripes)
+                name: build_part(
+                    f"branches.{name}", GranularityBranch, stages[branch.last_stride], network, num_stripes
+                )
                 for name, (branch, num_stripes) in network.branches().items()
             }
         )
@@ -516,8 +532,11 @@ class MgnNetwork(nn.Module):
         self.classifiers = nn.ModuleDict()
         for name, width in config.embedding_widths().items():
             is_pooled = name in wholes and self.classifies_pooled_wholes
-            self.classifiers[name] = _make_classifier(
-                any_stages.layer4.out_channels if is_pooled else width, num_train_pids
+            self.classifiers[name] = build_part(
+                f"classifiers.{name}",
+                _make_classifier,
+                any_stages.layer4.out_channels if is_pooled else width,
+                num_train_pids,
             )
 
     def forward(self, images_BCHW: Tensor) -> MgnOutputs:
@@ -573,9 +592,10 @@ class BaselineNetwork(nn.Module):
         )
         self.pool = Pool(network.pooling)
         # From here on: what only training uses.
-        self.classifiers = nn.ModuleDict(
-            {POOLED: _make_classifier(stages.layer4.out_channels, num_train_pids)}
+        classifier = build_part(
+            f"classifiers.{POOLED}", _make_classifier, stages.layer4.out_channels, num_train_pids
         )
+        self.classifiers = nn.ModuleDict({POOLED: classifier})
 
     def forward(self, images_BCHW: Tensor) -> MgnOutputs:
         """Compute everything that the losses need.
@@ -680,7 +700,7 @@ class Mgn:
     def build_network(
         self, config: MgnConfig, num_classes: int, weights_path: Path | None
     ) -> MgnNetwork | BaselineNetwork:
-        """Build the network with its starting weights; random ones come from torch's global generator.
+        """Build the network with its starting weights; random ones follow from the seed of torch's generator.
 
         Args:
             config: of the training.
@@ -690,7 +710,8 @@ class Mgn:
         """
         network = config.network
         if network.kind == "baseline":
-            return BaselineNetwork(network, build_backbone(network.backbone, weights_path), num_classes)
+            stages = build_part("backbone", build_backbone, network.backbone, weights_path)
+            return BaselineNetwork(network, stages, num_classes)
         stages_of: dict[int, Stages] = {}
         for branch, _ in network.branches().values():
             if branch.last_stride in stages_of:
@@ -700,7 +721,7 @@ class Mgn:
                 stages = build_backbone(backbone, None)
                 stages.load_state_dict(next(iter(stages_of.values())).state_dict())
             else:
-                stages = build_backbone(backbone, weights_path)
+                stages = build_part("backbone", build_backbone, backbone, weights_path)
             stages_of[branch.last_stride] = stages
         return MgnNetwork(config, stages_of, num_classes)
 

@@ -18,7 +18,7 @@ from trainables.contract import Runtime
 from trainables.data.augment import TrainAugmenter
 from trainables.data.cache import open_cache
 from trainables.data.reid import ReidData, ReidDataset
-from trainables.data.sampler import PKSampler, ShuffledSampler
+from trainables.data.sampler import IdentitiesOnceSampler, PKSampler, ShuffledSampler
 from trainables.determinism import derive_seed
 
 
@@ -32,7 +32,8 @@ class TrainingImages:
         num_classes: identities.
         fingerprint: of the data set.
         images_per_step: over all ranks.
-        steps_per_epoch: images // images of a step, and at least one.
+        steps_per_epoch: images // images of a step, and at least one; with `identities_once` as many as give every
+            identity a turn.
     """
 
     def __init__(
@@ -44,8 +45,12 @@ class TrainingImages:
         self._labels_N = np.array([dataset.train_label_of[pid] for pid in pids], dtype=np.int64)
         self.num_classes, self.fingerprint = len(dataset.train_label_of), dataset.fingerprint
         self.images_per_step = data.num_ranks * data.num_identities * data.num_instances
-        self.steps_per_epoch = max(1, len(pids) // self.images_per_step)
         self._sampler = _make_sampler(data, pids, derive_seed(seed, "sampler"))
+        self.steps_per_epoch = (
+            len(self._sampler)
+            if isinstance(self._sampler, IdentitiesOnceSampler)
+            else max(1, len(pids) // self.images_per_step)
+        )
         self._augmenter = TrainAugmenter(data.augmentation)
         self._generator = torch.Generator().manual_seed(derive_seed(seed, "augmentation"))
         self._device = device
@@ -75,7 +80,7 @@ class TrainingImages:
     def _indices(self, first_step: int) -> Iterator[np.ndarray]:
         """Yield the image indices of each step, (R, B).
 
-        A pass of the sampler is no epoch: it ends when too few identities are left, sooner or later by
+        A pass of `PKSampler` is no epoch: it ends when too few identities are left, sooner or later by
         chance, while an epoch has as many steps as the images fill. Passes follow each other across epochs,
         as in fast-reid.
         """
@@ -108,13 +113,15 @@ class TrainingImages:
         return images, labels_RB
 
 
-def _make_sampler(data: ReidData, pids: Sequence[int], seed: int) -> PKSampler | ShuffledSampler:
+def _make_sampler(
+    data: ReidData, pids: Sequence[int], seed: int
+) -> PKSampler | IdentitiesOnceSampler | ShuffledSampler:
     if data.sampling == "images":
-        images_per_rank = data.num_identities * data.num_instances
         return ShuffledSampler(
-            len(pids), images_per_rank=images_per_rank, num_ranks=data.num_ranks, seed=seed
+            len(pids), images_per_rank=data.num_identities, num_ranks=data.num_ranks, seed=seed
         )
-    return PKSampler(
+    sampler = IdentitiesOnceSampler if data.sampling == "identities_once" else PKSampler
+    return sampler(
         pids,
         num_identities=data.num_identities,
         num_instances=data.num_instances,

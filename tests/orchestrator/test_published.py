@@ -46,6 +46,20 @@ def test_percent_become_fractions_under_our_names():
     assert "Table 5" == found.source
 
 
+def test_values_that_were_not_read_in_the_paper_name_who_quotes_them():
+    """A leaderboard, a summary or another paper is named; the paper's own pages and pictures of them are not."""
+    quoted = {table_id for table_id, table in published_tables().items() if table.quoted_in}
+    read_elsewhere = {
+        table_id
+        for table_id, table in published_tables().items()
+        for place in table.read_in
+        if "full text" not in place and "image of" not in place
+    }
+    assert read_elsewhere == quoted
+    assert "the leaderboard" in printed("mancs_duke", "Mancs").quoted_in
+    assert "" == printed("hacnn_t5", "SSA+SCA").quoted_in
+
+
 def test_a_kind_of_query_is_chosen():
     """Single and multiple query stand in one printed table, and each gives its own numbers."""
     assert {"Market-1501": {"rank1": 0.912, "map": 0.757}} == printed("hacnn_t2", "HA-CNN").values

@@ -1,5 +1,8 @@
 """Declarations: every fault is found when a study is built, and all faults are told at once."""
 
+import sys
+from dataclasses import replace
+
 import pytest
 
 from orchestrator.published import Printed
@@ -13,6 +16,7 @@ from orchestrator.study import (
     IntRange,
     LeaveOneOut,
     Objective,
+    Profile,
     Row,
     Search,
     Study,
@@ -22,6 +26,7 @@ from orchestrator.study import (
     load_study,
     rows_as_printed,
     study_names,
+    study_titles,
     value_at,
 )
 from tests.toy_method import ToyAttention, ToyConfig
@@ -145,6 +150,8 @@ def test_a_row_carries_what_a_paper_printed_for_it():
     """Values, source and the printed row's id; the row's label stands in the source where ours is another."""
     found = Printed({"Toy": {"map": 0.5}}, "Table 2", ("t2", "a"))
     same, other = Row("a").as_printed(found), Row("b").as_printed(found)
+    quoted = Row("b").as_printed(replace(found, quoted_in="a leaderboard"))
+    assert "Table 2, row “a”, as quoted in a leaderboard" == quoted.source
     assert ({"Toy": {"map": 0.5}}, ("t2", "a")) == (same.published, same.printed_in)
     assert ["Table 2", "Table 2, row “a”"] == [same.source, other.source]
     assert [same, other] == list(table([same, other]).printed_rows)
@@ -223,3 +230,95 @@ def test_an_unknown_study_suggests_the_nearest():
     name = study_names()[0]
     with pytest.raises(ValueError, match=f"Did you mean '{name}'"):
         load_study(name[:-1] + "x", "demo")
+
+
+def test_a_dictionary_in_place_of_a_component_is_refused():
+    """It would put back to their defaults all fields that it does not name, so the paths are told instead."""
+    with pytest.raises(
+        ValueError, match=r"default; write dotted paths \(network\.embedding_size\) or a whole"
+    ):
+        apply_changes(ToyConfig(), {"network": {"embedding_size": 8}})
+
+
+def test_a_refused_value_is_shown():
+    """The message says what was got, beside what is allowed."""
+    with pytest.raises(ValueError, match=r"epochs: .* got 'many'"):
+        apply_changes(ToyConfig(), {"epochs": "many"})
+
+
+def test_a_row_may_not_set_the_seed():
+    """Every row has the study's seeds; one that set its own would silently be trained with those."""
+    with pytest.raises(ValueError, match="it sets seed to 4"):
+        table([Row("four", {"seed": 4})])
+    with pytest.raises(ValueError, match="it sets seed to 5"):
+        table([Row("both", ensemble=[{"seed": 5}, {"learning_rate": 0.2}])])
+
+
+def test_a_table_without_metrics_is_refused():
+    """There would be no column to fill."""
+    with pytest.raises(ValueError, match="at least one metric"):
+        table([Row("a")], metrics=[])
+
+
+@pytest.fixture
+def study_files(tmp_path, monkeypatch):
+    """A package of studies whose files a test writes."""
+    folder = tmp_path / "written_studies"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    yield folder
+    for name in [name for name in sys.modules if name.startswith("written_studies")]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("def make_study(profile)\n    pass\n", r"written_studies/slip\.py:1: SyntaxError: .*make_study"),
+        ("import nothing_like_it\n", r"slip\.py:1: ModuleNotFoundError: .*nothing_like_it"),
+        ("def make_study(profile):\n    return Ablation()\n", r"slip\.py:2: NameError: .*Ablation"),
+        ("", r"slip\.py declares no study"),
+        ("def make_study(profile):\n    return 3\n", r"must return a Study; it returned int"),
+        (
+            "from orchestrator.study import Study\n\ndef make_study(profile):\n"
+            "    return Study('slip', 'S', 'mine', ())\n",
+            r"slip\.py:4: Study 'slip' is refused:\n.*at least one seed",
+        ),
+    ],
+)
+def test_a_slip_in_a_studys_file_is_named_by_file_and_line(study_files, source, message):
+    """A person sees where to look, not forty lines of ours."""
+    (study_files / "slip.py").write_text(source)
+    with pytest.raises(ValueError, match=message):
+        load_study("slip", Profile.DEMO, "written_studies")
+
+
+def test_one_unreadable_file_does_not_hide_the_other_studies(study_files):
+    """The list of studies names the broken one and goes on."""
+    (study_files / "broken.py").write_text('"""Broken."""\ndef (\n')
+    (study_files / "whole.py").write_text('"""A whole one."""\n')
+    titles = dict(study_titles("written_studies"))
+    assert "A whole one." == titles["whole"]
+    assert "cannot be read: line 2" in titles["broken"]
+
+
+def test_the_beginning_of_a_name_suggests_what_begins_so():
+    """`mdpr` means the studies of MDPR."""
+    with pytest.raises(ValueError, match="'mdpr_ablation' or 'mdpr_main'"):
+        load_study("mdpr", Profile.DEMO)
+
+
+def test_a_study_is_cut_to_the_data_sets_that_are_asked():
+    """Columns, and the tables and searches without any left, go; nothing else changes."""
+    here, there = Dataset("Here"), Dataset("There", {"learning_rate": 0.2})
+    row = Row("a", published={"Here": {"map": 0.5}, "There": {"map": 0.6}})
+    both = table([row, Sweep(M, (4, 8))], datasets=[here, there], name="both")
+    study = Study("s", "S", "mine", (0,), [both, table([Row("a")], datasets=[there], name="there")])
+    assert ("Here", "There") == study.dataset_labels
+    cut = study.with_datasets(["Here"])
+    assert ["both"] == [ablation.name for ablation in cut.ablations]
+    assert ["there"] == cut.left_out
+    assert ["Here"] == [dataset.label for dataset in cut.ablations[0].datasets]
+    assert {"Here": {"map": 0.5}} == cut.ablations[0].printed_rows[0].published
+    assert [row.label for row in both.printed_rows] == [row.label for row in cut.ablations[0].printed_rows]
+    assert study.with_datasets(["Nowhere"]) is None

@@ -76,3 +76,28 @@ def test_a_suggestion_waits_for_an_equal_row():
     assert queue.next_work() is None
     queue.on_end(row, Outcome("done"))
     assert trial is queue.next_work()
+
+
+@pytest.mark.parametrize("fault_in", ["next_work", "on_progress", "on_end"])
+def test_a_source_that_raises_ends_alone(fault_in, caplog):
+    """A search whose suggestions cannot be kept stops; planned rows and the sweep go on to their end."""
+
+    class Failing(FakeSource):
+        def __str__(self):
+            return "search rate"
+
+    def on_a_full_disk(*arguments):
+        raise OSError(28, "No space left on device")
+
+    source = Failing(a_work(label="trial 1"), a_work(label="trial 2"))
+    setattr(source, fault_in, on_a_full_disk)
+    row = a_work(0.2)
+    queue = WorkQueue([row], [source])
+    assert row is queue.next_work()
+    if (trial := queue.next_work()) is not None:
+        queue.on_progress(trial, None)
+        queue.on_end(trial, Outcome("done"))
+    queue.on_end(row, Outcome("done"))
+    assert queue.next_work() is None
+    assert queue.is_finished()
+    assert caplog.text.count("search rate cannot go on (OSError: [Errno 28] No space left on device)") == 1

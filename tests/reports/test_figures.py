@@ -11,12 +11,20 @@ from PIL import Image
 
 from orchestrator.plan import Cell, Plan
 from orchestrator.records import Store
-from orchestrator.study import Row
-from reports.figures import LossCurve, Trace, draw_loss_curves, loss_curves, read_traces, table_figures
+from orchestrator.study import Profile, Row
+from reports.figures import (
+    OPACITY,
+    LossCurve,
+    Trace,
+    draw_loss_curves,
+    loss_curves,
+    read_traces,
+    table_figures,
+)
 from reports.html import to_html
 from reports.table_files import write_tables
 from tests.reports.tiny_study import DUKE, MARKET, depth_row, make_ablation, plan_of, record_value, seeds_of
-from trainables.contract import EpochReport, RetrievalView
+from trainables.contract import EpochReport, Reranking, RetrievalView
 
 VALUES = seeds_of([0.8, 0.8, 0.8], [0.9, 0.9, 0.9])
 
@@ -41,23 +49,42 @@ def test_a_curve_is_the_mean_of_its_seeds():
     cells = [a_cell("a", 0, "1"), a_cell("a", 1, "2"), a_cell("a", 0, "3", "DukeMTMC-reID")]
     traces = {"1": Trace([4.0, 2.0]), "2": Trace([6.0, 3.0]), "3": Trace([9.0])}
     expected = {"Market-1501": [LossCurve("a", [5.0, 2.5])], "DukeMTMC-reID": [LossCurve("a", [9.0])]}
-    assert expected == loss_curves(cells, traces)
+    assert expected == loss_curves(cells, traces, None)
 
 
 def test_a_curve_says_how_many_of_its_seeds_have_ended():
     """An unfinished seed takes no part in the mean and is counted in the label; none at all leaves no line."""
     cells = [a_cell("a", 0, "1"), a_cell("a", 1, "2"), a_cell("b", 0, "3")]
     expected = [LossCurve("a (1/2)", [4.0]), LossCurve("b (0/1)", [])]
-    assert expected == loss_curves(cells, {"1": Trace([4.0])})["Market-1501"]
+    assert expected == loss_curves(cells, {"1": Trace([4.0])}, None)["Market-1501"]
 
 
 def test_rows_of_the_same_trainings_share_a_line():
-    """Rows that are views of one training are drawn once and counted."""
+    """Rows that are views of one training are drawn once: under the name of the base, or counted."""
     cells = [a_cell("hard", 0, "1"), a_cell("soft", 0, "1"), a_cell("all", 0, "1"), a_cell("alone", 0, "2")]
-    labels = [
-        curve.label for curve in loss_curves(cells, {"1": Trace([1.0]), "2": Trace([1.0])})["Market-1501"]
-    ]
-    assert ["hard and 2 more rows of the same trainings", "alone"] == labels
+    traces = {"1": Trace([1.0]), "2": Trace([1.0])}
+    for base, expected in (
+        (Row("all"), ["all", "alone"]),
+        (Row("alone"), ["hard and 2 more rows of the same trainings", "alone"]),
+        (None, ["hard and 2 more rows of the same trainings", "alone"]),
+    ):
+        assert expected == [curve.label for curve in loss_curves(cells, traces, base)["Market-1501"]]
+
+
+def test_an_ensemble_has_no_curve(tmp_path: Path):
+    """Losses of different networks are not averaged, and the caption says why a row is not there."""
+    rows = [depth_row(2), Row("both", ensemble=({"depth": 3}, {"depth": 4}))]
+    plan, store = plan_of(make_ablation(rows), seeds=(0,)), Store(str(tmp_path))
+    write_losses(store, plan, "depth 2", {0: [3.0, 1.0]})
+    write_losses(store, plan, "both", {0: [5.0, 2.0]})
+    for row in ("depth 2", "both"):
+        record_value(store, plan, row, {"Market-1501": {0: VALUES[0]}})
+    traces = read_traces(plan, store)
+    assert 2 == sum(bool(trace.losses) for trace in traces.values())
+    curves = loss_curves(plan.cells, traces, None)
+    assert {"Market-1501": [LossCurve("depth 2", [3.0, 1.0])]} == curves
+    (figure,) = table_figures(plan, store, "tiny", "depth", traces).figures
+    assert figure.caption.endswith("an ensemble is several trainings and has no loss of its own")
 
 
 def test_only_finished_trainings_are_drawn(tmp_path: Path):
@@ -70,19 +97,39 @@ def test_only_finished_trainings_are_drawn(tmp_path: Path):
     assert {done: Trace([3.0, 1.0])} == read_traces(plan, store)
 
 
+def share_of(colour: tuple[int, int, int], png: bytes) -> float:
+    """Give the share of a picture's pixels that have nearly a colour as it is drawn, a little transparent."""
+    drawn = 255 + (np.array(colour) - 255) * OPACITY
+    with Image.open(io.BytesIO(png)) as picture:
+        return float((np.abs(np.asarray(picture.convert("RGB")) - drawn) < 8).all(-1).mean())
+
+
+BLUE, ORANGE = (0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00)
+
+
 def test_lines_are_where_the_losses_are():
-    """A PNG of equal bytes, in which a second row draws a second colour."""
+    """A PNG and a PDF of equal bytes, in which a second row draws a second colour."""
     one = {"Market": [LossCurve("$a", [3.0, 2.0])]}
     two = {"Market": [LossCurve("$a", [3.0, 2.0]), LossCurve("_b", [2.0, 1.0])]}
-    assert draw_loss_curves(one) == draw_loss_curves(one)
-    orange = np.array([0xD5, 0x5E, 0x00])
+    assert draw_loss_curves(one, "$m") == draw_loss_curves(one, "$m")
+    png, pdf = draw_loss_curves(two, "$m")
+    assert pdf.startswith(b"%PDF")
+    assert 0 == share_of(ORANGE, draw_loss_curves(one, "$m")[0])
+    assert share_of(ORANGE, png) > 1e-4
 
-    def num_orange(png: bytes) -> int:
-        with Image.open(io.BytesIO(png)) as picture:
-            return int((np.asarray(picture.convert("RGB")) == orange).all(-1).sum())
 
-    assert 0 == num_orange(draw_loss_curves(one))
-    assert num_orange(draw_loss_curves(two)) > 50
+def test_of_two_equal_curves_both_are_seen():
+    """The upper one is broken, so that the lower one is not hidden."""
+    apart = [LossCurve("a", [3.0, 2.0]), LossCurve("b", [1.0, 0.0])]
+    upon = [LossCurve("a", [3.0, 2.0]), LossCurve("b", [3.0, 2.0])]
+    seen, covered = (share_of(BLUE, draw_loss_curves({"Market": some}, "")[0]) for some in (apart, upon))
+    assert covered > 0.2 * seen
+
+
+def test_the_legend_is_headed_like_the_rows():
+    """The head of the table's stub stands over the names of its rows."""
+    curves = {"Market": [LossCurve("a", [3.0, 2.0])]}
+    assert draw_loss_curves(curves, "")[0] != draw_loss_curves(curves, "depth")[0]
 
 
 def finished(folder: Path, rows: list[Row]) -> tuple[Plan, Store]:
@@ -110,13 +157,36 @@ def test_the_pictures_are_those_of_the_base_row(tmp_path: Path):
         assert () == beside.warnings
 
 
+@pytest.mark.parametrize(
+    ("view", "has_strip"),
+    [
+        (RetrievalView(), True),
+        (RetrievalView(distance="euclidean"), True),
+        (RetrievalView(query="multiple"), False),
+        (RetrievalView(gallery="single_shot"), False),
+        (RetrievalView(reranking=Reranking()), False),
+    ],
+)
+def test_a_strip_stands_beside_what_is_ranked_like_it(tmp_path: Path, view: RetrievalView, has_strip: bool):
+    """Its caption says how it is ranked and what its frames mean; a table ranked otherwise has none."""
+    plan, store = plan_of(make_ablation([depth_row(2)], view=view), seeds=(0,)), Store(str(tmp_path))
+    record_value(store, plan, "depth 2", {"Market-1501": {0: VALUES[0]}})
+    for name in ("attention", "retrieval"):
+        store.training(plan.cells[0].training_id).write_picture(name, name.encode())
+    beside = table_figures(plan, store, "tiny", "depth", read_traces(plan, store))
+    assert ["attention", *(["retrieval"] if has_strip else [])] == [figure.name for figure in beside.figures]
+    if has_strip:
+        for part in ("by cosine distance", "single query", "no re-ranking", "dashed red ones wrong"):
+            assert part in beside.figures[1].caption
+
+
 def test_a_failure_to_draw_is_told_below_the_table(tmp_path: Path):
     """A seed without pictures says why, and the next seed's stand in for it."""
     plan, store = finished(tmp_path, [depth_row(2)])
     folder = store.training(plan.cells[0].training_id)
     store.root.remove(f"trainings/{folder.training_id}/pictures")
     folder.write_picture_warning("not every picture could be drawn: RuntimeError: <no ink>")
-    written = write_tables(plan, store)[0]
+    written = write_tables(plan, store, Profile.DEMO)[0]
     page = Path(written.urls["html"]).read_text()
     assert (
         "depth 2 on Market-1501, seed 0: not every picture could be drawn: RuntimeError: &lt;no ink&gt;."
@@ -128,11 +198,12 @@ def test_a_failure_to_draw_is_told_below_the_table(tmp_path: Path):
 def test_figures_lie_beside_the_page_that_shows_them(tmp_path: Path):
     """Every image a page names is there, below the study's folder, and is what was returned."""
     plan, store = finished(tmp_path, [depth_row(2)])
-    written = write_tables(plan, store)[0]
-    assert {"figures/depth/loss.png", "figures/depth/attention.png"} == set(written.figure_urls)
+    written = write_tables(plan, store, Profile.DEMO)[0]
+    names = ("loss.pdf", "loss.png", "attention.png")
+    assert {f"figures/depth/{name}" for name in names} == set(written.figure_urls)
     for page in (Path(written.urls["html"]), Path(written.index_url)):
         for path, url in written.figure_urls.items():
-            assert f'src="{path}"' in page.read_text()
+            assert f'{"href" if path.endswith("pdf") else "src"}="{path}"' in page.read_text()
             assert page.parent / path == Path(url)
             assert Path(url).is_file()
 
@@ -140,9 +211,9 @@ def test_figures_lie_beside_the_page_that_shows_them(tmp_path: Path):
 def test_every_training_behind_a_row_links_to_its_pictures(tmp_path: Path):
     """The list of trainings names the pictures of those that have any, as they lie in the store."""
     plan, store = finished(tmp_path, [depth_row(2), depth_row(3)])
-    page = Path(write_tables(plan, store)[0].urls["html"])
+    page = Path(write_tables(plan, store, Profile.DEMO)[0].urls["html"])
     for cell in plan.cells:
-        link = f"../../trainings/{cell.training_id}/pictures/attention.png"
+        link = f"../../../trainings/{cell.training_id}/pictures/attention.png"
         assert f'<a href="{link}">attention</a>' in page.read_text()
         assert (page.parent / link).is_file()
 
@@ -150,20 +221,20 @@ def test_every_training_behind_a_row_links_to_its_pictures(tmp_path: Path):
 def test_figures_of_an_earlier_table_are_removed(tmp_path: Path):
     """A picture that the records do not have any more does not stay beside the table."""
     plan, store = finished(tmp_path, [depth_row(2)])
-    write_tables(plan, store)
+    write_tables(plan, store, Profile.DEMO)
     for cell in plan.cells:
         store.root.remove(f"trainings/{cell.training_id}/pictures")
-    write_tables(plan, store)
-    assert ["loss.png"] == (store.root / "tables/tiny/figures/depth").names()
+    write_tables(plan, store, Profile.DEMO)
+    assert ["loss.pdf", "loss.png"] == (store.root / "tables/demo/tiny/figures/depth").names()
 
 
 def test_a_table_without_an_ended_training_has_no_figures(tmp_path: Path):
     """Nothing is drawn of nothing, and its page is the page without figures."""
     plan, store = plan_of(make_ablation([depth_row(2)])), Store(str(tmp_path))
-    written = write_tables(plan, store)[0]
+    written = write_tables(plan, store, Profile.DEMO)[0]
     assert {} == written.figure_urls
     assert to_html(written.table) == Path(written.urls["html"]).read_text()
-    assert not (tmp_path / "tables/tiny/figures").exists()
+    assert not (tmp_path / "tables/demo/tiny/figures").exists()
 
 
 @pytest.mark.parametrize("endings", [("epochs",), ()])

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.plan import make_plan
+from orchestrator.plan import Plan, make_plan
 from orchestrator.records import Measurement, Store, TrainingFolder
 from orchestrator.study import Row
 from reports.frame import COLUMNS, read_cells
+from reports.table import build_table
 from tests.reports.tiny_study import (
     COMMIT,
     VIEW,
@@ -20,6 +21,7 @@ from tests.reports.tiny_study import (
     make_ablation,
     make_study,
     plan_of,
+    record_cell,
     record_failure,
     record_value,
     seeds_of,
@@ -42,7 +44,7 @@ def test_each_cell_and_metric_has_a_row_even_where_nothing_was_measured(tmp_path
         first["metric"],
         first["value"],
         first["state"],
-        first["git_commit"],
+        first["git_commits"],
     )
     others = frame[frame["state"] != "done"]
     assert {"missing"} == set(others["state"])
@@ -56,6 +58,60 @@ def test_a_failure_carries_its_message(tmp_path: Path):
     record_failure(store, plan, "depth 2", 0, "ValueError: no")
     frame = read_cells(plan, store)
     assert [("failed", "ValueError: no")] * 2 == list(zip(frame["state"], frame["message"], strict=True))
+
+
+def ensemble_plan() -> Plan:
+    """A row of two members, of which the second is a row of its own."""
+    rows = [Row("both", ensemble=({"depth": 3}, {"depth": 4})), depth_row(4)]
+    return plan_of(make_ablation(rows, metrics=[MAP]), seeds=(0,))
+
+
+def record_members(plan: Plan, store: Store) -> tuple[str, str]:
+    """Record both members and what they measure together; gives their ids."""
+    cell = plan.cells[0]
+    (partner_id,) = cell.partner_ids
+    record_cell(store, plan, cell.training_id, cell.view_id, {"map": 0.6})
+    record_value(store, plan, "depth 4", {"Market-1501": {0: {"map": 0.5}}})
+    return cell.training_id, partner_id
+
+
+def test_an_ensemble_names_the_code_of_all_its_trainings(tmp_path: Path):
+    """A member of another commit is not passed over, and every member is counted among the trainings."""
+    plan, store = ensemble_plan(), Store(str(tmp_path))
+    _, partner_id = record_members(plan, store)
+    file = tmp_path / "trainings" / partner_id / "record.json"
+    file.write_text(file.read_text().replace(COMMIT, "fedcba98765432"))
+    frame = read_cells(plan, store)
+    assert ("done", 0.6, f"{COMMIT} fedcba98765432") == tuple(
+        frame.loc[0, name] for name in ("state", "value", "git_commits")
+    )
+    ensemble = make_ablation([plan.tables["tiny", "depth"].trained_rows[0]], metrics=[MAP])
+    alone = plan_of(ensemble, seeds=(0,))
+    notes = build_table(alone, "tiny", "depth", read_cells(alone, store)).source_notes
+    assert "Made from 2 of 2 trainings; Git commit 0123456789ab, fedcba987654." in notes
+
+
+def test_an_ensemble_failed_where_a_member_failed(tmp_path: Path):
+    """The member that failed is named with its reason, and not the first one in its place."""
+    plan, store = ensemble_plan(), Store(str(tmp_path))
+    record_failure(store, plan, "depth 4", 0, "RuntimeError: loss is NaN")
+    (partner_id,) = plan.cells[0].partner_ids
+    frame = read_cells(plan, store)
+    assert ("failed", "RuntimeError: loss is NaN", partner_id) == tuple(
+        frame.loc[0, name] for name in ("state", "message", "failed_ids")
+    )
+    table = build_table(plan, "tiny", "depth", frame)
+    assert ["failed", "failed"] == [row.cells[0].state for row in table.rows]
+    assert f"Failed: {partner_id[:8]} (RuntimeError: loss is NaN)." in table.source_notes
+    assert "Made from 0 of 2 trainings." in table.source_notes
+
+
+def test_an_ensemble_needs_the_record_of_every_member(tmp_path: Path):
+    """What was measured together counts only as long as all members are done."""
+    plan, store = ensemble_plan(), Store(str(tmp_path))
+    _, partner_id = record_members(plan, store)
+    store.root.remove(f"trainings/{partner_id}/record.json")
+    assert "missing" == read_cells(plan, store).loc[0, "state"]
 
 
 def test_a_training_that_is_not_done_gives_no_value(tmp_path: Path):

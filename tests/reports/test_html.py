@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from orchestrator.records import Store
+from orchestrator.study import Profile
 from reports.html import index_to_html, to_html
 from reports.table_files import write_tables
 from tests.reports.every_state import HOSTILE, every_state_plan, record_every_state
@@ -43,7 +44,7 @@ class Page(HTMLParser):
 def pages(tmp_path: Path) -> list[str]:
     plan, store = every_state_plan(), Store(str(tmp_path))
     record_every_state(store, plan)
-    tables = [written.table for written in write_tables(plan, store)]
+    tables = [written.table for written in write_tables(plan, store, Profile.DEMO)]
     return [to_html(tables[0]), index_to_html("tiny: <all>", tables)]
 
 
@@ -77,16 +78,54 @@ def test_every_link_has_its_target(tmp_path: Path):
         for link in page.attributes["href"]:
             if link.startswith("#"):
                 assert link[1:] in ids
-            elif link.startswith("../../trainings/"):
-                assert re.fullmatch(r"\.\./\.\./trainings/[0-9a-f]{64}/record\.json", link)
+            elif link.startswith("../../../trainings/"):
+                assert re.fullmatch(r"\.\./\.\./\.\./trainings/[0-9a-f]{64}/record\.json", link)
             else:
-                assert (tmp_path / "tables" / "tiny" / link).is_file()
+                assert (tmp_path / "tables" / "demo" / "tiny" / link).is_file()
+
+
+def test_a_page_leads_to_each_of_its_tables(tmp_path: Path):
+    """The page of a study begins with a list of its tables, by name and caption."""
+    index = pages(tmp_path)[1]
+    contents = index[index.index("<nav") : index.index("</nav>")]
+    assert ["../index.html", "#depth", "#demo_depth"] == Page(contents).attributes["href"]
+    assert "The same &amp; more" in contents
+
+
+def test_a_wide_table_can_be_scrolled_with_the_keyboard(tmp_path: Path):
+    """What scrolls can be focused, and is a region with a name."""
+    regions = re.findall('<div class="scroll" ([^>]*)>', pages(tmp_path)[1])
+    assert [
+        f'tabindex="0" role="region" aria-labelledby="{name}-caption"' for name in ("depth", "demo_depth")
+    ] == regions
+
+
+def test_print_hides_nothing(tmp_path: Path):
+    """On paper nothing can be scrolled or opened: wide tables wrap and closed lists are shown."""
+    text = pages(tmp_path)[1]
+    style = text[text.index("@media print") :]
+    for rule in (".scroll { overflow: visible; }", "details::details-content { content-visibility: visible;"):
+        assert rule in style
+
+
+def test_details_can_be_read_without_pointing(tmp_path: Path):
+    """Intervals, verdict and p-value stand in the list below the table too."""
+    facts = next(text for text in Page(pages(tmp_path)[0]).text if "reproduced − paper +8.2" in text)
+    for part in (
+        "mAP: 3 of 3 seeds; mean 91.333;",
+        "95 % prediction interval",
+        "p = 1.1e-05; Holm-corrected 2.21e-05 (paired",
+    ):
+        assert part in facts
 
 
 def test_a_cell_tells_its_details(tmp_path: Path):
     """Pointing at a cell gives seeds, interval, difference from the paper, significance and trainings."""
     titles = Page(pages(tmp_path)[0]).attributes["title"]
     title = next(title for title in titles if "reproduced − paper +8.2" in title)
-    assert "3 of 3 seeds\nmean 91.333\n95 % seed interval 90.535 to 92.132\npaper 83.1" in title
-    assert "against the reference row: p = 1.1e-05 (paired t-test, n = 3)" in title
+    assert (
+        "3 of 3 seeds\nmean 91.333\n95 % confidence interval of the mean 90.535 to 92.132\n"
+        "95 % prediction interval of one more run 89.736 to 92.930\npaper 83.1"
+    ) in title
+    assert "against the reference row: p = 1.1e-05; Holm-corrected 2.21e-05 (paired t-test, n = 3)" in title
     assert re.search(r"trainings [0-9a-f]{8}, [0-9a-f]{8}, [0-9a-f]{8}$", title)

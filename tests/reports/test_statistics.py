@@ -6,7 +6,15 @@ import math
 
 import pytest
 
-from reports.statistics import Summary, compare, seed_interval, summarise
+from reports.statistics import (
+    Significance,
+    Summary,
+    compare,
+    correct,
+    rerun_interval,
+    seed_interval,
+    summarise,
+)
 
 
 def test_deviation_is_that_of_a_sample():
@@ -18,6 +26,7 @@ def test_one_value_has_no_deviation():
     """A single seed gives a mean and nothing else."""
     assert Summary(0.5, None, 1) == summarise([0.5])
     assert seed_interval([0.5]) is None
+    assert rerun_interval([0.5]) is None
 
 
 def test_no_value_has_no_summary():
@@ -30,6 +39,12 @@ def test_interval_uses_students_t():
     """The half width of 1, 2, 3 is 4.302653 / sqrt(3), t at 97.5 % with two degrees of freedom."""
     half_width = 4.302652729911275 / math.sqrt(3)
     assert pytest.approx((2 - half_width, 2 + half_width)) == seed_interval([1.0, 2.0, 3.0])
+
+
+def test_one_more_run_scatters_more_than_the_mean():
+    """Of 1, 2, 3 the half width is 4.302653 · sqrt(1 + 1/3): the run's own deviation and that of the mean."""
+    half_width = 4.302652729911275 * math.sqrt(4 / 3)
+    assert pytest.approx((2 - half_width, 2 + half_width)) == rerun_interval([1.0, 2.0, 3.0])
 
 
 def test_equal_seeds_are_paired():
@@ -79,3 +94,20 @@ def test_welch_allows_one_constant_side():
     result = compare({0: 0.5, 1: 0.5}, {2: 0.3, 3: 0.4})
     assert result is not None
     assert 0 < result.p_value < 1
+
+
+def test_tests_are_corrected_by_holm():
+    """Of three, the smallest counts three times, the next twice; none gets smaller than the one before it."""
+    tests = [Significance("paired", p_value, 3) for p_value in (0.04, 0.01, 0.03)]
+    assert pytest.approx([0.06, 0.03, 0.06]) == [test.corrected_p_value for test in correct(tests)]
+    assert [0.04, 0.01, 0.03] == [test.p_value for test in correct(tests)]
+
+
+def test_a_single_test_needs_no_correction():
+    """Where nothing else was compared the value stays, and none is above 1."""
+    assert [0.04] == [test.corrected_p_value for test in correct([Significance("paired", 0.04, 3)])]
+    assert [1.0, 1.0] == [
+        test.corrected_p_value
+        for test in correct([Significance("welch", 0.6, 3), Significance("welch", 0.9, 3)])
+    ]
+    assert [] == correct([])

@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import io
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
-import pytest
 
+from orchestrator.plan import make_plan
 from orchestrator.records import Store
-from orchestrator.study import Row
+from orchestrator.study import Profile, Row
 from reports.table_files import write_tables
 from tests.reports.every_state import every_state_plan, record_every_state
-from tests.reports.tiny_study import depth_row, make_ablation, plan_of, record_value, seeds_of
+from tests.reports.tiny_study import (
+    depth_row,
+    describe,
+    make_ablation,
+    make_study,
+    plan_of,
+    record_value,
+    seeds_of,
+)
 
 
 def test_every_table_is_written_in_every_format(tmp_path: Path):
     """A study's folder holds four files a table and two indices, and the paths returned are theirs."""
     plan, store = every_state_plan(), Store(str(tmp_path))
-    written = write_tables(plan, store)
+    written = write_tables(plan, store, Profile.DEMO)
     expected = {
         f"{name}.{end}" for name in ("depth", "demo_depth") for end in ("tex", "md", "html", "parquet")
     }
     assert expected | {"index.html", "index.md"} == {
-        file.name for file in (tmp_path / "tables" / "tiny").iterdir()
+        file.name for file in (tmp_path / "tables" / "demo" / "tiny").iterdir()
     }
     assert ["depth", "demo_depth"] == [table.table.name for table in written]
     for table in written:
@@ -35,14 +45,60 @@ def test_equal_records_give_equal_bytes(tmp_path: Path):
     plan = every_state_plan()
     first, second = Store(str(tmp_path / "first")), Store(str(tmp_path / "elsewhere" / "second"))
     record_every_state(first, plan)
-    write_tables(plan, second)  # as after an interrupted sweep: written once before all is there
+    write_tables(
+        plan, second, Profile.DEMO
+    )  # as after an interrupted sweep: written once before all is there
     record_every_state(second, plan)
     for store in (first, second):
-        write_tables(plan, store)
-    names = (first.root / "tables/tiny").names()
+        write_tables(plan, store, Profile.DEMO)
+    names = (first.root / "tables/demo/tiny").names()
     assert 10 == len(names)
     for name in names:
-        assert (first.root / "tables/tiny").read(name) == (second.root / "tables/tiny").read(name), name
+        assert (first.root / "tables/demo/tiny").read(name) == (second.root / "tables/demo/tiny").read(
+            name
+        ), name
+
+
+def test_profiles_do_not_overwrite_each_other(tmp_path: Path):
+    """The same study has tables of its own in each profile."""
+    store = Store(str(tmp_path))
+    small, large = (plan_of(make_ablation([depth_row(2)], caption=caption)) for caption in ("small", "large"))
+    (demo,) = write_tables(small, store, Profile.DEMO)
+    (paper,) = write_tables(large, store, Profile.PAPER)
+    assert "## depth: small" in Path(demo.urls["md"]).read_text()
+    assert "## depth: large" in Path(paper.urls["md"]).read_text()
+
+
+def test_files_of_a_table_that_is_declared_no_more_are_removed(tmp_path: Path):
+    """A table that was renamed is not found under both names; what others put beside it stays."""
+    store = Store(str(tmp_path))
+    old, kept = (make_ablation([depth_row(2)], name=name) for name in ("old", "kept"))
+    plan = plan_of(old, kept)
+    record_value(store, plan, "depth 2", {"Market-1501": seeds_of([0.5] * 3, [0.5] * 3)})
+    for cell in plan.cells:
+        store.training(cell.training_id).write_picture("attention", b"png")
+    write_tables(plan, store, Profile.DEMO)
+    folder = tmp_path / "tables/demo/tiny"
+    assert (folder / "figures/old/attention.png").is_file()
+    (folder / "my_notes.txt").write_text("mine")
+    write_tables(plan_of(kept), store, Profile.DEMO)
+    endings = ("html", "md", "parquet", "tex")
+    left = ["figures", "index.html", "index.md", *(f"kept.{ending}" for ending in endings), "my_notes.txt"]
+    assert left == sorted(file.name for file in folder.iterdir())
+    assert ["kept"] == [file.name for file in (folder / "figures").iterdir()]
+
+
+def test_one_page_leads_to_every_study(tmp_path: Path):
+    """It lists the studies written there earlier too, and each of their tables; every link has its file."""
+    store = Store(str(tmp_path))
+    table = make_ablation([depth_row(2)])
+    for name in ("first", "second"):
+        plan = make_plan([replace(make_study(table), name=name)], describe)
+        write_tables(plan, store, Profile.DEMO)
+    folder = tmp_path / "tables/demo"
+    links = re.findall('href="([^"]*)"', (folder / "index.html").read_text())
+    assert ["first/index.html", "first/depth.html", "second/index.html", "second/depth.html"] == links
+    assert all((folder / link).is_file() for link in links)
 
 
 def test_parquet_holds_every_seed_with_whole_ids(tmp_path: Path):
@@ -51,7 +107,7 @@ def test_parquet_holds_every_seed_with_whole_ids(tmp_path: Path):
     plan = plan_of(make_ablation(rows), seeds=(0, 1))
     store = Store(str(tmp_path))
     record_value(store, plan, "depth 2", {"Market-1501": seeds_of([0.811, 0.812], [0.9, 0.91])})
-    written = write_tables(plan, store)
+    written = write_tables(plan, store, Profile.DEMO)
     frame = pd.read_parquet(io.BytesIO(Path(written[0].urls["parquet"]).read_bytes()))
     assert 2 * 2 * 2 == len(frame)
     maps = frame[(frame["row"] == "depth 2") & (frame["metric"] == "map")].sort_values("seed")
@@ -68,7 +124,7 @@ def test_parquet_holds_what_is_only_printed(tmp_path: Path):
     """Another method's value stands behind ours, without a seed and without a training."""
     other = Row("other", is_trained=False, published={"Market-1501": {"map": 0.7}}, source="Table V")
     plan, store = plan_of(make_ablation([other, depth_row(2)]), seeds=(0,)), Store(str(tmp_path))
-    written = write_tables(plan, store)
+    written = write_tables(plan, store, Profile.DEMO)
     frame = pd.read_parquet(io.BytesIO(Path(written[0].urls["parquet"]).read_bytes()))
     assert ["depth 2", "depth 2", "other"] == frame["row"].tolist()
     printed = frame.iloc[2]
@@ -76,19 +132,9 @@ def test_parquet_holds_what_is_only_printed(tmp_path: Path):
     assert all(pd.isna(printed[name]) for name in ("seed", "value", "training_id"))
 
 
-def test_a_refused_table_leaves_no_file(tmp_path: Path):
-    """When one table of a plan is refused, none is written."""
-    refused = make_ablation([depth_row(2), Row("elsewhere", {"data": "dukemtmcreid"})], name="refused")
-    plan = plan_of(make_ablation([depth_row(2)]), refused)
-    store = Store(str(tmp_path))
-    with pytest.raises(ValueError, match="elsewhere"):
-        write_tables(plan, store)
-    assert not (tmp_path / "tables").exists()
-
-
 def test_tables_are_written_to_an_object_store():
     """A store that is no local folder gets the same files."""
     store = Store("memory://bucket/runs")
-    written = write_tables(every_state_plan(), store)
-    assert "memory://bucket/runs/tables/tiny/depth.tex" == written[0].urls["tex"]
-    assert (store.root / "tables/tiny").read("depth.tex").startswith(b"% tiny/depth")
+    written = write_tables(every_state_plan(), store, Profile.DEMO)
+    assert "memory://bucket/runs/tables/demo/tiny/depth.tex" == written[0].urls["tex"]
+    assert (store.root / "tables/demo/tiny").read("depth.tex").startswith(b"% tiny/depth")

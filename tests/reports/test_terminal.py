@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from orchestrator.records import Store
+from orchestrator.study import Profile
 from reports.table_files import write_tables
 from reports.terminal import to_terminal
 from tests.reports.every_state import every_state_plan, record_every_state
@@ -19,7 +20,7 @@ def printed(tmp_path: Path, width: int) -> str:
     plan, store = every_state_plan(), Store(str(tmp_path))
     record_every_state(store, plan)
     console = Console(file=io.StringIO(), width=width)
-    console.print(to_terminal(write_tables(plan, store)[0].table))
+    console.print(to_terminal(write_tables(plan, store, Profile.DEMO)[0].table))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 

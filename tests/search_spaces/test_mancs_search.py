@@ -1,7 +1,6 @@
 """The search of Mancs's curriculum keeps t0 below t1, and looks at `val` only."""
 
 import pytest
-from optuna.storages import InMemoryStorage
 
 from orchestrator.identity import view_id
 from orchestrator.records import Store
@@ -32,27 +31,23 @@ def test_the_objective_is_on_held_out_people(profile):
     assert "test" == search.view.split
 
 
-@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 def test_a_refused_suggestion_is_told_as_failed_and_trains_nothing(tmp_path):
     """Every suggestion with t0 at or above t1 ends in FAIL; all others are trainings."""
     (search,) = make_study(Profile.DEMO).searches
     facts = DatasetFacts("any", "any", "0" * 64, is_demo=True, num_images={})
     store = Store(str(tmp_path / "store"))
-    storage = InMemoryStorage()
     source = SearchSource(
-        "mancs_search", search, lambda config: facts, store, storage, max_open=lambda: search.num_trials
+        "mancs_search", search, lambda config: facts, store, max_open=lambda: search.num_trials
     )
     works = []
     while (work := source.next_work()) is not None:
         works.append(work)
-    (optuna_id,) = storage.get_all_studies()
-    trials = storage.get_all_trials(optuna_id._study_id)
-    states = {state: [t for t in trials if t.state.name == state] for state in ("FAIL", "RUNNING")}
-    assert search.num_trials == len(works) == len(states["RUNNING"])
-    assert len(trials) == len(works) + len(states["FAIL"])
-    assert len(states["FAIL"]) > 0
-    assert all(trial.params[T0] >= trial.params[T1] for trial in states["FAIL"])
-    assert all(trial.params[T0] < trial.params[T1] for trial in states["RUNNING"])
+    of_state = {state: [t for t in source.trials if t.state == state] for state in ("fail", "running")}
+    assert search.num_trials == len(works) == len(of_state["running"])
+    assert len(source.trials) == len(works) + len(of_state["fail"])
+    assert len(of_state["fail"]) > 0
+    assert all(trial.params[T0] >= trial.params[T1] for trial in of_state["fail"])
+    assert all(trial.params[T0] < trial.params[T1] for trial in of_state["running"])
     assert {view_id(search.objective.view)} == {name for work in works for name in work.views}
 
 

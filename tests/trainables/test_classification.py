@@ -76,6 +76,16 @@ def test_extraction_classifies_every_image_by_every_head(runtime):
     assert {} == extraction.flipped_logits
 
 
+def test_extraction_is_in_float32_whatever_surrounds_it(runtime):
+    """Half precision that is switched on around it changes no bit."""
+    config, network = TinyClassifierConfig(), tiny_network()
+    trainable = config.make_trainable()
+    expected = trainable.extract(config, runtime, network, "test", flip=False).logits["master"]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        actual = trainable.extract(config, runtime, network, "test", flip=False).logits["master"]
+    np.testing.assert_array_equal(expected, actual)
+
+
 def test_flipped_logits_are_those_of_mirrored_images(runtime):
     """A network that compares left and right finds the opposite in the mirror images."""
     config = TinyClassifierConfig()

@@ -14,6 +14,7 @@ import torch
 from pydantic import ValidationError
 from torch.nn import functional
 
+from tests.trainables.tiny_reid import redrawn
 from trainables.contract import NetworkSize, RetrievalView
 from trainables.data.reid import ReidData
 from trainables.hacnn import (
@@ -557,6 +558,30 @@ def test_the_reduction_narrows_the_hidden_layer_alone():
     assert (4, 1) == (len(wide[name]), len(narrow[name]))
 
 
+@pytest.mark.parametrize(
+    ("changed", "own"),
+    [
+        (small_config(network={"soft_spatial": False}), ()),
+        (small_config(network={"soft_channel": None}), ()),
+        (small_config(network=NO_SOFT), ()),
+        (small_config(network={"local": None}), ()),
+        (small_config(local={"learns_regions": False}), ()),
+        (small_config(local={"interaction": False}), ()),
+        (small_config(local={"region_height": 0.5}), ()),
+        (small_config(losses={"combination": "sum"}), ()),
+        # A layer before or behind that is wider or narrower gives the bias of the same width another range.
+        (small_config(local={"num_regions": 2}), ("local.embed.0.bias",)),
+        (
+            small_config(network={"soft_channel": SoftChannel(reduction=8)}),
+            tuple(f"whole.soft.{level}.channel.excite.0.bias" for level in range(3)),
+        ),
+    ],
+)
+def test_a_switch_redraws_nothing_that_it_leaves_in_place(changed, own):
+    """Two rows of an ablation start alike under one seed wherever they have a weight in common."""
+    assert set(own) == redrawn(Hacnn(), small_config(), changed)
+
+
 # --- Section 3: losses, embeddings -----------------------------------------------------------------------
 
 
@@ -635,14 +660,47 @@ def test_regions_are_standardised_one_after_the_other():
 
 
 def test_half_precision_keeps_what_regions_need():
-    """Under autocast the places of regions stay float32, and loss terms too."""
+    """Under autocast regions and their places are those of float32 to the last bit, and loss terms are float32."""
     config = small_config()
+    local = config.network.local
     network = build(config).train()
+    hard = network.whole.hard[0]
+    torch.nn.init.normal_(hard.locate.weight, 0.0, 0.5)
+    map_BCHW = torch.rand(4, 16, 20, 9, generator=torch.Generator().manual_seed(1))
+
+    def cut():
+        centres_BT2 = hard(map_BCHW)
+        return centres_BT2, crop_regions(map_BCHW, centres_BT2, local, 10, 7)
+
+    expected = cut()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        centres = network(images()).centres_BT2
+        actual = cut()
         (terms,) = Hacnn().loss_terms(config, network, [images()], [LABELS_B], epoch=0)
-    assert {torch.float32} == {centre.dtype for centre in centres}
+    assert torch.equal(expected[0], actual[0])
+    assert torch.equal(expected[1], actual[1])
     assert {torch.float32} == {term.dtype for term in terms.values()}
+
+
+def test_a_region_inside_of_a_white_map_is_white_in_half_precision():
+    """What a pixel is given of its neighbours adds up to 1, also where it lies between them."""
+    local = LocalBranch(region_height=0.37, region_width=0.61)
+    centres_BT2 = torch.tensor([[[0.13, -0.29], [-0.31, 0.57]]])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        region = crop_regions(torch.ones(1, 3, 20, 9), centres_BT2, local, 12, 14)
+    torch.testing.assert_close(region, torch.ones_like(region), atol=1e-6, rtol=0)
+
+
+def test_terms_that_are_closed_late_leave_no_half_precision_behind():
+    """After a backward pass that failed, the loop's autocast is off, whenever the generator is closed."""
+    config = small_config()
+    terms = Hacnn().loss_terms(config, build(config).train(), [images()], [LABELS_B], epoch=0)
+    try:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            next(terms)
+        terms.close()
+        assert not torch.is_autocast_enabled("cpu")
+    finally:
+        torch.set_autocast_enabled("cpu", False)
 
 
 # --- Pictures --------------------------------------------------------------------------------------------
@@ -705,7 +763,7 @@ def test_the_papers_recipe():
     config = paper_config("market1501")
     data, optimisation = config.data, config.optimisation
     assert (config.dataset, config.num_epochs) == ("market1501", 150)
-    assert (data.height_px, data.width_px, data.num_identities * data.num_instances) == (160, 64, 32)
+    assert (data.height_px, data.width_px, data.num_identities, data.num_instances) == (160, 64, 32, 1)
     assert data.sampling == "images"
     assert set(data.augmentation.model_dump().values()) == {None}
     assert (optimisation.optimizer, optimisation.base_lr, optimisation.betas) == ("adam", 5e-4, (0.9, 0.999))

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from torch import nn
 from torch.nn import functional
 
+from tests.trainables.tiny_reid import redrawn
 from trainables.contract import RetrievalView
 from trainables.data.reid import ReidData
 from trainables.layers.complexity import count_multiply_adds, count_parameters
@@ -315,6 +316,36 @@ def test_a_switch_changes_its_own_modules_only(changed, prefixes):
 
 
 @pytest.mark.parametrize(
+    "changed",
+    [
+        small_config(network={"fusion": False}),
+        small_config(network={"fusion": False}, losses={"distillation": None}),
+        small_config(losses={"distillation": None}),
+        small_config(losses={"diversity": None}),
+        small_config(losses={"identity": CirclePairwise()}),
+        small_config(attention=Attention(num_attentions=4)),
+        small_config(attention=Attention(guidance=None)),
+        small_config(attention=Attention(bap_gem="per_map")),
+        small_config(network={"embedding_size": 12}),
+        small_config(network={"hard": HardBranch(num_stripes=4)}),
+        small_config(**HARD_ONLY),
+        small_config(**SOFT_ONLY),
+    ],
+)
+def test_a_switch_redraws_nothing_that_it_leaves_in_place(changed):
+    """Two rows of an ablation start alike under one seed wherever they have a weight in common."""
+    assert set() == redrawn(Mdpr(), small_config(), changed)
+
+
+def test_the_start_of_predictors_is_a_switch_of_theirs_alone():
+    """What is drawn otherwise is the predictors."""
+    normal = small_config(losses={"distillation": Distillation(predictor_init="normal")})
+    different = redrawn(Mdpr(), small_config(), normal)
+    assert different != set()
+    assert all(name.startswith("predictors.") for name in different)
+
+
+@pytest.mark.parametrize(
     ("config", "num_terms"),
     [
         (small_config(), 19),
@@ -496,25 +527,24 @@ def test_fusion_puts_stripes_before_the_whole_and_stage5_before_stage4():
     assert torch.equal(torch.cat((seen["hard"][1], seen["soft"][1]), 1), seen["out"][0])
 
 
-def test_a_stripe_sees_its_own_part_of_the_map_only():
-    """The first stripe's embedded map does not change when the lower half of the map does."""
-    network = build(small_config()).eval()
-    maps = []
+def test_stripes_are_embedded_parts_of_the_map_from_the_top_down():
+    """Each stripe is its own embedding of its own part of the hard map, and is named in that order."""
+    config = small_config(network={"hard": HardBranch(num_stripes=4)})
+    network = build(config).train()  # untrained statistics would leave next to nothing of a map
+    maps, hard_maps = [], []
     network.hard.layer4.register_forward_hook(lambda module, inputs, output: maps.append(output))
+    network.hard.register_forward_hook(lambda module, inputs, output: hard_maps.append(output))
     with torch.no_grad():
-        network.embed(images())
-        (map_BCHW,) = maps
-        changed_BCHW = map_BCHW.clone()
-        changed_BCHW[:, :, map_BCHW.shape[2] // 2 :] += 1
-        top, bottom = (
-            [
-                embed(chunk)
-                for embed, chunk in zip(network.hard.embed_stripes, whole.chunk(2, dim=2), strict=True)
-            ]
-            for whole in (map_BCHW, changed_BCHW)
-        )
-    assert torch.equal(top[0], bottom[0])
-    assert not torch.equal(top[1], bottom[1])
+        embeddings = network.embed(images())
+        (map_BCHW,), ((_, stripes_BDHW),) = maps, hard_maps
+        height = map_BCHW.shape[2] // 4
+        for index, stripe_BDHW in enumerate(stripes_BDHW):
+            part_BCHW = map_BCHW[:, :, index * height : (index + 1) * height]
+            assert torch.equal(network.hard.embed_stripes[index](part_BCHW), stripe_BDHW)
+            name = f"hard_stripe_{index + 1}"
+            assert torch.equal(network.heads[name](stripe_BDHW), embeddings[name])
+        assert 4 == len(stripes_BDHW)
+        assert torch.equal(network.hard.embed_global(map_BCHW), hard_maps[0][0])
 
 
 # --- Section 7: what the terms are made of ---------------------------------------------------------------
@@ -806,7 +836,7 @@ def test_a_misspelt_field_is_refused():
 
 @pytest.mark.parametrize(
     ("dataset", "num_epochs", "warmup_steps"),
-    [("market1501", 60, 2000), ("dukemtmc", 60, 2000)],
+    [("market1501", 60, 2000), ("dukemtmc", 60, 2000), ("synergyreid", 40, 200)],
 )
 def test_the_papers_recipe(dataset, num_epochs, warmup_steps):
     """The recipe is that of sections 1, 7 and 8."""
@@ -821,10 +851,18 @@ def test_the_papers_recipe(dataset, num_epochs, warmup_steps):
     assert optimisation.betas == (0.9, 0.999)
     backbone = config.network.backbone
     assert (backbone.architecture, backbone.weights) == ("resnet101_ibn_a", "luperson_moco")
-    assert (backbone.ibn_init, backbone.last_stride) == ("fresh", 1)
+    assert (backbone.ibn_init, backbone.last_stride, backbone.stem_pool) == ("fresh", 1, "unpadded")
     assert config.losses.identity == CircleSoftmax(scale=64.0, margin=0.35, label_smoothing=0.1)
     assert config.losses.triplet.margin == 0.05
     assert config.losses.diversity == Diversity(regulariser_weight=0.001)
+
+
+def test_a_recipe_that_is_not_published_is_not_made_up():
+    """No data set gets another one's schedule unasked."""
+    with pytest.raises(
+        ValueError, match=r"no recipe for 'msmt17', only for market1501, dukemtmc, synergyreid"
+    ):
+        paper_config("msmt17")
 
 
 def test_a_few_steps_on_one_batch_lower_the_loss():

@@ -139,6 +139,16 @@ def test_extraction_leaves_the_network_as_it_was(runtime):
     np.testing.assert_array_equal(first.query.embeddings["global"], again.query.embeddings["global"])
 
 
+def test_extraction_is_in_float32_whatever_surrounds_it(runtime):
+    """Half precision that is switched on around it changes no bit."""
+    config, network = TinyConfig(), tiny_network()
+    trainable = config.make_trainable()
+    expected = trainable.extract(config, runtime, network, "test", flip=False).query.embeddings["global"]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        actual = trainable.extract(config, runtime, network, "test", flip=False).query.embeddings["global"]
+    np.testing.assert_array_equal(expected, actual)
+
+
 def test_validation_on_training_people_is_refused(runtime):
     """The val split of a data set without validation people needs a training that leaves them out."""
     config = TinyConfig()

@@ -3,7 +3,9 @@
 Source:
     MDPR's code (a fork of fast-reid 1.3) for the order, the ranges and the patch pool.
 Deviations:
-    patches are kept as whole levels 0..255, which rounds the colour of erased parts in them by less than 0.5.
+    all images share one pool of patches, where the code has one in each loading process, which fill more slowly.
+    A donated patch is copied; the code's is a view of its image, and changes when that image is pasted over.
+    Patches are kept as whole levels 0..255, which rounds the colour of erased parts in them by less than 0.5.
     A crop that is resized takes part of its outermost pixels from just outside of it.
 
 Legend: B images, C channels, H W height and width, T tries.

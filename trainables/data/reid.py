@@ -196,10 +196,11 @@ class ReidData(FrozenModel):
         fold: which of the 20 published splits, of CUHK03's classic protocol; other data sets have one.
         height_px: images are resized to it by bicubic interpolation, whatever their aspect ratio.
         width_px: likewise.
-        sampling: `identities` draws so many people and so many images of each; `images` shuffles all images, for
-            methods that compare no pairs. Its batches have as many images.
-        num_identities: different people in a batch of one rank.
-        num_instances: images of each.
+        sampling: `identities` draws so many people and so many images of each, until an epoch has as many images as
+            the data set; `identities_once` likewise, until an epoch had every person once; `images` shuffles all
+            images, for methods that compare no pairs.
+        num_identities: different people in a batch of one rank; with `images` the images in it, whoever is on them.
+        num_instances: images of each; 1 with `images`, and there alone.
         num_ranks: batches of one rank that make one optimisation step, one a device in the paper. Its 256 images
             are 4 ranks of 4 × 16; the default of one rank is for one device.
         augmentation: of the training images.
@@ -210,9 +211,9 @@ class ReidData(FrozenModel):
     fold: int = Field(default=0, ge=0, lt=NUM_FOLDS)
     height_px: int = Field(default=384, ge=16)
     width_px: int = Field(default=192, ge=16)
-    sampling: Literal["identities", "images"] = "identities"
+    sampling: Literal["identities", "identities_once", "images"] = "identities"
     num_identities: int = Field(default=4, ge=2)
-    num_instances: int = Field(default=16, ge=2)
+    num_instances: int = Field(default=16, ge=1)
     num_ranks: int = Field(default=1, ge=1)
     augmentation: Augmentation = Augmentation()
 
@@ -231,6 +232,21 @@ class ReidData(FrozenModel):
             raise ValueError(
                 f"data.fold is {self.fold}, but {self.dataset} has one split; leave data.fold at 0, or set "
                 "data.dataset to cuhk03_classic_labelled or cuhk03_classic_detected"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _spell_a_batch_in_one_way(self) -> ReidData:
+        if self.sampling == "images" and self.num_instances != 1:
+            raise ValueError(
+                "with data.sampling 'images' nothing is drawn by people, and 8 x 4 and 16 x 2 would be one batch "
+                f"under two names; got data.num_instances {self.num_instances}, set it to 1 and "
+                "data.num_identities to the images of a batch"
+            )
+        if self.sampling != "images" and self.num_instances == 1:
+            raise ValueError(
+                f"data.sampling {self.sampling!r} draws several images of each person, got data.num_instances 1; "
+                "set it to 2 or more, or data.sampling to 'images'"
             )
         return self
 

@@ -1,4 +1,7 @@
-"""Which images make a batch: so many identities with so many images of each, or all images shuffled."""
+"""Which images make a batch: so many identities with so many images of each, or all images shuffled.
+
+Identities are drawn as often as they have images (`PKSampler`) or all equally often (`IdentitiesOnceSampler`).
+"""
 
 from __future__ import annotations
 
@@ -24,14 +27,7 @@ class PKSampler:
         Raises:
             ValueError: there are fewer identities than a batch needs.
         """
-        self._indices_of = {
-            pid: np.flatnonzero(np.asarray(pids) == pid) for pid in sorted(set(map(int, pids)))
-        }
-        if len(self._indices_of) < num_identities:
-            raise ValueError(
-                f"a batch has {num_identities} identities and the training split only "
-                f"{len(self._indices_of)}; set data.num_identities to that or less"
-            )
+        self._indices_of = _indices_of(pids, num_identities)
         self._num_identities, self._num_instances = num_identities, num_instances
         self._num_ranks, self._seed = num_ranks, seed
         self._epoch = 0
@@ -76,6 +72,73 @@ class PKSampler:
         return shuffled[: num_groups * self._num_instances].reshape(num_groups, self._num_instances)
 
 
+class IdentitiesOnceSampler:
+    """Draws every identity once an epoch, however many images it has; (seed, epoch) alone decide.
+
+    Source:
+        MGN's re-implementation github.com/Gavin666Github/reid-mgn, commit 34b9b58: of each identity so many different
+        images, any of them again only where it has fewer.
+    Deviation:
+        what is left of the identities at the end of an epoch is filled up to a whole step by others, drawn again;
+        the code makes a smaller batch of it. The number of steps is the same.
+    """
+
+    def __init__(
+        self, pids: Sequence[int], *, num_identities: int, num_instances: int, num_ranks: int, seed: int
+    ) -> None:
+        """Take the identity of each training image.
+
+        Raises:
+            ValueError: there are fewer identities than a batch needs.
+        """
+        self._indices_of = _indices_of(pids, num_identities)
+        self._num_identities, self._num_instances = num_identities, num_instances
+        self._num_ranks, self._seed = num_ranks, seed
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch, from 0 on, that `batches` gives."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        """Steps of an epoch."""
+        return -(-len(self._indices_of) // (self._num_identities * self._num_ranks))
+
+    def batches(self) -> np.ndarray:
+        """Give the image indices of every step of the chosen epoch, (steps, ranks, identities × instances)."""
+        rng = np.random.default_rng([self._seed, self._epoch])
+        pids = np.array(list(self._indices_of))
+        order = rng.permutation(pids)
+        drawn: list[np.ndarray] = []
+        for first in range(0, len(self) * self._num_ranks * self._num_identities, self._num_identities):
+            of_rank = order[first : first + self._num_identities]
+            num_missing = self._num_identities - len(of_rank)
+            others = rng.choice(np.setdiff1d(pids, of_rank), num_missing, replace=False)
+            drawn += [self._draw_images(pid, rng) for pid in (*of_rank, *others)]
+        return np.concatenate(drawn).reshape(len(self), self._num_ranks, -1)
+
+    def _draw_images(self, pid: int, rng: np.random.Generator) -> np.ndarray:
+        indices = self._indices_of[pid]
+        if len(indices) < self._num_instances:
+            indices = np.tile(indices, self._num_instances)
+        return rng.choice(indices, self._num_instances, replace=False)
+
+
+def _indices_of(pids: Sequence[int], num_identities: int) -> dict[int, np.ndarray]:
+    """Give the image indices of each identity.
+
+    Raises:
+        ValueError: there are fewer identities than a batch needs.
+    """
+    found = {pid: np.flatnonzero(np.asarray(pids) == pid) for pid in sorted(set(map(int, pids)))}
+    if len(found) < num_identities:
+        raise ValueError(
+            f"a batch has {num_identities} identities and the training split only "
+            f"{len(found)}; set data.num_identities to that or less"
+        )
+    return found
+
+
 class ShuffledSampler:
     """Draws every image once an epoch, in an order that (seed, epoch) alone decides.
 
@@ -91,7 +154,7 @@ class ShuffledSampler:
         if num_images < images_per_rank * num_ranks:
             raise ValueError(
                 f"the training split has {num_images} images and a step {images_per_rank * num_ranks}; set "
-                "data.num_identities, data.num_instances or data.num_ranks lower"
+                "data.num_identities (the images of a batch) or data.num_ranks lower"
             )
         self._num_images, self._images_per_rank = num_images, images_per_rank
         self._num_ranks, self._seed = num_ranks, seed

@@ -11,7 +11,7 @@ from pydantic import Field
 from trainables.contract import FrozenModel
 from trainables.layers.mobilenet import build_mobilenet_stages
 from trainables.layers.pretrained import IbnInit, find_mobilenet_weights, load_published, read_state_dict
-from trainables.layers.resnet import ResnetDepth, build_resnet_stages
+from trainables.layers.resnet import ResnetDepth, StemPool, build_resnet_stages
 from trainables.layers.stages import Stages
 
 _logger = logging.getLogger(__name__)
@@ -51,6 +51,7 @@ class Backbone(FrozenModel):
             `imagenet_mobilenet` comes with an installed package and belongs to `mobilenet_v2`.
         ibn_init: whether split norms take half of a plain file's norm, or stay fresh as the code leaves them.
         last_stride: stride of layer4.
+        stem_pool: of a ResNet: `unpadded` is MDPR's and fast-reid's, `padded` torchvision's.
         num_frozen_stages: stages, counted from the stem, that keep their weights and running statistics;
             only stages that no method copies for its branches (0 to 3). No paper freezes any.
     """
@@ -59,6 +60,7 @@ class Backbone(FrozenModel):
     weights: Weights = "random"
     ibn_init: IbnInit = "fresh"
     last_stride: Literal[1, 2] = 1
+    stem_pool: StemPool = "unpadded"
     num_frozen_stages: int = Field(default=0, ge=0, le=3)
 
     @property
@@ -88,6 +90,11 @@ class Backbone(FrozenModel):
                 "ibn_init 'from_plain_bn' needs an IBN-a architecture and the weights of a plain one "
                 f"('luperson_moco'), got {self.architecture!r} with {self.weights!r}; "
                 "set network.backbone.ibn_init to 'fresh'"
+            )
+        if self.architecture == "mobilenet_v2" and self.stem_pool != "unpadded":
+            faults.append(
+                "stem_pool has no effect on 'mobilenet_v2', whose stem has no pool; leave "
+                "network.backbone.stem_pool at 'unpadded', or set network.backbone.architecture to a ResNet"
             )
         return faults
 
@@ -136,7 +143,9 @@ def build_backbone(backbone: Backbone, weights_path: Path | None) -> Stages:
         stages = build_mobilenet_stages(last_stride=backbone.last_stride)
     else:
         depth = cast("ResnetDepth", int(backbone.architecture.removeprefix("resnet").removesuffix("_ibn_a")))
-        stages = build_resnet_stages(depth, ibn=backbone.is_ibn, last_stride=backbone.last_stride)
+        stages = build_resnet_stages(
+            depth, ibn=backbone.is_ibn, last_stride=backbone.last_stride, stem_pool=backbone.stem_pool
+        )
     if weights_path is not None:
         report = load_published(stages, read_state_dict(weights_path), ibn_init=backbone.ibn_init)
         level = logging.WARNING if report.missing else logging.INFO

@@ -6,8 +6,8 @@ Papers:
     arXiv:1807.09441 (IBN-a, Fig. 3a).
 Names of parameters are those of torchvision's files (`conv1`, `bn1`, `layer1.0.conv1`,
 `layer1.0.downsample.0`), and inside a split norm those of IBN-Net's files (`bn1.IN`, `bn1.BN`).
-Deviations from torchvision, as person re-identification code has them:
-    the max-pool of the stem is not padded and rounds its size up; the last stage may keep stride 1.
+Deviations from torchvision, as person re-identification code has them, where they are asked for:
+    the max-pool of the stem is not padded and rounds its size up; the last stage keeps stride 1.
 
 Legend: B images, C channels, H W height and width of a map.
 """
@@ -23,6 +23,7 @@ from trainables.layers.initialisation import init_convolutions_and_norms
 from trainables.layers.stages import Stage, Stages
 
 ResnetDepth = Literal[18, 34, 50, 101]
+StemPool = Literal["unpadded", "padded"]
 
 _NUM_BLOCKS: dict[int, tuple[int, int, int, int]] = {
     18: (2, 2, 2, 2),
@@ -46,11 +47,15 @@ class InstanceBatchNorm(nn.Module):
         self.BN = nn.BatchNorm2d(num_channels - self.num_instance_channels)
 
     def forward(self, map_BCHW: Tensor) -> Tensor:
-        """Normalise both halves; the shape stays."""
+        """Normalise both halves; shape and memory format stay."""
         instance_BCHW, batch_BCHW = map_BCHW.split(
             (self.num_instance_channels, map_BCHW.shape[1] - self.num_instance_channels), dim=1
         )
-        return torch.cat((self.IN(instance_BCHW), self.BN(batch_BCHW)), dim=1)
+        joined_BCHW = torch.cat((self.IN(instance_BCHW), self.BN(batch_BCHW)), dim=1)
+        # Instance norm gives its half channels first, and every convolution behind it would follow.
+        if map_BCHW.is_contiguous(memory_format=torch.channels_last):
+            return joined_BCHW.contiguous(memory_format=torch.channels_last)
+        return joined_BCHW
 
 
 def _make_first_norm(num_channels: int, ibn: bool) -> nn.Module:
@@ -119,7 +124,9 @@ def _published_name(key: str) -> str:
     return key.removeprefix("stem.")
 
 
-def build_resnet_stages(depth: ResnetDepth, *, ibn: bool, last_stride: Literal[1, 2]) -> Stages:
+def build_resnet_stages(
+    depth: ResnetDepth, *, ibn: bool, last_stride: Literal[1, 2], stem_pool: StemPool = "unpadded"
+) -> Stages:
     """Build a freshly initialised ResNet without its classifier.
 
     Args:
@@ -127,6 +134,9 @@ def build_resnet_stages(depth: ResnetDepth, *, ibn: bool, last_stride: Literal[1
         ibn: split the norm after the first convolution of every block of layer1 .. layer3 (IBN-a);
             layer4 has none, and the number of parameters stays.
         last_stride: stride of layer4; 1 leaves the output at 1/16 of the image's size, 2 at 1/32.
+        stem_pool: of the 3x3 max-pool with stride 2: `padded` by one pixel on each side as in torchvision, which
+            is what published weights were trained with; or `unpadded` with its size rounded up, as in fast-reid.
+            Sizes that 4 divides come out alike; windows lie a pixel apart.
 
     Returns:
         Stages at 1/4, 1/4, 1/8, 1/16 and 1/16 (or 1/32) of the image's size.
@@ -137,7 +147,9 @@ def build_resnet_stages(depth: ResnetDepth, *, ibn: bool, last_stride: Literal[1
             "conv1": nn.Conv2d(3, _STEM_CHANNELS, 7, 2, padding=3, bias=False),
             "bn1": nn.BatchNorm2d(_STEM_CHANNELS),
             "relu": nn.ReLU(inplace=True),
-            "maxpool": nn.MaxPool2d(3, 2, ceil_mode=True),
+            "maxpool": nn.MaxPool2d(3, 2, padding=1)
+            if stem_pool == "padded"
+            else nn.MaxPool2d(3, 2, ceil_mode=True),
         },
         _STEM_CHANNELS,
     )

@@ -22,6 +22,7 @@ NUM_COLOURS = 192
 
 MARGIN_PX = 4
 FRAME_PX = 3
+DASH_PX, DASH_GAP_PX = 7, 5
 HEAD_LINE_PX = 12
 FONT_PX = 10
 
@@ -39,11 +40,13 @@ class Tile:
     Attributes:
         image_HWC: RGB, uint8; resized to what the sheet has room for.
         frame: colour around it; None leaves the frame's place white.
+        is_dashed: whether the frame is broken, for eyes that the colour says nothing to.
         boxes: drawn over it: left, top, right, bottom as parts of its width and height.
     """
 
     image_HWC: np.ndarray
     frame: Colour | None = None
+    is_dashed: bool = False
     boxes: Sequence[tuple[float, float, float, float]] = ()
 
 
@@ -94,6 +97,12 @@ def _draw_tile(sheet: Image.Image, tile: Tile, corner: tuple[int, int], size: tu
     if tile.frame is not None:
         right, bottom = left + width_px + 2 * FRAME_PX - 1, top + height_px + 2 * FRAME_PX - 1
         draw.rectangle((left, top, right, bottom), fill=tile.frame)
+        if tile.is_dashed:
+            step = DASH_PX + DASH_GAP_PX
+            for x in range(left + DASH_PX, right - FRAME_PX, step):
+                draw.rectangle((x, top, min(x + DASH_GAP_PX, right - FRAME_PX) - 1, bottom), fill=WHITE)
+            for y in range(top + DASH_PX, bottom - FRAME_PX, step):
+                draw.rectangle((left, y, right, min(y + DASH_GAP_PX, bottom - FRAME_PX) - 1), fill=WHITE)
     small = Image.fromarray(tile.image_HWC).resize(size, Image.Resampling.LANCZOS)
     inner = ImageDraw.Draw(small)  # of its own, so that a box that leaves the image is cut off
     for number, (x0, y0, x1, y1) in enumerate(tile.boxes):

@@ -32,7 +32,7 @@ class EmbeddingNetwork(Protocol):
         ...
 
     def embed(self, images_BCHW: Tensor) -> Mapping[str, Tensor]:
-        """Embed images, float 0..255: (B, D) by name, not normalised."""
+        """Embed images, float 0..255: (B, D) by name; normalised only where the method's own test does so."""
         ...
 
 
@@ -78,7 +78,7 @@ def embed_side(
 def embed_images(
     network: EmbeddingNetwork, images_NHWC: np.ndarray, device: torch.device, *, flip: bool
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Embed uint8 images, (N, H, W, C), and if asked their mirror images, else nothing.
+    """Embed uint8 images, (N, H, W, C), and if asked their mirror images, else nothing; in float32.
 
     Returns:
         Embeddings of the images and of the mirror images, by name, float32 (N, D).
@@ -89,7 +89,7 @@ def embed_images(
     was_training = network.training
     network.train(False)
     try:
-        with reproducible(device), torch.inference_mode():
+        with reproducible(device), torch.inference_mode(), torch.autocast(device.type, enabled=False):
             for start in range(0, len(images_NHWC), batch_size):
                 images = torch.from_numpy(np.array(images_NHWC[start : start + batch_size])).to(device)
                 images_BCHW = images.movedim(-1, 1).float()

@@ -159,6 +159,27 @@ def test_the_demo_set_has_one_spelling_and_its_own_val():
         ReidData(dataset="demo_pedestrians", train_split="train_without_val")
 
 
+def test_a_batch_of_any_images_has_one_spelling():
+    """As many images in other factors would be another id of the same training."""
+    with pytest.raises(
+        ValidationError, match=r"got data\.num_instances 4, set it to 1 and data\.num_identities to"
+    ):
+        ReidData(dataset="market1501", sampling="images", num_identities=8, num_instances=4)
+    assert (
+        32
+        == ReidData(
+            dataset="market1501", sampling="images", num_identities=32, num_instances=1
+        ).num_identities
+    )
+
+
+@pytest.mark.parametrize("sampling", ["identities", "identities_once"])
+def test_a_batch_of_people_has_several_images_of_each(sampling):
+    """One image of each is no pair."""
+    with pytest.raises(ValidationError, match=r"got data\.num_instances 1; set it to 2 or more"):
+        ReidData(dataset="market1501", sampling=sampling, num_instances=1)
+
+
 def test_defaults_are_the_papers():
     """Sizes, batch and augmentation that nobody sets are MDPR's, on one device."""
     data = ReidData(dataset="market1501")

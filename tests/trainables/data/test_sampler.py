@@ -3,7 +3,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from trainables.data.sampler import PKSampler, ShuffledSampler
+from trainables.data.sampler import IdentitiesOnceSampler, PKSampler, ShuffledSampler
 
 NUM_IMAGES_OF = {1: 3, 4: 4, 5: 9, 7: 8, 9: 5, 12: 16, 20: 4}
 PIDS = np.repeat(list(NUM_IMAGES_OF), list(NUM_IMAGES_OF.values()))
@@ -118,3 +118,64 @@ def test_too_few_images_to_shuffle_are_refused():
     """A step must be full."""
     with pytest.raises(ValueError, match="has 11 images and a step 12"):
         ShuffledSampler(11, images_per_rank=4, num_ranks=3, seed=1)
+
+
+def once(**fields):
+    defaults = {"num_identities": 2, "num_instances": 4, "num_ranks": 1, "seed": 3}
+    return IdentitiesOnceSampler(PIDS, **(defaults | fields))
+
+
+@pytest.mark.parametrize(
+    ("num_identities", "num_ranks", "steps"), [(2, 1, 4), (7, 1, 1), (3, 1, 3), (2, 3, 2), (5, 2, 1)]
+)
+def test_everybody_has_a_turn_and_what_is_missing_to_a_step_is_drawn_again(num_identities, num_ranks, steps):
+    """Seven people fill so many steps: the first seven drawn are all different, as are those of every rank."""
+    sampler = once(num_identities=num_identities, num_ranks=num_ranks)
+    for epoch in range(10):
+        sampler.set_epoch(epoch)
+        batches = sampler.batches()
+        assert (len(sampler), num_ranks, num_identities * 4) == (steps, *batches.shape[1:]) == batches.shape
+        pids_PK = PIDS[batches].reshape(-1, 4)
+        assert (pids_PK == pids_PK[:, :1]).all()
+        assert set(NUM_IMAGES_OF) == set(pids_PK[:7, 0].tolist())
+        for of_rank_P in pids_PK[:, 0].reshape(-1, num_identities):
+            assert num_identities == len(set(of_rank_P.tolist()))
+
+
+def test_market1501_has_47_steps():
+    """751 people by 16, as in the code of MGN that is followed."""
+    sampler = IdentitiesOnceSampler(range(751), num_identities=16, num_instances=4, num_ranks=1, seed=0)
+    assert (47, 1, 64) == (len(sampler), *sampler.batches().shape[1:])
+
+
+def test_a_turn_is_of_different_images_where_there_are_enough():
+    """Only the person with three images shows one of them twice; over epochs every image is seen."""
+    sampler, seen = once(), set()
+    for epoch in range(40):
+        sampler.set_epoch(epoch)
+        for group_K in sampler.batches().reshape(-1, 4).tolist():
+            seen |= set(group_K)
+            assert (3 if PIDS[group_K[0]] == 1 else 4) >= len(set(group_K))
+            assert PIDS[group_K[0]] == 1 or 4 == len(set(group_K))
+    assert set(range(len(PIDS))) == seen
+
+
+def test_turns_depend_on_seed_and_epoch_alone():
+    """Any epoch can be drawn again, in any order, by a new sampler: that is how a training resumes."""
+    epochs = []
+    for epoch in range(3):
+        first = once()
+        first.set_epoch(epoch)
+        epochs.append(first.batches())
+    resumed = once()
+    for epoch in (2, 0, 1):
+        resumed.set_epoch(epoch)
+        np.testing.assert_array_equal(epochs[epoch], resumed.batches())
+    assert not np.array_equal(epochs[0], epochs[1])
+    assert not np.array_equal(epochs[0], once(seed=4).batches())
+
+
+def test_too_few_people_for_a_turn_are_told():
+    """A batch that cannot be filled is refused with the setting to change."""
+    with pytest.raises(ValueError, match=r"8 identities .* only 7; set data.num_identities"):
+        once(num_identities=8)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from trainables.layers.backbone import Backbone, build_backbone
 from trainables.layers.complexity import count_parameters
 from trainables.layers.resnet import InstanceBatchNorm, build_resnet_stages
 
@@ -52,6 +53,24 @@ def test_split_norm_treats_its_halves_apart():
     assert out_BCHW[:, 2:].mean((2, 3)).abs().max() > 0.05
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_every_convolution_of_a_split_resnet_gets_channels_last(training):
+    """Split norms keep the memory format that GPU kernels want, in all 53 convolutions."""
+    stages = build_resnet_stages(50, ibn=True, last_stride=1).train(training)
+    seen = []
+    for name, module in stages.named_modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_pre_hook(
+                lambda _, inputs, name=name: seen.append(
+                    (name, inputs[0].is_contiguous(memory_format=torch.channels_last))
+                )
+            )
+    with torch.no_grad():
+        stages(torch.rand(2, 3, 64, 32).contiguous(memory_format=torch.channels_last))
+    assert 53 == len(seen)
+    assert [] == [name for name, is_channels_last in seen if not is_channels_last]
+
+
 @pytest.mark.parametrize(("last_stride", "size"), [(1, (4, 2)), (2, (2, 1))])
 def test_sizes_of_the_maps(last_stride, size):
     """The stem divides by 4, layer3 ends at 1/16, and layer4 keeps that size at stride 1."""
@@ -68,11 +87,22 @@ def test_bottleneck_strides_in_its_window():
     assert [block.conv1.stride, block.conv2.stride, block.conv3.stride] == [(1, 1), (2, 2), (1, 1)]
 
 
-def test_the_stem_pools_without_padding():
-    """Windows of the max-pool start at the first pixel, and the size is rounded up."""
-    pool = build_resnet_stages(18, ibn=False, last_stride=1).stem.maxpool
+@pytest.mark.parametrize(
+    ("stem_pool", "maxima"), [("unpadded", [2.0, 4.0, 6.0, 7.0]), ("padded", [1.0, 3.0, 5.0, 7.0])]
+)
+def test_windows_of_the_stems_pool(stem_pool, maxima):
+    """Unpadded windows start at the first pixel and the size is rounded up; padded ones start before it."""
+    backbone = Backbone(architecture="resnet18", stem_pool=stem_pool)
+    pool = build_backbone(backbone, None).stem.maxpool
     row_BCHW = torch.arange(8.0).expand(1, 1, 8, 8)
-    assert pool(row_BCHW)[0, 0, 0].tolist() == [2.0, 4.0, 6.0, 7.0]
+    assert maxima == pool(row_BCHW)[0, 0, 0].tolist()
+
+
+def test_a_stem_without_a_pool_has_no_setting_of_it():
+    """Two spellings of one MobileNetV2 would be two trainings."""
+    (fault,) = Backbone(architecture="mobilenet_v2", stem_pool="padded").find_faults()
+    assert "leave network.backbone.stem_pool at 'unpadded'" in fault
+    assert [] == Backbone(architecture="resnet18", stem_pool="padded").find_faults()
 
 
 def test_initialisation_spreads_by_fan_out():

@@ -24,11 +24,13 @@ def images(count):
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """The lines handed to the sheet, as (frame, grey value) of each tile."""
+    """The lines handed to the sheet, as (frame and whether it is dashed, grey value) of each tile."""
     lines = []
 
     def keep(some, heads):
-        lines.extend([(tile.frame, int(tile.image_HWC[0, 0, 0])) for tile in line] for line in some)
+        lines.extend(
+            [((*tile.frame, tile.is_dashed), int(tile.image_HWC[0, 0, 0])) for tile in line] for line in some
+        )
         return b"png"
 
     monkeypatch.setattr(retrieval_strips, "draw_sheet", keep)
@@ -42,15 +44,17 @@ def numbered(count, start):
 
 
 def test_a_line_is_the_query_and_its_nearest_images_in_order(drawn):
-    """Wrong ones are framed in red, right ones in green; the own camera and junk are not shown."""
+    """Wrong ones are framed in dashed red, right ones in solid blue; the own camera and junk are not shown."""
     query = side([[1, 0]], [7], [1])
     gallery = side(
         [[1, 0.1], [1, 0.2], [1, 0.3], [1, 0.4], [1, 0.0], [0, 1]], [8, 7, -1, 7, 7, 0], [2, 2, 2, 3, 1, 2]
     )
     extraction = Extraction("test", query, gallery)
     draw_retrieval_strips(extraction, ["global"], numbered(1, 200), numbered(6, 0))
-    black = (0, 0, 0)
-    assert [[(black, 200), (WRONG, 0), (RIGHT, 1), (RIGHT, 3), (WRONG, 5)]] == drawn
+    black, right, wrong = (0, 0, 0, False), (*RIGHT, False), (*WRONG, True)
+    assert [[(black, 200), (wrong, 0), (right, 1), (right, 3), (wrong, 5)]] == drawn
+    assert RIGHT[2] > RIGHT[0]
+    assert WRONG[0] > WRONG[2]
 
 
 def test_five_queries_with_a_right_answer_are_spread_over_all(drawn):

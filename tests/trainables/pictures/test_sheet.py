@@ -47,6 +47,17 @@ def test_frames_keep_their_colour():
     assert 0 == share_near(pixels["green"], RED) == share_near(pixels["none"], GREEN)
 
 
+def test_a_dashed_frame_is_told_from_a_solid_one_without_its_colour():
+    """About half of its length is left white, and nothing of the image is."""
+    grey = np.full((64, 32, 3), 128, dtype=np.uint8)
+    solid, dashed = (
+        pixels_of(draw_sheet([[Tile(grey, RED, is_dashed=is_dashed)]], [""])) for is_dashed in (False, True)
+    )
+    assert 0.4 < share_near(dashed, RED) / share_near(solid, RED) < 0.7
+    is_grey = (np.abs(solid.astype(int) - 128) < 10).all(-1)
+    assert (solid[is_grey] == dashed[is_grey]).all()
+
+
 def test_boxes_are_drawn_where_they_say_and_cut_off_at_the_image():
     """A box over the upper half changes no pixel of the lower half, and one that leaves the image only it."""
     black = np.zeros((128, 64, 3), dtype=np.uint8)

@@ -1,0 +1,120 @@
+"""How far a search is, read from the store alone.
+
+A failed suggestion is tried once more in the next run, for its machine may have been at fault (a full disc,
+a bad GPU) and not its parameters; what failed in two runs is taken to fail for good.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from orchestrator.identity import digest_of, training_id, view_id
+from orchestrator.records import SearchTrialRecord, Store
+from orchestrator.study import Changes, Choice, FloatRange, Range, Search, When
+from trainables.contract import DatasetFacts
+
+RUNS_TO_FAIL_IN = 2
+"""A suggestion that failed in this many runs is not tried again."""
+
+DUPLICATES_ALLOWED = 4
+"""A search ends when it has made this many times its number of trials in suggestions; a small space is
+exhausted by then."""
+
+
+@dataclass(frozen=True)
+class SearchState:
+    """How far a search is.
+
+    Attributes:
+        num_trials: trainings that it is to make.
+        num_made: trainings that are complete, pruned, or failed for good.
+        num_complete: of those, the ones that ended as they should, pruned ones among them.
+        failed_ids: trainings that failed, those for good among them.
+        is_finished: whether nothing is left to suggest, to go on with or to try again.
+        best: parameters of the best complete trial; None while unfinished, or without a complete one.
+    """
+
+    num_trials: int
+    num_made: int = 0
+    num_complete: int = 0
+    failed_ids: tuple[str, ...] = ()
+    is_finished: bool = False
+    best: Changes | None = None
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        failed = f", {len(self.failed_ids)} failed" if self.failed_ids else ""
+        if not self.is_finished:
+            return f"{self.num_made} of {self.num_trials} trials made{failed}"
+        none = "" if self.best is not None else "; none gave a value"
+        return f"finished with {self.num_complete} trials{failed}{none}"
+
+
+def search_id(search: Search, data: DatasetFacts) -> str:
+    """Identify a search by everything that decides its suggestions, but not by how many it makes."""
+    space = {
+        path: [declared.path, list(declared.values), *_range_key(declared.range)]
+        if isinstance(declared, When)
+        else _range_key(declared)
+        for path, declared in search.space.items()
+    }
+    declared = search.trial_config({})
+    objective = [search.objective.metric.name, view_id(search.objective.view)]
+    sampler = [search.sampler, search.pruner, search.sampler_seed]
+    return digest_of([training_id(declared, data.fingerprint), space, objective, sampler])
+
+
+def _range_key(declared: Range) -> list[Any]:
+    if isinstance(declared, Choice):
+        return ["choice", list(declared.values)]
+    if isinstance(declared, FloatRange):
+        return ["float", declared.low, declared.high, declared.log]
+    return ["int", declared.low, declared.high, declared.step]
+
+
+def read_search_state(search: Search, data: DatasetFacts, store: Store) -> SearchState:
+    """Read how far a search is."""
+    return state_of(search, store.search_trials(search_id(search, data)))
+
+
+def state_of(search: Search, trials: Sequence[SearchTrialRecord]) -> SearchState:
+    """Say how far a search with these trials is."""
+    states = Counter({trial.training_id: trial.state for trial in trials if trial.training_id}.values())
+    made = {trial.training_id for trial in trials if trial.training_id and is_final(trial)}
+    is_finished = is_spent(search, trials) and all(is_final(trial) for trial in trials)
+    return SearchState(
+        num_trials=search.num_trials,
+        num_made=len(made),
+        num_complete=states["complete"] + states["pruned"],
+        failed_ids=tuple(
+            dict.fromkeys(
+                trial.training_id for trial in trials if trial.state == "fail" and trial.training_id
+            )
+        ),
+        is_finished=is_finished,
+        best=_best(search, trials) if is_finished else None,
+    )
+
+
+def is_final(trial: SearchTrialRecord) -> bool:
+    """Say whether nothing is left to be done for a trial."""
+    if trial.state == "fail":
+        return not trial.training_id or trial.num_failures >= RUNS_TO_FAIL_IN  # "" was refused by the method
+    return trial.state != "running"
+
+
+def is_spent(search: Search, trials: Sequence[SearchTrialRecord]) -> bool:
+    """Say whether a search has made all its suggestions."""
+    trained = {trial.training_id for trial in trials} - {""}
+    return len(trained) >= search.num_trials or len(trials) >= DUPLICATES_ALLOWED * search.num_trials
+
+
+def _best(search: Search, trials: Iterable[SearchTrialRecord]) -> Changes | None:
+    complete = [trial for trial in trials if trial.value is not None]
+    if not complete:
+        return None
+    sign = 1 if search.objective.metric.higher_is_better else -1
+    return max(complete, key=lambda trial: (sign * cast(float, trial.value), -trial.number)).params

@@ -1,0 +1,89 @@
+"""A small study and a small search of the toy method, and what a sweep of them tells its listeners."""
+
+import dataclasses
+
+from orchestrator.inline_backend import InlineBackend
+from orchestrator.records import Store
+from orchestrator.run import run_sweep
+from orchestrator.study import Ablation, Dataset, FloatRange, Objective, Search, Study
+from tests.toy_method import ToyConfig
+from trainables.contract import MAP, RANK1, RetrievalView, Runtime
+
+TEST = RetrievalView(split="test")
+VAL = RetrievalView(split="val")
+
+
+def a_study(rows, *, seeds=(0,), base=None, searches=()):
+    table = Ablation("width", "Width", base or ToyConfig(), [Dataset("Toy")], rows, TEST, [MAP, RANK1])
+    return Study("toy_study", "Toy", "nowhere", seeds, [table], searches)
+
+
+def a_search(**changes):
+    search = Search(
+        "rate",
+        "Learning rate",
+        ToyConfig(),
+        Dataset("Toy"),
+        {"learning_rate": FloatRange(0.05, 0.45)},
+        Objective(MAP, VAL),
+        6,
+        TEST,
+        [MAP],
+    )
+    return dataclasses.replace(search, **changes)
+
+
+class Events:
+    """Keeps what it hears."""
+
+    def __init__(self):
+        self.started, self.ended, self.epochs = [], [], []
+
+    def on_start(self, work):
+        self.started.append(work)
+
+    def on_progress(self, work, progress):
+        self.epochs.append((work.label, progress.report.epoch))
+
+    def on_end(self, work, outcome):
+        self.ended.append((work, outcome))
+
+
+class ToySweep:
+    """Runs studies on the inline backend, always on one store and one Optuna storage."""
+
+    def __init__(self, folder):
+        self.folder = folder / "runs"
+        self.storage = f"sqlite:///{folder}/optuna.db"
+        self._cache = str(folder / "cache")
+
+    def store(self):
+        return Store(str(self.folder))
+
+    def __call__(self, *studies, backend=None, listeners=()):
+        events = Events()
+        result = run_sweep(
+            studies,
+            store=self.store(),
+            runtime=Runtime(None, self._cache),
+            backend=backend or InlineBackend(),
+            search_storage=self.storage,
+            listeners=lambda plan, statuses: [events, *listeners],
+        )
+        return result, events
+
+
+class StopAfter(InlineBackend):
+    """A backend that is told to stop when so many epochs were reported."""
+
+    def __init__(self, num_epochs):
+        self._num_epochs = num_epochs
+
+    def run(self, queue, listeners, store, runtime):
+        class Stopper(Events):
+            def on_progress(_, work, progress):
+                self._num_epochs -= 1
+                if self._num_epochs <= 0:
+                    queue.stop()
+
+        super().run(queue, [*listeners, Stopper()], store, runtime)
