@@ -5,8 +5,19 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 
+from orchestrator.listeners import Listeners
 from orchestrator.records import Store
-from orchestrator.trial import Listener, Progress, Pruned, TrialHooks, Work, run_trial
+from orchestrator.trial import (
+    Listener,
+    MachineFault,
+    Outcome,
+    Progress,
+    Pruned,
+    TrialHooks,
+    Work,
+    end_as_failed,
+    run_trial,
+)
 from orchestrator.work_queue import WorkQueue
 from trainables.contract import Device, Runtime
 
@@ -25,17 +36,22 @@ class InlineBackend:
 
     def run(self, queue: WorkQueue, listeners: Sequence[Listener], store: Store, runtime: Runtime) -> None:
         """Run until the queue is finished or told to stop."""
+        everyone = Listeners(listeners)
         while (work := queue.next_work()) is not None:
-            for listener in listeners:
-                listener.on_start(work)
+            everyone.on_start(work)
 
             def on_progress(progress: Progress, work: Work = work) -> None:
-                for listener in listeners:
-                    listener.on_progress(work, progress)
+                everyone.on_progress(work, progress)
                 if queue.on_progress(work, progress):
                     raise Pruned
 
-            outcome = run_trial(work, store, runtime, TrialHooks(on_progress, lambda: queue.is_stopping))
+            outcome = _attempt(work, store, runtime, TrialHooks(on_progress, lambda: queue.is_stopping))
             queue.on_end(work, outcome)
-            for listener in listeners:
-                listener.on_end(work, outcome)
+            everyone.on_end(work, outcome)
+
+
+def _attempt(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> Outcome:
+    try:
+        return run_trial(work, store, runtime, hooks)
+    except MachineFault as fault:  # there is no other machine
+        return end_as_failed(work, store, fault.failure)

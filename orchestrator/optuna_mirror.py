@@ -10,6 +10,7 @@ when they have ended. Two kinds of Optuna study are kept:
 
 from __future__ import annotations
 
+import math
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,11 +35,13 @@ from orchestrator.search_state import is_final
 from orchestrator.trial import Outcome, Progress, Work
 from trainables.contract import FrozenModel, Metric, TrainingConfig
 
+Storage = BaseStorage
+
 SUGGESTION = "suggestion"
 """User attribute of an Optuna trial with its number in the search."""
 
 
-def open_storage(url: str) -> BaseStorage:
+def open_storage(url: str) -> Storage:
     """Open Optuna's storage.
 
     Raises:
@@ -58,9 +61,7 @@ def open_storage(url: str) -> BaseStorage:
 class OptunaMirror:
     """Keeps the trainings of a sweep in Optuna's storage; a `Listener`."""
 
-    def __init__(
-        self, plan: Plan, searches: Sequence[SearchSource], store: Store, storage: BaseStorage
-    ) -> None:
+    def __init__(self, plan: Plan, searches: Sequence[SearchSource], store: Store, storage: Storage) -> None:
         """Add what was recorded before and is not in the storage.
 
         Args:
@@ -103,7 +104,7 @@ class OptunaMirror:
 class _MirroredSearch:
     """The suggestions of one search."""
 
-    def __init__(self, source: SearchSource, storage: BaseStorage) -> None:
+    def __init__(self, source: SearchSource, storage: Storage) -> None:
         metric = source.search.objective.metric
         name = f"{source.study_name}/{source.search.name}/{source.search_id[:8]}"
         self._source = source
@@ -126,7 +127,7 @@ class _MirroredSearch:
 class _MirroredRows:
     """The planned rows of one study's tables."""
 
-    def __init__(self, name: str, plan: Plan, store: Store, storage: BaseStorage) -> None:
+    def __init__(self, name: str, plan: Plan, store: Store, storage: Storage) -> None:
         self._store = store
         cells = [cell for cell in plan.cells if cell.study == name]
         # What is only measured together with others has no value of its own.
@@ -145,7 +146,7 @@ class _MirroredRows:
             if trial.state == TrialState.COMPLETE
         }
 
-    def _open(self, name: str, choices: Mapping[str, Sequence[Any]], storage: BaseStorage) -> optuna.Study:
+    def _open(self, name: str, choices: Mapping[str, Sequence[Any]], storage: Storage) -> optuna.Study:
         """Open the study; a field that has been given more choices since needs one of another name.
 
         Optuna takes the choices of a parameter once and for all.
@@ -164,8 +165,8 @@ class _MirroredRows:
         if training_id in self._added or training_id not in self._views:
             return
         measurement = self._store.training(training_id).measurement(self._views[training_id])
-        value = None if measurement is None else measurement.metrics.get(self._metric.name)
-        if value is None and not has_failed:
+        value = math.nan if measurement is None else measurement.metrics.get(self._metric.name, math.nan)
+        if not math.isfinite(value) and not has_failed:
             return
         params = dict(_row_params(config, self._paths))
         self._study.add_trial(
@@ -181,7 +182,7 @@ class _MirroredRows:
             self._added.add(training_id)
 
 
-def _create_study(name: str, metric: Metric, storage: BaseStorage) -> optuna.Study:
+def _create_study(name: str, metric: Metric, storage: Storage) -> optuna.Study:
     direction = "maximize" if metric.higher_is_better else "minimize"
     return optuna.create_study(study_name=name, storage=storage, direction=direction, load_if_exists=True)
 

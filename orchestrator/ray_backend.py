@@ -17,7 +17,7 @@ import tempfile
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,13 +25,26 @@ import ray
 from ray import tune
 from ray.experimental.internal_kv import _internal_kv_del as kv_del  # pyright: ignore[reportPrivateUsage]
 from ray.experimental.internal_kv import _internal_kv_exists as kv_exists  # pyright: ignore[reportPrivateUsage]
+from ray.experimental.internal_kv import _internal_kv_get as kv_get  # pyright: ignore[reportPrivateUsage]
 from ray.experimental.internal_kv import _internal_kv_put as kv_put  # pyright: ignore[reportPrivateUsage]
 from ray.tune.experiment import Trial
 from ray.tune.search import Searcher
 
-from orchestrator.records import FailureRecord, Store, now
+from orchestrator.listeners import Listeners
+from orchestrator.records import FailureRecord, Store
 from orchestrator.settings import Settings
-from orchestrator.trial import Listener, Outcome, Progress, Pruned, TrialHooks, Work, run_trial
+from orchestrator.trial import (
+    Listener,
+    MachineFault,
+    Outcome,
+    Progress,
+    Pruned,
+    TrialHooks,
+    Work,
+    end_as_failed,
+    failure_of,
+    run_trial,
+)
 from orchestrator.work_queue import WorkQueue
 from trainables.contract import Device, Runtime
 
@@ -44,12 +57,23 @@ many workers warm as there are trials waiting."""
 
 KV_NAMESPACE = b"tablewright"
 
+FIRST_HOLD_S, MAX_HOLD_S, MAX_HOLD_ALONE_S = 10.0, 300.0, 30.0
+"""A machine that failed keeps its slot for so long, twice as long each time until something succeeds there,
+so that one with a full disc does not draw the queue to itself; with no other machine there is less to gain."""
+
+WAITING_AFTER_S, BUSY_AFTER_S = 15.0, 60.0
+"""A cluster that starts nothing for so long is said to wait: for a machine that is large enough, and for one
+that is free; the first process on a machine takes half a minute to start."""
+
+logger = logging.getLogger(__name__)
+
 ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the store and MLflow hold what these would write
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C lets running trainings save their state first
     "TUNE_GLOBAL_CHECKPOINT_S": "86400",  # a snapshot of the whole experiment that nobody reads
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "TUNE_MAX_PENDING_TRIALS_PG": str(MAX_PENDING_TRIALS),
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # the failure record has it
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
@@ -66,6 +90,19 @@ class Resources:
 
     cpus: float = 1.0
     gpus: float = 0.0
+
+    @staticmethod
+    def of(named: Mapping[str, float]) -> Resources:
+        """Read what Ray says that a machine or a cluster has."""
+        return Resources(named.get("CPU", 0.0), named.get("GPU", 0.0))
+
+    def fit_into(self, machine: Resources) -> bool:
+        """Say whether a machine can ever run a training."""
+        return self.cpus <= machine.cpus and self.gpus <= machine.gpus
+
+    def __str__(self) -> str:
+        """For people."""
+        return f"{self.cpus:g} CPU and {self.gpus:g} GPU"
 
 
 class _Payload:
@@ -99,6 +136,15 @@ class _Signals:
     def is_sent(self, word: str) -> bool:
         return kv_exists(self._key(word), namespace=KV_NAMESPACE)
 
+    def count(self, word: str) -> int:
+        """Count one more of a word."""
+        number = int(kv_get(self._key(word), namespace=KV_NAMESPACE) or b"0") + 1
+        kv_put(self._key(word), str(number).encode(), namespace=KV_NAMESPACE)
+        return number
+
+    def forget(self, word: str) -> None:
+        kv_del(self._key(word), namespace=KV_NAMESPACE)
+
     def clear(self) -> None:
         kv_del(self._key(""), del_by_prefix=True, namespace=KV_NAMESPACE)
 
@@ -118,24 +164,82 @@ class _Polled:
         return self._answer
 
 
-def _attempt(config: dict[str, Any], *, sweep: str, store_url: str, runtime: Runtime) -> None:
-    """Run one attempt on a worker; what Tune calls a function trainable."""
+class _ProcessSpoiled(Exception):
+    """Ends a process together with its attempt; Tune reuses only the processes of attempts that return."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Place:
+    """Where the attempts of one sweep run, and by which rules.
+
+    Attributes:
+        sweep: names its words in the cluster.
+        store_id: of the driver's store.
+        first_hold_s: see `FIRST_HOLD_S`.
+    """
+
+    sweep: str
+    store_url: str
+    store_id: str
+    runtime: Runtime
+    first_hold_s: float
+
+
+def _attempt(config: dict[str, Any], *, place: _Place) -> None:
+    """Run one attempt on a worker; what Tune calls a function trainable.
+
+    After any failure the process ends: a device whose context is broken fails whatever comes next in it.
+    """
     work: Work = config["payload"].work
-    signals = _Signals(sweep)
+    signals = _Signals(place.sweep)
     should_stop = _Polled(lambda: signals.is_sent("stop"), STOP_POLL_S)
+    attempt = uuid.uuid4().hex
+    faults = f"faults/{ray.get_runtime_context().get_node_id()}"
 
     def on_progress(progress: Progress) -> None:
         # Returns once the driver has dealt with the report, so that its verdict is there to be read.
-        tune.report({"progress": pickle.dumps(progress)})
-        if work.watch is not None and signals.is_sent(f"prune/{work.training_id}"):
+        tune.report({"progress": pickle.dumps(progress), "attempt": attempt})
+        if work.watch is not None and signals.is_sent(f"prune/{attempt}"):
             raise Pruned
 
-    if should_stop():
+    try:
+        if should_stop():
+            outcome = Outcome("stopped")
+        else:
+            outcome = _run_shared(work, place, TrialHooks(on_progress, should_stop))
+    except MachineFault as fault:
+        tune.report({"fault": pickle.dumps(fault.failure)})
+        if not _hold(place.first_hold_s, signals.count(faults), should_stop):
+            raise _ProcessSpoiled(fault.failure.message) from None
         outcome = Outcome("stopped")
-    else:
-        outcome = run_trial(work, Store(store_url), runtime, TrialHooks(on_progress, should_stop))
+    if outcome.state in ("done", "pruned"):
+        signals.forget(faults)
     return_memory()
     tune.report({"outcome": pickle.dumps(outcome)})
+    if outcome.state == "failed":
+        raise _ProcessSpoiled(outcome.message)
+
+
+def _run_shared(work: Work, place: _Place, hooks: TrialHooks) -> Outcome:
+    try:
+        store = Store.join(place.store_url, place.store_id)
+    except ValueError as error:
+        return Outcome("failed", str(error), failure_of(work, str(error)))
+    except OSError as error:
+        raise MachineFault(failure_of(work, f"{type(error).__name__}: {error}")) from error
+    return run_trial(work, store, place.runtime, hooks)
+
+
+def _hold(first_hold_s: float, num_faults: int, should_stop: Callable[[], bool]) -> bool:
+    """Keep this machine's slot for a while; true where the sweep was stopped meanwhile."""
+    is_alone = sum(bool(node["Alive"]) for node in ray.nodes()) == 1
+    hold_s = min(first_hold_s * 2 ** min(num_faults - 1, 30), MAX_HOLD_ALONE_S if is_alone else MAX_HOLD_S)
+    until_s = time.monotonic() + hold_s
+    while time.monotonic() < until_s:
+        if should_stop():
+            return True
+        time.sleep(min(STOP_POLL_S, hold_s))
+    return False
 
 
 def return_memory() -> None:
@@ -186,63 +290,121 @@ class _Bridge(_NotSaved, tune.Callback):
     """Turns Tune's events into the queue's and the listeners'."""
 
     def __init__(
-        self, queue: WorkQueue, listeners: Sequence[Listener], store: Store, signals: _Signals
+        self, queue: WorkQueue, listeners: Listeners, store: Store, signals: _Signals, resources: Resources
     ) -> None:
         self._queue, self._listeners, self._store, self._signals = queue, listeners, store, signals
+        self._resources = resources
+        self._running: set[str] = set()
+        self._started: set[str] = set()
+        self._ended: set[str] = set()
         self._outcomes: dict[str, Outcome] = {}
+        self._faults: dict[str, FailureRecord] = {}
         self._is_stop_sent = False
+        self._is_waiting_told = False
+        self._idle_since_s = time.monotonic()
 
     def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         # The queue is stopped from a signal handler, where no call to the cluster may be made.
         if self._queue.is_stopping and not self._is_stop_sent:
             self._signals.send("stop")
             self._is_stop_sent = True
+        if self._running or not trials:
+            self._idle_since_s = time.monotonic()
+        elif not self._is_waiting_told:
+            self._tell_waiting(time.monotonic() - self._idle_since_s)
+
+    def _tell_waiting(self, idle_s: float) -> None:
+        if idle_s < WAITING_AFTER_S:
+            return
+        machines = [Resources.of(node["Resources"]) for node in ray.nodes() if node["Alive"]]
+        is_possible = any(self._resources.fit_into(machine) for machine in machines)
+        if is_possible and idle_s < BUSY_AFTER_S:
+            return
+        self._is_waiting_told = True
+        logger.warning(
+            "waiting for resources: a training takes %s; the machines of the cluster have %s%s",
+            self._resources,
+            " | ".join(map(str, machines)),
+            ", which are busy or still starting" if is_possible else ", none of them enough",
+        )
+
+    def may_end_now(self) -> bool:
+        """Say whether the sweep is to end and no training has state to save; what waits is not waited for."""
+        return self._is_stop_sent and not self._running
 
     @staticmethod
     def _work(trial: Trial) -> Work:
         return trial.config["payload"].work
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        for listener in self._listeners:
-            listener.on_start(self._work(trial))
+        self._running.add(trial.trial_id)
+        self._started.add(trial.trial_id)
+        self._faults.pop(trial.trial_id, None)
+        self._listeners.on_start(self._work(trial))
 
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
         work = self._work(trial)
         if "outcome" in result:
-            self._outcomes[trial.trial_id] = pickle.loads(result["outcome"])
+            outcome: Outcome = pickle.loads(result["outcome"])
+            self._outcomes[trial.trial_id] = outcome
+            if outcome.state == "failed":
+                trial.max_failures = 0  # its process is about to end, which is no reason to try again
+        elif "fault" in result:
+            failure: FailureRecord = pickle.loads(result["fault"])
+            self._faults[trial.trial_id] = failure
+            logger.warning("%s: machine %s has failed: %s", work.label, failure.host, failure.message)
         elif "progress" in result:
             progress: Progress = pickle.loads(result["progress"])
-            for listener in self._listeners:
-                listener.on_progress(work, progress)
+            self._listeners.on_progress(work, progress)
             if self._queue.on_progress(work, progress):
-                self._signals.send(f"prune/{work.training_id}")
+                self._signals.send(f"prune/{result['attempt']}")
+
+    def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        self._running.discard(trial.trial_id)
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         self._end(trial, self._outcomes.pop(trial.trial_id, Outcome("stopped")))
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """A worker or its machine was lost more often than Tune was told to try."""
-        work = self._work(trial)
-        error = trial.get_error()
-        message = f"the worker was lost: {' '.join(str(error).split())}"
-        failure = FailureRecord(
-            training_id=work.training_id,
-            label=work.label,
-            message=message,
-            traceback=str(error),
-            host="",
-            failed_at=now(),
-        )
-        self._store.training(work.training_id).write_failure(failure)
-        self._end(trial, Outcome("failed", message))
+        """The training failed; or its machine did, or was lost, more often than Tune was told to try."""
+        work, outcome = self._work(trial), self._outcomes.pop(trial.trial_id, None)
+        if outcome is None:
+            failure = self._faults.pop(trial.trial_id, None)
+            if failure is None:
+                error = str(trial.get_error())
+                failure = failure_of(work, f"the worker was lost: {' '.join(error.split())}", error)
+            outcome = end_as_failed(work, self._store, failure)
+        elif outcome.unwritten is not None:
+            outcome = end_as_failed(work, self._store, outcome.unwritten)
+        self._end(trial, outcome)
+
+    def on_experiment_end(self, trials: list[Trial], **info: Any) -> None:
+        for trial in trials:  # those that waited for a machine when the sweep was stopped
+            if trial.trial_id not in self._ended:
+                self._end(trial, Outcome("stopped"))
 
     def _end(self, trial: Trial, outcome: Outcome) -> None:
         work = self._work(trial)
+        self._ended.add(trial.trial_id)
+        self._running.discard(trial.trial_id)
         self._queue.on_end(work, outcome)
-        for listener in self._listeners:
-            listener.on_end(work, outcome)
+        if trial.trial_id in self._started or outcome.state != "stopped":
+            self._listeners.on_end(work, outcome)
+
+
+class _StopsWaiting(_NotSaved, tune.Stopper):
+    """Ends the trials that still wait for a machine when the sweep is stopped."""
+
+    def __init__(self, bridge: _Bridge) -> None:
+        self._bridge = bridge
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        return self._bridge.may_end_now()
 
 
 class RayBackend:
@@ -255,6 +417,7 @@ class RayBackend:
         resources: Resources | None = None,
         max_concurrent: int | None = None,
         max_lost_workers: int = 3,
+        first_hold_s: float = FIRST_HOLD_S,
     ) -> None:
         """Connect nothing yet.
 
@@ -262,21 +425,29 @@ class RayBackend:
             address: of a running cluster; None starts one on this machine.
             resources: of one training; None is one CPU, and one GPU where the cluster has any.
             max_concurrent: trainings at a time; None is as many as fit.
-            max_lost_workers: how often a training is tried again after its worker was lost.
+            max_lost_workers: how often a training is tried again after its worker was lost, or its machine
+                failed.
+            first_hold_s: how long a machine that failed keeps its slot; see `FIRST_HOLD_S`.
         """
         self._address = address
         self._resources = resources
         self._max_concurrent = max_concurrent
         self._max_lost_workers = max_lost_workers
+        self._first_hold_s = first_hold_s
 
     @contextmanager
     def connect(self) -> Generator[Device]:
         """Join the cluster, or start one on this machine that ends with the sweep.
 
         A process that has joined one already, as a test has, keeps it.
+
+        Raises:
+            ValueError: this machine alone can never run a training. Of a given cluster nobody knows: it may
+                start machines when they are asked for.
         """
         os.environ.update({name: os.environ.get(name, value) for name, value in ENVIRONMENT.items()})
         logging.getLogger("ray").setLevel(logging.ERROR)
+        logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)  # it names trials that have failed
         is_ours = not ray.is_initialized()
         if is_ours:
             ray.init(
@@ -286,10 +457,21 @@ class RayBackend:
                 logging_level=logging.ERROR,
             )
         try:
+            if is_ours and self._address is None:
+                self._check_machine()
             yield "cuda" if self._needed().gpus else "cpu"
         finally:
             if is_ours:
                 ray.shutdown()
+
+    def _check_machine(self) -> None:
+        needed, machine = self._needed(), Resources.of(ray.cluster_resources())
+        if not needed.fit_into(machine):
+            raise ValueError(
+                f"a training takes {needed}, and this machine has {machine}; no training could ever start. "
+                f"Give --gpus-per-training of at most {machine.gpus:g} (0 trains on the CPU), or --address of a "
+                "cluster that has more"
+            )
 
     def _needed(self) -> Resources:
         return self._resources or default_resources()
@@ -306,9 +488,10 @@ class RayBackend:
     def run(self, queue: WorkQueue, listeners: Sequence[Listener], store: Store, runtime: Runtime) -> None:
         """Run until the queue is finished, or told to stop and every running training has saved its state."""
         resources = self._needed()
-        sweep = uuid.uuid4().hex
-        signals = _Signals(sweep)
-        attempt = tune.with_parameters(_attempt, sweep=sweep, store_url=store.url, runtime=runtime)
+        place = _Place(uuid.uuid4().hex, store.url, store.shared_id(), runtime, self._first_hold_s)
+        signals = _Signals(place.sweep)
+        bridge = _Bridge(queue, Listeners(listeners), store, signals, resources)
+        attempt = tune.with_parameters(_attempt, place=place)
         with tempfile.TemporaryDirectory(prefix="tablewright-tune-") as scratch, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Ray warns of its own deprecations
             tuner = tune.Tuner(
@@ -324,7 +507,8 @@ class RayBackend:
                 run_config=tune.RunConfig(
                     name="sweep",
                     storage_path=scratch,
-                    callbacks=[_Bridge(queue, listeners, store, signals)],
+                    callbacks=[bridge],
+                    stop=_StopsWaiting(bridge),
                     failure_config=tune.FailureConfig(max_failures=self._max_lost_workers),
                     checkpoint_config=None,
                     verbose=0,

@@ -2,7 +2,7 @@
 
 Layout under the store's root, a local folder, an NFS path or an object store (any fsspec URL):
 
-    store.json                                   versions; a newer store is refused
+    store.json                                   versions; a newer store is refused. And the store's own id
     trainings/<training id>/record.json          a training is done when this exists; written last
     trainings/<training id>/epochs.parquet       one row an epoch
     trainings/<training id>/measurements/<view id>.json      metrics of one view
@@ -12,15 +12,19 @@ Layout under the store's root, a local folder, an NFS path or an object store (a
     trainings/<training id>/failure.json         the last failure, where there is no record
     searches/<search id>/<number>.json           one suggestion of a search and what became of it
 
-There is no lock and no daemon. A file appears whole under its name or not at all.
+There is no lock and no daemon. A file appears whole under its name or not at all. Numbers that are not
+finite are written as "NaN" and "Infinity".
 """
 
 from __future__ import annotations
 
 import datetime
 import io
+import logging
 import os
-import tempfile
+import platform
+import time
+import uuid
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,23 +35,40 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from orchestrator.identity import IDENTITY_VERSION
-from trainables.contract import AnyView, EpochReport, FrozenModel, ViewResult
+from trainables.contract import RESUME_CHECKPOINT, AnyView, EpochReport, FrozenModel, ViewResult
 
 RECORD_VERSION = 1
 """Raised when a record is written in a way that older code would misread."""
 
 
-class StoreVersion(FrozenModel):
-    """What `store.json` holds."""
+UNFINISHED_AFTER_S = 600.0
+"""A file that nobody has written to for so long was left by a writer that was killed."""
+
+logger = logging.getLogger(__name__)
+
+
+class Record(FrozenModel):
+    """A value as the store keeps it. JSON has no NaN, and a null would not be read back."""
+
+    model_config = ConfigDict(ser_json_inf_nan="strings")
+
+
+class StoreVersion(Record):
+    """What `store.json` holds.
+
+    Attributes:
+        store_id: random; tells a shared store from another one under the same path of another machine.
+    """
 
     identity_version: int = IDENTITY_VERSION
     record_version: int = RECORD_VERSION
+    store_id: str = ""
 
 
-class DataRecord(FrozenModel):
+class DataRecord(Record):
     """The data set that a training saw."""
 
     name: str
@@ -58,7 +79,7 @@ class DataRecord(FrozenModel):
     warnings: tuple[str, ...] = ()
 
 
-class TrainingRecord(FrozenModel):
+class TrainingRecord(Record):
     """One finished training.
 
     Attributes:
@@ -90,7 +111,7 @@ class TrainingRecord(FrozenModel):
     versions: dict[str, str]
 
 
-class Measurement(FrozenModel):
+class Measurement(Record):
     """One view of one training, measured. Metrics are fractions.
 
     Attributes:
@@ -105,7 +126,7 @@ class Measurement(FrozenModel):
     partner_ids: tuple[str, ...] = ()
 
 
-class FailureRecord(FrozenModel):
+class FailureRecord(Record):
     """Why a training has no record; it is tried again by the next run."""
 
     training_id: str
@@ -116,7 +137,7 @@ class FailureRecord(FrozenModel):
     failed_at: datetime.datetime
 
 
-class AttemptRecord(FrozenModel):
+class AttemptRecord(Record):
     """One start of one training on one worker; removed with the resume checkpoint."""
 
     started_at: datetime.datetime
@@ -124,7 +145,7 @@ class AttemptRecord(FrozenModel):
     pid: int
 
 
-class SearchTrialRecord(FrozenModel):
+class SearchTrialRecord(Record):
     """One suggestion of a search.
 
     Attributes:
@@ -146,7 +167,7 @@ class SearchTrialRecord(FrozenModel):
     num_failures: int = 0
 
 
-ModelT = TypeVar("ModelT", bound=FrozenModel)
+ModelT = TypeVar("ModelT", bound=Record)
 
 
 def now() -> datetime.datetime:
@@ -172,7 +193,8 @@ class Folder:
         return f"{self._path.rstrip('/')}/{name}"
 
     def exists(self, name: str) -> bool:
-        """Say whether a complete file of that name is there."""
+        """Say whether a complete file of that name is there now."""
+        self._filesystem.invalidate_cache()
         return bool(self._filesystem.exists(self._at(name)))
 
     def names(self) -> list[str]:
@@ -221,7 +243,7 @@ class Folder:
         target = Path(self._at(name))
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, aside = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+            descriptor, aside = _open_aside(target)
         except OSError as error:
             raise OSError(error.errno, f"cannot write {target}: {error.strerror}") from error
         try:
@@ -229,13 +251,21 @@ class Folder:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            Path(aside).replace(target)
+            aside.replace(target)
         except OSError as error:
             raise OSError(
                 error.errno, f"cannot write {target}: {error.strerror}; free space or name another --store"
             ) from error
         finally:
-            Path(aside).unlink(missing_ok=True)
+            aside.unlink(missing_ok=True)
+
+    def remove_unfinished(self, *, older_than_s: float) -> None:
+        """Remove what killed writers left; an object store keeps nothing of them."""
+        if not isinstance(self._filesystem, LocalFileSystem):
+            return
+        for path in Path(self._path).glob(".*.*"):
+            if path.is_file() and time.time() - path.stat().st_mtime >= older_than_s:
+                path.unlink(missing_ok=True)
 
     def read_model(self, name: str, model: type[ModelT]) -> ModelT | None:
         """Read a record, or None where it is not there.
@@ -252,7 +282,7 @@ class Folder:
         except ValueError as error:
             raise ValueError(f"{self.url}/{name} is no {model.__name__}; move it away. {error}") from error
 
-    def write_model(self, name: str, record: FrozenModel) -> None:
+    def write_model(self, name: str, record: Record) -> None:
         """Write a record as JSON that people can read."""
         self.write(name, record.model_dump_json(indent=2).encode())
 
@@ -265,6 +295,21 @@ class Folder:
         buffer = io.BytesIO()
         pq.write_table(pa.table(dict(columns)), buffer)
         self.write(name, buffer.getvalue())
+
+
+def _open_aside(target: Path) -> tuple[int, Path]:
+    """Open a new file beside another one, with the rights that any new file gets here."""
+    aside = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}")
+    return os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), aside
+
+
+@contextmanager
+def _tidying(what: str) -> Generator[None]:
+    """Let a removal fail: what stays takes room and changes nothing, as NFS's `.nfs…` files do."""
+    try:
+        yield
+    except Exception as error:  # an object store raises one of many kinds
+        logger.info("%s could not be removed: %s", what, error)
 
 
 class TrainingFolder:
@@ -287,9 +332,25 @@ class TrainingFolder:
     def write_record(self, record: TrainingRecord) -> None:
         """Declare the training done; what only an interrupted one needs is removed."""
         self._folder.write_model("record.json", record)
-        self._folder.remove("attempts")
-        self.clear_failure()
-        self.checkpoints.remove("resume.pt")
+        self.remove_leftovers()
+
+    def remove_leftovers(self) -> None:
+        """Remove what killed writers left, and of a done training what only an interrupted one needs."""
+        is_done = self.is_done()
+        for folder in (self._folder, self.checkpoints):
+            with _tidying(f"what killed writers left in {folder.url}"):
+                folder.remove_unfinished(older_than_s=0 if is_done else UNFINISHED_AFTER_S)
+        if is_done:
+            self.remove_resume_checkpoint()
+            with _tidying(f"{self._folder.url}/attempts"):
+                self._folder.remove("attempts")
+            with _tidying(f"{self._folder.url}/failure.json"):
+                self.clear_failure()
+
+    def remove_resume_checkpoint(self) -> None:
+        """Remove the state of a training that will not go on."""
+        with _tidying(f"{self.checkpoints.url}/{RESUME_CHECKPOINT}"):
+            self.checkpoints.remove(RESUME_CHECKPOINT)
 
     def failure(self) -> FailureRecord | None:
         """The last failure: of a training that is not done, or of measuring a view of a done one."""
@@ -304,9 +365,12 @@ class TrainingFolder:
         self._folder.write_model("failure.json", failure)
 
     def write_attempt(self, attempt: AttemptRecord) -> None:
-        """Count a start."""
-        number = len(self.attempts()) + 1
-        (self._folder / "attempts").write_model(f"{number:04d}.json", attempt)
+        """Count a start; what failed before is being put right."""
+        attempts = self._folder / "attempts"
+        number = 1 + max((int(name[:4]) for name in attempts.names() if name[:4].isdigit()), default=0)
+        attempts.write_model(f"{number:04d}.json", attempt)
+        with _tidying(f"{self._folder.url}/failure.json"):
+            self.clear_failure()
 
     def attempts(self) -> list[AttemptRecord]:
         """The starts so far of a training that is not done, oldest first."""
@@ -406,11 +470,11 @@ class Store:
         Raises:
             ValueError: it was written by a newer version of this program.
         """
-        self.url = url if "://" in url else str(Path(url).absolute())
+        self.url = url if "://" in url else str(Path(url).expanduser().absolute())
         self.root = Folder(self.url)
         version = self.root.read_model("store.json", StoreVersion)
         if version is None:
-            self.root.write_model("store.json", StoreVersion())
+            self.root.write_model("store.json", StoreVersion(store_id=uuid.uuid4().hex))
             return
         ours = StoreVersion()
         newer = (
@@ -423,6 +487,33 @@ class Store:
                 f"{ours.identity_version} and {ours.record_version}). "
                 "Update the program, or name another --store."
             )
+
+    def shared_id(self) -> str:
+        """Give the id by which other machines know this store; an older store gets one now.
+
+        It is read again each time: two sweeps may have started one store at the same moment.
+        """
+        version = self.root.read_model("store.json", StoreVersion) or StoreVersion()
+        if not version.store_id:
+            self.root.write_model("store.json", version.model_copy(update={"store_id": uuid.uuid4().hex}))
+            version = self.root.read_model("store.json", StoreVersion) or version
+        return version.store_id
+
+    @staticmethod
+    def join(url: str, store_id: str) -> Store:
+        """Open on a worker the store that the driver has opened; nothing is written where it is not.
+
+        Raises:
+            ValueError: this machine does not see that store.
+        """
+        version = Folder(url).read_model("store.json", StoreVersion)
+        if version is None or version.store_id != store_id:
+            raise ValueError(
+                f"the store {url} is not shared with machine {platform.node()}: it has "
+                f"{'no store' if version is None else 'another store'} there. Give --store a folder or URL "
+                "that every machine sees, such as a network drive or s3://bucket/runs"
+            )
+        return Store(url)
 
     def training(self, training_id: str) -> TrainingFolder:
         """Give the folder of a training, whether it exists or not."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -9,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from orchestrator.optuna_mirror import OptunaMirror, open_storage
+from orchestrator.optuna_mirror import OptunaMirror, Storage, open_storage
 from orchestrator.plan import DescribeData, Plan, make_plan
 from orchestrator.records import Store
 from orchestrator.search import SearchSource
@@ -19,6 +20,8 @@ from orchestrator.study import Study
 from orchestrator.trial import Listener, Work
 from orchestrator.work_queue import WorkQueue, planned_work
 from trainables.contract import DatasetFacts, Device, Runtime, TrainingConfig
+
+logger = logging.getLogger(__name__)
 
 
 class Backend(Protocol):
@@ -130,11 +133,25 @@ def run_sweep(
         with backend.connect() as device:
             there = replace(runtime, device=device)
             _prepare(needed, there)
-            mirror = OptunaMirror(plan, sources, store, storage)
+            followers = [*_mirror(plan, sources, store, storage), *listeners(plan, statuses)]
             with _stopping_on_signals(queue, on_stop):
-                backend.run(queue, [mirror, *listeners(plan, statuses)], store, there)
+                backend.run(queue, followers, store, there)
     final = plan_as_it_stands(studies, store, runtime) if sources else plan
     return SweepResult(final, tuple(read_status(final, store)), queue.is_stopping)
+
+
+def _mirror(plan: Plan, searches: Sequence[SearchSource], store: Store, storage: Storage) -> list[Listener]:
+    """Give Optuna's mirror; a storage that cannot be filled now does not keep a sweep from training."""
+    try:
+        return [OptunaMirror(plan, searches, store, storage)]
+    except Exception as error:  # SQLAlchemy and Optuna raise one of many kinds
+        logger.warning(
+            "Optuna's storage cannot be written to (%s: %s). Trainings go on without it; running the same command "
+            "again fills it from the store.",
+            type(error).__name__,
+            error,
+        )
+        return []
 
 
 def _search_states(

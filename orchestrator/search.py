@@ -6,6 +6,7 @@ database decides what a search does, and a search goes on wherever its store is.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from typing import Any, Literal
@@ -140,6 +141,10 @@ class SearchSource:
         """Every suggestion so far and what became of it, by number."""
         return tuple(self._trials[number] for number in sorted(self._trials))
 
+    def __str__(self) -> str:
+        """For people."""
+        return f"search {self.study_name}/{self.search.name}"
+
     # -- suggesting
 
     def next_work(self) -> Work | None:
@@ -243,8 +248,12 @@ class SearchSource:
         return False
 
     def _measured(self, identity: str) -> float | None:
+        """Read the objective's value; None where there is none, or none that is a number."""
         measurement = self._store.training(identity).measurement(view_id(self.search.objective.view))
-        return None if measurement is None else measurement.metrics[self.search.objective.metric.name]
+        if measurement is None:
+            return None
+        value = measurement.metrics[self.search.objective.metric.name]
+        return value if math.isfinite(value) else None
 
     # -- learning
 
@@ -282,6 +291,8 @@ class SearchSource:
         num_failures = trial.num_failures + (state == "fail")
         self._keep(trial.model_copy(update={"state": state, "value": value, "num_failures": num_failures}))
         self._open.discard(number)
+        if state == "fail" and is_final(self._trials[number]):
+            self._store.training(trial.training_id).remove_resume_checkpoint()
         self._optuna.tell(self._live.pop(number), value, state=OPTUNA_STATES[state])
 
     def _keep(self, trial: SearchTrialRecord) -> None:

@@ -125,13 +125,17 @@ class Settings:
         return Runtime(data_root, str(Path(self.cache_dir).expanduser().absolute()))
 
     @property
+    def _store_folder(self) -> Path:
+        return Path(self.store).expanduser().absolute()
+
+    @property
     def search_storage_url(self) -> str:
         """Optuna's database."""
-        return self.search_storage or f"sqlite:///{Path(self.store).absolute()}/optuna.db"
+        return self.search_storage or f"sqlite:///{self._store_folder}/optuna.db"
 
     @property
     def tracking_url(self) -> str | None:
         """MLflow's address, or None for no tracking."""
         if self.tracking_uri == NO_TRACKING:
             return None
-        return self.tracking_uri or f"sqlite:///{Path(self.store).absolute()}/mlflow.db"
+        return self.tracking_uri or f"sqlite:///{self._store_folder}/mlflow.db"

@@ -8,7 +8,8 @@ lost altogether, is written again from the store.
       <sweep>                         tag tablewright.sweep; artifacts `tables/…`
         <training's label>            tag tablewright.training_id; parameters: the config by dotted path;
                                       data set; git commit; metrics by epoch, `system/…` among them;
-                                      measurements such as `test.map`, `test.attended.flip.rank1`;
+                                      measurements such as `test.map`, `test.attended.flip.rank1`,
+                                      `test.ensemble-3-1a2b3c.map`;
                                       artifacts `pictures/…`
 
 All calls of MLflow are made by one thread, which the driver never waits for before the end of the sweep.
@@ -38,6 +39,7 @@ import fsspec
 import psutil
 from pydantic import BaseModel
 
+from orchestrator.identity import digest_of
 from orchestrator.records import DataRecord, Store, TrainingFolder, TrainingRecord
 from orchestrator.trial import Outcome, Progress, Work, git_commit
 from trainables.contract import DatasetFacts, EpochReport, EvaluationView
@@ -122,6 +124,14 @@ def view_prefix(view: EvaluationView) -> str:
     has_names = bool(options) or view.parts != default.parts
     names = ["-".join(view.parts)] if has_names else []
     return _allowed(".".join([view.split, *names, *options]))
+
+
+def ensemble_suffix(partner_ids: Sequence[str]) -> str:
+    """Name an ensemble by its size and its partners, such as `.ensemble-3-1a2b3c`; empty for one training.
+
+    Several ensembles may have the same first training, in whose run they stand.
+    """
+    return f".ensemble-{len(partner_ids) + 1}-{digest_of(partner_ids)[:6]}" if partner_ids else ""
 
 
 def _option(name: str, value: Any) -> str:
@@ -502,6 +512,11 @@ class _ChildRun:
     epochs: set[int] | None = None
 
 
+def _shows(run: _ChildRun, record: TrainingRecord | None) -> bool:
+    """Say whether a run can be that of a record; a store that was moved keeps its runs."""
+    return record is not None and run.recorded_at in ("", record.ended_at.isoformat())
+
+
 class _Projection:
     """The runs of a store in MLflow. Every method calls the server and may raise what that raises.
 
@@ -630,8 +645,8 @@ class _Projection:
         work, outcome = waiting.work, waiting.outcome
         folder = self._store.training(work.training_id)
         run = self._children.get(work.training_id)
-        if run is not None and run.status == FINISHED and not folder.is_done():
-            self._forget(work.training_id, run)  # the record that it shows was deleted
+        if run is not None and run.status == FINISHED and not _shows(run, folder.record()):
+            self._forget(work.training_id, run)  # the record that it shows was deleted, or is another store's
             run = None
         subject = _Subject.of_work(work, waiting.at_ms)
         if run is None:
@@ -739,8 +754,8 @@ class _Projection:
         """Log of a recorded training what is not there yet, and end its run."""
         identity, recorded_at = record.training_id, record.ended_at.isoformat()
         run = self._children.get(identity)
-        if run is not None and run.is_ours and run.recorded_at not in ("", recorded_at):
-            self._forget(identity, run)  # it shows a record that was deleted since
+        if run is not None and not _shows(run, record):
+            self._forget(identity, run)  # it shows a record that was deleted since, or is another store's
             run = None
         subject = _Subject.of_record(record)
         if run is None:
@@ -753,7 +768,7 @@ class _Projection:
         view_ids = sorted(folder.measured_views())
         for view_id in view_ids:
             if (measured := folder.measurement(view_id)) is not None:
-                front = view_prefix(measured.view) + (".ensemble" if measured.partner_ids else "")
+                front = view_prefix(measured.view) + ensemble_suffix(measured.partner_ids)
                 values = {_allowed(f"{front}.{name}"): value for name, value in measured.metrics.items()}
                 values = _without(run.metrics, values)
                 groups.append(_metrics(values, _ms(measured.measured_at), record.num_epochs))

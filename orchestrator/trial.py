@@ -50,6 +50,22 @@ from trainables.contract import (
 SPLITS: tuple[Split, ...] = ("val", "test")
 RECORDED_PACKAGES = ("torch", "numpy", "pillow", "ray", "optuna", "mlflow")
 
+MACHINE_ERRORS = ("AcceleratorError",)
+"""Exception of torch, which is not imported here, for a device that has failed. A device that is too small is
+no fault of it: another try would ask as much."""
+MACHINE_MESSAGES = (
+    "CUDA error",
+    "CUDA driver",
+    "CUBLAS_STATUS",
+    "CUDNN_STATUS",
+    "cuDNN error",
+    "NCCL error",
+    "No CUDA GPUs are available",
+    "can't allocate memory",
+    "unable to mmap",
+)
+"""Words of torch's RuntimeErrors that speak of the machine."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -103,10 +119,12 @@ class Outcome:
         state: `done` has a record, `failed` a failure record; `stopped` will go on in the next run;
             `pruned` was ended by a search, without a record.
         message: of a failure, one line; of a done training, what could not be drawn.
+        unwritten: a failure record that the worker could not write; the driver tries again.
     """
 
     state: Literal["done", "failed", "stopped", "pruned"]
     message: str = ""
+    unwritten: FailureRecord | None = None
 
 
 class Listener(Protocol):
@@ -132,6 +150,27 @@ class Pruned(Exception):
     """The search has no more interest in this training."""
 
 
+class MachineFault(Exception):
+    """The machine failed, not the training: another attempt, on another machine or later, may succeed.
+
+    Attributes:
+        failure: to be recorded once no further attempt is made.
+    """
+
+    def __init__(self, failure: FailureRecord) -> None:
+        """Carry what would be recorded."""
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+class _OtherData(Exception):
+    """This machine has not the data that the plan saw."""
+
+
+class _RecordedElsewhere(Exception):
+    """Another attempt at this training has ended first."""
+
+
 @dataclass(frozen=True)
 class TrialHooks:
     """How an attempt talks to its backend.
@@ -148,12 +187,19 @@ class TrialHooks:
 def run_trial(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> Outcome:
     """Train what is not trained, measure what is not measured, and record it.
 
-    A fault of the training becomes a failure record and an outcome, never an exception: what is raised
-    from here is a fault of the machine, and worth another attempt elsewhere.
+    Two attempts may run at once, of two drivers or after a machine was cut off: whichever ends first is the
+    training, and the other finds its record.
+
+    Raises:
+        MachineFault: worth another attempt elsewhere; nothing is recorded. A fault of the training itself
+            becomes a failure record and an outcome.
     """
     folder = store.training(work.training_id)
+    was_done = False
     try:
-        if folder.is_done():
+        was_done = folder.is_done()
+        folder.remove_leftovers()
+        if was_done:
             _measure(work, store, runtime, network=None)
             folder.clear_failure()
         else:
@@ -162,29 +208,96 @@ def run_trial(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> 
     except TrainingStopped:
         return Outcome("stopped")
     except Pruned:
+        folder.remove_resume_checkpoint()  # a search never takes it up again
         return Outcome("pruned")
     except Exception as error:  # recorded: the sweep goes on with the other trainings
-        message = f"{type(error).__name__}: {error}"
-        failure = FailureRecord(
-            training_id=work.training_id,
-            label=work.label,
-            message=message,
-            traceback=traceback.format_exc(),
-            host=platform.node(),
-            failed_at=now(),
-        )
+        if not was_done and _is_done_now(folder):
+            return run_trial(work, store, runtime, hooks)
+        message = str(error) if isinstance(error, _OtherData) else f"{type(error).__name__}: {error}"
+        failure = failure_of(work, message, traceback.format_exc())
+        if _is_of_the_machine(error):
+            raise MachineFault(failure) from error
+        return end_as_failed(work, store, failure)
+
+
+def end_as_failed(work: Work, store: Store, failure: FailureRecord) -> Outcome:
+    """Record why no further attempt is made, unless another one has succeeded; never raises.
+
+    A store that cannot be written to must not end the sweep too: the failure is then only told.
+    """
+    folder = store.training(work.training_id)
+    try:
+        if folder.is_done() and set(work.views) <= folder.measured_views():
+            return Outcome("done")
         folder.write_failure(failure)
-        return Outcome("failed", message)
+    except Exception as error:
+        logger.warning("%s: its failure cannot be recorded: %s", work.label, error)
+        return Outcome("failed", failure.message, failure)
+    return Outcome("failed", failure.message)
+
+
+def _is_done_now(folder: TrainingFolder) -> bool:
+    try:
+        return folder.is_done()
+    except Exception:  # the store is what failed
+        return False
+
+
+def failure_of(work: Work, message: str, trace: str = "") -> FailureRecord:
+    """Describe a failure on this machine, in one line and, where there is more to say, in full."""
+    return FailureRecord(
+        training_id=work.training_id,
+        label=work.label,
+        message=message,
+        traceback=trace or message,
+        host=platform.node(),
+        failed_at=now(),
+    )
+
+
+def _is_of_the_machine(error: Exception) -> bool:
+    """Tell a full disc, a broken device or too little memory from a fault that would come again anywhere."""
+    if isinstance(error, (OSError, MemoryError, _OtherData)) or type(error).__name__ in MACHINE_ERRORS:
+        return True
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in MACHINE_MESSAGES)
+
+
+def _check_data(config: TrainingConfig, planned: DatasetFacts | DataRecord, runtime: Runtime) -> None:
+    """Refuse to train on other data than the id says.
+
+    A process reads the names of a data set once and trains on what it has read, so that images which are
+    added later change nothing in it; a process on another machine, or a later one, is refused here.
+    """
+    where = runtime.data_root or runtime.cache_dir
+    try:
+        found = config.make_trainable().describe_data(config, runtime)
+    except ValueError as error:
+        raise _OtherData(f"machine {platform.node()} lacks data under {where}: {error}") from error
+    if found.fingerprint != planned.fingerprint:
+        raise _OtherData(
+            f"{planned.label} under {where} on machine {platform.node()} is not the data set of the plan: "
+            f"fingerprint {found.fingerprint[:8]}, {_counts(found)}; the plan has {planned.fingerprint[:8]}, "
+            f"{_counts(planned)}. Complete the copy on that machine (images, lists and starting weights); or, "
+            "where the data were changed on purpose, run the same command again: it plans with what is there"
+        )
+
+
+def _counts(data: DatasetFacts | DataRecord) -> str:
+    return ", ".join(f"{number} {split}" for split, number in data.num_images.items()) + " images"
 
 
 def _train(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> None:
     folder = store.training(work.training_id)
     trainable = work.config.make_trainable()
-    folder.write_attempt(AttemptRecord(started_at=now(), host=platform.node(), pid=os.getpid()))
+    _check_data(work.config, work.data, runtime)
+    started = AttemptRecord(started_at=now(), host=platform.node(), pid=os.getpid())
+    folder.write_attempt(started)
     reports = {report.epoch: report for report in folder.epochs()}
     meter = SystemMeter()
 
     def on_epoch(report: EpochReport, network: Any) -> None:
+        if folder.is_done():
+            raise _RecordedElsewhere
         reports[report.epoch] = report
         folder.write_epochs([reports[epoch] for epoch in sorted(reports)])
         watched = None if work.watch is None else _watch(work, work.watch, trainable, runtime, network)
@@ -199,7 +312,7 @@ def _train(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> Non
         )
     measured_from_s = time.monotonic()
     _measure(work, store, runtime, network)
-    attempts = folder.attempts()
+    attempts = folder.attempts() or [started]  # another attempt that has ended removes them
     record = TrainingRecord(
         training_id=work.training_id,
         method=work.config.METHOD,
@@ -226,7 +339,10 @@ def _train(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> Non
         git_commit=git_commit(),
         versions={name: importlib.metadata.version(name) for name in RECORDED_PACKAGES},
     )
-    folder.write_record(record)
+    if folder.is_done():  # the first record stays; it is never edited
+        folder.remove_leftovers()
+    else:
+        folder.write_record(record)
 
 
 def _measure(work: Work, store: Store, runtime: Runtime, network: Any) -> None:
@@ -241,6 +357,7 @@ def _measure(work: Work, store: Store, runtime: Runtime, network: Any) -> None:
     }
     trainable = work.config.make_trainable()
     if missing and network is None:
+        _check_data(work.config, work.data, runtime)
         trainable.prepare_data(work.config, runtime)
         network = trainable.load(work.config, runtime, folder.checkpoints)
     for split in SPLITS:
@@ -280,6 +397,8 @@ def _illustrate(
 
 def _extract(partner: Partner, store: Store, runtime: Runtime, view: AnyView) -> AnyExtraction:
     trainable = partner.config.make_trainable()
+    if (record := store.training(partner.training_id).record()) is not None:
+        _check_data(partner.config, record.data, runtime)
     network = trainable.load(partner.config, runtime, store.training(partner.training_id).checkpoints)
     return trainable.extract(partner.config, runtime, network, view.split, flip=view.flip)
 

@@ -1,11 +1,13 @@
 """What runs next: planned trainings first, then what the searches suggest, then what had to wait for both.
 
 The queue is the one place that knows which trainings are running, so that no training runs twice at a
-time, whoever asks for it: a second request waits, and then finds the first one's record.
+time, whoever asks for it: a second request waits, and then finds the first one's record. One that a source
+no longer wants, since the outcome of the first has answered it, is dropped.
 """
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
@@ -13,9 +15,14 @@ from typing import Protocol
 from orchestrator.plan import PlannedTraining
 from orchestrator.trial import Outcome, Progress, Work
 
+logger = logging.getLogger(__name__)
+
 
 class WorkSource(Protocol):
-    """Suggests work of its own and learns from its outcome; a search is one."""
+    """Suggests work of its own and learns from its outcome; a search is one.
+
+    Where one raises, the sweep goes on without it and names it by its text.
+    """
 
     def next_work(self) -> Work | None:
         """Give the next suggestion, or None when there is none now."""
@@ -23,6 +30,10 @@ class WorkSource(Protocol):
 
     def is_finished(self) -> bool:
         """Say whether there will be no further suggestion."""
+        ...
+
+    def still_wants(self, work: Work) -> bool:
+        """Say whether a suggestion that had to wait for an equal training is still unanswered."""
         ...
 
     def on_progress(self, work: Work, progress: Progress) -> bool:
@@ -71,6 +82,9 @@ class WorkQueue:
         """Give the next work, or None when there is none now."""
         if self._is_stopping:
             return None
+        self._waiting = [
+            (work, source) for work, source in self._waiting if source is None or source.still_wants(work)
+        ]
         for index, (work, source) in enumerate(self._waiting):
             if work.training_id not in self._running:
                 del self._waiting[index]
@@ -78,8 +92,8 @@ class WorkQueue:
         while self._planned:
             if (started := self._start(self._planned.popleft(), None)) is not None:
                 return started
-        for source in self._sources:
-            while (work := source.next_work()) is not None:
+        for source in list(self._sources):
+            while (work := self._suggested(source)) is not None:
                 if (started := self._start(work, source)) is not None:
                     return started
         if not self._is_asked and not self._running and all(source.is_finished() for source in self._sources):
@@ -105,13 +119,44 @@ class WorkQueue:
     def on_progress(self, work: Work, progress: Progress) -> bool:
         """Tell the source of a running work of an epoch; true ends the training early."""
         source = self._running.get(work.training_id)
-        return source is not None and source.on_progress(work, progress)
+        if source is None:
+            return False
+        try:
+            return source.on_progress(work, progress)
+        except Exception as error:
+            self._give_up(source, error)
+            return False
 
     def on_end(self, work: Work, outcome: Outcome) -> None:
         """Take a work off the running ones and tell its source."""
         source = self._running.pop(work.training_id, None)
-        if source is not None:
+        if source is None:
+            return
+        try:
             source.on_end(work, outcome)
+        except Exception as error:
+            self._give_up(source, error)
+
+    def _suggested(self, source: WorkSource) -> Work | None:
+        try:
+            return source.next_work()
+        except Exception as error:
+            self._give_up(source, error)
+            return None
+
+    def _give_up(self, source: WorkSource, error: Exception) -> None:
+        """Go on without a source that failed, as where the store has no room for its suggestions."""
+        logger.warning(
+            "%s cannot go on (%s: %s). The other trainings do; run the same command again to continue it.",
+            source,
+            type(error).__name__,
+            error,
+        )
+        self._sources = [other for other in self._sources if other is not source]
+        self._waiting = [(work, owner) for work, owner in self._waiting if owner is not source]
+        self._running = {
+            identity: None if owner is source else owner for identity, owner in self._running.items()
+        }
 
 
 def planned_work(training: PlannedTraining) -> Work:

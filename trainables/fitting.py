@@ -31,6 +31,7 @@ from trainables.contract import (
     FitHooks,
     Runtime,
     TrainingStopped,
+    canonical,
 )
 from trainables.determinism import derive_seed, find_device, reproducible
 from trainables.optimisation import (
@@ -60,10 +61,6 @@ class FitConfig(Protocol):
     @property
     def optimisation(self) -> Optimisation:
         """Optimizer, schedule and precision."""
-        ...
-
-    def model_dump(self, *, mode: str) -> dict[str, Any]:
-        """Give all fields as JSON values."""
         ...
 
 
@@ -454,6 +451,6 @@ class _Training:
 
 
 def _digest(config: FitConfig, data_fingerprint: str) -> str:
-    """Tell trainings apart whose checkpoints must not be mixed up."""
-    content = [config.METHOD, config.VERSION, config.model_dump(mode="json"), data_fingerprint]
+    """Tell trainings apart whose checkpoints must not be mixed up, by what their ids are made of."""
+    content = [config.METHOD, config.VERSION, canonical(config), data_fingerprint]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

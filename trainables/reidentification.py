@@ -61,8 +61,7 @@ class ReidTrainable:
         Raises:
             ValueError: either is not where it is expected.
         """
-        data = config.data
-        facts = _facts_of(data.dataset, data.train_split, data.fold, runtime.data_root, runtime.cache_dir)
+        facts = _find_dataset(config, runtime).facts()
         return join_weights(facts, self._method.weights_files(config, runtime.data_root))
 
     def prepare_data(self, config: Any, runtime: Runtime) -> None:
@@ -191,9 +190,7 @@ class ReidTrainable:
 
 def _find_dataset(config: Any, runtime: Runtime) -> ReidDataset:
     data = config.data
-    return load_dataset(
-        data.dataset, runtime.data_root, runtime.cache_dir, train_split=data.train_split, fold=data.fold
-    )
+    return _load_once(data.dataset, data.train_split, data.fold, runtime.data_root, runtime.cache_dir)
 
 
 def _smaller_sizes(data: ReidData) -> Iterator[dict[str, int]]:
@@ -205,8 +202,12 @@ def _smaller_sizes(data: ReidData) -> Iterator[dict[str, int]]:
 
 
 @functools.lru_cache(maxsize=16)
-def _facts_of(
+def _load_once(
     name: str, train_split: TrainSplit, fold: int, data_root: str | None, cache_dir: str
-) -> DatasetFacts:
-    """Read a data set's names once: a plan asks once a config, and Market-1501 has 32,000 of them."""
-    return load_dataset(name, data_root, cache_dir, train_split=train_split, fold=fold).facts()
+) -> ReidDataset:
+    """Read a data set's names once a process: a plan asks once a config, and Market-1501 has 32,000 of them.
+
+    What a process has described is what it trains on: images that are added during a sweep change nothing in
+    it, and a process that starts later sees another fingerprint.
+    """
+    return load_dataset(name, data_root, cache_dir, train_split=train_split, fold=fold)

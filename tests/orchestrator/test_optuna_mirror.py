@@ -109,3 +109,25 @@ def test_a_storage_that_cannot_be_opened_is_refused():
     """The message names the option and what to give."""
     with pytest.raises(ValueError, match=r"--search-storage 'nonsense' cannot be opened .* Give a database"):
         open_storage("nonsense")
+
+
+def test_a_storage_that_is_lost_in_mid_sweep_ends_no_training(sweep, tmp_path, caplog):
+    """The sweep goes on without its mirror, says so, and the next one fills it again."""
+
+    class Breaking:
+        def on_start(self, work):
+            (tmp_path / "optuna.db").write_bytes(b"no database")
+
+        def on_progress(self, work, progress):
+            pass
+
+        def on_end(self, work, outcome):
+            pass
+
+    study = a_study([Row("a"), Row("b", {"learning_rate": 0.2})])
+    result, _ = sweep(study, listeners=[Breaking()])
+    assert result.is_complete
+    assert "OptunaMirror has failed" in caplog.text
+    (tmp_path / "optuna.db").unlink()
+    sweep(a_study([Row("a"), Row("b", {"learning_rate": 0.2}), Row("c", {"learning_rate": 0.3})]))
+    assert 3 == len(optuna.load_study(study_name="toy_study", storage=sweep.storage).trials)

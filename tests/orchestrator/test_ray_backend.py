@@ -1,6 +1,9 @@
 """The Ray backend on real local clusters: warm workers, lost workers and nodes, fractions of a GPU."""
 
 import platform
+import signal
+import threading
+import time
 
 import psutil
 import pytest
@@ -9,7 +12,9 @@ from orchestrator.ray_backend import RayBackend, Resources, return_memory
 from orchestrator.records import Store
 from orchestrator.run import run_sweep
 from orchestrator.study import Ablation, Choice, Dataset, FloatRange, Objective, Row, Search, Study, Sweep
+from tests.faulty_method import FaultyConfig
 from tests.toy_method import ToyConfig
+from tests.toy_studies import run, start, write_project
 from trainables.contract import MAP, RetrievalView, Runtime
 
 pytestmark = pytest.mark.ray
@@ -20,6 +25,36 @@ TEST, VAL = RetrievalView(split="test"), RetrievalView(split="val")
 def a_study(rows, base=None, searches=()):
     table = Ablation("t", "T", base or ToyConfig(), [Dataset("Toy")], rows, TEST, [MAP])
     return Study("toy_study", "Toy", "nowhere", (0,), [table], searches)
+
+
+def a_pruned_search():
+    return Search(
+        "rate",
+        "Rate",
+        ToyConfig(epochs=8),
+        Dataset("Toy"),
+        {"learning_rate": FloatRange(0.05, 0.45)},
+        Objective(MAP, VAL),
+        14,
+        TEST,
+        [MAP],
+        sampler="random",
+        pruner="median",
+    )
+
+
+class StoppingBackend(RayBackend):
+    """Is told to stop, as Ctrl-C tells it, some time after it has begun."""
+
+    def __init__(self, *, stop_after_s, **settings):
+        super().__init__(**settings)
+        self.stop_after_s = stop_after_s
+
+    def run(self, queue, listeners, store, runtime):
+        self.queue = queue
+        if self.stop_after_s is not None:
+            threading.Timer(self.stop_after_s, queue.stop).start()
+        super().run(queue, listeners, store, runtime)
 
 
 class Events:
@@ -100,21 +135,8 @@ def test_a_failure_is_not_tried_again(sweep, two_cpus):
 
 def test_a_search_prunes_on_running_workers(sweep, two_cpus):
     """The pruner's verdict reaches a worker between two epochs, and the worker goes on with other work."""
-    search = Search(
-        "rate",
-        "Rate",
-        ToyConfig(epochs=8),
-        Dataset("Toy"),
-        {"learning_rate": FloatRange(0.05, 0.45)},
-        Objective(MAP, VAL),
-        14,
-        TEST,
-        [MAP],
-        sampler="random",
-        pruner="median",
-    )
     events = Events()
-    result = sweep(a_study([Row("a")], searches=[search]), events, RayBackend())
+    result = sweep(a_study([Row("a")], searches=[a_pruned_search()]), events, RayBackend())
     assert result.is_complete
     states = [outcome.state for _, outcome in events.ended]
     assert states.count("pruned") >= 1
@@ -141,6 +163,145 @@ def test_equal_suggestions_never_run_at_the_same_time(sweep, two_cpus):
     store = sweep.store()
     assert len(store.training_ids()) == 2
     assert all(store.training(identity).record().attempts == 1 for identity in store.training_ids())
+
+
+def test_a_broken_device_costs_no_other_training(sweep, two_cpus, tmp_path):
+    """A process whose device is broken ends with its attempt: the training and all behind it get another."""
+    breaking = {"breaks_device_once_at": str(tmp_path / "broken")}
+    rows = [Row("breaks", breaking), *(Row(str(i), {"learning_rate": 0.1 + i / 100}) for i in range(1, 5))]
+    events = Events()
+    backend = RayBackend(max_concurrent=1, first_hold_s=0.1)
+    result = sweep(a_study(rows, FaultyConfig()), events, backend)
+    assert ["done"] * 5 == [status.state for status in result.statuses]
+    attempts = [sweep.store().training(identity).record().attempts for identity in result.plan.trainings]
+    assert [2, 1, 1, 1, 1] == attempts
+
+
+def test_a_training_that_fails_takes_its_process_with_it(sweep, two_cpus):
+    """Its code may have broken the device too; the next training costs no further try."""
+    rows = [Row("bad", {"has_bad_labels": True}), *(Row(str(i), {"learning_rate": i / 10}) for i in (2, 3))]
+    events = Events()
+    result = sweep(a_study(rows, FaultyConfig()), events, RayBackend(max_concurrent=1))
+    assert ["failed", "done", "done"] == [status.state for status in result.statuses]
+    assert len(events.started) == 3
+    records = [sweep.store().training(cell.training_id).record() for cell in result.plan.cells[1:]]
+    assert [1, 1] == [record.attempts for record in records]
+
+
+def test_a_full_disc_is_tried_again_and_recorded_after_the_last_try(sweep, two_cpus, tmp_path):
+    """A fault of a machine costs tries, each in a process of its own; the sweep goes on behind it."""
+    full = tmp_path / "full"
+    full.touch()
+    rows = [Row("full", {"disc_is_full_while": str(full)}), Row("fine")]
+    events = Events()
+    backend = RayBackend(max_lost_workers=2, first_hold_s=0.1)
+    result = sweep(a_study(rows, FaultyConfig()), events, backend)
+    assert ["failed", "done"] == [status.state for status in result.statuses]
+    processes = (tmp_path / "full.attempts").read_text().split()
+    assert (3, 3) == (len(processes), len(set(processes)))
+    failure = sweep.store().training(result.plan.cells[0].training_id).failure()
+    assert failure.message == "OSError: [Errno 28] No space left on device"
+    assert failure.host == platform.node()
+    full.unlink()
+    assert sweep(a_study(rows, FaultyConfig()), Events(), RayBackend()).is_complete
+
+
+def test_a_machine_that_failed_keeps_its_slot_for_a_while(sweep, two_cpus, tmp_path):
+    """So that the queue goes to the others; Ctrl-C is not kept waiting by it."""
+    (tmp_path / "full").touch()
+    study = a_study([Row("full", {"disc_is_full_while": str(tmp_path / "full")})], FaultyConfig())
+    backend, began_s = StoppingBackend(stop_after_s=None, first_hold_s=600.0), time.monotonic()
+
+    class Stopper(Events):
+        def on_start(self, work):
+            super().on_start(work)
+            threading.Timer(6.0, backend.queue.stop).start()
+
+    events = Stopper()
+    result = sweep(study, events, backend)
+    assert result.was_stopped
+    assert ["stopped"] == [outcome.state for _, outcome in events.ended]
+    assert len((tmp_path / "full.attempts").read_text().split()) == 1
+    assert 5.0 < time.monotonic() - began_s < 40.0
+
+
+def test_a_store_that_is_not_shared_is_refused_before_anything_trains(sweep, two_cpus, monkeypatch):
+    """A worker that sees another store under the same path would train for nobody."""
+    monkeypatch.setattr(Store, "shared_id", lambda self: "that of another machine")
+    events = Events()
+    result = sweep(a_study([Row("a"), Row("b", {"learning_rate": 0.2})]), events, RayBackend())
+    assert ["failed", "failed"] == [status.state for status in result.statuses]
+    assert all("is not shared with machine" in status.message for status in result.statuses)
+    assert all("--store" in status.message for status in result.statuses)
+    assert len(events.started) == 2
+
+
+def test_a_verdict_is_for_one_attempt_only(sweep, two_cpus, tmp_path):
+    """A word that an attempt has left behind never ends the next attempt at the same training."""
+    from orchestrator import ray_backend
+
+    sent = []
+    send = ray_backend._Signals.send
+
+    def spy(self, word):
+        sent.append(word)
+        send(self, word)
+
+    ray_backend._Signals.send = spy
+    try:
+        search = a_pruned_search()
+        sweep(a_study([Row("a")], searches=[search]), Events(), RayBackend())
+    finally:
+        ray_backend._Signals.send = send
+    words = [word for word in sent if word.startswith("prune/")]
+    assert words
+    known = set(sweep.store().training_ids())
+    assert not any(word.removeprefix("prune/") in known for word in words)
+
+
+def test_waiting_trainings_end_with_the_sweep(sweep, two_cpus, monkeypatch, caplog):
+    """Where no machine is large enough the log says so once, and Ctrl-C waits for no machine."""
+    monkeypatch.setattr("orchestrator.ray_backend.WAITING_AFTER_S", 1.0)
+    backend = StoppingBackend(stop_after_s=5.0, address="auto", resources=Resources(gpus=1.0))
+    events, began_s = Events(), time.monotonic()
+    result = sweep(a_study([Row("a"), Row("b", {"learning_rate": 0.2})]), events, backend)
+    assert time.monotonic() - began_s < 30.0
+    assert result.was_stopped
+    assert ["to train"] * 2 == [status.state for status in result.statuses]
+    assert ([], []) == (events.started, events.ended)
+    assert caplog.text.count("waiting for resources: a training takes 1 CPU and 1 GPU") == 1
+    assert "2 CPU and 0 GPU, none of them enough" in caplog.text
+
+
+@pytest.mark.slow
+def test_ctrl_c_waits_for_no_machine(two_cpus, tmp_path):
+    """On a cluster that may still start a machine with a GPU the command waits, says so, and ends when told."""
+    import ray
+
+    write_project(tmp_path)
+    address = ray.get_runtime_context().gcs_address
+    process = start(
+        tmp_path, "toy", "--address", address, "--gpus-per-training", "1", "--tracking-uri", "none"
+    )
+    printed = ""
+    while "waiting for resources" not in printed:
+        line = process.stdout.readline()
+        assert line, printed
+        printed += line
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "4 to train" in rest
+
+
+def test_more_gpus_than_the_machine_has_are_refused(tmp_path):
+    """A training that could never start is an error in words, not a sweep that waits for ever."""
+    write_project(tmp_path)
+    code, printed = run(tmp_path, "toy", "--gpus-per-training", "99", "--tracking-uri", "none")
+    assert code == 2
+    assert "a training takes 1 CPU and 99 GPU, and this machine has" in printed
+    assert "Give --gpus-per-training of at most" in printed
+    assert not (tmp_path / "runs/trainings").exists()
 
 
 @pytest.mark.slow

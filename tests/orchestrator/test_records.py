@@ -1,16 +1,28 @@
 """The store: a file appears whole or not at all, and a newer store is refused."""
 
 import errno
+import math
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from orchestrator import records
 from orchestrator.identity import view_id
-from orchestrator.records import FailureRecord, Folder, Store, StoreVersion, now
+from orchestrator.records import (
+    AttemptRecord,
+    FailureRecord,
+    Folder,
+    SearchTrialRecord,
+    Store,
+    StoreVersion,
+    now,
+)
+from orchestrator.settings import Settings
 from trainables.contract import EpochReport, RetrievalView, ViewResult
 
 
@@ -32,6 +44,22 @@ def test_epochs_and_measurements_come_back_as_written(store):
     assert {view_id(view)} == training.measured_views()
     assert training.measurement(view_id(view)).metrics["map"] == 1 / 7
     assert training.queries(view_id(view))["average_precision"].to_pylist() == [0.25, 1 / 3]
+
+
+def test_numbers_that_are_not_finite_come_back(store):
+    """NaN and infinity are read as they were written, so that one of them stops no later sweep."""
+    training, view = store.training("a" * 64), RetrievalView()
+    values = {"map": 0.5, "minp": math.nan, "rank1": -math.inf}
+    training.write_measurement(view, view_id(view), ViewResult(values, {}))
+    measured = training.measurement(view_id(view)).metrics
+    assert (0.5, -math.inf) == (measured["map"], measured["rank1"])
+    assert math.isnan(measured["minp"])
+    trial = SearchTrialRecord(
+        number=0, params={}, training_id="", state="running", intermediate_values={1: math.nan}
+    )
+    store.write_search_trial("s" * 64, trial)
+    (kept,) = store.search_trials("s" * 64)
+    assert math.isnan(kept.intermediate_values[1])
 
 
 def test_an_unfinished_training_has_no_record_and_may_have_a_failure(store):
@@ -87,21 +115,86 @@ def test_a_killed_writer_leaves_the_old_file(tmp_path):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 def test_no_space_left_names_the_file_and_a_way_out(tmp_path, monkeypatch):
     """A full disk is an error that says which file and what to do, and the old file stays."""
-    import tempfile
-
     folder = Folder(str(tmp_path / "x"))
     folder.write("epochs.parquet", b"old")
 
-    def on_a_full_disk(prefix, dir):
-        aside = Path(dir) / f"{prefix}aside"
+    def on_a_full_disk(target):
+        aside = target.with_name(f".{target.name}.aside")
         aside.symlink_to("/dev/full")
-        return os.open(aside, os.O_WRONLY), str(aside)
+        return os.open(aside, os.O_WRONLY), aside
 
-    monkeypatch.setattr(tempfile, "mkstemp", on_a_full_disk)
+    monkeypatch.setattr(records, "_open_aside", on_a_full_disk)
     with pytest.raises(OSError, match=r"cannot write .*epochs\.parquet.*another --store") as caught:
         folder.write("epochs.parquet", b"new" * 100_000)
     assert caught.value.errno == errno.ENOSPC
     assert folder.read("epochs.parquet") == b"old"
+
+
+def test_a_new_file_has_the_rights_that_any_new_file_gets(tmp_path):
+    """Colleagues read a store on a shared disc as far as the umask lets them, a file written twice too."""
+    folder = Folder(str(tmp_path / "x"))
+    before = os.umask(0o002)
+    try:
+        folder.write("record.json", b"{}")
+        folder.write("record.json", b"{}")
+    finally:
+        os.umask(before)
+    assert 0o664 == (tmp_path / "x/record.json").stat().st_mode & 0o777
+
+
+def test_a_new_attempt_forgets_the_failure_before_it(store):
+    """A training that is tried again is no failed one, so that status shows it as started."""
+    training = store.training("b" * 64)
+    failure = FailureRecord(
+        training_id="b" * 64, label="row", message="boom", traceback="…", host="h", failed_at=now()
+    )
+    training.write_failure(failure)
+    training.write_attempt(AttemptRecord(started_at=now(), host="h", pid=1))
+    assert training.failure() is None
+    assert len(training.attempts()) == 1
+
+
+def test_what_killed_writers_left_is_removed_once_nobody_writes_it(tmp_path):
+    """A half-written checkpoint goes when it is old; one that is being written stays."""
+    training = Store(str(tmp_path / "runs")).training("b" * 64)
+    training.checkpoints.write("resume.pt", b"whole")
+    folder = tmp_path / "runs/trainings" / ("b" * 64) / "checkpoint"
+    old, new = folder / ".resume.pt.k1lled", folder / ".resume.pt.wr1ting"
+    old.write_bytes(b"half")
+    new.write_bytes(b"half")
+    long_ago_s = time.time() - 2 * records.UNFINISHED_AFTER_S
+    os.utime(old, (long_ago_s, long_ago_s))
+    training.remove_leftovers()
+    assert [".resume.pt.wr1ting", "resume.pt"] == sorted(path.name for path in folder.iterdir())
+
+
+def test_a_store_has_an_id_that_only_the_same_store_has(tmp_path):
+    """A worker opens the driver's store and no other one; where there is none it starts none."""
+    ours, theirs = Store(str(tmp_path / "ours")), Store(str(tmp_path / "theirs"))
+    assert Store.join(ours.url, ours.shared_id()).shared_id() == Store(ours.url).shared_id()
+    with pytest.raises(ValueError, match=r"is not shared with machine .*another store there.*Give --store"):
+        Store.join(theirs.url, ours.shared_id())
+    with pytest.raises(ValueError, match=r"is not shared with machine .*no store there"):
+        Store.join(str(tmp_path / "nowhere"), ours.shared_id())
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_store_from_before_there_were_ids_gets_one(tmp_path):
+    """It is written when trainings are to run, not when somebody reads."""
+    Folder(str(tmp_path)).write("store.json", b'{"identity_version": 1, "record_version": 1}')
+    store = Store(str(tmp_path))
+    assert b"store_id" not in (tmp_path / "store.json").read_bytes()
+    assert len(store.shared_id()) == 32
+    assert Store(str(tmp_path)).shared_id() == store.shared_id()
+
+
+def test_a_store_may_lie_in_the_home_folder(tmp_path, monkeypatch):
+    """`--store=~/runs` is the user's home, though no shell has spelt it out, for its databases too."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    settings = Settings(("toy",), store="~/runs")
+    assert str(tmp_path / "runs") == settings.open_store().url
+    assert f"sqlite:///{tmp_path}/runs/optuna.db" == settings.search_storage_url
+    assert f"sqlite:///{tmp_path}/runs/mlflow.db" == settings.tracking_url
 
 
 def test_a_damaged_record_is_named(store):

@@ -1,10 +1,13 @@
-"""A sweep on the inline backend: shared trainings, resuming, failures, ensembles."""
+"""A sweep on the inline backend: shared trainings, resuming, failures, ensembles, listeners."""
+
+import math
 
 import pytest
 
 from orchestrator.identity import view_id
 from orchestrator.study import Row
-from tests.orchestrator.toy_sweep import TEST, StopAfter, ToySweep, a_study
+from tests.faulty_method import FaultyConfig
+from tests.orchestrator.toy_sweep import TEST, Events, StopAfter, ToySweep, a_study
 from tests.toy_method import ToyConfig
 from trainables.contract import RetrievalView
 
@@ -78,6 +81,32 @@ def test_a_failure_is_recorded_and_the_sweep_goes_on(sweep):
     assert "toy_method.py" in failure.traceback
     _, again = sweep(study)
     assert len(again.started) == 1
+
+
+def test_a_listener_that_raises_ends_no_training(sweep, caplog):
+    """MLflow and Optuna are projections: one that fails is named once and left out, and the others go on."""
+
+    class Broken(Events):
+        def on_progress(self, work, progress):
+            raise OSError("database or disk is full")
+
+    broken = Broken()
+    study = a_study([Row("a"), Row("b", {"learning_rate": 0.2})])
+    result, events = sweep(study, listeners=[broken])
+    assert result.is_complete
+    assert (len(broken.started), len(events.ended)) == (1, 2)
+    assert caplog.text.count("Broken has failed and follows this sweep no further (OSError: database") == 1
+    assert "running the same command again" in caplog.text
+
+
+def test_a_metric_that_is_no_number_stops_no_later_sweep(sweep):
+    """It is kept as it is, its cell is printed as failed, and every record can be read again."""
+    rows = [Row("a"), Row("b", {"minp_is_nan": True})]
+    for _ in range(2):
+        result, _ = sweep(a_study(rows, base=FaultyConfig()))
+        assert result.is_complete
+    nan = sweep.store().training(result.plan.cells[1].training_id)
+    assert math.isnan(nan.measurement(view_id(TEST)).metrics["minp"])
 
 
 def test_every_missing_data_set_is_named_before_anything_trains(sweep):

@@ -1,5 +1,6 @@
 """Searches on the inline backend: what is suggested, what counts, and what a table of them says."""
 
+import dataclasses
 import json
 
 import pytest
@@ -220,3 +221,22 @@ def test_a_suggestion_kept_before_failures_were_counted_reads(tmp_path):
     """A record of an earlier version has no count of failures; it has failed in no counted run."""
     old = {"number": 0, "params": {}, "training_id": "a" * 64, "state": "fail"}
     assert 0 == SearchTrialRecord.model_validate_json(json.dumps(old)).num_failures
+
+
+def test_an_objective_that_is_no_number_is_a_failed_trial(sweep, monkeypatch):
+    """A loss that went to NaN ends neither this sweep nor the next, and is no best."""
+    method = type(ToyConfig().make_trainable())
+    measure = method.measure
+
+    def measure_or_nan(self, members, view):
+        found = measure(self, members, view)
+        if members[0][0].learning_rate == ToyConfig().learning_rate or view.split == "test":
+            return found
+        return dataclasses.replace(found, metrics={name: float("nan") for name in found.metrics})
+
+    monkeypatch.setattr(method, "measure", measure_or_nan)
+    study = a_search_study(num_trials=3)
+    sweep(study)
+    result, _ = sweep(study)
+    assert result.is_complete
+    assert "best of 1 trials" in [cell.row for cell in result.plan.cells]

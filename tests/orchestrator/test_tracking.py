@@ -17,7 +17,7 @@ import pytest
 from orchestrator.identity import training_id
 from orchestrator.records import Store
 from orchestrator.study import Objective
-from orchestrator.tracking import Tracker, flatten, view_prefix
+from orchestrator.tracking import Tracker, ensemble_suffix, flatten, view_prefix
 from orchestrator.trial import Outcome, Pruned, TrialHooks, Work, run_trial, views_by_id
 from tests.toy_method import ToyConfig
 from trainables.contract import MAP, Reranking, RetrievalView, Runtime
@@ -129,6 +129,15 @@ def project(tmp_path, new_database):
 def test_a_view_is_named_by_what_is_not_its_default(view, expected):
     """A metric's name says how it was measured, and nothing that is always so."""
     assert expected == view_prefix(view)
+
+
+def test_ensembles_of_one_first_training_have_metrics_of_their_own():
+    """A run shows each ensemble that its training is the first of, by size and partners."""
+    assert ensemble_suffix(()) == ""
+    two, other_two, three = (ensemble_suffix(ids) for ids in (["b"], ["c"], ["b", "c"]))
+    assert two.startswith(".ensemble-2-")
+    assert three.startswith(".ensemble-3-")
+    assert len({two, other_two, three}) == 3
 
 
 def test_a_config_is_flattened_to_dotted_paths():

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 import torch
 
+from orchestrator.identity import training_id
 from tests.trainables.tiny_reid import (
     IMAGES_PER_PID,
     NUM_TRAIN_PIDS,
@@ -200,6 +201,20 @@ def test_checkpoint_of_another_config_is_refused(runtime, tmp_path):
     other = TinyConfig(loss_scale=2.0)
     with pytest.raises(ValueError, match=r"resume.pt was written by another training.* or delete the file"):
         other.make_trainable().fit(other, runtime, folder, Journal().hooks())
+
+
+def test_a_new_field_at_its_default_keeps_checkpoints(undisturbed, runtime, tmp_path):
+    """An interrupted training goes on under code that has grown an option, as its id says it may."""
+
+    class GrownConfig(TinyConfig):
+        new_option: bool = False
+
+    folder = LocalFolder(tmp_path)
+    with pytest.raises(TrainingStopped):
+        TinyConfig().make_trainable().fit(TinyConfig(), runtime, folder, Journal(2).hooks())
+    network = fit_through(GrownConfig(), runtime, folder, Journal())
+    assert_equal_states(undisturbed[0], network.state_dict())
+    assert training_id(TinyConfig(), "f" * 64) == training_id(GrownConfig(), "f" * 64)
 
 
 def test_loss_that_is_not_finite_names_epoch_step_and_term(runtime, tmp_path):

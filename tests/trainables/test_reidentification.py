@@ -19,6 +19,7 @@ from tests.trainables.tiny_reid import (
     tiny_runtime,
     write_tiny_market,
 )
+from trainables import reidentification
 from trainables.contract import RetrievalView
 from trainables.data.reid import ReidData
 from trainables.layers.backbone import BACKBONE
@@ -43,6 +44,18 @@ def test_facts_describe_the_data_set_found(runtime):
     facts = ReidTrainable(TinyMethod()).describe_data(TinyConfig(), runtime)
     assert ("market1501", "Market-1501", False) == (facts.name, facts.label, facts.is_demo)
     assert NUM_TRAIN_PIDS * IMAGES_PER_PID == facts.num_images["train"]
+
+
+def test_a_process_trains_on_the_data_that_it_has_described(runtime, tmp_path):
+    """Images that are added during a sweep change nothing in a running process; a later one finds other data."""
+    method, config = ReidTrainable(TinyMethod()), TinyConfig()
+    before = method.describe_data(config, runtime)
+    folder = tmp_path / "data/Market-1501-v15.09.15/bounding_box_train"
+    (folder / "0001_c1s1_000099_00.jpg").write_bytes((folder / "0001_c1s1_000000_00.jpg").read_bytes())
+    assert before == method.describe_data(config, runtime)
+    assert before.num_images["train"] == len(reidentification._find_dataset(config, runtime).splits["train"])
+    reidentification._load_once.cache_clear()  # as in a new process
+    assert before.fingerprint != method.describe_data(config, runtime).fingerprint
 
 
 def test_starting_weights_are_part_of_the_fingerprint(runtime, tmp_path):

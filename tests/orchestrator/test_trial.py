@@ -1,0 +1,247 @@
+"""One attempt: whose fault a failure is, two attempts at once, the data it may train on, what it leaves."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from orchestrator.plan import make_plan
+from orchestrator.records import Folder, Store
+from orchestrator.status import read_status
+from orchestrator.study import Ablation, Dataset, Row, Study
+from orchestrator.trial import MachineFault, Outcome, Pruned, TrialHooks, end_as_failed, run_trial
+from orchestrator.work_queue import planned_work
+from tests.faulty_method import BROKEN, FaultyConfig
+from trainables.contract import MAP, RetrievalView, Runtime
+
+TEST = RetrievalView()
+QUIET = TrialHooks(lambda progress: None, lambda: False)
+RUNTIME = Runtime("/data", "/cache")
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(str(tmp_path / "runs"))
+
+
+@pytest.fixture(autouse=True)
+def _whole_device():
+    BROKEN.clear()
+    yield
+    BROKEN.clear()
+
+
+def a_plan(*views, **changes):
+    config = FaultyConfig(**changes)
+    rows = [Row(str(number), view=view) for number, view in enumerate(views or (TEST,))]
+    table = Ablation("t", "T", config, [Dataset("Toy")], rows, TEST, [MAP])
+    study = Study("toy", "Toy", "nowhere", (0,), [table])
+    return make_plan([study], lambda config: config.make_trainable().describe_data(config, RUNTIME))
+
+
+def a_work(*views, **changes):
+    (training,) = a_plan(*views, **changes).trainings.values()
+    return planned_work(training)
+
+
+def files_of(store, work):
+    folder = Path(store.url) / "trainings" / work.training_id
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+# -- whose fault it is
+
+
+def test_a_fault_of_the_machine_is_raised_and_not_recorded(store, tmp_path):
+    """A full disc is no property of a training: another machine gets its try first."""
+    (tmp_path / "full").touch()
+    work = a_work(disc_is_full_while=str(tmp_path / "full"))
+    with pytest.raises(MachineFault, match="No space left on device") as caught:
+        run_trial(work, store, RUNTIME, QUIET)
+    assert store.training(work.training_id).failure() is None
+    assert "faulty_method.py" in caught.value.failure.traceback
+    assert Outcome("failed", caught.value.failure.message) == end_as_failed(work, store, caught.value.failure)
+    assert caught.value.failure == store.training(work.training_id).failure()
+
+
+@pytest.mark.parametrize(
+    ("error", "is_machine"),
+    [
+        (MemoryError(), True),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), True),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"), True),
+        (type("OutOfMemoryError", (RuntimeError,), {})("CUDA out of memory. Tried to allocate 2 GiB"), False),
+        (RuntimeError("shape '[4, 2]' is invalid for input of size 6"), False),
+        (FloatingPointError("loss is not finite"), False),
+        (ValueError("t0 >= t1"), False),
+    ],
+)
+def test_errors_are_told_apart_by_whether_they_would_come_again(store, monkeypatch, error, is_machine):
+    """Devices, discs and memory are the machine's; what the code raises is the training's."""
+
+    def fit(self, *arguments):
+        raise error
+
+    monkeypatch.setattr("tests.faulty_method.FaultyTrainable.fit", fit)
+    work = a_work()
+    if is_machine:
+        with pytest.raises(MachineFault):
+            run_trial(work, store, RUNTIME, QUIET)
+    else:
+        assert run_trial(work, store, RUNTIME, QUIET).state == "failed"
+        assert store.training(work.training_id).failure() is not None
+
+
+def test_a_failure_that_cannot_be_written_is_told(store, monkeypatch, caplog):
+    """A store without room ends no sweep: the message reaches the driver with the record that is lacking."""
+
+    def on_a_full_disk(self, failure):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("orchestrator.records.TrainingFolder.write_failure", on_a_full_disk)
+    outcome = run_trial(a_work(has_bad_labels=True), store, RUNTIME, QUIET)
+    assert (outcome.state, outcome.message) == ("failed", "ValueError: label 751 of 751 classes")
+    assert outcome.unwritten is not None
+    assert "cannot be recorded" in caplog.text
+
+
+# -- two attempts at one training
+
+
+def test_two_attempts_at_once_are_one_training(store):
+    """Of two drivers, or after a node was cut off: both end as done, with one record and no failure."""
+    work, plan = a_work(epoch_s=0.2), a_plan(epoch_s=0.2)
+    outcomes, has_begun = [], threading.Event()
+    begun = TrialHooks(lambda progress: has_begun.set(), lambda: False)
+    first = threading.Thread(target=lambda: outcomes.append(run_trial(work, store, RUNTIME, begun)))
+    first.start()
+    assert has_begun.wait(10)
+    outcomes.append(run_trial(work, store, RUNTIME, QUIET))
+    first.join()
+    assert [Outcome("done")] * 2 == outcomes
+    assert ["done"] == [status.state for status in read_status(plan, store)]
+    assert store.training(work.training_id).failure() is None
+    assert not [name for name in files_of(store, work) if "attempts" in name or "resume" in name]
+
+
+def test_an_attempt_whose_record_appears_writes_no_second_one(store):
+    """The record is never edited, whichever attempt is slower, and at whatever moment."""
+    work = a_work()
+    other = Store(store.url)
+
+    def on_last_epoch(progress):
+        if progress.report.epoch == 3:  # after this the slow one only measures
+            assert run_trial(work, other, RUNTIME, QUIET).state == "done"
+            before.append(other.training(work.training_id).record())
+
+    before = []
+    assert run_trial(work, store, RUNTIME, TrialHooks(on_last_epoch, lambda: False)) == Outcome("done")
+    assert before == [store.training(work.training_id).record()]
+    assert not [name for name in files_of(store, work) if "attempts" in name or "resume" in name]
+
+
+def test_a_fault_after_another_attempt_has_ended_is_none(store, tmp_path):
+    """What fails once the record is there must not show the training as failed."""
+    work = a_work()
+
+    def on_epoch(progress):
+        run_trial(work, Store(store.url), RUNTIME, QUIET)
+        raise ValueError("the folder changed under it")
+
+    assert run_trial(work, store, RUNTIME, TrialHooks(on_epoch, lambda: False)) == Outcome("done")
+    assert store.training(work.training_id).failure() is None
+
+
+def test_a_training_is_done_though_its_leftovers_cannot_be_removed(store, monkeypatch):
+    """NFS keeps a removed file that is open as `.nfs…`, and its folder cannot go."""
+    remove = Folder.remove
+
+    def on_nfs(self, *names):
+        if "attempts" in names:
+            raise OSError(39, "Directory not empty")
+        remove(self, *names)
+
+    monkeypatch.setattr(Folder, "remove", on_nfs)
+    assert Outcome("done") == run_trial(a_work(), store, RUNTIME, QUIET)
+
+
+# -- the data it may train on
+
+
+def test_other_data_than_the_plans_are_refused(store, tmp_path):
+    """An incomplete copy on a node would be recorded under the fingerprint of the whole data set."""
+    work = a_work(data_changes_with=str(tmp_path / "changed"))
+    (tmp_path / "changed").touch()
+    with pytest.raises(MachineFault) as caught:
+        run_trial(work, store, RUNTIME, QUIET)
+    message = str(caught.value)
+    assert message.startswith("Toyset under /data on machine ")
+    assert "fingerprint 00000000, 3 train images; the plan has ffffffff, 10 train images" in message
+    assert "Complete the copy on that machine" in message
+    assert "run the same command again" in message
+    assert store.training(work.training_id).epochs() == []
+
+
+def test_a_view_added_later_is_measured_on_the_same_data_only(store, tmp_path):
+    """A measurement on other images would stand beside those of the recorded data set."""
+    changed = str(tmp_path / "changed")
+    run_trial(a_work(data_changes_with=changed), store, RUNTIME, QUIET)
+    work = a_work(TEST, RetrievalView(embeddings=("global",)), data_changes_with=changed)
+    (tmp_path / "changed").touch()
+    with pytest.raises(MachineFault, match="is not the data set of the plan"):
+        run_trial(work, store, RUNTIME, QUIET)
+    assert len(store.training(work.training_id).measured_views()) == 1
+
+
+def test_missing_data_is_a_fault_of_the_machine(store, monkeypatch):
+    """The driver has found the data set, so another machine may have it."""
+    work = a_work()
+
+    def describe(self, config, runtime):
+        raise ValueError("data set 'toyset' is not there; expected toyset/")
+
+    monkeypatch.setattr("tests.faulty_method.FaultyTrainable.describe_data", describe)
+    with pytest.raises(MachineFault, match=r"machine .* lacks data under /data: data set 'toyset' is not"):
+        run_trial(work, store, RUNTIME, QUIET)
+
+
+# -- what it leaves
+
+
+def test_a_pruned_training_keeps_no_state(store):
+    """A search never takes up what it has pruned."""
+    work = a_work()
+
+    def on_epoch(progress):
+        if progress.report.epoch == 2:
+            raise Pruned
+
+    assert run_trial(work, store, RUNTIME, TrialHooks(on_epoch, lambda: False)) == Outcome("pruned")
+    assert not store.training(work.training_id).checkpoints.exists("resume.pt")
+
+
+def test_what_a_kill_behind_the_record_has_left_is_removed(store):
+    """The next attempt, at a view added later, tidies what the writer of the record could not."""
+    run_trial(a_work(), store, RUNTIME, QUIET)
+    work = a_work(TEST, RetrievalView(embeddings=("global",)))
+    folder = store.training(work.training_id)
+    for name in ("resume.pt", ".resume.pt.k1lled"):
+        folder.checkpoints.write(name, b"left")
+    assert run_trial(work, store, RUNTIME, QUIET).state == "done"
+    assert not [name for name in files_of(store, work) if "resume" in name]
+
+
+def test_a_training_that_is_tried_again_is_shown_as_started(store):
+    """Status tells what is true now, not what failed before."""
+    plan = a_plan(fails_at_epoch=2, epoch_s=0.05)
+    work = planned_work(*plan.trainings.values())
+    run_trial(work, store, RUNTIME, QUIET)
+    assert [("failed", 1)] == [(status.state, status.epoch) for status in read_status(plan, store)]
+    seen = []
+
+    def look():
+        seen.extend((status.state, status.epoch) for status in read_status(plan, store))
+        return False
+
+    run_trial(work, store, RUNTIME, TrialHooks(lambda progress: None, look))
+    assert {("started", 1)} == set(seen)
