@@ -365,7 +365,8 @@ def _measure(work: Work, store: Store, runtime: Runtime, network: Any) -> None:
         if not views:
             continue
         flip = any(view.flip for view in views.values())
-        extraction = trainable.extract(work.config, runtime, network, split, flip=flip)
+        parts = tuple(dict.fromkeys(part for view in views.values() for part in view.parts))
+        extraction = trainable.extract(work.config, runtime, network, split, flip=flip, parts=parts)
         for identity, view in views.items():
             partners = work.partners.get(identity, ())
             members = [(work.config, extraction)]
@@ -400,12 +401,14 @@ def _extract(partner: Partner, store: Store, runtime: Runtime, view: AnyView) ->
     if (record := store.training(partner.training_id).record()) is not None:
         _check_data(partner.config, record.data, runtime)
     network = trainable.load(partner.config, runtime, store.training(partner.training_id).checkpoints)
-    return trainable.extract(partner.config, runtime, network, view.split, flip=view.flip)
+    return trainable.extract(partner.config, runtime, network, view.split, flip=view.flip, parts=view.parts)
 
 
 def _watch(work: Work, objective: Objective, trainable: Trainable, runtime: Runtime, network: Any) -> float:
     view = objective.view
-    extraction = trainable.extract(work.config, runtime, network, view.split, flip=view.flip)
+    extraction = trainable.extract(
+        work.config, runtime, network, view.split, flip=view.flip, parts=view.parts
+    )
     return float(trainable.measure([(work.config, extraction)], view).metrics[objective.metric.name])
 
 

@@ -123,7 +123,7 @@ class ToyTrainable:
         with checkpoints.open_to_read(FINAL_CHECKPOINT) as file:
             return json.loads(file.read())["weight"]
 
-    def extract(self, config, runtime, network, split, *, flip):
+    def extract(self, config, runtime, network, split, *, flip, parts):
         side = ImageSet(("a.jpg",), np.array([1]), np.array([1]), {"global": np.array([[network]])})
         return Extraction(split, side, side)
 

@@ -444,7 +444,7 @@ class Trainable(Protocol):
         split: Split,
         *,
         flip: bool,
-        parts: Sequence[str] | None = None,
+        parts: Sequence[str],
     ) -> AnyExtraction:
         """Embed (or classify) every image of a split, in inference mode, without changing the network.
 
@@ -454,7 +454,7 @@ class Trainable(Protocol):
             network: the trained one.
             split: whose images.
             flip: whether mirror images are extracted too.
-            parts: of the views that will be measured; others may be left out. None keeps all.
+            parts: of the views that will be measured; others may be left out.
         """
         ...
 

@@ -8,7 +8,7 @@ from orchestrator.identity import view_id
 from orchestrator.study import Row
 from tests.faulty_method import FaultyConfig
 from tests.orchestrator.toy_sweep import TEST, Events, StopAfter, ToySweep, a_study
-from tests.toy_method import ToyConfig
+from tests.toy_method import ToyConfig, ToyTrainable
 from trainables.contract import RetrievalView
 
 
@@ -55,6 +55,20 @@ def test_a_view_added_later_costs_no_training(sweep):
     assert events.epochs == []
     folder = sweep.store().training(events.started[0].training_id)
     assert folder.measurement(view_id(alone)) is not None
+
+
+def test_only_what_views_name_is_extracted(sweep, monkeypatch):
+    """All views of a split are measured from one extraction of the parts that any of them reads."""
+    asked, extract = [], ToyTrainable.extract
+
+    def watch(self, config, runtime, network, split, *, flip, parts):
+        asked.append((split, parts))
+        return extract(self, config, runtime, network, split, flip=flip, parts=parts)
+
+    monkeypatch.setattr(ToyTrainable, "extract", watch)
+    views = [RetrievalView(embeddings=names) for names in (("global",), ("attended", "global"))]
+    sweep(a_study([Row(str(number), view=view) for number, view in enumerate(views)]))
+    assert [("test", ("global", "attended"))] == asked
 
 
 def test_a_deleted_training_is_trained_again_alone(sweep):
