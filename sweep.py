@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -14,12 +15,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.settings import Settings, refuse_unknown_variables, variable_of
+
 if TYPE_CHECKING:
     from orchestrator.plan import Plan
     from orchestrator.progress import SweepProgress
     from orchestrator.records import Store
     from orchestrator.run import SweepResult
-    from orchestrator.settings import Settings
     from orchestrator.status import TrainingStatus
     from orchestrator.study import Study
     from orchestrator.trial import Listener, Outcome, Work
@@ -37,9 +39,13 @@ EXIT_INCOMPLETE, EXIT_REFUSED, EXIT_STOPPED = 1, 2, 130
 MAX_RUNNING_SHOWN = 12
 
 
+OPTIONS: list[str] = []
+
+
 def option(name: str, text: str) -> Any:
     """An option that can be given as an environment variable too."""
-    return typer.Option(f"--{name}", help=text, envvar=f"TABLEWRIGHT_{name.upper().replace('-', '_')}")
+    OPTIONS.append(name)
+    return typer.Option(f"--{name}", help=text, envvar=variable_of(name))
 
 
 @app.command()
@@ -71,6 +77,9 @@ def main(
     max_concurrent: Annotated[
         int | None, option("max-concurrent", "Trainings at a time (default: what fits)")
     ] = None,
+    datasets: Annotated[
+        str | None, option("datasets", "Columns to fill, such as Market-1501 (default: all)")
+    ] = None,
 ) -> None:
     """Train what the studies' tables need and the store has not, then write and print the tables.
 
@@ -80,7 +89,6 @@ def main(
 
     python sweep.py mdpr_ablation --profile paper --data-root ~/data
     """
-    from orchestrator.settings import Settings
     from orchestrator.study import study_titles
 
     if not studies:
@@ -92,6 +100,7 @@ def main(
             raise typer.Exit(EXIT_REFUSED)
         return
     try:
+        refuse_unknown_variables(OPTIONS, os.environ)
         verbs = {"--plan": plan, "--status": status, "--report": report, "--check": check}
         if len(given := [name for name, is_given in verbs.items() if is_given]) > 1:
             raise ValueError(f"{' and '.join(given)} are given together; give one of them")
@@ -107,6 +116,7 @@ def main(
             seeds,
             gpus_per_training,
             max_concurrent,
+            datasets,
         )
         declared = settings.load_studies()
         if settings.is_demo_by_default:
@@ -117,6 +127,14 @@ def main(
         errors.print(Text(f"error: {error}", style="red"))
         code = EXIT_REFUSED
     raise typer.Exit(code)
+
+
+def existing_store(settings: Settings) -> Store:
+    """Open the store to read it; says where it was looked for when there is none."""
+    store = settings.open_store()
+    if not store.is_there:
+        console.print(f"There is no store at {store.url} yet: nothing is recorded.")
+    return store
 
 
 def current_plan(settings: Settings, studies: Sequence[Study], store: Store) -> Plan:
@@ -133,7 +151,7 @@ def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
     """`--plan`."""
     from orchestrator.status import estimated_hours_left, read_status
 
-    store = settings.open_store()
+    store = existing_store(settings)
     plan = current_plan(settings, studies, store)
     statuses = read_status(plan, store)
     by_training = {item.training.training_id: item for item in statuses}
@@ -174,7 +192,7 @@ def show_status(settings: Settings, studies: Sequence[Study]) -> int:
     """`--status`."""
     from orchestrator.status import read_status
 
-    store = settings.open_store()
+    store = existing_store(settings)
     plan = current_plan(settings, studies, store)
     statuses = read_status(plan, store)
     grid = Table("training", "state", "epoch", "what", box=None, header_style="bold")
@@ -199,7 +217,7 @@ def write_report(settings: Settings, studies: Sequence[Study]) -> int:
     from orchestrator.run import is_complete
     from orchestrator.status import read_status
 
-    store = settings.open_store()
+    store = existing_store(settings)
     plan = current_plan(settings, studies, store)
     print_tables(settings, plan, store)
     return 0 if is_complete(plan, read_status(plan, store)) else EXIT_INCOMPLETE

@@ -462,10 +462,15 @@ class TrainingFolder:
 
 
 class Store:
-    """The root of all records."""
+    """The root of all records.
+
+    Attributes:
+        url: where it is.
+        is_there: whether a sweep had started it when it was opened.
+    """
 
     def __init__(self, url: str) -> None:
-        """Open a store, or start one.
+        """Open a store, whether there is one or not; nothing is written.
 
         Raises:
             ValueError: it was written by a newer version of this program.
@@ -473,8 +478,8 @@ class Store:
         self.url = url if "://" in url else str(Path(url).expanduser().absolute())
         self.root = Folder(self.url)
         version = self.root.read_model("store.json", StoreVersion)
+        self.is_there = version is not None
         if version is None:
-            self.root.write_model("store.json", StoreVersion(store_id=uuid.uuid4().hex))
             return
         ours = StoreVersion()
         newer = (
@@ -489,7 +494,7 @@ class Store:
             )
 
     def shared_id(self) -> str:
-        """Give the id by which other machines know this store; an older store gets one now.
+        """Give the id by which other machines know this store; one that is new, or older than ids, gets one now.
 
         It is read again each time: two sweeps may have started one store at the same moment.
         """

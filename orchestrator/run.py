@@ -104,6 +104,7 @@ def run_sweep(
     Raises:
         ValueError: every fault of the declarations and of the data, before anything trains.
     """
+    store.shared_id()  # starts it: a folder that cannot be written to is refused before anything else
     describe = describe_with(runtime)
     plan = plan_as_it_stands(studies, store, runtime)
     statuses = read_status(plan, store)

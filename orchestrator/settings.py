@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +13,34 @@ from orchestrator.study import Profile, Study, load_study, study_names
 from trainables.contract import Runtime
 
 NO_TRACKING = "none"
+TRACKING_SCHEMES = (NO_TRACKING, "http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
+
+VARIABLE_PREFIX = "TABLEWRIGHT_"
+"""An option's environment variable has this before its name."""
+
+
+def variable_of(option: str) -> str:
+    """Name the environment variable of an option: `data-root` is TABLEWRIGHT_DATA_ROOT."""
+    return VARIABLE_PREFIX + option.upper().replace("-", "_")
+
+
+def refuse_unknown_variables(options: Collection[str], environment: Mapping[str, str]) -> None:
+    """Refuse a misspelt variable, which would be ignored.
+
+    Raises:
+        ValueError: names each, and the one that is nearest.
+    """
+    known = [variable_of(option) for option in options]
+    faults: list[str] = []
+    for name in sorted(environment):
+        if name.startswith(VARIABLE_PREFIX) and name not in known:
+            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+            faults.append(
+                f"the environment variable {name} is of no option; did you mean {nearest}? "
+                f"Unset it, or set one of {', '.join(known)}"
+            )
+    if faults:
+        raise ValueError("\n".join(faults))
 
 
 @dataclass(frozen=True)
@@ -28,6 +59,7 @@ class Settings:
         seeds: comma-separated, instead of the studies' own.
         gpus_per_training: a fraction, a whole number or 0; None is one where the cluster has GPUs.
         max_concurrent: trainings at a time; None is as many as fit.
+        datasets: labels of the data sets, with commas between, whose columns are filled; None is all.
     """
 
     studies: tuple[str, ...]
@@ -41,6 +73,7 @@ class Settings:
     seeds: str | None = None
     gpus_per_training: float | None = None
     max_concurrent: int | None = None
+    datasets: str | None = None
 
     def __post_init__(self) -> None:
         """Find every fault that can be seen without opening anything."""
@@ -56,13 +89,21 @@ class Settings:
                 f"--seeds is {self.seeds!r}; write whole numbers with commas between, such as 0,1,2"
             )
         gpus = self.gpus_per_training
-        if gpus is not None and (gpus < 0 or (gpus > 1 and gpus != int(gpus))):
+        if gpus is not None and not (math.isfinite(gpus) and gpus >= 0 and (gpus <= 1 or gpus == int(gpus))):
             faults.append(
                 f"--gpus-per-training is {gpus}; a training takes a fraction of one GPU (0 < f <= 1), "
                 "a whole number of them, or 0 to train on the CPU"
             )
         if self.max_concurrent is not None and self.max_concurrent < 1:
             faults.append(f"--max-concurrent is {self.max_concurrent}; it is 1 or more")
+        if not self.store:
+            faults.append("--store is empty; name a folder or URL, such as runs")
+        scheme = (self.tracking_uri or NO_TRACKING).partition(":")[0].partition("+")[0]
+        if scheme not in TRACKING_SCHEMES:
+            faults.append(
+                f"--tracking-uri is {self.tracking_uri!r}; it is 'none' or begins with one of "
+                f"{', '.join(name for name in TRACKING_SCHEMES if name != NO_TRACKING)}"
+            )
         is_remote = "://" in self.store
         for option, value in (
             ("--tracking-uri", self.tracking_uri),
@@ -109,7 +150,18 @@ class Settings:
                 faults.append(str(error))
         if faults:
             raise ValueError("\n".join(faults))
-        return studies
+        return studies if self.datasets is None else self._with_datasets(studies, self.datasets)
+
+    @staticmethod
+    def _with_datasets(studies: Sequence[Study], text: str) -> list[Study]:
+        labels = [label.strip() for label in text.split(",")]
+        known = dict.fromkeys(label for study in studies for label in study.dataset_labels)
+        if unknown := [label for label in labels if label not in known]:
+            raise ValueError(
+                f"--datasets names {', '.join(map(repr, unknown))}; these studies have {', '.join(known)}. "
+                "Write names as they head the columns, with commas between"
+            )
+        return [cut for study in studies if (cut := study.with_datasets(labels)) is not None]
 
     @staticmethod
     def _seeds(text: str) -> list[int]:

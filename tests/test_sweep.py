@@ -87,6 +87,24 @@ def test_plan_status_and_report_need_no_ray(copied):
     assert run(copied, "toy", "--check")[0] == 0
 
 
+def test_looking_at_a_store_that_is_not_there_says_where_and_makes_none(tmp_path):
+    """A mistyped folder is seen, and nothing is left behind in it."""
+    write_project(tmp_path)
+    code, printed = run(tmp_path, "toy", "--status", "--store", "elsewhere")
+    assert code == 0
+    assert f"There is no store at {tmp_path / 'elsewhere'} yet" in " ".join(printed.split())
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_verbs_are_given_one_at_a_time(tmp_path):
+    """Two of them, or one without a study, are refused."""
+    write_project(tmp_path)
+    code, printed = run(tmp_path, "toy", "--plan", "--status")
+    assert (2, True) == (code, "--plan and --status are given together" in printed)
+    code, printed = run(tmp_path, "--plan")
+    assert (2, True) == (code, "name a study, or all" in printed)
+
+
 def test_an_added_row_trains_alone(copied):
     """Editing one row into the study trains that row, for both seeds."""
     write_project(copied, rows='[Sweep("learning_rate", (0.1, 0.2, 0.3))]')

@@ -68,13 +68,14 @@ class ReidTrainable:
         """Decode every image of every split once into this machine's cache.
 
         Raises:
-            ValueError: images cannot be read (all are named), or the device cannot train in the config's
-                precision.
+            ValueError: images cannot be read (all are named), the device cannot train in the config's
+                precision, or the training split is too small for a batch.
         """
         check_precision(config.optimisation.precision, runtime.device)
         data = config.data
         dataset = _find_dataset(config, runtime)
         verify_and_build(dataset, data.height_px, data.width_px, runtime.cache_dir)
+        TrainingImages(dataset, data, config.seed, runtime, torch.device("cpu"))
 
     def fit(self, config: Any, runtime: Runtime, checkpoints: CheckpointFolder, hooks: FitHooks) -> nn.Module:
         """Train; see `trainables.fitting.fit`."""

@@ -39,15 +39,20 @@ class TrainingImages:
     def __init__(
         self, dataset: ReidDataset, data: ReidData, seed: int, runtime: Runtime, device: torch.device
     ) -> None:
-        """Open the cache of the training split, which is built if need be."""
+        """Open the cache of the training split, which is built if need be.
+
+        Raises:
+            ValueError: the split has not the identities or the images of one batch.
+        """
         self._images_NHWC = open_cache(dataset, "train", data.height_px, data.width_px, runtime.cache_dir)
         pids = [record.pid for record in dataset.splits["train"]]
         self._labels_N = np.array([dataset.train_label_of[pid] for pid in pids], dtype=np.int64)
         self.num_classes, self.fingerprint = len(dataset.train_label_of), dataset.fingerprint
         self.images_per_step = data.num_ranks * data.num_identities * data.num_instances
         self._sampler = _make_sampler(data, pids, derive_seed(seed, "sampler"))
+        steps_of_pass = len(self._sampler)
         self.steps_per_epoch = (
-            len(self._sampler)
+            steps_of_pass
             if isinstance(self._sampler, IdentitiesOnceSampler)
             else max(1, len(pids) // self.images_per_step)
         )

@@ -171,6 +171,7 @@ def test_what_killed_writers_left_is_removed_once_nobody_writes_it(tmp_path):
 def test_a_store_has_an_id_that_only_the_same_store_has(tmp_path):
     """A worker opens the driver's store and no other one; where there is none it starts none."""
     ours, theirs = Store(str(tmp_path / "ours")), Store(str(tmp_path / "theirs"))
+    theirs.shared_id()
     assert Store.join(ours.url, ours.shared_id()).shared_id() == Store(ours.url).shared_id()
     with pytest.raises(ValueError, match=r"is not shared with machine .*another store there.*Give --store"):
         Store.join(theirs.url, ours.shared_id())

@@ -1,4 +1,4 @@
-"""Whole outputs, kept as files; `TABLEWRIGHT_RENEW_SNAPSHOTS=1 pytest tests/reports` writes them anew."""
+"""Whole outputs, kept as files; `RENEW_SNAPSHOTS=1 pytest tests/reports` writes them anew."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ FOLDER = Path(__file__).parent / "snapshots"
 def check_snapshot(name: str, text: str) -> None:
     """Compare a text with the file of that name, or replace the file where renewal was asked for."""
     file = FOLDER / name
-    if os.environ.get("TABLEWRIGHT_RENEW_SNAPSHOTS") == "1":
+    if os.environ.get("RENEW_SNAPSHOTS") == "1":
         file.write_text(text, encoding="utf-8")
     assert file.read_text(encoding="utf-8") == text, f"{file} differs; renew it and read the difference"

@@ -15,7 +15,7 @@ from trainables import hacnn, mancs, mdpr, mgn, tasn
 from trainables.contract import FrozenModel, Runtime
 
 PINNED = Path(__file__).parent / "config_fields.json"
-RENEW = "TABLEWRIGHT_RENEW_SNAPSHOTS"
+RENEW = "RENEW_SNAPSHOTS"
 
 # A setting stands here when it cannot change a weight on a CPU; anything else belongs in a config.
 RUNTIME_SETTINGS = {"data_root", "cache_dir", "device", "checkpoint_every_s"}
@@ -76,7 +76,7 @@ def test_every_field_and_default_of_a_config_is_classed(pinned, kind):
     """A new field must not change old ids at its default, and a changed default must raise VERSION.
 
     When this fails on purpose: give the field a default that trains as before, or raise VERSION; then
-    `TABLEWRIGHT_RENEW_SNAPSHOTS=1 python -m pytest tests/trainables/test_config_fields.py`, and read the diff.
+    `RENEW_SNAPSHOTS=1 python -m pytest tests/trainables/test_config_fields.py`, and read the diff.
     """
     assert json.loads(json.dumps(current()[kind.__name__])) == pinned[kind.__name__]
 

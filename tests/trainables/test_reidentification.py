@@ -262,3 +262,11 @@ def test_what_a_method_shows_is_drawn_of_test_images(runtime):
     pictures = trainable.illustrate(config, runtime, network, extraction)
     assert ["attention", "retrieval"] == sorted(pictures)
     assert [((3, 3, 32, 16), torch.float32, False)] == seen  # the tiny set has three queries
+
+
+def test_a_batch_that_cannot_be_filled_is_told_before_anything_trains(runtime):
+    """A batch of more identities than there are to train on is found while the data are prepared."""
+    config = TinyConfig()
+    config = config.model_copy(update={"data": config.data.model_copy(update={"num_identities": 64})})
+    with pytest.raises(ValueError, match="a batch has 64 identities and the training split only 6"):
+        config.make_trainable().prepare_data(config, runtime)

@@ -151,8 +151,19 @@ def find_weights_file(weights: str, file_name: str, data_root: str | None) -> Pa
         )
     path = Path(data_root).expanduser() / "weights" / file_name
     if not path.is_file():
-        raise ValueError(f"weights {weights!r} are expected at {path}, which is no file; put it there")
+        raise ValueError(
+            f"weights {weights!r} are expected at {path}, which is no file; put it there, "
+            f"from {_publisher_of(weights, file_name)}"
+        )
     return path
+
+
+def _publisher_of(weights: str, file_name: str) -> str:
+    if weights == "luperson_moco":
+        return "the list of models in github.com/DengpanFu/LUPerson"
+    if "_ibn_" in file_name:
+        return f"https://github.com/XingangPan/IBN-Net/releases/download/v1.0/{file_name}"
+    return f"https://download.pytorch.org/models/{file_name}"
 
 
 def build_backbone(backbone: Backbone, weights_path: Path | None) -> Stages:

@@ -1,0 +1,60 @@
+"""What may be said on the command line or in the environment, and what is refused."""
+
+import pytest
+
+from orchestrator.settings import Settings, refuse_unknown_variables
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"profile": "papr"}, "--profile is 'papr'; it is one of demo, paper"),
+        ({"store": ""}, "--store is empty"),
+        (
+            {"tracking_uri": "htp://there"},
+            "--tracking-uri is 'htp://there'; it is 'none' or begins with one of http,",
+        ),
+        ({"tracking_uri": "non"}, "--tracking-uri is 'non'"),
+        ({"gpus_per_training": float("nan")}, "--gpus-per-training is nan"),
+        ({"gpus_per_training": 1.5}, "--gpus-per-training is 1.5"),
+        ({"max_concurrent": 0}, "--max-concurrent is 0"),
+        ({"seeds": "1 2"}, "--seeds is '1 2'; write whole numbers with commas"),
+        ({"store": "s3://bucket/runs"}, "can hold no database; name one with --search-storage"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(given, message):
+    """The message names the option, what was given and what is allowed."""
+    with pytest.raises(ValueError, match=message):
+        Settings(("mdpr_ablation",), **given)
+
+
+def test_databases_of_every_kind_may_track():
+    """A server, a file and a database with its driver's name are addresses."""
+    for uri in (
+        "http://127.0.0.1:5000",
+        "sqlite:///x.db",
+        "postgresql+psycopg2://user@host/name",
+        "none",
+        None,
+    ):
+        assert Settings(("mdpr_ablation",), tracking_uri=uri).tracking_uri == uri
+
+
+def test_a_misspelt_variable_is_refused_with_the_nearest():
+    """It would be ignored, and a night's trainings would land elsewhere."""
+    environment = {"TABLEWRIGHT_STOR": "x", "TABLEWRIGHT_SEEDS": "1", "HOME": "/"}
+    with pytest.raises(
+        ValueError, match=r"TABLEWRIGHT_STOR is of no option; did you mean TABLEWRIGHT_STORE\?"
+    ):
+        refuse_unknown_variables(["store", "seeds"], environment)
+    del environment["TABLEWRIGHT_STOR"]
+    refuse_unknown_variables(["store", "seeds"], environment)
+
+
+def test_columns_of_data_sets_that_are_not_there_are_left_out(tmp_path):
+    """Whoever has Market-1501 alone fills its columns; the name must be one that heads a column."""
+    given = {"profile": "paper", "data_root": str(tmp_path)}
+    (study,) = Settings(("mdpr_ablation",), **given, datasets="Market-1501").load_studies()
+    assert ("Market-1501",) == study.dataset_labels
+    with pytest.raises(ValueError, match="names 'market'; these studies have Market-1501, DukeMTMC-reID"):
+        Settings(("mdpr_ablation",), **given, datasets="market").load_studies()
