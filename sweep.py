@@ -39,12 +39,8 @@ EXIT_INCOMPLETE, EXIT_REFUSED, EXIT_STOPPED = 1, 2, 130
 MAX_RUNNING_SHOWN = 12
 
 
-OPTIONS: list[str] = []
-
-
 def option(name: str, text: str) -> Any:
     """An option that can be given as an environment variable too."""
-    OPTIONS.append(name)
     return typer.Option(f"--{name}", help=text, envvar=variable_of(name))
 
 
@@ -100,7 +96,7 @@ def main(
             raise typer.Exit(EXIT_REFUSED)
         return
     try:
-        refuse_unknown_variables(OPTIONS, os.environ)
+        refuse_unknown_variables(os.environ)
         verbs = {"--plan": plan, "--status": status, "--report": report, "--check": check}
         if len(given := [name for name, is_given in verbs.items() if is_given]) > 1:
             raise ValueError(f"{' and '.join(given)} are given together; give one of them")

@@ -13,6 +13,7 @@ import gc
 import logging
 import os
 import pickle
+import socket
 import tempfile
 import time
 import uuid
@@ -47,6 +48,9 @@ from orchestrator.trial import (
 )
 from orchestrator.work_queue import WorkQueue
 from trainables.contract import Device, Runtime
+
+CONNECT_S = 10.0
+"""How long an address may take to answer."""
 
 STOP_POLL_S = 1.0
 """How often a running training asks whether the sweep is ending."""
@@ -442,12 +446,13 @@ class RayBackend:
         A process that has joined one already, as a test has, keeps it.
 
         Raises:
-            ValueError: this machine alone can never run a training. Of a given cluster nobody knows: it may
-                start machines when they are asked for.
+            ValueError: the address does not answer, or this machine alone can never run a training. Of a given
+                cluster nobody knows: it may start machines when they are asked for.
         """
         os.environ.update({name: os.environ.get(name, value) for name, value in ENVIRONMENT.items()})
         logging.getLogger("ray").setLevel(logging.ERROR)
         logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)  # it names trials that have failed
+        self._check_address()
         is_ours = not ray.is_initialized()
         if is_ours:
             ray.init(
@@ -463,6 +468,19 @@ class RayBackend:
         finally:
             if is_ours:
                 ray.shutdown()
+
+    def _check_address(self) -> None:
+        """Ray itself tries an address that does not answer for many minutes."""
+        host, _, port = (self._address or "").rpartition(":")
+        if not host or not port.isdigit():
+            return  # `auto`, `local` or a URL of Ray's client, which are answered at once
+        try:
+            socket.create_connection((host, int(port)), CONNECT_S).close()
+        except OSError as error:
+            raise ValueError(
+                f"--address {self._address} does not answer ({error}); give the host and port that `ray status` "
+                "shows on the cluster, `auto` on one of its machines, or nothing to start a cluster here"
+            ) from error
 
     def _check_machine(self) -> None:
         needed, machine = self._needed(), Resources.of(ray.cluster_resources())

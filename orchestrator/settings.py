@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from orchestrator.records import Store
@@ -22,25 +22,6 @@ VARIABLE_PREFIX = "TABLEWRIGHT_"
 def variable_of(option: str) -> str:
     """Name the environment variable of an option: `data-root` is TABLEWRIGHT_DATA_ROOT."""
     return VARIABLE_PREFIX + option.upper().replace("-", "_")
-
-
-def refuse_unknown_variables(options: Collection[str], environment: Mapping[str, str]) -> None:
-    """Refuse a misspelt variable, which would be ignored.
-
-    Raises:
-        ValueError: names each, and the one that is nearest.
-    """
-    known = [variable_of(option) for option in options]
-    faults: list[str] = []
-    for name in sorted(environment):
-        if name.startswith(VARIABLE_PREFIX) and name not in known:
-            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
-            faults.append(
-                f"the environment variable {name} is of no option; did you mean {nearest}? "
-                f"Unset it, or set one of {', '.join(known)}"
-            )
-    if faults:
-        raise ValueError("\n".join(faults))
 
 
 @dataclass(frozen=True)
@@ -191,3 +172,22 @@ class Settings:
         if self.tracking_uri == NO_TRACKING:
             return None
         return self.tracking_uri or f"sqlite:///{self._store_folder}/mlflow.db"
+
+
+def refuse_unknown_variables(environment: Mapping[str, str]) -> None:
+    """Refuse misspelt variables, which would be ignored.
+
+    Raises:
+        ValueError: names each, and the one that is nearest.
+    """
+    known = [variable_of(field.name) for field in fields(Settings) if field.name != "studies"]
+    unknown = [name for name in sorted(environment) if name.startswith(VARIABLE_PREFIX) and name not in known]
+    if unknown:
+        nearest = {name: difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0] for name in unknown}
+        raise ValueError(
+            "\n".join(
+                f"the environment variable {name} is of no option; did you mean {meant}? Unset or rename it"
+                for name, meant in nearest.items()
+            )
+            + f" (there are {', '.join(known)})"
+        )

@@ -1,8 +1,11 @@
 """What may be said on the command line or in the environment, and what is refused."""
 
-import pytest
+import dataclasses
 
-from orchestrator.settings import Settings, refuse_unknown_variables
+import pytest
+import typer
+
+from orchestrator.settings import Settings, refuse_unknown_variables, variable_of
 
 
 @pytest.mark.parametrize(
@@ -46,9 +49,9 @@ def test_a_misspelt_variable_is_refused_with_the_nearest():
     with pytest.raises(
         ValueError, match=r"TABLEWRIGHT_STOR is of no option; did you mean TABLEWRIGHT_STORE\?"
     ):
-        refuse_unknown_variables(["store", "seeds"], environment)
+        refuse_unknown_variables(environment)
     del environment["TABLEWRIGHT_STOR"]
-    refuse_unknown_variables(["store", "seeds"], environment)
+    refuse_unknown_variables(environment)
 
 
 def test_columns_of_data_sets_that_are_not_there_are_left_out(tmp_path):
@@ -58,3 +61,15 @@ def test_columns_of_data_sets_that_are_not_there_are_left_out(tmp_path):
     assert ("Market-1501",) == study.dataset_labels
     with pytest.raises(ValueError, match="names 'market'; these studies have Market-1501, DukeMTMC-reID"):
         Settings(("mdpr_ablation",), **given, datasets="market").load_studies()
+
+
+def test_every_option_has_its_variable():
+    """What the command line takes and what the settings hold have one set of names."""
+    from sweep import app
+
+    options = {
+        name.removeprefix("--") for parameter in typer.main.get_command(app).params for name in parameter.opts
+    }
+    held = {field.name.replace("_", "-") for field in dataclasses.fields(Settings)}
+    assert held - {"studies"} <= options
+    refuse_unknown_variables({variable_of(name): "" for name in held - {"studies"}})
