@@ -75,23 +75,26 @@ def find_root(
         )
     base = Path(data_root).expanduser()
     root = base / folder
-    missing = [
-        f"{folder}/{name}"
-        for name in expected
-        if not ((root / name).is_dir() if name.endswith("/") else (root / name).is_file())
-    ]
+    missing = [f"{folder}/{name}" for name in expected if not _is_there(root / name, name)]
     if not missing:
         return root
+    if all(_is_there(base / name, name) for name in expected):
+        raise ValueError(f"{label} is the data root {base} itself; name the folder above it: {base.parent}")
     looked_in = root if root.is_dir() else base
     if looked_in.is_dir():
         there = sorted(f"{path.name}/" if path.is_dir() else path.name for path in looked_in.iterdir())
         found = f"{looked_in} holds {some(there, 20) if there else 'nothing'}"
     else:
         found = f"{looked_in} does not exist"
+    all_of_it = "" if len(missing) == len(expected) else f"expected {names}, "
     raise ValueError(
-        f"{label} is not in the data root {base}. Expected {names}; missing {', '.join(missing)}; {found}. "
+        f"{label} is not in the data root {base}: {all_of_it}missing {', '.join(missing)}; {found}. "
         f"To get the data set, {how_to_get}"
     )
+
+
+def _is_there(path: Path, name: str) -> bool:
+    return path.is_dir() if name.endswith("/") else path.is_file()
 
 
 def read_listed_images(
