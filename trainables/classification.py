@@ -39,7 +39,7 @@ from trainables.data.fine_grained import (
 from trainables.data.fine_grained_augment import FineGrainedAugmenter
 from trainables.data.resized_images import CENTRE, open_resized, verify_and_resize
 from trainables.determinism import derive_seed, find_device, reproducible
-from trainables.fitting import Method, backpropagate, fit, read_final_checkpoint
+from trainables.fitting import Method, backpropagate, fit, load_network
 from trainables.network_size import measure_size
 from trainables.optimisation import check_precision, make_optimizer
 from trainables.pictures.attention_overlays import draw_attention
@@ -129,12 +129,7 @@ class ClassificationTrainable:
 
     def load(self, config: Any, runtime: Runtime, checkpoints: CheckpointFolder) -> nn.Module:
         """Read the final checkpoint back into a network."""
-        device = find_device(runtime.device)
-        weights, num_classes = read_final_checkpoint(checkpoints)
-        with reproducible(device, seed=0):  # the random weights drawn here are overwritten
-            network = self._method.build_network(config, num_classes, {})
-        network.load_state_dict(weights)
-        return network.to(device)
+        return load_network(self._method, config, checkpoints, find_device(runtime.device))
 
     def extract(
         self,

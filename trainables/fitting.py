@@ -186,11 +186,16 @@ def fit(
         return training.network
 
 
-def read_final_checkpoint(checkpoints: CheckpointFolder) -> tuple[dict[str, Tensor], int]:
-    """Read the trained weights, on the CPU, and the number of classes they were trained for."""
+def load_network(
+    method: Method, config: Any, checkpoints: CheckpointFolder, device: torch.device
+) -> nn.Module:
+    """Build a trained network again from its final checkpoint."""
     with checkpoints.open_to_read(FINAL_CHECKPOINT) as file:
         content = torch.load(file, map_location="cpu", weights_only=True)
-    return content["network"], content["num_classes"]
+    with reproducible(device, seed=0):  # the random weights drawn here are overwritten
+        network = method.build_network(config, content["num_classes"], {})
+    network.load_state_dict(content["network"])
+    return network.to(device)
 
 
 def backpropagate(

@@ -27,7 +27,7 @@ from trainables.data.augment import TrainAugmenter
 from trainables.data.cache import open_cache, verify_and_build
 from trainables.data.reid import ReidData, ReidDataset, TrainSplit, load_dataset, published_num_pids
 from trainables.determinism import derive_seed, find_device, reproducible
-from trainables.fitting import Method, backpropagate, fit, read_final_checkpoint
+from trainables.fitting import Method, backpropagate, fit, load_network
 from trainables.network_size import measure_size
 from trainables.optimisation import check_precision, make_optimizer
 from trainables.pictures.attention_overlays import draw_attention
@@ -86,12 +86,7 @@ class ReidTrainable:
 
     def load(self, config: Any, runtime: Runtime, checkpoints: CheckpointFolder) -> nn.Module:
         """Read the final checkpoint back into a network."""
-        device = find_device(runtime.device)
-        weights, num_classes = read_final_checkpoint(checkpoints)
-        with reproducible(device, seed=0):  # the random weights drawn here are overwritten
-            network = self._method.build_network(config, num_classes, {})
-        network.load_state_dict(weights)
-        return network.to(device)
+        return load_network(self._method, config, checkpoints, find_device(runtime.device))
 
     def extract(
         self,

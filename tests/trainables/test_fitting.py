@@ -19,7 +19,7 @@ from tests.trainables.tiny_reid import (
 )
 from trainables.contract import FINAL_CHECKPOINT, RESUME_CHECKPOINT, FitHooks, Runtime, TrainingStopped
 from trainables.data.reid import ReidData
-from trainables.fitting import LossMeter, backpropagate, read_final_checkpoint
+from trainables.fitting import LossMeter, backpropagate, load_network
 from trainables.mdpr import Backbone, MdprConfig, MdprNetworkConfig
 from trainables.optimisation import Optimisation
 
@@ -173,9 +173,9 @@ def test_final_checkpoint_holds_the_weights_and_the_number_of_classes(runtime, t
     """What is read back is what was trained."""
     folder = LocalFolder(tmp_path)
     network = fit_through(TinyConfig(), runtime, folder, Journal())
-    weights, num_train_pids = read_final_checkpoint(folder)
-    assert_equal_states(network.state_dict(), weights)
-    assert NUM_TRAIN_PIDS == num_train_pids
+    read = load_network(TinyMethod(), TinyConfig(), folder, torch.device("cpu"))
+    assert_equal_states(network.state_dict(), read.state_dict())
+    assert NUM_TRAIN_PIDS == read.classify.out_features
 
 
 def test_stop_wanted_at_the_end_of_an_epoch_keeps_that_epoch(undisturbed, runtime, tmp_path):

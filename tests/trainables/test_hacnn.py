@@ -14,6 +14,7 @@ import torch
 from pydantic import ValidationError
 from torch.nn import functional
 
+from tests.trainables.network_probe import losses_of_steps
 from tests.trainables.tiny_reid import redrawn
 from trainables.contract import NetworkSize, RetrievalView
 from trainables.data.reid import ReidData
@@ -788,14 +789,5 @@ def test_the_published_codes_recipe():
 def test_a_few_steps_on_one_batch_lower_the_loss():
     """The whole network learns the labels of a batch it sees again and again."""
     config = small_config()
-    network = build(config).train()
-    optimizer = torch.optim.Adam(network.parameters(), lr=5e-3)
-    losses = []
-    for _ in range(8):
-        (terms,) = Hacnn().loss_terms(config, network, [images()], [LABELS_B], epoch=0)
-        loss = sum(terms.values())
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
+    losses = losses_of_steps(Hacnn(), config, build(config), images(), LABELS_B, lr=5e-3, num_steps=8)
     assert losses[-1] < 0.7 * losses[0]

@@ -10,6 +10,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from tests.trainables.network_probe import losses_of_steps
 from tests.trainables.tiny_reid import (
     Journal,
     LocalFolder,
@@ -622,14 +623,5 @@ def test_a_configuration_can_be_checked(config):
 def test_a_few_steps_on_one_batch_lower_the_loss():
     """The whole network learns the labels of a batch it sees again and again."""
     config = small_config(losses={"rank": RankLoss(curriculum=None)})
-    network = build(config).train()
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
-    losses = []
-    for _ in range(10):
-        (terms,) = Mancs().loss_terms(config, network, [images()], [LABELS_B], epoch=0)
-        loss = sum(terms.values())
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
+    losses = losses_of_steps(Mancs(), config, build(config), images(), LABELS_B, lr=1e-3, num_steps=10)
     assert losses[-1] < 0.7 * losses[0]

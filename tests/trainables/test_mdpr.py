@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from torch import nn
 from torch.nn import functional
 
+from tests.trainables.network_probe import losses_of_steps, record_shapes
 from tests.trainables.tiny_reid import redrawn
 from trainables.contract import RetrievalView
 from trainables.data.reid import ReidData
@@ -108,18 +109,7 @@ def meta_images():
 def shapes():
     """Sizes (C, H, W) or (D,) of what each part of the full network puts out; inputs under `in:`."""
     _, network = full_network()
-    seen = {}
-    for name, module in network.named_modules():
-
-        def remember(_, inputs, output, name=name):
-            if inputs and isinstance(inputs[0], torch.Tensor):
-                seen[f"in:{name}"] = tuple(inputs[0].shape[1:])
-            if isinstance(output, torch.Tensor):
-                seen[name] = tuple(output.shape[1:])
-
-        module.register_forward_hook(remember)
-    with torch.no_grad():
-        outputs = network(meta_images())
+    seen, outputs = record_shapes(network, lambda: network(meta_images()))
     for stage in ("stage5", "stage4"):
         seen[f"scores:{stage}"] = tuple(outputs.attended.scores_BAHW[stage].shape[1:])
         seen[f"attention:{stage}"] = tuple(outputs.attended.attention_BAHW[stage].shape[1:])
@@ -867,14 +857,5 @@ def test_a_recipe_that_is_not_published_is_not_made_up():
 def test_a_few_steps_on_one_batch_lower_the_loss():
     """The whole network learns the labels of a batch it sees again and again."""
     config = small_config()
-    network = build(config).train()
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
-    losses = []
-    for _ in range(8):
-        (terms,) = Mdpr().loss_terms(config, network, [images()], [LABELS_B], epoch=0)
-        loss = sum(terms.values())
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
+    losses = losses_of_steps(Mdpr(), config, build(config), images(), LABELS_B, lr=1e-3, num_steps=8)
     assert losses[-1] < 0.7 * losses[0]
