@@ -60,6 +60,7 @@ class Project:
     def __init__(self, folder, new_database):
         self.folder = folder
         self.store = Store(str(folder / "runs"))
+        self.store.shared_id()  # starts it
         self.uri = f"sqlite:///{folder}/runs/mlflow.db"
         self._new_database = new_database
         self.lose_database()
