@@ -331,9 +331,11 @@ def progress_view() -> Generator[Any]:
 
     def start(plan: Plan, statuses: Sequence[TrainingStatus]) -> Listener:
         recorded = sum(item.state == "done" for item in statuses)
-        progress = SweepProgress(len(plan.trainings), recorded)
+        to_search = sum(state.num_trials - state.num_made for state in plan.unfilled_searches.values())
+        progress = SweepProgress(len(plan.trainings) + to_search, recorded)
+        searching = f", {to_search} more to search" if to_search else ""
         console.print(
-            f"{len(plan.cells)} cells, {len(plan.trainings)} trainings, {recorded} recorded already."
+            f"{len(plan.cells)} cells, {len(plan.trainings)} trainings{searching}; {recorded} recorded already."
         )
         if not console.is_terminal:
             return LineByLine(progress)
@@ -377,7 +379,8 @@ def headline(progress: SweepProgress) -> str:
     left_s = progress.left_s()
     left = "" if left_s is None else f", about {duration(left_s)} left"
     failed = f", {progress.count('failed')} failed" if progress.count("failed") else ""
-    return f"{done}/{progress.num_planned} done{failed}{left}"
+    total = max(progress.num_planned, done)  # a suggestion may equal a planned row, and a best one be new
+    return f"{done}/{total} done{failed}{left}"
 
 
 def live_view(progress: SweepProgress) -> RenderableType:
