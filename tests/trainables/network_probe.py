@@ -4,11 +4,16 @@ import torch
 
 
 def record_shapes(network, call):
-    """Give sizes without the batch of what each module put out in a call, inputs under `in:`, and what was returned."""
+    """Call a network once, and give what each of its modules saw, and what was returned.
+
+    By name of the module stand sizes without the batch of what it put out, under `in:` of what it took, and under
+    `calls:` how often.
+    """
     seen = {}
     for name, module in network.named_modules():
 
         def remember(_, inputs, output, name=name):
+            seen[f"calls:{name}"] = (seen.get(f"calls:{name}", (0,))[0] + 1,)
             if inputs and isinstance(inputs[0], torch.Tensor):
                 seen[f"in:{name}"] = tuple(inputs[0].shape[1:])
             if isinstance(output, torch.Tensor):

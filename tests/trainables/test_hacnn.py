@@ -14,7 +14,7 @@ import torch
 from pydantic import ValidationError
 from torch.nn import functional
 
-from tests.trainables.network_probe import losses_of_steps
+from tests.trainables.network_probe import losses_of_steps, record_shapes
 from tests.trainables.tiny_reid import redrawn
 from trainables.contract import NetworkSize, RetrievalView
 from trainables.data.reid import ReidData
@@ -118,21 +118,9 @@ def meta_images():
 def shapes():
     """Sizes (C, H, W) or (D,) of what each part of the full network puts out; inputs under `in:`."""
     _, network = full_network()
-    seen = {}
-    calls = {}
-    for name, module in network.named_modules():
-
-        def remember(_, inputs, output, name=name):
-            calls[name] = calls.get(name, 0) + 1
-            if inputs and isinstance(inputs[0], torch.Tensor):
-                seen[f"in:{name}"] = tuple(inputs[0].shape[1:])
-            if isinstance(output, torch.Tensor):
-                seen[name] = tuple(output.shape[1:])
-
-        module.register_forward_hook(remember)
-    with torch.no_grad():
-        outputs = network(meta_images())
-        maps = network.whole(meta_images())
+    seen, (outputs, maps) = record_shapes(
+        network, lambda: (network(meta_images()), network.whole(meta_images()))
+    )
     for level, (attention, centres) in enumerate(
         zip(outputs.attention_BCHW, outputs.centres_BT2, strict=True), start=1
     ):
@@ -140,7 +128,6 @@ def shapes():
         seen[f"theta:{level}"] = tuple(centres.shape[1:])
     for level, source in enumerate(maps.sources_BCHW):
         seen[f"source:{level}"] = tuple(source.shape[1:])
-    seen |= {f"calls:{name}": (count,) for name, count in calls.items()}
     return seen
 
 

@@ -13,6 +13,7 @@ import torch
 from pydantic import ValidationError
 from torch.nn import functional
 
+from tests.trainables.network_probe import record_shapes
 from tests.trainables.tiny_reid import (
     Journal,
     LocalFolder,
@@ -160,18 +161,7 @@ def test_sizes_of_the_baselines(architecture, parameters):
 def shapes():
     """Sizes (C, H, W) or (D,) of what each part of the full network puts out; inputs under `in:`."""
     _, network = full_network()
-    seen = {}
-    for name, module in network.named_modules():
-
-        def remember(_, inputs, output, name=name):
-            if inputs and isinstance(inputs[0], torch.Tensor):
-                seen[f"in:{name}"] = tuple(inputs[0].shape[1:])
-            if isinstance(output, torch.Tensor):
-                seen[name] = tuple(output.shape[1:])
-
-        module.register_forward_hook(remember)
-    with torch.no_grad():
-        network(meta_images())
+    seen, _ = record_shapes(network, lambda: network(meta_images()))
     return seen
 
 

@@ -10,14 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 
 
-class PKSampler:
-    """Draws the batches of an epoch; equal (seed, epoch) give equal batches, so any step can be found again.
-
-    Source:
-        MDPR's code (fast-reid's identity sampler): the images of each identity are shuffled and cut into
-        groups, identities with too few images are filled up with replacement, what is left over is dropped;
-        then identities with a group left are drawn, different ones within a rank, until too few remain.
-    """
+class _IdentitySampler:
+    """What both ways of drawing identities take: batches of so many identities with so many images of each."""
 
     def __init__(
         self, pids: Sequence[int], *, num_identities: int, num_instances: int, num_ranks: int, seed: int
@@ -35,6 +29,16 @@ class PKSampler:
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch, from 0 on, that `batches` gives."""
         self._epoch = epoch
+
+
+class PKSampler(_IdentitySampler):
+    """Draws the batches of an epoch; equal (seed, epoch) give equal batches, so any step can be found again.
+
+    Source:
+        MDPR's code (fast-reid's identity sampler): the images of each identity are shuffled and cut into
+        groups, identities with too few images are filled up with replacement, what is left over is dropped;
+        then identities with a group left are drawn, different ones within a rank, until too few remain.
+    """
 
     def __len__(self) -> int:
         """Steps of the chosen epoch; how many remain undrawn differs a little between epochs."""
@@ -72,7 +76,7 @@ class PKSampler:
         return shuffled[: num_groups * self._num_instances].reshape(num_groups, self._num_instances)
 
 
-class IdentitiesOnceSampler:
+class IdentitiesOnceSampler(_IdentitySampler):
     """Draws every identity once an epoch, however many images it has; (seed, epoch) alone decide.
 
     Source:
@@ -82,23 +86,6 @@ class IdentitiesOnceSampler:
         what is left of the identities at the end of an epoch is filled up to a whole step by others, drawn again;
         the code makes a smaller batch of it. The number of steps is the same.
     """
-
-    def __init__(
-        self, pids: Sequence[int], *, num_identities: int, num_instances: int, num_ranks: int, seed: int
-    ) -> None:
-        """Take the identity of each training image.
-
-        Raises:
-            ValueError: there are fewer identities than a batch needs.
-        """
-        self._indices_of = _indices_of(pids, num_identities)
-        self._num_identities, self._num_instances = num_identities, num_instances
-        self._num_ranks, self._seed = num_ranks, seed
-        self._epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch, from 0 on, that `batches` gives."""
-        self._epoch = epoch
 
     def __len__(self) -> int:
         """Steps of an epoch."""
