@@ -106,6 +106,7 @@ def build_cell(
     measured = _measured(seeds)
     values = list(measured.values())
     summary = summarise(values)
+    of_a_rerun = rerun_interval(values)
     compared = None if reference is None else _measured(reference)
     state: CellSummary = "partial"
     if not seeds:
@@ -119,11 +120,13 @@ def build_cell(
         mean=None if summary is None else summary.mean,
         deviation=None if summary is None else summary.deviation,
         interval=seed_interval(values),
-        rerun_interval=rerun_interval(values),
+        rerun_interval=of_a_rerun,
         n=len(values),
         n_expected=len(seeds),
         published=published,
-        agrees_with_paper=_could_be_a_rerun(published, values, metric) if state == "done" else None,
+        agrees_with_paper=_could_be_a_rerun(published, of_a_rerun, metric)
+        if state == "done" and len(values) >= MIN_SEEDS_TO_MARK
+        else None,
         significance=None if compared is None else compare(measured, compared),
         prints_like_reference=compared is not None
         and _mean_text(values, metric) == _mean_text([*compared.values()], metric),
@@ -137,10 +140,11 @@ def _mean_text(values: Sequence[float], metric: Metric) -> str:
     return "" if summary is None else value_text(summary.mean, metric)
 
 
-def _could_be_a_rerun(published: float | None, values: Sequence[float], metric: Metric) -> bool | None:
-    """Say whether a value, rounded as it was printed, lies where one more run would; None for few values."""
-    interval = rerun_interval(values)
-    if published is None or interval is None or len(values) < MIN_SEEDS_TO_MARK:
+def _could_be_a_rerun(
+    published: float | None, interval: tuple[float, float] | None, metric: Metric
+) -> bool | None:
+    """Say whether a value, rounded as it was printed, lies where one more run would; None without either."""
+    if published is None or interval is None:
         return None
     low, high = interval
     rounding = half_printed_unit(published, metric)
