@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from orchestrator.settings import Settings, refuse_unknown_variables, variable_of
+from reports.console import make_console
 
 if TYPE_CHECKING:
     from orchestrator.plan import Plan
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
     from orchestrator.study import Study
     from orchestrator.trial import Listener, Outcome, Work
     from orchestrator.trial import Progress as EpochProgress
+    from reports.table_files import WrittenTables
 
-console = Console(highlight=False, soft_wrap=True)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+console, errors = make_console("stdout"), make_console("stderr")
 app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -36,6 +37,8 @@ app = typer.Typer(
 )
 
 EXIT_INCOMPLETE, EXIT_REFUSED, EXIT_STOPPED = 1, 2, 130
+UNUSABLE = ("damaged", "changed")
+"""States of records that a person has to put right."""
 MAX_RUNNING_SHOWN = 12
 
 
@@ -47,12 +50,19 @@ def option(name: str, text: str) -> Any:
 @app.command()
 def main(
     studies: Annotated[
-        list[str] | None, typer.Argument(help="Studies to fill, or all; none lists them.")
+        list[str] | None, typer.Argument(help="STUDY or STUDY/TABLE to fill, or all; none lists them.")
     ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Show what would be trained; train nothing.")] = False,
     status: Annotated[bool, typer.Option("--status", help="Show what is done, begun, failed.")] = False,
     report: Annotated[bool, typer.Option("--report", help="Write tables from the records alone.")] = False,
     check: Annotated[bool, typer.Option("--check", help="One step of each distinct configuration.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read the whole store; list what is damaged.")
+    ] = False,
+    accept: Annotated[
+        str | None,
+        typer.Option("--accept", help="Why a changed default moves no number; kept, and printed in tables."),
+    ] = None,
     profile: Annotated[
         str | None, option("profile", "demo or paper (default: paper with a data root, else demo)")
     ] = None,
@@ -87,21 +97,26 @@ def main(
     """
     from orchestrator.study import study_titles
 
-    if not studies:
-        if plan or status or report or check:
+    verbs = {"--plan": plan, "--status": status, "--report": report, "--check": check, "--verify": verify}
+    given = [name for name, is_given in verbs.items() if is_given]
+    if not studies and not verify:
+        if given:
             errors.print(Text("error: name a study, or all; the studies are:", style="red"))
         for name, title in study_titles():
             console.print(Text(f"{name:24} ", style="bold") + Text(title))
-        if plan or status or report or check:
+        if given:
             raise typer.Exit(EXIT_REFUSED)
         return
     try:
         refuse_unknown_variables(os.environ)
-        verbs = {"--plan": plan, "--status": status, "--report": report, "--check": check}
-        if len(given := [name for name, is_given in verbs.items() if is_given]) > 1:
+        if len(given) > 1:
             raise ValueError(f"{' and '.join(given)} are given together; give one of them")
+        if accept is not None and given and given != ["--report"]:
+            raise ValueError(
+                f"--accept is for a run or a --report, not for {given[0]}; leave one of them out"
+            )
         settings = Settings(
-            tuple(studies),
+            tuple(studies or ()),
             profile,
             data_root,
             store,
@@ -113,12 +128,20 @@ def main(
             gpus_per_training,
             max_concurrent,
             datasets,
+            reads_records_alone=status or report or verify,
         )
         declared = settings.load_studies()
-        if settings.is_demo_by_default:
+        if settings.is_demo_by_default and not settings.reads_records_alone:
             console.print("No data root given: running the demo profile on the embedded demo images.")
-        verb = show_plan if plan else show_status if status else write_report if report else run
-        code = run_checks(declared) if check else verb(settings, declared)
+        if accept is not None:
+            accept_changes(settings, declared, accept)
+        verb = {
+            "--plan": show_plan,
+            "--status": show_status,
+            "--report": write_report,
+            "--verify": verify_all,
+        }
+        code = run_checks(declared) if check else verb.get("".join(given), run)(settings, declared)
     except (ValueError, OSError) as error:
         errors.print(Text(f"error: {error}", style="red"))
         code = EXIT_REFUSED
@@ -133,11 +156,11 @@ def existing_store(settings: Settings) -> Store:
     return store
 
 
-def current_plan(settings: Settings, studies: Sequence[Study], store: Store) -> Plan:
-    """The plan as it stands, with what searches have found."""
-    from orchestrator.run import plan_as_it_stands
+def recorded_plan(settings: Settings, studies: Sequence[Study], store: Store) -> Plan:
+    """The plan as the last sweep had it, with what searches have found; no data set need be there."""
+    from orchestrator.run import plan_as_recorded
 
-    return plan_as_it_stands(studies, store, settings.runtime())
+    return plan_as_recorded(studies, store, settings.runtime())
 
 
 # -- the verbs, each giving an exit code -----------------------------------------------------------
@@ -145,10 +168,11 @@ def current_plan(settings: Settings, studies: Sequence[Study], store: Store) -> 
 
 def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
     """`--plan`."""
+    from orchestrator.run import plan_with_data
     from orchestrator.status import estimated_hours_left, read_status
 
     store = existing_store(settings)
-    plan = current_plan(settings, studies, store)
+    plan = plan_with_data(studies, store, settings.runtime())
     statuses = read_status(plan, store)
     by_training = {item.training.training_id: item for item in statuses}
     grid = Table("table", "cells", "unique trainings", "recorded", box=None, header_style="bold")
@@ -161,6 +185,8 @@ def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
     print_searches(plan)
     states = Counter(item.state for item in statuses)
     console.print(f"{len(plan.cells)} cells come from {len(plan.trainings)} trainings; {describe(states)}.")
+    if plan.num_sharing_cells:
+        console.print(f"{plan.num_sharing_cells} cells share a training with an equal one.")
     hours = estimated_hours_left(statuses)
     unit = "hours of one training's resources (GPU-hours, where it takes a GPU)"
     if hours is None:
@@ -168,15 +194,24 @@ def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
     else:
         of_searches = ", without those of searches" if plan.unfilled_searches else ""
         console.print(f"Estimated {unit} left: {hours:.1f}{of_searches}.")
-    for warning in dict.fromkeys(w for item in plan.trainings.values() for w in item.data.warnings):
-        console.print(f"[yellow]warning[/yellow] {warning}")
-    return 0
+    data = [item.data for item in plan.trainings.values()]
+    data += [view.data for item in plan.trainings.values() for view in item.views.values()]
+    for warning in dict.fromkeys(warning for facts in data for warning in facts.warnings):
+        console.print(Text("warning ", style="yellow") + Text(warning))
+    print_refused(statuses)
+    return EXIT_INCOMPLETE if any(item.state in UNUSABLE for item in statuses) else 0
 
 
 def print_searches(plan: Plan) -> None:
     """A line for each search."""
     for (study, name), state in plan.searches.items():
-        console.print(f"{study}/{name}: a search, {state}")
+        console.print(Text(f"{study}/{name}: a search, {state}"))
+
+
+def print_refused(statuses: Sequence[TrainingStatus]) -> None:
+    """What is wrong with records, each once."""
+    for message in dict.fromkeys(item.message for item in statuses if item.state in UNUSABLE):
+        errors.print(Text(f"refused: {message}", style="red"))
 
 
 def describe(states: Counter[Any]) -> str:
@@ -189,13 +224,16 @@ def show_status(settings: Settings, studies: Sequence[Study]) -> int:
     from orchestrator.status import read_status
 
     store = existing_store(settings)
-    plan = current_plan(settings, studies, store)
+    plan = recorded_plan(settings, studies, store)
     statuses = read_status(plan, store)
     grid = Table("training", "state", "epoch", "what", box=None, header_style="bold")
     for item in statuses:
-        style = {"failed": "red", "done": "green", "started": "yellow"}.get(item.state, "")
+        style = {"done": "green", "started": "yellow"}.get(item.state, "")
+        style = "red" if item.state in ("failed", *UNUSABLE) else style
         epoch = f"{item.epoch}/{item.training.config.num_epochs}"
         what = Text(item.training.label) + Text(f"\n{item.message}" if item.message else "", style="red")
+        for warning in item.warnings:
+            what += Text(f"\nwarning: {warning}", style="yellow")
         grid.add_row(item.training.training_id[:8], Text(item.state, style=style), epoch, what)
     console.print(grid)
     print_searches(plan)
@@ -205,18 +243,59 @@ def show_status(settings: Settings, studies: Sequence[Study]) -> int:
         if failure is not None:
             console.print(Text(f"{identity[:8]} failed: {failure.label}: {failure.message}", style="red"))
     console.print(describe(Counter(item.state for item in statuses)))
-    return EXIT_INCOMPLETE if failed or any(item.state == "failed" for item in statuses) else 0
+    for environment in dict.fromkeys(
+        tuple(item.environment.items()) for item in statuses if item.environment
+    ):
+        facts = ", ".join(f"{name} {value}" for name, value in environment)
+        console.print(Text(f"the digits depend, beside the seed, on: {facts}"))
+    is_bad = any(item.state in ("failed", *UNUSABLE) for item in statuses)
+    return EXIT_INCOMPLETE if failed or is_bad else 0
 
 
 def write_report(settings: Settings, studies: Sequence[Study]) -> int:
     """`--report`."""
     from orchestrator.run import is_complete
     from orchestrator.status import read_status
+    from reports.table_files import write_tables
 
     store = existing_store(settings)
-    plan = current_plan(settings, studies, store)
-    print_tables(settings, plan, store)
-    return 0 if is_complete(plan, read_status(plan, store)) else EXIT_INCOMPLETE
+    plan = recorded_plan(settings, studies, store)
+    written = write_tables(plan, store, settings.effective_profile, keeps_fuller=True)
+    print_tables(written)
+    statuses = read_status(plan, store)
+    print_refused(statuses)
+    is_whole = not written.refusals and not any(table.emptied for table in written.tables)
+    return 0 if is_whole and is_complete(plan, statuses) else EXIT_INCOMPLETE
+
+
+def verify_all(settings: Settings, studies: Sequence[Study]) -> int:
+    """`--verify`."""
+    from orchestrator.verify import verify_store
+
+    store = existing_store(settings)
+    plan = recorded_plan(settings, studies, store) if studies else None
+    found = verify_store(store, plan)
+    for fault in found.faults:
+        errors.print(Text(f"fault: {fault}", style="red"))
+    older = (
+        f", {found.num_without_checksums} of them older than checksums" if found.num_without_checksums else ""
+    )
+    console.print(
+        f"Read {found.num_trainings} trainings ({found.num_records} finished{older}), {found.num_measurements} "
+        f"measurements and {found.num_suggestions} suggestions of searches: {len(found.faults) or 'no'} faults."
+    )
+    return EXIT_INCOMPLETE if found.faults else 0
+
+
+def accept_changes(settings: Settings, studies: Sequence[Study], reason: str) -> None:
+    """`--accept`, before a run or a report."""
+    from orchestrator.acceptance import accept_changed_defaults
+
+    store = existing_store(settings)
+    for change in accept_changed_defaults(recorded_plan(settings, studies, store), store, reason):
+        console.print(
+            Text(f"accepted: {change.path} {change.recorded} is {change.planned} now ({change.reason})")
+        )
 
 
 def run_checks(studies: Sequence[Study]) -> int:
@@ -235,8 +314,9 @@ def run_checks(studies: Sequence[Study]) -> int:
 
 
 def run(settings: Settings, studies: Sequence[Study]) -> int:
-    """Run or continue, then write and print the tables."""
+    """Run or continue, then write the tables, tell MLflow, and print; in this order, so that nothing is lost."""
     from orchestrator.run import run_sweep
+    from reports.table_files import write_tables
 
     store = settings.open_store()
     tracker = make_tracker(settings, store)
@@ -260,25 +340,27 @@ def run(settings: Settings, studies: Sequence[Study]) -> int:
                 "Stopping: running trainings save their state; Ctrl-C again quits at once."
             ),
         )
-    files = print_tables(settings, result.plan, store)
+    written = write_tables(result.plan, store, settings.effective_profile)
     if tracker is not None:
         if not tracker.has_begun:  # there was nothing to train, but MLflow may have lost something
             begin_tracking(tracker, settings, result.plan, result.statuses)
-        tracker.log_tables(files)
+        tracker.log_tables(artifacts_of(written, settings))
         tracker.end(succeeded=result.is_complete)
-    return tell_end(result, settings)
+    print_tables(written)
+    return tell_end(result, written, settings)
 
 
-def tell_end(result: SweepResult, settings: Settings) -> int:
+def tell_end(result: SweepResult, written: WrittenTables, settings: Settings) -> int:
     """Say how the sweep ended, and where things are."""
     failed = [item for item in result.statuses if item.state == "failed"]
     for item in failed:
         errors.print(Text(f"failed: {item.training.label}: {item.message}", style="red"))
         where = f"{settings.store}/trainings/{item.training.training_id}/failure.json"
         errors.print(Text(f"        traceback in {where}"))
+    print_refused(result.statuses)
     for (study, name), state in result.plan.unfilled_searches.items():
         errors.print(Text(f"search {study}/{name}: {state}"))
-    if result.is_complete:
+    if result.is_complete and not written.refusals:
         console.print(f"Every cell is filled. Tables: {settings.store}/tables/{settings.effective_profile}")
         return 0
     states = Counter(item.state for item in result.statuses)
@@ -287,19 +369,34 @@ def tell_end(result: SweepResult, settings: Settings) -> int:
     return EXIT_STOPPED if result.was_stopped else EXIT_INCOMPLETE
 
 
-def print_tables(settings: Settings, plan: Plan, store: Store) -> dict[str, str]:
-    """Write every table and print it; gives artifact path -> file."""
-    from reports.table_files import write_tables
+def print_tables(written: WrittenTables) -> None:
+    """Print every table, and a word on each that has lost cells or could not be written."""
     from reports.terminal import to_terminal
 
+    for item in written.tables:
+        console.print(to_terminal(item.table, marks_with_signs=not console.is_terminal), soft_wrap=False)
+    for item in written.tables:
+        if item.emptied is not None:
+            name = f"{item.table.study}/{item.table.name}"
+            kept = (
+                "it was written anew; undo the change, or run the same command again until they are filled"
+                if item.urls
+                else "its files are kept as they were; run the study without --report to fill it, or undo the change"
+            )
+            errors.print(Text(f"{name}: {item.emptied}; {kept}.", style="red"))
+    for refusal in written.refusals:
+        errors.print(Text(f"refused: {refusal}", style="red"))
+
+
+def artifacts_of(written: WrittenTables, settings: Settings) -> dict[str, str]:
+    """Artifact path in MLflow -> file, of every table and its figures."""
     profile = settings.effective_profile
     files: dict[str, str] = {}
-    for written in write_tables(plan, store, profile):
-        console.print(to_terminal(written.table), soft_wrap=False)
-        for url in (*written.urls.values(), written.index_url):
-            files[f"{profile}/{written.table.study}/{Path(url).name}"] = url
-        for path, url in written.figure_urls.items():
-            files[f"{profile}/{written.table.study}/{path}"] = url
+    for item in written.tables:
+        for url in (*item.urls.values(), item.index_url):
+            files[f"{profile}/{item.table.study}/{Path(url).name}"] = url
+        for path, url in item.figure_urls.items():
+            files[f"{profile}/{item.table.study}/{path}"] = url
     return files
 
 

@@ -1,14 +1,15 @@
 """Who a training is: one id for each thing that can be trained, the same from a plan and from a record.
 
 Two configs that are equal are one training, whichever table asks for them. The id covers what changes
-the weights: the method and its VERSION, the config and the data. Where and how fast it runs is not in it.
+the weights: the method and its VERSION, the config and the data that are trained on. Where and how fast it
+runs is not in it, nor is what is only measured on: that belongs to the id of a measurement.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainables.contract import EvaluationView, TrainingConfig, canonical
@@ -28,11 +29,16 @@ def training_id(config: TrainingConfig, data_fingerprint: str) -> str:
     return digest_of([IDENTITY_VERSION, config.METHOD, config.VERSION, config, data_fingerprint])
 
 
-def view_id(view: EvaluationView, partner_ids: Sequence[str] = ()) -> str:
-    """Identify one way to measure; the same for every training.
+def view_id(
+    view: EvaluationView, partner_ids: Sequence[str] = (), measured_on: Mapping[str, str] | None = None
+) -> str:
+    """Identify one way to measure, on certain data; the same for every training.
 
     Args:
         view: the way.
         partner_ids: the other trainings of an ensemble, which is measured as a view of its first one.
+        measured_on: fingerprints by split. Without them the data are not told apart here, as in records of earlier
+            versions, or by a method that has all of its data in the id of a training.
     """
-    return digest_of([IDENTITY_VERSION, view.KIND, view, *partner_ids])
+    on = [{"measured_on": dict(measured_on)}] if measured_on else []
+    return digest_of([IDENTITY_VERSION, view.KIND, view, *partner_ids, *on])

@@ -7,24 +7,45 @@ same plan on every machine.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from orchestrator.identity import training_id, view_id
+from orchestrator.resolution import DataResolver, Resolved, without_seed
 from orchestrator.search_state import SearchState
 from orchestrator.study import Ablation, Study, full_label
 from trainables.contract import AnyView, DatasetFacts, TrainingConfig
 
-DescribeData = Callable[[TrainingConfig], DatasetFacts]
-"""Finds a config's data set; the only thing a plan needs to know of the machine."""
-
 
 @dataclass(frozen=True)
 class Partner:
-    """A further training of an ensemble."""
+    """A further training of an ensemble.
+
+    Attributes:
+        training_id: identity.
+        config: whose data are measured on.
+        data: these data.
+    """
 
     training_id: str
     config: TrainingConfig
+    data: DatasetFacts
+
+
+@dataclass(frozen=True)
+class PlannedView:
+    """One way in which a training is measured.
+
+    Attributes:
+        view: the way.
+        config: whose data are measured on; the training's own, but for fields that only measure.
+        data: these data.
+        partners: the other trainings of an ensemble.
+    """
+
+    view: AnyView
+    config: TrainingConfig
+    data: DatasetFacts
+    partners: tuple[Partner, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -36,7 +57,6 @@ class PlannedTraining:
         config: what is trained.
         data: the data set found for it.
         views: by view id.
-        partners: of the views of ensembles that this training is the first of, by view id.
         label: the first cell that asked for it, `table: row [data set] seed`, for people.
         study: the first study that asked for it.
     """
@@ -44,8 +64,7 @@ class PlannedTraining:
     training_id: str
     config: TrainingConfig
     data: DatasetFacts
-    views: Mapping[str, AnyView]
-    partners: Mapping[str, tuple[Partner, ...]]
+    views: Mapping[str, PlannedView]
     label: str
     study: str
 
@@ -88,6 +107,11 @@ class Plan:
     searches: Mapping[tuple[str, str], SearchState]
 
     @property
+    def num_sharing_cells(self) -> int:
+        """Count the cells that show a training which another cell shows as well, beyond the first of each."""
+        return len(self.cells) - len({(cell.training_id, cell.partner_ids) for cell in self.cells})
+
+    @property
     def unfilled_searches(self) -> dict[tuple[str, str], SearchState]:
         """The searches that have no best trial yet; their tables have a hole."""
         return {key: state for key, state in self.searches.items() if state.best is None}
@@ -95,7 +119,7 @@ class Plan:
 
 def make_plan(
     studies: Sequence[Study],
-    describe_data: DescribeData,
+    resolver: DataResolver,
     searches: Mapping[tuple[str, str], SearchState] | None = None,
 ) -> Plan:
     """Work out the unique trainings that the studies' tables need.
@@ -104,7 +128,7 @@ def make_plan(
 
     Args:
         studies: declared studies; equal configs are shared between them.
-        describe_data: raises ValueError where a data set is missing.
+        resolver: says which training a config is.
         searches: how far they are, by (study, search) name; one that is left out has not begun.
 
     Raises:
@@ -121,34 +145,28 @@ def make_plan(
             states[key] = (searches or {}).get(key) or SearchState(search.num_trials)
             tables[key] = search.table(states[key].best, states[key].num_complete, str(states[key]))
 
-    facts = _describe_all(tables, describe_data)
+    _refuse_absent_data(tables, resolver)
     trainings: dict[str, PlannedTraining] = {}
-    wanted: dict[str, tuple[dict[str, AnyView], dict[str, tuple[Partner, ...]]]] = {}
+    views: dict[str, dict[str, PlannedView]] = {}
     cells: list[Cell] = []
     seeds = sorted((index, study.name, seed) for study in studies for index, seed in enumerate(study.seeds))
     for _, study_name, seed in seeds:
         for table_name, ablation in _tables_of(study_name, tables):
             for row, dataset in itertools.product(ablation.trained_rows, ablation.datasets):
                 label = f"{table_name}: {full_label(row)} [{dataset.label}] seed {seed}"
-                members = ablation.members(row, dataset, seed)
-                first, *others = [
-                    _training_of(
-                        config,
-                        facts[_without_seed(config)],
-                        f"{label}, member {number}" if row.ensemble else label,
-                        study_name,
-                        trainings,
-                    )
-                    for number, config in enumerate(members, start=1)
-                ]
-                partners = tuple(Partner(other.training_id, other.config) for other in others)
+                members = [resolver.resolve(config) for config in ablation.members(row, dataset, seed)]
+                for number, member in enumerate(members, start=1):
+                    of_member = f"{label}, member {number}" if row.ensemble else label
+                    trainings.setdefault(member.training_id, _planned(member, of_member, study_name))
+                first, *others = members
+                partners = tuple(
+                    Partner(other.training_id, other.measuring, other.measured) for other in others
+                )
                 partner_ids = tuple(partner.training_id for partner in partners)
                 view = row.view or ablation.view
-                identity = view_id(view, partner_ids)
-                views, partners_of = wanted.setdefault(first.training_id, ({}, {}))
-                views[identity] = view
-                if partners:
-                    partners_of[identity] = partners
+                identity = resolver.view_id(first, view, partner_ids)
+                asked = views.setdefault(first.training_id, {})
+                asked[identity] = PlannedView(view, first.measuring, first.measured, partners)
                 cells.append(
                     Cell(
                         study=study_name,
@@ -163,33 +181,27 @@ def make_plan(
                     )
                 )
     planned = {
-        identity: replace(training, views=views, partners=partners)
-        for identity, training in trainings.items()
-        for views, partners in [wanted.get(identity, ({}, {}))]
+        identity: replace(training, views=views.get(identity, {})) for identity, training in trainings.items()
     }
     _refuse_mixed_data(cells, planned)
     return Plan(tuple(studies), tables, planned, tuple(cells), states)
 
 
-def _training_of(
-    config: TrainingConfig, data: DatasetFacts, label: str, study: str, known: dict[str, PlannedTraining]
-) -> PlannedTraining:
-    identity = training_id(config, data.fingerprint)
-    return known.setdefault(identity, PlannedTraining(identity, config, data, {}, {}, label, study))
+def _planned(member: Resolved, label: str, study: str) -> PlannedTraining:
+    return PlannedTraining(member.training_id, member.config, member.data, {}, label, study)
 
 
 def _refuse_mixed_data(cells: Sequence[Cell], trainings: Mapping[str, PlannedTraining]) -> None:
-    first: dict[tuple[str, str, str], Cell] = {}
-    faults: list[str] = []
+    first: dict[tuple[str, str, str], PlannedView] = {}
+    faults: dict[str, None] = {}
     for cell in cells:
-        other = first.setdefault((cell.study, cell.table, cell.dataset), cell)
-        ours, theirs = trainings[cell.training_id].data, trainings[other.training_id].data
-        if not ours.has_same_files(theirs):
-            fault = (
+        ours = trainings[cell.training_id].views[cell.view_id]
+        theirs = first.setdefault((cell.study, cell.table, cell.dataset), ours)
+        if not ours.data.is_measured_like(theirs.data, ours.view):
+            faults[
                 f"Table {cell.table!r}: the rows under {cell.dataset!r} are measured on different data, "
-                f"{theirs.label} and, in row {cell.row!r}, {ours.label}. Give each its own Dataset."
-            )
-            faults += [] if fault in faults else [fault]
+                f"{theirs.data.label} and, in row {cell.row!r}, {ours.data.label}. Give each its own Dataset."
+            ] = None
     if faults:
         raise ValueError("\n".join(faults))
 
@@ -198,25 +210,24 @@ def _tables_of(study: str, tables: Mapping[tuple[str, str], Ablation]) -> list[t
     return [(table, ablation) for (owner, table), ablation in tables.items() if owner == study]
 
 
-def _without_seed(config: TrainingConfig) -> TrainingConfig:
-    return config.model_copy(update={"seed": 0})
-
-
-def _describe_all(
-    tables: Mapping[tuple[str, str], Ablation], describe_data: DescribeData
-) -> dict[TrainingConfig, DatasetFacts]:
-    facts: dict[TrainingConfig, DatasetFacts] = {}
-    faults: list[str] = []
-    for ablation in tables.values():
-        for row, dataset in itertools.product(ablation.trained_rows, ablation.datasets):
-            for config in map(_without_seed, ablation.members(row, dataset)):
-                if config in facts:
-                    continue
-                try:
-                    facts[config] = describe_data(config)
-                except ValueError as error:
-                    if str(error) not in faults:
-                        faults.append(str(error))
+def _refuse_absent_data(tables: Mapping[tuple[str, str], Ablation], resolver: DataResolver) -> None:
+    faults: dict[str, None] = {}
+    for config in configs_of(tables.values()):
+        try:
+            resolver.resolve(config)
+        except ValueError as error:
+            faults[str(error)] = None
     if faults:
         raise ValueError("\n".join(faults))
-    return facts
+
+
+def configs_of(tables: Iterable[Ablation]) -> list[TrainingConfig]:
+    """List the different configs of tables' rows, without their seeds."""
+    return list(
+        dict.fromkeys(
+            without_seed(config)
+            for ablation in tables
+            for row, dataset in itertools.product(ablation.trained_rows, ablation.datasets)
+            for config in ablation.members(row, dataset)
+        )
+    )

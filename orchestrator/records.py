@@ -6,20 +6,27 @@ Layout under the store's root, a local folder, an NFS path or an object store (a
     trainings/<training id>/record.json          a training is done when this exists; written last
     trainings/<training id>/epochs.parquet       one row an epoch
     trainings/<training id>/measurements/<view id>.json      metrics of one view
-    trainings/<training id>/queries/<view id>.parquet        its per-query results
+    trainings/<training id>/queries/<view id>.parquet        its per-query (per-image) results
     trainings/<training id>/pictures/<name>.png              what its network does, or warning.txt: why not
     trainings/<training id>/checkpoint/          `final.pt`, and `resume.pt` until the record is written
     trainings/<training id>/failure.json         the last failure, where there is no record
     searches/<search id>/<number>.json           one suggestion of a search and what became of it
+    data/<study>.json                            the data sets that the last sweep of a study found
+    accepted/<digest>.json                       a changed default that was accepted in writing
 
 There is no lock and no daemon. A file appears whole under its name or not at all. Numbers that are not
 finite are written as "NaN" and "Infinity".
+
+What is read is checked: a file carries a checksum of itself or of the files beside it, and the ids in it must be
+those of its place. One that fails is a `DamagedFile`, which concerns whoever needs it and nobody else.
 """
 
 from __future__ import annotations
 
 import datetime
+import hashlib
 import io
+import json
 import logging
 import os
 import platform
@@ -28,21 +35,41 @@ import uuid
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, TypeVar, cast
+from typing import Any, BinaryIO, ClassVar, Literal, Self, TypeVar, cast
 
 import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, ValidationError
 
-from orchestrator.identity import IDENTITY_VERSION
-from trainables.contract import RESUME_CHECKPOINT, AnyView, EpochReport, FrozenModel, ViewResult
+from orchestrator.identity import IDENTITY_VERSION, digest_of
+from trainables.contract import (
+    FINAL_CHECKPOINT,
+    LEFT_OUT,
+    RESUME_CHECKPOINT,
+    AnyView,
+    DatasetFacts,
+    EpochReport,
+    FrozenModel,
+    ViewResult,
+)
 
-RECORD_VERSION = 1
-"""Raised when a record is written in a way that older code would misread."""
+RECORD_VERSION = 2
+"""Raised when a record is written in a way that older code would misread.
 
+2: checksums, what was left out, and fingerprints of what was measured on; records of version 1 are read on.
+"""
+
+CHECKSUM = "sha256"
+"""Key of a file's checksum of itself: over its canonical JSON without that key."""
+
+NAMES_OF_ITEMS = ("query", "name")
+"""Columns of a per-item table that say what was measured, the first that is there."""
+
+CHUNK_BYTES = 2**20
+"""Read at a time where a whole file need not be in memory."""
 
 UNFINISHED_AFTER_S = 600.0
 """A file that nobody has written to for so long was left by a writer that was killed."""
@@ -50,8 +77,32 @@ UNFINISHED_AFTER_S = 600.0
 logger = logging.getLogger(__name__)
 
 
+class DamagedFile(ValueError):
+    """A file of the store that is not what it should be, named with what it held and what to do."""
+
+    def __init__(self, path: str, fault: str, *, held: str, next_step: str) -> None:
+        """Say it in one sentence.
+
+        Args:
+            path: of the file, below the root of the store.
+            fault: what is wrong with it.
+            held: what it was.
+            next_step: for a person.
+        """
+        super().__init__(f"in the store, {path} {fault}. It held {held}; {next_step}")
+        self.path = path
+
+
 class Record(FrozenModel):
-    """A value as the store keeps it. JSON has no NaN, and a null would not be read back."""
+    """A value as the store keeps it. JSON has no NaN, and a null would not be read back.
+
+    Attributes:
+        HELD: what is lost with the file.
+        NEXT_STEP: for a person who finds it damaged.
+    """
+
+    HELD: ClassVar[str]
+    NEXT_STEP: ClassVar[str]
 
     model_config = ConfigDict(ser_json_inf_nan="strings")
 
@@ -63,13 +114,20 @@ class StoreVersion(Record):
         store_id: random; tells a shared store from another one under the same path of another machine.
     """
 
+    HELD: ClassVar[str] = "the store's versions and its own id"
+    NEXT_STEP: ClassVar[str] = "move it away, and the next sweep writes it anew; records are not touched"
+
     identity_version: int = IDENTITY_VERSION
     record_version: int = RECORD_VERSION
     store_id: str = ""
 
 
-class DataRecord(Record):
-    """The data set that a training saw."""
+class DataRecord(FrozenModel):
+    """The data set that a training saw; see `DatasetFacts`.
+
+    Attributes:
+        split_fingerprints: empty in records of version 1, whose `fingerprint` is of all files.
+    """
 
     name: str
     label: str
@@ -77,6 +135,38 @@ class DataRecord(Record):
     is_demo: bool
     num_images: dict[str, int]
     warnings: tuple[str, ...] = ()
+    files_fingerprint: str = ""
+    split_fingerprints: dict[str, str] = Field(default_factory=dict[str, str])
+
+    @classmethod
+    def of(cls, facts: DatasetFacts) -> Self:
+        """Keep what was found."""
+        return cls.model_validate({name: getattr(facts, name) for name in cls.model_fields})
+
+    def facts(self) -> DatasetFacts:
+        """Give it as a plan has it."""
+        return DatasetFacts(**{name: getattr(self, name) for name in type(self).model_fields})
+
+
+class KnownData(DataRecord):
+    """A data set as the sweep of a study found it."""
+
+    earlier_fingerprints: dict[str, tuple[str, ...]] = Field(default_factory=dict[str, tuple[str, ...]])
+
+
+class StudyData(Record):
+    """What the data sets of a study's configs were when it was last swept: tables are read without them.
+
+    Attributes:
+        data: different ones.
+        of_config: digest of a config without its seed -> place in `data`.
+    """
+
+    HELD: ClassVar[str] = "what the data sets were in the last sweep of a study"
+    NEXT_STEP: ClassVar[str] = "move it away, and run the study where its data are"
+
+    data: tuple[KnownData, ...] = ()
+    of_config: dict[str, int] = Field(default_factory=dict[str, int])
 
 
 class TrainingRecord(Record):
@@ -89,7 +179,13 @@ class TrainingRecord(Record):
         measure_wall_s: extraction and measurement of the views known at its end.
         device: what it ran on, such as `cpu` or the name of a GPU.
         versions: of the packages that can change a number.
+        warnings: what the training, and the code it called, had to say of it; one sentence each.
+        environment: what its last digits depend on beside the seed, such as the processor's instruction set.
+        files: SHA-256 by name of what lies beside the record and never changes.
     """
+
+    HELD: ClassVar[str] = "the record of a finished training"
+    NEXT_STEP: ClassVar[str] = "get it back from a copy, or delete the training's folder to train it again"
 
     training_id: str
     identity_version: int = IDENTITY_VERSION
@@ -109,6 +205,9 @@ class TrainingRecord(Record):
     device: str
     git_commit: str
     versions: dict[str, str]
+    warnings: tuple[str, ...] = ()
+    environment: dict[str, str] = Field(default_factory=dict[str, str])
+    files: dict[str, str] = Field(default_factory=dict[str, str])
 
 
 class Measurement(Record):
@@ -116,7 +215,19 @@ class Measurement(Record):
 
     Attributes:
         partner_ids: the other trainings of an ensemble.
+        data_label: the data set it was measured on, as papers print it.
+        measured_on: fingerprints of its splits that the view reads.
+        items: what the metrics are means over, such as `queries`; empty in records of version 1, which
+            do not say how many there were.
+        num_measured: how many of them.
+        left_out: why others are in no mean -> how many.
+        items_sha256: of the names of those measured: rows of one column must agree in it.
+        table_sha256: of the file with one row an item.
+        warnings: what measuring, and the code it called, had to say of it.
     """
+
+    HELD: ClassVar[str] = "the metrics of one view of a training"
+    NEXT_STEP: ClassVar[str] = "move it away, and the next run measures the view again, without training"
 
     training_id: str
     view_id: str
@@ -124,10 +235,21 @@ class Measurement(Record):
     metrics: dict[str, float]
     measured_at: datetime.datetime
     partner_ids: tuple[str, ...] = ()
+    data_label: str = ""
+    measured_on: dict[str, str] = Field(default_factory=dict[str, str])
+    items: str = ""
+    num_measured: int = 0
+    left_out: dict[str, int] = Field(default_factory=dict[str, int])
+    items_sha256: str = ""
+    table_sha256: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 class FailureRecord(Record):
     """Why a training has no record; it is tried again by the next run."""
+
+    HELD: ClassVar[str] = "why a training failed"
+    NEXT_STEP: ClassVar[str] = "move it away; the next run tries the training again"
 
     training_id: str
     label: str
@@ -139,6 +261,9 @@ class FailureRecord(Record):
 
 class AttemptRecord(Record):
     """One start of one training on one worker; removed with the resume checkpoint."""
+
+    HELD: ClassVar[str] = "when a training was started"
+    NEXT_STEP: ClassVar[str] = "move it away; nothing depends on it but a count"
 
     started_at: datetime.datetime
     host: str
@@ -158,6 +283,11 @@ class SearchTrialRecord(Record):
         num_failures: runs of the sweep in which its training failed.
     """
 
+    HELD: ClassVar[str] = "one suggestion of a search and what became of it"
+    NEXT_STEP: ClassVar[str] = (
+        "get it back from a copy, or delete the search's folder to search anew (trainings stay)"
+    )
+
     number: int
     params: dict[str, Any]
     training_id: str
@@ -167,7 +297,53 @@ class SearchTrialRecord(Record):
     num_failures: int = 0
 
 
+class AcceptedChange(Record):
+    """A default that was changed after trainings had been recorded, accepted as one that moves no number.
+
+    Attributes:
+        path: dotted, in the config.
+        recorded: the old value, as JSON.
+        planned: the new value, as JSON.
+        reason: a person's words, which stand below every table that needs it.
+    """
+
+    HELD: ClassVar[str] = "that a changed default moves no number"
+    NEXT_STEP: ClassVar[str] = "move it away, and accept the change again"
+
+    method: str
+    version: int
+    path: str
+    recorded: str
+    planned: str
+    reason: str
+    accepted_by: str
+    accepted_at: datetime.datetime
+
+
 ModelT = TypeVar("ModelT", bound=Record)
+OwnedT = TypeVar("OwnedT", TrainingRecord, FailureRecord, Measurement)
+
+EPOCHS = "epochs.parquet"
+LOST_WITH_EPOCHS = {
+    "held": "the loss of each epoch of a training",
+    "next_step": "its figures lack that curve, and no number needs it; move it away, or get it back from a copy",
+}
+
+
+def measured_items(per_item: Mapping[str, Any]) -> tuple[list[str], dict[str, int]]:
+    """Give the names of the items that were measured, and why others were not -> how many.
+
+    Args:
+        per_item: columns as `ViewResult.per_query` has them. Items without names are told apart by their places.
+    """
+    num_items = max((len(column) for column in per_item.values()), default=0)
+    named = next((per_item[name] for name in NAMES_OF_ITEMS if name in per_item), range(num_items))
+    reasons = [str(reason) for reason in per_item.get(LEFT_OUT, [""] * num_items)]
+    names = [str(name) for name, reason in zip(named, reasons, strict=True) if not reason]
+    left_out: dict[str, int] = {}
+    for reason in filter(None, reasons):
+        left_out[reason] = left_out.get(reason, 0) + 1
+    return names, left_out
 
 
 def now() -> datetime.datetime:
@@ -178,16 +354,22 @@ def now() -> datetime.datetime:
 class Folder:
     """A folder of the store in which a file appears whole or not at all."""
 
-    def __init__(self, url: str) -> None:
-        """Name the folder; nothing is made before something is written."""
-        self.url = url
+    def __init__(self, url: str, place: str = "") -> None:
+        """Name the folder; nothing is made before something is written.
+
+        Args:
+            url: where it is.
+            place: its path below the root of the store, for people.
+        """
+        self.url, self.place = url, place
         filesystem, path = fsspec.core.url_to_fs(url)
         self._filesystem: Any = filesystem
         self._path = cast(str, path)
+        self._sha256_of_sent: dict[str, str] = {}
 
     def __truediv__(self, name: str) -> Folder:
         """Name a folder inside this one."""
-        return Folder(f"{self.url.rstrip('/')}/{name}")
+        return Folder(f"{self.url.rstrip('/')}/{name}", f"{self.place}/{name}".lstrip("/"))
 
     def _at(self, name: str) -> str:
         return f"{self._path.rstrip('/')}/{name}"
@@ -239,6 +421,7 @@ class Folder:
             buffer = io.BytesIO()  # an object store shows an object only when all of it is there
             yield buffer
             self._filesystem.pipe_file(self._at(name), buffer.getvalue())
+            self._sha256_of_sent[name] = hashlib.sha256(buffer.getbuffer()).hexdigest()
             return
         target = Path(self._at(name))
         try:
@@ -271,30 +454,85 @@ class Folder:
         """Read a record, or None where it is not there.
 
         Raises:
-            ValueError: the file is there but is no such record.
+            DamagedFile: the file is there but is no such record, or not the one that was written.
         """
         try:
             text = self.read(name)
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise self.damaged(name, f"cannot be read ({error.strerror})", model) from error
         try:
-            return model.model_validate_json(text)
-        except ValueError as error:
-            raise ValueError(f"{self.url}/{name} is no {model.__name__}; move it away. {error}") from error
+            content: Any = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise self.damaged(name, "is no JSON, as a file that was cut short", model) from error
+        if not isinstance(content, dict):
+            raise self.damaged(name, "is JSON of something else", model)
+        fields = cast(dict[str, Any], content)
+        checksum = fields.pop(CHECKSUM, None)  # records of version 1 have none
+        if checksum is not None and checksum != _checksum_of(fields):
+            raise self.damaged(
+                name, "was changed after it was written (its content and its checksum differ)", model
+            )
+        try:
+            return model.model_validate(fields)
+        except ValidationError as error:
+            wrong = ", ".join(".".join(map(str, fault["loc"])) for fault in error.errors())
+            fault = f"is no {model.__name__}: missing or not as it should be: {wrong}"
+            raise self.damaged(name, fault, model) from error
+
+    def damaged(self, name: str, fault: str, model: type[Record]) -> DamagedFile:
+        """Describe a record that cannot be used."""
+        return DamagedFile((self / name).place, fault, held=model.HELD, next_step=model.NEXT_STEP)
 
     def write_model(self, name: str, record: Record) -> None:
-        """Write a record as JSON that people can read."""
-        self.write(name, record.model_dump_json(indent=2).encode())
+        """Write a record as JSON that people can read, with its checksum."""
+        fields = cast(dict[str, Any], json.loads(record.model_dump_json()))
+        content = {**fields, CHECKSUM: digest_of(fields)}
+        self.write(name, json.dumps(content, indent=2, ensure_ascii=False).encode())
 
-    def read_table(self, name: str) -> Any:
-        """Read a Parquet file."""
-        return pq.read_table(io.BytesIO(self.read(name)))
+    def read_table(self, name: str, *, held: str, next_step: str) -> Any:
+        """Read a Parquet file.
 
-    def write_table(self, name: str, columns: Mapping[str, Sequence[Any] | np.ndarray]) -> None:
-        """Write columns as a Parquet file."""
+        Args:
+            name: of the file.
+            held: what is lost with it.
+            next_step: for a person who finds it damaged.
+
+        Raises:
+            DamagedFile: it is no Parquet.
+        """
+        content = self.read(name)
+        try:
+            return pq.read_table(io.BytesIO(content))
+        except (pa.ArrowException, OSError, ValueError) as error:
+            fault = "is no Parquet file, or is cut short"
+            raise DamagedFile((self / name).place, fault, held=held, next_step=next_step) from error
+
+    def write_table(self, name: str, columns: Mapping[str, Sequence[Any] | np.ndarray]) -> str:
+        """Write columns as a Parquet file; gives its SHA-256."""
         buffer = io.BytesIO()
         pq.write_table(pa.table(dict(columns)), buffer)
         self.write(name, buffer.getvalue())
+        return hashlib.sha256(buffer.getvalue()).hexdigest()
+
+    def sha256_of(self, name: str) -> str:
+        """Digest a file; one that this process has sent to an object store is not fetched for it."""
+        if name in self._sha256_of_sent:
+            return self._sha256_of_sent[name]
+        digest = hashlib.sha256()
+        with self.open_to_read(name) as file:
+            while content := file.read(CHUNK_BYTES):
+                digest.update(content)
+        return digest.hexdigest()
+
+
+def _checksum_of(fields: Mapping[str, Any]) -> str:
+    """Digest a record's content; nothing that we write has the digest of what JSON cannot hold."""
+    try:
+        return digest_of(fields)
+    except ValueError:
+        return ""
 
 
 def _open_aside(target: Path) -> tuple[int, Path]:
@@ -322,8 +560,19 @@ class TrainingFolder:
         self.checkpoints = folder / "checkpoint"
 
     def record(self) -> TrainingRecord | None:
-        """The record, or None while the training is not done."""
-        return self._folder.read_model("record.json", TrainingRecord)
+        """The record, or None while the training is not done.
+
+        Raises:
+            DamagedFile: it cannot be read, or is another training's.
+        """
+        return self._own("record.json", self._folder.read_model("record.json", TrainingRecord))
+
+    def _own(self, name: str, found: OwnedT | None) -> OwnedT | None:
+        """Refuse what names another training than the folder's, as a file that was copied here does."""
+        if found is not None and found.training_id != self.training_id:
+            fault = f"belongs to training {found.training_id[:8]}, not to the one it lies in"
+            raise self._folder.damaged(name, fault, type(found))
+        return found
 
     def is_done(self) -> bool:
         """Say whether the record exists."""
@@ -354,7 +603,7 @@ class TrainingFolder:
 
     def failure(self) -> FailureRecord | None:
         """The last failure: of a training that is not done, or of measuring a view of a done one."""
-        return self._folder.read_model("failure.json", FailureRecord)
+        return self._own("failure.json", self._folder.read_model("failure.json", FailureRecord))
 
     def clear_failure(self) -> None:
         """Forget a failure that was put right."""
@@ -379,11 +628,19 @@ class TrainingFolder:
         return [attempt for attempt in found if attempt is not None]
 
     def epochs(self) -> list[EpochReport]:
-        """The epochs reported so far, in order."""
-        if not self._folder.exists("epochs.parquet"):
+        """The epochs reported so far, in order.
+
+        Raises:
+            DamagedFile: they cannot be read.
+        """
+        if not self._folder.exists(EPOCHS):
             return []
-        rows = self._folder.read_table("epochs.parquet").to_pylist()
+        table = self._folder.read_table(EPOCHS, **LOST_WITH_EPOCHS)
         fixed = ("epoch", "num_epochs", "wall_s")
+        if missing := [name for name in fixed if name not in table.column_names]:
+            raise DamagedFile(
+                (self._folder / EPOCHS).place, f"has no column {', '.join(missing)}", **LOST_WITH_EPOCHS
+            )
         return [
             EpochReport(
                 row["epoch"],
@@ -391,14 +648,14 @@ class TrainingFolder:
                 {k: v for k, v in row.items() if k not in fixed},
                 row["wall_s"],
             )
-            for row in rows
+            for row in table.to_pylist()
         ]
 
     def write_epochs(self, epochs: Sequence[EpochReport]) -> None:
         """Replace the epochs reported so far."""
         names = list(epochs[0].metrics) if epochs else []
         self._folder.write_table(
-            "epochs.parquet",
+            EPOCHS,
             {
                 "epoch": [report.epoch for report in epochs],
                 "num_epochs": [report.num_epochs for report in epochs],
@@ -412,18 +669,44 @@ class TrainingFolder:
         return {name.removesuffix(".json") for name in (self._folder / "measurements").names()}
 
     def measurement(self, view_id: str) -> Measurement | None:
-        """One measured view, or None."""
-        return self._folder.read_model(f"measurements/{view_id}.json", Measurement)
+        """One measured view, or None.
 
-    def queries(self, view_id: str) -> Any:
-        """The per-query results of a measured view."""
-        return self._folder.read_table(f"queries/{view_id}.parquet")
+        Raises:
+            DamagedFile: it cannot be read, or is of another training or view.
+        """
+        name = f"measurements/{view_id}.json"
+        found = self._own(name, self._folder.read_model(name, Measurement))
+        if found is not None and found.view_id != view_id:
+            fault = f"measures view {found.view_id[:8]}, not the one it is named after"
+            raise self._folder.damaged(name, fault, Measurement)
+        return found
+
+    def items(self, view_id: str) -> Any:
+        """The per-item results of a measured view: a row a query or image.
+
+        Raises:
+            DamagedFile: they cannot be read.
+            FileNotFoundError: the view is not measured.
+        """
+        held = "one row an item of a measured view"
+        next_step = (
+            "move it and the view's file in measurements/ away, and the next run measures the view again"
+        )
+        return self._folder.read_table(f"queries/{view_id}.parquet", held=held, next_step=next_step)
 
     def write_measurement(
-        self, view: AnyView, view_id: str, result: ViewResult, partner_ids: Sequence[str] = ()
+        self,
+        view: AnyView,
+        view_id: str,
+        result: ViewResult,
+        partner_ids: Sequence[str] = (),
+        *,
+        data: DatasetFacts | None = None,
+        warnings: Sequence[str] = (),
     ) -> None:
-        """Keep a measured view; its per-query table first, so that a measurement is never without."""
-        self._folder.write_table(f"queries/{view_id}.parquet", result.per_query)
+        """Keep a measured view; its per-item table first, so that a measurement is never without."""
+        table_sha256 = self._folder.write_table(f"queries/{view_id}.parquet", result.per_query)
+        names, left_out = measured_items(result.per_query)
         measurement = Measurement(
             training_id=self.training_id,
             view_id=view_id,
@@ -431,8 +714,38 @@ class TrainingFolder:
             metrics={name: float(value) for name, value in result.metrics.items()},
             measured_at=now(),
             partner_ids=tuple(partner_ids),
+            data_label="" if data is None else data.label,
+            measured_on={} if data is None else data.measured_on(view),
+            items=result.items,
+            num_measured=len(names),
+            left_out={**left_out, **result.left_out},
+            items_sha256=digest_of(names),
+            table_sha256=table_sha256,
+            warnings=tuple(warnings),
         )
         self._folder.write_model(f"measurements/{view_id}.json", measurement)
+
+    def checksums(self) -> dict[str, str]:
+        """Digest what lies beside a record and never changes once the record is written, by name."""
+        found: dict[str, str] = {}
+        if self._folder.exists(EPOCHS):
+            found[EPOCHS] = self._folder.sha256_of(EPOCHS)
+        if self.checkpoints.exists(FINAL_CHECKPOINT):
+            found[f"checkpoint/{FINAL_CHECKPOINT}"] = self.checkpoints.sha256_of(FINAL_CHECKPOINT)
+        return found
+
+    def sha256_of(self, name: str) -> str | None:
+        """Digest a file of the folder; None where it is not there."""
+        return self._folder.sha256_of(name) if self._folder.exists(name) else None
+
+    @property
+    def place(self) -> str:
+        """Its path below the root of the store, for people."""
+        return self._folder.place
+
+    def has_weights(self) -> bool:
+        """Say whether the trained network is kept, so that further views can be measured."""
+        return self.checkpoints.exists(FINAL_CHECKPOINT)
 
     def pictures(self) -> list[str]:
         """Name what was drawn of the trained network, without the ending."""
@@ -451,7 +764,7 @@ class TrainingFolder:
         """Why pictures are missing; empty where nothing went wrong."""
         if not self._folder.exists("pictures/warning.txt"):
             return ""
-        return self._folder.read("pictures/warning.txt").decode()
+        return self._folder.read("pictures/warning.txt").decode(errors="replace")
 
     def write_picture_warning(self, message: str) -> None:
         """Keep why pictures are missing; empty to forget it."""
@@ -499,8 +812,10 @@ class Store:
         It is read again each time: two sweeps may have started one store at the same moment.
         """
         version = self.root.read_model("store.json", StoreVersion) or StoreVersion()
-        if not version.store_id:
-            self.root.write_model("store.json", version.model_copy(update={"store_id": uuid.uuid4().hex}))
+        if not version.store_id or version.record_version < RECORD_VERSION:
+            store_id = version.store_id or uuid.uuid4().hex
+            newer = version.model_copy(update={"store_id": store_id, "record_version": RECORD_VERSION})
+            self.root.write_model("store.json", newer)
             version = self.root.read_model("store.json", StoreVersion) or version
         return version.store_id
 
@@ -528,19 +843,78 @@ class Store:
         """List every training that has left a trace."""
         return (self.root / "trainings").names()
 
+    def search_ids(self) -> list[str]:
+        """List every search that has left a trace."""
+        return (self.root / "searches").names()
+
+    def study_data(self, faults: list[str] | None = None) -> dict[str, StudyData]:
+        """Give what the data sets were in the last sweep of each study, by its name.
+
+        Args:
+            faults: gets what is wrong with files that cannot be used; the others are read on.
+        """
+        found = self._sound_files("data", StudyData, faults)
+        return {name.removesuffix(".json"): data for name, data in found.items()}
+
+    def write_study_data(self, study: str, data: StudyData) -> None:
+        """Keep what the data sets are in a sweep of a study."""
+        (self.root / "data").write_model(f"{study}.json", data)
+
+    def accepted_changes(self, faults: list[str] | None = None) -> list[AcceptedChange]:
+        """Give the changed defaults that were accepted in writing.
+
+        Args:
+            faults: gets what is wrong with files that cannot be used; the others are read on.
+        """
+        return list(self._sound_files("accepted", AcceptedChange, faults).values())
+
+    def _sound_files(self, folder: str, model: type[ModelT], faults: list[str] | None) -> dict[str, ModelT]:
+        """Read every record of a folder that can be used, by its name."""
+        found: dict[str, ModelT] = {}
+        for name in (self.root / folder).names():
+            try:
+                record = (self.root / folder).read_model(name, model)
+            except DamagedFile as error:
+                if faults is None:
+                    logger.warning("%s", error)
+                else:
+                    faults.append(str(error))
+                continue
+            if record is not None:
+                found[name] = record
+        return found
+
+    def write_accepted_change(self, change: AcceptedChange) -> None:
+        """Keep that a changed default was accepted; accepting it again replaces the reason."""
+        key = digest_of([change.method, change.version, change.path, change.recorded, change.planned])
+        (self.root / "accepted").write_model(f"{key[:16]}.json", change)
+
     def search_trials(self, search_id: str) -> list[SearchTrialRecord]:
-        """Everything a search has suggested so far, by number."""
+        """Everything a search has suggested so far, by number.
+
+        Raises:
+            DamagedFile: one cannot be read, or has another number than its name.
+        """
         found = (self.search_trial(search_id, number) for number in self.search_trial_numbers(search_id))
         return [trial for trial in found if trial is not None]
 
     def search_trial_numbers(self, search_id: str) -> list[int]:
         """List the suggestions of a search by their numbers."""
         names = (self.root / f"searches/{search_id}").names()
-        return sorted(int(name.removesuffix(".json")) for name in names if name.endswith(".json"))
+        numbers = (name.removesuffix(".json") for name in names if name.endswith(".json"))
+        return sorted(int(number) for number in numbers if number.isdigit())
 
     def search_trial(self, search_id: str, number: int) -> SearchTrialRecord | None:
-        """Read one suggestion of a search."""
-        return (self.root / f"searches/{search_id}").read_model(f"{number:06d}.json", SearchTrialRecord)
+        """Read one suggestion of a search.
+
+        Raises:
+            DamagedFile: it cannot be read, or has another number than its name.
+        """
+        folder, name = self.root / f"searches/{search_id}", f"{number:06d}.json"
+        trial = folder.read_model(name, SearchTrialRecord)
+        if trial is not None and trial.number != number:
+            raise folder.damaged(name, f"is suggestion {trial.number}", SearchTrialRecord)
+        return trial
 
     def write_search_trial(self, search_id: str, trial: SearchTrialRecord) -> None:
         """Keep a suggestion, or what became of it."""

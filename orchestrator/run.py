@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from orchestrator.optuna_mirror import OptunaMirror, Storage, open_storage
-from orchestrator.plan import DescribeData, Plan, make_plan
+from orchestrator.plan import Plan, configs_of, make_plan
 from orchestrator.records import Store
+from orchestrator.resolution import DataResolver, DescribeData, StoreResolver, remember_data
 from orchestrator.search import SearchSource
 from orchestrator.search_state import SearchState, read_search_state
-from orchestrator.status import TrainingStatus, read_status
+from orchestrator.status import UNFINISHED, TrainingStatus, read_status
 from orchestrator.study import Study
 from orchestrator.trial import Listener, Work
 from orchestrator.work_queue import WorkQueue, planned_work
@@ -74,10 +75,22 @@ def describe_with(runtime: Runtime) -> DescribeData:
     return describe
 
 
-def plan_as_it_stands(studies: Sequence[Study], store: Store, runtime: Runtime) -> Plan:
-    """Make the plan with what the searches have found so far; reads the store alone."""
-    describe = describe_with(runtime)
-    return make_plan(studies, describe, _search_states(studies, describe, store))
+def plan_with_data(studies: Sequence[Study], store: Store, runtime: Runtime) -> Plan:
+    """Make the plan for the data that are there, with what the searches have found so far.
+
+    Raises:
+        ValueError: every data set that cannot be found.
+    """
+    return _make_plan(studies, DataResolver(describe_with(runtime), store), store)
+
+
+def plan_as_recorded(studies: Sequence[Study], store: Store, runtime: Runtime) -> Plan:
+    """Make the plan for the data that the last sweep had, which need not be there: to read what is recorded."""
+    return _make_plan(studies, StoreResolver(store, describe_with(runtime)), store)
+
+
+def _make_plan(studies: Sequence[Study], resolver: DataResolver, store: Store) -> Plan:
+    return make_plan(studies, resolver, _search_states(studies, resolver, store))
 
 
 def run_sweep(
@@ -102,18 +115,24 @@ def run_sweep(
         on_stop: called when a signal asks the sweep to end, to tell the person who sent it.
 
     Raises:
-        ValueError: every fault of the declarations and of the data, before anything trains.
+        ValueError: every fault of the declarations and of the data, and every record that was made under other
+            defaults, before anything trains.
     """
     store.shared_id()  # starts it: a folder that cannot be written to is refused before anything else
-    describe = describe_with(runtime)
-    plan = plan_as_it_stands(studies, store, runtime)
+    resolver = DataResolver(describe_with(runtime), store)
+    plan = _make_plan(studies, resolver, store)
     statuses = read_status(plan, store)
-    remaining = [planned_work(status.training) for status in statuses if status.state != "done"]
+    _refuse_changed_configs(statuses)
+    for study in studies:
+        searched = [search.trial_config({}) for search in study.searches]
+        remember_data(study.name, [*configs_of(study.ablations), *searched], resolver, store)
+    remaining = [planned_work(status.training) for status in statuses if status.state in UNFINISHED]
     storage = open_storage(search_storage)
     sources = [
-        SearchSource(study.name, search, describe, store, max_open=backend.num_slots)
+        SearchSource(study.name, search, resolver, store, max_open=backend.num_slots)
         for study in studies
         for search in study.searches
+        if not plan.searches[study.name, search.name].fault
     ]
     needed = [work.config for work in remaining]
     unfinished = [source for source in sources if not source.is_finished()]
@@ -124,9 +143,9 @@ def run_sweep(
         asked_before = {work.training_id for work in remaining}
         return [
             planned_work(status.training)
-            for status in read_status(plan_as_it_stands(studies, store, runtime), store)
+            for status in read_status(_make_plan(studies, resolver, store), store)
             if status.state == "to measure"
-            or (status.state != "done" and status.training.training_id not in asked_before)
+            or (status.state in UNFINISHED and status.training.training_id not in asked_before)
         ]
 
     queue = WorkQueue(remaining, unfinished, last_works)
@@ -137,7 +156,7 @@ def run_sweep(
             followers = [*_mirror(plan, sources, store, storage), *listeners(plan, statuses)]
             with _stopping_on_signals(queue, on_stop):
                 backend.run(queue, followers, store, there)
-    final = plan_as_it_stands(studies, store, runtime) if sources else plan
+    final = _make_plan(studies, resolver, store) if sources else plan
     return SweepResult(final, tuple(read_status(final, store)), queue.is_stopping)
 
 
@@ -155,18 +174,37 @@ def _mirror(plan: Plan, searches: Sequence[SearchSource], store: Store, storage:
         return []
 
 
+def _refuse_changed_configs(statuses: Sequence[TrainingStatus]) -> None:
+    """Refuse to go on where records were made under other defaults than the plan's.
+
+    Raises:
+        ValueError: every change, and the two ways to go on.
+    """
+    labels: dict[str, list[str]] = {}
+    for status in statuses:
+        if status.state == "changed":
+            labels.setdefault(status.message, []).append(status.training.label)
+    if labels:
+        raise ValueError(
+            "\n".join(
+                f"{message} ({len(some)} recorded training{'s' if len(some) > 1 else ''}, such as {some[0]})"
+                for message, some in labels.items()
+            )
+        )
+
+
 def _search_states(
-    studies: Sequence[Study], describe: DescribeData, store: Store
+    studies: Sequence[Study], resolver: DataResolver, store: Store
 ) -> dict[tuple[str, str], SearchState]:
     """Read how far the searches are; one whose data are missing is named by the plan, beside all others."""
     states: dict[tuple[str, str], SearchState] = {}
     for study in studies:
         for search in study.searches:
             try:
-                data = describe(search.trial_config({}))
+                resolver.resolve(search.trial_config({}))
             except ValueError:
                 continue
-            states[study.name, search.name] = read_search_state(search, data, store)
+            states[study.name, search.name] = read_search_state(search, resolver, store)
     return states
 
 

@@ -6,7 +6,6 @@ database decides what a search does, and a search goes on wherever its store is.
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable
 from typing import Any, Literal
@@ -21,12 +20,12 @@ from optuna.distributions import (
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from orchestrator.identity import training_id, view_id
-from orchestrator.plan import DescribeData
+from orchestrator.plan import PlannedView
 from orchestrator.records import SearchTrialRecord, Store
-from orchestrator.search_state import is_final, is_spent, search_id
-from orchestrator.study import Choice, FloatRange, Range, Search, When
-from orchestrator.trial import Outcome, Progress, Work, views_by_id
+from orchestrator.resolution import DataResolver, Resolved
+from orchestrator.search_state import find_search_id, is_final, is_spent, measured_value, read_trials
+from orchestrator.study import Changes, Choice, FloatRange, Range, Search, When
+from orchestrator.trial import Outcome, Progress, Work
 
 OPTUNA_STATES = {
     "running": TrialState.RUNNING,
@@ -97,7 +96,7 @@ class SearchSource:
         self,
         study: str,
         search: Search,
-        describe_data: DescribeData,
+        resolver: DataResolver,
         store: Store,
         *,
         max_open: Callable[[], int],
@@ -107,15 +106,19 @@ class SearchSource:
         Args:
             study: name of the study that declares the search.
             search: the declaration.
-            describe_data: finds a config's data set.
+            resolver: says which training a config is.
             store: keeps every suggestion.
             max_open: gives how many suggestions may be open at a time; a sampler learns nothing from
                 open ones.
+
+        Raises:
+            DamagedFile: a suggestion that stands in the store cannot be used.
+            ValueError: the data cannot be found.
         """
         self.search = search
         self.study_name = study
-        self._data = describe_data(search.trial_config({}))
-        self.search_id = search_id(search, self._data)
+        self._resolver = resolver
+        self.search_id = find_search_id(search, resolver, store)
         self._store = store
         self._max_open = max_open
         self._trials: dict[int, SearchTrialRecord] = {}
@@ -128,11 +131,12 @@ class SearchSource:
             pruner=_pruner(search.pruner),
         )
         self._open: set[int] = set()
-        for trial in store.search_trials(self.search_id):
+        for trial in read_trials(search, resolver, store):
             if is_final(trial):
                 self._add(trial)
             else:
-                self._add(trial.model_copy(update={"state": "running"}))
+                identity = self._resolve(trial.params).training_id  # an earlier version had another id for it
+                self._add(trial.model_copy(update={"state": "running", "training_id": identity}))
                 self._open.add(trial.number)
         self._to_resume = sorted(self._open)
 
@@ -177,7 +181,7 @@ class SearchSource:
             trial = self._optuna.ask()
             params = self._ask_params(trial)
         try:
-            identity = training_id(self.search.trial_config(params), self._data.fingerprint)
+            identity = self._resolve(params).training_id
         except ValueError:
             identity = ""
         record = SearchTrialRecord(
@@ -214,24 +218,27 @@ class SearchSource:
             params[path] = _suggest(trial, path, declared)
         return params
 
+    def _resolve(self, params: Changes) -> Resolved:
+        return self._resolver.resolve(self.search.trial_config(params))
+
     def _work(self, trial: SearchTrialRecord) -> Work:
-        config = self.search.trial_config(trial.params)
+        resolved = self._resolve(trial.params)
         objective = self.search.objective
+        view_id = self._resolver.view_id(resolved, objective.view)
         return Work(
             training_id=trial.training_id,
-            config=config,
-            data=self._data,
-            views=views_by_id(objective.view),
+            config=resolved.config,
+            data=resolved.data,
+            views={view_id: PlannedView(objective.view, resolved.measuring, resolved.measured)},
             label=f"{self.search.name}: trial {trial.number}",
             study=self.study_name,
             watch=objective if self.search.pruner else None,
-            parameters=trial.params,
         )
 
     def _is_answered(self, number: int) -> bool:
         """Answer a suggestion by the store: its training is measured, or an equal one was given up."""
         identity = self._trials[number].training_id
-        if (value := self._measured(identity)) is not None:
+        if (value := self._measured(number)) is not None:
             self._tell(number, "complete", value)
             return True
         for trial in self._trials.values():
@@ -247,13 +254,8 @@ class SearchSource:
                 return True
         return False
 
-    def _measured(self, identity: str) -> float | None:
-        """Read the objective's value; None where there is none, or none that is a number."""
-        measurement = self._store.training(identity).measurement(view_id(self.search.objective.view))
-        if measurement is None:
-            return None
-        value = measurement.metrics[self.search.objective.metric.name]
-        return value if math.isfinite(value) else None
+    def _measured(self, number: int) -> float | None:
+        return measured_value(self.search, self._resolver, self._store, self._trials[number].params)
 
     # -- learning
 
@@ -276,8 +278,8 @@ class SearchSource:
         """Tell how a suggestion ended; one that was merely stopped stays open for the next run."""
         if outcome.state == "stopped":
             return
-        value = self._measured(work.training_id) if outcome.state == "done" else None
         for number in self._numbers_of(work.training_id):
+            value = self._measured(number) if outcome.state == "done" else None
             if value is not None:
                 self._tell(number, "complete", value)
             else:

@@ -6,15 +6,16 @@ a bad GPU) and not its parameters; what failed in two runs is taken to fail for 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from orchestrator.identity import digest_of, training_id, view_id
-from orchestrator.records import SearchTrialRecord, Store
+from orchestrator.identity import digest_of, view_id
+from orchestrator.records import DamagedFile, SearchTrialRecord, Store
+from orchestrator.resolution import DataResolver, Resolved
 from orchestrator.study import Changes, Choice, FloatRange, Range, Search, When
-from trainables.contract import DatasetFacts
 
 RUNS_TO_FAIL_IN = 2
 """A suggestion that failed in this many runs is not tried again."""
@@ -35,6 +36,7 @@ class SearchState:
         failed_ids: trainings that failed, those for good among them.
         is_finished: whether nothing is left to suggest, to go on with or to try again.
         best: parameters of the best complete trial; None while unfinished, or without a complete one.
+        fault: why what is recorded of it cannot be used; empty where it can.
     """
 
     num_trials: int
@@ -43,9 +45,12 @@ class SearchState:
     failed_ids: tuple[str, ...] = ()
     is_finished: bool = False
     best: Changes | None = None
+    fault: str = ""
 
     def __str__(self) -> str:
         """Say it in a line."""
+        if self.fault:
+            return f"refused: {self.fault}"
         failed = f", {len(self.failed_ids)} failed" if self.failed_ids else ""
         if not self.is_finished:
             return f"{self.num_made} of {self.num_trials} trials made{failed}"
@@ -53,18 +58,34 @@ class SearchState:
         return f"finished with {self.num_complete} trials{failed}{none}"
 
 
-def search_id(search: Search, data: DatasetFacts) -> str:
-    """Identify a search by everything that decides its suggestions, but not by how many it makes."""
+def find_search_id(search: Search, resolver: DataResolver, store: Store) -> str:
+    """Identify a search by everything that decides its suggestions, but not by how many it makes.
+
+    Where the store has it under the id of an earlier version, it is that one.
+
+    Raises:
+        ValueError: its data cannot be found.
+    """
+    known = set(store.search_ids())
+    first, *earlier = (
+        _search_id(search, candidate) for candidate in resolver.candidates(search.trial_config({}))
+    )
+    return first if first in known else next((found for found in earlier if found in known), first)
+
+
+def _search_id(search: Search, declared: Resolved) -> str:
     space = {
-        path: [declared.path, list(declared.values), *_range_key(declared.range)]
-        if isinstance(declared, When)
-        else _range_key(declared)
-        for path, declared in search.space.items()
+        path: [declared_range.path, list(declared_range.values), *_range_key(declared_range.range)]
+        if isinstance(declared_range, When)
+        else _range_key(declared_range)
+        for path, declared_range in search.space.items()
     }
-    declared = search.trial_config({})
-    objective = [search.objective.metric.name, view_id(search.objective.view)]
+    view = search.objective.view
+    is_earlier = declared.earlier_splits is not None
+    measured_on = {} if is_earlier else declared.measured.measured_on(view)
+    objective = [search.objective.metric.name, view_id(view, (), measured_on)]
     sampler = [search.sampler, search.pruner, search.sampler_seed]
-    return digest_of([training_id(declared, data.fingerprint), space, objective, sampler])
+    return digest_of([declared.training_id, space, objective, sampler])
 
 
 def _range_key(declared: Range) -> list[Any]:
@@ -75,9 +96,50 @@ def _range_key(declared: Range) -> list[Any]:
     return ["int", declared.low, declared.high, declared.step]
 
 
-def read_search_state(search: Search, data: DatasetFacts, store: Store) -> SearchState:
-    """Read how far a search is."""
-    return state_of(search, store.search_trials(search_id(search, data)))
+def read_search_state(search: Search, resolver: DataResolver, store: Store) -> SearchState:
+    """Read how far a search is; one of whose files cannot be used has no best.
+
+    Raises:
+        ValueError: its data cannot be found.
+    """
+    try:
+        trials = read_trials(search, resolver, store)
+    except DamagedFile as error:
+        return SearchState(search.num_trials, fault=str(error))
+    return state_of(search, trials)
+
+
+def read_trials(search: Search, resolver: DataResolver, store: Store) -> list[SearchTrialRecord]:
+    """Read every suggestion of a search; each value must be what its training measured.
+
+    Raises:
+        DamagedFile: a suggestion cannot be read, or has a value of its own.
+    """
+    identity = find_search_id(search, resolver, store)
+    trials = store.search_trials(identity)
+    for trial in trials:
+        if trial.value is None:
+            continue
+        measured = measured_value(search, resolver, store, trial.params)
+        if measured not in (None, trial.value):  # a training that was removed since leaves its value behind
+            raise DamagedFile(
+                f"searches/{identity}/{trial.number:06d}.json",
+                f"has the value {trial.value}, and its training {trial.training_id[:8]} measured {measured}",
+                held=SearchTrialRecord.HELD,
+                next_step=SearchTrialRecord.NEXT_STEP,
+            )
+    return trials
+
+
+def measured_value(search: Search, resolver: DataResolver, store: Store, params: Changes) -> float | None:
+    """Give the objective's value of a suggestion; None where there is none, or none that is a number."""
+    resolved = resolver.resolve(search.trial_config(params))
+    view = resolver.view_id(resolved, search.objective.view)
+    measurement = store.training(resolved.training_id).measurement(view)
+    if measurement is None:
+        return None
+    value = measurement.metrics[search.objective.metric.name]
+    return value if math.isfinite(value) else None
 
 
 def state_of(search: Search, trials: Sequence[SearchTrialRecord]) -> SearchState:

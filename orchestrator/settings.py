@@ -15,6 +15,9 @@ from trainables.contract import Runtime
 NO_TRACKING = "none"
 TRACKING_SCHEMES = (NO_TRACKING, "http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
 
+NO_OPTIONS = ("studies", "reads_records_alone")
+"""Settings that are no option of their own, and so no environment variable."""
+
 VARIABLE_PREFIX = "TABLEWRIGHT_"
 """An option's environment variable has this before its name."""
 
@@ -29,7 +32,7 @@ class Settings:
     """Everything that may be said without changing a number; a hyperparameter is never among it.
 
     Attributes:
-        studies: names of files in `search_spaces/`.
+        studies: names of files in `search_spaces/`, each alone or as STUDY/TABLE.
         profile: `demo` or `paper`; None is `paper` where a data root is given and `demo` otherwise.
         data_root: folder that holds the data sets in their published layout.
         store: folder or URL of the records.
@@ -41,6 +44,7 @@ class Settings:
         gpus_per_training: a fraction, a whole number or 0; None is one where the cluster has GPUs.
         max_concurrent: trainings at a time; None is as many as fit.
         datasets: labels of the data sets, with commas between, whose columns are filled; None is all.
+        reads_records_alone: whether nothing but the store is read, so that no data set need be there.
     """
 
     studies: tuple[str, ...]
@@ -55,13 +59,14 @@ class Settings:
     gpus_per_training: float | None = None
     max_concurrent: int | None = None
     datasets: str | None = None
+    reads_records_alone: bool = False
 
     def __post_init__(self) -> None:
         """Find every fault that can be seen without opening anything."""
         faults: list[str] = []
         if self.profile is not None and self.profile not in set(Profile):
             faults.append(f"--profile is {self.profile!r}; it is one of {', '.join(Profile)}")
-        if self.profile == Profile.PAPER and self.data_root is None:
+        if self.profile == Profile.PAPER and self.data_root is None and not self.reads_records_alone:
             faults.append("--profile paper needs the published data sets; name their folder with --data-root")
         if self.data_root is not None and not Path(self.data_root).expanduser().is_dir():
             faults.append(f"--data-root {self.data_root} is no folder; name the one that holds the data sets")
@@ -120,18 +125,30 @@ class Settings:
         studies: list[Study] = []
         faults: list[str] = []
         is_all = self.studies == ("all",)
-        names = study_names() if is_all else list(dict.fromkeys(self.studies))
-        for name in names:
+        wanted = dict.fromkeys(study_names(), None) if is_all else self._tables_by_study()
+        for name, tables in wanted.items():
             try:
                 study = load_study(name, self.effective_profile)
                 if is_all and study.is_on_request:
                     continue
+                study = study if tables is None else study.with_tables(tables)
                 studies.append(study if self.seeds is None else study.with_seeds(self._seeds(self.seeds)))
             except ValueError as error:
                 faults.append(str(error))
         if faults:
             raise ValueError("\n".join(faults))
         return studies if self.datasets is None else self._with_datasets(studies, self.datasets)
+
+    def _tables_by_study(self) -> dict[str, list[str] | None]:
+        """Give the tables that are asked for, by study; None is all of them."""
+        wanted: dict[str, list[str] | None] = {}
+        for name in self.studies:
+            study, slash, table = name.partition("/")
+            if not slash:
+                wanted[study] = None
+            elif (tables := wanted.setdefault(study, [])) is not None:
+                tables.append(table)
+        return wanted
 
     @staticmethod
     def _with_datasets(studies: Sequence[Study], text: str) -> list[Study]:
@@ -180,7 +197,7 @@ def refuse_unknown_variables(environment: Mapping[str, str]) -> None:
     Raises:
         ValueError: names each, and the one that is nearest.
     """
-    known = [variable_of(field.name) for field in fields(Settings) if field.name != "studies"]
+    known = [variable_of(field.name) for field in fields(Settings) if field.name not in NO_OPTIONS]
     unknown = [name for name in sorted(environment) if name.startswith(VARIABLE_PREFIX) and name not in known]
     if unknown:
         nearest = {name: difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0] for name in unknown}

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Literal, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
+from orchestrator.parallel_reading import read_all
 from orchestrator.plan import Plan, PlannedTraining
-from orchestrator.records import Store
+from orchestrator.recorded_config import accepted_changes, config_changes
+from orchestrator.records import AcceptedChange, DamagedFile, Store, TrainingFolder, TrainingRecord
 
-State = Literal["done", "to measure", "failed", "started", "to train"]
-
-ItemT = TypeVar("ItemT")
-ResultT = TypeVar("ResultT")
-
-NUM_READERS = 16
-"""Threads that read records; an object store answers slowly and many at a time."""
+State = Literal["done", "to measure", "failed", "started", "to train", "damaged", "changed"]
+UNFINISHED: tuple[State, ...] = ("to measure", "failed", "started", "to train")
+"""What a run goes on with; the rest is done, or is for a person to put right."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +23,13 @@ class TrainingStatus:
 
     Attributes:
         state: `to measure` is trained and lacks a view; `started` has left a trace and no record, so it
-            runs now or will go on in the next run.
+            runs now or will go on in the next run; `damaged` has a file that cannot be used; `changed` was
+            recorded under another default than the plan's.
         epoch: last one reported.
         wall_s: training and measuring, of a done one.
-        message: why it failed.
+        message: why it failed, or what is wrong with its record.
+        warnings: what a done training had to say of itself.
+        environment: what the last digits of a done one depend on beside its seed.
     """
 
     training: PlannedTraining
@@ -37,35 +37,68 @@ class TrainingStatus:
     epoch: int = 0
     wall_s: float = 0.0
     message: str = ""
+    warnings: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def read_status(plan: Plan, store: Store) -> list[TrainingStatus]:
     """Read where every training of the plan stands, in the plan's order."""
-    return _map(lambda training: _status_of(training, store), plan.trainings.values())
+    accepted = store.accepted_changes()
+    return read_all(lambda training: _status_of(training, store, accepted), plan.trainings.values())
 
 
-def _map(function: Callable[[ItemT], ResultT], items: Iterable[ItemT]) -> list[ResultT]:
-    with ThreadPoolExecutor(NUM_READERS) as pool:
-        return list(pool.map(function, items))
+def _status_of(training: PlannedTraining, store: Store, accepted: Sequence[AcceptedChange]) -> TrainingStatus:
+    try:
+        return _status_of_sound(training, store.training(training.training_id), accepted)
+    except DamagedFile as error:
+        return TrainingStatus(training, "damaged", message=str(error))
 
 
-def _status_of(training: PlannedTraining, store: Store) -> TrainingStatus:
-    folder = store.training(training.training_id)
+def _status_of_sound(
+    training: PlannedTraining, folder: TrainingFolder, accepted: Sequence[AcceptedChange]
+) -> TrainingStatus:
     record = folder.record()
-    failure = folder.failure()
     if record is not None:
-        wall_s = record.train_wall_s + record.measure_wall_s
-        if set(training.views) <= folder.measured_views():
-            return TrainingStatus(training, "done", record.num_epochs, wall_s)
-        message = failure.message if failure else ""
-        return TrainingStatus(
-            training, "failed" if failure else "to measure", record.num_epochs, wall_s, message
-        )
-    epochs = folder.epochs()
-    epoch = epochs[-1].epoch if epochs else 0
+        return _status_of_recorded(training, folder, record, accepted)
+    failure = folder.failure()
+    epoch = _last_epoch(folder)
     if failure is not None:
         return TrainingStatus(training, "failed", epoch, message=failure.message)
-    return TrainingStatus(training, "started" if epochs or folder.attempts() else "to train", epoch)
+    return TrainingStatus(training, "started" if epoch or folder.attempts() else "to train", epoch)
+
+
+def _status_of_recorded(
+    training: PlannedTraining,
+    folder: TrainingFolder,
+    record: TrainingRecord,
+    accepted: Sequence[AcceptedChange],
+) -> TrainingStatus:
+    state: State = "done"
+    refused, _ = accepted_changes(config_changes(record, training.config), accepted)
+    message = "\n".join(map(str, refused))
+    if refused:
+        state = "changed"
+    elif not set(training.views) <= folder.measured_views():
+        failure = folder.failure()
+        state, message = ("to measure", "") if failure is None else ("failed", failure.message)
+    return TrainingStatus(
+        training,
+        state,
+        record.num_epochs,
+        record.train_wall_s + record.measure_wall_s,
+        message,
+        record.warnings,
+        record.environment,
+    )
+
+
+def _last_epoch(folder: TrainingFolder) -> int:
+    """Give the last epoch reported; damaged reports are no reason not to go on from the checkpoint."""
+    try:
+        epochs = folder.epochs()
+    except DamagedFile:
+        return 0
+    return epochs[-1].epoch if epochs else 0
 
 
 def estimated_hours_left(statuses: Iterable[TrainingStatus]) -> float | None:

@@ -706,12 +706,37 @@ class Study:
         )
         faults += _duplicates("seed", [str(seed) for seed in self.seeds])
         faults += [] if self.seeds else ["a study needs at least one seed"]
-        faults += [] if self.ablations or self.searches else ["a study needs an ablation or a search"]
+        faults += [] if self.ablations or self.searches or self.sizes else ["a study needs a table"]
         _raise_all(f"Study {self.name!r}", faults)
 
     def with_seeds(self, seeds: Sequence[int]) -> Study:
         """Give the same study over other seeds."""
         return replace(self, seeds=tuple(seeds))
+
+    @property
+    def table_names(self) -> tuple[str, ...]:
+        """Every table it declares, those of searches and of sizes among them."""
+        return tuple(part.name for part in (*self.ablations, *self.searches, *self.sizes))
+
+    def with_tables(self, names: Collection[str]) -> Study:
+        """Give the same study with some of its tables only.
+
+        Raises:
+            ValueError: one is no table of it, or none that is trained is left.
+        """
+        known = self.table_names
+        if unknown := [name for name in names if name not in known]:
+            raise ValueError(
+                f"{self.name} has no table {', '.join(map(repr, unknown))}; it has {', '.join(known)}. "
+                f"Write {self.name}/TABLE"
+            )
+        return replace(
+            self,
+            ablations=[ablation for ablation in self.ablations if ablation.name in names],
+            searches=[search for search in self.searches if search.name in names],
+            sizes=[table for table in self.sizes if table.name in names],
+            left_out=[*self.left_out, *(name for name in known if name not in names)],
+        )
 
     @property
     def dataset_labels(self) -> tuple[str, ...]:
@@ -726,8 +751,8 @@ class Study:
         if not kept and not searches:
             return None
         left = {table.name for table in (*kept, *searches)}
-        left_out = [table.name for table in (*self.ablations, *self.searches) if table.name not in left]
-        return replace(self, ablations=kept, searches=searches, left_out=left_out)
+        lost = [table.name for table in (*self.ablations, *self.searches) if table.name not in left]
+        return replace(self, ablations=kept, searches=searches, left_out=[*self.left_out, *lost])
 
 
 # -- finding studies -----------------------------------------------------------------------------

@@ -9,7 +9,7 @@ lost altogether, is written again from the store.
         <training's label>            tag tablewright.training_id; parameters: the config by dotted path;
                                       data set; git commit; metrics by epoch, `system/…` among them;
                                       measurements such as `test.map`, `test.attended.flip.rank1`,
-                                      `test.ensemble-3-1a2b3c.map`;
+                                      `test.ensemble-3-1a2b3c.map`, `test.num_measured`;
                                       artifacts `pictures/…`
 
 All calls of MLflow are made by one thread, which the driver never waits for before the end of the sweep.
@@ -40,7 +40,14 @@ import psutil
 from pydantic import BaseModel
 
 from orchestrator.identity import digest_of
-from orchestrator.records import DataRecord, Store, TrainingFolder, TrainingRecord
+from orchestrator.records import (
+    DamagedFile,
+    DataRecord,
+    Measurement,
+    Store,
+    TrainingFolder,
+    TrainingRecord,
+)
 from orchestrator.trial import Outcome, Progress, Work, git_commit
 from trainables.contract import DatasetFacts, EpochReport, EvaluationView
 
@@ -56,6 +63,8 @@ DRIVER = "tablewright.driver"
 STATE = "tablewright.state"
 FAILURE = "tablewright.failure"
 PICTURE_WARNING = "tablewright.picture_warning"
+WARNINGS = "tablewright.warnings"
+DAMAGED = "tablewright.damaged"
 RECORDED_AT = "tablewright.recorded_at"
 NUM_VIEWS = "tablewright.num_views"
 PARENT = "mlflow.parentRunId"
@@ -132,6 +141,12 @@ def ensemble_suffix(partner_ids: Sequence[str]) -> str:
     Several ensembles may have the same first training, in whose run they stand.
     """
     return f".ensemble-{len(partner_ids) + 1}-{digest_of(partner_ids)[:6]}" if partner_ids else ""
+
+
+def data_suffix(measurement: Measurement, record: TrainingRecord) -> str:
+    """Name the data set that was measured on where it is not the training's, such as `.on-Market-1501_500k`."""
+    is_other = measurement.data_label not in ("", record.data.label)
+    return f".on-{measurement.data_label}" if is_other else ""
 
 
 def _option(name: str, value: Any) -> str:
@@ -761,17 +776,30 @@ class _Projection:
         if run is None:
             run = self._create(subject)
         self._describe(run, subject)
+        damaged: list[str] = []
         if len(self._logged_epochs(run)) < record.num_epochs:
-            self._log_epochs(run, _recorded_epochs(folder.epochs(), subject.started_at_ms))
+            try:
+                self._log_epochs(run, _recorded_epochs(folder.epochs(), subject.started_at_ms))
+            except DamagedFile as error:
+                damaged.append(str(error))
         values = {"train_wall_s": record.train_wall_s, "measure_wall_s": record.measure_wall_s}
         groups = [_metrics(_without(run.metrics, values), _ms(record.ended_at), record.num_epochs)]
         view_ids = sorted(folder.measured_views())
+        said = [*record.data.warnings, *record.warnings]
         for view_id in view_ids:
-            if (measured := folder.measurement(view_id)) is not None:
-                front = view_prefix(measured.view) + ensemble_suffix(measured.partner_ids)
-                values = {_allowed(f"{front}.{name}"): value for name, value in measured.metrics.items()}
-                values = _without(run.metrics, values)
-                groups.append(_metrics(values, _ms(measured.measured_at), record.num_epochs))
+            try:
+                measured = folder.measurement(view_id)
+            except DamagedFile as error:
+                damaged.append(str(error))
+                continue
+            if measured is None:
+                continue
+            said += measured.warnings
+            front = view_prefix(measured.view) + ensemble_suffix(measured.partner_ids)
+            front += data_suffix(measured, record)
+            values = {_allowed(f"{front}.{name}"): value for name, value in _measured_values(measured)}
+            values = _without(run.metrics, values)
+            groups.append(_metrics(values, _ms(measured.measured_at), record.num_epochs))
         tags = {
             STATE: "done",
             RECORDED_AT: recorded_at,
@@ -781,8 +809,13 @@ class _Projection:
             "tablewright.device": record.device,
             **_source_tags(record.git_commit),
         }
-        if warning := folder.picture_warning():
-            tags[PICTURE_WARNING] = warning[:MAX_TAG_LENGTH]
+        for tag, texts in (
+            (PICTURE_WARNING, [folder.picture_warning()]),
+            (WARNINGS, list(dict.fromkeys(said))),
+            (DAMAGED, damaged),
+        ):
+            if text := "\n".join(filter(None, texts)):
+                tags[tag] = text[:MAX_TAG_LENGTH]
         self._log(run.run_id, metrics=groups, tags=tags)
         self._log_pictures(run, folder)
         run.metrics.update(metric.key for group in groups for metric in group)
@@ -846,6 +879,13 @@ class _Projection:
             self._client.log_batch(run_id, params=[Param(name, text) for name, text in some])
         if tags:
             self._client.log_batch(run_id, tags=[RunTag(name, text) for name, text in tags.items()])
+
+
+def _measured_values(measured: Measurement) -> Iterator[tuple[str, float]]:
+    yield from measured.metrics.items()
+    if measured.items:  # records of version 1 do not say
+        yield "num_measured", float(measured.num_measured)
+        yield "num_left_out", float(sum(measured.left_out.values()))
 
 
 def _epoch_values(progress: Progress, work: Work) -> dict[str, float]:

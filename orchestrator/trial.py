@@ -15,16 +15,18 @@ import subprocess
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import psutil
 
-from orchestrator.identity import view_id
-from orchestrator.plan import Partner
+from orchestrator.collected_warnings import CollectedWarnings, collected_warnings
+from orchestrator.identity import digest_of
+from orchestrator.plan import Partner, PlannedView
 from orchestrator.records import (
     AttemptRecord,
+    DamagedFile,
     DataRecord,
     FailureRecord,
     Store,
@@ -47,7 +49,6 @@ from trainables.contract import (
     TrainingStopped,
 )
 
-SPLITS: tuple[Split, ...] = ("val", "test")
 RECORDED_PACKAGES = ("torch", "numpy", "pillow", "ray", "optuna", "mlflow")
 
 MACHINE_ERRORS = ("AcceleratorError",)
@@ -81,19 +82,15 @@ class Work:
         label: for people.
         study: the first study that asked for it.
         watch: measured between epochs, so that a pruner can see it; None where nobody does.
-        parameters: dotted path -> value, as the search suggested or the row declared them.
-        partners: the other trainings of views of ensembles, by view id.
     """
 
     training_id: str
     config: TrainingConfig
     data: DatasetFacts
-    views: Mapping[str, AnyView]
+    views: Mapping[str, PlannedView]
     label: str
     study: str
     watch: Objective | None = None
-    parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    partners: Mapping[str, tuple[Partner, ...]] = field(default_factory=dict[str, tuple[Partner, ...]])
 
 
 @dataclass(frozen=True)
@@ -118,7 +115,7 @@ class Outcome:
     Attributes:
         state: `done` has a record, `failed` a failure record; `stopped` will go on in the next run;
             `pruned` was ended by a search, without a record.
-        message: of a failure, one line; of a done training, what could not be drawn.
+        message: of a failure, one line; of a done training, what it warned of, and what could not be drawn.
         unwritten: a failure record that the worker could not write; the driver tries again.
     """
 
@@ -199,12 +196,13 @@ def run_trial(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> 
     try:
         was_done = folder.is_done()
         folder.remove_leftovers()
-        if was_done:
-            _measure(work, store, runtime, network=None)
-            folder.clear_failure()
-        else:
-            _train(work, store, runtime, hooks)
-        return Outcome("done", folder.picture_warning())
+        with collected_warnings() as said:
+            if was_done:
+                _measure(work, store, runtime, None, said)
+                folder.clear_failure()
+            else:
+                _train(work, store, runtime, hooks, said)
+        return Outcome("done", "; ".join([*said.so_far(), *filter(None, [folder.picture_warning()])]))
     except TrainingStopped:
         return Outcome("stopped")
     except Pruned:
@@ -262,37 +260,58 @@ def _is_of_the_machine(error: Exception) -> bool:
     return isinstance(error, RuntimeError) and any(word in str(error) for word in MACHINE_MESSAGES)
 
 
-def _check_data(config: TrainingConfig, planned: DatasetFacts | DataRecord, runtime: Runtime) -> None:
+def _check_data(config: TrainingConfig, planned: DatasetFacts, runtime: Runtime) -> None:
     """Refuse to train on other data than the id says.
 
     A process reads the names of a data set once and trains on what it has read, so that images which are
     added later change nothing in it; a process on another machine, or a later one, is refused here.
     """
-    where = runtime.data_root or runtime.cache_dir
-    try:
-        found = config.make_trainable().describe_data(config, runtime)
-    except ValueError as error:
-        raise _OtherData(f"machine {platform.node()} lacks data under {where}: {error}") from error
+    found = _found_here(config, runtime)
     if found.fingerprint != planned.fingerprint:
-        raise _OtherData(
-            f"{planned.label} under {where} on machine {platform.node()} is not the data set of the plan: "
-            f"fingerprint {found.fingerprint[:8]}, {_counts(found)}; the plan has {planned.fingerprint[:8]}, "
-            f"{_counts(planned)}. Complete the copy on that machine (images, lists and starting weights); or, "
-            "where the data were changed on purpose, run the same command again: it plans with what is there"
-        )
+        raise _other_data(planned, found, planned.fingerprint, found.fingerprint, runtime)
 
 
-def _counts(data: DatasetFacts | DataRecord) -> str:
+def _check_measured(config: TrainingConfig, view: AnyView, planned: DatasetFacts, runtime: Runtime) -> None:
+    """Refuse to measure on other data than the id of the view says."""
+    found = _found_here(config, runtime)
+    if not found.is_measured_like(planned, view):
+        ours, theirs = (digest_of(facts.measured_on(view)) for facts in (planned, found))
+        raise _other_data(planned, found, ours, theirs, runtime)
+
+
+def _found_here(config: TrainingConfig, runtime: Runtime) -> DatasetFacts:
+    try:
+        return config.make_trainable().describe_data(config, runtime)
+    except ValueError as error:
+        raise _OtherData(f"machine {platform.node()} lacks data under {_where(runtime)}: {error}") from error
+
+
+def _where(runtime: Runtime) -> str:
+    return runtime.data_root or runtime.cache_dir
+
+
+def _other_data(
+    planned: DatasetFacts, found: DatasetFacts, ours: str, theirs: str, runtime: Runtime
+) -> _OtherData:
+    return _OtherData(
+        f"{planned.label} under {_where(runtime)} on machine {platform.node()} is not the data set of the plan: "
+        f"fingerprint {theirs[:8]}, {_counts(found)}; the plan has {ours[:8]}, {_counts(planned)}. Complete the "
+        "copy on that machine (images, lists and starting weights); or, where the data were changed on purpose, "
+        "run the same command again: it plans with what is there"
+    )
+
+
+def _counts(data: DatasetFacts) -> str:
     return ", ".join(f"{number} {split}" for split, number in data.num_images.items()) + " images"
 
 
-def _train(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> None:
+def _train(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, said: CollectedWarnings) -> None:
     folder = store.training(work.training_id)
     trainable = work.config.make_trainable()
     _check_data(work.config, work.data, runtime)
     started = AttemptRecord(started_at=now(), host=platform.node(), pid=os.getpid())
     folder.write_attempt(started)
-    reports = {report.epoch: report for report in folder.epochs()}
+    reports = {report.epoch: report for report in _epochs_so_far(folder)}
     meter = SystemMeter()
 
     def on_epoch(report: EpochReport, network: Any) -> None:
@@ -311,7 +330,8 @@ def _train(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> Non
             work.config, runtime, folder.checkpoints, FitHooks(on_epoch, hooks.should_stop)
         )
     measured_from_s = time.monotonic()
-    _measure(work, store, runtime, network)
+    of_training = said.so_far()
+    _measure(work, store, runtime, network, said)
     attempts = folder.attempts() or [started]  # another attempt that has ended removes them
     record = TrainingRecord(
         training_id=work.training_id,
@@ -320,14 +340,7 @@ def _train(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> Non
         label=work.label,
         study=work.study,
         config=work.config.model_dump(mode="json"),
-        data=DataRecord(
-            name=work.data.name,
-            label=work.data.label,
-            fingerprint=work.data.fingerprint,
-            is_demo=work.data.is_demo,
-            num_images=dict(work.data.num_images),
-            warnings=work.data.warnings,
-        ),
+        data=DataRecord.of(work.data),
         started_at=attempts[0].started_at,
         ended_at=now(),
         attempts=len(attempts),
@@ -338,6 +351,8 @@ def _train(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> Non
         device=runtime.device,
         git_commit=git_commit(),
         versions={name: importlib.metadata.version(name) for name in RECORDED_PACKAGES},
+        warnings=of_training,
+        files=folder.checksums(),
     )
     if folder.is_done():  # the first record stays; it is never edited
         folder.remove_leftovers()
@@ -345,61 +360,80 @@ def _train(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> Non
         folder.write_record(record)
 
 
-def _measure(work: Work, store: Store, runtime: Runtime, network: Any) -> None:
+def _epochs_so_far(folder: TrainingFolder) -> list[EpochReport]:
+    """Read what an earlier attempt reported; where that is damaged, its curve begins with this attempt."""
+    try:
+        return folder.epochs()
+    except DamagedFile as error:
+        logger.warning("the loss of earlier epochs is lost: %s", error)
+        return []
+
+
+def _measure(work: Work, store: Store, runtime: Runtime, network: Any, said: CollectedWarnings) -> None:
     """Measure what is not measured; views of ensembles only once all their trainings are done."""
     folder = store.training(work.training_id)
-    done = folder.measured_views()
+    done, said_before = folder.measured_views(), said.so_far()
     missing = {
-        identity: view
-        for identity, view in work.views.items()
+        identity: planned
+        for identity, planned in work.views.items()
         if identity not in done
-        and all(store.training(partner.training_id).is_done() for partner in work.partners.get(identity, ()))
+        and all(store.training(partner.training_id).is_done() for partner in planned.partners)
     }
     trainable = work.config.make_trainable()
-    if missing and network is None:
-        _check_data(work.config, work.data, runtime)
-        trainable.prepare_data(work.config, runtime)
+    is_loaded = network is None
+    if missing and is_loaded:
         network = trainable.load(work.config, runtime, folder.checkpoints)
-    for split in SPLITS:
-        views = {identity: view for identity, view in missing.items() if view.split == split}
-        if not views:
-            continue
-        flip = any(view.flip for view in views.values())
-        parts = tuple(dict.fromkeys(part for view in views.values() for part in view.parts))
-        extraction = trainable.extract(work.config, runtime, network, split, flip=flip, parts=parts)
-        for identity, view in views.items():
-            partners = work.partners.get(identity, ())
-            members = [(work.config, extraction)]
-            members += [(partner.config, _extract(partner, store, runtime, view)) for partner in partners]
+    together: dict[tuple[TrainingConfig, Split], dict[str, PlannedView]] = {}
+    for identity, planned in missing.items():
+        _check_measured(planned.config, planned.view, planned.data, runtime)
+        together.setdefault((planned.config, planned.view.split), {})[identity] = planned
+    for (config, split), views in together.items():
+        if is_loaded or config != work.config:
+            trainable.prepare_data(config, runtime)
+        flip = any(planned.view.flip for planned in views.values())
+        parts = tuple(dict.fromkeys(part for planned in views.values() for part in planned.view.parts))
+        extraction = trainable.extract(config, runtime, network, split, flip=flip, parts=parts)
+        for identity, planned in views.items():
+            members = [(config, extraction)]
+            members += [
+                (partner.config, _extract(partner, store, runtime, planned.view))
+                for partner in planned.partners
+            ]
             folder.write_measurement(
-                view,
+                planned.view,
                 identity,
-                trainable.measure(members, view),
-                [partner.training_id for partner in partners],
+                trainable.measure(members, planned.view),
+                [partner.training_id for partner in planned.partners],
+                data=planned.data,
+                warnings=[sentence for sentence in said.so_far() if sentence not in said_before],
             )
         if split == "test" and not folder.pictures():
-            _illustrate(work, folder, runtime, network, extraction)
+            _illustrate(config, work.label, folder, runtime, network, extraction)
 
 
 def _illustrate(
-    work: Work, folder: TrainingFolder, runtime: Runtime, network: Any, extraction: AnyExtraction
+    config: TrainingConfig,
+    label: str,
+    folder: TrainingFolder,
+    runtime: Runtime,
+    network: Any,
+    extraction: AnyExtraction,
 ) -> None:
     """Draw what the network does; a fault of drawing is kept in words and costs no training."""
     warning = ""
     try:
-        pictures = work.config.make_trainable().illustrate(work.config, runtime, network, extraction)
+        pictures = config.make_trainable().illustrate(config, runtime, network, extraction)
         for name, content in pictures.items():
             folder.write_picture(name, content)
     except Exception as error:
         warning = f"not every picture could be drawn: {type(error).__name__}: {error}"
-        logger.warning("%s: %s", work.label, warning)
+        logger.info("%s: %s", label, warning)
     folder.write_picture_warning(warning)
 
 
 def _extract(partner: Partner, store: Store, runtime: Runtime, view: AnyView) -> AnyExtraction:
     trainable = partner.config.make_trainable()
-    if (record := store.training(partner.training_id).record()) is not None:
-        _check_data(partner.config, record.data, runtime)
+    _check_measured(partner.config, view, partner.data, runtime)
     network = trainable.load(partner.config, runtime, store.training(partner.training_id).checkpoints)
     return trainable.extract(partner.config, runtime, network, view.split, flip=view.flip, parts=view.parts)
 
@@ -410,11 +444,6 @@ def _watch(work: Work, objective: Objective, trainable: Trainable, runtime: Runt
         work.config, runtime, network, view.split, flip=view.flip, parts=view.parts
     )
     return float(trainable.measure([(work.config, extraction)], view).metrics[objective.metric.name])
-
-
-def views_by_id(*views: AnyView) -> dict[str, AnyView]:
-    """Key views by their ids."""
-    return {view_id(view): view for view in views}
 
 
 class SystemMeter:

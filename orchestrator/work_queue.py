@@ -168,5 +168,4 @@ def planned_work(training: PlannedTraining) -> Work:
         training.views,
         training.label,
         training.study,
-        partners=training.partners,
     )

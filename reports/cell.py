@@ -15,12 +15,12 @@ SIGNIFICANCE_LEVEL = 0.05
 MIN_SEEDS_TO_MARK = 3  # with two, one degree of freedom is left and a test says next to nothing
 
 MISSING = "—"
-FAILED = "failed"
+FAILED, REFUSED = "failed", "refused"
 SIGNIFICANT = "†"
 AGREES, DISAGREES = "✓", "✗"
 
 
-CellSummary = Literal["done", "partial", "missing", "failed", "printed"]
+CellSummary = Literal["done", "partial", "missing", "failed", "refused", "printed"]
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class TableCell:
     """One row measured by one metric on one data set, over its seeds.
 
     Attributes:
-        state: `partial` has some of its seeds; `failed` and `missing` have none; `printed` is of a row that
-            is never trained, and has the paper's value alone.
+        state: `partial` has some of its seeds; `failed`, `refused` and `missing` have none; `printed` is of a
+            row that is never trained, and has the paper's value alone.
         mean: over the seeds measured; None where there are none.
         deviation: sample standard deviation; None for fewer than two seeds.
         interval: 95 % confidence interval of the mean; None for fewer than two seeds.
@@ -112,7 +112,8 @@ def build_cell(
     if not seeds:
         state = "printed"
     elif summary is None:
-        state = "failed" if any(seed.state == "failed" for seed in seeds) else "missing"
+        found = {seed.state for seed in seeds}
+        state = "refused" if "refused" in found else "failed" if "failed" in found else "missing"
     elif summary.n == len(seeds):
         state = "done"
     return TableCell(
@@ -160,7 +161,7 @@ def mean_text(cell: TableCell, metric: Metric) -> str:
     if cell.state == "printed":
         return ""
     if cell.mean is None:
-        return FAILED if cell.state == "failed" else MISSING
+        return {"failed": FAILED, "refused": REFUSED}.get(cell.state, MISSING)
     mean = value_text(cell.mean, metric)
     return mean if cell.deviation is None else f"{mean} ± {value_text(cell.deviation, metric)}"
 

@@ -10,7 +10,6 @@ import io
 import itertools
 import textwrap
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -23,10 +22,10 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from orchestrator.parallel_reading import read_all
 from orchestrator.plan import Cell, Plan
-from orchestrator.records import Store
+from orchestrator.records import DamagedFile, Store
 from orchestrator.study import Ablation, Row, full_label
-from reports.frame import NUM_READERS
 from reports.source_note import SHORT_ID_DIGITS
 from reports.table import reference_row
 from trainables.contract import AnyView, RetrievalView
@@ -99,11 +98,13 @@ class Trace:
         losses: epoch by epoch.
         pictures: names of those drawn at its end.
         picture_warning: why some are missing; empty where nothing went wrong.
+        fault: why the losses cannot be read.
     """
 
     losses: Sequence[float] = ()
     pictures: tuple[str, ...] = ()
     picture_warning: str = ""
+    fault: str = ""
 
 
 @dataclass(frozen=True)
@@ -131,12 +132,15 @@ def read_traces(plan: Plan, store: Store) -> dict[str, Trace]:
         folder = store.training(training_id)
         if not folder.is_done():
             return None
-        losses = [report.metrics[LOSS] for report in folder.epochs() if LOSS in report.metrics]
-        return Trace(losses, tuple(folder.pictures()), folder.picture_warning())
+        fault, losses = "", []
+        try:
+            losses = [report.metrics[LOSS] for report in folder.epochs() if LOSS in report.metrics]
+        except DamagedFile as error:
+            fault = str(error)
+        return Trace(losses, tuple(folder.pictures()), folder.picture_warning(), fault)
 
-    with ThreadPoolExecutor(NUM_READERS) as readers:
-        found = zip(plan.trainings, readers.map(read, plan.trainings), strict=True)
-        return {training_id: trace for training_id, trace in found if trace is not None}
+    found = zip(plan.trainings, read_all(read, plan.trainings), strict=True)
+    return {training_id: trace for training_id, trace in found if trace is not None}
 
 
 def table_figures(
@@ -165,13 +169,15 @@ def table_figures(
         has_ensembles = any(cell.partner_ids for cell in cells)
         caption = f"{LOSS_CAPTION}; {ENSEMBLES_LEFT_OUT}" if has_ensembles else LOSS_CAPTION
         figures.append(Figure(LOSS, caption, *draw_loss_curves(curves, ablation.stub_head)))
-    warnings: list[str] = []
+    ids = dict.fromkeys(cell.training_id for cell in cells)
+    faults = (traces[identity].fault for identity in ids if identity in traces)
+    warnings = [f"A loss curve is missing: {fault}" for fault in faults if fault]
     for cell in _cells_of_base(ablation, cells):
         trace = traces.get(cell.training_id, Trace())
         place = f"{_label(cell)} on {cell.dataset}, seed {cell.seed}"
         if trace.picture_warning:
             warnings.append(f"{place}: {trace.picture_warning}")
-        view = plan.trainings[cell.training_id].views[cell.view_id]
+        view = plan.trainings[cell.training_id].views[cell.view_id].view
         for picture in trace.pictures:
             if picture == RETRIEVAL and not _is_ranked_like_a_strip(view):
                 continue

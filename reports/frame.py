@@ -7,18 +7,28 @@ reason for it, so that nothing later can overlook a hole.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import pandas as pd
 
-from orchestrator.plan import Cell, Plan
-from orchestrator.records import Store
+from orchestrator.identity import digest_of
+from orchestrator.parallel_reading import read_all
+from orchestrator.plan import Cell, Plan, PlannedTraining
+from orchestrator.recorded_config import accepted_changes, config_changes
+from orchestrator.records import (
+    AcceptedChange,
+    DamagedFile,
+    Measurement,
+    Store,
+    TrainingFolder,
+    TrainingRecord,
+    measured_items,
+)
 from trainables.contract import Metric
 
-CellState = Literal["done", "missing", "failed"]
+CellState = Literal["done", "missing", "failed", "refused"]
 
 COLUMNS = (
     "study",
@@ -36,21 +46,62 @@ COLUMNS = (
     "message",
     "failed_ids",
     "git_commits",
+    "items",
+    "num_measured",
+    "left_out",
+    "items_sha256",
+    "warnings",
+    "accepted",
 )
-NUM_READERS = 32  # reading waits for the disk or the network, not for a core
+LINE = "\n"
+"""Parts what several trainings say in one field."""
+
+NOT_SAID = "not said why"
+"""Reason for what a record of an earlier version leaves out."""
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """A view as it was measured.
+
+    Attributes:
+        metrics: by name.
+        items: what they are means over, in the plural.
+        num_measured: how many of them; None where the record does not say and its table is lost.
+        left_out: why others are not in the means -> how many.
+        items_sha256: of the names of those measured; empty where they are lost.
+        warnings: what measuring had to say.
+    """
+
+    metrics: Mapping[str, float]
+    items: str
+    num_measured: int | None
+    left_out: Mapping[str, int]
+    items_sha256: str
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class _Reading:
-    """What the store says of one training: metrics by view id, or why there are none.
+    """What the store says of one training: its measured views, or why there are none.
 
     Attributes:
+        views: by view id.
         git_commit: of its code; None while it has no record.
+        failure: why it failed.
+        fault: why what is recorded of it cannot be used.
+        faults: likewise of single views, by view id.
+        warnings: what the training had to say of itself.
+        accepted: changed defaults under which it is shown, in words.
     """
 
-    metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, Mapping[str, float]])
+    views: Mapping[str, _Measured] = field(default_factory=dict[str, _Measured])
     git_commit: str | None = None
     failure: str | None = None
+    fault: str | None = None
+    faults: Mapping[str, str] = field(default_factory=dict[str, str])
+    warnings: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()
 
 
 def read_cells(plan: Plan, store: Store) -> pd.DataFrame:
@@ -58,70 +109,143 @@ def read_cells(plan: Plan, store: Store) -> pd.DataFrame:
 
     Returns:
         One row per (cell, metric) with the columns `COLUMNS`. `value` is a fraction, NaN where `state` is
-        not `done`; `message` says why a cell failed. Parted by blanks, `partner_ids` has the other trainings
-        of an ensemble, `failed_ids` those of its trainings that failed, and `git_commits` the code of all.
+        not `done`; `message` says why a cell failed or is refused. Parted by blanks, `partner_ids` has the other
+        trainings of an ensemble, `failed_ids` those of its trainings that failed or are refused, and
+        `git_commits` the code of all. `items`, `num_measured` and `left_out` say what the value is a mean over.
+        Parted by line breaks, `warnings` has what the trainings had to say, `accepted` the changed defaults that
+        were accepted.
 
-        An ensemble has failed where any of its trainings has.
-
-    Raises:
-        ValueError: a record is there but is not readable as one.
+        An ensemble has failed where any of its trainings has. A file that cannot be used makes the cells that
+        need it `refused`, and no others.
     """
     wanted: dict[str, set[str]] = {}
     for cell in plan.cells:
         wanted.setdefault(cell.training_id, set()).add(cell.view_id)
         for partner_id in cell.partner_ids:
             wanted.setdefault(partner_id, set())  # measured with the first, but recorded on its own
+    accepted = store.accepted_changes()
 
     def read(training_id: str) -> _Reading:
-        return _read_training(store, training_id, wanted[training_id])
+        planned, folder = plan.trainings[training_id], store.training(training_id)
+        return _read_training(planned, folder, wanted[training_id], accepted)
 
-    with ThreadPoolExecutor(NUM_READERS) as readers:
-        readings = dict(zip(wanted, readers.map(read, wanted), strict=True))
+    readings = dict(zip(wanted, read_all(read, wanted), strict=True))
 
     rows: list[tuple[object, ...]] = []
     for cell in plan.cells:
         metrics = plan.tables[cell.study, cell.table].metrics
         rows += _rows_of(cell, metrics, readings)
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    return frame.astype({"seed": "int64", "value": "float64"})
+    return frame.astype({"seed": "int64", "value": "float64", "num_measured": "Int64"})
 
 
-def _read_training(store: Store, training_id: str, view_ids: set[str]) -> _Reading:
-    folder = store.training(training_id)
-    record, failed = folder.record(), folder.failure()
-    failure = None if failed is None else failed.message
+def _read_training(
+    planned: PlannedTraining,
+    folder: TrainingFolder,
+    view_ids: set[str],
+    accepted: Sequence[AcceptedChange],
+) -> _Reading:
+    try:
+        failed = folder.failure()
+        failure = None if failed is None else failed.message
+        record = folder.record()
+    except DamagedFile as error:
+        return _Reading(fault=str(error))
     if record is None:  # a measurement without a record is of a training that has not ended
         return _Reading(failure=failure)
-    found = {view_id: folder.measurement(view_id) for view_id in sorted(view_ids)}
-    metrics = {view_id: measured.metrics for view_id, measured in found.items() if measured is not None}
-    return _Reading(metrics, record.git_commit, failure)
+    changes = config_changes(record, planned.config)
+    refused, taken = accepted_changes(changes, accepted)
+    if refused:
+        return _Reading(fault=LINE.join(map(str, refused)))
+    views: dict[str, _Measured] = {}
+    faults: dict[str, str] = {}
+    for view_id in sorted(view_ids):
+        try:
+            measurement = folder.measurement(view_id)
+        except DamagedFile as error:
+            faults[view_id] = str(error)
+            continue
+        if measurement is not None:
+            views[view_id] = _measured(folder, record, measurement)
+    said = tuple(
+        f"{change.path} {change.recorded} is shown under {change.planned}, accepted by "
+        f"{change.accepted_by} on {change.accepted_at:%Y-%m-%d}: “{change.reason}”"
+        for change in taken
+    )
+    return _Reading(views, record.git_commit, failure, None, faults, record.warnings, said)
+
+
+def _measured(folder: TrainingFolder, record: TrainingRecord, measurement: Measurement) -> _Measured:
+    if measurement.items:
+        return _Measured(
+            measurement.metrics,
+            measurement.items,
+            measurement.num_measured,
+            measurement.left_out,
+            measurement.items_sha256,
+            measurement.warnings,
+        )
+    # A record of an earlier version does not say what it left out; its table has one row an item measured.
+    try:
+        table = folder.items(measurement.view_id)
+    except (DamagedFile, FileNotFoundError):
+        return _Measured(measurement.metrics, "items", None, {}, "", measurement.warnings)
+    names, left_out = measured_items({name: table[name].to_pylist() for name in table.column_names})
+    total = record.data.num_images.get(measurement.view.reads[0], 0)
+    is_by_image = "multiple_query" not in measurement.view.reads
+    if is_by_image and total > len(names) + sum(left_out.values()):
+        left_out[NOT_SAID] = total - len(names) - sum(left_out.values())
+    items = "queries" if "query" in table.column_names else "images"
+    return _Measured(measurement.metrics, items, len(names), left_out, digest_of(names), measurement.warnings)
 
 
 def _rows_of(
     cell: Cell, metrics: Sequence[Metric], readings: Mapping[str, _Reading]
 ) -> list[tuple[object, ...]]:
     members = {identity: readings[identity] for identity in (cell.training_id, *cell.partner_ids)}
+    first = members[cell.training_id]
     is_recorded = all(reading.git_commit is not None for reading in members.values())
-    measured = members[cell.training_id].metrics.get(cell.view_id, {}) if is_recorded else {}
+    measured = first.views.get(cell.view_id) if is_recorded else None
     failures = {identity: item.failure for identity, item in members.items() if item.failure is not None}
-    commits = dict.fromkeys(item.git_commit for item in members.values() if item.git_commit)
+    faults = {identity: item.fault for identity, item in members.items() if item.fault is not None}
+    if cell.view_id in first.faults:
+        faults.setdefault(cell.training_id, first.faults[cell.view_id])
     place = (cell.study, cell.table, cell.group, cell.row, cell.dataset, cell.seed)
     identity = (cell.training_id, " ".join(cell.partner_ids), cell.view_id)
+    commits = " ".join(dict.fromkeys(item.git_commit for item in members.values() if item.git_commit))
+    said = _each_once(
+        [line for item in members.values() for line in item.warnings]
+        + list(measured.warnings if measured else ())
+    )
+    accepted = _each_once(line for item in members.values() for line in item.accepted)
     rows: list[tuple[object, ...]] = []
     for metric in metrics:
-        value = measured.get(metric.name)
-        state, message, failed_ids = _state(metric, value, failures, cell)
+        value = None if measured is None or faults else measured.metrics.get(metric.name)
+        state, message, ids = _state(metric, value, failures, faults, cell)
         number = value if value is not None and state == "done" else math.nan
-        rows.append(
-            (*place, *identity, metric.name, number, state, message, " ".join(failed_ids), " ".join(commits))
-        )
+        counts = ("", None, "", "")
+        if measured is not None and state == "done":
+            left_out = "; ".join(f"{count} {reason}" for reason, count in measured.left_out.items())
+            counts = (measured.items, measured.num_measured, left_out, measured.items_sha256)
+        found = (number, state, message, " ".join(ids), commits)
+        rows.append((*place, *identity, metric.name, *found, *counts, said, accepted))
     return rows
 
 
+def _each_once(lines: Iterable[str]) -> str:
+    return LINE.join(dict.fromkeys(lines))
+
+
 def _state(
-    metric: Metric, value: float | None, failures: Mapping[str, str], cell: Cell
-) -> tuple[CellState, str, Collection[str]]:
-    """Give the state, and where it is `failed` why and which trainings."""
+    metric: Metric,
+    value: float | None,
+    failures: Mapping[str, str],
+    faults: Mapping[str, str],
+    cell: Cell,
+) -> tuple[CellState, str, Iterable[str]]:
+    """Give the state, and where it is `failed` or `refused` why and which trainings."""
+    if faults:
+        return "refused", _each_once(faults.values()), faults
     if value is None:
         messages = "; ".join(dict.fromkeys(failures.values()))
         return ("failed", messages, failures) if failures else ("missing", "", ())

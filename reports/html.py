@@ -30,21 +30,31 @@ def to_html(table: Table, beside: TableFigures = NO_FIGURES) -> str:
     """Render the page of one table, and its figures as they lie beside it."""
     title = f"{table.study}/{table.name}"
     return _template("page.html.jinja").render(
-        title=title, tables=[table], beside={table.name: beside}, links=[]
+        title=title, tables=[table], beside={table.name: beside}, others=[], links=[]
     )
 
 
-def index_to_html(title: str, tables: Sequence[Table], beside: Mapping[str, TableFigures] = NO_TABLES) -> str:
+def index_to_html(
+    title: str,
+    tables: Sequence[Table],
+    beside: Mapping[str, TableFigures] = NO_TABLES,
+    others: Sequence[str] = (),
+) -> str:
     """Render the page of all tables of a study, with links to their files in other formats.
 
     Args:
         title: of the page.
         tables: in printing order.
         beside: figures by name of the table.
+        others: names of the study's tables whose pages are as they were written earlier.
     """
     shown = {table.name: beside.get(table.name, NO_FIGURES) for table in tables}
     return _template("page.html.jinja").render(
-        title=title, tables=tables, beside=shown, links=["tex", "md", "html", "parquet"]
+        title=title,
+        tables=tables,
+        beside=shown,
+        others=others,
+        links=["tex", "md", "html", "parquet"],
     )
 
 

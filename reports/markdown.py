@@ -23,9 +23,11 @@ def to_markdown(table: Table) -> str:
     return "\n".join(_lines(table)) + "\n"
 
 
-def index_to_markdown(title: str, tables: Sequence[Table]) -> str:
-    """Render all tables of a study one below the other."""
+def index_to_markdown(title: str, tables: Sequence[Table], others: Sequence[str] = ()) -> str:
+    """Render all tables of a study one below the other, and name those whose files are of an earlier run."""
     parts = [f"# {escape_markdown(title)}\n", *(to_markdown(table) for table in tables)]
+    if others:
+        parts.append("As written earlier: " + ", ".join(f"[{name}]({name}.md)" for name in others) + "\n")
     return "\n".join(parts)
 
 

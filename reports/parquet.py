@@ -14,7 +14,12 @@ import pyarrow.parquet as pq
 from reports.frame import COLUMNS
 from reports.table import Table
 
-_TYPES = {"seed": pa.int64(), "value": pa.float64(), "published": pa.float64()}
+_TYPES = {
+    "seed": pa.int64(),
+    "value": pa.float64(),
+    "num_measured": pa.int64(),
+    "published": pa.float64(),
+}
 SCHEMA = pa.schema([(name, _TYPES.get(name, pa.string())) for name in (*COLUMNS, "published")])
 """Of every table's file, so that files of any tables can be read as one."""
 

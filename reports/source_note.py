@@ -20,6 +20,7 @@ from trainables.contract import DatasetFacts
 
 SHORT_ID_DIGITS = 8
 SHORT_COMMIT_DIGITS = 12
+NUM_IDS_SHOWN = 4
 
 
 def source_notes(
@@ -43,6 +44,7 @@ def source_notes(
     yield from _value_notes(study, cells)
     yield from _significance_notes(study, ablation, cells, reference)
     yield f"Measured with {(ablation.trained_rows[0].view or ablation.view).protocol}."
+    yield from _count_notes(frame)
     yield from _paper_notes(study, ablation, cells, facts)
     for label, fact in facts.items():
         if fact.is_demo:
@@ -53,6 +55,7 @@ def source_notes(
         if row.waits_for:
             yield f"Row “{full_label(row)}” cannot be trained yet: {row.waits_for}."
     yield from _failure_notes(frame)
+    yield from _warning_notes(frame)
     yield from _origin_notes(frame)
 
 
@@ -132,14 +135,40 @@ def _verdict_legend(compared: Sequence[TableCell]) -> str:
     return "".join(f"; {text}" for text in texts)
 
 
+def _count_notes(frame: pd.DataFrame) -> Iterator[str]:
+    """Say how many queries or images each column is a mean over, and what is in none."""
+    done = cast(pd.DataFrame, frame[(frame["state"] == "done") & frame["num_measured"].notna()])
+    counts = cast(pd.DataFrame, done[["dataset", "items", "num_measured", "left_out"]].drop_duplicates())
+    for dataset, items, num_measured, left_out in counts.itertuples(index=False, name=None):
+        lacking = f"; left out: {left_out}" if left_out else ""
+        yield f"{dataset}: {num_measured} {items} measured{lacking}."
+
+
 def _failure_notes(frame: pd.DataFrame) -> Iterator[str]:
-    failed = frame.loc[frame["state"] == "failed", ["failed_ids", "message"]]
-    ids_of: dict[str, dict[str, None]] = {}
-    for failed_ids, message in failed.itertuples(index=False, name=None):
-        ids = (training_id[:SHORT_ID_DIGITS] for training_id in failed_ids.split())
-        ids_of.setdefault(_one_line(message), {}).update(dict.fromkeys(ids))
-    for message, ids in ids_of.items():
-        yield f"Failed: {', '.join(ids)} ({message})."
+    for state, head in (("failed", "Failed"), ("refused", "Refused")):
+        some = frame.loc[frame["state"] == state, ["failed_ids", "message"]]
+        ids_of: dict[str, dict[str, None]] = {}
+        for failed_ids, message in some.itertuples(index=False, name=None):
+            ids = (training_id[:SHORT_ID_DIGITS] for training_id in failed_ids.split())
+            ids_of.setdefault(_one_line(message), {}).update(dict.fromkeys(ids))
+        for message, ids in ids_of.items():
+            yield f"{head}: {', '.join(ids)} ({message})."
+
+
+def _warning_notes(frame: pd.DataFrame) -> Iterator[str]:
+    """Repeat what trainings warned of, and the changed defaults that somebody accepted."""
+    for column, head in (("warnings", "Warning of"), ("accepted", "Accepted for")):
+        ids_of: dict[str, dict[str, None]] = {}
+        for training_id, text in zip(frame["training_id"], frame[column], strict=True):
+            for line in text.splitlines():
+                ids_of.setdefault(line, {})[training_id[:SHORT_ID_DIGITS]] = None
+        for line, ids in ids_of.items():
+            yield f"{head} {_some_ids(list(ids))}: {_one_line(line).rstrip('.')}."
+
+
+def _some_ids(ids: Sequence[str]) -> str:
+    shown = ", ".join(ids[:NUM_IDS_SHOWN])
+    return f"{shown} and {len(ids) - NUM_IDS_SHOWN} more" if len(ids) > NUM_IDS_SHOWN else shown
 
 
 def _one_line(message: str, num_characters: int = 200) -> str:

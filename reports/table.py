@@ -152,10 +152,14 @@ def build_table(plan: Plan, study: str, name: str, frame: pd.DataFrame) -> Table
         study: name of the study.
         name: of one of its tables.
         frame: may hold other tables too.
+
+    Raises:
+        ValueError: the rows of a column were measured on different items.
     """
     ablation = plan.tables[study, name]
     facts = _facts_by_dataset(plan, study, ablation)
     mine = cast(pd.DataFrame, frame[(frame["study"] == study) & (frame["table"] == name)])
+    _refuse_mixed_items(study, name, mine)
     seeds = _seeds_by_cell(mine)
     reference = reference_row(ablation)
 
@@ -281,12 +285,41 @@ def reference_row(ablation: Ablation) -> Row | None:
 
 
 def _facts_by_dataset(plan: Plan, study: str, ablation: Ablation) -> dict[str, DatasetFacts]:
+    """Give what is measured on under each label, with what is to be said of any row's data."""
     facts: dict[str, DatasetFacts] = {}
+    warnings: dict[str, dict[str, None]] = {}
     for cell in plan.cells:
         if (cell.study, cell.table) != (study, ablation.name):
             continue
-        facts.setdefault(cell.dataset, plan.trainings[cell.training_id].data)
-    return facts
+        training = plan.trainings[cell.training_id]
+        measured = training.views[cell.view_id].data
+        facts.setdefault(cell.dataset, measured)
+        said = dict.fromkeys([*measured.warnings, *training.data.warnings])
+        warnings.setdefault(cell.dataset, {}).update(said)
+    return {label: replace(fact, warnings=tuple(warnings[label])) for label, fact in facts.items()}
+
+
+def _refuse_mixed_items(study: str, name: str, frame: pd.DataFrame) -> None:
+    """Refuse a column whose rows are means over different items, which looks like any other."""
+    faults: list[str] = []
+    known = cast(pd.DataFrame, frame[frame["items_sha256"] != ""])
+    for dataset, column in known.groupby("dataset", sort=False):
+        rows_of: dict[str, dict[str, None]] = {}
+        for digest, items, count, group, row in zip(
+            *(column[field].tolist() for field in ("items_sha256", "items", "num_measured", "group", "row")),
+            strict=True,
+        ):
+            label = f"{group} / {row}" if group else row
+            rows_of.setdefault(digest, {})[f"“{label}” on {count} {items}"] = None
+        if len(rows_of) > 1:
+            some = "; ".join(next(iter(rows)) for rows in rows_of.values())
+            faults.append(
+                f"Table {study}/{name}: the rows under {dataset!r} are measured on different items ({some}) and cannot "
+                "stand in one column. Give the rows one view and one data set; or move the older measurements away "
+                "(measurements/ in the folders of their trainings), and run again"
+            )
+    if faults:
+        raise ValueError("\n".join(faults))
 
 
 def _has_published(

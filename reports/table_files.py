@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from orchestrator.plan import Plan
 from orchestrator.records import Folder, Store
 from orchestrator.study import Profile
-from reports.figures import Figure, figure_path, read_traces, table_figures
+from reports.emptied_cells import Emptied, find_emptied
+from reports.figures import Figure, TableFigures, figure_path, read_traces, table_figures
 from reports.frame import read_cells
 from reports.html import NO_FIGURES, index_to_html, studies_to_html, to_html
 from reports.latex import to_latex
@@ -32,66 +33,106 @@ class WrittenTable:
     """A table and where it was written.
 
     Attributes:
-        table: what was written.
-        urls: file name ending (`tex`, `md`, `html`, `parquet`) -> path or URL.
+        table: as the records give it.
+        urls: file name ending (`tex`, `md`, `html`, `parquet`) -> path or URL; empty where the files that were
+            there have more in them and were kept.
         index_url: of the page with all tables of its study.
         figure_urls: path below the folder of its study's tables -> path or URL.
+        emptied: cells that the files there had filled and the table has not; None where there are none.
     """
 
     table: Table
     urls: Mapping[str, str]
     index_url: str
     figure_urls: Mapping[str, str]
+    emptied: Emptied | None = None
 
 
-def write_tables(plan: Plan, store: Store, profile: Profile) -> list[WrittenTable]:
+@dataclass(frozen=True)
+class WrittenTables:
+    """What became of the tables of a plan.
+
+    Attributes:
+        tables: in the order in which the studies declare them.
+        refusals: why others were not written, one text each.
+    """
+
+    tables: tuple[WrittenTable, ...]
+    refusals: tuple[str, ...]
+
+
+def write_tables(plan: Plan, store: Store, profile: Profile, *, keeps_fuller: bool = False) -> WrittenTables:
     """Write every table of a plan from the records alone, finished or not.
 
     Args:
         plan: what is written.
         store: of the records, and of the tables.
         profile: that the studies were declared with; each has tables of its own.
-
-    Returns:
-        The tables in the order in which the studies declare them.
+        keeps_fuller: whether files stay as they are where they have cells filled that would be empty now.
 
     Raises:
-        ValueError: the rows of a table cannot stand in one column; no table of the plan is written.
         OSError: a file cannot be written.
     """
     frame = read_cells(plan, store)
-    tables = [build_table(plan, study, name, frame) for study, name in plan.tables]
     traces = read_traces(plan, store)
     demo_datasets = {item.config.dataset for item in plan.trainings.values() if item.data.is_demo}
     written: list[WrittenTable] = []
+    refusals: list[str] = []
     for study in plan.studies:
-        mine = [table for table in tables if table.study == study.name]
-        mine += [build_size_table(study, declared, demo_datasets) for declared in study.sizes]
+        tables: list[Table] = []
+        for name in (name for owner, name in plan.tables if owner == study.name):
+            try:
+                tables.append(build_table(plan, study.name, name, frame))
+            except ValueError as error:
+                refusals.append(str(error))
+        tables += [build_size_table(study, declared, demo_datasets) for declared in study.sizes]
         folder = store.root / f"tables/{profile}/{study.name}"
-        title = f"{study.name}: {study.title}"
         beside = {
             table.name: NO_FIGURES
             if (study.name, table.name) not in plan.tables
             else table_figures(plan, store, study.name, table.name, traces)
-            for table in mine
+            for table in tables
         }
-        for table in mine:
-            contents = {
-                "tex": to_latex(table).encode(),
-                "md": to_markdown(table).encode(),
-                "html": to_html(table, beside[table.name]).encode(),
-                "parquet": to_parquet(table, frame),
-            }
-            for ending, content in contents.items():
-                folder.write(f"{table.name}.{ending}", content)
+        emptied = {
+            table.name: find_emptied(folder, study.name, table.name, frame, plan, store) for table in tables
+        }
+        kept = {name for name, lost in emptied.items() if keeps_fuller and lost is not None}
+        for table in tables:
+            contents: dict[str, bytes] = {}
+            figure_urls: dict[str, str] = {}
+            if table.name not in kept:
+                contents = {
+                    "tex": to_latex(table).encode(),
+                    "md": to_markdown(table).encode(),
+                    "html": to_html(table, beside[table.name]).encode(),
+                    "parquet": to_parquet(table, frame),
+                }
+                for ending, content in contents.items():
+                    folder.write(f"{table.name}.{ending}", content)
+                figure_urls = _write_figures(folder, table.name, beside[table.name].figures)
             urls = {ending: f"{folder.url}/{table.name}.{ending}" for ending in contents}
-            figure_urls = _write_figures(folder, table.name, beside[table.name].figures)
-            written.append(WrittenTable(table, urls, f"{folder.url}/{INDEX}.html", figure_urls))
-        folder.write(f"{INDEX}.html", index_to_html(title, mine, beside).encode())
-        folder.write(f"{INDEX}.md", index_to_markdown(title, mine).encode())
-        _remove_undeclared(folder, {table.name for table in mine} | set(study.left_out))
+            index_url = f"{folder.url}/{INDEX}.html"
+            written.append(WrittenTable(table, urls, index_url, figure_urls, emptied[table.name]))
+        declared = set(study.table_names) | set(study.left_out)
+        _remove_undeclared(folder, declared)
+        _write_index(folder, f"{study.name}: {study.title}", tables, beside, kept)
     _list_studies(store.root / f"tables/{profile}")
-    return written
+    return WrittenTables(tuple(written), tuple(refusals))
+
+
+def _write_index(
+    folder: Folder,
+    title: str,
+    tables: Sequence[Table],
+    beside: Mapping[str, TableFigures],
+    kept: Set[str],
+) -> None:
+    """Write the pages of all tables of a study; those that were not written now are linked as they are."""
+    shown = [table for table in tables if table.name not in kept]
+    pages = {name.removesuffix(".html") for name in folder.names() if name.endswith(".html")}
+    others = sorted(pages - {table.name for table in shown} - {INDEX})
+    folder.write(f"{INDEX}.html", index_to_html(title, shown, beside, others).encode())
+    folder.write(f"{INDEX}.md", index_to_markdown(title, shown, others).encode())
 
 
 def _remove_undeclared(folder: Folder, declared: Set[str]) -> None:

@@ -53,9 +53,18 @@ RULES = {
         ("orchestrator.study", "orchestrator.published", "trainables", "search_spaces"), (), {}
     ),
     "reports": Rule(
-        ("reports", "orchestrator.study", "orchestrator.plan", "orchestrator.records", "trainables.contract"),
+        (
+            "reports",
+            "orchestrator.identity",
+            "orchestrator.parallel_reading",
+            "orchestrator.plan",
+            "orchestrator.recorded_config",
+            "orchestrator.records",
+            "orchestrator.study",
+            "trainables.contract",
+        ),
         ("pandas", "pyarrow", "numpy", "scipy", "matplotlib", "jinja2"),
-        {"rich": ("reports.terminal",)},
+        {"rich": ("reports.console", "reports.terminal")},
     ),
     "sweep": Rule(FOLDERS, ("typer", "rich"), {}),
 }

@@ -289,7 +289,14 @@ def measure_top1(extractions: Sequence[ClassificationExtraction], view: Classifi
         "predicted": predicted_N,
         "is_correct": is_correct_N,
     }
-    return ViewResult({TOP1.name: float(is_correct_N.mean())}, per_image)
+    num_classes = sources[0][0].shape[1]
+    num_empty = num_classes - len(np.unique(first.labels))
+    return ViewResult(
+        {TOP1.name: float(is_correct_N.mean())},
+        per_image,
+        "images",
+        {"classes without an image": num_empty} if num_empty else {},
+    )
 
 
 def _sources(

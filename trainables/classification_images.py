@@ -30,7 +30,7 @@ class ClassificationImages:
 
     Attributes:
         num_classes: of the data set.
-        fingerprint: of the data set.
+        fingerprint: of the training images.
         images_per_step: a batch.
         steps_per_epoch: images // a batch.
 
@@ -54,7 +54,8 @@ class ClassificationImages:
             )
         self._images = open_resized(dataset, "train", data.shorter_side_px, runtime.cache_dir)
         self._labels_N = np.array([record.label for record in records], dtype=np.int64)
-        self.num_classes, self.fingerprint = len(dataset.class_names), dataset.fingerprint
+        self.num_classes = len(dataset.class_names)
+        self.fingerprint = dataset.split_fingerprints["train"]
         self.images_per_step = data.batch_size
         self.steps_per_epoch = len(records) // data.batch_size
         self._crop_px, self._crops_anywhere = data.crop_px, data.augmentation.random_crop

@@ -124,6 +124,11 @@ class EvaluationView(FrozenModel, abc.ABC):
     def protocol(self) -> str:
         """Say in words how it measures, its parts left out: what must agree down a column."""
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Name the splits of the data set that it measures on, as `DatasetFacts.split_fingerprints` does."""
+        return (self.split,)
+
 
 class RetrievalView(EvaluationView):
     """One way to measure trained weights by retrieval.
@@ -173,6 +178,13 @@ class RetrievalView(EvaluationView):
     def parts(self) -> tuple[str, ...]:
         """Name the embeddings, or groups of them."""
         return self.embeddings
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Queries and gallery; of multiple queries the images that they are made of as well."""
+        front = "" if self.split == "test" else f"{self.split}_"
+        sides = ("query", "gallery", *(["multiple_query"] if self.query == "multiple" else []))
+        return tuple(f"{front}{side}" for side in sides)
 
     @property
     def protocol(self) -> str:
@@ -251,15 +263,22 @@ class Runtime:
 class DatasetFacts:
     """What a plan and a caption need to know of a data set that was found on disk.
 
+    What trains and what is measured on have fingerprints of their own, so that images which are only measured
+    on may be added or changed without making anything train again.
+
     Attributes:
         name: as configs name it, such as `market1501`.
         label: as papers print it, such as `Market-1501`.
-        fingerprint: SHA-256 over the relative names and sizes of its files, and over the weights that a network
-            starts from; part of every training id.
+        fingerprint: SHA-256 of all that changes the weights: the images that are trained on, and the weights
+            that a network starts from; part of every training id.
         is_demo: numbers on it are not comparable with any paper.
         num_images: images by split.
         warnings: what differs from the published data set, one sentence each.
-        files_fingerprint: that of its files alone; empty where nothing else is in the fingerprint.
+        files_fingerprint: that of the images alone; empty where nothing else is in the fingerprint.
+        split_fingerprints: SHA-256 by split, as `EvaluationView.reads` names them. A method that gives none has
+            everything in `fingerprint`.
+        earlier_fingerprints: what earlier versions of this program took for `fingerprint`, each with the splits
+            that were in it: records of theirs are found by it.
     """
 
     name: str
@@ -269,9 +288,20 @@ class DatasetFacts:
     num_images: Mapping[str, int]
     warnings: tuple[str, ...] = ()
     files_fingerprint: str = ""
+    split_fingerprints: Mapping[str, str] = field(default_factory=dict[str, str])
+    earlier_fingerprints: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
-    def has_same_files(self, other: DatasetFacts) -> bool:
-        """Say whether rows on both may stand in one column, whatever weights they start from."""
+    def measured_on(self, view: EvaluationView) -> dict[str, str]:
+        """Give the fingerprints of the splits that a view reads, of those that are there."""
+        known = self.split_fingerprints
+        return {name: known[name] for name in view.reads if name in known}
+
+    def is_measured_like(self, other: DatasetFacts, view: EvaluationView) -> bool:
+        """Say whether rows on both may stand in one column, whatever they were trained on."""
+        ours, theirs = self.measured_on(view), other.measured_on(view)
+        if ours and theirs:
+            return ours == theirs
+        # A record of an earlier version, or a method that tells nothing apart: all files must agree.
         ours, theirs = (facts.files_fingerprint or facts.fingerprint for facts in (self, other))
         return ours == theirs
 
@@ -409,12 +439,26 @@ class ClassificationExtraction:
 AnyExtraction = Extraction | ClassificationExtraction
 
 
+LEFT_OUT = "left_out"
+"""Column of a per-item table: why an item was not measured; empty for one that was."""
+
+
 @dataclass(frozen=True)
 class ViewResult:
-    """A view measured: its metrics (fractions) and the columns of its per-query (per-image) table."""
+    """A view measured.
+
+    Attributes:
+        metrics: fractions, means over the items measured.
+        per_query: columns of the table of items, the ones that were left out among them, with the reason in the
+            column `LEFT_OUT`. Without that column every item was measured.
+        items: what one row of it is, in the plural, such as `queries` or `images`.
+        left_out: further things that are not in any mean, reason -> how many, such as classes without an image.
+    """
 
     metrics: Mapping[str, float]
     per_query: Mapping[str, np.ndarray]
+    items: str = "items"
+    left_out: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 class Trainable(Protocol):
@@ -503,6 +547,13 @@ class TrainingConfig(FrozenModel, abc.ABC):
     @abc.abstractmethod
     def make_trainable(self) -> Trainable:
         """Give the method that this config configures."""
+
+    def as_trained(self) -> TrainingConfig:
+        """Give the config of the training that makes these weights: of fields that only measure, the plain value.
+
+        Two configs that are equal in it are one training, measured twice.
+        """
+        return self
 
     @property
     @abc.abstractmethod

@@ -74,7 +74,7 @@ class TrainingBatches(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """Identify the data set."""
+        """Identify the images and their labels."""
         ...
 
     @property

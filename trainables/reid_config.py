@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trainables.contract import EmbeddingConfig, EvaluationView
-from trainables.data.reid import ReidData
+from trainables.data.reid import TRAINS_LIKE, ReidData
 from trainables.optimisation import Optimisation
 
 
@@ -17,6 +17,13 @@ class ReidConfig(EmbeddingConfig):
     def dataset(self) -> str:
         """Name of the data set."""
         return self.data.dataset
+
+    def as_trained(self) -> ReidConfig:
+        """Give the config with the data set that has the same images to train on and no further ones to measure on."""
+        dataset = TRAINS_LIKE.get(self.data.dataset)
+        if dataset is None:
+            return self
+        return self.model_copy(update={"data": self.data.model_copy(update={"dataset": dataset})})
 
     @property
     def num_epochs(self) -> int:

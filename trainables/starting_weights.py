@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from trainables.contract import DatasetFacts
@@ -20,15 +20,23 @@ def join_weights(facts: DatasetFacts, weights: Mapping[str, Path]) -> DatasetFac
         facts: of the data set.
         weights: part of the network -> its file.
     """
-    fingerprint, joined = facts.fingerprint, set[str]()
-    for part in sorted(weights):
-        weights_sha256 = _sha256_of(weights[part])
-        if weights_sha256 not in joined:
-            joined.add(weights_sha256)
-            fingerprint = hashlib.sha256(f"{fingerprint}/{weights_sha256}".encode()).hexdigest()
-    if not joined:
+    digests = list(dict.fromkeys(_sha256_of(weights[part]) for part in sorted(weights)))
+    if not digests:
         return facts
-    return dataclasses.replace(facts, fingerprint=fingerprint, files_fingerprint=facts.fingerprint)
+    return dataclasses.replace(
+        facts,
+        fingerprint=_joined(facts.fingerprint, digests),
+        files_fingerprint=facts.fingerprint,
+        earlier_fingerprints={
+            _joined(earlier, digests): covered for earlier, covered in facts.earlier_fingerprints.items()
+        },
+    )
+
+
+def _joined(fingerprint: str, digests: Sequence[str]) -> str:
+    for weights_sha256 in digests:
+        fingerprint = hashlib.sha256(f"{fingerprint}/{weights_sha256}".encode()).hexdigest()
+    return fingerprint
 
 
 def _sha256_of(path: Path) -> str:

@@ -30,7 +30,7 @@ class TrainingImages:
 
     Attributes:
         num_classes: identities.
-        fingerprint: of the data set.
+        fingerprint: of the training images.
         images_per_step: over all ranks.
         steps_per_epoch: images // images of a step, and at least one; with `identities_once` as many as give every
             identity a turn.
@@ -47,7 +47,8 @@ class TrainingImages:
         self._images_NHWC = open_cache(dataset, "train", data.height_px, data.width_px, runtime.cache_dir)
         pids = [record.pid for record in dataset.splits["train"]]
         self._labels_N = np.array([dataset.train_label_of[pid] for pid in pids], dtype=np.int64)
-        self.num_classes, self.fingerprint = len(dataset.train_label_of), dataset.fingerprint
+        self.num_classes = len(dataset.train_label_of)
+        self.fingerprint = dataset.split_fingerprints["train"]
         self.images_per_step = data.num_ranks * data.num_identities * data.num_instances
         self._sampler = _make_sampler(data, pids, derive_seed(seed, "sampler"))
         steps_of_pass = len(self._sampler)

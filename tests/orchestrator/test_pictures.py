@@ -3,7 +3,8 @@
 import pytest
 
 from orchestrator.records import Store
-from orchestrator.trial import TrialHooks, Work, run_trial, views_by_id
+from orchestrator.trial import TrialHooks, Work, run_trial
+from tests.planned_views import planned_views
 from tests.toy_method import ToyConfig, ToyTrainable
 from trainables.contract import RetrievalView, Runtime
 
@@ -17,7 +18,7 @@ def trial(tmp_path):
 
     def run(config, *views):
         facts = ToyTrainable().describe_data(config, runtime)
-        work = Work("a" * 64, config, facts, views_by_id(*views), "toy", "study")
+        work = Work("a" * 64, config, facts, planned_views(config, facts, *views), "toy", "study")
         outcome = run_trial(work, store, runtime, TrialHooks(lambda progress: None, lambda: False))
         return outcome, store.training("a" * 64)
 

@@ -43,7 +43,7 @@ def test_epochs_and_measurements_come_back_as_written(store):
     assert reports == training.epochs()
     assert {view_id(view)} == training.measured_views()
     assert training.measurement(view_id(view)).metrics["map"] == 1 / 7
-    assert training.queries(view_id(view))["average_precision"].to_pylist() == [0.25, 1 / 3]
+    assert training.items(view_id(view))["average_precision"].to_pylist() == [0.25, 1 / 3]
 
 
 def test_numbers_that_are_not_finite_come_back(store):

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from orchestrator.records import SearchTrialRecord
+from orchestrator.resolution import DataResolver
 from orchestrator.search import SearchSource
 from orchestrator.search_state import read_search_state
 from orchestrator.study import Choice, FloatRange, IntRange, Study, When
@@ -32,7 +33,9 @@ def searched(events):
 
 
 def open_source(store, search, max_open=1):
-    return SearchSource("s", search, lambda config: FACTS, store, max_open=lambda: max_open)
+    return SearchSource(
+        "s", search, DataResolver(lambda config: FACTS, store), store, max_open=lambda: max_open
+    )
 
 
 def test_a_search_ends_in_a_table_on_test(sweep):
@@ -212,7 +215,7 @@ def test_reading_a_search_changes_nothing(tmp_path):
     source = open_source(sweep.store(), search)
     source.next_work()
     before = {path: path.read_bytes() for path in sorted(sweep.folder.rglob("*")) if path.is_file()}
-    state = read_search_state(search, FACTS, sweep.store())
+    state = read_search_state(search, DataResolver(lambda config: FACTS), sweep.store())
     assert (0, False, None) == (state.num_made, state.is_finished, state.best)
     assert before == {path: path.read_bytes() for path in sorted(sweep.folder.rglob("*")) if path.is_file()}
 

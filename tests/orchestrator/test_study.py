@@ -221,7 +221,7 @@ def test_a_conditional_range_leaves_the_first_trial_where_it_does_not_hold():
 
 def test_a_study_tells_all_its_faults():
     """No seed, nothing to fill and a bad name are told together."""
-    with pytest.raises(ValueError, match=r"(?s)file name.*at least one seed.*ablation or a search"):
+    with pytest.raises(ValueError, match=r"(?s)file name.*at least one seed.*needs a table"):
         Study("Bad Name", "t", "s", ())
 
 

@@ -18,7 +18,8 @@ from orchestrator.identity import training_id
 from orchestrator.records import Store
 from orchestrator.study import Objective
 from orchestrator.tracking import Tracker, ensemble_suffix, flatten, view_prefix
-from orchestrator.trial import Outcome, Pruned, TrialHooks, Work, run_trial, views_by_id
+from orchestrator.trial import Outcome, Pruned, TrialHooks, Work, run_trial
+from tests.planned_views import planned_views
 from tests.toy_method import ToyConfig
 from trainables.contract import MAP, Reranking, RetrievalView, Runtime
 
@@ -34,7 +35,15 @@ def a_work(*, views=(ALL,), watch=None, **changes):
     config = ToyConfig(**changes)
     data = config.make_trainable().describe_data(config, None)
     identity = training_id(config, data.fingerprint)
-    return Work(identity, config, data, views_by_id(*views), f"rate {config.learning_rate}", "toy", watch)
+    return Work(
+        identity,
+        config,
+        data,
+        planned_views(config, data, *views),
+        f"rate {config.learning_rate}",
+        "toy",
+        watch,
+    )
 
 
 def train(tracker, store, work, *, stop_after=None, prune_after=None):
@@ -169,7 +178,7 @@ def test_a_training_is_one_run_below_its_sweep(project):
     for name in ("loss", "epoch_wall_s", "system/process_cpu_percent", "watched.val.map"):
         assert project.steps(child, name) == [1, 2, 3]
     measured = {name for name in child.data.metrics if name.startswith("test.")}
-    expected = {"map", "rank1", "rank5", "rank10", "minp"}
+    expected = {"map", "rank1", "rank5", "rank10", "minp", "num_measured", "num_left_out"}
     assert measured == {f"{view}.{name}" for view in ("test", "test.global") for name in expected}
     assert child.data.metrics["train_wall_s"] == record.train_wall_s
     (used,) = child.inputs.dataset_inputs
@@ -260,8 +269,11 @@ def test_a_failed_training_shows_why_until_it_succeeds(project):
         project.folder / "runs/trainings" / work.training_id,
         dirs_exist_ok=True,
     )
-    path = project.folder / "runs/trainings" / work.training_id / "record.json"
-    path.write_text(path.read_text().replace(mended.training_id, work.training_id))
+    shutil.rmtree(project.folder / "runs/trainings" / work.training_id / "measurements")
+    record = project.store.training(mended.training_id).record()
+    project.store.training(work.training_id).write_record(
+        record.model_copy(update={"training_id": work.training_id})
+    )
     project.sweep(recorded=[work])
     failed, done = project.children()
     assert failed.info.status == "FINISHED"

@@ -7,6 +7,8 @@ import pytest
 
 from orchestrator.plan import make_plan
 from orchestrator.records import Folder, Store
+from orchestrator.resolution import DataResolver
+from orchestrator.run import describe_with
 from orchestrator.status import read_status
 from orchestrator.study import Ablation, Dataset, Row, Study
 from orchestrator.trial import MachineFault, Outcome, Pruned, TrialHooks, end_as_failed, run_trial
@@ -36,7 +38,7 @@ def a_plan(*views, **changes):
     rows = [Row(str(number), view=view) for number, view in enumerate(views or (TEST,))]
     table = Ablation("t", "T", config, [Dataset("Toy")], rows, TEST, [MAP])
     study = Study("toy", "Toy", "nowhere", (0,), [table])
-    return make_plan([study], lambda config: config.make_trainable().describe_data(config, RUNTIME))
+    return make_plan([study], DataResolver(describe_with(RUNTIME)))
 
 
 def a_work(*views, **changes):

@@ -2,8 +2,9 @@
 
 import pytest
 
-from orchestrator.trial import Outcome, Work, views_by_id
+from orchestrator.trial import Outcome, Work
 from orchestrator.work_queue import WorkQueue
+from tests.planned_views import planned_views
 from tests.toy_method import ToyConfig
 from trainables.contract import RetrievalView
 
@@ -11,7 +12,7 @@ from trainables.contract import RetrievalView
 def a_work(rate=0.1, label="row"):
     config = ToyConfig(learning_rate=rate)
     data = config.make_trainable().describe_data(config, None)
-    return Work(f"{rate}", config, data, views_by_id(RetrievalView()), label, "toy")
+    return Work(f"{rate}", config, data, planned_views(config, data, RetrievalView()), label, "toy")
 
 
 class FakeSource:

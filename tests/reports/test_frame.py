@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.plan import Plan, make_plan
 from orchestrator.records import Measurement, Store, TrainingFolder
+from orchestrator.resolution import DataResolver
 from orchestrator.study import Row
 from reports.frame import COLUMNS, read_cells
 from reports.table import build_table
@@ -79,8 +80,10 @@ def test_an_ensemble_names_the_code_of_all_its_trainings(tmp_path: Path):
     """A member of another commit is not passed over, and every member is counted among the trainings."""
     plan, store = ensemble_plan(), Store(str(tmp_path))
     _, partner_id = record_members(plan, store)
-    file = tmp_path / "trainings" / partner_id / "record.json"
-    file.write_text(file.read_text().replace(COMMIT, "fedcba98765432"))
+    folder = store.training(partner_id)
+    record = folder.record()
+    assert record is not None
+    folder.write_record(record.model_copy(update={"git_commit": "fedcba98765432"}))
     frame = read_cells(plan, store)
     assert ("done", 0.6, f"{COMMIT} fedcba98765432") == tuple(
         frame.loc[0, name] for name in ("state", "value", "git_commits")
@@ -151,10 +154,7 @@ def test_a_value_that_is_no_number_is_a_failure(tmp_path: Path):
     """Infinity is never averaged into a cell."""
     plan = plan_of(make_ablation([depth_row(2)], metrics=[MAP]), seeds=(0,))
     store = Store(str(tmp_path))
-    folder = Path(store.root.url) / "trainings" / plan.cells[0].training_id / "measurements"
-    record_value(store, plan, "depth 2", {"Market-1501": {0: {"map": 0.5}}})
-    (file,) = folder.iterdir()
-    file.write_text(file.read_text().replace("0.5", "Infinity"))
+    record_value(store, plan, "depth 2", {"Market-1501": {0: {"map": math.inf}}})
     frame = read_cells(plan, store)
     assert "failed" == frame.loc[0, "state"]
     assert math.isnan(frame.loc[0, "value"])
@@ -165,7 +165,7 @@ def test_each_measurement_is_read_once(tmp_path: Path, monkeypatch: pytest.Monke
     study = make_study(
         make_ablation([depth_row(2)]), make_ablation([depth_row(2)], name="again"), seeds=(0, 1)
     )
-    plan = make_plan([study], describe)
+    plan = make_plan([study], DataResolver(describe))
     store = Store(str(tmp_path))
     record_value(store, plan, "depth 2", {"Market-1501": seeds_of([0.5, 0.6], [0.5, 0.6])})
     read: list[str] = []

@@ -44,7 +44,7 @@ class Page(HTMLParser):
 def pages(tmp_path: Path) -> list[str]:
     plan, store = every_state_plan(), Store(str(tmp_path))
     record_every_state(store, plan)
-    tables = [written.table for written in write_tables(plan, store, Profile.DEMO)]
+    tables = [written.table for written in write_tables(plan, store, Profile.DEMO).tables]
     return [to_html(tables[0]), index_to_html("tiny: <all>", tables)]
 
 

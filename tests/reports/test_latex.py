@@ -52,14 +52,14 @@ def test_table_is_as_it_was_read(tmp_path: Path):
     """Every mark, escape and comment of a table stands where it stood."""
     plan, store = every_state_plan(), Store(str(tmp_path))
     record_every_state(store, plan)
-    check_snapshot("every_state.tex", to_latex(write_tables(plan, store, Profile.DEMO)[0].table))
+    check_snapshot("every_state.tex", to_latex(write_tables(plan, store, Profile.DEMO).tables[0].table))
 
 
 def test_tables_compile(tmp_path: Path):
     """A paper that inputs the tables compiles with booktabs alone, whatever their labels hold."""
     plan, store = every_state_plan(), Store(str(tmp_path / "store"))
     record_every_state(store, plan)
-    tables = [to_latex(written.table) for written in write_tables(plan, store, Profile.DEMO)]
+    tables = [to_latex(written.table) for written in write_tables(plan, store, Profile.DEMO).tables]
     compile_log(tmp_path, tables, "{article}")
 
 
@@ -84,7 +84,7 @@ def test_a_usual_table_fits_a_two_column_page(tmp_path: Path):
     for row in ("depth 2", "depth 3"):
         record_value(store, plan, row, {"Market-1501": measured, "DukeMTMC-reID": measured})
     log = compile_log(
-        tmp_path, [to_latex(write_tables(plan, store, Profile.DEMO)[0].table)], "[twocolumn]{article}"
+        tmp_path, [to_latex(write_tables(plan, store, Profile.DEMO).tables[0].table)], "[twocolumn]{article}"
     )
     assert "Overfull" not in log
 
@@ -106,7 +106,7 @@ def test_a_comparison_fits_where_it_is_set(
     plan, store = plan_of(make_ablation(rows, metrics=metrics)), Store(str(tmp_path / "store"))
     measured = {seed: {metric.name: 0.83 + seed / 100 for metric in metrics} for seed in range(3)}
     record_value(store, plan, "depth 2", {"Market-1501": measured})
-    text = to_latex(write_tables(plan, store, Profile.DEMO)[0].table)
+    text = to_latex(write_tables(plan, store, Profile.DEMO).tables[0].table)
     assert rf"\begin{{{environment}}}" in text
     assert "Overfull" not in compile_log(tmp_path, [text], "[twocolumn]{article}")
 
@@ -122,7 +122,7 @@ def test_long_names_of_data_sets_are_counted(tmp_path: Path):
     for number, environment in ((2, "table"), (4, "table*")):
         ablation = make_ablation([depth_row(2)], metrics=[MAP], stub_head="M", datasets=datasets[:number])
         plan, store = plan_of(ablation), Store(str(tmp_path / f"store {number}"))
-        text = to_latex(write_tables(plan, store, Profile.DEMO)[0].table)
+        text = to_latex(write_tables(plan, store, Profile.DEMO).tables[0].table)
         assert rf"\begin{{{environment}}}" in text
         assert "Overfull" not in compile_log(tmp_path, [text], "[twocolumn]{article}")
 

@@ -13,6 +13,7 @@ import pytest
 
 from orchestrator.plan import make_plan
 from orchestrator.records import Store
+from orchestrator.resolution import DataResolver
 from orchestrator.study import Dataset, Profile, SizeRow, SizeTable
 from reports.cell import mean_text, published_text
 from reports.size_table import build_size_table
@@ -108,15 +109,19 @@ def test_the_demo_is_known_by_the_data_of_the_plan(tmp_path: Path):
     trained = make_study(make_ablation([depth_row(2)], datasets=[Dataset("Demo", {"data": "demo"})]))
     sizes = replace(DECLARED, rows=[of_demo(DECLARED.rows[1])])
     written = write_tables(
-        make_plan([replace(trained, sizes=[sizes])], describe), Store(str(tmp_path)), Profile.DEMO
-    )
+        make_plan([replace(trained, sizes=[sizes])], DataResolver(describe)),
+        Store(str(tmp_path)),
+        Profile.DEMO,
+    ).tables
     assert written[1].table.caption.endswith("(demo scale, not the paper's network)")
 
 
 def test_files_are_written_without_a_training(tmp_path: Path):
     """A table of sizes has its four files; the page has no link to trainings that are not there."""
     study = replace(STUDY, sizes=[DECLARED])
-    written = write_tables(make_plan([study], describe), Store(str(tmp_path)), Profile.DEMO)
+    written = write_tables(
+        make_plan([study], DataResolver(describe)), Store(str(tmp_path)), Profile.DEMO
+    ).tables
     (sizes,) = [table for table in written if table.table.name == "sizes"]
     page = Path(sizes.urls["html"]).read_text()
     assert "#sizes-" not in page
@@ -131,8 +136,10 @@ def test_files_of_all_tables_have_the_same_columns(tmp_path: Path):
     """Counted and trained tables can be read as one, even where no paper printed anything."""
     unprinted = replace(DECLARED, rows=DECLARED.rows[2:])
     written = write_tables(
-        make_plan([replace(STUDY, sizes=[unprinted])], describe), Store(str(tmp_path)), Profile.DEMO
-    )
+        make_plan([replace(STUDY, sizes=[unprinted])], DataResolver(describe)),
+        Store(str(tmp_path)),
+        Profile.DEMO,
+    ).tables
     schemas = [pq.read_schema(table.urls["parquet"]) for table in written]
     assert schemas[0] == schemas[1]
     assert {"study": "string", "seed": "int64", "value": "double", "published": "double"}.items() <= {

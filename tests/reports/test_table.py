@@ -11,6 +11,7 @@ import pytest
 from orchestrator.plan import Plan, make_plan
 from orchestrator.published import Printed
 from orchestrator.records import Store
+from orchestrator.resolution import DataResolver
 from orchestrator.search_state import SearchState
 from orchestrator.study import Ablation, Dataset, IntRange, Objective, Row, Search, Study
 from reports.cell import Seed, build_cell, marks_text, mean_text, published_text
@@ -405,7 +406,7 @@ def test_a_row_that_waits_for_its_search_is_a_hole_with_its_reason(tmp_path):
         [MAP],
     )
     study = Study("tiny", "A tiny study", "Doe et al., 2026", (0, 1), searches=[search])
-    plan = make_plan([study], describe, {("tiny", "width"): SearchState(6, num_made=2)})
+    plan = make_plan([study], DataResolver(describe), {("tiny", "width"): SearchState(6, num_made=2)})
     store = Store(str(tmp_path))
     table = build_table(plan, "tiny", "width", read_cells(plan, store))
     (_, best) = table.rows

@@ -11,6 +11,7 @@ import pandas as pd
 
 from orchestrator.plan import make_plan
 from orchestrator.records import Store
+from orchestrator.resolution import DataResolver
 from orchestrator.study import Profile, Row
 from reports.table_files import write_tables
 from tests.reports.every_state import every_state_plan, record_every_state
@@ -28,7 +29,7 @@ from tests.reports.tiny_study import (
 def test_every_table_is_written_in_every_format(tmp_path: Path):
     """A study's folder holds four files a table and two indices, and the paths returned are theirs."""
     plan, store = every_state_plan(), Store(str(tmp_path))
-    written = write_tables(plan, store, Profile.DEMO)
+    written = write_tables(plan, store, Profile.DEMO).tables
     expected = {
         f"{name}.{end}" for name in ("depth", "demo_depth") for end in ("tex", "md", "html", "parquet")
     }
@@ -63,8 +64,8 @@ def test_profiles_do_not_overwrite_each_other(tmp_path: Path):
     """The same study has tables of its own in each profile."""
     store = Store(str(tmp_path))
     small, large = (plan_of(make_ablation([depth_row(2)], caption=caption)) for caption in ("small", "large"))
-    (demo,) = write_tables(small, store, Profile.DEMO)
-    (paper,) = write_tables(large, store, Profile.PAPER)
+    (demo,) = write_tables(small, store, Profile.DEMO).tables
+    (paper,) = write_tables(large, store, Profile.PAPER).tables
     assert "## depth: small" in Path(demo.urls["md"]).read_text()
     assert "## depth: large" in Path(paper.urls["md"]).read_text()
 
@@ -93,7 +94,7 @@ def test_one_page_leads_to_every_study(tmp_path: Path):
     store = Store(str(tmp_path))
     table = make_ablation([depth_row(2)])
     for name in ("first", "second"):
-        plan = make_plan([replace(make_study(table), name=name)], describe)
+        plan = make_plan([replace(make_study(table), name=name)], DataResolver(describe))
         write_tables(plan, store, Profile.DEMO)
     folder = tmp_path / "tables/demo"
     links = re.findall('href="([^"]*)"', (folder / "index.html").read_text())
@@ -107,7 +108,7 @@ def test_parquet_holds_every_seed_with_whole_ids(tmp_path: Path):
     plan = plan_of(make_ablation(rows), seeds=(0, 1))
     store = Store(str(tmp_path))
     record_value(store, plan, "depth 2", {"Market-1501": seeds_of([0.811, 0.812], [0.9, 0.91])})
-    written = write_tables(plan, store, Profile.DEMO)
+    written = write_tables(plan, store, Profile.DEMO).tables
     frame = pd.read_parquet(io.BytesIO(Path(written[0].urls["parquet"]).read_bytes()))
     assert 2 * 2 * 2 == len(frame)
     maps = frame[(frame["row"] == "depth 2") & (frame["metric"] == "map")].sort_values("seed")
@@ -124,7 +125,7 @@ def test_parquet_holds_what_is_only_printed(tmp_path: Path):
     """Another method's value stands behind ours, without a seed and without a training."""
     other = Row("other", is_trained=False, published={"Market-1501": {"map": 0.7}}, source="Table V")
     plan, store = plan_of(make_ablation([other, depth_row(2)]), seeds=(0,)), Store(str(tmp_path))
-    written = write_tables(plan, store, Profile.DEMO)
+    written = write_tables(plan, store, Profile.DEMO).tables
     frame = pd.read_parquet(io.BytesIO(Path(written[0].urls["parquet"]).read_bytes()))
     assert ["depth 2", "depth 2", "other"] == frame["row"].tolist()
     printed = frame.iloc[2]
@@ -135,6 +136,6 @@ def test_parquet_holds_what_is_only_printed(tmp_path: Path):
 def test_tables_are_written_to_an_object_store():
     """A store that is no local folder gets the same files."""
     store = Store("memory://bucket/runs")
-    written = write_tables(every_state_plan(), store, Profile.DEMO)
+    written = write_tables(every_state_plan(), store, Profile.DEMO).tables
     assert "memory://bucket/runs/tables/demo/tiny/depth.tex" == written[0].urls["tex"]
     assert (store.root / "tables/demo/tiny").read("depth.tex").startswith(b"% tiny/depth")

@@ -20,7 +20,7 @@ def printed(tmp_path: Path, width: int) -> str:
     plan, store = every_state_plan(), Store(str(tmp_path))
     record_every_state(store, plan)
     console = Console(file=io.StringIO(), width=width)
-    console.print(to_terminal(write_tables(plan, store, Profile.DEMO)[0].table))
+    console.print(to_terminal(write_tables(plan, store, Profile.DEMO).tables[0].table))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 

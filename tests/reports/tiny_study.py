@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from orchestrator.plan import Plan, make_plan
 from orchestrator.records import DataRecord, FailureRecord, Measurement, Store, TrainingRecord
+from orchestrator.resolution import DataResolver
 from orchestrator.study import Ablation, Dataset, Row, Study
 from trainables.contract import (
     MAP,
@@ -79,7 +80,7 @@ def make_study(*ablations: Ablation, seeds: Sequence[int] = (0, 1, 2)) -> Study:
 
 
 def plan_of(*ablations: Ablation, seeds: Sequence[int] = (0, 1, 2), describe_data: Any = describe) -> Plan:
-    return make_plan([make_study(*ablations, seeds=seeds)], describe_data)
+    return make_plan([make_study(*ablations, seeds=seeds)], DataResolver(describe_data))
 
 
 def record_value(store: Store, plan: Plan, row: str, values: Mapping[str, Mapping[int, Mapping[str, float]]]):
@@ -99,7 +100,7 @@ def record_cell(
         Measurement(
             training_id=training_id,
             view_id=view_id,
-            view=planned.views[view_id],
+            view=planned.views[view_id].view,
             metrics=dict(metrics),
             measured_at=WHEN,
         ),

@@ -3,6 +3,7 @@
 import pytest
 
 from orchestrator.plan import make_plan
+from orchestrator.resolution import DataResolver
 from orchestrator.study import Profile
 from search_spaces.mancs_main import make_study
 from trainables.contract import DatasetFacts
@@ -45,7 +46,7 @@ def test_every_data_set_has_the_published_recipe(table):
 def test_multiple_query_is_a_view(profile, num_trainings):
     """Both queries of a data set are measured on one training."""
     facts = DatasetFacts("any", "any", "0" * 64, is_demo=True, num_images={})
-    plan = make_plan([make_study(profile).with_seeds([0])], lambda config: facts)
+    plan = make_plan([make_study(profile).with_seeds([0])], DataResolver(lambda config: facts))
     assert num_trainings == len(plan.trainings)
 
 

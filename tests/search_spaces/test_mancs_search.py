@@ -4,6 +4,7 @@ import pytest
 
 from orchestrator.identity import view_id
 from orchestrator.records import Store
+from orchestrator.resolution import DataResolver
 from orchestrator.search import SearchSource
 from orchestrator.study import Profile, apply_changes
 from search_spaces.mancs_ablation import CURRICULUM
@@ -37,7 +38,7 @@ def test_a_refused_suggestion_is_told_as_failed_and_trains_nothing(tmp_path):
     facts = DatasetFacts("any", "any", "0" * 64, is_demo=True, num_images={})
     store = Store(str(tmp_path / "store"))
     source = SearchSource(
-        "mancs_search", search, lambda config: facts, store, max_open=lambda: search.num_trials
+        "mancs_search", search, DataResolver(lambda config: facts), store, max_open=lambda: search.num_trials
     )
     works = []
     while (work := source.next_work()) is not None:

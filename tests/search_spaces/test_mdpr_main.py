@@ -3,6 +3,7 @@
 import pytest
 
 from orchestrator.plan import make_plan
+from orchestrator.resolution import DataResolver
 from orchestrator.study import Profile, load_study
 from trainables.contract import DatasetFacts
 
@@ -40,7 +41,9 @@ def test_the_ablations_have_trained_the_own_row(profile, num_added):
     """Beside the ablations only SynergyReID is a further training."""
     facts = DatasetFacts("any", "any", "0" * 64, is_demo=True, num_images={})
     ablations, main = (load_study(name, profile).with_seeds([0]) for name in ("mdpr_ablation", "mdpr_main"))
-    alone, both = (make_plan(studies, lambda config: facts) for studies in ([ablations], [ablations, main]))
+    alone, both = (
+        make_plan(studies, DataResolver(lambda config: facts)) for studies in ([ablations], [ablations, main])
+    )
     assert num_added == len(both.trainings) - len(alone.trainings)
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from orchestrator.plan import make_plan
+from orchestrator.resolution import DataResolver
 from orchestrator.study import Profile, full_label
 from search_spaces.mgn_ablation import base_config, make_study
 from trainables.contract import DatasetFacts
@@ -12,7 +13,7 @@ DEMO_TRAININGS_AT_MOST = 10
 
 def plan_of(profile):
     facts = DatasetFacts("any", "any", "0" * 64, is_demo=True, num_images={})
-    return make_plan([make_study(profile).with_seeds([0])], lambda config: facts)
+    return make_plan([make_study(profile).with_seeds([0])], DataResolver(lambda config: facts))
 
 
 def rows_of(profile, table):

@@ -4,6 +4,7 @@ import pytest
 
 from orchestrator.plan import make_plan
 from orchestrator.published import published_table
+from orchestrator.resolution import DataResolver
 from orchestrator.study import Profile
 from search_spaces.mgn_ablation import base_config
 from search_spaces.mgn_main import make_study
@@ -47,7 +48,7 @@ def test_multiple_query_has_its_own_numbers():
 def test_a_data_set_is_trained_once(profile, num_trainings):
     """Queries and re-ranking are views, and the two versions of the paper share their own row."""
     facts = DatasetFacts("any", "any", "0" * 64, is_demo=True, num_images={})
-    plan = make_plan([make_study(profile).with_seeds([0])], lambda config: facts)
+    plan = make_plan([make_study(profile).with_seeds([0])], DataResolver(lambda config: facts))
     configs = [training.config for training in plan.trainings.values()]
     assert num_trainings == len(configs)
     assert base_config(profile) in configs

@@ -3,6 +3,7 @@
 import pytest
 
 from orchestrator.plan import make_plan
+from orchestrator.resolution import DataResolver
 from orchestrator.study import Profile
 from search_spaces import tasn_ablation, tasn_main
 from trainables.contract import DatasetFacts
@@ -37,5 +38,5 @@ def test_trainings_a_seed_and_those_shared_with_the_ablations():
     """The module's docstring says 11, five of them the ablations'."""
     facts = DatasetFacts("cub200", "CUB-200-2011", "f" * 64, False, {})
     studies = (module.make_study(Profile.PAPER).with_seeds([0]) for module in (tasn_main, tasn_ablation))
-    main, ablations = (set(make_plan([study], lambda _: facts).trainings) for study in studies)
+    main, ablations = (set(make_plan([study], DataResolver(lambda _: facts)).trainings) for study in studies)
     assert (11, 5) == (len(main), len(main & ablations))

@@ -5,10 +5,11 @@ import hashlib
 
 import pytest
 
-from trainables.contract import DatasetFacts
+from trainables.contract import DatasetFacts, RetrievalView
 from trainables.layers.backbone import ATTENTION_NET, BACKBONE
 from trainables.starting_weights import join_weights
 
+VIEW = RetrievalView()
 FACTS = DatasetFacts("toyset", "Toyset", "f" * 64, True, {"train": 10})
 
 
@@ -53,6 +54,6 @@ def test_starting_weights_leave_the_data_what_they_are(tmp_path):
     (tmp_path / "a").write_bytes(b"a")
     joined = join_weights(FACTS, {"backbone": tmp_path / "a"})
     assert joined.fingerprint != FACTS.fingerprint
-    assert joined.has_same_files(FACTS)
-    assert FACTS.has_same_files(joined)
-    assert not joined.has_same_files(dataclasses.replace(FACTS, fingerprint="0" * 64))
+    assert joined.is_measured_like(FACTS, VIEW)
+    assert FACTS.is_measured_like(joined, VIEW)
+    assert not joined.is_measured_like(dataclasses.replace(FACTS, fingerprint="0" * 64), VIEW)

@@ -5,7 +5,6 @@ Legend: N images, H W height and width.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -58,10 +57,8 @@ def verify_and_build(dataset: ReidDataset, height_px: int, width_px: int, cache_
 
 
 def _path(dataset: ReidDataset, split: str, height_px: int, width_px: int, cache_dir: str) -> Path:
-    # The names of the split are in the key: two splits of one data set may be cut differently one day.
-    names = "\n".join(record.path for record in dataset.splits[split])
-    key = hashlib.sha256(f"{dataset.fingerprint}\n{names}".encode()).hexdigest()[:24]
-    return Path(cache_dir) / "images" / f"{dataset.name}-{split}-{height_px}x{width_px}-{key}.npy"
+    key = dataset.split_fingerprints[split][:24]
+    return Path(cache_dir) / "images" / f"{split}-{height_px}x{width_px}-{key}.npy"
 
 
 def _decode_all(

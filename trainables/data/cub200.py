@@ -23,6 +23,7 @@ from trainables.data.labelled_images import (
     FoundImages,
     LabelledImage,
     find_root,
+    read_list,
     read_listed_images,
     some,
 )
@@ -74,7 +75,12 @@ def _read(path: Path, parse: Callable[[str], Value], faults: list[str]) -> dict[
     """Read lines of a number and a value."""
     values: dict[int, Value] = {}
     wrong: list[str] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+    try:
+        lines = read_list(path).splitlines()
+    except ValueError as error:
+        faults.append(f"{path.name} {error}")
+        return values
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         key, _, value = line.strip().partition(" ")

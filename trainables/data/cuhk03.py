@@ -31,7 +31,7 @@ from typing import Any, Literal
 import numpy as np
 
 from trainables.data.cuhk03_release import RELEASE, open_release
-from trainables.data.labelled_images import find_root, sizes_of_images, some
+from trainables.data.labelled_images import find_root, read_list, sizes_of_images, some
 from trainables.data.matlab_file import read_matlab
 from trainables.data.reid_images import (
     FoundImages,
@@ -80,11 +80,12 @@ def read_cuhk03(data_root: str | None, boxes: Boxes, fold: int | None) -> FoundI
         split_file = first_that_is_there(f"splits_classic_{boxes}.json", RELEASE)
     root = find_root(data_root, LABEL, FOLDER, list(dict.fromkeys([images_from, split_file])), HOW_TO_GET)
     release = open_release(root, boxes) if RELEASE in (images_from, split_file) else None
+    lost: list[str] = []
     if images_from == RELEASE:
         assert release is not None
         sizes_bytes, open_image = release.sizes_bytes(), release.open_image
     else:
-        sizes_bytes, open_image = dict(sizes_of_images(root, folder)), open_file(root)
+        (sizes_bytes, lost), open_image = sizes_of_images(root, [folder]), open_file(root)
     listed = ListedImages({split: [] for split in SPLITS})
     listed_names: Names = {}
     try:
@@ -99,7 +100,7 @@ def read_cuhk03(data_root: str | None, boxes: Boxes, fold: int | None) -> FoundI
     except ValueError as error:
         listed.add_fault(f"{split_file} {error}")
     _add_records(listed, listed_names, split_file, folder)
-    return compare_with_files(root, listed, sizes_bytes, _person_of, open_image)
+    return compare_with_files(root, listed, sizes_bytes, _person_of, open_image, lost=lost)
 
 
 HOW_TO_GET = (
@@ -173,7 +174,7 @@ def _read_json(path: Path, place: int) -> Names:
         ValueError: it is no JSON of that form.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_list(path))
     except ValueError as error:  # wrong JSON and wrong UTF-8 alike
         raise ValueError(f"cannot be read as JSON ({error})") from error
     if not isinstance(content, list) or place >= len(content):

@@ -6,7 +6,7 @@ arXiv:1708.07747 for Fashion-MNIST.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -22,7 +22,7 @@ from trainables.data.cub200 import read_cub200
 from trainables.data.demo_details.dataset import read_demo_details
 from trainables.data.fashion_mnist import read_fashion_mnist
 from trainables.data.inat2017 import read_inat2017
-from trainables.data.labelled_images import FoundImages, LabelledImage
+from trainables.data.labelled_images import FoundImages, LabelledImage, fingerprint_of, some
 
 DatasetName = Literal["cub200", "cars196", "inat2017", "fashion_mnist", "demo_details"]
 TrainSplit = Literal["train", "train_without_val"]
@@ -174,7 +174,8 @@ class FineGrainedDataset:
         name: as configs name it.
         label: as papers print it.
         is_demo: numbers on it are not comparable with any paper.
-        fingerprint: see `FoundImages`; the same for both `train_split`s.
+        split_fingerprints: SHA-256 of each split: names and sizes of its images, and their classes.
+        earlier_fingerprint: see `FoundImages`.
         warnings: what differs from the published data set, one sentence each.
         class_names: by label.
         splits: images of `train`, `test` and, where there are any, `val`, in the order of their names.
@@ -184,7 +185,8 @@ class FineGrainedDataset:
     name: str
     label: str
     is_demo: bool
-    fingerprint: str
+    split_fingerprints: Mapping[str, str]
+    earlier_fingerprint: str
     warnings: tuple[str, ...]
     class_names: tuple[str, ...]
     splits: Mapping[str, tuple[LabelledImage, ...]]
@@ -192,8 +194,16 @@ class FineGrainedDataset:
 
     def facts(self) -> DatasetFacts:
         """Give what a plan and a caption need to know."""
-        num_images = {split: len(images) for split, images in self.splits.items()}
-        return DatasetFacts(self.name, self.label, self.fingerprint, self.is_demo, num_images, self.warnings)
+        return DatasetFacts(
+            name=self.name,
+            label=self.label,
+            fingerprint=self.split_fingerprints["train"],
+            is_demo=self.is_demo,
+            num_images={split: len(images) for split, images in self.splits.items()},
+            warnings=self.warnings,
+            split_fingerprints=self.split_fingerprints,
+            earlier_fingerprints={self.earlier_fingerprint: tuple(self.splits)},
+        )
 
 
 def load_fine_grained(
@@ -217,24 +227,47 @@ def load_fine_grained(
     found = source.read(data_root, cache_dir)
     counts = {"classes": len(found.class_names)}
     counts |= {split: len(images) for split, images in found.splits.items()}
-    warnings = tuple(
+    warnings = [
         f"{source.label} has {counts[what]} {what}, published are {published}"
         for what, published in source.published_counts.items()
         if counts[what] != published
-    )
+    ]
     splits = dict(found.splits)
     if train_split == "train_without_val" and "val" not in splits:
         splits |= _hold_out_val(name, splits["train"])
+    for split in ("test", "val"):
+        if split in splits and (lacking := _classes_without(splits[split], found.class_names)):
+            warnings.append(
+                f"{source.label}: {len(lacking)} of {len(found.class_names)} classes have no image in {split} and are "
+                f"not measured ({some(lacking)})"
+            )
     return FineGrainedDataset(
         name,
         source.label,
         source.is_demo,
-        found.fingerprint,
-        warnings,
+        {split: _fingerprint(images, found) for split, images in splits.items()},
+        found.earlier_fingerprint,
+        tuple(warnings),
         found.class_names,
         splits,
         found.open_image,
     )
+
+
+def _fingerprint(images: Sequence[LabelledImage], found: FoundImages) -> str:
+    """Identify a split; the number of classes is that of the network's outputs."""
+    return fingerprint_of(
+        [
+            f"{len(found.class_names)} classes",
+            *(f"{image.name}\0{found.version_of(image.name)}\0{image.label}" for image in images),
+        ]
+    )
+
+
+def _classes_without(images: Iterable[LabelledImage], class_names: Sequence[str]) -> list[str]:
+    """Name the classes that a split has no image of."""
+    seen = {image.label for image in images}
+    return [name for label, name in enumerate(class_names) if label not in seen]
 
 
 def published_num_classes(name: str) -> int:

@@ -8,13 +8,15 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
+UNREAD_SUFFIXES = frozenset({".bmp", ".gif", ".jfif", ".jp2", ".ppm", ".tif", ".tiff", ".webp"})
+"""Of images too; passing them over would measure fewer images than there are."""
 NUM_NAMES_IN_ERROR = 5
 
 
@@ -38,13 +40,15 @@ class FoundImages:
     Attributes:
         class_names: by label.
         splits: images of `train`, `test` and, where the data set brings one, `val`.
-        fingerprint: SHA-256 of the names and sizes of its images and of the contents of its lists.
+        version_of: tells versions of an image apart: its size in bytes, or what it was made from.
+        earlier_fingerprint: what earlier versions of this program knew the data set as a whole by.
         open_image: gives the image of a name, not decoded yet; Pillow raises what is wrong with it.
     """
 
     class_names: tuple[str, ...]
     splits: Mapping[str, tuple[LabelledImage, ...]]
-    fingerprint: str
+    version_of: Callable[[str], int | str]
+    earlier_fingerprint: str
     open_image: Callable[[str], Image.Image]
 
 
@@ -123,11 +127,12 @@ def read_listed_images(
         ValueError: all faults at once: those given; images listed and not there, there and not listed, or
             listed twice; classes that are tested and not trained.
     """
-    sizes_bytes = {name: size for folder in folders for name, size in sizes_of_images(root, folder)}
+    sizes_bytes, lost = sizes_of_images(root, folders)
     faults = [
         *faults,
         *_faults_of_lists(splits, class_names),
-        *_faults_of_files(splits, sizes_bytes, mentioned),
+        *faults_of_links(lost),
+        *_faults_of_files(splits, sizes_bytes.keys() | set(lost), mentioned),
     ]
     if faults:
         raise ValueError(f"{root} cannot be read: " + "; ".join(faults))
@@ -139,6 +144,7 @@ def read_listed_images(
     return FoundImages(
         class_names,
         {split: tuple(sorted(images, key=lambda image: image.name)) for split, images in splits.items()},
+        sizes_bytes.__getitem__,
         digest.hexdigest(),
         functools.partial(_open, root),
     )
@@ -172,29 +178,68 @@ def _faults_of_lists(
 
 def _faults_of_files(
     splits: Mapping[str, Sequence[LabelledImage]],
-    sizes_bytes: Mapping[str, int],
+    found: Set[str],
     mentioned: Iterable[str] | None,
 ) -> Iterator[str]:
     listed = {image.name for images in splits.values() for image in images}
-    missing = sorted(listed - sizes_bytes.keys())
+    missing = sorted(listed - found)
     if missing:
         yield f"{len(missing)} images are listed and not there ({some(missing)})"
-    unlisted = [] if mentioned is None else sorted(sizes_bytes.keys() - listed - set(mentioned))
+    unlisted = [] if mentioned is None else sorted(found - listed - set(mentioned))
     if unlisted:
         yield f"{len(unlisted)} images are there and in no list ({some(unlisted)})"
 
 
-def sizes_of_images(root: Path, folder: str) -> Iterator[tuple[str, int]]:
-    """Give path and size of every image below a folder of `root`.
+def sizes_of_images(root: Path, folders: Iterable[str]) -> tuple[dict[str, int], list[str]]:
+    """Find every image below folders of `root`; files whose name begins with a point are none.
 
     By `scandir`, which needs no second look at each of iNaturalist's 675,170 files.
+
+    Returns:
+        Size in bytes by path, and the paths of links that lead nowhere.
     """
-    with os.scandir(root / folder) as entries:
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            name = f"{folder}/{entry.name}"
-            if entry.is_dir():
-                yield from sizes_of_images(root, name)
-            elif Path(entry.name).suffix.lower() in IMAGE_SUFFIXES:
-                yield name, entry.stat().st_size
+    sizes_bytes: dict[str, int] = {}
+    lost: list[str] = []
+    unread = list(folders)
+    while unread:
+        folder = unread.pop()
+        with os.scandir(root / folder) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):  # such as the `._0001.jpg` that macOS writes beside a file
+                    continue
+                name = f"{folder}/{entry.name}"
+                if entry.is_dir():
+                    unread.append(name)
+                elif Path(entry.name).suffix.lower() in IMAGE_SUFFIXES:
+                    try:
+                        sizes_bytes[name] = entry.stat().st_size
+                    except OSError:  # a link in a circle, or to what is not there
+                        lost.append(name)
+    return sizes_bytes, lost
+
+
+def faults_of_links(lost: Iterable[str]) -> Iterator[str]:
+    """Name the links that lead nowhere."""
+    names = sorted(lost)
+    if names:
+        yield f"{len(names)} links lead nowhere ({some(names)}); copy the images that they stand for"
+
+
+def fingerprint_of(lines: Iterable[str]) -> str:
+    """Give the SHA-256 of what tells two versions of a split apart, a line an image, in any order."""
+    digest = hashlib.sha256()
+    for line in sorted(lines):
+        digest.update(f"{line}\n".encode())
+    return digest.hexdigest()
+
+
+def read_list(path: Path) -> str:
+    """Read a text that lists images; a byte-order mark at its head, as Windows writes it, is no part of it.
+
+    Raises:
+        ValueError: it is no UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"is no text in UTF-8 ({error.reason} at byte {error.start})") from error

@@ -17,7 +17,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from trainables.data.labelled_images import IMAGE_SUFFIXES
+from trainables.data.labelled_images import IMAGE_SUFFIXES, UNREAD_SUFFIXES, faults_of_links
 from trainables.data.reid_images import FoundImages, ImageRecord, in_order, open_file
 
 JUNK_PID = -1
@@ -51,7 +51,7 @@ def read_layout(
         root: the data set's folder; every folder of `folders_of_split` must exist in it.
         folders_of_split: where the images of each split lie.
         file_name: full pattern of a name, with the groups `pid` and `camid`.
-        hand_drawn_folder: may be missing; its images are part of the fingerprint, since measurements depend on them.
+        hand_drawn_folder: may be missing.
 
     Raises:
         ValueError: names that do not fit the pattern, people that cannot be trained on or searched for,
@@ -59,17 +59,18 @@ def read_layout(
     """
     folder = _Folder(root, file_name)
     splits = {split: folder.read(split, folders) for split, folders in folders_of_split.items()}
+    earlier = {_digest_of(folder.sizes_bytes): tuple(splits)}
     hand_drawn: tuple[ImageRecord, ...] = ()
     if hand_drawn_folder is not None and (root / hand_drawn_folder).is_dir():
         hand_drawn = folder.read("hand-drawn", (hand_drawn_folder,), may_hold_nobody=True)
+        earlier[_digest_of(folder.sizes_bytes)] = (*splits, "multiple_query")
+    folder.faults += faults_of_links(folder.lost)
     if folder.faults:
         raise ValueError(f"{root} cannot be read: " + "; ".join(folder.faults))
-    digest = hashlib.sha256()
-    for relative, size_bytes in sorted(folder.sizes_bytes):
-        digest.update(f"{relative}\0{size_bytes}\n".encode())
     return FoundImages(
         splits,
-        digest.hexdigest(),
+        folder.sizes_bytes,
+        earlier,
         open_file(root),
         num_junk=folder.num_junk,
         hand_drawn=tuple(record for record in hand_drawn if record.pid != DISTRACTOR_PID),
@@ -82,13 +83,15 @@ class _Folder:
     Attributes:
         num_junk: images of galleries that show nobody in full.
         sizes_bytes: of every image, by path.
+        lost: links that lead nowhere.
         faults: one phrase each.
     """
 
     def __init__(self, root: Path, file_name: re.Pattern[str]) -> None:
         self._root, self._file_name = root, file_name
         self.num_junk = 0
-        self.sizes_bytes: list[tuple[str, int]] = []
+        self.sizes_bytes: dict[str, int] = {}
+        self.lost: list[str] = []
         self.faults: list[str] = []
 
     def read(
@@ -100,13 +103,20 @@ class _Folder:
         for folder in folders:
             misnamed: list[str] = []
             nameless: list[str] = []
+            unread: list[str] = []
             num_images = 0
             for path in (self._root / folder).iterdir():
-                if path.suffix.lower() not in IMAGE_SUFFIXES:
+                relative = f"{folder}/{path.name}"
+                if path.suffix.lower() in UNREAD_SUFFIXES:
+                    unread.append(relative)
+                # macOS writes a `._0001.jpg` beside a file on a disc of another system.
+                if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith("."):
                     continue
                 num_images += 1
-                relative = f"{folder}/{path.name}"
-                self.sizes_bytes.append((relative, path.stat().st_size))
+                try:
+                    self.sizes_bytes[relative] = path.stat().st_size
+                except OSError:  # a link in a circle, or to what is not there
+                    self.lost.append(relative)
                 match = self._file_name.fullmatch(path.name)
                 if match is None:
                     misnamed.append(relative)
@@ -129,9 +139,20 @@ class _Folder:
                 self.faults.append(
                     f"{_some(nameless)} of no person (pid -1 or 0), which only a gallery may hold"
                 )
+            if unread:
+                self.faults.append(
+                    f"{_some(unread)} of a kind that is not read; convert them to .jpg or .png, or move them away"
+                )
             if not num_images:
                 self.faults.append(f"{folder}/ holds no image")
         return in_order(records)
+
+
+def _digest_of(sizes_bytes: Mapping[str, int]) -> str:
+    digest = hashlib.sha256()
+    for relative, size_bytes in sorted(sizes_bytes.items()):
+        digest.update(f"{relative}\0{size_bytes}\n".encode())
+    return digest.hexdigest()
 
 
 def _some(names: list[str]) -> str:

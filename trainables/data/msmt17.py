@@ -21,7 +21,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from trainables.data.labelled_images import find_root, sizes_of_images, some
+from trainables.data.labelled_images import find_root, read_list, sizes_of_images, some
 from trainables.data.reid_images import (
     FoundImages,
     ImageRecord,
@@ -49,7 +49,7 @@ def read_msmt17(data_root: str | None) -> FoundImages:
     Raises:
         ValueError: files are missing, or all that is wrong in the lists.
     """
-    version = folder_of(data_root, tuple(FOLDERS_OF_VERSION))
+    version = folder_of(data_root, LABEL, tuple(FOLDERS_OF_VERSION))
     folders = FOLDERS_OF_VERSION[version]
     files = [file for of_split in LISTS.values() for file in of_split]
     root = find_root(data_root, LABEL, version, (*files, *(f"{folder}/" for folder in folders)))
@@ -66,7 +66,7 @@ def read_msmt17(data_root: str | None) -> FoundImages:
         labels = [(_person_of(record.path), record.pid - first_pid) for record in records]
         names = " and ".join(file for split in splits for file in LISTS[split])
         listed.faults += faults_of_labels(names, labels)
-    sizes_bytes = {path: size for folder in folders for path, size in sizes_of_images(root, folder)}
+    sizes_bytes, lost = sizes_of_images(root, folders)
     warnings = ["MSMT17_V2 has blurred faces; numbers are published for both versions"]
     return compare_with_files(
         root,
@@ -75,15 +75,16 @@ def read_msmt17(data_root: str | None) -> FoundImages:
         _person_of,
         open_file(root),
         warnings=warnings if version == "MSMT17_V2" else (),
+        lost=lost,
     )
 
 
 def _read_list(path: Path, folder: str, first_pid: int, listed: ListedImages) -> list[ImageRecord]:
     """Give the images of a list; notes the lines that are none."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        listed.add_fault(f"{path.name} is no text ({error})")
+        lines = read_list(path).splitlines()
+    except ValueError as error:
+        listed.add_fault(f"{path.name} {error}")
         return []
     records: list[ImageRecord] = []
     wrong: list[str] = []

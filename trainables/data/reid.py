@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -22,7 +22,7 @@ from pydantic import Field, model_validator
 from trainables.contract import DatasetFacts, FrozenModel, Split
 from trainables.data.cuhk03 import NUM_FOLDS, Boxes, read_cuhk03
 from trainables.data.embedded import unpack_demo_archive
-from trainables.data.labelled_images import find_root
+from trainables.data.labelled_images import find_root, fingerprint_of
 from trainables.data.market_layout import (
     CUHK03_NP_FILE_NAME,
     DISTRACTORS,
@@ -52,6 +52,9 @@ DatasetName = Literal[
     "real_pedestrians",
 ]
 TrainSplit = Literal["train", "train_without_val"]
+
+TRAINS_LIKE: Mapping[DatasetName, DatasetName] = MappingProxyType({"market1501_500k": "market1501"})
+"""Data sets that differ from another one by images that are only measured on."""
 
 VAL_FRACTION = 0.1
 MIN_VAL_PIDS = 2
@@ -418,7 +421,8 @@ class ReidDataset:
         label: as papers print it.
         is_demo: numbers on it are not comparable with any paper.
         open_image: gives the image of a record's path, not decoded yet.
-        fingerprint: see `FoundImages`; the same for both `train_split`s.
+        split_fingerprints: SHA-256 of each split: paths and sizes of its images, their people and cameras.
+        earlier_fingerprints: see `FoundImages`.
         warnings: what differs from the published data set, one sentence each.
         splits: images of `train`, `query`, `gallery` and, where there are any, `val_query`, `val_gallery`; no junk.
             `multiple_query` and `val_multiple_query` where hand-drawn boxes are published.
@@ -428,7 +432,8 @@ class ReidDataset:
     label: str
     is_demo: bool
     open_image: Callable[[str], Image.Image]
-    fingerprint: str
+    split_fingerprints: Mapping[str, str]
+    earlier_fingerprints: Mapping[str, tuple[str, ...]]
     warnings: tuple[str, ...]
     splits: Mapping[str, tuple[ImageRecord, ...]]
 
@@ -456,8 +461,16 @@ class ReidDataset:
 
     def facts(self) -> DatasetFacts:
         """Give what a plan and a caption need to know."""
-        num_images = {split: len(records) for split, records in self.splits.items()}
-        return DatasetFacts(self.name, self.label, self.fingerprint, self.is_demo, num_images, self.warnings)
+        return DatasetFacts(
+            name=self.name,
+            label=self.label,
+            fingerprint=self.split_fingerprints["train"],
+            is_demo=self.is_demo,
+            num_images={split: len(records) for split, records in self.splits.items()},
+            warnings=self.warnings,
+            split_fingerprints=self.split_fingerprints,
+            earlier_fingerprints=self.earlier_fingerprints,
+        )
 
 
 def load_dataset(
@@ -495,15 +508,54 @@ def load_dataset(
         warnings.append(
             f"{source.label} has {len(shared)} people both in train and in query, such as {min(shared)}"
         )
+    derived_from: dict[str, str] = {}
     if train_split == "train_without_val" and "val_query" not in splits:
         splits |= _hold_out_val(name, splits["train"], found.val_query_camid)
-    if found.hand_drawn:
-        for prefix in ("", "val_"):
-            if f"{prefix}query" in splits:
-                splits[f"{prefix}multiple_query"] = _boxes_of(splits[f"{prefix}query"], found.hand_drawn)
+        derived_from |= {"val_query": "train", "val_gallery": "train"}
+    for prefix in ("", "val_"):
+        if f"{prefix}query" not in splits:
+            continue
+        if found.hand_drawn:
+            splits[f"{prefix}multiple_query"] = _boxes_of(splits[f"{prefix}query"], found.hand_drawn)
+            derived_from |= {"val_multiple_query": "multiple_query"} if prefix else {}
+        warnings += _warnings_of_queries(
+            source.label, splits[f"{prefix}query"], splits[f"{prefix}gallery"], f"{prefix}query"
+        )
     return ReidDataset(
-        name, source.label, source.is_demo, found.open_image, found.fingerprint, tuple(warnings), splits
+        name,
+        source.label,
+        source.is_demo,
+        found.open_image,
+        {split: _fingerprint(records, found.sizes_bytes) for split, records in splits.items()},
+        {
+            earlier: (*covered, *(split for split, origin in derived_from.items() if origin in covered))
+            for earlier, covered in found.earlier_fingerprints.items()
+        },
+        tuple(warnings),
+        splits,
     )
+
+
+def _fingerprint(records: Iterable[ImageRecord], sizes_bytes: Mapping[str, int]) -> str:
+    return fingerprint_of(
+        f"{record.path}\0{sizes_bytes[record.path]}\0{record.pid}\0{record.camid}" for record in records
+    )
+
+
+def _warnings_of_queries(
+    label: str, query: Sequence[ImageRecord], gallery: Iterable[ImageRecord], split: str
+) -> Iterator[str]:
+    """Say how many queries nothing can be found for; a mean over the others is no mean over all."""
+    seen = {(image.pid, image.camid) for image in gallery}
+    cameras_of: dict[int, set[int]] = {}
+    for pid, camid in seen:
+        cameras_of.setdefault(pid, set()).add(camid)
+    num_lost = sum(not cameras_of.get(image.pid, set()) - {image.camid} for image in query)
+    if num_lost:
+        yield (
+            f"{label}: {num_lost} of {len(query)} images of {split} have no gallery image of their person under "
+            "another camera, so that they are not measured"
+        )
 
 
 def published_num_pids(name: str) -> int:

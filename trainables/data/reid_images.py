@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image
 
-from trainables.data.labelled_images import some
+from trainables.data.labelled_images import faults_of_links, some
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,9 @@ class FoundImages:
     Attributes:
         splits: images of `train`, `query` and `gallery`, in the order of their paths, junk left out; also of
             `val_query` and `val_gallery` where the data set brings people for them.
-        fingerprint: SHA-256 over the names and sizes of all images and what the lists say of them.
+        sizes_bytes: of every image, by path.
+        earlier_fingerprints: what earlier versions of this program knew these images by, as
+            `DatasetFacts.earlier_fingerprints` has it.
         open_image: gives the image of a path, not decoded yet; Pillow raises what is wrong with it.
         num_junk: images of the gallery that were left out.
         hand_drawn: boxes of any people, for multiple queries.
@@ -47,7 +49,8 @@ class FoundImages:
     """
 
     splits: Mapping[str, tuple[ImageRecord, ...]]
-    fingerprint: str
+    sizes_bytes: Mapping[str, int]
+    earlier_fingerprints: Mapping[str, tuple[str, ...]]
     open_image: Callable[[str], Image.Image]
     num_junk: int = 0
     hand_drawn: tuple[ImageRecord, ...] = ()
@@ -87,6 +90,7 @@ def compare_with_files(
     person_of: Callable[[str], str],
     open_image: Callable[[str], Image.Image],
     warnings: Sequence[str] = (),
+    lost: Sequence[str] = (),
 ) -> FoundImages:
     """Compare the lists of a data set with the images that are there.
 
@@ -97,12 +101,17 @@ def compare_with_files(
         person_of: tells people apart by an image's path alone.
         open_image: as `FoundImages` has it.
         warnings: likewise.
+        lost: links that lead nowhere.
 
     Raises:
         ValueError: all faults at once: those found in the lists; images listed and not there, there and not
             listed, listed twice; people who are listed nowhere, or both to train and to test on.
     """
-    faults = [*listed.faults, *_faults(listed, sizes_bytes, person_of)]
+    faults = [
+        *listed.faults,
+        *faults_of_links(lost),
+        *_faults(listed, sizes_bytes.keys() | set(lost), person_of),
+    ]
     if faults:
         raise ValueError(f"{root} cannot be read: " + "; ".join(faults))
     digest = hashlib.sha256()
@@ -112,7 +121,8 @@ def compare_with_files(
     for path, size_bytes in sorted(sizes_bytes.items()):
         digest.update(f"{path}\0{size_bytes}\n".encode())
     splits = {split: in_order(records) for split, records in listed.splits.items()}
-    return FoundImages(splits, digest.hexdigest(), open_image, warnings=tuple(warnings))
+    earlier = {digest.hexdigest(): tuple(splits)}
+    return FoundImages(splits, sizes_bytes, earlier, open_image, warnings=tuple(warnings))
 
 
 def in_order(records: Iterable[ImageRecord]) -> tuple[ImageRecord, ...]:
@@ -137,9 +147,7 @@ def faults_of_labels(file: str, labels: Iterable[tuple[str, int]]) -> Iterator[s
         yield f"{file} labels people otherwise than their images are named ({some(list(wrong))})"
 
 
-def _faults(
-    listed: ListedImages, sizes_bytes: Mapping[str, int], person_of: Callable[[str], str]
-) -> Iterator[str]:
+def _faults(listed: ListedImages, found: Set[str], person_of: Callable[[str], str]) -> Iterator[str]:
     for split, records in listed.splits.items():
         seen: set[str] = set()
         twice = sorted({record.path for record in records if record.path in seen or seen.add(record.path)})
@@ -149,7 +157,7 @@ def _faults(
             yield f"no image of {split} is listed"
     paths = {split: {record.path for record in records} for split, records in listed.splits.items()}
     everywhere = set().union(*paths.values())
-    missing = sorted(everywhere - sizes_bytes.keys())
+    missing = sorted(everywhere - found)
     if missing:
         yield f"{len(missing)} images are listed and not there ({some(missing)})"
     trained, tested = (
@@ -161,7 +169,7 @@ def _faults(
         yield f"{len(both)} people are listed both to train and to test on ({some(both)})"
     if not listed.is_whole:
         return
-    unlisted = sorted(sizes_bytes.keys() - everywhere)
+    unlisted = sorted(found - everywhere)
     strangers = sorted({person_of(path) for path in unlisted} - trained - tested)
     if unlisted:
         yield f"{len(unlisted)} images are there and in no list ({some(unlisted)})"

@@ -10,7 +10,6 @@ Legend: N images of a split, B of a batch, H W height and width of an image, C c
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -73,8 +72,8 @@ def open_resized(
         OSError: there is no room, with the path and the bytes needed.
     """
     names = [image.name for image in dataset.splits[split]]
-    key = hashlib.sha256("\n".join([dataset.fingerprint, *names]).encode()).hexdigest()[:24]
-    path = Path(cache_dir) / "images" / f"{dataset.name}-{split}-shorter{shorter_side_px}-{key}.npy"
+    key = dataset.split_fingerprints[split][:24]
+    path = Path(cache_dir) / "images" / f"{split}-shorter{shorter_side_px}-{key}.npy"
     if len(names) * shorter_side_px**2 * 3 * 4 / 3 > max_array_bytes:
         _verify_once(dataset, names, path.with_suffix(".verified"))
         return _DecodedEachTime(dataset, names, shorter_side_px)

@@ -23,7 +23,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from trainables.data.labelled_images import find_root, sizes_of_images, some
+from trainables.data.labelled_images import faults_of_links, find_root, sizes_of_images, some
 from trainables.data.reid_images import FoundImages, ImageRecord, in_order, open_file
 
 LABEL = "SynergyReID"
@@ -40,14 +40,18 @@ def read_synergyreid(data_root: str | None) -> FoundImages:
         ValueError: folders are missing, or all that is wrong in them.
     """
     expected = [f"{folder}/" for folder in FOLDER_OF_SPLIT.values()]
-    root = find_root(data_root, LABEL, folder_of(data_root, FOLDERS), expected)
+    root = find_root(data_root, LABEL, folder_of(data_root, LABEL, FOLDERS), expected)
     faults: list[str] = []
     digest = hashlib.sha256()
     frames: dict[str, dict[str, tuple[int, int]]] = {}
+    sizes_bytes: dict[str, int] = {}
     for split, folder in FOLDER_OF_SPLIT.items():
         frames[split] = {}
         misnamed: list[str] = []
-        for path, size_bytes in sorted(sizes_of_images(root, folder)):
+        found, lost = sizes_of_images(root, [folder])
+        faults += faults_of_links(lost)
+        sizes_bytes |= found
+        for path, size_bytes in sorted(found.items()):
             digest.update(f"{path}\0{size_bytes}\n".encode())
             match = FILE_NAME.fullmatch(path.removeprefix(f"{folder}/"))
             if match is None:
@@ -77,13 +81,30 @@ def read_synergyreid(data_root: str | None) -> FoundImages:
         )
         for split, images in frames.items()
     }
-    return FoundImages(splits, digest.hexdigest(), open_file(root), val_query_camid=QUERY_CAMID)
+    return FoundImages(
+        splits,
+        sizes_bytes,
+        {digest.hexdigest(): tuple(splits)},
+        open_file(root),
+        val_query_camid=QUERY_CAMID,
+    )
 
 
-def folder_of(data_root: str | None, folders: tuple[str, ...]) -> str:
-    """Give the first folder of a data root that is there, or the first one's name."""
+def folder_of(data_root: str | None, label: str, folders: tuple[str, ...]) -> str:
+    """Give the one folder of a data root that is there, or the first one's name.
+
+    Raises:
+        ValueError: several are there, which may hold different versions of the data set.
+    """
     base = Path(data_root or "").expanduser()
-    return next((folder for folder in folders if data_root and (base / folder).is_dir()), folders[0])
+    found = [folder for folder in folders if data_root and (base / folder).is_dir()]
+    if len(found) > 1:
+        raise ValueError(
+            f"{label} is in the data root {base} more than once ({', '.join(f'{name}/' for name in found)}), and "
+            "which of them a table is made from would be a guess. Move all but one away, or give each a data "
+            "root of its own"
+        )
+    return found[0] if found else folders[0]
 
 
 def _first_frames(frames: dict[str, tuple[int, int]]) -> set[str]:

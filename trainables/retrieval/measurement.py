@@ -10,15 +10,17 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from trainables.contract import Extraction, RetrievalView, ViewResult
+from trainables.contract import LEFT_OUT, Extraction, RetrievalView, ViewResult
 from trainables.retrieval.joining import check_comparable, join
 from trainables.retrieval.multiple_query import pool_multiple_queries
 from trainables.retrieval.nearness import nearness_blocks
-from trainables.retrieval.ranking import JUNK_PID, rank_queries
+from trainables.retrieval.ranking import DISTRACTOR_PID, JUNK_PID, rank_queries
 from trainables.retrieval.reranking import reranked_nearness_blocks
 from trainables.retrieval.single_shot import rank_single_shot
 
 RANKS = (1, 5, 10)
+NO_RIGHT_IMAGE = "no right image under another camera"
+NOBODY = "of nobody (pid 0 or -1)"
 
 
 def measure_view(extraction: Extraction, embedding_names: Sequence[str], view: RetrievalView) -> ViewResult:
@@ -73,16 +75,37 @@ def measure_view(extraction: Extraction, embedding_names: Sequence[str], view: R
         **{f"rank{k}": ranked.rank(k) for k in RANKS},
         "minp": float(ranked.inverse_negative_penalty.mean()),
     }
-    per_query = {
-        "query": names_Q[ranked.query_index],
-        "pid": pids_Q[ranked.query_index],
-        "camid": camids_Q[ranked.query_index],
+    measured = {
         "average_precision": ranked.average_precision,
         "first_match_rank": _mean_rank(ranked.first_match_ranks),
         "inverse_negative_penalty": ranked.inverse_negative_penalty,
         "num_positives": ranked.num_positives,
     }
-    return ViewResult(metrics, per_query)
+    per_query = {
+        "query": names_Q,
+        "pid": pids_Q,
+        "camid": camids_Q,
+        **{name: _of_all(values, ranked.query_index, len(names_Q)) for name, values in measured.items()},
+        LEFT_OUT: _reasons(ranked.query_index, pids_Q),
+    }
+    return ViewResult(metrics, per_query, "queries")
+
+
+def _of_all(values: np.ndarray, index: np.ndarray, num_queries: int) -> np.ndarray:
+    """Spread what was measured over all queries; NaN stands for the others."""
+    if len(index) == num_queries:
+        return values
+    spread_Q = np.full(num_queries, np.nan)
+    spread_Q[index] = values
+    return spread_Q
+
+
+def _reasons(index: np.ndarray, pids_Q: np.ndarray) -> np.ndarray:
+    """Say of each query why it is not measured; nothing of one that is."""
+    is_nobody_Q = np.isin(pids_Q, (JUNK_PID, DISTRACTOR_PID))
+    reasons_Q = np.where(is_nobody_Q, NOBODY, NO_RIGHT_IMAGE).astype(object)
+    reasons_Q[index] = ""
+    return reasons_Q
 
 
 def _mean_rank(first_match_ranks_QR: np.ndarray) -> np.ndarray:

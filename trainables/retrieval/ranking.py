@@ -4,7 +4,7 @@ Protocol (Zheng et al., ICCV 2015, Market-1501), with the cases it leaves open s
 
 * A gallery image of the query's identity under the query's own camera is left out, as is junk (pid -1).
 * Distractors (pid 0) stay, as wrong answers.
-* A positive has the query's identity and another camera. A query without one is skipped and counted; a
+* A positive has the query's identity and another camera. A query without one is left out of every mean; a
   query that is itself junk or a distractor is nobody, and so has none.
 * A positive at the same distance as wrong answers stands behind all of them, so that a network that embeds
   everything alike gets the worst score, whatever the order of the gallery.
@@ -38,7 +38,6 @@ class RankedQueries:
         first_match_ranks: from 1 on, (Q, R) int64; R is 1 where the whole gallery is ranked, once.
         inverse_negative_penalty: (Q,) float64.
         num_positives: (Q,) int64.
-        num_skipped: queries without a positive.
     """
 
     query_index: np.ndarray
@@ -46,7 +45,6 @@ class RankedQueries:
     first_match_ranks: np.ndarray
     inverse_negative_penalty: np.ndarray
     num_positives: np.ndarray
-    num_skipped: int
 
     def rank(self, k: int) -> float:
         """Share of queries with a positive among the first k, over all draws."""
@@ -95,8 +93,7 @@ def rank_queries(
     index, precisions, first_ranks, penalties, counts = (
         np.array(column) for column in zip(*found, strict=True)
     )
-    num_skipped = len(query_pids_Q) - len(found)
-    return RankedQueries(index, precisions, first_ranks[:, None], penalties, counts, num_skipped)
+    return RankedQueries(index, precisions, first_ranks[:, None], penalties, counts)
 
 
 def no_positive_error() -> ValueError:

@@ -85,7 +85,6 @@ def rank_single_shot(
         first_match_ranks=ranks_QR,
         inverse_negative_penalty=reciprocal_Q,
         num_positives=np.ones(len(ranks), np.int64),
-        num_skipped=len(query_pids_Q) - len(ranks),
     )
 
 

@@ -42,7 +42,7 @@ def test_second_use_reads_no_image(market, data_root, tmp_path):
 
 
 def test_sizes_splits_and_contents_have_arrays_of_their_own(market, data_root, tmp_path, add_images):
-    """Another size, split, held-out val or changed data set never meets an old array."""
+    """Another size, split, held-out val or changed image never meets an old array; equal images are kept once."""
     cache = tmp_path / "cache"
     open_cache(market, "train", 16, 8, str(cache))
     open_cache(market, "train", 8, 16, str(cache))
@@ -53,6 +53,8 @@ def test_sizes_splits_and_contents_have_arrays_of_their_own(market, data_root, t
     add_images("query", "0003_c4s1_000001_00.jpg")
     changed = load_dataset("market1501", str(data_root), str(cache))
     open_cache(changed, "train", 16, 8, str(cache))
+    assert 4 == len(files(cache))
+    open_cache(changed, "query", 16, 8, str(cache))
     assert 5 == len(files(cache))
 
 
@@ -97,7 +99,7 @@ def test_no_space_is_told_with_path_and_bytes(market, tmp_path, monkeypatch):
     """A disk without room is an error that says where and how much, and leaves no half array."""
     usage = namedtuple("usage", "total used free")(10**6, 10**6 - 5, 5)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(OSError, match=r"market1501-train-16x8-\w+\.npy needs 3,456 bytes .* has 5 left"):
+    with pytest.raises(OSError, match=r"train-16x8-\w+\.npy needs 3,456 bytes .* has 5 left"):
         open_cache(market, "train", 16, 8, str(tmp_path / "cache"))
     assert [] == files(tmp_path / "cache")
 

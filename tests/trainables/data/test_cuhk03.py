@@ -52,14 +52,15 @@ def test_torchreids_list_is_the_same_split(root):
     (root / "cuhk03_new_protocol_config_labeled.mat").unlink()
     from_list = load(root)
     assert from_index.splits == from_list.splits
-    assert from_index.fingerprint == from_list.fingerprint
+    assert from_index.split_fingerprints == from_list.split_fingerprints
 
 
 def test_the_boxes_are_two_data_sets(root):
     """Detected boxes have their own images and lists."""
     detected = load(root, "cuhk03_detected")
     assert "images_detected/1_001_1_01.png" == detected.splits["train"][0].path
-    assert detected.fingerprint != load(root).fingerprint
+    labelled = load(root).split_fingerprints
+    assert all(labelled[split] != found for split, found in detected.split_fingerprints.items())
 
 
 def test_a_fold_of_the_classic_protocol_tests_on_its_people(root):
@@ -71,8 +72,8 @@ def test_a_fold_of_the_classic_protocol_tests_on_its_people(root):
         assert dataset.splits["query"] == dataset.splits["gallery"]
         assert [name for name in tiny.NAMES if name[:5] not in people] == names(dataset, "train")
     assert "CUHK03 labelled, 1367/100 has 28 images, published are 14096" in dataset.warnings
-    first, second = (load(root, "cuhk03_classic_labelled", fold=fold).fingerprint for fold in (0, 1))
-    assert first != second
+    first, second = (load(root, "cuhk03_classic_labelled", fold=fold).facts() for fold in (0, 1))
+    assert first.fingerprint != second.fingerprint
 
 
 def test_people_are_held_out_for_val(root):

@@ -28,7 +28,13 @@ def test_debian_s_files_are_used_where_the_data_root_has_none(tmp_path):
     debian = write_fashion_mnist(tmp_path / "debian", num_train=20)
     installed = read_fashion_mnist(None, debian.parent)
     assert 20 == len(installed.splits["train"])
-    assert installed.fingerprint == read_fashion_mnist(str(tmp_path), debian.parent).fingerprint
+    again = read_fashion_mnist(str(tmp_path), debian.parent)
+    assert installed.earlier_fingerprint == again.earlier_fingerprint
+    assert (
+        installed.version_of("test/00003")
+        == again.version_of("test/00003")
+        != again.version_of("train/00003")
+    )
     write_fashion_mnist(tmp_path)
     assert 30 == len(read_fashion_mnist(str(tmp_path), debian.parent).splits["train"])
 

@@ -58,7 +58,8 @@ def test_held_out_images_are_in_val_alone(load):
     assert list(range(10)) == sorted(image.label for image in val)
     assert sorted(i.name for i in whole.splits["train"]) == sorted(i.name for i in train + val)
     assert whole.splits["test"] == held_out.splits["test"]
-    assert whole.fingerprint == held_out.fingerprint
+    assert whole.split_fingerprints["test"] == held_out.split_fingerprints["test"]
+    assert whole.split_fingerprints["train"] != held_out.split_fingerprints["train"]
     assert held_out.splits == load("fashion_mnist", train_split="train_without_val").splits
 
 

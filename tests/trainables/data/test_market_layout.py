@@ -1,3 +1,6 @@
+import hashlib
+import shutil
+
 import pytest
 from PIL import Image
 
@@ -42,7 +45,10 @@ def test_published_distractors_stand_in_the_gallery(data_root, tmp_path, add_ima
     assert {"images/0000_c1s1_000001_00.jpg": 0, "images/0000_c6s3_090001_12.jpg": 0} == added
     assert plain.splits["train"] == large.splits["train"]
     assert plain.splits["query"] == large.splits["query"]
-    assert plain.fingerprint != large.fingerprint
+    differing = {
+        split for split, found in plain.split_fingerprints.items() if found != large.split_fingerprints[split]
+    }
+    assert {"gallery"} == differing
     assert "Market-1501+500k has 6 gallery, published are 515913" in large.warnings
     add_images("images", "0001_c3s1_000551_00.jpg")
     with pytest.raises(
@@ -87,25 +93,75 @@ def test_an_empty_folder_is_refused(data_root, tmp_path):
         load_dataset("market1501", str(data_root), str(tmp_path))
 
 
-def test_fingerprint_sees_names_and_sizes_only(data_root, tmp_path, add_images):
-    """The fingerprint follows relative names and sizes of images, and nothing else."""
+def test_fingerprints_see_names_and_sizes_only(data_root, tmp_path, add_images):
+    """Those of the splits follow relative names and sizes of their images; junk, which is never ranked, is in none."""
 
-    def fingerprint(root=data_root):
-        return load_dataset("market1501", str(root), str(tmp_path)).fingerprint
+    def fingerprints(root=data_root):
+        return load_dataset("market1501", str(root), str(tmp_path)).split_fingerprints
 
-    before = fingerprint()
-    assert 64 == len(before)
-    assert before != load_dataset("dukemtmc", str(data_root), str(tmp_path)).fingerprint
+    before = fingerprints()
+    assert {64} == {len(found) for found in before.values()}
+    assert before != load_dataset("dukemtmc", str(data_root), str(tmp_path)).split_fingerprints
     add_images("query", "Thumbs.db", b"no image")
-    assert before == fingerprint()
+    assert before == fingerprints()
     moved = data_root.rename(tmp_path / "elsewhere")
-    assert before == fingerprint(moved)
-    junk = moved / "Market-1501-v15.09.15" / "bounding_box_test" / "-1_c1s1_000401_03.jpg"
+    assert before == fingerprints(moved)
+    folder = moved / "Market-1501-v15.09.15" / "bounding_box_test"
+    junk = folder / "-1_c1s1_000401_03.jpg"
     junk.write_bytes(junk.read_bytes() + b"\0")
-    longer = fingerprint(moved)
-    assert before != longer
-    junk.rename(junk.with_name("-1_c1s1_000402_03.jpg"))
-    assert longer != fingerprint(moved)
+    assert before == fingerprints(moved)
+    image = folder / "0001_c3s1_000551_00.jpg"
+    image.write_bytes(image.read_bytes() + b"\0")
+    longer = fingerprints(moved)
+    assert {"gallery"} == {split for split in before if before[split] != longer[split]}
+    image.rename(folder / "0001_c3s1_000552_00.jpg")
+    assert longer["gallery"] != fingerprints(moved)["gallery"]
+
+
+def test_what_earlier_versions_took_for_the_data_set_is_known(data_root, tmp_path):
+    """Records of earlier versions are found by the digest of every file, with the hand-drawn boxes or without."""
+
+    def earlier():
+        return load_dataset("market1501", str(data_root), str(tmp_path)).earlier_fingerprints
+
+    folder = data_root / "Market-1501-v15.09.15"
+
+    def digest_of(*folders):
+        files = sorted(path for name in folders for path in (folder / name).glob("*.jpg"))
+        lines = [f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\n" for path in files]
+        return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
+
+    published = ("bounding_box_train", "query", "bounding_box_test")
+    sides = ("train", "query", "gallery")
+    with_boxes, without = digest_of(*published, "gt_bbox"), digest_of(*published)
+    assert {without: sides, with_boxes: (*sides, "multiple_query")} == earlier()
+    shutil.rmtree(folder / "gt_bbox")
+    assert {without: sides} == earlier()
+
+
+def test_files_that_macos_writes_beside_images_are_none(data_root, tmp_path, add_images):
+    """A copy through a Mac's external disc reads as the original."""
+    before = load_dataset("market1501", str(data_root), str(tmp_path)).splits
+    add_images("query", "._0001_c1s1_001051_00.jpg", b"resource fork")
+    assert before == load_dataset("market1501", str(data_root), str(tmp_path)).splits
+
+
+def test_links_that_lead_nowhere_are_named_all_at_once(data_root, tmp_path):
+    """A data root made of links, on a machine without what they stand for, is refused by name."""
+    folder = data_root / "Market-1501-v15.09.15"
+    names = ("query/0001_c4s1_000001_00.jpg", "bounding_box_train/0002_c4s1_000002_00.jpg")
+    for name in names:
+        (folder / name).symlink_to(tmp_path / "nowhere.jpg")
+    with pytest.raises(ValueError, match="2 links lead nowhere") as raised:
+        load_dataset("market1501", str(data_root), str(tmp_path))
+    assert all(name in str(raised.value) for name in names)
+
+
+def test_images_of_a_kind_that_is_not_read_are_refused(data_root, tmp_path, add_images):
+    """Passing over them would measure fewer images than lie there, without a word."""
+    add_images("bounding_box_test", "0001_c3s1_000551_09.webp", b"RIFF")
+    with pytest.raises(ValueError, match=r"0001_c3s1_000551_09\.webp\) of a kind that is not read"):
+        load_dataset("market1501", str(data_root), str(tmp_path))
 
 
 @pytest.fixture

@@ -65,7 +65,22 @@ def test_the_version_with_blurred_faces_says_so(tmp_path, root):
     second = load(write(tmp_path / "later" / "MSMT17_V2", ("mask_train_v2", "mask_test_v2")))
     assert [len(split) for split in first.splits.values()] == [len(split) for split in second.splits.values()]
     assert "MSMT17_V2 has blurred faces" in second.warnings[0]
-    assert first.fingerprint != second.fingerprint
+    assert first.facts().fingerprint != second.facts().fingerprint
+
+
+def test_two_versions_side_by_side_are_refused(root):
+    """Which of them a table would be made from is no guess of ours."""
+    write(root.parent / "MSMT17_V2", ("mask_train_v2", "mask_test_v2"))
+    with pytest.raises(ValueError, match=r"more than once \(MSMT17_V1/, MSMT17_V2/\)"):
+        load(root)
+
+
+def test_a_byte_order_mark_at_the_head_of_a_list_is_no_part_of_it(root):
+    """A list that was saved on Windows reads as the published one."""
+    before = load(root).splits
+    for path in root.rglob("list_*.txt"):
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert before == load(root).splits
 
 
 def test_every_fault_of_the_lists_is_told_at_once(root):

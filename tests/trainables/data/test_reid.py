@@ -39,12 +39,15 @@ def test_hand_drawn_boxes_of_the_queries_make_multiple_queries(data_root, tmp_pa
 
 
 def test_missing_hand_drawn_boxes_are_a_warning(data_root, tmp_path):
-    """A copy without them is another data set, whose multiple queries are said to be made otherwise."""
+    """Without them multiple queries are said to be made otherwise; nothing else is another."""
     whole = load_dataset("market1501", str(data_root), str(tmp_path))
     shutil.rmtree(data_root / "Market-1501-v15.09.15" / "gt_bbox")
     without = load_dataset("market1501", str(data_root), str(tmp_path))
     assert without.multiple_query("test") is None
-    assert without.fingerprint != whole.fingerprint
+    assert whole.split_fingerprints == {
+        **without.split_fingerprints,
+        "multiple_query": whole.split_fingerprints["multiple_query"],
+    }
     assert "Market-1501 has no gt_bbox/, of which its multiple queries are made" in without.warnings[0]
     assert without.splits["gallery"] == whole.splits["gallery"]
 
@@ -114,7 +117,8 @@ def test_held_out_people_are_in_val_alone(data_root, tmp_path):
     assert [0, 1, 2] == list(held_out.train_label_of.values())
     assert whole.splits["query"] == held_out.splits["query"]
     assert held_out.splits == load("train_without_val").splits
-    assert whole.fingerprint == held_out.fingerprint
+    assert whole.split_fingerprints["gallery"] == held_out.split_fingerprints["gallery"]
+    assert whole.split_fingerprints["train"] != held_out.split_fingerprints["train"]
 
 
 def test_val_has_one_query_a_person_and_camera(data_root, tmp_path):
@@ -210,3 +214,11 @@ def test_impossible_settings_are_refused(model, fields):
     """A config that cannot be meant does not exist; None is the only way to switch a part off."""
     with pytest.raises(ValidationError):
         model(**fields)
+
+
+def test_queries_that_nothing_can_be_found_for_are_a_warning(data_root, tmp_path, add_images):
+    """They are in no mean, which is told when the sweep is planned."""
+    add_images("query", "0099_c1s1_000001_00.jpg")
+    facts = load_dataset("market1501", str(data_root), str(tmp_path)).facts()
+    (told,) = [warning for warning in facts.warnings if "not measured" in warning]
+    assert "of 4 images of query have no gallery image of their person under another camera" in told

@@ -42,7 +42,7 @@ def test_the_other_folder_name_is_read_too(data_root):
     before = load(data_root)
     (data_root / "data_reid").rename(data_root / "synergyreid_data")
     after = load(data_root)
-    assert before.fingerprint == after.fingerprint
+    assert before.split_fingerprints == after.split_fingerprints
     assert before.splits == after.splits
 
 

@@ -1,0 +1,196 @@
+"""Reads a whole store and names every file that is not what it should be.
+
+Each file is checked by itself (is it whole, does its checksum agree), by its place (are the ids in it those of the
+folder and the file name), and by its neighbours (a measurement has its table of items, a suggestion's value is what its
+training measured). What was written before there were checksums is counted, not blamed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.identity import digest_of, training_id
+from orchestrator.parallel_reading import read_all
+from orchestrator.plan import Plan
+from orchestrator.recorded_config import config_changes
+from orchestrator.records import (
+    DamagedFile,
+    Store,
+    TrainingFolder,
+    TrainingRecord,
+    measured_items,
+)
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was read of a store.
+
+    Attributes:
+        num_trainings: folders of trainings, finished or not.
+        num_records: of those, the finished ones.
+        num_measurements: measured views.
+        num_suggestions: of searches.
+        num_without_checksums: finished trainings that are older than checksums.
+        faults: one sentence each, in the order of the files' names.
+    """
+
+    num_trainings: int
+    num_records: int
+    num_measurements: int
+    num_suggestions: int
+    num_without_checksums: int
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What was read of one training."""
+
+    faults: tuple[str, ...]
+    is_recorded: bool
+    has_checksums: bool
+    num_measurements: int
+
+
+def verify_store(store: Store, plan: Plan | None = None) -> Verification:
+    """Read every file of a store.
+
+    Args:
+        store: to be read.
+        plan: of studies whose configs are compared with their records as well; None compares none.
+    """
+    read = read_all(lambda identity: _read_training(store.training(identity)), store.training_ids())
+    faults = [fault for of_training in read for fault in of_training.faults]
+    num_suggestions = 0
+    for search_id in store.search_ids():
+        numbers = store.search_trial_numbers(search_id)
+        num_suggestions += len(numbers)
+        for number in numbers:
+            faults += _faults_of_suggestion(store, search_id, number)
+    store.study_data(faults)
+    store.accepted_changes(faults)
+    if plan is not None:
+        faults += _faults_of_plan(store, plan)
+    return Verification(
+        num_trainings=len(read),
+        num_records=sum(of_training.is_recorded for of_training in read),
+        num_measurements=sum(of_training.num_measurements for of_training in read),
+        num_suggestions=num_suggestions,
+        num_without_checksums=sum(item.is_recorded and not item.has_checksums for item in read),
+        faults=tuple(dict.fromkeys(faults)),
+    )
+
+
+def _faults_of(read: Callable[[], Any]) -> Iterator[str]:
+    try:
+        read()
+    except DamagedFile as error:
+        yield str(error)
+
+
+def _read_training(folder: TrainingFolder) -> _Read:
+    faults: list[str] = []
+    record: TrainingRecord | None = None
+    try:
+        record = folder.record()
+    except DamagedFile as error:
+        faults.append(str(error))
+    for read in (folder.failure, folder.attempts, folder.epochs):
+        faults += _faults_of(read)
+    if record is not None:
+        faults += _faults_of_files(folder, record)
+    view_ids = sorted(folder.measured_views())
+    for view_id in view_ids:
+        faults += _faults_of_measurement(folder, view_id)
+    for name in folder.pictures():
+        if not folder.picture(name).startswith(PNG):
+            faults.append(
+                f"in the store, {folder.place}/pictures/{name}.png is no PNG; delete it, no number needs it"
+            )
+    return _Read(tuple(faults), record is not None, bool(record and record.files), len(view_ids))
+
+
+def _faults_of_files(folder: TrainingFolder, record: TrainingRecord) -> Iterator[str]:
+    for name, expected in record.files.items():
+        found = folder.sha256_of(name)
+        if found != expected:
+            lost = (
+                "is not there"
+                if found is None
+                else "is not the file that was recorded (its checksum differs)"
+            )
+            yield (
+                f"in the store, {folder.place}/{name} {lost}. What was measured stands; get it back from a copy, or "
+                "delete the training's folder to train it again"
+            )
+
+
+def _faults_of_measurement(folder: TrainingFolder, view_id: str) -> Iterator[str]:
+    try:
+        measurement = folder.measurement(view_id)
+        table = folder.items(view_id)
+    except DamagedFile as error:
+        yield str(error)
+        return
+    except FileNotFoundError:
+        yield (
+            f"in the store, {folder.place}/queries/{view_id}.parquet is not there. It held one row an item of a "
+            "measured view; move the view's file in measurements/ away, and the next run measures it again"
+        )
+        return
+    if measurement is None:
+        return
+    names, _ = measured_items({name: table[name].to_pylist() for name in table.column_names})
+    expected = measurement.items_sha256, measurement.table_sha256
+    found = digest_of(names), folder.sha256_of(f"queries/{view_id}.parquet")
+    if measurement.items and expected != found:
+        yield (
+            f"in the store, {folder.place}/queries/{view_id}.parquet is not the table that was measured (its checksum "
+            "differs); move it and the view's file in measurements/ away, and the next run measures the view again"
+        )
+
+
+def _faults_of_suggestion(store: Store, search_id: str, number: int) -> Iterator[str]:
+    try:
+        trial = store.search_trial(search_id, number)
+    except DamagedFile as error:
+        yield str(error)
+        return
+    if trial is None or trial.value is None:
+        return
+    folder = store.training(trial.training_id)
+    values: set[float] = set()
+    for view_id in folder.measured_views():
+        try:
+            measurement = folder.measurement(view_id)
+        except DamagedFile:
+            return  # it is told where it lies
+        values |= set(measurement.metrics.values()) if measurement else set()
+    if values and trial.value not in values:
+        yield (
+            f"in the store, searches/{search_id}/{number:06d}.json has the value {trial.value}, which is none that its "
+            f"training {trial.training_id[:8]} measured; {trial.NEXT_STEP}"
+        )
+
+
+def _faults_of_plan(store: Store, plan: Plan) -> Iterator[str]:
+    """Compare what the studies mean with what is recorded under the same ids."""
+    for planned in plan.trainings.values():
+        try:
+            record = store.training(planned.training_id).record()
+        except DamagedFile:
+            continue  # it is told already
+        if record is None:
+            continue
+        yield from map(str, config_changes(record, planned.config))
+        if training_id(planned.config, record.data.fingerprint) != record.training_id:
+            yield (
+                f"in the store, trainings/{record.training_id}/record.json is of other data than its id says; "
+                f"{record.NEXT_STEP}"
+            )
+    yield from (state.fault for state in plan.searches.values() if state.fault)

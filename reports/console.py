@@ -1,0 +1,117 @@
+"""Where results are printed: a stream that can fail without stopping what it tells of.
+
+When a table is printed the work is done and written. A reader that has gone away, a full disc behind a redirection or
+a terminal without a sign must not turn that into an error.
+"""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+from typing import Literal, TextIO
+
+from rich.console import Console
+
+PLAIN_SIGNS = {
+    "±": "+-",
+    "−": "-",
+    "–": "-",
+    "—": "--",
+    "…": "...",
+    "†": "+",
+    "‡": "++",
+    "✓": "(yes)",
+    "✗": "(no)",
+    "×": "x",
+    "≤": "<=",
+    "≥": ">=",
+    "→": "->",
+    "↑": "^",
+    "↓": "v",
+    "“": '"',
+    "”": '"',
+    "‘": "'",
+    "’": "'",
+    "·": "*",
+    "λ": "lambda",
+    "Δ": "Delta",
+    "α": "alpha",
+    "β": "beta",
+    "γ": "gamma",
+    "μ": "mu",
+    "σ": "sigma",
+    "τ": "tau",
+    "∈": "in",
+    "∞": "inf",
+}
+
+
+def plain(text: str, encoding: str) -> str:
+    """Give a text with a plain sign for each one that an encoding has not."""
+    return "".join(_plain_sign(sign, encoding) for sign in text)
+
+
+def _plain_sign(sign: str, encoding: str) -> str:
+    for candidate in (sign, PLAIN_SIGNS.get(sign, ""), unicodedata.normalize("NFKD", sign)):
+        if candidate and _has(encoding, candidate):
+            return candidate
+    # Without the mark that it carries, such as the dots of ü; else the name says more than a question mark.
+    bare = "".join(part for part in unicodedata.normalize("NFKD", sign) if not unicodedata.combining(part))
+    return bare if bare and _has(encoding, bare) else f"U+{ord(sign):04X}"
+
+
+def _has(encoding: str, text: str) -> bool:
+    try:
+        text.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+class ForgivingStream:
+    """Standard output or standard error, written to as far as that goes."""
+
+    def __init__(self, name: Literal["stdout", "stderr"]) -> None:
+        """Write to whatever stands under that name in `sys` when something is written."""
+        self._name = name
+        self._is_lost = False
+
+    @property
+    def _stream(self) -> TextIO | None:
+        return getattr(sys, self._name)
+
+    @property
+    def encoding(self) -> str:
+        """Of the stream."""
+        return getattr(self._stream, "encoding", None) or "utf-8"
+
+    def isatty(self) -> bool:
+        """Say whether a person looks at it."""
+        return not self._is_lost and self._stream is not None and self._stream.isatty()
+
+    def write(self, text: str) -> int:
+        """Write a text; nothing, once the other side is gone."""
+        stream = self._stream
+        if stream is not None and not self._is_lost:
+            try:
+                stream.write(text if _has(self.encoding, text) else plain(text, self.encoding))
+            except (OSError, ValueError):  # the pipe is closed, the disc is full, or the stream is closed
+                self._give_up()
+        return len(text)
+
+    def flush(self) -> None:
+        """Pass on what is kept back."""
+        if self._stream is not None and not self._is_lost:
+            try:
+                self._stream.flush()
+            except (OSError, ValueError):
+                self._give_up()
+
+    def _give_up(self) -> None:
+        self._is_lost = True
+        setattr(sys, self._name, None)  # or Python itself tries to flush it on its way out, and fails
+
+
+def make_console(name: Literal["stdout", "stderr"]) -> Console:
+    """Give the console of a stream."""
+    return Console(file=ForgivingStream(name), highlight=False, soft_wrap=True)  # pyright: ignore[reportArgumentType]

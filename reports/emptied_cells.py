@@ -1,0 +1,121 @@
+"""Which cells a finished table would lose, and why: no table is replaced by an emptier one without a word."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import pandas as pd
+
+from orchestrator.plan import Plan
+from orchestrator.recorded_config import config_changes
+from orchestrator.records import DamagedFile, Folder, Store
+
+NUM_REASONS_SHOWN = 3
+
+Place = tuple[str, str, str, int, str]
+"""Group, row, data set, seed and metric of a value."""
+
+
+@dataclass(frozen=True)
+class Emptied:
+    """Values that a table's files have and its records give no more.
+
+    Attributes:
+        num_before: values in the files.
+        num_lost: of those, the ones that would be gone.
+        reasons: what changed, in words -> how many values.
+    """
+
+    num_before: int
+    num_lost: int
+    reasons: Mapping[str, int]
+
+    def __str__(self) -> str:
+        """Say it in a sentence."""
+        shown = sorted(self.reasons, key=lambda reason: -self.reasons[reason])[:NUM_REASONS_SHOWN]
+        more = (
+            f"; and {len(self.reasons) - len(shown)} other reasons" if len(self.reasons) > len(shown) else ""
+        )
+        lost = f"{self.num_lost} of {self.num_before} values that were in it are not there now"
+        return f"{lost}: {'; '.join(shown)}{more}"
+
+
+def find_emptied(
+    folder: Folder, study: str, table: str, frame: pd.DataFrame, plan: Plan, store: Store
+) -> Emptied | None:
+    """Compare a table with the file that was written of it before.
+
+    Only rows that the table still declares are looked at: removing a row, a seed or a column is a decision.
+
+    Args:
+        folder: of the study's tables.
+        study: its name.
+        table: that of the table.
+        frame: what `read_cells` gave.
+        plan: that it was read for.
+        store: of the records.
+    """
+    before = _values_before(folder, f"{table}.parquet")
+    lost: list[tuple[str, str]] = []
+    mine = cast(pd.DataFrame, frame[(frame["study"] == study) & (frame["table"] == table)])
+    for place, identity, state, message in zip(
+        _places(mine), mine["training_id"], mine["state"], mine["message"], strict=True
+    ):
+        if place in before and state != "done":
+            lost.append((_reason(before[place], identity, state, message, plan, store), before[place]))
+    if not lost:
+        return None
+    reasons: dict[str, int] = {}
+    for reason, _ in lost:
+        reasons[reason] = reasons.get(reason, 0) + 1
+    return Emptied(len(before), len(lost), reasons)
+
+
+def _values_before(folder: Folder, name: str) -> dict[Place, str]:
+    """Give the training behind each value of the file; nothing where there is no such file."""
+    if not folder.exists(name):
+        return {}
+    try:
+        found: pd.DataFrame = folder.read_table(name, held="the values of a table", next_step="").to_pandas()
+    except DamagedFile:
+        return {}
+    done = cast(pd.DataFrame, found[(found["state"] == "done") & found["seed"].notna()])
+    return dict(zip(_places(done), done["training_id"], strict=True))
+
+
+def _places(frame: pd.DataFrame) -> list[Place]:
+    fields = (frame[name].tolist() for name in ("group", "row", "dataset", "seed", "metric"))
+    return [
+        (group, row, dataset, int(seed), metric)
+        for group, row, dataset, seed, metric in zip(*fields, strict=True)
+    ]
+
+
+def _reason(before: str, now: str, state: str, message: str, plan: Plan, store: Store) -> str:
+    if state in ("failed", "refused"):
+        return f"{state} ({message.splitlines()[0]})" if message else state
+    if before == now:
+        return f"training {before[:8]} is in the store no more"
+    try:
+        record = store.training(before).record()
+    except DamagedFile as error:
+        return str(error)
+    if record is None:
+        return f"training {before[:8]} is in the store no more, and the row means another one now"
+    planned = plan.trainings[now]
+    if changes := config_changes(record, planned.config):
+        first = changes[0]
+        more = f" and {len(changes) - 1} more fields" if len(changes) > 1 else ""
+        return f"the config was changed since: {first.path} was {first.recorded}, is {first.planned or 'gone'}{more}"
+    if record.method_version != planned.config.VERSION:
+        return f"the method's VERSION was raised from {record.method_version} to {planned.config.VERSION}"
+    if record.data.fingerprint != planned.data.fingerprint:
+        then, here = (_counts(data.num_images) for data in (record.data, planned.data))
+        return f"{record.data.label} is another now: {here or 'nothing known'}; it was {then}"
+    return f"training {before[:8]} is another than the row's"
+
+
+def _counts(num_images: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} {split}" for split, number in num_images.items())

@@ -1,0 +1,9 @@
+"""Views as a plan has them, for work that is made by hand."""
+
+from orchestrator.identity import view_id
+from orchestrator.plan import PlannedView
+
+
+def planned_views(config, data, *views):
+    """Key views by their ids, each measured on the training's own data."""
+    return {view_id(view, (), data.measured_on(view)): PlannedView(view, config, data) for view in views}
