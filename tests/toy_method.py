@@ -139,7 +139,7 @@ class ToyTrainable:
         if config.fails_to_draw:
             raise RuntimeError("no ink")
         value = float(extraction.query.embeddings["global"][0, 0])
-        return {"weight": f"PNG of {value}".encode()}
+        return {"weight": b"\x89PNG\r\n\x1a\n" + f"PNG of {value}".encode()}
 
     def check(self, config):
         if config.learning_rate < 0:

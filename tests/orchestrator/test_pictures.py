@@ -30,7 +30,7 @@ def test_pictures_are_kept_beside_the_measurements(trial):
     outcome, folder = trial(ToyConfig(), TEST, VAL)
     assert ("done", "") == (outcome.state, outcome.message)
     assert ["weight"] == folder.pictures()
-    assert folder.picture("weight").startswith(b"PNG of 0.")
+    assert folder.picture("weight").startswith(b"\x89PNG\r\n\x1a\nPNG of 0.")
     assert "" == folder.picture_warning()
 
 

@@ -202,7 +202,7 @@ def test_pictures_are_artifacts_of_their_training(project):
     project.sweep(a_work(), a_work(fails_to_draw=True))
     drawn, failed = project.children()
     fetched = project.client().download_artifacts(drawn.info.run_id, "pictures/weight.png")
-    assert Path(fetched).read_bytes().startswith(b"PNG of")
+    assert Path(fetched).read_bytes().startswith(b"\x89PNG")
     assert "tablewright.picture_warning" not in drawn.data.tags
     assert failed.info.status == "FINISHED"
     assert failed.data.tags["tablewright.picture_warning"].endswith("RuntimeError: no ink")

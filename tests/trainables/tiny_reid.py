@@ -10,11 +10,12 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional
 
-from trainables.contract import EmbeddingConfig, FitHooks, Runtime, TrainingStopped
+from trainables.contract import FitHooks, Runtime, TrainingStopped
 from trainables.data.reid import Augmentation, RandomPatch, ReidData
 from trainables.layers.backbone import BACKBONE
 from trainables.losses.triplet import batch_hard_triplet_loss
 from trainables.optimisation import Optimisation
+from trainables.reid_config import ReidConfig
 from trainables.reidentification import ReidTrainable
 
 NUM_TRAIN_PIDS, IMAGES_PER_PID = 6, 5
@@ -45,7 +46,7 @@ def tiny_runtime(folder, **changes):
     return Runtime(str(folder / "data"), str(folder / "cache"), **changes)
 
 
-class TinyConfig(EmbeddingConfig):
+class TinyConfig(ReidConfig):
     METHOD = "tiny"
     VERSION = 1
 
@@ -64,14 +65,6 @@ class TinyConfig(EmbeddingConfig):
 
     def make_trainable(self):
         return ReidTrainable(TinyMethod())
-
-    @property
-    def dataset(self):
-        return self.data.dataset
-
-    @property
-    def num_epochs(self):
-        return self.optimisation.num_epochs
 
     def embedding_widths(self):
         return {"global": EMBEDDING_SIZE, "negated": EMBEDDING_SIZE}

@@ -1,0 +1,300 @@
+"""A file that is not what it should be is named, with what it held and what to do; what does not need it goes on."""
+
+import json
+import shutil
+
+import pytest
+
+from orchestrator.acceptance import accept_changed_defaults
+from orchestrator.records import AcceptedChange, DamagedFile
+from orchestrator.run import is_complete, plan_as_recorded
+from orchestrator.search_state import find_search_id
+from orchestrator.status import read_status
+from orchestrator.study import Row, Sweep
+from orchestrator.verify import verify_store
+from tests.orchestrator.toy_sweep import ToySweep, a_search, a_study
+from tests.toy_method import ToyConfig
+from trainables.contract import Runtime
+
+RATES = [Sweep("learning_rate", (0.1, 0.2))]
+RUNTIME = Runtime(None, "/cache")
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    return ToySweep(tmp_path)
+
+
+def finished(sweep, *studies):
+    """Sweep, and give the plan with the folders of its trainings in order."""
+    result, _ = sweep(*(studies or (a_study(RATES),)))
+    return result.plan, [sweep.folder / "trainings" / identity for identity in result.plan.trainings]
+
+
+def states(sweep, *studies):
+    plan = plan_as_recorded(studies or (a_study(RATES),), sweep.store(), RUNTIME)
+    return [status.state for status in read_status(plan, sweep.store())]
+
+
+def edit(path, **changes):
+    """Change a record by hand, its checksum left as it was."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**content, **changes}), encoding="utf-8")
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:30])
+
+
+def first(folder):
+    return sorted(folder.iterdir())[0]
+
+
+DAMAGES = {
+    "a record cut short": (lambda one, other: cut(one / "record.json"), "record.json is no JSON"),
+    "a record edited by hand": (
+        lambda one, other: edit(one / "record.json", attempts=7),
+        "was changed after",
+    ),
+    "a record of another training": (
+        lambda one, other: shutil.copy(other / "record.json", one / "record.json"),
+        "belongs to training",
+    ),
+    "a record that is JSON of something else": (
+        lambda one, other: (one / "record.json").write_text("[]", encoding="utf-8"),
+        "is JSON of something else",
+    ),
+    "a record with a number that JSON has not": (
+        lambda one, other: (one / "record.json").write_text('{"a": NaN, "sha256": ""}', encoding="utf-8"),
+        "record.json",
+    ),
+    "a measurement cut short": (lambda one, other: cut(first(one / "measurements")), "measurements/"),
+    "a measurement edited by hand": (
+        lambda one, other: edit(first(one / "measurements"), metrics={"map": 1.0, "rank1": 1.0}),
+        "was changed after",
+    ),
+    "a measurement of another training": (
+        lambda one, other: shutil.copy(first(other / "measurements"), first(one / "measurements")),
+        "belongs to training",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_file_is_named_and_the_other_trainings_stand(sweep, damage):
+    """The one that needs it is refused by the file's name; the sweep goes on with the rest and ends incomplete."""
+    spoil, phrase = DAMAGES[damage]
+    _, (one, other) = finished(sweep)
+    spoil(one, other)
+    found = verify_store(sweep.store())
+    assert any(phrase in fault and one.name in fault for fault in found.faults)
+    is_of_record = "record" in damage
+    result, events = sweep(a_study([*RATES, Row("new", {"learning_rate": 0.3})]))
+    assert 1 == len(events.started)
+    assert ["damaged" if is_of_record else "done", "done", "done"] == [s.state for s in result.statuses]
+    assert is_of_record != result.is_complete
+
+
+def test_what_was_copied_keeps_the_checksums_of_its_own_place(sweep):
+    """Only ids tell a file that was copied from its neighbour; both are whole."""
+    _, (one, other) = finished(sweep)
+    shutil.copy(first(other / "measurements"), first(one / "measurements"))
+    with pytest.raises(
+        DamagedFile, match=r"It held the metrics of one view.*the next run measures the view again"
+    ):
+        sweep.store().training(one.name).measurement(first(one / "measurements").stem)
+
+
+def test_damaged_epochs_are_no_reason_to_refuse_a_training(sweep):
+    """They hold a curve and no number of a table."""
+    _, (one, _) = finished(sweep)
+    cut(one / "epochs.parquet")
+    assert ["done", "done"] == states(sweep)
+    (fault,) = [fault for fault in verify_store(sweep.store()).faults if "no Parquet" in fault]
+    assert "epochs.parquet" in fault
+    assert "no number needs it" in fault
+
+
+def test_weights_that_are_other_weights_are_found(sweep):
+    """Further views would be measured on them."""
+    _, (one, other) = finished(sweep)
+    shutil.copy(other / "checkpoint/final.pt", one / "checkpoint/final.pt")
+    (fault,) = verify_store(sweep.store()).faults
+    assert f"{one.name}/checkpoint/final.pt is not the file that was recorded" in fault
+
+
+def test_a_table_of_items_that_is_another_ones_is_found(sweep):
+    """What a measurement is a mean over is checked against its checksum."""
+    _, (one, other) = finished(sweep)
+    shutil.copy(first(other / "queries"), first(one / "queries"))
+    (fault,) = verify_store(sweep.store()).faults
+    assert "is not the table that was measured" in fault
+
+
+def test_a_sound_store_has_no_faults(sweep):
+    """Whatever a sweep with a search leaves is as it should be, and is counted."""
+    finished(sweep, a_study(RATES, searches=[a_search(num_trials=3)]))
+    found = verify_store(sweep.store())
+    assert () == found.faults
+    assert (0, 3) == (found.num_without_checksums, found.num_suggestions)
+    assert found.num_trainings == found.num_records >= 4
+
+
+# -- searches
+
+
+def search_files(sweep):
+    study = a_study(RATES, searches=[a_search(num_trials=3)])
+    finished(sweep, study)
+    (folder,) = (sweep.folder / "searches").iterdir()
+    return study, sorted(folder.iterdir())
+
+
+def test_a_suggestion_whose_value_is_not_its_measurements_is_refused(sweep):
+    """A search that was told another value chooses another best: its table has a hole with the reason."""
+    study, files = search_files(sweep)
+    store, (search,) = sweep.store(), study.searches
+    trial = store.search_trial(files[0].parent.name, 1)
+    store.write_search_trial(files[0].parent.name, trial.model_copy(update={"value": 0.999}))
+    result, events = sweep(study)
+    assert [] == events.started
+    assert not result.is_complete
+    state = result.plan.searches["toy_study", search.name]
+    assert "searches/" in state.fault
+    assert "has the value 0.999" in state.fault
+    assert str(state).startswith("refused: ")
+    assert any("has the value 0.999" in fault for fault in verify_store(store).faults)
+
+
+def test_a_damaged_suggestion_stops_its_search_alone(sweep):
+    """Tables without it are filled."""
+    study, files = search_files(sweep)
+    cut(files[0])
+    result, _ = sweep(a_study([*RATES, Row("new", {"learning_rate": 0.33})], searches=study.searches))
+    assert {"done"} == {status.state for status in result.statuses}
+    assert not result.is_complete
+    assert "is no JSON" in result.plan.searches["toy_study", "rate"].fault
+
+
+def test_a_suggestion_under_another_number_is_refused(sweep):
+    """A copy of a suggestion is none."""
+    _, files = search_files(sweep)
+    shutil.copy(files[0], files[1])
+    assert any("is suggestion 0" in fault for fault in verify_store(sweep.store()).faults)
+
+
+# -- changed defaults
+
+
+@pytest.fixture
+def other_default(monkeypatch):
+    """Change a default as a person does in a config of her own; ids leave it out before and after."""
+
+    def change(value=0.4):
+        monkeypatch.setattr(ToyConfig.model_fields["learning_rate"], "default", value)
+        ToyConfig.model_rebuild(force=True)
+
+    yield change
+    monkeypatch.undo()
+    ToyConfig.model_rebuild(force=True)
+
+
+def test_a_changed_default_never_finds_old_records(sweep, other_default):
+    """The old numbers are refused with the path, both values and the two ways to go on; nothing is trained."""
+    finished(sweep, a_study([Row("plain")], base=ToyConfig()))
+    other_default()
+    study = a_study([Row("plain")], base=ToyConfig())
+    with pytest.raises(ValueError, match=r"learning_rate = 0\.1 and is planned with 0\.4") as raised:
+        sweep(study)
+    assert "Raise the method's VERSION (1)" in str(raised.value)
+    assert "--accept 'REASON'" in str(raised.value)
+    assert ["changed"] == states(sweep, study)
+
+
+def test_a_changed_default_that_was_accepted_in_writing_is_shown(sweep, other_default):
+    """The reason is kept in the store; the sweep goes on and trains nothing."""
+    finished(sweep, a_study([Row("plain")], base=ToyConfig()))
+    other_default()
+    study = a_study([Row("plain")], base=ToyConfig())
+    plan = plan_as_recorded([study], sweep.store(), RUNTIME)
+    (change,) = accept_changed_defaults(plan, sweep.store(), "moves  no\nnumber")
+    assert ("learning_rate", "0.1", "0.4", "moves no number") == (
+        change.path,
+        change.recorded,
+        change.planned,
+        change.reason,
+    )
+    result, events = sweep(study)
+    assert result.is_complete
+    assert [] == events.started
+    with pytest.raises(ValueError, match="no record of these studies was made under another default"):
+        accept_changed_defaults(plan, sweep.store(), "again")
+
+
+def test_another_change_of_the_same_default_is_not_accepted_with_the_first(sweep, other_default):
+    """What a person has accepted is this change and no other."""
+    finished(sweep, a_study([Row("plain")], base=ToyConfig()))
+    other_default()
+    study = a_study([Row("plain")], base=ToyConfig())
+    accept_changed_defaults(
+        plan_as_recorded([study], sweep.store(), RUNTIME), sweep.store(), "moves no number"
+    )
+    other_default(0.5)
+    study = a_study([Row("plain")], base=ToyConfig())
+    assert ["changed"] == states(sweep, study)
+
+
+def test_accepting_needs_a_reason(sweep):
+    """An empty one says nothing to who reads the table."""
+    plan, _ = finished(sweep)
+    with pytest.raises(ValueError, match="wants the reason"):
+        accept_changed_defaults(plan, sweep.store(), "  ")
+
+
+def test_a_field_that_a_record_lacks_was_added_since(sweep):
+    """New fields at their defaults leave old records as they are."""
+    _, (one, _) = finished(sweep)
+    store = sweep.store()
+    record = store.training(one.name).record()
+    config = {name: value for name, value in record.config.items() if name != "epoch_s"}
+    store.training(one.name).write_record(record.model_copy(update={"config": config}))
+    assert ["done", "done"] == states(sweep)
+
+
+def test_a_damaged_acceptance_accepts_nothing_and_is_named(sweep):
+    """It is told by --verify, and the change stands refused until it is accepted again."""
+    finished(sweep)
+    store = sweep.store()
+    change = AcceptedChange(
+        method="toy",
+        version=1,
+        path="a",
+        recorded="1",
+        planned="2",
+        reason="r",
+        accepted_by="me",
+        accepted_at="2026-01-01T00:00:00Z",
+    )
+    store.write_accepted_change(change)
+    assert [change] == store.accepted_changes()
+    cut(first(sweep.folder / "accepted"))
+    assert any("accepted/" in fault for fault in verify_store(store).faults)
+    assert [] == store.accepted_changes()
+
+
+def test_the_whole_is_complete_only_if_nothing_is_damaged(sweep):
+    """A table with a refused cell is no full table."""
+    plan, (one, _) = finished(sweep)
+    assert is_complete(plan, read_status(plan, sweep.store()))
+    cut(one / "record.json")
+    assert not is_complete(plan, read_status(plan, sweep.store()))
+
+
+def test_searches_of_a_store_are_found_by_their_id(sweep):
+    """The id of a search does not depend on whether it has begun."""
+    from orchestrator.resolution import DataResolver
+    from orchestrator.run import describe_with
+
+    study, files = search_files(sweep)
+    resolver = DataResolver(describe_with(RUNTIME), sweep.store())
+    assert files[0].parent.name == find_search_id(study.searches[0], resolver, sweep.store())
