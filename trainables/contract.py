@@ -15,6 +15,8 @@ from typing import Any, BinaryIO, ClassVar, Literal, Protocol
 import numpy as np
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
+from trainables.name_list import some
+
 Split = Literal["val", "test"]
 Device = Literal["cpu", "cuda"]
 
@@ -248,6 +250,36 @@ class Runtime:
 
 
 @dataclass(frozen=True)
+class StartingWeights:
+    """The file that a part of a network started from, and what of either went unused.
+
+    Attributes:
+        part: of the network.
+        file: its name, without the folder.
+        sha256: of the file.
+        fresh: entries of the part that the file did not give, by an exception that the network names.
+        unused: entries of the file that went nowhere, likewise.
+        remarks: what else is to be known of it, one sentence each without the final stop.
+    """
+
+    part: str
+    file: str
+    sha256: str
+    fresh: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    def describe(self) -> str:
+        """Say it in one line, with the first few names of many."""
+        lists = [
+            f"{len(names)} {what} ({some(names, 3)})"
+            for names, what in ((self.fresh, "entries start fresh"), (self.unused, "of the file are unused"))
+            if names
+        ]
+        return "; ".join([f"{self.part}: {self.file}, SHA-256 {self.sha256[:8]}", *lists, *self.remarks])
+
+
+@dataclass(frozen=True)
 class DatasetFacts:
     """What a plan and a caption need to know of a data set that was found on disk.
 
@@ -258,8 +290,10 @@ class DatasetFacts:
             starts from; part of every training id.
         is_demo: numbers on it are not comparable with any paper.
         num_images: images by split.
-        warnings: what differs from the published data set, one sentence each.
+        warnings: what differs from the published data set, and what a reader is to know of the starting weights; one
+            sentence each.
         files_fingerprint: that of its files alone; empty where nothing else is in the fingerprint.
+        starting_weights: of each part of the network that starts from a file.
     """
 
     name: str
@@ -269,6 +303,7 @@ class DatasetFacts:
     num_images: Mapping[str, int]
     warnings: tuple[str, ...] = ()
     files_fingerprint: str = ""
+    starting_weights: tuple[StartingWeights, ...] = ()
 
     def has_same_files(self, other: DatasetFacts) -> bool:
         """Say whether rows on both may stand in one column, whatever weights they start from."""
@@ -312,6 +347,11 @@ class NetworkSize:
 
 class CheckpointFolder(Protocol):
     """Where one training keeps its state. Writing is atomic: a reader sees all of a file or none."""
+
+    @property
+    def url(self) -> str:
+        """Say where it is, for messages."""
+        ...
 
     def exists(self, name: str) -> bool:
         """Say whether a complete file of that name is there."""
