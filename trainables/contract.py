@@ -272,8 +272,8 @@ class StartingWeights:
     def describe(self) -> str:
         """Say it in one line, with the first few names of many."""
         lists = [
-            f"{len(names)} {what} ({some(names, 3)})"
-            for names, what in ((self.fresh, "entries start fresh"), (self.unused, "of the file are unused"))
+            f"{what}: {len(names)} ({some(names, 3)})"
+            for names, what in ((self.fresh, "starting fresh"), (self.unused, "unused of the file"))
             if names
         ]
         return "; ".join([f"{self.part}: {self.file}, SHA-256 {self.sha256[:8]}", *lists, *self.remarks])

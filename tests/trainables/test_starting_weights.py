@@ -89,8 +89,8 @@ def test_what_each_part_starts_from_is_in_the_facts(tmp_path):
     assert "layer4.1.bn2.num_batches_tracked" in weights.fresh
     assert FACTS.warnings == facts.warnings
     assert (
-        f"backbone: resnet18.pth, SHA-256 {weights.sha256[:8]}; 20 entries start fresh (bn1.num_batches_tracked, "
-        "layer1.0.bn1.num_batches_tracked, layer1.0.bn2.num_batches_tracked and 17 more); 1 of the file are unused "
+        f"backbone: resnet18.pth, SHA-256 {weights.sha256[:8]}; starting fresh: 20 (bn1.num_batches_tracked, "
+        "layer1.0.bn1.num_batches_tracked, layer1.0.bn2.num_batches_tracked and 17 more); unused of the file: 1 "
         "(fc.bias)"
     ) == weights.describe()
 

@@ -125,7 +125,7 @@ def _causes(part: PublishedPart, entries: Mapping[str, Entry], match: Match) -> 
         if all(
             entries[match.prefix + name].shape == match.layout.wanted[name].shape for name in match.unlike
         ):
-            yield "It holds whole numbers where real ones are wanted, as after quantisation", ""
+            yield "It holds values that are no real numbers, as after quantisation", ""
         yield (
             f"It has the names of {part.architecture} and not the shapes, as a variant that is wider, whose "
             "convolutions are grouped, or that sees images of another number of channels",

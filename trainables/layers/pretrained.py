@@ -113,8 +113,8 @@ def _fit_of_version(file: StartingFile, version: FileVersion) -> Fit:
         entries = read_entries(version.path)
     except ValueError as error:
         raise ValueError(f"{error}{_advice(file)}") from None
-    matches = find_matches(file.part, file.ibn_init, entries)
-    filling = _without_moving_averages([match for match in matches if match.fills])
+    matches = _without_moving_averages(find_matches(file.part, file.ibn_init, entries))
+    filling = [match for match in matches if match.fills]
     exact = [match for match in filling if not match.left_over]
     if not exact:
         misfit = describe_misfit(file.part, entries, filling or matches, file.publisher)

@@ -13,6 +13,7 @@ from typing import Literal
 from trainables.layers.architectures import KnownArchitecture, published_part
 from trainables.layers.pretrained import StartingFile
 from trainables.layers.published_part import IbnInit
+from trainables.name_list import some
 
 Weights = Literal["random", "imagenet", "luperson_moco", "imagenet_mobilenet"]
 
@@ -105,7 +106,7 @@ def _find_under_data_root(weights: Weights, name: str, publisher: str, data_root
     if not found:
         raise ValueError(
             f"weights {weights!r} are expected at {path}, which is {_what_is_there(path)}; put it there, "
-            f"from {publisher}"
+            f"from {publisher}{_beside(path)}"
         )
     if len(found) > 1:
         raise ValueError(
@@ -119,6 +120,12 @@ def _what_is_there(path: Path) -> str:
     if path.is_symlink():
         return f"a link to {path.readlink()}, where no file is"
     return "a folder and no file" if path.is_dir() else "no file"
+
+
+def _beside(path: Path) -> str:
+    """Name the files of the folder: one of them may be what is meant, under another name."""
+    names = sorted(one.name for one in path.parent.iterdir() if one.is_file()) if path.parent.is_dir() else []
+    return f" (there are {some(names)})" if names else ""
 
 
 def _publisher_of(weights: Weights, name: str) -> str:

@@ -87,7 +87,7 @@ CAUSES = {
     "transformer": ({"cls_token": ZERO, "blocks.0.attn.qkv.weight": ZERO}, "It is a file of a vision transformer"),
     "whole numbers": (
         {name: value.to(torch.int8) for name, value in R50.items()},
-        "It holds whole numbers where real ones are wanted, as after quantisation",
+        "It holds values that are no real numbers, as after quantisation",
     ),
     "grey images": (
         R50 | {"conv1.weight": torch.zeros(64, 1, 7, 7)},

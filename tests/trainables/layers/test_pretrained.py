@@ -236,6 +236,17 @@ def test_two_networks_of_different_values_are_refused_with_both_places(tmp_path)
         find_fit(small_file(path))
 
 
+def test_a_moving_average_never_stands_in_for_the_network_that_was_trained(tmp_path):
+    """MoCo's query encoder with an entry missing is refused, though its key encoder has all of them."""
+    query, key = small_values(1), small_values(2)
+    del query["bn1.bias"]
+    content = {"state_dict": prefixed("module.encoder_q.", query) | prefixed("module.encoder_k.", key)}
+    with pytest.raises(
+        ValueError, match=r"Under 'state_dict\.module\.encoder_q\.', missing in the file: 1 of 5"
+    ):
+        find_fit(small_file(save(tmp_path / "weights.pth", content)))
+
+
 @pytest.mark.parametrize("legacy", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_is_widened_and_said(tmp_path, dtype, legacy):

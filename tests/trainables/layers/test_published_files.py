@@ -75,6 +75,10 @@ def test_what_is_in_the_place_of_a_file_is_told(folder):
         ValueError, match=rf"which is a link to {folder}/moved.pth, where no file is; {address}"
     ):
         RESNET50.find_file(root)
+    path.unlink()
+    (folder / "resnet50-19c8e357.pth").touch()
+    with pytest.raises(ValueError, match=rf"{address} \(there are resnet50-19c8e357\.pth\)"):
+        RESNET50.find_file(root)
     with pytest.raises(ValueError, match="and no data root is given; name one"):
         RESNET50.find_file(None)
 

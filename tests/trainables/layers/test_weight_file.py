@@ -173,7 +173,8 @@ FAULTS = {
     "torchscript": (zipped("net/constants.pkl", "net/data.pkl"), "a TorchScript program; save its tensors alone"),
     "macos": (b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X", "macOS's notes on a file"),
     "zeros": (bytes(1000), "begins with zeros only, as a download that was not finished"),
-    "cut zip": (as_bytes(BIG)[:2000], "is cut off after 2000 bytes, as by a download"),
+    "cut zip": (as_bytes(BIG)[:2000], "is damaged, or cut off after 2000 bytes by a download"),
+    "damaged zip": (as_bytes(BIG).replace(b"PK\x01\x02", b"PK\x01\x03"), "is damaged, or cut off after .* bytes"),
     "cut legacy": (as_bytes(BIG, **LEGACY)[:-9], "damaged, or cut off after .* download it again"),
     "cut legacy head": (as_bytes(BIG, **LEGACY)[:60], "damaged, or cut off after 60 bytes"),
     "cut safetensors": (
@@ -234,5 +235,5 @@ def test_two_tensors_of_one_name_are_refused(tmp_path):
 
 def test_a_file_that_cannot_be_opened_is_named_with_the_reason(tmp_path):
     """What the system says is passed on as a sentence."""
-    with pytest.raises(ValueError, match=r"absent.pth cannot be opened: No such file"):
+    with pytest.raises(ValueError, match=r"absent\.pth cannot be opened \(No such file"):
         read_entries(tmp_path / "absent.pth")
