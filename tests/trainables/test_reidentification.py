@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.trainables.published_weights import prefixed, save, zeros_of
 from tests.trainables.tiny_reid import (
     IMAGES_PER_PID,
     NUM_TRAIN_PIDS,
@@ -88,6 +89,21 @@ def test_missing_weights_are_told_when_the_data_is_described(runtime):
     config = paper_config("market1501")
     with pytest.raises(ValueError, match=r"weights/lup_moco_r101.pth, which is no file"):
         config.make_trainable().describe_data(config, runtime)
+
+
+def test_what_the_published_recipe_leaves_fresh_is_told_when_the_data_is_described(tmp_path):
+    """MDPR's IBN-a network starts from LUPerson's plain file, and a table says that its split norms are fresh."""
+    runtime = tiny_runtime(tmp_path)
+    content = {"state_dict": prefixed("module.encoder_q.", zeros_of("resnet101")), "arch": "resnet101"}
+    save(tmp_path / "data/weights/lup_moco_r101.pth", content)
+    config = paper_config("market1501")
+    facts = config.make_trainable().describe_data(config, runtime)
+    assert (
+        "backbone starts from lup_moco_r101.pth, which has plain norms: the 30 norms that resnet101_ibn_a splits start "
+        "fresh"
+    ) == facts.warnings[-1]
+    (weights,) = facts.starting_weights
+    assert (BACKBONE, 210, 150) == (weights.part, len(weights.fresh), len(weights.unused))
 
 
 def test_unreadable_image_stops_the_training_before_it_starts(tmp_path):
