@@ -53,6 +53,7 @@ from trainables.contract import (
     DatasetFacts,
     EpochReport,
     FrozenModel,
+    StartingWeights,
     ViewResult,
 )
 
@@ -127,6 +128,7 @@ class DataRecord(FrozenModel):
 
     Attributes:
         split_fingerprints: empty in records of version 1, whose `fingerprint` is of all files.
+        starting_weights: of each part of the network that starts from a file; not in records of version 1.
     """
 
     name: str
@@ -137,6 +139,7 @@ class DataRecord(FrozenModel):
     warnings: tuple[str, ...] = ()
     files_fingerprint: str = ""
     split_fingerprints: dict[str, str] = Field(default_factory=dict[str, str])
+    starting_weights: tuple[StartingWeights, ...] = ()
 
     @classmethod
     def of(cls, facts: DatasetFacts) -> Self:

@@ -37,7 +37,11 @@ RULES = {
     "trainables": Rule(
         ("trainables",),
         ("torch", "numpy", "PIL", "pydantic"),
-        {"scipy": ("trainables.data.matlab_file",), "h5py": ("trainables.data.cuhk03_release",)},
+        {
+            "scipy": ("trainables.data.matlab_file",),
+            "h5py": ("trainables.data.cuhk03_release",),
+            "safetensors": ("trainables.layers.weight_file",),
+        },
     ),
     "orchestrator": Rule(
         ("orchestrator", "trainables.contract"),
@@ -156,6 +160,7 @@ def test_every_folder_keeps_to_the_import_table() -> None:
         ("trainables.mdpr", "import pandas"),
         ("trainables.mdpr", "from orchestrator.study import Study"),
         ("trainables.mdpr", "import scipy"),
+        ("trainables.mdpr", "from safetensors import safe_open"),
         ("trainables.mdpr", "def lazy():\n    import mlflow"),
         ("trainables.mdpr", "import importlib\nimportlib.import_module('ray.tune')"),
         ("trainables.data.reid", "from .demo_generator import body"),

@@ -15,6 +15,8 @@ from typing import Any, BinaryIO, ClassVar, Literal, Protocol
 import numpy as np
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
+from trainables.name_list import some
+
 Split = Literal["val", "test"]
 Device = Literal["cpu", "cuda"]
 
@@ -260,6 +262,36 @@ class Runtime:
 
 
 @dataclass(frozen=True)
+class StartingWeights:
+    """The file that a part of a network started from, and what of either went unused.
+
+    Attributes:
+        part: of the network.
+        file: its name, without the folder.
+        sha256: of the file.
+        fresh: entries of the part that the file did not give, by an exception that the network names.
+        unused: entries of the file that went nowhere, likewise.
+        remarks: what else is to be known of it, one sentence each without the final stop.
+    """
+
+    part: str
+    file: str
+    sha256: str
+    fresh: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    def describe(self) -> str:
+        """Say it in one line, with the first few names of many."""
+        lists = [
+            f"{what}: {len(names)} ({some(names, 3)})"
+            for names, what in ((self.fresh, "starting fresh"), (self.unused, "unused of the file"))
+            if names
+        ]
+        return "; ".join([f"{self.part}: {self.file}, SHA-256 {self.sha256[:8]}", *lists, *self.remarks])
+
+
+@dataclass(frozen=True)
 class DatasetFacts:
     """What a plan and a caption need to know of a data set that was found on disk.
 
@@ -273,12 +305,14 @@ class DatasetFacts:
             that a network starts from; part of every training id.
         is_demo: numbers on it are not comparable with any paper.
         num_images: images by split.
-        warnings: what differs from the published data set, one sentence each.
+        warnings: what differs from the published data set, and what a reader is to know of the starting weights; one
+            sentence each.
         files_fingerprint: that of the images alone; empty where nothing else is in the fingerprint.
         split_fingerprints: SHA-256 by split, as `EvaluationView.reads` names them. A method that gives none has
             everything in `fingerprint`.
         earlier_fingerprints: what earlier versions of this program took for `fingerprint`, each with the splits
             that were in it: records of theirs are found by it.
+        starting_weights: of each part of the network that starts from a file.
     """
 
     name: str
@@ -290,6 +324,7 @@ class DatasetFacts:
     files_fingerprint: str = ""
     split_fingerprints: Mapping[str, str] = field(default_factory=dict[str, str])
     earlier_fingerprints: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    starting_weights: tuple[StartingWeights, ...] = ()
 
     def measured_on(self, view: EvaluationView) -> dict[str, str]:
         """Give the fingerprints of the splits that a view reads, of those that are there."""
@@ -342,6 +377,11 @@ class NetworkSize:
 
 class CheckpointFolder(Protocol):
     """Where one training keeps its state. Writing is atomic: a reader sees all of a file or none."""
+
+    @property
+    def url(self) -> str:
+        """Say where it is, for messages."""
+        ...
 
     def exists(self, name: str) -> bool:
         """Say whether a complete file of that name is there."""

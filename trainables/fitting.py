@@ -17,12 +17,12 @@ import json
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from trainables.checkpoint import Checkpoint
 from trainables.contract import (
     FINAL_CHECKPOINT,
     RESUME_CHECKPOINT,
@@ -34,6 +34,7 @@ from trainables.contract import (
     canonical,
 )
 from trainables.determinism import derive_seed, find_device, reproducible
+from trainables.layers.pretrained import StartingFile
 from trainables.optimisation import (
     Optimisation,
     Precision,
@@ -111,11 +112,11 @@ class TrainingBatches(Protocol):
 class Method(Protocol):
     """A method as the loop sees it. Stateless."""
 
-    def weights_files(self, config: Any, data_root: str | None) -> Mapping[str, Path]:
+    def weights_files(self, config: Any, data_root: str | None) -> Mapping[str, StartingFile]:
         """Find the weights that parts of the network start from, by part; one that starts at random has none."""
         ...
 
-    def build_network(self, config: Any, num_classes: int, weights: Mapping[str, Path]) -> nn.Module:
+    def build_network(self, config: Any, num_classes: int, weights: Mapping[str, StartingFile]) -> nn.Module:
         """Build the network; random weights follow from the seed of torch's generator of the CPU.
 
         Args:
@@ -189,12 +190,16 @@ def fit(
 def load_network(
     method: Method, config: Any, checkpoints: CheckpointFolder, device: torch.device
 ) -> nn.Module:
-    """Build a trained network again from its final checkpoint."""
-    with checkpoints.open_to_read(FINAL_CHECKPOINT) as file:
-        content = torch.load(file, map_location="cpu", weights_only=True)
+    """Build a trained network again from its final checkpoint.
+
+    Raises:
+        ValueError: the checkpoint is absent, damaged, or another training's; says what to do.
+    """
+    checkpoint = Checkpoint(checkpoints, FINAL_CHECKPOINT, ("network", "num_classes"))
+    checkpoint.check_origin({"config_sha256": _digest(config)})
     with reproducible(device, seed=0):  # the random weights drawn here are overwritten
-        network = method.build_network(config, content["num_classes"], {})
-    network.load_state_dict(content["network"])
+        network = method.build_network(config, checkpoint.content["num_classes"], {})
+    checkpoint.restore_network(network)
     return network.to(device)
 
 
@@ -308,9 +313,9 @@ class _Training:
         self._method, self._config, self._images, self._runtime = method, config, images, runtime
         self._checkpoints, self._device = checkpoints, device
         self._digest = _digest(config, images.fingerprint)
-        state = self._read_checkpoint()
+        checkpoint = self._read_checkpoint()
         # Weights that a checkpoint replaces need not be read.
-        weights = {} if state else method.weights_files(config, runtime.data_root)
+        weights = {} if checkpoint else method.weights_files(config, runtime.data_root)
         self.network = method.build_network(config, images.num_classes, weights).to(device)
         self._optimizer = make_optimizer(config.optimisation, self.network.parameters())
         uses_scaler = config.optimisation.precision == "fp16"
@@ -319,8 +324,9 @@ class _Training:
         self._epoch = 0
         self._step = 0
         self._epoch_wall_s = 0.0
-        if state:
-            self._load_state_dict(state)
+        if checkpoint:
+            checkpoint.restore_network(self.network)
+            self._load_state_dict(checkpoint.content)
 
     def run(self, hooks: FitHooks) -> None:
         """Train to the end."""
@@ -330,7 +336,11 @@ class _Training:
         ) as batches:
             self._run_epochs(batches, hooks)
         with self._checkpoints.open_to_write(FINAL_CHECKPOINT) as file:
-            content = {"network": self.network.state_dict(), "num_classes": self._images.num_classes}
+            content = {
+                "network": self.network.state_dict(),
+                "num_classes": self._images.num_classes,
+                "config_sha256": _digest(self._config),
+            }
             torch.save(content, file)
 
     def _run_epochs(self, batches: Iterator[tuple[Tensor, Tensor]], hooks: FitHooks) -> None:
@@ -410,26 +420,19 @@ class _Training:
             torch.save(self._state_dict(), file)
         self._saved_at_s = time.monotonic()
 
-    def _read_checkpoint(self) -> dict[str, Any] | None:
+    def _read_checkpoint(self) -> Checkpoint | None:
         if not self._checkpoints.exists(RESUME_CHECKPOINT):
             return None
-        with self._checkpoints.open_to_read(RESUME_CHECKPOINT) as file:
-            state = torch.load(file, map_location="cpu", weights_only=True)
-        own = {"format": CHECKPOINT_FORMAT, "config_sha256": self._digest, "device": self._device.type}
-        theirs = {name: state.get(name) for name in own}
-        if theirs != own:
-            raise ValueError(
-                f"{RESUME_CHECKPOINT} was written by another training: it has {theirs}, this one {own}; "
-                "continue it with the config, data and device it was begun with, "
-                "or delete the file to train from the start"
-            )
-        return state
+        origin = self._origin()
+        checkpoint = Checkpoint(self._checkpoints, RESUME_CHECKPOINT, (*origin, "network"))
+        checkpoint.check_origin(origin)
+        return checkpoint
+
+    def _origin(self) -> dict[str, object]:
+        return {"format": CHECKPOINT_FORMAT, "config_sha256": self._digest, "device": self._device.type}
 
     def _state_dict(self) -> dict[str, Any]:
-        return {
-            "format": CHECKPOINT_FORMAT,
-            "config_sha256": self._digest,
-            "device": self._device.type,
+        return self._origin() | {
             "epoch": self._epoch,
             "step": self._step,
             "epoch_wall_s": self._epoch_wall_s,
@@ -443,7 +446,6 @@ class _Training:
         }
 
     def _load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self.network.load_state_dict(state["network"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._scaler.load_state_dict(state["scaler"])
         self._images.load_state_dict(state["images"])
@@ -455,7 +457,7 @@ class _Training:
             torch.cuda.set_rng_state(state["cuda_generator"])
 
 
-def _digest(config: FitConfig, data_fingerprint: str) -> str:
+def _digest(config: FitConfig, data_fingerprint: str = "") -> str:
     """Tell trainings apart whose checkpoints must not be mixed up, by what their ids are made of."""
     content = [config.METHOD, config.VERSION, canonical(config), data_fingerprint]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -27,7 +27,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar, Literal
 
 import torch
@@ -39,6 +38,7 @@ from trainables.contract import FrozenModel, Trainable
 from trainables.data.reid import Augmentation, DatasetName, EnlargeCrop, ReidData
 from trainables.layers.float32 import without_autocast
 from trainables.layers.pixels import PixelStandardisation
+from trainables.layers.pretrained import StartingFile
 from trainables.optimisation import Optimisation
 from trainables.paired_parts import build_part
 from trainables.pictures.panel import Panel
@@ -671,12 +671,12 @@ class HacnnNetwork(nn.Module):
 class Hacnn:
     """HA-CNN as the training loop of re-identification sees it. Stateless."""
 
-    def weights_files(self, config: HacnnConfig, data_root: str | None) -> Mapping[str, Path]:
+    def weights_files(self, config: HacnnConfig, data_root: str | None) -> Mapping[str, StartingFile]:
         """Give none: it is trained from scratch."""
         return {}
 
     def build_network(
-        self, config: HacnnConfig, num_classes: int, weights: Mapping[str, Path]
+        self, config: HacnnConfig, num_classes: int, weights: Mapping[str, StartingFile]
     ) -> HacnnNetwork:
         """Build the network with torch's default random weights; they follow from the seed of its generator."""
         assert not weights

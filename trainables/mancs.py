@@ -29,7 +29,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar, Literal
 
 import torch
@@ -39,8 +38,9 @@ from torch.nn import functional
 
 from trainables.contract import FrozenModel, Trainable
 from trainables.data.reid import Augmentation, DatasetName, RandomErasing, ReidData, ScaleCrop
-from trainables.layers.backbone import BACKBONE, Backbone, backbone_weights_files, build_backbone
+from trainables.layers.backbone import BACKBONE, Backbone, build_backbone, find_weights_files
 from trainables.layers.pixels import PixelStandardisation
+from trainables.layers.pretrained import StartingFile
 from trainables.layers.stages import Stages
 from trainables.losses.curriculum_triplet import curriculum_triplet_loss
 from trainables.losses.focal import sigmoid_focal_loss, softmax_focal_loss, true_class_sigmoid_focal_loss
@@ -574,16 +574,16 @@ def _rank_loss(rank: RankLoss, embeddings_BD: Tensor, labels_B: Tensor, epoch: i
 class Mancs:
     """Mancs as the training loop of re-identification sees it. Stateless."""
 
-    def weights_files(self, config: MancsConfig, data_root: str | None) -> Mapping[str, Path]:
+    def weights_files(self, config: MancsConfig, data_root: str | None) -> Mapping[str, StartingFile]:
         """Find the published weights the config starts from; none for random ones.
 
         Raises:
             ValueError: they are not where they are expected; says where that is.
         """
-        return backbone_weights_files(data_root, {BACKBONE: config.network.backbone})
+        return find_weights_files(data_root, {BACKBONE: config.network.backbone})
 
     def build_network(
-        self, config: MancsConfig, num_classes: int, weights: Mapping[str, Path]
+        self, config: MancsConfig, num_classes: int, weights: Mapping[str, StartingFile]
     ) -> MancsNetwork:
         """Build the network with its starting weights; random ones follow from the seed of torch's generator.
 

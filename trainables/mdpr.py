@@ -23,7 +23,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, ClassVar, Literal, cast
 
@@ -43,13 +42,14 @@ from trainables.layers.backbone import (
     BACKBONE,
     STRIDE_BEFORE_LAST_STAGE,
     Backbone,
-    backbone_weights_files,
     build_backbone,
+    find_weights_files,
 )
 from trainables.layers.embed import Embed
 from trainables.layers.fuse import FuseBlock
 from trainables.layers.neck import BatchNormNeck, EmbeddingHead
 from trainables.layers.pixels import PixelStandardisation
+from trainables.layers.pretrained import StartingFile
 from trainables.layers.stages import Stages
 from trainables.losses.circle import circle_logits, cosines_to_prototypes, pairwise_circle_loss
 from trainables.losses.distillation import mutual_distillation_loss
@@ -736,16 +736,16 @@ def _join_ranks(outputs: Sequence[MdprOutputs]) -> MdprOutputs:
 class Mdpr:
     """MDPR as the training loop of re-identification sees it. Stateless."""
 
-    def weights_files(self, config: MdprConfig, data_root: str | None) -> Mapping[str, Path]:
+    def weights_files(self, config: MdprConfig, data_root: str | None) -> Mapping[str, StartingFile]:
         """Find the published weights the config starts from; none for random ones.
 
         Raises:
             ValueError: they are not where they are expected; says where that is.
         """
-        return backbone_weights_files(data_root, {BACKBONE: config.network.backbone})
+        return find_weights_files(data_root, {BACKBONE: config.network.backbone})
 
     def build_network(
-        self, config: MdprConfig, num_train_pids: int, weights: Mapping[str, Path]
+        self, config: MdprConfig, num_train_pids: int, weights: Mapping[str, StartingFile]
     ) -> MdprNetwork:
         """Build the network with its starting weights; random ones follow from the seed of torch's generator.
 

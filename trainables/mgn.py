@@ -36,7 +36,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -50,11 +49,12 @@ from trainables.layers.backbone import (
     BACKBONE,
     STRIDE_BEFORE_LAST_STAGE,
     Backbone,
-    backbone_weights_files,
     build_backbone,
+    find_weights_files,
 )
 from trainables.layers.gem import GeM
 from trainables.layers.pixels import PixelStandardisation
+from trainables.layers.pretrained import StartingFile
 from trainables.layers.stages import Stages
 from trainables.losses.triplet import batch_hard_triplet_loss
 from trainables.optimisation import Optimisation
@@ -690,16 +690,16 @@ def _in_float32(outputs: MgnOutputs) -> MgnOutputs:
 class Mgn:
     """MGN and its baselines as the training loop of re-identification sees them. Stateless."""
 
-    def weights_files(self, config: MgnConfig, data_root: str | None) -> Mapping[str, Path]:
+    def weights_files(self, config: MgnConfig, data_root: str | None) -> Mapping[str, StartingFile]:
         """Find the published weights the config starts from; none for random ones.
 
         Raises:
             ValueError: they are not where they are expected; says where that is.
         """
-        return backbone_weights_files(data_root, {BACKBONE: config.network.backbone})
+        return find_weights_files(data_root, {BACKBONE: config.network.backbone})
 
     def build_network(
-        self, config: MgnConfig, num_classes: int, weights: Mapping[str, Path]
+        self, config: MgnConfig, num_classes: int, weights: Mapping[str, StartingFile]
     ) -> MgnNetwork | BaselineNetwork:
         """Build the network with its starting weights; random ones follow from the seed of torch's generator.
 

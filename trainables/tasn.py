@@ -32,7 +32,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar, Literal, cast
 
 import torch
@@ -47,13 +46,14 @@ from trainables.layers.backbone import (
     ATTENTION_NET,
     BACKBONE,
     Backbone,
-    backbone_weights_files,
+    StartsFromFile,
     build_backbone,
-    find_weights_file,
+    find_weights_files,
 )
 from trainables.layers.float32 import without_autocast
 from trainables.layers.pixels import PixelStandardisation
-from trainables.layers.pretrained import read_state_dict
+from trainables.layers.pretrained import StartingFile, load_weights
+from trainables.layers.published_files import find_starting_file
 from trainables.layers.resnet import BasicBlock
 from trainables.layers.stages import STAGE_NAMES, Stages
 from trainables.layers.trilinear import FORMS_WITH_TAU, TrilinearForm, trilinear_attention
@@ -63,7 +63,6 @@ from trainables.paired_parts import build_part
 from trainables.pictures.panel import Panel
 
 ATTENTION, PART, MASTER = "attention", "part", "master"
-_VGG19_FILE = "vgg19-dcbb9e9d.pth"
 _DILATIONS = ((1, 2), (1, 2, 3))
 
 # --------------------------------------------------------------------------------------------------------
@@ -79,6 +78,14 @@ class VggBackbone(FrozenModel):
 
     kind: Literal["vgg19"] = "vgg19"
     weights: Literal["random", "imagenet"] = "random"
+
+    def find_file(self, data_root: str | None) -> StartingFile | None:
+        """Find the file it starts from; None where it starts at random.
+
+        Raises:
+            ValueError: it is not where it is expected; says where that is.
+        """
+        return find_starting_file(self.weights, self.kind, data_root)
 
 
 class AttentionNet(FrozenModel):
@@ -474,7 +481,7 @@ class TasnNetwork(nn.Module):
         weights: files of `BACKBONE` and of `ATTENTION_NET`; a part without one starts at random.
     """
 
-    def __init__(self, config: TasnConfig, num_classes: int, weights: Mapping[str, Path]) -> None:
+    def __init__(self, config: TasnConfig, num_classes: int, weights: Mapping[str, StartingFile]) -> None:
         super().__init__()
         network = config.network
         self.config = network
@@ -589,17 +596,17 @@ def _resize(images_BCHW: Tensor, side_px: int) -> Tensor:
     )
 
 
-def _build_trunk(backbone: Backbone, weights_path: Path | None) -> AttentionTrunk:
-    return AttentionTrunk(backbone, build_backbone(backbone, weights_path))
+def _build_trunk(backbone: Backbone, weights: StartingFile | None) -> AttentionTrunk:
+    return AttentionTrunk(backbone, build_backbone(backbone, weights))
 
 
-def _build_shared(backbone: Backbone | VggBackbone, weights_path: Path | None) -> SharedBackbone:
+def _build_shared(backbone: Backbone | VggBackbone, weights: StartingFile | None) -> SharedBackbone:
     if isinstance(backbone, VggBackbone):
         vgg = Vgg19()
-        if weights_path is not None:
-            vgg.load_published(read_state_dict(weights_path))
+        if weights is not None:
+            load_weights(vgg, weights)
         return SharedBackbone(vgg, vgg.out_channels, 0)
-    stages = build_backbone(backbone, weights_path)
+    stages = build_backbone(backbone, weights)
     return SharedBackbone(stages, stages.layer4.out_channels, backbone.num_frozen_stages)
 
 
@@ -646,25 +653,21 @@ def _repeat(of_images_B: Tensor, logits_BI: Tensor) -> Tensor:
 class Tasn:
     """TASN as the training loop sees it. Stateless."""
 
-    def weights_files(self, config: TasnConfig, data_root: str | None) -> Mapping[str, Path]:
+    def weights_files(self, config: TasnConfig, data_root: str | None) -> Mapping[str, StartingFile]:
         """Find the published weights that the backbone and the attention net start from; none for random ones.
 
         Raises:
             ValueError: they are not where they are expected.
         """
         backbone, attention = config.network.backbone, config.network.attention
-        files = (
-            {}
-            if attention is None
-            else backbone_weights_files(data_root, {ATTENTION_NET: attention.backbone})
-        )
-        if isinstance(backbone, Backbone):
-            return files | backbone_weights_files(data_root, {BACKBONE: backbone})
-        if backbone.weights == "random":
-            return files
-        return files | {BACKBONE: find_weights_file(backbone.weights, _VGG19_FILE, data_root)}
+        parts: dict[str, StartsFromFile] = {BACKBONE: backbone}
+        if attention is not None:
+            parts[ATTENTION_NET] = attention.backbone
+        return find_weights_files(data_root, parts)
 
-    def build_network(self, config: TasnConfig, num_classes: int, weights: Mapping[str, Path]) -> TasnNetwork:
+    def build_network(
+        self, config: TasnConfig, num_classes: int, weights: Mapping[str, StartingFile]
+    ) -> TasnNetwork:
         """Build the network with its starting weights; random ones follow from the seed of torch's generator."""
         return TasnNetwork(config, num_classes, weights)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.trainables.tiny_classification import TinyClassifier, TinyClassifierConfig, tiny_runtime
-from tests.trainables.tiny_reid import Journal, LocalFolder, assert_equal_states, fit_through
+from tests.trainables.tiny_reid import Journal, LocalFolder, assert_equal_states, fit_through, save_tiny_stem
 from trainables.classification import ROWS_AT_ONCE, ClassificationTrainable, measure_top1
 from trainables.contract import ClassificationExtraction, ClassificationView
 from trainables.data.fine_grained import FineGrainedData
@@ -37,16 +37,27 @@ def test_facts_describe_the_data_set_found(runtime):
 
 
 def test_starting_weights_are_part_of_the_fingerprint(runtime, tmp_path):
-    """Other bytes in the weight file make another fingerprint, the same bytes elsewhere the same one."""
-    config, fingerprints = TinyClassifierConfig(), []
-    for name, content in (("a.pth", b"one"), ("b.pth", b"one"), ("a.pth", b"other")):
-        path = tmp_path / name
-        path.write_bytes(content)
-        trainable = ClassificationTrainable(TinyClassifier({BACKBONE: path}))
-        fingerprints.append(trainable.describe_data(config, runtime).fingerprint)
-    plain = ClassificationTrainable(TinyClassifier()).describe_data(config, runtime).fingerprint
-    assert fingerprints[0] == fingerprints[1]
-    assert 3 == len({plain, *fingerprints})
+    """Other values in the weight file make another fingerprint, the same ones elsewhere the same one."""
+    config, facts = TinyClassifierConfig(), []
+    for folder, seed in (("a", 1), ("b", 1), ("c", 2)):
+        (tmp_path / folder).mkdir()
+        method = TinyClassifier({BACKBONE: save_tiny_stem(tmp_path / folder / "stem.pth", seed)})
+        facts.append(ClassificationTrainable(method).describe_data(config, runtime))
+    plain = ClassificationTrainable(TinyClassifier()).describe_data(config, runtime)
+    assert facts[0] == facts[1]
+    assert 3 == len({plain.fingerprint, *(one.fingerprint for one in facts)})
+    assert [(BACKBONE, "stem.pth")] == [(one.part, one.file) for one in facts[0].starting_weights]
+
+
+def test_weights_that_fit_in_part_are_told_when_the_data_is_described(runtime, tmp_path):
+    """A plan refuses a training that would start from mostly random weights."""
+    file = save_tiny_stem(tmp_path / "stem.pth", seed=1)
+    torch.save({"0.weight": torch.zeros(6, 3, 3, 3)}, file.path)
+    trainable = ClassificationTrainable(TinyClassifier({BACKBONE: file}))
+    with pytest.raises(
+        ValueError, match=r"starting weights of backbone: .*stem\.pth does not fill tiny\. Missing"
+    ):
+        trainable.describe_data(TinyClassifierConfig(), runtime)
 
 
 def test_unreadable_images_stop_the_training_before_it_starts(runtime, tmp_path):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.trainables.published_weights import prefixed, save, zeros_of
 from tests.trainables.tiny_reid import (
     IMAGES_PER_PID,
     NUM_TRAIN_PIDS,
@@ -16,6 +17,7 @@ from tests.trainables.tiny_reid import (
     TinyMethod,
     assert_equal_states,
     fit_through,
+    save_tiny_stem,
     tiny_runtime,
     write_tiny_market,
 )
@@ -59,17 +61,27 @@ def test_a_process_trains_on_the_data_that_it_has_described(runtime, tmp_path):
 
 
 def test_starting_weights_are_part_of_the_fingerprint(runtime, tmp_path):
-    """Other bytes in the weight file make another fingerprint, the same bytes elsewhere the same one."""
-    fingerprints = []
-    for name, content in (("a.pth", b"one"), ("b.pth", b"one"), ("a.pth", b"other")):
-        path = tmp_path / name
-        path.write_bytes(content)
-        fingerprints.append(
-            ReidTrainable(TinyMethod({BACKBONE: path})).describe_data(TinyConfig(), runtime).fingerprint
-        )
-    plain = ReidTrainable(TinyMethod()).describe_data(TinyConfig(), runtime).fingerprint
-    assert fingerprints[0] == fingerprints[1]
-    assert 3 == len({plain, *fingerprints})
+    """Other values in the weight file make another fingerprint, the same ones elsewhere the same one."""
+    facts = []
+    for folder, seed in (("a", 1), ("b", 1), ("c", 2)):
+        (tmp_path / folder).mkdir()
+        method = TinyMethod({BACKBONE: save_tiny_stem(tmp_path / folder / "stem.pth", seed)})
+        facts.append(ReidTrainable(method).describe_data(TinyConfig(), runtime))
+    plain = ReidTrainable(TinyMethod()).describe_data(TinyConfig(), runtime)
+    assert facts[0] == facts[1]
+    assert 3 == len({plain.fingerprint, *(one.fingerprint for one in facts)})
+    assert [(BACKBONE, "stem.pth")] == [(one.part, one.file) for one in facts[0].starting_weights]
+
+
+def test_weights_that_fit_in_part_are_told_when_the_data_is_described(runtime, tmp_path):
+    """A plan refuses a training that would start from mostly random weights."""
+    file = save_tiny_stem(tmp_path / "stem.pth", seed=1)
+    torch.save({"0.weight": torch.zeros(6, 3, 3, 3)}, file.path)
+    method = TinyMethod({BACKBONE: file})
+    with pytest.raises(
+        ValueError, match=r"starting weights of backbone: .*stem\.pth does not fill tiny\. Missing"
+    ):
+        ReidTrainable(method).describe_data(TinyConfig(), runtime)
 
 
 def test_missing_weights_are_told_when_the_data_is_described(runtime):
@@ -77,6 +89,21 @@ def test_missing_weights_are_told_when_the_data_is_described(runtime):
     config = paper_config("market1501")
     with pytest.raises(ValueError, match=r"weights/lup_moco_r101.pth, which is no file"):
         config.make_trainable().describe_data(config, runtime)
+
+
+def test_what_the_published_recipe_leaves_fresh_is_told_when_the_data_is_described(tmp_path):
+    """MDPR's IBN-a network starts from LUPerson's plain file, and a table says that its split norms are fresh."""
+    runtime = tiny_runtime(tmp_path)
+    content = {"state_dict": prefixed("module.encoder_q.", zeros_of("resnet101")), "arch": "resnet101"}
+    save(tmp_path / "data/weights/lup_moco_r101.pth", content)
+    config = paper_config("market1501")
+    facts = config.make_trainable().describe_data(config, runtime)
+    assert (
+        "backbone starts from lup_moco_r101.pth, which has plain norms: the 30 norms that resnet101_ibn_a splits start "
+        "fresh"
+    ) == facts.warnings[-1]
+    (weights,) = facts.starting_weights
+    assert (BACKBONE, 210, 150) == (weights.part, len(weights.fresh), len(weights.unused))
 
 
 def test_unreadable_image_stops_the_training_before_it_starts(tmp_path):

@@ -165,9 +165,13 @@ def test_files_are_named_by_the_parts_that_start_from_them(tmp_path):
         Tasn().weights_files(config, str(tmp_path))
     (folder / names[ATTENTION_NET]).touch()
     expected = {part: folder / name for part, name in names.items()}
-    assert expected == Tasn().weights_files(config, str(tmp_path))
+    found = Tasn().weights_files(config, str(tmp_path))
+    assert expected == {part: file.path for part, file in found.items()}
+    assert {BACKBONE: "vgg19", ATTENTION_NET: "resnet18"} == {
+        part: file.part.architecture for part, file in found.items()
+    }
     random = apply_changes(config, {"network.backbone": VggBackbone()})
-    assert {ATTENTION_NET: expected[ATTENTION_NET]} == Tasn().weights_files(random, str(tmp_path))
+    assert {ATTENTION_NET: found[ATTENTION_NET]} == Tasn().weights_files(random, str(tmp_path))
     assert {} == Tasn().weights_files(small_config(), None)
 
 

@@ -9,6 +9,8 @@ from tests.trainables.tiny_fine_grained import write_cub200
 from trainables.classification import ClassificationTrainable
 from trainables.contract import Runtime, TrainingConfig
 from trainables.data.fine_grained import FineGrainedData
+from trainables.layers.backbone import BACKBONE
+from trainables.layers.pretrained import load_weights
 from trainables.optimisation import Optimisation
 
 
@@ -64,7 +66,10 @@ class TinyClassifier:
         return self.weights
 
     def build_network(self, config, num_classes, weights):
-        return TinyNetwork(num_classes)
+        network = TinyNetwork(num_classes)
+        if BACKBONE in weights:
+            load_weights(network.stem, weights[BACKBONE])
+        return network
 
     def loss_terms(self, config, network, images_per_rank, labels_per_rank, epoch):
         for images_BCHW, labels_B in zip(images_per_rank, labels_per_rank, strict=True):

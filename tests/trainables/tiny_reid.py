@@ -13,6 +13,8 @@ from torch.nn import functional
 from trainables.contract import FitHooks, Runtime, TrainingStopped
 from trainables.data.reid import Augmentation, RandomPatch, ReidData
 from trainables.layers.backbone import BACKBONE
+from trainables.layers.pretrained import StartingFile, load_weights
+from trainables.layers.published_part import part_of
 from trainables.losses.triplet import batch_hard_triplet_loss
 from trainables.optimisation import Optimisation
 from trainables.reid_config import ReidConfig
@@ -88,6 +90,13 @@ class TinyNetwork(nn.Module):
         return {"global": embedding_BD, "negated": -embedding_BD}
 
 
+def save_tiny_stem(path, seed):
+    """Write a file that a stem may start from; equal seeds give equal bytes."""
+    torch.manual_seed(seed)
+    torch.save(TinyNetwork(2).stem.state_dict(), path)
+    return StartingFile(path, part_of("tiny", TinyNetwork(2).stem))
+
+
 class TinyMethod:
     """`weights` are the files it starts from, by part."""
 
@@ -100,7 +109,7 @@ class TinyMethod:
     def build_network(self, config, num_classes, weights):
         network = TinyNetwork(num_classes)
         if BACKBONE in weights:
-            network.load_state_dict(torch.load(weights[BACKBONE], weights_only=True), strict=False)
+            load_weights(network.stem, weights[BACKBONE])
         return network
 
     def loss_terms(self, config, network, images_per_rank, labels_per_rank, epoch):
@@ -117,7 +126,7 @@ class LocalFolder:
     """A checkpoint folder on the local disk that counts what is written."""
 
     def __init__(self, root):
-        self.root = Path(root)
+        self.root, self.url = Path(root), str(root)
         self.root.mkdir(parents=True, exist_ok=True)
         self.num_written = 0
 

@@ -14,10 +14,11 @@ from pathlib import Path
 
 from PIL import Image
 
+from trainables.name_list import some
+
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 UNREAD_SUFFIXES = frozenset({".bmp", ".gif", ".jfif", ".jp2", ".ppm", ".tif", ".tiff", ".webp"})
 """Of images too; passing them over would measure fewer images than there are."""
-NUM_NAMES_IN_ERROR = 5
 
 
 @dataclass(frozen=True)
@@ -148,12 +149,6 @@ def read_listed_images(
         digest.hexdigest(),
         functools.partial(_open, root),
     )
-
-
-def some(names: Sequence[str], num_shown: int = NUM_NAMES_IN_ERROR) -> str:
-    """Name the first few of many."""
-    more = f" and {len(names) - num_shown} more" if len(names) > num_shown else ""
-    return f"{', '.join(names[:num_shown])}{more}"
 
 
 def _open(root: Path, name: str) -> Image.Image:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Final, Literal, cast
+from typing import Final, Literal, Protocol, get_args
 
 from pydantic import Field
 
 from trainables.contract import FrozenModel
-from trainables.layers.mobilenet import build_mobilenet_stages
-from trainables.layers.pretrained import IbnInit, find_mobilenet_weights, load_published, read_state_dict
-from trainables.layers.resnet import ResnetDepth, StemPool, build_resnet_stages
+from trainables.layers.architectures import StagedArchitecture, build_stages, is_ibn
+from trainables.layers.pretrained import StartingFile, load_weights
+from trainables.layers.published_files import Weights, architectures_with, find_starting_file
+from trainables.layers.published_part import IbnInit
+from trainables.layers.resnet import StemPool
 from trainables.layers.stages import Stages
-
-_logger = logging.getLogger(__name__)
 
 # Parts of a network that start from weight files of their own. Always spelt by these names: a part without a file
 # starts at random, and so would one whose key is mistyped.
@@ -23,29 +21,6 @@ BACKBONE: Final = "backbone"
 ATTENTION_NET: Final = "attention_net"
 
 STRIDE_BEFORE_LAST_STAGE = 16  # of every backbone offered, at the end of layer3
-
-Architecture = Literal[
-    "resnet18", "resnet34", "resnet50", "resnet101",
-    "resnet18_ibn_a", "resnet34_ibn_a", "resnet50_ibn_a", "resnet101_ibn_a",
-    "mobilenet_v2",
-]  # fmt: skip
-Weights = Literal["random", "imagenet", "luperson_moco", "imagenet_mobilenet"]
-
-# Under <data_root>/weights/, as their publishers name them: torchvision, IBN-Net, LUPerson.
-_WEIGHT_FILES: dict[tuple[str, str], str] = {
-    ("imagenet", "resnet18"): "resnet18-f37072fd.pth",
-    ("imagenet", "resnet34"): "resnet34-b627a593.pth",
-    ("imagenet", "resnet50"): "resnet50-0676ba61.pth",
-    ("imagenet", "resnet101"): "resnet101-63fe2227.pth",
-    ("imagenet", "resnet18_ibn_a"): "resnet18_ibn_a-2f571257.pth",
-    ("imagenet", "resnet34_ibn_a"): "resnet34_ibn_a-94bc1577.pth",
-    ("imagenet", "resnet50_ibn_a"): "resnet50_ibn_a-d9d0bb7b.pth",
-    ("imagenet", "resnet101_ibn_a"): "resnet101_ibn_a-59ea0ac6.pth",
-    ("luperson_moco", "resnet50"): "lup_moco_r50.pth",
-    ("luperson_moco", "resnet50_ibn_a"): "lup_moco_r50.pth",
-    ("luperson_moco", "resnet101"): "lup_moco_r101.pth",
-    ("luperson_moco", "resnet101_ibn_a"): "lup_moco_r101.pth",
-}
 
 
 class Backbone(FrozenModel):
@@ -62,7 +37,7 @@ class Backbone(FrozenModel):
             only stages that no method copies for its branches (0 to 3). No paper freezes any.
     """
 
-    architecture: Architecture = "resnet101_ibn_a"
+    architecture: StagedArchitecture = "resnet101_ibn_a"
     weights: Weights = "random"
     ibn_init: IbnInit = "fresh"
     last_stride: Literal[1, 2] = 1
@@ -72,7 +47,7 @@ class Backbone(FrozenModel):
     @property
     def is_ibn(self) -> bool:
         """Whether it has split norms."""
-        return self.architecture.endswith("_ibn_a")
+        return is_ibn(self.architecture)
 
     def find_faults(self, path: str = "network.backbone") -> list[str]:
         """Name what does not go together, and what to set instead.
@@ -86,11 +61,9 @@ class Backbone(FrozenModel):
                 f"weights 'imagenet_mobilenet' fit architecture 'mobilenet_v2' only, got "
                 f"{self.architecture!r}; set {path}.weights to 'imagenet' or 'random'"
             )
-        if (
-            self.weights in ("imagenet", "luperson_moco")
-            and (self.weights, self.architecture) not in _WEIGHT_FILES
-        ):
-            fitting = [arch for weights, arch in _WEIGHT_FILES if weights == self.weights]
+        published = architectures_with(self.weights)
+        if published and self.architecture not in published:
+            fitting = [one for one in published if one in get_args(StagedArchitecture)]
             faults.append(
                 f"no {self.weights!r} weights are published for {self.architecture!r}; set "
                 f"{path}.architecture to one of {', '.join(fitting)}, or other weights"
@@ -108,81 +81,61 @@ class Backbone(FrozenModel):
             )
         return faults
 
+    def find_file(self, data_root: str | None) -> StartingFile | None:
+        """Find the file it starts from; None where it starts at random.
 
-def backbone_weights_file(backbone: Backbone, data_root: str | None) -> Path | None:
-    """Find the published weights that a backbone starts from; None for random ones.
-
-    Raises:
-        ValueError: they are not where they are expected; says where that is.
-    """
-    if backbone.weights == "random":
-        return None
-    if backbone.weights == "imagenet_mobilenet":
-        return find_mobilenet_weights()
-    return find_weights_file(
-        backbone.weights, _WEIGHT_FILES[backbone.weights, backbone.architecture], data_root
-    )
+        Raises:
+            ValueError: it is not where it is expected; says where that is.
+        """
+        return find_starting_file(self.weights, self.architecture, data_root, ibn_init=self.ibn_init)
 
 
-def backbone_weights_files(data_root: str | None, backbones: Mapping[str, Backbone]) -> dict[str, Path]:
+class StartsFromFile(Protocol):
+    """The configuration of a part that may start from a weight file."""
+
+    def find_file(self, data_root: str | None) -> StartingFile | None:
+        """Find the file; None where the part starts at random. Raises ValueError where it is absent."""
+        ...
+
+
+def find_weights_files(data_root: str | None, parts: Mapping[str, StartsFromFile]) -> dict[str, StartingFile]:
     """Find the published weights of several parts; those that start at random have no key.
 
     Args:
         data_root: of this machine.
-        backbones: by the part of the network that each one is.
+        parts: by the name of each.
 
     Raises:
-        ValueError: a file is not where it is expected; says where that is.
+        ValueError: files are not where they are expected; names each, and says where that is.
     """
-    files = {part: backbone_weights_file(backbone, data_root) for part, backbone in backbones.items()}
-    return {part: path for part, path in files.items() if path is not None}
+    files, faults = dict[str, StartingFile](), list[str]()
+    for name, part in parts.items():
+        try:
+            file = part.find_file(data_root)
+        except ValueError as error:
+            faults.append(str(error))
+        else:
+            if file is not None:
+                files[name] = file
+    if faults:
+        raise ValueError("\n".join(dict.fromkeys(faults)))
+    return files
 
 
-def find_weights_file(weights: str, file_name: str, data_root: str | None) -> Path:
-    """Find a file of published weights under the data root.
-
-    Raises:
-        ValueError: it is not there; says where it is expected.
-    """
-    if data_root is None:
-        raise ValueError(
-            f"weights {weights!r} are read from <data root>/weights/{file_name}, "
-            "and no data root is given; name one"
-        )
-    path = Path(data_root).expanduser() / "weights" / file_name
-    if not path.is_file():
-        raise ValueError(
-            f"weights {weights!r} are expected at {path}, which is no file; put it there, "
-            f"from {_publisher_of(weights, file_name)}"
-        )
-    return path
-
-
-def _publisher_of(weights: str, file_name: str) -> str:
-    if weights == "luperson_moco":
-        return "the list of models in github.com/DengpanFu/LUPerson"
-    if "_ibn_" in file_name:
-        return f"https://github.com/XingangPan/IBN-Net/releases/download/v1.0/{file_name}"
-    return f"https://download.pytorch.org/models/{file_name}"
-
-
-def build_backbone(backbone: Backbone, weights_path: Path | None) -> Stages:
+def build_backbone(backbone: Backbone, weights: StartingFile | None) -> Stages:
     """Build the five stages with their starting weights; random ones come from torch's global generator.
 
     Args:
         backbone: which.
-        weights_path: what `backbone_weights_file` gave, or None to load nothing, as when a checkpoint
-            follows or when a network on the meta device is only counted.
+        weights: what `find_weights_files` gave, or None to load nothing, as when a checkpoint follows or when a
+            network on the meta device is only counted.
+
+    Raises:
+        ValueError: the file does not fill it.
     """
-    if backbone.architecture == "mobilenet_v2":
-        stages = build_mobilenet_stages(last_stride=backbone.last_stride)
-    else:
-        depth = cast("ResnetDepth", int(backbone.architecture.removeprefix("resnet").removesuffix("_ibn_a")))
-        stages = build_resnet_stages(
-            depth, ibn=backbone.is_ibn, last_stride=backbone.last_stride, stem_pool=backbone.stem_pool
-        )
-    if weights_path is not None:
-        report = load_published(stages, read_state_dict(weights_path), ibn_init=backbone.ibn_init)
-        level = logging.WARNING if report.missing else logging.INFO
-        _logger.log(level, "%s: %s", weights_path, report.describe())
+    stages = build_stages(
+        backbone.architecture, last_stride=backbone.last_stride, stem_pool=backbone.stem_pool
+    )
+    if weights is not None:
+        load_weights(stages, weights)
     return stages

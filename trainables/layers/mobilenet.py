@@ -31,6 +31,8 @@ from trainables.layers.initialisation import init_convolutions_and_norms
 from trainables.layers.stages import Stage, Stages
 
 _STEM_CHANNELS = 32
+# Left out, see the deviation; behind it torchvision has a classifier.
+_HEADS = ("features.18", "classifier")
 
 
 def _conv_norm_relu6(
@@ -92,6 +94,6 @@ def build_mobilenet_stages(*, last_stride: Literal[1, 2]) -> Stages:
                 )
                 in_channels, index = channels, index + 1
         stages.append(Stage(blocks, in_channels))
-    whole = Stages(*stages, published_name=_published_name)
+    whole = Stages(*stages, published_name=_published_name, heads=_HEADS)
     init_convolutions_and_norms(whole)
     return whole

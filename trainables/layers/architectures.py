@@ -1,0 +1,46 @@
+"""The architectures that published weights are known of, by the names that configs give them."""
+
+from __future__ import annotations
+
+import functools
+from typing import Literal, cast, get_args
+
+import torch
+from torch import nn
+
+from trainables.layers.mobilenet import build_mobilenet_stages
+from trainables.layers.published_part import PublishedPart, part_of
+from trainables.layers.resnet import ResnetDepth, StemPool, build_resnet_stages
+from trainables.layers.stages import Stages
+from trainables.layers.vgg import Vgg19
+
+StagedArchitecture = Literal[
+    "resnet18", "resnet34", "resnet50", "resnet101",
+    "resnet18_ibn_a", "resnet34_ibn_a", "resnet50_ibn_a", "resnet101_ibn_a",
+    "mobilenet_v2",
+]  # fmt: skip
+KnownArchitecture = StagedArchitecture | Literal["vgg19"]
+KNOWN_ARCHITECTURES: tuple[KnownArchitecture, ...] = (*get_args(StagedArchitecture), "vgg19")
+
+
+def is_ibn(architecture: StagedArchitecture) -> bool:
+    """Whether it has split norms."""
+    return architecture.endswith("_ibn_a")
+
+
+def build_stages(
+    architecture: StagedArchitecture, *, last_stride: Literal[1, 2], stem_pool: StemPool = "unpadded"
+) -> Stages:
+    """Build one that is cut into five stages; it starts at random."""
+    if architecture == "mobilenet_v2":
+        return build_mobilenet_stages(last_stride=last_stride)
+    depth = cast("ResnetDepth", int(architecture.removeprefix("resnet").removesuffix("_ibn_a")))
+    return build_resnet_stages(depth, ibn=is_ibn(architecture), last_stride=last_stride, stem_pool=stem_pool)
+
+
+@functools.cache
+def published_part(architecture: KnownArchitecture) -> PublishedPart:
+    """Describe what a weight file of an architecture must hold; strides and pools have no weights."""
+    with torch.device("meta"):
+        network: nn.Module = Vgg19() if architecture == "vgg19" else build_stages(architecture, last_stride=1)
+    return part_of(architecture, network)
