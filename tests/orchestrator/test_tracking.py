@@ -1,5 +1,6 @@
 """MLflow shows what the store holds: one run a training, whatever was interrupted, lost or away."""
 
+import logging
 import os
 import shutil
 import signal
@@ -11,16 +12,17 @@ import threading
 import time
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from orchestrator.identity import training_id
-from orchestrator.records import Store
+from orchestrator.records import Measurement, Store
 from orchestrator.study import Objective
-from orchestrator.tracking import Tracker, ensemble_suffix, flatten, view_prefix
+from orchestrator.tracking import Tracker, data_suffix, ensemble_suffix, flatten, view_prefix
 from orchestrator.trial import Outcome, Pruned, TrialHooks, Work, run_trial
 from tests.planned_views import planned_views
-from tests.toy_method import ToyConfig
+from tests.toy_method import ToyConfig, ToyTrainable
 from trainables.contract import MAP, Reranking, RetrievalView, Runtime
 
 ROOT = Path(__file__).parent.parent.parent
@@ -195,6 +197,51 @@ def test_tables_are_artifacts_of_the_sweep(project):
     fetched = project.client().download_artifacts(parent.info.run_id, "tables/toy/rates.md")
     assert Path(fetched).read_text() == "| a |"
     assert list((project.folder / "runs/mlartifacts").rglob("rates.md"))
+
+
+def test_what_a_training_warned_of_is_a_tag(project, monkeypatch):
+    """Nobody reads a worker's log: the run itself says it, beside what the data set is said of."""
+    fit = ToyTrainable.fit
+
+    def warn_and_fit(self, *rest):
+        logging.getLogger("toy").warning("the margin is negative")
+        return fit(self, *rest)
+
+    monkeypatch.setattr(ToyTrainable, "fit", warn_and_fit)
+    project.sweep(a_work())
+    (child,) = project.children()
+    assert "the margin is negative" == child.data.tags["tablewright.warnings"]
+
+
+def test_damaged_files_are_a_tag_and_cost_no_run(project):
+    """What is sound of a training is logged; what is not is named."""
+    work = a_work()
+    project.sweep(work)
+    folder = project.folder / "runs/trainings" / work.training_id
+    for path in (folder / "epochs.parquet", *(folder / "measurements").iterdir()):
+        path.write_bytes(path.read_bytes()[:20])
+    project.client().delete_run(project.children()[0].info.run_id)
+    project.sweep(recorded=[work])
+    (child,) = project.children()
+    assert "FINISHED" == child.info.status
+    assert "epochs.parquet is no Parquet" in child.data.tags["tablewright.damaged"]
+    assert "measurements/" in child.data.tags["tablewright.damaged"]
+
+
+def test_a_view_on_other_data_has_metrics_of_its_own():
+    """One training measured on a data set with distractors and without is told apart by the other's name."""
+    measured = Measurement(
+        training_id="a" * 64,
+        view_id="b" * 64,
+        view=ALL,
+        metrics={},
+        measured_at="2026-01-01T00:00:00Z",
+        data_label="Market-1501+500k",
+    )
+    record = SimpleNamespace(data=SimpleNamespace(label="Market-1501"))
+    assert ".on-Market-1501+500k" == data_suffix(measured, record)
+    assert "" == data_suffix(measured.model_copy(update={"data_label": "Market-1501"}), record)
+    assert "" == data_suffix(measured.model_copy(update={"data_label": ""}), record)
 
 
 def test_pictures_are_artifacts_of_their_training(project):

@@ -14,6 +14,7 @@ from reports.table_files import write_tables
 from reports.terminal import to_terminal
 from tests.reports.every_state import every_state_plan, record_every_state
 from tests.reports.snapshot import check_snapshot
+from tests.reports.tiny_study import DUKE, MARKET, depth_row, make_ablation, plan_of, record_value, seeds_of
 
 
 def printed(tmp_path: Path, width: int) -> str:
@@ -28,6 +29,37 @@ def printed(tmp_path: Path, width: int) -> str:
 def test_table_is_as_it_was_read(tmp_path: Path):
     """The table on a wide terminal stands as it stood; brackets in a label are no markup."""
     check_snapshot("every_state.txt", printed(tmp_path, 160))
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_numbers_stay_in_one_piece(tmp_path: Path, width: int):
+    """A table that is wider than the terminal is cut between its columns, each part with the labels of the rows."""
+    plan = plan_of(make_ablation([depth_row(2), depth_row(3)], datasets=[MARKET, DUKE]))
+    store = Store(str(tmp_path))
+    for row in ("depth 2", "depth 3"):
+        values = {"Market-1501": seeds_of([0.8, 0.9, 0.7], [0.9, 0.91, 0.93])}
+        record_value(store, plan, row, {**values, "DukeMTMC-reID": values["Market-1501"]})
+    console = Console(file=io.StringIO(), width=width)
+    table = write_tables(plan, store, Profile.DEMO).tables[0].table
+    console.print(to_terminal(table))
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    for value in ("80.0 ± 10.0", "91.3 ± 1.5"):
+        assert 4 == text.count(value)
+    assert width >= max(map(len, text.splitlines()))
+
+
+def test_marks_are_signs_where_styles_are_lost(tmp_path: Path):
+    """In a file nothing is bold: a star stands on either side instead."""
+    plan = plan_of(make_ablation([depth_row(2), depth_row(3)]))
+    store = Store(str(tmp_path))
+    record_value(store, plan, "depth 2", {"Market-1501": seeds_of([0.8, 0.801, 0.802], [0.9, 0.9, 0.9])})
+    record_value(store, plan, "depth 3", {"Market-1501": seeds_of([0.1, 0.101, 0.102], [0.1, 0.1, 0.1])})
+    table = write_tables(plan, store, Profile.DEMO).tables[0].table
+    console = Console(file=io.StringIO(), width=120)
+    console.print(to_terminal(table, marks_with_signs=True))
+    assert isinstance(console.file, io.StringIO)
+    assert "*80.1 ± 0.1*" in console.file.getvalue()
 
 
 @pytest.mark.parametrize("width", [80, 100])

@@ -1,0 +1,64 @@
+"""Printing cannot undo work: a stream that fails, or lacks a sign, stops nothing."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import pytest
+
+from reports.console import ForgivingStream, make_console, plain
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "expected"),
+    [
+        ("86.1 ± 0.4†", "ascii", "86.1 +- 0.4+"),
+        ("λ — Δ", "ascii", "lambda -- Delta"),
+        ("über", "ascii", "uber"),
+        ("行人", "ascii", "U+884CU+4EBA"),
+        ("86.1 ± 0.4†", "latin-1", "86.1 ± 0.4+"),
+        ("86.1 ± 0.4† 行", "utf-8", "86.1 ± 0.4† 行"),
+    ],
+)
+def test_a_sign_that_a_terminal_lacks_is_a_plain_one(text: str, encoding: str, expected: str):
+    """What it can show stays as it is."""
+    assert expected == plain(text, encoding)
+
+
+def test_a_terminal_without_a_sign_gets_the_rest_as_it_is(monkeypatch: pytest.MonkeyPatch):
+    """Nothing is raised, and numbers are whole."""
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
+    console = make_console("stdout")
+    console.print("mAP 86.1 ± 0.4 ✓")
+    sys.stdout.flush()
+    assert b"mAP 86.1 +- 0.4 (yes)\n" == raw.getvalue()
+
+
+class Broken(io.StringIO):
+    """A stream whose other side is gone, or whose disc is full."""
+
+    def __init__(self, error: Exception):
+        super().__init__()
+        self._error = error
+
+    def write(self, text: str) -> int:
+        raise self._error
+
+    def flush(self) -> None:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [BrokenPipeError(32, "Broken pipe"), OSError(28, "No space left on device"), ValueError("closed file")],
+)
+def test_a_stream_that_fails_stops_nothing(monkeypatch: pytest.MonkeyPatch, error: Exception):
+    """What is said later goes nowhere, and Python's own end does not try it again."""
+    monkeypatch.setattr(sys, "stdout", Broken(error))
+    console = make_console("stdout")
+    console.print("one")
+    console.print("two")
+    assert sys.stdout is None
+    assert not ForgivingStream("stdout").isatty()

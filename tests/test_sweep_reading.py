@@ -1,0 +1,157 @@
+"""The verbs that read, run as a user runs them on a store that was filled in this process; no Ray is started."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from orchestrator.inline_backend import InlineBackend
+from orchestrator.records import Store
+from orchestrator.run import run_sweep
+from orchestrator.study import Profile
+from reports.table_files import write_tables
+from tests.toy_studies import ROOT, run, write_project
+from trainables.contract import Runtime
+
+ROWS = '[Sweep("learning_rate", (0.1, 0.2))]'
+
+
+def fill(folder):
+    """Sweep the project's study here, and write its tables."""
+    path = folder / "search_spaces/toy.py"
+    spec = importlib.util.spec_from_file_location("toy_study", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    store = Store(str(folder / "runs"))
+    result = run_sweep(
+        [module.make_study(Profile.DEMO)],
+        store=store,
+        runtime=Runtime(None, str(folder / "cache")),
+        backend=InlineBackend(),
+        search_storage=f"sqlite:///{folder}/optuna.db",
+        listeners=lambda plan, statuses: [],
+    )
+    assert result.is_complete
+    write_tables(result.plan, store, Profile.DEMO)
+
+
+@pytest.fixture
+def project(tmp_path):
+    write_project(tmp_path, rows=ROWS)
+    fill(tmp_path)
+    return tmp_path
+
+
+def table(folder, name="rates.md"):
+    return (folder / "runs/tables/demo/toy" / name).read_text(encoding="utf-8")
+
+
+def words(printed):
+    return " ".join(printed.split())
+
+
+def test_a_paper_profile_is_read_without_its_data(project):
+    """Tables and states need no data root; planning a sweep does."""
+    for verb in ("--report", "--status", "--verify"):
+        code, printed = run(project, "toy", verb, "--profile", "paper")
+        assert "needs the published data sets" not in printed
+        assert 0 == code, printed
+    assert 2 == run(project, "toy", "--plan", "--profile", "paper")[0]
+
+
+def test_a_full_table_is_never_replaced_by_an_emptier_one_without_a_word(project):
+    """A row that means another training now is told with what changed; the report keeps the files."""
+    before = table(project)
+    write_project(
+        project, rows='[Sweep("learning_rate", (0.1, 0.2)), Row("0.3", {"learning_rate": 0.2})][:1]'
+    )
+    study = project / "search_spaces/toy.py"
+    changed = study.read_text(encoding="utf-8").replace("ToyConfig(epochs=3", "ToyConfig(epochs=4")
+    study.write_text(changed, encoding="utf-8")
+    code, printed = run(project, "toy", "--report")
+    assert 1 == code
+    assert (
+        "toy/rates: 8 of 8 values that were in it are not there now: the config was changed since: epochs was 3, is 4"
+        in words(printed)
+    )
+    assert (
+        "its files are kept as they were; run the study without --report to fill it, or undo the change"
+        in words(printed)
+    )
+    assert before == table(project)
+
+
+def test_a_table_alone_is_named_behind_a_slash(project):
+    """STUDY/TABLE writes that table and leaves the others' files; a misspelt one is told with those there are."""
+    assert 0 == run(project, "toy/rates", "--report")[0]
+    code, printed = run(project, "toy/rats", "--plan")
+    assert 2 == code
+    assert "toy has no table 'rats'; it has rates. Write toy/TABLE" in words(printed)
+
+
+def test_damaged_files_are_listed_all_at_once(project):
+    """--verify reads the whole store and names each with what it held; the exit code says so."""
+    code, printed = run(project, "--verify")
+    assert (0, True) == (code, "4 trainings (4 finished), 4 measurements and 0 suggestions" in words(printed))
+    one, two, *_ = sorted((project / "runs/trainings").iterdir())
+    (one / "record.json").write_text("{", encoding="utf-8")
+    (two / "epochs.parquet").write_bytes(b"PAR1")
+    code, printed = run(project, "--verify")
+    assert 1 == code
+    for phrase in (
+        f"{one.name}/record.json is no JSON",
+        f"{two.name}/epochs.parquet is no Parquet",
+        "2 faults",
+    ):
+        assert phrase in words(printed)
+    code, printed = run(project, "toy", "--report")
+    assert 1 == code
+    assert "refused: in the store, trainings/" in words(printed)
+    assert "| 0.2 |" in table(project)
+
+
+def test_a_record_edited_by_hand_is_no_number_of_a_table(project):
+    """A measurement with another value than was measured is refused by its file."""
+    (path, *_) = sorted((project / "runs/trainings").glob("*/measurements/*.json"))
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["metrics"]["map"] = 0.999
+    path.write_text(json.dumps(content), encoding="utf-8")
+    code, printed = run(project, "toy", "--report")
+    assert 1 == code
+    assert "99.9" not in table(project)
+    assert "was changed after it was written" in words(printed)
+
+
+def test_what_is_printed_needs_nobody_who_reads_on(project):
+    """A pipe that is closed early ends nothing with an error."""
+    command = f"{sys.executable} sweep.py toy --report | head -1"
+    ended = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (0, "") == (ended.returncode, ended.stderr)
+
+
+def test_a_terminal_of_ascii_gets_plain_signs_and_a_file_gets_marks(project):
+    """Where output is no terminal, what is set in bold there is marked by signs."""
+    code, printed = run(project, "toy", "--report", PYTHONIOENCODING="ascii", COLUMNS="80")
+    assert 0 == code
+    assert printed.isascii()
+    assert "+-" in printed
+
+
+def test_accepting_without_a_change_is_refused(project):
+    """There is nothing to be accepted, and nothing is written."""
+    code, printed = run(project, "toy", "--report", "--accept", "no reason")
+    assert 2 == code
+    assert "no record of these studies was made under another default" in words(printed)
+    assert not (project / "runs/accepted").exists()
+    code, printed = run(project, "toy", "--plan", "--accept", "no reason")
+    assert (2, True) == (code, "--accept is for a run or a --report" in words(printed))
