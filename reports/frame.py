@@ -93,7 +93,11 @@ def _read_training(store: Store, training_id: str, view_ids: set[str]) -> _Readi
     if record is None:  # a measurement without a record is of a training that has not ended
         return _Reading(failure=failure)
     found = {view_id: folder.measurement(view_id) for view_id in sorted(view_ids)}
-    metrics = {view_id: measured.metrics for view_id, measured in found.items() if measured is not None}
+    metrics = {
+        view_id: measured.view.in_todays_names(measured.metrics)
+        for view_id, measured in found.items()
+        if measured is not None
+    }
     return _Reading(metrics, record.git_commit, failure)
 
 
