@@ -55,7 +55,7 @@ RULES = {
     "reports": Rule(
         ("reports", "orchestrator.study", "orchestrator.plan", "orchestrator.records", "trainables.contract"),
         ("pandas", "pyarrow", "numpy", "scipy", "matplotlib", "jinja2"),
-        {"rich": ("reports.terminal",)},
+        {"rich": ("reports.terminal",), "pylatexenc": ("reports.latex_signs",)},
     ),
     "sweep": Rule(FOLDERS, ("typer", "rich"), {}),
 }
