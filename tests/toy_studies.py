@@ -29,7 +29,7 @@ def write_project(folder, *, rows='[Sweep("learning_rate", (0.1, 0.2))]', epochs
     shutil.copy(ROOT / "sweep.py", folder / "sweep.py")
     (folder / "search_spaces/__init__.py").write_text('"""Studies."""\n')
     study = STUDY.format(rows=rows, epochs=epochs, epoch_s=epoch_s)
-    (folder / "search_spaces/toy.py").write_text(study)
+    (folder / "search_spaces/toy.py").write_text(study, encoding="utf-8")
 
 
 def start(folder, *arguments, **environment):
