@@ -17,6 +17,7 @@ from reports.table_files import write_tables
 from tests.reports.every_state import every_state_plan, record_every_state
 from tests.reports.snapshot import check_snapshot
 from tests.reports.tiny_study import DUKE, MARKET, depth_row, make_ablation, plan_of, record_value, seeds_of
+from tests.waiting import PATIENCE_S
 from trainables.contract import MAP, RANK1, RANK5, RANK10, Metric
 
 TEX_COMMANDS = {
@@ -43,7 +44,7 @@ def compile_log(folder: Path, tables: list[str], document_class: str) -> str:
         capture_output=True,
         text=True,
         errors="replace",
-        timeout=120,
+        timeout=PATIENCE_S,
     )
     assert 0 == result.returncode, result.stdout[-3000:]
     assert (folder / "paper.pdf").stat().st_size > 0

@@ -5,6 +5,7 @@ import threading
 import pytest
 import torch
 
+from tests.waiting import PATIENCE_S
 from trainables.determinism import reproducible
 
 
@@ -50,7 +51,7 @@ def test_another_thread_waits_and_draws_as_if_it_were_alone():
         beside.start()
         assert not is_inside.wait(0.5)
         torch.rand(1)
-    beside.join(60)
+    beside.join(PATIENCE_S)
     assert is_inside.is_set()
     assert drawn[0] == drawn[1]
     assert 1 == drawn[0][0]
