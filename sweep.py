@@ -486,7 +486,7 @@ def live_view(progress: SweepProgress) -> RenderableType:
     running = list(progress.running.values())
     for training in running[:MAX_RUNNING_SHOWN]:
         epoch = f"epoch {training.epoch}/{training.num_epochs}" if training.epoch else "starting"
-        loss = f"loss {training.loss:.3f}" if training.loss == training.loss else ""
+        loss = f"loss {training.loss:z.3f}" if training.loss == training.loss else ""
         grid.add_row("  " + training.label, epoch, loss)
     if len(running) > MAX_RUNNING_SHOWN:
         grid.add_row(f"  … and {len(running) - MAX_RUNNING_SHOWN} more")

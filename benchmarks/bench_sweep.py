@@ -31,7 +31,7 @@ def cpu_and_wall_s(command: list[str]) -> tuple[float, float]:
     started_s = time.monotonic()
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with (
-        tempfile.TemporaryFile("w+") as log,
+        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log,
         subprocess.Popen(command, env=environment, stdout=log, stderr=log) as side,
     ):
         root = psutil.Process(side.pid)

@@ -774,7 +774,7 @@ def _title_of(module: str) -> str:
     assert spec is not None
     assert spec.origin is not None
     try:
-        text = ast.get_docstring(ast.parse(Path(spec.origin).read_text())) or ""
+        text = ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))) or ""
     except SyntaxError as error:
         return f"(cannot be read: line {error.lineno}: {error.msg})"
     return text.partition("\n")[0]

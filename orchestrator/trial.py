@@ -478,6 +478,7 @@ def git_commit(folder: str | None = None) -> str:
     where = folder or str(Path(__file__).parent)
     command = ["git", "-C", where, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+        found = subprocess.run(command, capture_output=True, check=True, timeout=10)
+        return found.stdout.decode().strip()
     except (OSError, subprocess.SubprocessError):
         return ""

@@ -176,9 +176,10 @@ def _read_training(
 
 
 def _measured(folder: TrainingFolder, record: TrainingRecord, measurement: Measurement) -> _Measured:
+    metrics = measurement.view.in_todays_names(measurement.metrics)
     if measurement.items:
         return _Measured(
-            measurement.metrics,
+            metrics,
             measurement.items,
             measurement.num_measured,
             measurement.left_out,
@@ -189,14 +190,14 @@ def _measured(folder: TrainingFolder, record: TrainingRecord, measurement: Measu
     try:
         table = folder.items(measurement.view_id)
     except (DamagedFile, FileNotFoundError):
-        return _Measured(measurement.metrics, "items", None, {}, "", measurement.warnings)
+        return _Measured(metrics, "items", None, {}, "", measurement.warnings)
     names, left_out = measured_items({name: table[name].to_pylist() for name in table.column_names})
     total = record.data.num_images.get(measurement.view.reads[0], 0)
     is_by_image = "multiple_query" not in measurement.view.reads
     if is_by_image and total > len(names) + sum(left_out.values()):
         left_out[NOT_SAID] = total - len(names) - sum(left_out.values())
     items = "queries" if "query" in table.column_names else "images"
-    return _Measured(measurement.metrics, items, len(names), left_out, digest_of(names), measurement.warnings)
+    return _Measured(metrics, items, len(names), left_out, digest_of(names), measurement.warnings)
 
 
 def _rows_of(

@@ -16,12 +16,11 @@ import jinja2
 
 from reports.cell import TableCell, marks_text, mean_text, published_text
 from reports.figures import TableFigures, figure_path
-from reports.number import difference_text, printed_text
+from reports.number import difference_text, precise_text, printed_text
 from reports.source_note import SHORT_ID_DIGITS
 from reports.table import Table
 from trainables.contract import Metric
 
-DETAIL_DIGITS = 2  # more than the table prints
 NO_FIGURES = TableFigures()
 NO_TABLES: Mapping[str, TableFigures] = MappingProxyType({})
 
@@ -94,13 +93,13 @@ def cell_facts(cell: TableCell, metric: Metric) -> Iterator[str]:
     """Say what was measured in a cell, how sure it is, and how it compares."""
     yield f"{cell.n} of {cell.n_expected} seeds"
     if cell.mean is not None:
-        yield f"mean {_precise(cell.mean, metric)}"
+        yield f"mean {precise_text(cell.mean, metric)}"
     if cell.interval is not None:
         low, high = cell.interval
-        yield f"95 % confidence interval of the mean {_precise(low, metric)} to {_precise(high, metric)}"
+        yield f"95 % confidence interval of the mean {precise_text(low, metric)} to {precise_text(high, metric)}"
     if cell.rerun_interval is not None:
         low, high = cell.rerun_interval
-        yield f"95 % prediction interval of one more run {_precise(low, metric)} to {_precise(high, metric)}"
+        yield f"95 % prediction interval of one more run {precise_text(low, metric)} to {precise_text(high, metric)}"
     if cell.published is not None:
         yield f"paper {printed_text(cell.published, metric)}"
     if cell.difference is not None:
@@ -112,7 +111,3 @@ def cell_facts(cell: TableCell, metric: Metric) -> Iterator[str]:
         test = cell.significance
         corrected = "" if test.corrected_p_value is None else f"; Holm-corrected {test.corrected_p_value:.3g}"
         yield f"against the reference row: p = {test.p_value:.3g}{corrected} ({test.test} t-test, n = {test.n})"
-
-
-def _precise(value: float, metric: Metric) -> str:
-    return f"{value * 100 if metric.is_fraction else value:.{metric.digits + DETAIL_DIGITS}f}"

@@ -7,10 +7,10 @@ where its numbers come from.
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterator
 
 from reports.cell import TableCell, marks_text, mean_text, published_text
+from reports.latex_signs import CHECK, CROSS, escape_latex, name_lost_signs
 from reports.source_note import SHORT_ID_DIGITS
 from reports.table import Table, TableRow
 from trainables.contract import Metric
@@ -19,112 +19,28 @@ COLUMN_WIDTH_PT, PAGE_WIDTH_PT = 229, 469  # of a two-column article; a wider ta
 CHARACTER_WIDTH_PT, RAISED_CHARACTER_WIDTH_PT = 4.6, 4.2  # at 9 pt, where most characters are digits
 COLUMN_GAP_PT = 8  # twice the separation on either side
 PAPER_HEAD = "paper"
-
-_ESCAPES = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "&": r"\&",
-    "#": r"\#",
-    "%": r"\%",
-    "_": r"\_",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    '"': "''",
-    "`": r"\textasciigrave{}",
-    "[": "{[}",  # behind the end of a row, LaTeX would take a bracket or a star as its argument
-    "*": "{*}",
-    "±": r"$\pm$",
-    "×": r"$\times$",
-    "−": "$-$",
-    "≤": r"$\leq$",
-    "≥": r"$\geq$",
-    "≈": r"$\approx$",
-    "→": r"$\to$",
-    "∞": r"$\infty$",
-    "√": r"$\surd$",
-    "²": r"$^2$",
-    "³": r"$^3$",
-    "°": r"$^\circ$",
-    "·": r"$\cdot$",
-    "†": r"$^\dagger$",
-    "‡": r"$^\ddagger$",
-    "✓": r"$\surd$",
-    "✗": r"$\times$",
-    "–": "--",
-    "—": "---",
-    "…": r"\ldots{}",
-    "“": "``",
-    "”": "''",
-    "‘": "`",
-    "’": "'",
-    "§": r"\S{}",
-    "\u00a0": "~",
-    "α": r"$\alpha$",
-    "β": r"$\beta$",
-    "γ": r"$\gamma$",
-    "δ": r"$\delta$",
-    "ε": r"$\varepsilon$",
-    "η": r"$\eta$",
-    "θ": r"$\theta$",
-    "κ": r"$\kappa$",
-    "λ": r"$\lambda$",
-    "μ": r"$\mu$",
-    "ν": r"$\nu$",
-    "ξ": r"$\xi$",
-    "π": r"$\pi$",
-    "ρ": r"$\rho$",
-    "σ": r"$\sigma$",
-    "τ": r"$\tau$",
-    "φ": r"$\varphi$",
-    "χ": r"$\chi$",
-    "ψ": r"$\psi$",
-    "ω": r"$\omega$",
-    "Γ": r"$\Gamma$",
-    "Δ": r"$\Delta$",
-    "Θ": r"$\Theta$",
-    "Λ": r"$\Lambda$",
-    "Σ": r"$\Sigma$",
-    "Φ": r"$\Phi$",
-    "Ψ": r"$\Psi$",
-    "Ω": r"$\Omega$",
-}
-_FIRST_NON_LATIN = 0x180  # LaTeX knows the letters of Latin-1 and Latin Extended-A by itself,
-_NEEDS_T1 = frozenset("«»ÐÞðþĄąĐđĘęĦħĮįĸĿŀŉŊŋŦŧŲųſ")  # but its default font has no sign for these
-
-
-def escape_latex(text: str) -> str:
-    """Write plain text so that LaTeX prints it; what it has no sign for is printed as its code point.
-
-    A straight quotation mark opens where something begins, and closes elsewhere.
-    """
-    text = re.sub(r'(?<![^\s(\[{“‘/—–-])"(?=\S)', "“", text)
-    return "".join(_escape_character(character) for character in text)
-
-
-def _escape_character(character: str) -> str:
-    if character in _ESCAPES:
-        return _ESCAPES[character]
-    if character.isspace():
-        return " "
-    if character.isprintable() and ord(character) < _FIRST_NON_LATIN and character not in _NEEDS_T1:
-        return character
-    return rf"\texttt{{U+{ord(character):04X}}}"
+VERDICT_COMMANDS = {
+    r"\checkmark": CHECK,
+    r"\ballotcross": CROSS,
+}  # amssymb's, where it is loaded, is the same sign
 
 
 def to_latex(table: Table) -> str:
     """Render a table as a floating environment with booktabs rules."""
-    return "\n".join(_lines(table)) + "\n"
+    text = "\n".join(_lines(table)) + "\n"
+    head = [f"% {table.study}/{table.name}: needs \\usepackage{{booktabs}}"]
+    for name in name_lost_signs(text):
+        head.append(f"% printed as its code point, as LaTeX's own fonts have no sign for it: {name}")
+    for command, sign in VERDICT_COMMANDS.items():
+        if sign in text:
+            head.append(rf"\providecommand{{{command}}}{{{sign}}}")
+            text = text.replace(sign, f"{command}{{}}")
+    return "\n".join([*head, text])
 
 
 def _lines(table: Table) -> Iterator[str]:
     width_pt = _estimate_width_pt(table)
     environment = "table*" if width_pt > COLUMN_WIDTH_PT else "table"
-    yield f"% {table.study}/{table.name}: needs \\usepackage{{booktabs}}"
     yield rf"\begin{{{environment}}}[tbp]"
     yield r"  \centering"
     yield rf"  \caption{{{escape_latex(table.caption)}}}"

@@ -1,18 +1,28 @@
-"""How a number is printed: the one place that knows percent and digits."""
+"""How a number is printed: the one place that knows percent and digits.
+
+What rounds to zero is printed without a sign: −0.04 and 0.04 of a percent are the same number to a reader.
+"""
 
 from __future__ import annotations
 
 from trainables.contract import Metric
 
+DETAIL_DIGITS = 2  # more than the table prints
+
 
 def value_text(value: float, metric: Metric) -> str:
     """Print a value of a metric: a fraction in percent, without the sign for it."""
-    return f"{_in_print(value, metric):.{metric.digits}f}"
+    return f"{_in_print(value, metric):z.{metric.digits}f}"
+
+
+def precise_text(value: float, metric: Metric) -> str:
+    """Print a value with more digits than a table has, for who looks closer."""
+    return f"{_in_print(value, metric):z.{metric.digits + DETAIL_DIGITS}f}"
 
 
 def printed_text(value: float, metric: Metric) -> str:
     """Print a paper's value with the digits that the paper printed, as far as the value still has them."""
-    return f"{_in_print(value, metric):.{_printed_digits(value, metric)}f}"
+    return f"{_in_print(value, metric):z.{_printed_digits(value, metric)}f}"
 
 
 def half_printed_unit(value: float, metric: Metric) -> float:
@@ -36,5 +46,5 @@ def difference_text(value: float, metric: Metric) -> str:
     """Print the difference of two values with its sign; that of fractions in percentage points."""
     text = value_text(value, metric)
     if float(text) == 0:
-        return f"±{text.removeprefix('-')}"
+        return f"±{text}"
     return text.replace("-", "−") if text.startswith("-") else f"+{text}"

@@ -68,7 +68,7 @@ RULES = {
             "trainables.contract",
         ),
         ("pandas", "pyarrow", "numpy", "scipy", "matplotlib", "jinja2"),
-        {"rich": ("reports.console", "reports.terminal")},
+        {"rich": ("reports.console", "reports.terminal"), "pylatexenc": ("reports.latex_signs",)},
     ),
     "sweep": Rule(FOLDERS, ("typer", "rich"), {}),
 }

@@ -4,11 +4,11 @@ import os
 import shutil
 import signal
 import sqlite3
-import time
 
 import pytest
 
 from tests.toy_studies import run, start, write_project
+from tests.waiting import PATIENCE_S, wait_for
 
 pytestmark = pytest.mark.ray
 
@@ -128,35 +128,30 @@ def test_a_failure_is_told_and_the_exit_code_says_so(tmp_path):
 @pytest.mark.parametrize("how", ["SIGKILL", "SIGINT"])
 def test_an_interrupted_sweep_ends_in_the_tables_of_an_undisturbed_one(how, tmp_path, finished):
     """Killed or stopped in mid-training and run again: equal tables, one run a training, none RUNNING."""
-    write_project(tmp_path, epoch_s=0.7)
+    goes_on = tmp_path / "goes on"  # no training ends before the sweep is interrupted
+    base = f"waits_for={str(goes_on)!r}"
+    write_project(tmp_path, base=base)
     process = start(tmp_path, "toy")
     wait_for(lambda: list(tmp_path.glob("runs/trainings/*/epochs.parquet")))
     if how == "SIGKILL":
         os.killpg(process.pid, signal.SIGKILL)
     else:
         os.kill(process.pid, signal.SIGINT)
-    printed, _ = process.communicate(timeout=60)
-    recorded = list(tmp_path.glob("runs/trainings/*/record.json"))
-    assert len(recorded) < 4
+    printed, _ = process.communicate(timeout=PATIENCE_S)
+    assert [] == list(tmp_path.glob("runs/trainings/*/record.json"))
     if how == "SIGINT":
         assert process.returncode == 130, printed
         assert "Run the same command again to go on" in printed
         assert "RUNNING" not in all_run_states(tmp_path)
+    goes_on.touch()
     code, printed = run(tmp_path, "toy")
     assert code == 0, printed
     found = runs_by_training(tmp_path)
     assert len(found) == len({identity for identity, _ in found}) == 4
     assert all_run_states(tmp_path) == {"FINISHED"}
-    write_project(tmp_path / "undisturbed", epoch_s=0.7)
+    write_project(tmp_path / "undisturbed", base=base)
     run(tmp_path / "undisturbed", "toy", "--tracking-uri", "none")
     assert tables(tmp_path) == tables(tmp_path / "undisturbed")
-
-
-def wait_for(condition, limit_s=60):
-    until_s = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < until_s
-        time.sleep(0.05)
 
 
 def test_mistakes_are_told_at_once_and_nothing_is_trained(tmp_path):

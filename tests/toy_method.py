@@ -1,6 +1,7 @@
 """A method without a network, for tests of everything around training: fast, exact, and able to go wrong."""
 
 import dataclasses
+import itertools
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from orchestrator.identity import digest_of
+from tests.waiting import PATIENCE_S
 from trainables.contract import (
     FINAL_CHECKPOINT,
     RESUME_CHECKPOINT,
@@ -51,6 +53,11 @@ class ToyConfig(EmbeddingConfig):
     fails_to_draw: bool = False
     kills_worker_once_at: str | None = None
     """A path: the worker kills itself at epoch 2 unless this file exists, which it makes first."""
+    meets_in: str | None = None
+    """A folder: the first epoch begins once `num_met` trainings have left a mark in it; so many run at once."""
+    num_met: int = 2
+    waits_for: str | None = None
+    """A path: the second epoch begins once this file exists."""
 
     def make_trainable(self):
         return ToyTrainable()
@@ -94,13 +101,15 @@ class ToyTrainable:
             with checkpoints.open_to_read(RESUME_CHECKPOINT) as file:
                 state = json.loads(file.read())
         while state["epoch"] < config.epochs:
-            started_s = time.monotonic()
-            while time.monotonic() - started_s < config.epoch_s:
+            epoch, until_s = state["epoch"] + 1, time.monotonic() + PATIENCE_S
+            is_due = self._start_of(config, epoch)
+            while not is_due():
                 if hooks.should_stop():
                     self._save(state, checkpoints, RESUME_CHECKPOINT)
                     raise TrainingStopped
+                if time.monotonic() > until_s:
+                    raise TimeoutError(f"epoch {epoch} has waited for {PATIENCE_S:.0f} s")
                 time.sleep(0.02)
-            epoch = state["epoch"] + 1
             if config.fails_at_epoch == epoch:
                 raise RuntimeError(f"loss is nan at epoch {epoch}")
             if config.kills_worker_once_at and epoch == 2 and not Path(config.kills_worker_once_at).exists():
@@ -113,6 +122,22 @@ class ToyTrainable:
             self._save(state, checkpoints, RESUME_CHECKPOINT)
         self._save(state, checkpoints, FINAL_CHECKPOINT)
         return state["weight"]
+
+    @staticmethod
+    def _start_of(config, epoch):
+        """Say when an epoch begins, as a question to ask again and again."""
+        if epoch == 1 and config.meets_in:
+            folder = Path(config.meets_in)
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / digest_of(config.model_dump(mode="json"))).touch()
+            return lambda: len(list(folder.iterdir())) >= config.num_met
+        if epoch == 2 and config.waits_for:
+            return Path(config.waits_for).exists
+        if not config.epoch_s:
+            return lambda: True
+        until_s, num_asked = time.monotonic() + config.epoch_s, itertools.count()
+        # However slow the machine, an epoch that takes time looks once at least whether it should stop.
+        return lambda: next(num_asked) > 0 and time.monotonic() >= until_s
 
     @staticmethod
     def _save(state, checkpoints, name):

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.waiting import PATIENCE_S
+
 ROOT = Path(__file__).parent.parent
 
 STUDY = '''"""A toy study."""
@@ -16,20 +18,20 @@ from trainables.contract import MAP, RANK1, RetrievalView
 
 def make_study(profile):
     table = Ablation(
-        "rates", "Learning rates", ToyConfig(epochs={epochs}, epoch_s={epoch_s}), [Dataset("Toy")],
+        "rates", "Learning rates", ToyConfig({base}), [Dataset("Toy")],
         {rows}, RetrievalView(), [MAP, RANK1], stub_head="rate",
     )
     return Study("toy", "Toy", "nowhere", (0, 1), [table])
 '''
 
 
-def write_project(folder, *, rows='[Sweep("learning_rate", (0.1, 0.2))]', epochs=3, epoch_s=0.0):
-    """Write the project; rows are Python text, as a user would edit them."""
+def write_project(folder, *, rows='[Sweep("learning_rate", (0.1, 0.2))]', base=""):
+    """Write the project; rows and what the base sets are Python text, as a user would edit them."""
     (folder / "search_spaces").mkdir(parents=True, exist_ok=True)
     shutil.copy(ROOT / "sweep.py", folder / "sweep.py")
     (folder / "search_spaces/__init__.py").write_text('"""Studies."""\n')
-    study = STUDY.format(rows=rows, epochs=epochs, epoch_s=epoch_s)
-    (folder / "search_spaces/toy.py").write_text(study)
+    study = STUDY.format(rows=rows, base=base)
+    (folder / "search_spaces/toy.py").write_text(study, encoding="utf-8")
 
 
 def start(folder, *arguments, **environment):
@@ -48,5 +50,5 @@ def start(folder, *arguments, **environment):
 def run(folder, *arguments, **environment):
     """Run the command line to its end; gives (exit code, what it printed)."""
     process = start(folder, *arguments, **environment)
-    printed, _ = process.communicate(timeout=240)
+    printed, _ = process.communicate(timeout=PATIENCE_S)
     return process.returncode, printed

@@ -79,6 +79,7 @@ RANK1 = Metric("rank1", "Rank-1")
 RANK5 = Metric("rank5", "Rank-5")
 RANK10 = Metric("rank10", "Rank-10")
 MINP = Metric("minp", "mINP")
+MRR = Metric("mrr", "MRR")
 TOP1 = Metric("top1", "Top-1")
 PARAMETERS = Metric("parameters", "Parameters, M", higher_is_better=False, digits=2, is_fraction=False)
 INFERENCE_PARAMETERS = Metric(
@@ -88,6 +89,8 @@ FLOPS = Metric("flops", "FLOPs, G", higher_is_better=False, digits=3, is_fractio
 DEPTH = Metric("depth", "Depth", higher_is_better=False, digits=0, is_fraction=False)
 SIZE_METRICS: tuple[Metric, ...] = (PARAMETERS, INFERENCE_PARAMETERS, FLOPS, DEPTH)
 RETRIEVAL_METRICS: tuple[Metric, ...] = (MAP, RANK1, RANK5, RANK10, MINP)
+SINGLE_SHOT_METRICS: tuple[Metric, ...] = (MRR, RANK1, RANK5, RANK10)
+"""With one right answer there is no precision to average: what is left is the mean of one over its rank."""
 
 
 class Reranking(FrozenModel):
@@ -116,6 +119,14 @@ class EvaluationView(FrozenModel, abc.ABC):
     def metrics(self) -> tuple[Metric, ...]:
         """What measuring this view gives."""
 
+    def in_todays_names(self, recorded: Mapping[str, float]) -> Mapping[str, float]:
+        """Give what a record of this view holds under the names that `metrics` has; others stay as they are.
+
+        Args:
+            recorded: by name, as it was recorded, today or by an earlier version.
+        """
+        return recorded
+
     @property
     @abc.abstractmethod
     def parts(self) -> tuple[str, ...]:
@@ -141,8 +152,8 @@ class RetrievalView(EvaluationView):
             nothing.
         query: one image a query, or the mean of all images a query's person has under its camera; see
             `trainables.retrieval.multiple_query` for which these are.
-        gallery: all images, or one random image of each person under other cameras than the query's; see
-            `trainables.retrieval.single_shot`.
+        gallery: all images, or one random image of each person under other cameras than the query's, whose metrics
+            are others; see `trainables.retrieval.single_shot`.
         distance: `cosine` is 1 - cos, `euclidean` the plain (not squared) distance.
         flip: average the embeddings of an image and of its mirror image.
         reranking: None is off.
@@ -174,7 +185,15 @@ class RetrievalView(EvaluationView):
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """What measuring this view gives."""
-        return RETRIEVAL_METRICS
+        return SINGLE_SHOT_METRICS if self.gallery == "single_shot" else RETRIEVAL_METRICS
+
+    def in_todays_names(self, recorded: Mapping[str, float]) -> Mapping[str, float]:
+        """Give a record under today's names: the mean reciprocal rank was once called `map`, and `minp` too."""
+        if self.gallery != "single_shot" or MRR.name in recorded or MAP.name not in recorded:
+            return recorded
+        return {
+            (MRR.name if name == MAP.name else name): recorded[name] for name in recorded if name != MINP.name
+        }
 
     @property
     def parts(self) -> tuple[str, ...]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 
 import torch
 
 from trainables.contract import Device
+from trainables.float32_precision import ieee_float32
+
+_HELD = threading.RLock()
 
 
 def derive_seed(seed: int, stream: str) -> int:
@@ -36,33 +40,34 @@ def reproducible(device: torch.device, seed: int | None = None) -> Generator[Non
     float32 is float32 inside: by torch's default, GPUs since Ampere run the convolutions of float32 maps in TF32,
     which keeps 10 of the 23 binary digits. What half precision a training asks for is autocast's, inside of this.
 
+    It may be entered again inside. torch's settings and generators are the process's, so that another thread waits
+    until the first has left.
+
     Args:
         device: where it runs.
         seed: of torch's global generators, which initialise networks and drop units out; their state is put
             back at the end. None leaves them alone.
     """
-    num_threads = torch.get_num_threads()
-    is_benchmarking = torch.backends.cudnn.benchmark
-    convolves_in_tf32 = torch.backends.cudnn.allow_tf32
-    multiplies_in_tf32 = torch.backends.cuda.matmul.allow_tf32
     cuda_devices = [torch.cuda.current_device()] if device.type == "cuda" else []
     if cuda_devices:
         torch.cuda.empty_cache()  # what a training before this one kept is there for those that share the GPU
-    with torch.random.fork_rng(devices=cuda_devices, enabled=seed is not None):
+    with (
+        _HELD,
+        torch.random.fork_rng(devices=cuda_devices, enabled=seed is not None),
+        ieee_float32(),
+    ):
+        num_threads = torch.get_num_threads()
+        is_benchmarking = torch.backends.cudnn.benchmark
         try:
             if seed is not None:
                 torch.manual_seed(seed)
             if device.type == "cpu":
                 torch.set_num_threads(1)
             torch.backends.cudnn.benchmark = device.type == "cuda"
-            torch.backends.cudnn.allow_tf32 = False
-            torch.backends.cuda.matmul.allow_tf32 = False
             yield
         finally:
             torch.set_num_threads(num_threads)
             torch.backends.cudnn.benchmark = is_benchmarking
-            torch.backends.cudnn.allow_tf32 = convolves_in_tf32
-            torch.backends.cuda.matmul.allow_tf32 = multiplies_in_tf32
 
 
 def find_device(name: Device) -> torch.device:

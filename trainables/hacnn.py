@@ -42,6 +42,7 @@ from trainables.layers.pretrained import StartingFile
 from trainables.optimisation import Optimisation
 from trainables.paired_parts import build_part
 from trainables.pictures.panel import Panel
+from trainables.published_recipe import require_recipe
 from trainables.reid_config import ReidConfig
 
 GLOBAL, LOCAL = "global", "local"
@@ -178,12 +179,23 @@ class HacnnConfig(ReidConfig):
         return ReidTrainable(Hacnn())
 
 
+_PUBLISHED = ("market1501", "dukemtmc", "cuhk03_labelled", "cuhk03_detected")
+
+
 def paper_config(dataset: DatasetName) -> HacnnConfig:
-    """Give the published recipe, the same for every data set: from scratch, Adam, batches of 32 images.
+    """Give the published recipe, the same for every data set of the paper: from scratch, Adam, batches of 32 images.
 
     Not stated in the paper: weight decay, which is the published code's default, and any decay of the
     learning rate, which therefore is constant. `code_recipe` is how the published code reaches the numbers.
+
+    Raises:
+        ValueError: nothing is published for the data set; CUHK03 is split 767/700 there.
     """
+    require_recipe("HA-CNN", dataset, _PUBLISHED)
+    return _recipe_on(dataset)
+
+
+def _recipe_on(dataset: DatasetName) -> HacnnConfig:
     return HacnnConfig(
         data=ReidData(
             dataset=dataset,
@@ -238,7 +250,7 @@ def demo_config() -> HacnnConfig:
     A fourth of the channels, regions half as wide in pixels, and a larger rate that falls, so that 135 steps
     from scratch are enough.
     """
-    config = paper_config("demo_pedestrians")
+    config = _recipe_on("demo_pedestrians")
     return config.model_copy(
         update={
             "network": HacnnNetworkConfig(

@@ -48,6 +48,7 @@ from trainables.losses.triplet import batch_hard_triplet_loss
 from trainables.optimisation import Optimisation
 from trainables.paired_parts import build_part
 from trainables.pictures.panel import Panel
+from trainables.published_recipe import require_recipe
 from trainables.reid_config import ReidConfig
 
 RANK = "rank"
@@ -240,13 +241,21 @@ class MancsConfig(ReidConfig):
         return ReidTrainable(Mancs())
 
 
+_CUHK03 = ("cuhk03_labelled", "cuhk03_detected", "cuhk03_classic_labelled", "cuhk03_classic_detected")
+_PUBLISHED = ("market1501", "dukemtmc", *_CUHK03)
+
+
 def paper_config(dataset: DatasetName) -> MancsConfig:
     """Give the published recipe; batches are 16 x 16 images, on CUHK03 32 x 8.
 
     Not stated: weight decay, precision, the form of the schedule, the clipping norm and random erasing's ranges.
     The learning rate is printed as 3x10e-4 and read as 3e-4.
+
+    Raises:
+        ValueError: nothing is published for the data set.
     """
-    num_identities, num_instances = (32, 8) if dataset.startswith("cuhk03") else (16, 16)
+    require_recipe("Mancs", dataset, _PUBLISHED)
+    num_identities, num_instances = (32, 8) if dataset in _CUHK03 else (16, 16)
     return MancsConfig(
         data=ReidData(
             dataset=dataset,

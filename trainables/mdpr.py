@@ -59,6 +59,7 @@ from trainables.losses.triplet import batch_hard_triplet_loss
 from trainables.optimisation import Optimisation
 from trainables.paired_parts import build_part
 from trainables.pictures.panel import Panel
+from trainables.published_recipe import require_recipe
 from trainables.reid_config import ReidConfig
 
 HARD_GLOBAL, SOFT_STAGE5, SOFT_STAGE4, FUSED = "hard_global", "soft_stage5", "soft_stage4", "fused"
@@ -306,11 +307,7 @@ def paper_config(dataset: DatasetName) -> MdprConfig:
         the paper trains on four GPUs with 256 images, each GPU on its own 64; this is the code's default
         for one device, 64 images. `data.num_ranks` 4 is the paper's batch.
     """
-    if dataset not in _SCHEDULES:
-        raise ValueError(
-            f"MDPR publishes no recipe for {dataset!r}, only for {', '.join(_SCHEDULES)}; take one of these and set "
-            "data.dataset, and optimisation.num_epochs and warmup_steps for its size"
-        )
+    require_recipe("MDPR", dataset, _SCHEDULES, schedule="num_epochs and warmup_steps")
     num_epochs, warmup_steps = _SCHEDULES[dataset]
     return MdprConfig(
         seed=3407,

@@ -59,6 +59,7 @@ from trainables.layers.stages import Stages
 from trainables.losses.triplet import batch_hard_triplet_loss
 from trainables.optimisation import Optimisation
 from trainables.paired_parts import build_part
+from trainables.published_recipe import require_recipe
 from trainables.reid_config import ReidConfig
 
 POOLED = "pooled"
@@ -296,8 +297,16 @@ def stripe_names(branch: str, num_stripes: int) -> tuple[str, ...]:
     return tuple(f"{branch}_stripe_{number}" for number in range(1, num_stripes + 1))
 
 
+_PUBLISHED = ("market1501", "dukemtmc", "cuhk03_labelled", "cuhk03_detected")
+
+
 def paper_config(dataset: DatasetName) -> MgnConfig:
-    """Give the published recipe, the same for every data set (Sec. 4.1 of the paper, and the code)."""
+    """Give the published recipe, the same for every data set of the paper (its Sec. 4.1, and the code).
+
+    Raises:
+        ValueError: nothing is published for the data set; CUHK03 is split 767/700 there.
+    """
+    require_recipe("MGN", dataset, _PUBLISHED)
     return MgnConfig(
         data=ReidData(
             dataset=dataset,

@@ -15,6 +15,7 @@ from orchestrator.study import Ablation, Choice, Dataset, FloatRange, Objective,
 from tests.faulty_method import FaultyConfig
 from tests.toy_method import ToyConfig
 from tests.toy_studies import run, start, write_project
+from tests.waiting import PATIENCE_S, wait_for
 from trainables.contract import MAP, RetrievalView, Runtime
 
 pytestmark = pytest.mark.ray
@@ -44,16 +45,21 @@ def a_pruned_search():
 
 
 class StoppingBackend(RayBackend):
-    """Is told to stop, as Ctrl-C tells it, some time after it has begun."""
+    """Is told to stop, as Ctrl-C tells it, a while after something has happened."""
 
-    def __init__(self, *, stop_after_s, **settings):
+    def __init__(self, happened, *, while_s, **settings):
         super().__init__(**settings)
-        self.stop_after_s = stop_after_s
+        self.happened, self.while_s = happened, while_s
 
     def run(self, queue, listeners, store, runtime):
-        self.queue = queue
-        if self.stop_after_s is not None:
-            threading.Timer(self.stop_after_s, queue.stop).start()
+        def stop():
+            try:
+                wait_for(self.happened)
+                time.sleep(self.while_s)
+            finally:
+                queue.stop()
+
+        threading.Thread(target=stop).start()
         super().run(queue, listeners, store, runtime)
 
 
@@ -105,7 +111,8 @@ def test_workers_stay_warm_and_both_cpus_are_used(sweep, two_cpus, tmp_path):
     """Eight trainings run two at a time on few processes, each process serving several."""
     events = Events()
     rates = [0.1 + index / 100 for index in range(8)]
-    result = sweep(a_study([Sweep("learning_rate", rates)], ToyConfig(epoch_s=0.7)), events, RayBackend())
+    base = ToyConfig(meets_in=str(tmp_path / "met"))
+    result = sweep(a_study([Sweep("learning_rate", rates)], base), events, RayBackend())
     assert result.is_complete
     assert events.most_at_once >= 2
     records = [sweep.store().training(identity).record() for identity in result.plan.trainings]
@@ -210,19 +217,13 @@ def test_a_machine_that_failed_keeps_its_slot_for_a_while(sweep, two_cpus, tmp_p
     """So that the queue goes to the others; Ctrl-C is not kept waiting by it."""
     (tmp_path / "full").touch()
     study = a_study([Row("full", {"disc_is_full_while": str(tmp_path / "full")})], FaultyConfig())
-    backend, began_s = StoppingBackend(stop_after_s=None, first_hold_s=600.0), time.monotonic()
-
-    class Stopper(Events):
-        def on_start(self, work):
-            super().on_start(work)
-            threading.Timer(6.0, backend.queue.stop).start()
-
-    events = Stopper()
+    attempts = tmp_path / "full.attempts"
+    backend = StoppingBackend(attempts.exists, while_s=1.5, first_hold_s=600.0)
+    events = Events()
     result = sweep(study, events, backend)
     assert result.was_stopped
     assert ["stopped"] == [outcome.state for _, outcome in events.ended]
-    assert len((tmp_path / "full.attempts").read_text().split()) == 1
-    assert 5.0 < time.monotonic() - began_s < 40.0
+    assert len(attempts.read_text().split()) == 1
 
 
 def test_a_store_that_is_not_shared_is_refused_before_anything_trains(sweep, two_cpus, monkeypatch):
@@ -262,10 +263,14 @@ def test_a_verdict_is_for_one_attempt_only(sweep, two_cpus, tmp_path):
 def test_waiting_trainings_end_with_the_sweep(sweep, two_cpus, monkeypatch, caplog):
     """Where no machine is large enough the log says so once, and Ctrl-C waits for no machine."""
     monkeypatch.setattr("orchestrator.ray_backend.WAITING_AFTER_S", 1.0)
-    backend = StoppingBackend(stop_after_s=5.0, address="auto", resources=Resources(gpus=1.0))
-    events, began_s = Events(), time.monotonic()
+    backend = StoppingBackend(
+        lambda: "waiting for resources" in caplog.text,
+        while_s=3.0,
+        address="auto",
+        resources=Resources(gpus=1.0),
+    )
+    events = Events()
     result = sweep(a_study([Row("a"), Row("b", {"learning_rate": 0.2})]), events, backend)
-    assert time.monotonic() - began_s < 30.0
     assert result.was_stopped
     assert ["to train"] * 2 == [status.state for status in result.statuses]
     assert ([], []) == (events.started, events.ended)
@@ -289,7 +294,7 @@ def test_ctrl_c_waits_for_no_machine(two_cpus, tmp_path):
         assert line, printed
         printed += line
     process.send_signal(signal.SIGINT)
-    rest, _ = process.communicate(timeout=30)
+    rest, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130
     assert "4 to train" in rest
 
@@ -316,15 +321,19 @@ def test_three_nodes_with_fractions_of_gpus_and_one_lost(sweep, tmp_path):
     ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
     nodes = [cluster.add_node(num_cpus=2, num_gpus=1) for _ in range(2)]
 
+    is_lost = tmp_path / "is lost"  # no training ends before
+
     class Losing(Events):
         def on_progress(self, work, progress):
             if len(self.running) == 4 and len(nodes) == 2:
                 cluster.remove_node(nodes.pop(), allow_graceful=False)
+                is_lost.touch()
 
     events = Losing()
     try:
         rates = [0.1 + index / 100 for index in range(6)]
-        study = a_study([Sweep("learning_rate", rates)], ToyConfig(epochs=4, epoch_s=0.8))
+        base = ToyConfig(meets_in=str(tmp_path / "met"), num_met=4, waits_for=str(is_lost))
+        study = a_study([Sweep("learning_rate", rates)], base)
         result = sweep(study, events, RayBackend(resources=Resources(cpus=0.5, gpus=0.5)))
         assert result.is_complete
         assert events.most_at_once == 4

@@ -14,6 +14,7 @@ from orchestrator.study import Ablation, Dataset, Row, Study
 from orchestrator.trial import MachineFault, Outcome, Pruned, TrialHooks, end_as_failed, run_trial
 from orchestrator.work_queue import planned_work
 from tests.faulty_method import BROKEN, FaultyConfig
+from tests.waiting import PATIENCE_S
 from trainables.contract import MAP, RetrievalView, Runtime
 
 TEST = RetrievalView()
@@ -112,13 +113,17 @@ def test_a_failure_that_cannot_be_written_is_told(store, monkeypatch, caplog):
 
 def test_two_attempts_at_once_are_one_training(store):
     """Of two drivers, or after a node was cut off: both end as done, with one record and no failure."""
-    work, plan = a_work(epoch_s=0.2), a_plan(epoch_s=0.2)
-    outcomes, has_begun = [], threading.Event()
-    begun = TrialHooks(lambda progress: has_begun.set(), lambda: False)
-    first = threading.Thread(target=lambda: outcomes.append(run_trial(work, store, RUNTIME, begun)))
+    work, plan = a_work(), a_plan()
+    outcomes, both_train = [], threading.Barrier(2, timeout=PATIENCE_S)
+
+    def on_progress(progress):
+        if progress.report.epoch == 1:
+            both_train.wait()
+
+    hooks = TrialHooks(on_progress, lambda: False)
+    first = threading.Thread(target=lambda: outcomes.append(run_trial(work, store, RUNTIME, hooks)))
     first.start()
-    assert has_begun.wait(10)
-    outcomes.append(run_trial(work, store, RUNTIME, QUIET))
+    outcomes.append(run_trial(work, store, RUNTIME, hooks))
     first.join()
     assert [Outcome("done")] * 2 == outcomes
     assert ["done"] == [status.state for status in read_status(plan, store)]

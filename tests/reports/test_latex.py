@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,11 +11,13 @@ import pytest
 
 from orchestrator.records import Store
 from orchestrator.study import Dataset, Profile, Row
-from reports.latex import escape_latex, to_latex
+from reports.latex import to_latex
+from reports.latex_signs import CHECK, CROSS, escape_latex
 from reports.table_files import write_tables
 from tests.reports.every_state import every_state_plan, record_every_state
 from tests.reports.snapshot import check_snapshot
 from tests.reports.tiny_study import DUKE, MARKET, depth_row, make_ablation, plan_of, record_value, seeds_of
+from tests.waiting import PATIENCE_S
 from trainables.contract import MAP, RANK1, RANK5, RANK10, Metric
 
 TEX_COMMANDS = {
@@ -41,7 +44,7 @@ def compile_log(folder: Path, tables: list[str], document_class: str) -> str:
         capture_output=True,
         text=True,
         errors="replace",
-        timeout=120,
+        timeout=PATIENCE_S,
     )
     assert 0 == result.returncode, result.stdout[-3000:]
     assert (folder / "paper.pdf").stat().st_size > 0
@@ -61,14 +64,16 @@ def test_tables_compile(tmp_path: Path):
     record_every_state(store, plan)
     tables = [to_latex(written.table) for written in write_tables(plan, store, Profile.DEMO).tables]
     compile_log(tmp_path, tables, "{article}")
+    compile_log(tmp_path, tables, r"{article}\usepackage{amssymb}")
 
 
 def test_every_character_compiles(tmp_path: Path):
     """No character of a label can stop a paper from compiling."""
-    characters = (
-        "".join(map(chr, range(1, 0x250))) + "αβγδεζηθικλμνξοπρστυφχψωΓΔΘΛΞΠΣΦΨΩ±×−≤≥≈→∞√²³†‡✓“”‘’…—€😀中"
-    )
-    compile_log(tmp_path, [escape_latex(f"[{character}] ") for character in characters], "{article}")
+    planes = (range(1, 0x600), range(0x1E00, 0x2C00), range(0xFB00, 0xFB10), range(0x1D400, 0x1D800))
+    characters = [*map(chr, itertools.chain(*planes)), *"\ufe0f\ufeff\ufffd😀中"]
+    paragraphs = [escape_latex(f"[{character}] ") + "\n" for character in characters]
+    log = compile_log(tmp_path, ["\\tracinglostchars=3", *paragraphs], "{article}")
+    assert "Missing character" not in log
 
 
 def test_a_usual_table_fits_a_two_column_page(tmp_path: Path):
@@ -148,6 +153,31 @@ def test_line_breaks_do_not_end_a_row():
     assert "two lines" == escape_latex("two\nlines")
 
 
+def test_signs_of_tables_are_set_as_themselves():
+    """A check mark is no root, a cross no product, and arrows, relations, primes and letters are no code points."""
+    assert CHECK == escape_latex("✓")
+    assert CROSS == escape_latex("✗")
+    assert len({escape_latex(sign) for sign in "✓√✗×"}) == 4
+    signs = "±×−·≤≥≠≈≡∼≲⩽←↑→↓↔⇒⇔∈∉⊂⊆∪∩∅∀∃∧∨¬∞∂∇∑∏∫√′″°‰†‡§•…–—“”‘’«»⟨⟩⌊⌋‖⊕⊗∘★●○■□▲△ℓℝ𝔼ℒ½€™²₁αβγδελμπστφωΓΔΣΩ"
+    assert [] == [sign for sign in signs if "U+" in escape_latex(sign)]
+
+
 def test_what_latex_has_no_sign_for_is_shown_as_its_code_point():
-    """A character is never dropped."""
+    """A character is never dropped, nor one letter of two parts taken apart."""
     assert r"\texttt{U+1F600}" == escape_latex("😀")
+    assert "é" == escape_latex("e\u0301")
+
+
+def test_a_lost_sign_is_named_above_the_table(tmp_path: Path):
+    """Who reads the file learns which signs it could not set, each once; a table that lost none says nothing."""
+    rows = [depth_row(2), Row("中 and 😀 😀, U+4E2E\x07", {"depth": 3})]
+    plan, store = plan_of(make_ablation(rows)), Store(str(tmp_path))
+    text = to_latex(write_tables(plan, store, Profile.DEMO)[0].table)
+    lost = [
+        line.partition(": ")[2]
+        for line in text.splitlines()
+        if line.startswith("% printed as its code point")
+    ]
+    assert ["U+4E2D CJK UNIFIED IDEOGRAPH-4E2D", "U+1F600 GRINNING FACE", "U+0007"] == lost
+    plan = plan_of(make_ablation([depth_row(2), Row("λ ✓", {"depth": 3})]))
+    assert "code point" not in to_latex(write_tables(plan, store, Profile.DEMO)[0].table)

@@ -40,7 +40,7 @@ def build_array_once(path: Path, shape: tuple[int, ...], fill: Callable[[np.ndar
 @contextmanager
 def locked(path: Path) -> Generator[None]:
     """Keep other processes of this machine out that lock the same file."""
-    with path.open("w") as file:
+    with path.open("wb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

@@ -55,7 +55,7 @@ class Box:
 
 def read_boxes(path: Path = BOXES) -> list[Box]:
     """Read the labels, in the order of the file."""
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8") as file:
         return [Box(**{name: int(value) for name, value in row.items()}) for row in csv.DictReader(file)]
 
 

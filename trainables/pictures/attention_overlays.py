@@ -92,4 +92,4 @@ def _jet(values_B1HW: Tensor) -> Tensor:
 def _head(panel: Panel) -> str:
     if panel.heat_BHW is None:
         return panel.label
-    return f"{panel.label}\n{panel.heat_BHW.min():.2f}-{panel.heat_BHW.max():.2f}"
+    return f"{panel.label}\n{panel.heat_BHW.min():z.2f}-{panel.heat_BHW.max():z.2f}"

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from trainables.contract import LEFT_OUT, Extraction, RetrievalView, ViewResult
+from trainables.contract import LEFT_OUT, MAP, MINP, MRR, Extraction, RetrievalView, ViewResult
 from trainables.retrieval.joining import check_comparable, join
 from trainables.retrieval.multiple_query import pool_multiple_queries
 from trainables.retrieval.nearness import nearness_blocks
@@ -70,15 +70,18 @@ def measure_view(extraction: Extraction, embedding_names: Sequence[str], view: R
         blocks = reranked_nearness_blocks(queries_QD, gallery_GD, view.reranking)
     rank = rank_single_shot if view.gallery == "single_shot" else rank_queries
     ranked = rank(blocks, pids_Q, camids_Q, pids_G, camids_G)
-    metrics = {
-        "map": float(ranked.average_precision.mean()),
-        **{f"rank{k}": ranked.rank(k) for k in RANKS},
-        "minp": float(ranked.inverse_negative_penalty.mean()),
-    }
+    if view.gallery == "single_shot":
+        scores = {"reciprocal_rank": (MRR, ranked.average_precision)}
+    else:
+        scores = {
+            "average_precision": (MAP, ranked.average_precision),
+            "inverse_negative_penalty": (MINP, ranked.inverse_negative_penalty),
+        }
+    metrics = {metric.name: float(values_Q.mean()) for metric, values_Q in scores.values()}
+    metrics |= {f"rank{k}": ranked.rank(k) for k in RANKS}
     measured = {
-        "average_precision": ranked.average_precision,
         "first_match_rank": _mean_rank(ranked.first_match_ranks),
-        "inverse_negative_penalty": ranked.inverse_negative_penalty,
+        **{name: values_Q for name, (_, values_Q) in scores.items()},
         "num_positives": ranked.num_positives,
     }
     per_query = {

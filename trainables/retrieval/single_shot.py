@@ -9,7 +9,8 @@ person under the other camera; the draw is repeated and the CMC averaged. Settle
 * Junk is left out. A distractor is nobody else's image, so it is in every gallery. As no draw changes them, all
   of them are compared once a query, and 500,000 take no more memory than the nearness that is given.
 * A right answer at the same distance as wrong ones stands behind all of them.
-* There is one right answer, so average precision and inverse negative penalty are both one over its rank.
+* There is one right answer, so average precision and inverse negative penalty are both one over its rank. Their mean
+  is no mAP, which averages over all right images: it is the mean reciprocal rank (MRR), and is called that.
 
 Legend: Q queries, G gallery, R draws, P people in the gallery of a query.
 """

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.waiting import PATIENCE_S
 from trainables.data.cache import open_cache, verify_and_build
 from trainables.data.reid import load_dataset
 
@@ -88,7 +89,7 @@ def test_processes_that_start_at_once_build_once(market, tmp_path):
     processes = [context.Process(target=build_and_count, args=arguments) for _ in range(4)]
     for process in processes:
         process.start()
-    results = [queue.get(timeout=60) for _ in processes]
+    results = [queue.get(timeout=PATIENCE_S) for _ in processes]
     for process in processes:
         process.join()
     assert 1 == len(set(results))

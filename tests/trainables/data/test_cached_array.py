@@ -6,6 +6,7 @@ from collections import namedtuple
 import numpy as np
 import pytest
 
+from tests.waiting import PATIENCE_S
 from trainables.data.cached_array import build_array_once
 
 
@@ -39,7 +40,7 @@ def test_processes_that_start_at_once_build_once(tmp_path):
     processes = [context.Process(target=build_and_sum, args=arguments) for _ in range(4)]
     for process in processes:
         process.start()
-    sums = {queue.get(timeout=60) for _ in processes}
+    sums = {queue.get(timeout=PATIENCE_S) for _ in processes}
     for process in processes:
         process.join()
     assert 1 == len(sums)

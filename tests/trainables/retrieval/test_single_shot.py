@@ -8,7 +8,11 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from trainables.contract import Extraction, ImageSet, Reranking, RetrievalView
+from orchestrator.records import Store
+from reports.frame import read_cells
+from reports.table import build_table
+from tests.reports.tiny_study import depth_row, make_ablation, plan_of, record_value
+from trainables.contract import MAP, MRR, RANK1, Extraction, ImageSet, Reranking, RetrievalView
 from trainables.retrieval.measurement import measure_view
 from trainables.retrieval.single_shot import NUM_DRAWS, rank_single_shot
 
@@ -52,7 +56,8 @@ def test_the_mean_over_draws_comes_near_the_exact_chance():
             exact.append(expected_rank_share(by_pid, pid, k))
         assert np.mean(exact) == pytest.approx(metrics[f"rank{k}"], abs=0.02)
     assert 0.1 < metrics["rank1"] < metrics["rank5"] < metrics["rank10"] < 1
-    assert metrics["map"] == metrics["minp"]
+    assert [metric.name for metric in SINGLE_SHOT.metrics] == list(metrics)
+    assert metrics["rank1"] < metrics["mrr"] < 1
 
 
 def test_an_example_worked_by_hand():
@@ -64,7 +69,8 @@ def test_an_example_worked_by_hand():
         [2, 2, 1, 1, 2, 2],  # nearer than the right image is the distractor alone
     )
     result = measure_view(Extraction("test", query, gallery), ("a",), SINGLE_SHOT)
-    assert (0.0, 1.0, 0.5) == tuple(result.metrics[name] for name in ("rank1", "rank5", "map"))
+    assert (0.0, 1.0, 0.5) == tuple(result.metrics[name] for name in ("rank1", "rank5", "mrr"))
+    assert [0.5] == result.per_query["reciprocal_rank"].tolist()
     assert [2.0] == result.per_query["first_match_rank"].tolist()
     assert [1] == result.per_query["num_positives"].tolist()
 
@@ -137,3 +143,24 @@ def test_the_protocol_says_so():
     """Columns of both protocols cannot be taken for one."""
     assert "one random gallery image a person" in SINGLE_SHOT.protocol
     assert "random" not in RetrievalView().protocol
+
+
+def test_what_is_no_mean_average_precision_is_not_called_so():
+    """mAP and mINP are of views that rank all images; a table that asks them of single shots is told what there is."""
+    side = image_set([[0.0], [1.0]] * 2, [1, 2, 1, 2], [1, 1, 2, 2])
+    for view, own in ((SINGLE_SHOT, {"mrr"}), (RetrievalView(), {"map", "minp"})):
+        metrics = measure_view(Extraction("test", side, side), ("a",), view).metrics
+        assert {"rank1", "rank5", "rank10", *own} == set(metrics) == {metric.name for metric in view.metrics}
+    with pytest.raises(ValueError, match="gives no metric 'map'; it gives mrr, rank1, rank10, rank5"):
+        make_ablation([depth_row(2)], view=SINGLE_SHOT, metrics=[MAP])
+
+
+def test_a_record_of_an_earlier_version_fills_the_table(tmp_path):
+    """What was recorded as `map` of single shots is read as the mean reciprocal rank; new records as they are."""
+    for number, recorded in enumerate([{"map": 0.5, "minp": 0.5, "rank1": 0.4}, {"mrr": 0.5, "rank1": 0.4}]):
+        ablation = make_ablation([depth_row(2)], view=SINGLE_SHOT, metrics=[MRR, RANK1])
+        plan, store = plan_of(ablation, seeds=(0,)), Store(str(tmp_path / str(number)))
+        record_value(store, plan, "depth 2", {"Market-1501": {0: recorded}})
+        table = build_table(plan, "tiny", "depth", read_cells(plan, store))
+        assert [0.5, 0.4] == [cell.mean for cell in table.rows[0].cells]
+    assert {"map": 0.5, "minp": 0.1} == RetrievalView().in_todays_names({"map": 0.5, "minp": 0.1})

@@ -77,7 +77,7 @@ def _read_surfaces(obj_file: Path) -> dict[Surface, IntArray]:
     """Read the named groups of quads of the base mesh as triangles."""
     triangles: dict[str, list[list[int]]] = {name: [] for name in SURFACES}
     group = ""
-    for line in obj_file.read_text().splitlines():
+    for line in obj_file.read_text(encoding="utf-8").splitlines():
         kind, _, rest = line.partition(" ")
         if kind == "g":
             group = rest.strip()

@@ -1,0 +1,154 @@
+"""How a text is written so that LaTeX prints it, with no package and in the fonts that every LaTeX has.
+
+Names of signs are those of pylatexenc, as far as LaTeX itself defines them; here stands what it reads as markup, what
+is set better otherwise, and what AMS fonts have, which are everywhere too.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+from collections.abc import Mapping
+
+from pylatexenc.latexencode import UnicodeToLatexEncoder
+
+
+def _ams(family: str, code: int) -> str:
+    return rf"{{\usefont{{U}}{{{family}}}{{m}}{{n}}\symbol{{{code}}}}}"
+
+
+CHECK = _ams("msa", 88)
+CROSS = r"{\usefont{U}{msb}{m}{n}\rlap{\symbol{30}}\symbol{31}}"  # both diagonals: × is a product
+
+_OWN: Mapping[str, str] = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': "''",
+    "`": r"\textasciigrave{}",
+    "[": "{[}",  # behind the end of a row, LaTeX would take a bracket or a star as its argument
+    "*": "{*}",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "−": "$-$",
+    "√": r"$\surd$",
+    "²": r"$^2$",
+    "³": r"$^3$",
+    "°": r"$^\circ$",
+    "·": r"$\cdot$",
+    "†": r"$^\dagger$",
+    "‡": r"$^\ddagger$",
+    "′": r"$^\prime$",
+    "″": r"$^{\prime\prime}$",
+    "‴": r"$^{\prime\prime\prime}$",
+    "–": "--",
+    "—": "---",
+    "“": "``",
+    "”": "''",
+    "‘": "`",
+    "’": "'",
+    "«": r"$\ll$",
+    "»": r"$\gg$",
+    "‹": r"\textless{}",
+    "›": r"\textgreater{}",
+    "„": ",,",
+    "‚": ",",
+    "§": r"\S{}",
+    "∅": r"$\emptyset$",
+    "∖": r"$\setminus$",
+    "\u00a0": "~",
+    "\ufe0e": "",  # they choose between two drawings of the sign before them
+    "\ufe0f": "",
+    **dict.fromkeys("✓✔", CHECK),
+    **dict.fromkeys("✗✘✕✖", CROSS),
+    "●": r"$\bullet$",
+    **{sign: _ams("msa", code) for sign, code in zip("□■◇◆★▲▼△▽", (3, 4, 6, 7, 70, 78, 72, 77, 79), strict=True)},
+    **{sign: _ams("msa", code) for sign, code in zip("≲≳⩽⩾∴∵", (46, 38, 54, 62, 41, 42), strict=True)},
+}  # fmt: skip
+_KERNEL = frozenset(
+    re.findall(
+        r"\w+",
+        """
+    ensuremath usefont symbol mathcal mathbf mathit mathsf mathtt not kern sqrt acute ddot dot c r v textsuperscript
+    alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi pi varpi rho varrho
+    sigma varsigma tau upsilon phi varphi chi psi omega
+    Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega
+    leftrightarrow updownarrow nearrow searrow swarrow nwarrow mapsto longmapsto hookleftarrow hookrightarrow
+    leftharpoonup leftharpoondown rightharpoonup rightharpoondown rightleftharpoons
+    Leftarrow Rightarrow Uparrow Downarrow Leftrightarrow Updownarrow
+    longleftarrow longrightarrow longleftrightarrow Longleftarrow Longrightarrow Longleftrightarrow
+    leq geq ll gg neq equiv approx sim simeq cong asymp doteq propto prec succ preceq succeq
+    subset supset subseteq supseteq sqsubseteq sqsupseteq in ni notin cap cup uplus sqcap sqcup setminus
+    mp times cdot circ bullet star diamond wr amalg oplus ominus otimes oslash odot wedge vee
+    sum prod coprod int oint bigcap bigcup bigwedge bigvee bigcirc bigtriangleup bigtriangledown
+    forall exists partial nabla infty angle mid parallel perp top vdash dashv bowtie smile frown
+    langle rangle lceil rceil lfloor rfloor Vert triangleleft triangleright
+    sharp flat natural ell hbar wp aleph cdots vdots ddots
+    textleftarrow textrightarrow textuparrow textdownarrow
+    textbullet textopenbullet textbigcircle textperthousand textpertenthousand textellipsis textdagger textdaggerdbl
+    texteuro textflorin textwon textnumero texttrademark textcelsius textmho textestimated textreferencemark
+    textfractionsolidus textvisiblespace textemdash
+    """,
+    )
+)
+"""The commands of LaTeX itself that print a sign in its default fonts (fontmath.ltx, OT1 and TS1 of its kernel)."""
+_OF_TEXT = ("c", "r", "v", "usefont", "symbol")
+_FIRST_NON_LATIN = 0x180  # LaTeX knows the letters of Latin-1 and Latin Extended-A by itself,
+_NEEDS_T1 = frozenset("ÐÞðþĄąĐđĘęĦħĮįĸĿŀŉŊŋŦŧŲųſ")  # but its default font has no sign for these
+# No text can hold it: its backslash would be escaped.
+_CODE_POINT = re.compile(r"\\texttt\{U\+([0-9A-F]{4,6})\}")
+
+
+def escape_latex(text: str) -> str:
+    """Write plain text so that LaTeX prints it; what it has no sign for is printed as its code point.
+
+    A straight quotation mark opens where something begins, and closes elsewhere.
+    """
+    text = re.sub(r'(?<![^\s(\[{“‘/—–-])"(?=\S)', "“", unicodedata.normalize("NFC", text))
+    return "".join(map(_escape_character, text))
+
+
+def name_lost_signs(latex: str) -> list[str]:
+    """Name the signs that were written as their code points: `U+1F600 GRINNING FACE`, each once, in their order."""
+    codes = dict.fromkeys(_CODE_POINT.findall(latex))
+    return [f"U+{code} {unicodedata.name(chr(int(code, 16)), '')}".rstrip() for code in codes]
+
+
+@functools.cache
+def _escape_character(character: str) -> str:
+    if character in _OWN:
+        return _OWN[character]
+    if character.isspace():
+        return " "
+    if character.isprintable() and ord(character) < _FIRST_NON_LATIN and character not in _NEEDS_T1:
+        return character
+    return _look_up(character) or rf"\texttt{{U+{ord(character):04X}}}"
+
+
+def _look_up(character: str) -> str:
+    """Give pylatexenc's spelling in LaTeX's own commands; nothing where that has none."""
+    if unicodedata.category(character)[0] in "CM":  # controls, and accents without their letter
+        return ""
+    latex = _ENCODER.unicode_to_latex(character).replace(r"\mathscr", r"\mathcal")
+    latex = re.sub(r"\\ensuremath\{\\mathbb\{([A-Z])\}\}", lambda letter: _ams("msb", ord(letter[1])), latex)
+    commands = set(re.findall(r"\\([A-Za-z]+)", latex))
+    if not latex.isascii() or not commands <= _KERNEL:
+        return ""
+    is_math = any(not command.startswith("text") and command not in _OF_TEXT for command in commands)
+    return rf"\ensuremath{{{latex}}}" if is_math and "ensuremath" not in commands else latex
+
+
+_ENCODER = UnicodeToLatexEncoder(
+    unknown_char_policy="keep", unknown_char_warning=False, replacement_latex_protection="braces-all"
+)
