@@ -172,7 +172,7 @@ def test_a_lost_sign_is_named_above_the_table(tmp_path: Path):
     """Who reads the file learns which signs it could not set, each once; a table that lost none says nothing."""
     rows = [depth_row(2), Row("中 and 😀 😀, U+4E2E\x07", {"depth": 3})]
     plan, store = plan_of(make_ablation(rows)), Store(str(tmp_path))
-    text = to_latex(write_tables(plan, store, Profile.DEMO)[0].table)
+    text = to_latex(write_tables(plan, store, Profile.DEMO).tables[0].table)
     lost = [
         line.partition(": ")[2]
         for line in text.splitlines()
@@ -180,4 +180,4 @@ def test_a_lost_sign_is_named_above_the_table(tmp_path: Path):
     ]
     assert ["U+4E2D CJK UNIFIED IDEOGRAPH-4E2D", "U+1F600 GRINNING FACE", "U+0007"] == lost
     plan = plan_of(make_ablation([depth_row(2), Row("λ ✓", {"depth": 3})]))
-    assert "code point" not in to_latex(write_tables(plan, store, Profile.DEMO)[0].table)
+    assert "code point" not in to_latex(write_tables(plan, store, Profile.DEMO).tables[0].table)

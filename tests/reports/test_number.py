@@ -57,7 +57,7 @@ def test_no_format_prints_a_negative_zero(tmp_path: Path):
     plan, store = plan_of(make_ablation(rows)), Store(str(tmp_path))
     for row in ("depth 2", "depth 3"):
         record_value(store, plan, row, {"Market-1501": seeds_of([-1e-6, -3e-6, 1e-6], [-1e-6, -1e-6, -1e-6])})
-    (written,) = write_tables(plan, store, Profile.DEMO)
+    (written,) = write_tables(plan, store, Profile.DEMO).tables
     console = Console(file=io.StringIO(), width=160)
     console.print(to_terminal(written.table))
     assert isinstance(console.file, io.StringIO)

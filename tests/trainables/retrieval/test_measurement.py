@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from trainables.contract import Extraction, ImageSet, Reranking, RetrievalView
+from orchestrator.records import measured_items
+from trainables.contract import LEFT_OUT, Extraction, ImageSet, Reranking, RetrievalView
 from trainables.retrieval import nearness
 from trainables.retrieval.measurement import measure_view
 
@@ -186,13 +187,17 @@ def test_blocks_of_any_size_give_the_same_numbers(monkeypatch):
     assert measure_view(extraction, ("a", "b"), RetrievalView()).metrics == pytest.approx(whole, abs=1e-12)
 
 
-def test_a_query_without_a_match_is_skipped():
-    """It counts in no mean, and the per-query table leaves it out."""
+def test_a_query_without_a_match_is_left_out_and_told():
+    """It counts in no mean, and the per-query table says why; nobody takes the mean for one of all queries."""
     query = image_set({"a": [[1.0, 0.0], [0.0, 1.0]]}, [1, 2], [1, 1])
     gallery = image_set({"a": [[1.0, 0.0], [0.0, 1.0]]}, [1, 2], [2, 1])
     result = measure_view(Extraction("test", query, gallery), ("a",), RetrievalView())
-    assert result.per_query["pid"].tolist() == [1]
+    assert result.per_query["pid"].tolist() == [1, 2]
+    assert ["", "no right image under another camera"] == result.per_query[LEFT_OUT].tolist()
+    assert np.isnan(result.per_query["average_precision"]).tolist() == [False, True]
     assert result.metrics["map"] == 1.0
+    names, left_out = measured_items(result.per_query)
+    assert (["0.jpg"], {"no right image under another camera": 1}) == (names, left_out)
 
 
 def test_no_match_at_all_is_an_error():
@@ -258,7 +263,7 @@ def test_a_distractor_or_junk_query_has_no_match():
     query = image_set({"a": [[1.0, 0.0]] * 3}, [0, -1, 4], [1, 1, 1])
     gallery = image_set({"a": [[1.0, 0.0]] * 3}, [0, -1, 4], [2, 2, 2])
     result = measure_view(Extraction("test", query, gallery), ("a",), RetrievalView())
-    assert result.per_query["pid"].tolist() == [4]
+    assert ["of nobody (pid 0 or -1)"] * 2 + [""] == result.per_query[LEFT_OUT].tolist()
 
 
 def test_a_gallery_of_several_chunks_agrees_with_the_definition():
