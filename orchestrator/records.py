@@ -38,7 +38,8 @@ from fsspec.implementations.local import LocalFileSystem
 from pydantic import ConfigDict, Field
 
 from orchestrator.identity import IDENTITY_VERSION
-from trainables.contract import RESUME_CHECKPOINT, AnyView, EpochReport, FrozenModel, ViewResult
+from trainables.contract import RESUME_CHECKPOINT, AnyView, EpochReport, ViewResult
+from trainables.value.frozen_model import ClosedModel
 
 RECORD_VERSION = 1
 """Raised when a record is written in a way that older code would misread."""
@@ -50,7 +51,7 @@ UNFINISHED_AFTER_S = 600.0
 logger = logging.getLogger(__name__)
 
 
-class Record(FrozenModel):
+class Record(ClosedModel):
     """A value as the store keeps it. JSON has no NaN, and a null would not be read back."""
 
     model_config = ConfigDict(ser_json_inf_nan="strings")

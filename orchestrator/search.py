@@ -23,10 +23,12 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from orchestrator.identity import training_id, view_id
 from orchestrator.plan import DescribeData
+from orchestrator.ranges import Choice, FloatRange, Range, range_of
 from orchestrator.records import SearchTrialRecord, Store
 from orchestrator.search_state import is_final, is_spent, search_id
-from orchestrator.study import Choice, FloatRange, Range, Search, When
+from orchestrator.study import Search, is_searched
 from orchestrator.trial import Outcome, Progress, Work, views_by_id
+from trainables.contract import SEED_LIMIT
 
 OPTUNA_STATES = {
     "running": TrialState.RUNNING,
@@ -47,20 +49,15 @@ def frozen_trial(search: Search, trial: SearchTrialRecord) -> FrozenTrial:
         state=OPTUNA_STATES[trial.state],
         value=trial.value,
         params=trial.params,
-        distributions={path: _distribution(_range_at(search, path)) for path in trial.params},
+        distributions={path: _distribution(range_of(search.space[path])) for path in trial.params},
         user_attrs={TRAINING_ID: trial.training_id},
         intermediate_values=trial.intermediate_values,
     )
 
 
-def _range_at(search: Search, path: str) -> Range:
-    declared = search.space[path]
-    return declared.range if isinstance(declared, When) else declared
-
-
 def _distribution(declared: Range) -> BaseDistribution:
     if isinstance(declared, Choice):
-        return CategoricalDistribution(declared.values)
+        return CategoricalDistribution(tuple(declared.values))
     if isinstance(declared, FloatRange):
         return FloatDistribution(declared.low, declared.high, log=declared.log)
     return IntDistribution(declared.low, declared.high, step=declared.step)
@@ -68,7 +65,7 @@ def _distribution(declared: Range) -> BaseDistribution:
 
 def _suggest(trial: Trial, path: str, declared: Range) -> Any:
     if isinstance(declared, Choice):
-        return trial.suggest_categorical(path, declared.values)
+        return trial.suggest_categorical(path, tuple(declared.values))
     if isinstance(declared, FloatRange):
         return trial.suggest_float(path, declared.low, declared.high, log=declared.log)
     return trial.suggest_int(path, declared.low, declared.high, step=declared.step)
@@ -76,7 +73,7 @@ def _suggest(trial: Trial, path: str, declared: Range) -> Any:
 
 def _sampler(search: Search, num_trials_so_far: int) -> BaseSampler:
     # A search that goes on must not draw its first random numbers again.
-    seed = search.sampler_seed * 1_000_003 + num_trials_so_far
+    seed = (search.sampler_seed * 1_000_003 + num_trials_so_far) % SEED_LIMIT
     if search.sampler == "random":
         return RandomSampler(seed=seed)
     if search.sampler == "gp":
@@ -207,11 +204,8 @@ class SearchSource:
     def _ask_params(self, trial: Trial) -> dict[str, Any]:
         params: dict[str, Any] = {}
         for path, declared in self.search.space_in_order():
-            if isinstance(declared, When):
-                if params.get(declared.path) not in declared.values:
-                    continue
-                declared = declared.range
-            params[path] = _suggest(trial, path, declared)
+            if is_searched(declared, params):
+                params[path] = _suggest(trial, path, range_of(declared))
         return params
 
     def _work(self, trial: SearchTrialRecord) -> Work:

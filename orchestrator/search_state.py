@@ -11,9 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from orchestrator.changes import Changes
 from orchestrator.identity import digest_of, training_id, view_id
+from orchestrator.ranges import Choice, FloatRange, Range, When
 from orchestrator.records import SearchTrialRecord, Store
-from orchestrator.study import Changes, Choice, FloatRange, Range, Search, When
+from orchestrator.study import Search
 from trainables.contract import DatasetFacts
 
 RUNS_TO_FAIL_IN = 2

@@ -23,9 +23,10 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from orchestrator.design import Row, full_label
 from orchestrator.plan import Cell, Plan
 from orchestrator.records import Store
-from orchestrator.study import Ablation, Row, full_label
+from orchestrator.study import Ablation
 from reports.frame import NUM_READERS
 from reports.source_note import SHORT_ID_DIGITS
 from reports.table import reference_row

@@ -33,6 +33,9 @@ class Rule:
     only_in: dict[str, tuple[str, ...]]
 
 
+DECLARATIONS = tuple(
+    f"orchestrator.{module}" for module in ("study", "design", "ranges", "changes", "published")
+)
 RULES = {
     "trainables": Rule(
         ("trainables",),
@@ -40,7 +43,7 @@ RULES = {
         {"scipy": ("trainables.data.matlab_file",), "h5py": ("trainables.data.cuhk03_release",)},
     ),
     "orchestrator": Rule(
-        ("orchestrator", "trainables.contract"),
+        ("orchestrator", "trainables.contract", "trainables.value"),
         ("pyarrow", "pydantic", "fsspec", "numpy", "psutil"),
         {
             "ray": ("orchestrator.ray_backend",),
@@ -49,11 +52,16 @@ RULES = {
             "yaml": ("orchestrator.published",),
         },
     ),
-    "search_spaces": Rule(
-        ("orchestrator.study", "orchestrator.published", "trainables", "search_spaces"), (), {}
-    ),
+    "search_spaces": Rule((*DECLARATIONS, "trainables", "search_spaces"), (), {}),
     "reports": Rule(
-        ("reports", "orchestrator.study", "orchestrator.plan", "orchestrator.records", "trainables.contract"),
+        (
+            "reports",
+            *DECLARATIONS,
+            "orchestrator.plan",
+            "orchestrator.records",
+            "trainables.contract",
+            "trainables.value",
+        ),
         ("pandas", "pyarrow", "numpy", "scipy", "matplotlib", "jinja2"),
         {"rich": ("reports.terminal",)},
     ),

@@ -35,7 +35,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.contract import FrozenModel, Trainable
+from trainables.contract import Trainable
 from trainables.data.reid import Augmentation, DatasetName, EnlargeCrop, ReidData
 from trainables.layers.float32 import without_autocast
 from trainables.layers.pixels import PixelStandardisation
@@ -43,6 +43,7 @@ from trainables.optimisation import Optimisation
 from trainables.paired_parts import build_part
 from trainables.pictures.panel import Panel
 from trainables.reid_config import ReidConfig
+from trainables.value.frozen_model import FrozenModel
 
 GLOBAL, LOCAL = "global", "local"
 NUM_LEVELS = 3

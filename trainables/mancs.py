@@ -37,7 +37,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.contract import FrozenModel, Trainable
+from trainables.contract import Trainable
 from trainables.data.reid import Augmentation, DatasetName, RandomErasing, ReidData, ScaleCrop
 from trainables.layers.backbone import BACKBONE, Backbone, backbone_weights_files, build_backbone
 from trainables.layers.pixels import PixelStandardisation
@@ -49,6 +49,7 @@ from trainables.optimisation import Optimisation
 from trainables.paired_parts import build_part
 from trainables.pictures.panel import Panel
 from trainables.reid_config import ReidConfig
+from trainables.value.frozen_model import FrozenModel
 
 RANK = "rank"
 ATTENDED_STAGES = ("layer1", "layer2", "layer3")

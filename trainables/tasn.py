@@ -40,7 +40,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.contract import ClassificationView, EvaluationView, FrozenModel, Trainable, TrainingConfig
+from trainables.contract import ClassificationView, EvaluationView, Trainable, TrainingConfig
 from trainables.data.fine_grained import DatasetName, FineGrainedAugmentation, FineGrainedData
 from trainables.layers.attention_sampler import Marginal, crop_grid, marginal_grid, saliency_grid, sample
 from trainables.layers.backbone import (
@@ -61,6 +61,7 @@ from trainables.layers.vgg import Vgg19
 from trainables.optimisation import Optimisation
 from trainables.paired_parts import build_part
 from trainables.pictures.panel import Panel
+from trainables.value.frozen_model import FrozenModel
 
 ATTENTION, PART, MASTER = "attention", "part", "master"
 _VGG19_FILE = "vgg19-dcbb9e9d.pth"

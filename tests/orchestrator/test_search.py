@@ -5,10 +5,11 @@ import json
 
 import pytest
 
+from orchestrator.ranges import Choice, FloatRange, IntRange, When
 from orchestrator.records import SearchTrialRecord
 from orchestrator.search import SearchSource
 from orchestrator.search_state import read_search_state
-from orchestrator.study import Choice, FloatRange, IntRange, Study, When
+from orchestrator.study import Study
 from orchestrator.trial import Outcome
 from tests.orchestrator.toy_sweep import StopAfter, ToySweep, a_search
 from tests.toy_method import ToyConfig
@@ -52,6 +53,14 @@ def test_a_finished_search_is_not_made_again(sweep):
     sweep(study)
     _, events = sweep(study)
     assert events.started == []
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_every_seed_of_a_sampler_is_taken(tmp_path, sampler):
+    """What a declaration allows is no number that the generators of Optuna refuse."""
+    search = a_search(sampler=sampler, sampler_seed=2**32 - 1, num_trials=3)
+    source = open_source(ToySweep(tmp_path).store(), search, max_open=3)
+    assert 3 == len([work for _ in range(3) if (work := source.next_work()) is not None])
 
 
 def test_an_equal_suggestion_is_answered_from_the_store(sweep):

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.design import Row
 from orchestrator.records import Store
-from orchestrator.study import Dataset, Profile, Row
+from orchestrator.study import Dataset, Profile
 from reports.latex import escape_latex, to_latex
 from reports.table_files import write_tables
 from tests.reports.every_state import every_state_plan, record_every_state

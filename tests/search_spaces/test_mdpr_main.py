@@ -3,7 +3,8 @@
 import pytest
 
 from orchestrator.plan import make_plan
-from orchestrator.study import Profile, load_study
+from orchestrator.study import Profile
+from orchestrator.study_files import load_study
 from trainables.contract import DatasetFacts
 
 

@@ -9,11 +9,11 @@ from typing import Final, Literal, cast
 
 from pydantic import Field
 
-from trainables.contract import FrozenModel
 from trainables.layers.mobilenet import build_mobilenet_stages
 from trainables.layers.pretrained import IbnInit, find_mobilenet_weights, load_published, read_state_dict
 from trainables.layers.resnet import ResnetDepth, StemPool, build_resnet_stages
 from trainables.layers.stages import Stages
+from trainables.value.frozen_model import FrozenModel
 
 _logger = logging.getLogger(__name__)
 

@@ -6,11 +6,11 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
-from pydantic import ValidationError
 
 from trainables.contract import Extraction, ImageSet, Reranking, RetrievalView
 from trainables.retrieval.measurement import measure_view
 from trainables.retrieval.single_shot import NUM_DRAWS, rank_single_shot
+from trainables.value.refusal import Refusal
 
 SINGLE_SHOT = RetrievalView(gallery="single_shot", distance="euclidean")
 
@@ -129,7 +129,7 @@ def test_nobody_to_find_is_an_error():
 
 def test_reranking_is_refused():
     """Re-ranking needs the neighbours that a single shot takes away."""
-    with pytest.raises(ValidationError, match="leaves no neighbours to re-rank by"):
+    with pytest.raises(Refusal, match="leaves no neighbours to re-rank by"):
         RetrievalView(gallery="single_shot", reranking=Reranking())
 
 
