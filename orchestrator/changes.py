@@ -42,14 +42,14 @@ def _apply(config: ConfigT, changes: Changes, *, prefix: str, faults: list[Fault
     values: dict[str, Any] = {}
     fields = type(config).model_fields
     for path, value in changes.items():
-        head, _, rest = path.partition(".")
+        head, dot, rest = path.partition(".")
         whole_path = join_paths(prefix, head)
         if head not in fields:
             meant = nearest(head, fields)
             hint = f"; did you mean {join_paths(prefix, meant)}?" if meant else "."
             text = f"{join_paths(prefix, path)} names no field of {type(config).__name__}{hint}"
             faults.append(Fault("", f"{text} Fields: {', '.join(fields)}"))
-        elif rest:
+        elif dot:
             nested.setdefault(head, {})[rest] = value
         elif isinstance(value, FrozenMapping) and isinstance(component := getattr(config, head), BaseModel):
             names = ", ".join(join_paths(whole_path, name) for name in cast(Changes, value))

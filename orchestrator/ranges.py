@@ -28,11 +28,7 @@ class FloatRange(Declaration):
 
     def find_faults(self) -> Iterator[Fault]:
         """Find an empty range, and a logarithm that there is none of."""
-        yield from _order_faults(self.low, self.high)
-        if self.log and self.low <= 0:
-            yield Fault(
-                "low", f"a logarithm needs numbers above 0; got {self.low!r}; raise it, or set log=False"
-            )
+        yield from _range_faults(self)
 
     def contains(self, value: Any) -> bool:
         """Say whether a value can be suggested."""
@@ -49,15 +45,20 @@ class FloatRange(Declaration):
 
 @dataclass(frozen=True)
 class IntRange(Declaration):
-    """Whole numbers low, low + step, … up to high, which is one of them."""
+    """Whole numbers low, low + step, … up to high, which is one of them; `log` searches their logarithm."""
 
     low: int
     high: int
     step: Annotated[int, Field(ge=1)] = 1
+    log: bool = False
 
     def find_faults(self) -> Iterator[Fault]:
-        """Find an empty range, and an end that no step reaches."""
-        yield from _order_faults(self.low, self.high)
+        """Find an empty range, an end that no step reaches, and a logarithm that there is none of."""
+        yield from _range_faults(self)
+        if self.log and self.step != 1:
+            yield Fault(
+                "step", f"logarithms have no even steps; got {self.step} with log=True; set one of them only"
+            )
         if self.low <= self.high and self.step >= 1 and (self.high - self.low) % self.step:
             last = self.high - (self.high - self.low) % self.step
             yield Fault(
@@ -136,9 +137,12 @@ def range_of(declared: Range | When) -> Range:
     return declared.range if isinstance(declared, When) else declared
 
 
-def _order_faults(low: float, high: float) -> Iterator[Fault]:
+def _range_faults(declared: FloatRange | IntRange) -> Iterator[Fault]:
+    low, high = declared.low, declared.high
     if low > high:
         yield Fault("low", f"a range runs from low to high; low {low!r} is above high {high!r}")
+    if declared.log and low <= 0:
+        yield Fault("low", f"a logarithm needs numbers above 0; got {low!r}; raise it, or set log=False")
 
 
 def _is_number(value: Any) -> bool:

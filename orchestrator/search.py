@@ -60,7 +60,7 @@ def _distribution(declared: Range) -> BaseDistribution:
         return CategoricalDistribution(tuple(declared.values))
     if isinstance(declared, FloatRange):
         return FloatDistribution(declared.low, declared.high, log=declared.log)
-    return IntDistribution(declared.low, declared.high, step=declared.step)
+    return IntDistribution(declared.low, declared.high, log=declared.log, step=declared.step)
 
 
 def _suggest(trial: Trial, path: str, declared: Range) -> Any:
@@ -68,7 +68,7 @@ def _suggest(trial: Trial, path: str, declared: Range) -> Any:
         return trial.suggest_categorical(path, tuple(declared.values))
     if isinstance(declared, FloatRange):
         return trial.suggest_float(path, declared.low, declared.high, log=declared.log)
-    return trial.suggest_int(path, declared.low, declared.high, step=declared.step)
+    return trial.suggest_int(path, declared.low, declared.high, log=declared.log, step=declared.step)
 
 
 def _sampler(search: Search, num_trials_so_far: int) -> BaseSampler:

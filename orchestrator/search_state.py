@@ -74,7 +74,8 @@ def _range_key(declared: Range) -> list[Any]:
         return ["choice", list(declared.values)]
     if isinstance(declared, FloatRange):
         return ["float", declared.low, declared.high, declared.log]
-    return ["int", declared.low, declared.high, declared.step]
+    # A range without a logarithm has the key that it had when there were no others.
+    return ["int", declared.low, declared.high, declared.step, *(["log"] if declared.log else [])]
 
 
 def read_search_state(search: Search, data: DatasetFacts, store: Store) -> SearchState:

@@ -78,6 +78,15 @@ def test_a_value_of_another_type_is_never_converted(path, value):
         apply_changes(ToyConfig(), {path: value})
 
 
+@pytest.mark.parametrize(
+    "path", ["", ".", "learning_rate.", ".learning_rate", "network..attention", "network."]
+)
+def test_a_path_with_a_gap_is_refused(path):
+    """A dot too many is no other spelling of a field."""
+    with pytest.raises(ValueError, match=r"names no field|has no field"):
+        apply_changes(ToyConfig(), {path: 1})
+
+
 def test_a_whole_number_is_a_real_one():
     """1 in a field of real numbers means 1.0."""
     assert apply_changes(ToyConfig(), {"learning_rate": 1.0}) == apply_changes(

@@ -20,6 +20,8 @@ from orchestrator.ranges import Choice, FloatRange, IntRange, When
         (lambda: IntRange(1, 8, -2), "step: a whole number of at least 1 is needed; got -2"),
         (lambda: IntRange(1, 8, 2), "steps of 2 from 1 miss 8; set it to 7 or 9"),
         (lambda: IntRange(1, 8, 9), "steps of 9 from 1 miss 8; set it to 1 or 10"),
+        (lambda: IntRange(0, 8, log=True), "low: a logarithm needs numbers above 0; got 0"),
+        (lambda: IntRange(1, 9, 2, log=True), "step: logarithms have no even steps; got 2 with log=True"),
         (lambda: IntRange(8, 1), "low 8 is above high 1"),
         (lambda: IntRange(1.0, 8), "low: a whole number is needed; got 1.0"),
         (lambda: IntRange(1, True), "high: a whole number is needed; got True"),

@@ -8,7 +8,7 @@ import pytest
 from orchestrator.ranges import Choice, FloatRange, IntRange, When
 from orchestrator.records import SearchTrialRecord
 from orchestrator.search import SearchSource
-from orchestrator.search_state import read_search_state
+from orchestrator.search_state import read_search_state, search_id
 from orchestrator.study import Study
 from orchestrator.trial import Outcome
 from tests.orchestrator.toy_sweep import StopAfter, ToySweep, a_search
@@ -61,6 +61,19 @@ def test_every_seed_of_a_sampler_is_taken(tmp_path, sampler):
     search = a_search(sampler=sampler, sampler_seed=2**32 - 1, num_trials=3)
     source = open_source(ToySweep(tmp_path).store(), search, max_open=3)
     assert 3 == len([work for _ in range(3) if (work := source.next_work()) is not None])
+
+
+def test_whole_numbers_are_searched_by_their_logarithm(tmp_path):
+    """Half of the suggestions lie below the geometric mean of the ends, far below the middle."""
+    space = {"network.embedding_size": IntRange(1, 10_000, log=True)}
+    search = a_search(space=space, num_trials=40, sampler="random")
+    source = open_source(ToySweep(tmp_path).store(), search, max_open=40)
+    while source.next_work() is not None:
+        pass
+    sizes = sorted(trial.params["network.embedding_size"] for trial in source.trials)
+    assert sizes[len(sizes) // 2] < 1_000
+    plain = a_search(space={"network.embedding_size": IntRange(1, 10_000)}, sampler="random")
+    assert search_id(search, FACTS) != search_id(plain, FACTS)
 
 
 def test_an_equal_suggestion_is_answered_from_the_store(sweep):
