@@ -11,9 +11,11 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+from pydantic import BaseModel, ValidationError
 from pydantic.errors import PydanticUserError
 
 from orchestrator.study import Profile, Study
+from trainables.value.frozen_model import faults_of
 from trainables.value.refusal import Refusal, nearest
 
 
@@ -93,6 +95,8 @@ def _text_of(error: Exception) -> str:
         return f"SyntaxError: {error.msg}: {(error.text or '').strip()}"
     if isinstance(error, PydanticUserError):
         return _text_of_class(error)
+    if isinstance(error, ValidationError):  # of a model that is none of ours
+        return str(Refusal(error.title, faults_of(BaseModel, error)))
     # A declaration's own refusal is complete; of anything else the kind is half of the message.
     is_complete = isinstance(error, Refusal) or type(error) is ValueError
     return str(error) if is_complete else f"{type(error).__name__}: {error}"

@@ -83,6 +83,11 @@ def test_a_slip_in_a_studys_file_is_named_by_file_and_line(study_files, source, 
             CONFIG_CLASS.format(field="widths: list[int] = [64, 128]"),
             r"slip\.py:2: The class MyConfig is refused:\n  - widths: list\[int\] .* write tuple\[int, \.\.\.\]",
         ),
+        (
+            "from pydantic import BaseModel\n\nclass Mine(BaseModel):\n    width: int\n\n"
+            "def make_study(profile):\n    return Mine(width='a')\n",
+            r"slip\.py:7: Mine is refused:\n  - width: another value is needed; got 'a'",
+        ),
         (CONFIG_CLASS.format(field="width = 64"), r"slip\.py:2: width has a value and no type; write one"),
     ],
 )

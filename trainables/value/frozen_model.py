@@ -146,12 +146,8 @@ def _faults_of_one(model: type[BaseModel], detail: _Detail) -> list[Fault]:
         return [Fault(place.path, f"it is no JSON{f' at {where[0]}' if where else ''}; it may be cut off")]
     if kind == "extra_forbidden":
         name, fields = str(detail["loc"][-1]), list(place.owner.model_fields)
-        return [
-            Fault(
-                place.path,
-                f"{place.owner.__name__} has no such field{guess(name, fields)} It has {', '.join(fields)}",
-            )
-        ]
+        known = f"{guess(name, fields)} It has {', '.join(fields)}" if fields else ""
+        return [Fault(place.path, f"{place.owner.__name__} has no such field{known}")]
     if kind == "missing":
         needed = expected(place.annotation) if place.annotation is not None else "a value"
         return [Fault(place.path, f"it is not given and has no default; {needed} is needed")]
