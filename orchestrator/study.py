@@ -136,17 +136,20 @@ class Ablation(Declaration):
     source: Text = ""
 
     @functools.cached_property
+    def rows_by_design(self) -> tuple[tuple[Row, ...], ...]:
+        """The rows that each design makes, asked once: a design of one's own may change its mind."""
+        made: list[tuple[Any, ...]] = [tuple(design.rows()) for design in self.rows]
+        strange = [row for rows in made for row in rows if not isinstance(row, Row)]
+        if strange:
+            raise Refusal(
+                self.subject, [Fault("rows", f"a design makes Rows; got {shown(row)}") for row in strange]
+            )
+        return tuple(made)
+
+    @property
     def printed_rows(self) -> tuple[Row, ...]:
         """The rows with every design spelt out, in printing order."""
-        rows: list[Any] = [row for design in self.rows for row in design.rows()]
-        strange = [
-            Fault("rows", f"a design makes Rows; got {shown(row)}")
-            for row in rows
-            if not isinstance(row, Row)
-        ]
-        if strange:
-            raise Refusal(self.subject, strange)
-        return tuple(rows)
+        return tuple(row for rows in self.rows_by_design for row in rows)
 
     @property
     def trained_rows(self) -> tuple[Row, ...]:
@@ -167,10 +170,9 @@ class Ablation(Declaration):
         if not datasets:
             return None
         rows: list[Design] = []
-        for design in self.rows:
-            whole = [*design.rows()]
-            cut = [self._cut_row(row, datasets) for row in whole]
-            rows += [design] if cut == whole else cut
+        for design, whole in zip(self.rows, self.rows_by_design, strict=True):
+            cut = tuple(self._cut_row(row, datasets) for row in whole)
+            rows += [design] if cut == whole and isinstance(design, Declaration) else cut
         return replace(self, datasets=datasets, rows=rows)
 
     def _cut_row(self, row: Row, datasets: Sequence[Dataset]) -> Row:
@@ -181,10 +183,9 @@ class Ablation(Declaration):
                 row, published={label: row.published[label] for label in row.published if label in labels}
             )
         if row.repeats:
-            other = next(other for other in self.printed_rows if full_label(other) == row.repeats)
-            row = (
-                row if any(self._are_one(row, other, each) for each in datasets) else replace(row, repeats="")
-            )
+            (other,) = (other for other in self.printed_rows if full_label(other) == row.repeats)
+            if not any(self._are_one(row, other, dataset) for dataset in datasets):
+                row = replace(row, repeats="")
         return row
 
     # -- faults
@@ -282,34 +283,38 @@ class Ablation(Declaration):
 
     def _repeat_faults(self) -> Iterator[Fault]:
         """Find rows that are the same and do not say so, and rows that say so and are not."""
-        rows_of: dict[Any, list[Row]] = {}
         repeats: set[tuple[str, str]] = set()
-        for dataset in self.datasets:
-            for row in self.trained_rows:
-                key = dataset.label, frozenset(self.members(row, dataset)), row.view or self.view
-                rows_of.setdefault(key, []).append(row)
         told: set[tuple[str, str]] = set()
-        for (dataset_label, *_), rows in rows_of.items():
-            labels = [full_label(row) for row in rows]
-            repeats |= {(label, other) for label in labels for other in labels if label != other}
-            first, *others = [
-                label
-                for label, row in zip(labels, rows, strict=True)
-                if row.repeats not in labels or row.repeats == label
-            ] or [""]
-            for label in others:
-                if (first, label) not in told:
-                    told.add((first, label))
-                    yield Fault(
-                        f"rows {first!r}, {label!r}",
-                        f"they are the same training in the same view under {dataset_label!r}; leave one out, or "
-                        f"say that it is meant: Row({label.rpartition(' / ')[2]!r}, …, repeats={first!r})",
-                    )
+        for dataset in self.datasets:
+            alike: dict[Any, list[Row]] = {}
+            for row in self.trained_rows:
+                key = frozenset(self.members(row, dataset)), row.view or self.view
+                alike.setdefault(key, []).append(row)
+            for rows in alike.values():
+                repeats |= {
+                    (full_label(row), full_label(other)) for row in rows for other in rows if row is not other
+                }
+                first, *unmarked = _without_mark(rows) or rows[:1]
+                for row in unmarked:
+                    pair = full_label(first), full_label(row)
+                    if pair not in told:
+                        told.add(pair)
+                        yield Fault(
+                            f"rows {pair[0]!r}, {pair[1]!r}",
+                            f"they are the same training in the same view under {dataset.label!r}; leave one out, or "
+                            f"say that it is meant: Row({row.label!r}, …, repeats={pair[0]!r})",
+                        )
         known = [full_label(row) for row in self.printed_rows]
         for row in self.printed_rows:
             is_repeated = row.repeats in known if row.waits_for else (full_label(row), row.repeats) in repeats
             if row.repeats and not is_repeated:
                 yield Fault(f"row {full_label(row)!r}", _why_no_repeat(row, known))
+
+
+def _without_mark(rows: Sequence[Row]) -> list[Row]:
+    """Give those of some equal rows that do not say which other of them they repeat."""
+    labels = {full_label(row) for row in rows}
+    return [row for row in rows if row.repeats not in labels - {full_label(row)}]
 
 
 def _why_no_repeat(row: Row, known: Sequence[str]) -> str:

@@ -205,6 +205,7 @@ def test_a_design_of_ones_own_is_asked_once():
     ablation = table([design])
     design.sizes.append(4)
     assert ["2"] == [row.label for row in ablation.printed_rows]
+    assert ["2"] == [row.label for row in ablation.with_datasets(["Toy"]).printed_rows]
 
 
 # -- rows that are the same ----------------------------------------------------------------------
