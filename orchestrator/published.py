@@ -13,7 +13,7 @@ from typing import Any, Literal, cast
 import yaml
 from pydantic import ConfigDict, Field
 
-from trainables.value.declaration import Declaration, repeated
+from trainables.value.declaration import Declaration, repeated, take
 from trainables.value.freezing import FrozenMapping, thaw
 from trainables.value.frozen_model import ClosedModel
 from trainables.value.refusal import Fault, Refusal, guess, shown
@@ -274,6 +274,9 @@ def printed(
     """
     if query not in typing.get_args(Query):
         raise ValueError(_no_such("kind of query", query, typing.get_args(Query), "Market-1501"))
+    given = take(columns, Mapping[str, tuple[str, str]] | None, "columns")
+    if given.faults:
+        raise Refusal(f"A row of {table_id}", given.faults)
     table = published_table(table_id)
     places = columns or {
         column: place for column in table.columns if (place := _place_of(column, table, query)) is not None

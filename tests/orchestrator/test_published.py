@@ -176,6 +176,14 @@ def test_an_unknown_kind_of_query_is_refused():
         printed("hacnn_t2", "HA-CNN", query="singel")
 
 
+def test_a_column_is_a_data_set_and_a_metric():
+    """A place that names one of them only is refused with the column it was given for."""
+    with pytest.raises(
+        ValueError, match=r"columns\['accuracy_224'\]: a tuple of a string, a string .* got '224 px'"
+    ):
+        printed("tasn_t4", "TASN", columns={"accuracy_224": "224 px"})
+
+
 def test_a_null_stays_blank(tmp_path, monkeypatch):
     """A null of the file is None in the row."""
     package = make_package(tmp_path, monkeypatch, TABLE % "91.0, null")
