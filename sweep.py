@@ -95,7 +95,7 @@ def main(
 
     python sweep.py mdpr_ablation --profile paper --data-root ~/data
     """
-    from orchestrator.study import study_titles
+    from orchestrator.study_files import study_titles
 
     verbs = {"--plan": plan, "--status": status, "--report": report, "--check": check, "--verify": verify}
     given = [name for name, is_given in verbs.items() if is_given]
@@ -185,8 +185,11 @@ def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
     print_searches(plan)
     states = Counter(item.state for item in statuses)
     console.print(f"{len(plan.cells)} cells come from {len(plan.trainings)} trainings; {describe(states)}.")
-    if plan.num_sharing_cells:
-        console.print(f"{plan.num_sharing_cells} cells share a training with an equal one.")
+    if plan.num_further_views or plan.num_equal_cells:
+        console.print(
+            f"Of these cells {plan.num_further_views} are a further view of a training that another cell has, and "
+            f"{plan.num_equal_cells} equal another cell: the same training in the same view."
+        )
     hours = estimated_hours_left(statuses)
     unit = "hours of one training's resources (GPU-hours, where it takes a GPU)"
     if hours is None:

@@ -52,10 +52,11 @@ def run_ours(num_trials: int, folder: Path) -> None:
     """A sweep of the toy method with the tracker, as `sweep.py` wires it."""
     import ray
 
+    from orchestrator.design import Sweep
     from orchestrator.ray_backend import RayBackend
     from orchestrator.records import Store
     from orchestrator.run import run_sweep
-    from orchestrator.study import Ablation, Dataset, Study, Sweep
+    from orchestrator.study import Ablation, Dataset, Study
     from orchestrator.tracking import Tracker
     from tests.toy_method import ToyConfig
     from trainables.contract import MAP, RetrievalView, Runtime

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Generator, Sequence
 
-from orchestrator.study import Study, full_label
+from orchestrator.design import full_label
+from orchestrator.study import Study
 from trainables.contract import TrainingConfig
 
 

@@ -33,7 +33,8 @@ from orchestrator.records import Store
 from orchestrator.search import TRAINING_ID, SearchSource, frozen_trial
 from orchestrator.search_state import is_final
 from orchestrator.trial import Outcome, Progress, Work
-from trainables.contract import FrozenModel, Metric, TrainingConfig
+from trainables.contract import Metric, TrainingConfig
+from trainables.value.frozen_model import FrozenModel
 
 Storage = BaseStorage
 

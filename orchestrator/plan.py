@@ -10,9 +10,10 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from orchestrator.design import full_label
 from orchestrator.resolution import DataResolver, Resolved, without_seed
 from orchestrator.search_state import SearchState
-from orchestrator.study import Ablation, Study, full_label
+from orchestrator.study import Ablation, Study
 from trainables.contract import AnyView, DatasetFacts, TrainingConfig
 
 
@@ -107,9 +108,16 @@ class Plan:
     searches: Mapping[tuple[str, str], SearchState]
 
     @property
-    def num_sharing_cells(self) -> int:
-        """Count the cells that show a training which another cell shows as well, beyond the first of each."""
-        return len(self.cells) - len({(cell.training_id, cell.partner_ids) for cell in self.cells})
+    def num_further_views(self) -> int:
+        """Count the cells that measure, in a view of their own, a training that another cell has."""
+        return len({(cell.training_id, cell.view_id) for cell in self.cells}) - len(
+            {cell.training_id for cell in self.cells}
+        )
+
+    @property
+    def num_equal_cells(self) -> int:
+        """Count the cells that are another cell once more: the same training in the same view."""
+        return len(self.cells) - len({(cell.training_id, cell.view_id) for cell in self.cells})
 
     @property
     def unfilled_searches(self) -> dict[tuple[str, str], SearchState]:

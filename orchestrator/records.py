@@ -42,7 +42,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 
 from orchestrator.identity import IDENTITY_VERSION, digest_of
 from trainables.contract import (
@@ -52,10 +52,11 @@ from trainables.contract import (
     AnyView,
     DatasetFacts,
     EpochReport,
-    FrozenModel,
     StartingWeights,
     ViewResult,
 )
+from trainables.value.frozen_model import ClosedModel
+from trainables.value.refusal import Refusal
 
 RECORD_VERSION = 2
 """Raised when a record is written in a way that older code would misread.
@@ -94,7 +95,7 @@ class DamagedFile(ValueError):
         self.path = path
 
 
-class Record(FrozenModel):
+class Record(ClosedModel):
     """A value as the store keeps it. JSON has no NaN, and a null would not be read back.
 
     Attributes:
@@ -123,7 +124,7 @@ class StoreVersion(Record):
     store_id: str = ""
 
 
-class DataRecord(FrozenModel):
+class DataRecord(ClosedModel):
     """The data set that a training saw; see `DatasetFacts`.
 
     Attributes:
@@ -478,10 +479,9 @@ class Folder:
                 name, "was changed after it was written (its content and its checksum differ)", model
             )
         try:
-            return model.model_validate(fields)
-        except ValidationError as error:
-            wrong = ", ".join(".".join(map(str, fault["loc"])) for fault in error.errors())
-            fault = f"is no {model.__name__}: missing or not as it should be: {wrong}"
+            return model.model_validate_json(json.dumps(fields))
+        except Refusal as error:
+            fault = f"is no {model.__name__} ({'; '.join(map(str, error.faults))})"
             raise self.damaged(name, fault, model) from error
 
     def damaged(self, name: str, fault: str, model: type[Record]) -> DamagedFile:

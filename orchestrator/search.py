@@ -20,12 +20,15 @@ from optuna.distributions import (
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from orchestrator.changes import Changes
 from orchestrator.plan import PlannedView
+from orchestrator.ranges import Choice, FloatRange, Range, range_of
 from orchestrator.records import SearchTrialRecord, Store
 from orchestrator.resolution import DataResolver, Resolved
 from orchestrator.search_state import find_search_id, is_final, is_spent, measured_value, read_trials
-from orchestrator.study import Changes, Choice, FloatRange, Range, Search, When
+from orchestrator.study import Search, is_searched
 from orchestrator.trial import Outcome, Progress, Work
+from trainables.contract import SEED_LIMIT
 
 OPTUNA_STATES = {
     "running": TrialState.RUNNING,
@@ -46,36 +49,31 @@ def frozen_trial(search: Search, trial: SearchTrialRecord) -> FrozenTrial:
         state=OPTUNA_STATES[trial.state],
         value=trial.value,
         params=trial.params,
-        distributions={path: _distribution(_range_at(search, path)) for path in trial.params},
+        distributions={path: _distribution(range_of(search.space[path])) for path in trial.params},
         user_attrs={TRAINING_ID: trial.training_id},
         intermediate_values=trial.intermediate_values,
     )
 
 
-def _range_at(search: Search, path: str) -> Range:
-    declared = search.space[path]
-    return declared.range if isinstance(declared, When) else declared
-
-
 def _distribution(declared: Range) -> BaseDistribution:
     if isinstance(declared, Choice):
-        return CategoricalDistribution(declared.values)
+        return CategoricalDistribution(tuple(declared.values))
     if isinstance(declared, FloatRange):
         return FloatDistribution(declared.low, declared.high, log=declared.log)
-    return IntDistribution(declared.low, declared.high, step=declared.step)
+    return IntDistribution(declared.low, declared.high, log=declared.log, step=declared.step)
 
 
 def _suggest(trial: Trial, path: str, declared: Range) -> Any:
     if isinstance(declared, Choice):
-        return trial.suggest_categorical(path, declared.values)
+        return trial.suggest_categorical(path, tuple(declared.values))
     if isinstance(declared, FloatRange):
         return trial.suggest_float(path, declared.low, declared.high, log=declared.log)
-    return trial.suggest_int(path, declared.low, declared.high, step=declared.step)
+    return trial.suggest_int(path, declared.low, declared.high, log=declared.log, step=declared.step)
 
 
 def _sampler(search: Search, num_trials_so_far: int) -> BaseSampler:
     # A search that goes on must not draw its first random numbers again.
-    seed = search.sampler_seed * 1_000_003 + num_trials_so_far
+    seed = (search.sampler_seed * 1_000_003 + num_trials_so_far) % SEED_LIMIT
     if search.sampler == "random":
         return RandomSampler(seed=seed)
     if search.sampler == "gp":
@@ -211,11 +209,8 @@ class SearchSource:
     def _ask_params(self, trial: Trial) -> dict[str, Any]:
         params: dict[str, Any] = {}
         for path, declared in self.search.space_in_order():
-            if isinstance(declared, When):
-                if params.get(declared.path) not in declared.values:
-                    continue
-                declared = declared.range
-            params[path] = _suggest(trial, path, declared)
+            if is_searched(declared, params):
+                params[path] = _suggest(trial, path, range_of(declared))
         return params
 
     def _resolve(self, params: Changes) -> Resolved:

@@ -12,10 +12,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from orchestrator.changes import Changes
 from orchestrator.identity import digest_of, view_id
+from orchestrator.ranges import Choice, FloatRange, Range, When
 from orchestrator.records import DamagedFile, SearchTrialRecord, Store
 from orchestrator.resolution import DataResolver, Resolved
-from orchestrator.study import Changes, Choice, FloatRange, Range, Search, When
+from orchestrator.study import Search
 
 RUNS_TO_FAIL_IN = 2
 """A suggestion that failed in this many runs is not tried again."""
@@ -93,7 +95,8 @@ def _range_key(declared: Range) -> list[Any]:
         return ["choice", list(declared.values)]
     if isinstance(declared, FloatRange):
         return ["float", declared.low, declared.high, declared.log]
-    return ["int", declared.low, declared.high, declared.step]
+    # A range without a logarithm has the key that it had when there were no others.
+    return ["int", declared.low, declared.high, declared.step, *(["log"] if declared.log else [])]
 
 
 def read_search_state(search: Search, resolver: DataResolver, store: Store) -> SearchState:

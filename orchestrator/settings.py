@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from orchestrator.records import Store
-from orchestrator.study import Profile, Study, load_study, study_names
-from trainables.contract import Runtime
+from orchestrator.study import Profile, Study
+from orchestrator.study_files import load_study, study_names
+from trainables.contract import Runtime, Seed
+from trainables.value.declaration import repeated, take
+from trainables.value.refusal import nearest
 
 NO_TRACKING = "none"
 TRACKING_SCHEMES = (NO_TRACKING, "http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
@@ -70,10 +73,7 @@ class Settings:
             faults.append("--profile paper needs the published data sets; name their folder with --data-root")
         if self.data_root is not None and not Path(self.data_root).expanduser().is_dir():
             faults.append(f"--data-root {self.data_root} is no folder; name the one that holds the data sets")
-        if self.seeds is not None and not self._is_list_of_numbers(self.seeds):
-            faults.append(
-                f"--seeds is {self.seeds!r}; write whole numbers with commas between, such as 0,1,2"
-            )
+        faults += [] if self.seeds is None else self._seed_faults(self.seeds)
         gpus = self.gpus_per_training
         if gpus is not None and not (math.isfinite(gpus) and gpus >= 0 and (gpus <= 1 or gpus == int(gpus))):
             faults.append(
@@ -100,9 +100,13 @@ class Settings:
         if faults:
             raise ValueError("\n".join(faults))
 
-    @staticmethod
-    def _is_list_of_numbers(text: str) -> bool:
-        return all(part.strip().isdigit() for part in text.split(","))
+    @classmethod
+    def _seed_faults(cls, text: str) -> list[str]:
+        if not re.fullmatch(r"\s*[+-]?[0-9]+\s*(,\s*[+-]?[0-9]+\s*)*", text):
+            return [f"--seeds is {text!r}; write whole numbers with commas between, such as 0,1,2"]
+        seeds = cls._seeds(text)
+        faults = [f"--seeds is {text!r}; {fault.text}" for fault in take(seeds, Sequence[Seed], "").faults]
+        return faults + [f"--seeds is {text!r}; {seed} is given twice" for seed in repeated(seeds)]
 
     @property
     def effective_profile(self) -> Profile:
@@ -200,11 +204,11 @@ def refuse_unknown_variables(environment: Mapping[str, str]) -> None:
     known = [variable_of(field.name) for field in fields(Settings) if field.name not in NO_OPTIONS]
     unknown = [name for name in sorted(environment) if name.startswith(VARIABLE_PREFIX) and name not in known]
     if unknown:
-        nearest = {name: difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0] for name in unknown}
+        meant = {name: nearest(name, known, cutoff=0.0) for name in unknown}
         raise ValueError(
             "\n".join(
-                f"the environment variable {name} is of no option; did you mean {meant}? Unset or rename it"
-                for name, meant in nearest.items()
+                f"the environment variable {name} is of no option; did you mean {option}? Unset or rename it"
+                for name, option in meant.items()
             )
             + f" (there are {', '.join(known)})"
         )

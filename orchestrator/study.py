@@ -7,117 +7,90 @@ Every fault of a declaration is found when it is built, and all of them are told
 
 from __future__ import annotations
 
-import ast
-import difflib
-import importlib
-import importlib.util
-import itertools
-import pkgutil
+import functools
 import re
-import traceback
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar, cast
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ValidationError
+from pydantic import Field
 
-from orchestrator.published import Printed, Query, other_methods, printed
-from trainables.contract import AnyView, Metric, TrainingConfig
+from orchestrator.changes import Changes, apply_changes, try_changes, value_at
+from orchestrator.design import Design, Row, full_label
+from orchestrator.ranges import FloatRange, Range, When, range_of
+from trainables.contract import SIZE_METRICS, AnyView, Metric, Seed, TrainingConfig
+from trainables.value.declaration import Declaration, repeated
+from trainables.value.freezing import EMPTY
+from trainables.value.refusal import Fault, Refusal, guess, shown
+from trainables.value.text import Label, Text
 
-Changes = Mapping[str, Any]
-"""Dotted path into a config -> new value; several are applied together, then validated."""
+SEED = "seed"
+"""The field of a config that tables and searches set themselves."""
 
-ConfigT = TypeVar("ConfigT", bound=BaseModel)
+MAX_NAME_LENGTH = 100
+"""Characters of a name, which becomes a file name and a part of longer ones."""
+
+WINDOWS_NAMES = frozenset(
+    {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
+)
+"""No file may be named so on Windows, whatever its ending."""
 
 
 class Profile(StrEnum):
-    """Which scale a study is declared at."""
+    """Which scale a study is declared at; `Profile("demo")` gives the member itself."""
 
     DEMO = "demo"
     PAPER = "paper"
 
+    @classmethod
+    def _missing_(cls, value: object) -> Profile:
+        profiles = [profile.value for profile in cls]
+        hint = guess(value, profiles) if isinstance(value, str) else "."
+        raise ValueError(f"a profile is one of {', '.join(map(repr, profiles))}; got {shown(value)}{hint}")
 
-# -- changes -------------------------------------------------------------------------------------
-
-
-def apply_changes(config: ConfigT, changes: Changes) -> ConfigT:
-    """Give a config that differs in the named fields, validated as a whole.
-
-    Raises:
-        ValueError: a path names no field (the nearest is suggested), leads through a component that
-            is off, or the changed config is refused; all faults at once.
-    """
-    faults: list[str] = []
-    changed = _apply(config, changes, prefix="", faults=faults)
-    if faults:
-        raise ValueError("; ".join(faults))
-    return changed
+    @property
+    def is_demo(self) -> bool:
+        """Whether what is declared is for the demo data."""
+        return self is Profile.DEMO
 
 
-def _apply(config: ConfigT, changes: Changes, *, prefix: str, faults: list[str]) -> ConfigT:
-    nested: dict[str, dict[str, Any]] = {}
-    values: dict[str, Any] = {}
-    fields = type(config).model_fields
-    for path, value in changes.items():
-        head, _, rest = path.partition(".")
-        if head not in fields:
-            nearest = difflib.get_close_matches(head, fields, n=1)
-            hint = f"; did you mean {prefix}{nearest[0]}?" if nearest else "."
-            faults.append(
-                f"{prefix}{path} names no field of {type(config).__name__}{hint} Fields: {', '.join(fields)}"
-            )
-        elif rest:
-            nested.setdefault(head, {})[rest] = value
-        elif isinstance(value, Mapping) and isinstance(getattr(config, head), BaseModel):
-            names = ", ".join(f"{prefix}{head}.{name}" for name in cast(Mapping[str, Any], value))
-            faults.append(
-                f"{prefix}{head} is given as a dictionary, which would put every field that it does not name "
-                f"back to its default; write dotted paths ({names}) or a whole {type(getattr(config, head)).__name__}"
-            )
-        else:
-            values[head] = value
-    for head, inner in nested.items():
-        child = getattr(config, head)
-        if head in values:
-            faults.append(f"{prefix}{head} is set as a whole and in part; set it once")
-        elif child is None:
-            faults.append(
-                f"{prefix}{head} is off (None) in the base, so {', '.join(inner)} cannot be set in it"
-            )
-        elif not isinstance(child, BaseModel):
-            faults.append(f"{prefix}{head} is a plain value and has no field {', '.join(inner)}")
-        else:
-            values[head] = _apply(child, inner, prefix=f"{prefix}{head}.", faults=faults)
-    if faults:
-        return config
-    try:
-        return type(config).model_validate({name: getattr(config, name) for name in fields} | values)
-    except ValidationError as error:
-        for fault in error.errors():
-            where = ".".join([prefix.rstrip("."), *map(str, fault["loc"])]).strip(".")
-            message = fault["msg"].removeprefix("Value error, ")
-            got = f"; got {fault['input']!r}" if fault["loc"] else ""
-            faults.append(f"{where or type(config).__name__}: {message}{got}")
-        return config
+# -- names ---------------------------------------------------------------------------------------
 
 
-def value_at(config: BaseModel, path: str) -> Any:
-    """Read the value at a dotted path; None where the path leads through a component that is off."""
-    value: Any = config
-    for name in path.split("."):
-        if value is None:
-            return None
-        value = getattr(value, name)
-    return value
+def is_file_name(name: str) -> str | None:
+    """Say what keeps a name from being that of a file on every system."""
+    if re.fullmatch(r"[a-z][a-z0-9_]*", name) is None:
+        return f"it becomes a file name: small letters, digits and underscores, a letter first; got {shown(name)}"
+    if len(name) > MAX_NAME_LENGTH:
+        return (
+            f"it becomes a file name, of at most {MAX_NAME_LENGTH} characters; got {len(name)}, {shown(name)}"
+        )
+    if name in WINDOWS_NAMES:
+        return f"{name!r} is reserved by Windows and could not be copied there; take another"
+    return None
+
+
+def is_not_ours(name: str) -> str | None:
+    """Say that a table would stand in the place of what is written beside the tables."""
+    taken = name in ("index", "figures")
+    return f"{name!r} is the name of what is written beside the tables; take another" if taken else None
+
+
+def is_not_all(name: str) -> str | None:
+    """Say that a study could not be asked for by its name."""
+    return "'all' stands for every study on the command line; take another" if name == "all" else None
+
+
+TableName = Annotated[str, is_file_name, is_not_ours]
+StudyName = Annotated[str, is_file_name, is_not_all]
 
 
 # -- tables --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Dataset:
+class Dataset(Declaration):
     """A data set as a column head of a table.
 
     Attributes:
@@ -125,179 +98,19 @@ class Dataset:
         changes: what turns the ablation's base into a config for it.
     """
 
-    label: str
-    changes: Changes = field(default_factory=dict[str, Any])
+    label: Label
+    changes: Changes = EMPTY
+
+    def find_faults(self) -> Iterator[Fault]:
+        """Find a seed, which is not the data set's to set."""
+        if SEED in self.changes:
+            yield Fault(
+                "changes", f"it sets seed to {self.changes[SEED]!r}, but seeds are the study's (seeds=…)"
+            )
 
 
 @dataclass(frozen=True)
-class Row:
-    """One printed row: a difference from the base, or another view of the same training, or both.
-
-    Attributes:
-        label: what stands in the stub of the table; unique within its group.
-        changes: difference from the ablation's base.
-        view: measured instead of the ablation's view.
-        group: rows of one group are printed together under this head.
-        ensemble: members, each a difference from the row's config; the row is not a training of its own but
-            what they say together, measured in one view. Empty for a row of one training.
-        published: printed values as fractions, data set label -> metric name -> value.
-        source: where the published values stand, such as `Table VI, row 2`.
-        printed_in: table id and row label in `published.yaml`, of values that come from there.
-        is_trained: false for a row that is only printed, such as another method's.
-        waits_for: what must be known before its config is; such a row is printed as a hole.
-    """
-
-    label: str
-    changes: Changes = field(default_factory=dict[str, Any])
-    view: AnyView | None = None
-    group: str = ""
-    ensemble: Sequence[Changes] = ()
-    published: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, Mapping[str, float]])
-    source: str = ""
-    printed_in: tuple[str, str] | None = None
-    is_trained: bool = True
-    waits_for: str = ""
-
-    def rows(self) -> Iterator[Row]:
-        """A row is the simplest design: itself."""
-        yield self
-
-    def as_printed(self, printed: Printed) -> Row:
-        """Give the same row with what a paper printed for it; data sets that a table has not are left out."""
-        _, label = printed.row_id
-        source = printed.source if label == self.label else f"{printed.source}, row “{label}”"
-        source += f", as quoted in {printed.quoted_in}" if printed.quoted_in else ""
-        return replace(self, published=printed.values, source=source, printed_in=printed.row_id)
-
-
-def other_method_rows(table_id: str, *, query: Query = "single") -> list[Row]:
-    """Give the rows of the methods that a printed table compares with: printed, and never trained."""
-    return [
-        Row(label, is_trained=False).as_printed(printed(table_id, label, query=query))
-        for label in other_methods(table_id)
-    ]
-
-
-class Design(Protocol):
-    """Anything that makes rows."""
-
-    def rows(self) -> Iterator[Row]:
-        """Give the rows in printing order."""
-        ...
-
-
-def rows_as_printed(designs: Sequence[Design], table_id: str, labels: Mapping[str, str]) -> list[Row]:
-    """Spell out rows and designs, with what a printed table holds for some of the rows.
-
-    Args:
-        designs: rows are designs too.
-        table_id: of the printed table.
-        labels: a row's label, its group in front -> the printed row's label.
-
-    Raises:
-        ValueError: a label names none of the rows, or none of the printed ones.
-    """
-    rows = [row for design in designs for row in design.rows()]
-    absent = set(labels) - {full_label(row) for row in rows}
-    if absent:
-        raise ValueError(
-            f"{table_id}: there is no row {', '.join(map(repr, sorted(absent)))}; "
-            f"there are {', '.join(full_label(row) for row in rows)}"
-        )
-    return [
-        row.as_printed(printed(table_id, labels[full_label(row)])) if full_label(row) in labels else row
-        for row in rows
-    ]
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """A row for each value of one factor.
-
-    Attributes:
-        path: dotted path of the factor.
-        values: in printing order.
-        label: format of the row's label; `{value}` is filled in.
-    """
-
-    path: str
-    values: Sequence[Any]
-    label: str = "{value}"
-
-    def rows(self) -> Iterator[Row]:
-        """One row a value."""
-        for value in self.values:
-            yield Row(self.label.format(value=value), {self.path: value})
-
-
-@dataclass(frozen=True)
-class LeaveOneOut:
-    """The full method, then the method without each of its components.
-
-    Attributes:
-        without: component's printed name -> changes that remove it.
-        full_label: label of the unchanged row.
-    """
-
-    without: Mapping[str, Changes]
-    full_label: str = "full"
-
-    def rows(self) -> Iterator[Row]:
-        """The full row first."""
-        yield Row(self.full_label)
-        for name, changes in self.without.items():
-            yield Row(f"w/o {name}", changes)
-
-
-@dataclass(frozen=True)
-class Cumulative:
-    """Components added one after the other, each row on top of the one before.
-
-    Attributes:
-        start: changes that remove every component.
-        start_label: label of that first row.
-        steps: component's printed name -> changes that add it.
-    """
-
-    start: Changes
-    start_label: str
-    steps: Mapping[str, Changes]
-
-    def rows(self) -> Iterator[Row]:
-        """The start, then one row a step."""
-        changes = dict(self.start)
-        yield Row(self.start_label, dict(changes))
-        for name, added in self.steps.items():
-            changes |= added
-            yield Row(f"+ {name}", dict(changes))
-
-
-@dataclass(frozen=True)
-class Factorial:
-    """Every combination of the levels of several factors.
-
-    Attributes:
-        factors: factor's printed name -> level's printed name -> changes.
-        views: printed name -> view, read from each combination; empty for the ablation's own.
-    """
-
-    factors: Mapping[str, Mapping[str, Changes]]
-    views: Mapping[str, AnyView] = field(default_factory=dict[str, AnyView])
-
-    def rows(self) -> Iterator[Row]:
-        """Combinations with the last factor changing fastest; one row group each where there are views."""
-        for levels in itertools.product(*(levels.items() for levels in self.factors.values())):
-            named = zip(self.factors, levels, strict=True)
-            label = ", ".join(f"{factor} {level}" for factor, (level, _) in named)
-            changes = {path: value for _, changes in levels for path, value in changes.items()}
-            if not self.views:
-                yield Row(label, changes)
-            for view_label, view in self.views.items():
-                yield Row(view_label, changes, view=view, group=label)
-
-
-@dataclass(frozen=True)
-class Ablation:
+class Ablation(Declaration):
     """One printed table: rows of configs, columns of data sets and metrics.
 
     Attributes:
@@ -312,63 +125,106 @@ class Ablation:
         source: table or figure of the paper that it reproduces.
     """
 
-    name: str
-    caption: str
+    name: TableName
+    caption: Text
     base: TrainingConfig
     datasets: Sequence[Dataset]
-    rows: Sequence[Design]
+    rows: Sequence[Row | Design]
     view: AnyView
     metrics: Sequence[Metric]
-    stub_head: str = ""
-    source: str = ""
+    stub_head: Text = ""
+    source: Text = ""
 
-    def __post_init__(self) -> None:
-        """Find every fault."""
-        rows = self.printed_rows
-        faults = [*_name_faults(self.name), *_duplicates("row label", [full_label(row) for row in rows])]
-        faults += _duplicates("data set label", [dataset.label for dataset in self.datasets])
-        faults += [] if any(row.is_trained for row in rows) else ["a table needs at least one trained row"]
-        faults += [] if self.datasets else ["a table needs at least one data set"]
-        faults += [] if self.metrics else ["a table needs at least one metric"]
-        faults += self._protocol_faults(rows)
+    @functools.cached_property
+    def rows_by_design(self) -> tuple[tuple[Row, ...], ...]:
+        """The rows that each design makes, asked once: a design of one's own may change its mind."""
+        made: list[tuple[Any, ...]] = [tuple(design.rows()) for design in self.rows]
+        strange = [row for rows in made for row in rows if not isinstance(row, Row)]
+        if strange:
+            raise Refusal(
+                self.subject, [Fault("rows", f"a design makes Rows; got {shown(row)}") for row in strange]
+            )
+        return tuple(made)
+
+    @property
+    def printed_rows(self) -> tuple[Row, ...]:
+        """The rows with every design spelt out, in printing order."""
+        return tuple(row for rows in self.rows_by_design for row in rows)
+
+    @property
+    def trained_rows(self) -> tuple[Row, ...]:
+        """The printed rows that are trained, without those that wait."""
+        return tuple(row for row in self.printed_rows if row.is_trained and not row.waits_for)
+
+    def members(self, row: Row, dataset: Dataset, seed: int | None = None) -> tuple[TrainingConfig, ...]:
+        """Give the configs behind one cell: one, or those of an ensemble."""
+        of_seed = {} if seed is None else {SEED: seed}
+        return tuple(
+            apply_changes(self.base, {**dataset.changes, **row.changes, **changes, **of_seed})
+            for changes in row.ensemble or (EMPTY,)
+        )
+
+    def with_datasets(self, labels: Collection[str]) -> Ablation | None:
+        """Give the same table with the columns of some data sets only; None where none is left."""
+        datasets = [dataset for dataset in self.datasets if dataset.label in labels]
+        if not datasets:
+            return None
+        rows: list[Design] = []
+        for design, whole in zip(self.rows, self.rows_by_design, strict=True):
+            cut = tuple(self._cut_row(row, datasets) for row in whole)
+            rows += [design] if cut == whole and isinstance(design, Declaration) else cut
+        return replace(self, datasets=datasets, rows=rows)
+
+    def _cut_row(self, row: Row, datasets: Sequence[Dataset]) -> Row:
+        """Give a row without what it says of data sets that are left out."""
+        if row.printed_in is None:
+            labels = {dataset.label for dataset in datasets}
+            row = replace(
+                row, published={label: row.published[label] for label in row.published if label in labels}
+            )
+        if row.repeats:
+            (other,) = (other for other in self.printed_rows if full_label(other) == row.repeats)
+            if not any(self._are_one(row, other, dataset) for dataset in datasets):
+                row = replace(row, repeats="")
+        return row
+
+    # -- faults
+
+    def find_faults(self) -> Iterator[Fault]:
+        """Find what is wrong between base, rows and columns."""
+        yield from _twice("data set label", [dataset.label for dataset in self.datasets])
+        yield from _twice("metric", [metric.name for metric in self.metrics])
+        yield from _absent("data set", self.datasets)
+        yield from _absent("metric", self.metrics)
+        try:
+            rows = self.printed_rows
+        except Refusal as refusal:
+            yield from refusal.faults
+            return
+        yield from _twice("row label", map(full_label, rows))
+        yield from _absent("trained row", [row for row in rows if row.is_trained])
+        yield from self._protocol_faults(rows)
+        labels_of: dict[str, list[str]] = {}
         for row in rows:
-            faults += [f"row {full_label(row)!r}: {fault}" for fault in self._row_faults(row)]
-        _raise_all(f"Ablation {self.name!r}", faults)
+            for text in dict.fromkeys(self._row_faults(row)):
+                labels_of.setdefault(text, []).append(repr(full_label(row)))
+        for text, labels in labels_of.items():
+            yield Fault(f"row{'s' if len(labels) > 1 else ''} {', '.join(labels)}", text)
+        if not labels_of:
+            yield from self._repeat_faults()
 
-    def _protocol_faults(self, rows: Sequence[Row]) -> Iterator[str]:
+    def _protocol_faults(self, rows: Sequence[Row]) -> Iterator[Fault]:
         rows_of: dict[str, list[str]] = {}
         for row in rows:
             if row.is_trained:
                 rows_of.setdefault((row.view or self.view).protocol, []).append(repr(full_label(row)))
         if len(rows_of) > 1:
             found = "; ".join(f"{protocol}: {', '.join(labels)}" for protocol, labels in rows_of.items())
-            yield (
+            yield Fault(
+                "",
                 "rows measured under different protocols cannot stand in one column; only the embeddings may "
-                f"differ, so give each protocol an Ablation of its own ({found})"
+                f"differ, so give each protocol an Ablation of its own ({found})",
             )
-
-    def with_datasets(self, labels: Collection[str]) -> Ablation | None:
-        """Give the same table with the columns of some data sets only; None where none is left."""
-        datasets = [dataset for dataset in self.datasets if dataset.label in labels]
-        rows = [
-            row
-            if row.printed_in is not None
-            else replace(
-                row, published={label: row.published[label] for label in row.published if label in labels}
-            )
-            for row in self.printed_rows
-        ]
-        return replace(self, datasets=datasets, rows=rows) if datasets else None
-
-    @property
-    def printed_rows(self) -> tuple[Row, ...]:
-        """The rows with every design spelt out, in printing order."""
-        return tuple(row for design in self.rows for row in design.rows())
-
-    @property
-    def trained_rows(self) -> tuple[Row, ...]:
-        """The printed rows that are trained, without those that wait."""
-        return tuple(row for row in self.printed_rows if row.is_trained and not row.waits_for)
 
     def _row_faults(self, row: Row) -> Iterator[str]:
         view = row.view or self.view
@@ -376,53 +232,118 @@ class Ablation:
         for metric in self.metrics:
             if metric.name not in measured:
                 yield f"the view gives no metric {metric.name!r}; it gives {', '.join(sorted(measured))}"
-        labels = [dataset.label for dataset in self.datasets]
-        for label, values in row.published.items():
-            if row.printed_in is not None:
-                continue  # a printed row may have more data sets and metrics than the table shows
-            if label not in labels:
-                yield f"published values for {label!r}; this table has the data sets {', '.join(labels)}"
-            for name, value in values.items():
-                if name not in {metric.name for metric in self.metrics}:
-                    yield f"published value for {name!r}, which is no metric of this table"
-                elif not 0 <= value <= 1:
-                    yield f"published {name} {value} is not a fraction; write 0.942 for 94.2 %"
+        yield from self._published_faults(row)
         if not row.is_trained:
-            if row.changes or row.ensemble or row.view is not None:
-                yield "a row that is not trained has no changes, no ensemble and no view"
+            if row.changes or row.ensemble or row.view is not None or row.repeats:
+                yield "a row that is not trained has no changes, no ensemble and no view, and repeats none"
             return
-        for changes in (row.changes, *row.ensemble):
-            if "seed" in changes:
-                yield (
-                    f"it sets seed to {changes['seed']!r}, but every row is trained with the study's seeds; "
-                    "set them there (seeds=…) or with --seeds"
-                )
-                return
+        seeds = [changes[SEED] for changes in (row.changes, *row.ensemble) if SEED in changes]
+        if seeds:
+            yield (
+                f"it sets seed to {seeds[0]!r}, but every row is trained with the study's seeds; "
+                "set them there (seeds=…) or with --seeds"
+            )
+            return
         for dataset in self.datasets:
-            try:
-                members = self.members(row, dataset)
-                for config in members:
-                    config.check_view(view)
-                if len(set(members)) < len(members):
-                    yield "two members of the ensemble are the same training; give them different changes"
-            except ValueError as error:
-                yield str(error)
-                return  # the same fault would come once a data set
+            yield from self._member_faults(row, dataset, view)
 
-    def members(self, row: Row, dataset: Dataset, seed: int | None = None) -> tuple[TrainingConfig, ...]:
-        """Give the configs behind one cell: one, or those of an ensemble."""
-        of_seed = {} if seed is None else {"seed": seed}
-        return tuple(
-            apply_changes(self.base, {**dataset.changes, **row.changes, **changes, **of_seed})
-            for changes in row.ensemble or ({},)
+    def _published_faults(self, row: Row) -> Iterator[str]:
+        labels = [dataset.label for dataset in self.datasets]
+        metrics = {metric.name: metric for metric in self.metrics}
+        for label, values in row.published.items():
+            # A row of published.yaml may have more data sets and metrics than the table shows.
+            if label not in labels and row.printed_in is None:
+                yield f"published values for {label!r}; this table has the data sets {', '.join(labels)}"
+                continue
+            for name, value in values.items():
+                if name not in metrics and row.printed_in is None:
+                    yield f"published value for {name!r}, which is no metric of this table"
+                elif name in metrics and metrics[name].is_fraction and not 0 <= value <= 1:
+                    yield f"published {name} {value} is not a fraction; write 0.942 for 94.2 %"
+
+    def _member_faults(self, row: Row, dataset: Dataset, view: AnyView) -> Iterator[str]:
+        members: list[TrainingConfig] = []
+        for number, changes in enumerate(row.ensemble or (EMPTY,), start=1):
+            config, faults = try_changes(self.base, {**dataset.changes, **row.changes, **changes})
+            if not faults:
+                try:
+                    config.check_view(view)
+                except ValueError as error:
+                    faults = [Fault("", str(error))]
+            where = f"member {number}: " if row.ensemble else ""
+            yield from (f"{where}{fault}" for fault in faults)
+            members += [] if faults else [config]
+        if len(set(members)) < len(members):
+            yield "two members of the ensemble are the same training; give them different changes"
+
+    def _are_one(self, row: Row, other: Row, dataset: Dataset) -> bool:
+        """Say whether two rows come to the same training, or the same members, in the same view."""
+        has_one_view = (row.view or self.view) == (other.view or self.view)
+        return has_one_view and set(self.members(row, dataset)) == set(self.members(other, dataset))
+
+    def _repeat_faults(self) -> Iterator[Fault]:
+        """Find rows that are the same and do not say so, and rows that say so and are not."""
+        repeats: set[tuple[str, str]] = set()
+        told: set[tuple[str, str]] = set()
+        for dataset in self.datasets:
+            alike: dict[Any, list[Row]] = {}
+            for row in self.trained_rows:
+                key = frozenset(self.members(row, dataset)), row.view or self.view
+                alike.setdefault(key, []).append(row)
+            for rows in alike.values():
+                repeats |= {
+                    (full_label(row), full_label(other)) for row in rows for other in rows if row is not other
+                }
+                first, *unmarked = _without_mark(rows) or rows[:1]
+                for row in unmarked:
+                    pair = full_label(first), full_label(row)
+                    if pair not in told:
+                        told.add(pair)
+                        yield Fault(
+                            f"rows {pair[0]!r}, {pair[1]!r}",
+                            f"they are the same training in the same view under {dataset.label!r}; leave one out, or "
+                            f"say that it is meant: Row({row.label!r}, …, repeats={pair[0]!r})",
+                        )
+        known = [full_label(row) for row in self.printed_rows]
+        for row in self.printed_rows:
+            is_repeated = row.repeats in known if row.waits_for else (full_label(row), row.repeats) in repeats
+            if row.repeats and not is_repeated:
+                yield Fault(f"row {full_label(row)!r}", _why_no_repeat(row, known))
+
+
+def _without_mark(rows: Sequence[Row]) -> list[Row]:
+    """Give those of some equal rows that do not say which other of them they repeat."""
+    labels = {full_label(row) for row in rows}
+    return [row for row in rows if row.repeats not in labels - {full_label(row)}]
+
+
+def _why_no_repeat(row: Row, known: Sequence[str]) -> str:
+    if row.repeats == full_label(row):
+        return f"it says that it repeats {row.repeats!r}, which is itself; name another row"
+    if row.repeats in known:
+        return (
+            f"it says that it repeats {row.repeats!r}, but that is another training or another view on every data "
+            "set; take repeats=… away"
         )
+    there = f"There are {', '.join(map(repr, known))}"
+    return f"it says that it repeats {row.repeats!r}, which is no row{guess(row.repeats, known)} {there}"
+
+
+def _twice(what: str, labels: Iterable[str]) -> Iterator[Fault]:
+    for label in repeated([*labels]):
+        yield Fault("", f"{what} {label!r} is given twice")
+
+
+def _absent(what: str, given: Sequence[Any]) -> Iterator[Fault]:
+    if not given:
+        yield Fault("", f"a table needs at least one {what}")
 
 
 # -- sizes ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class SizeRow:
+class SizeRow(Declaration):
     """A network to count, or another method's that is only printed.
 
     Attributes:
@@ -432,14 +353,21 @@ class SizeRow:
         printed_in: table id and row label in `published.yaml`, of values that come from there.
     """
 
-    label: str
+    label: Label
     config: TrainingConfig | None
-    published: Mapping[str, float] = field(default_factory=dict[str, float])
+    published: Mapping[str, float] = EMPTY
     printed_in: tuple[str, str] | None = None
+
+    def find_faults(self) -> Iterator[Fault]:
+        """Find a value of what is no size."""
+        known = [metric.name for metric in SIZE_METRICS]
+        for name in self.published:
+            if name not in known:
+                yield Fault("published", f"{name!r} is no metric of size; there are {', '.join(known)}")
 
 
 @dataclass(frozen=True)
-class SizeTable:
+class SizeTable(Declaration):
     """A printed table of parameters and compute, counted from configs; it needs no training.
 
     Attributes:
@@ -449,100 +377,43 @@ class SizeTable:
         source: table of the paper that it reproduces.
     """
 
-    name: str
-    caption: str
+    name: TableName
+    caption: Text
     rows: Sequence[SizeRow]
-    source: str = ""
+    source: Text = ""
 
-    def __post_init__(self) -> None:
-        """Find every fault."""
-        faults = [*_name_faults(self.name), *_duplicates("row label", [row.label for row in self.rows])]
-        faults += [] if self.rows else ["a table needs at least one row"]
-        _raise_all(f"SizeTable {self.name!r}", faults)
+    def find_faults(self) -> Iterator[Fault]:
+        """Find rows that are none, or named alike."""
+        yield from _twice("row label", [row.label for row in self.rows])
+        yield from _absent("row", self.rows)
 
 
 # -- searches ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class FloatRange:
-    """Real numbers in [low, high]; `log` searches their logarithm."""
-
-    low: float
-    high: float
-    log: bool = False
-
-    def contains(self, value: Any) -> bool:
-        """Say whether a value can be suggested."""
-        return self.low <= value <= self.high
-
-    def samples(self) -> tuple[Any, ...]:
-        """Values that a declaration is tried with."""
-        return (self.low, self.high)
-
-
-@dataclass(frozen=True)
-class IntRange:
-    """Whole numbers low, low + step, … up to high."""
-
-    low: int
-    high: int
-    step: int = 1
-
-    def contains(self, value: Any) -> bool:
-        """Say whether a value can be suggested."""
-        return self.low <= value <= self.high and (value - self.low) % self.step == 0
-
-    def samples(self) -> tuple[Any, ...]:
-        """Values that a declaration is tried with."""
-        return (self.low, self.high)
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One of several values without an order."""
-
-    values: tuple[str | int | float | bool | None, ...]
-
-    def contains(self, value: Any) -> bool:
-        """Say whether a value can be suggested."""
-        return value in self.values
-
-    def samples(self) -> tuple[Any, ...]:
-        """Values that a declaration is tried with."""
-        return self.values
-
-
-Range = FloatRange | IntRange | Choice
-
-
-@dataclass(frozen=True)
-class When:
-    """A range that is searched only where another parameter has one of certain values."""
-
-    path: str
-    values: tuple[Any, ...]
-    range: Range
-
-
-@dataclass(frozen=True)
-class Objective:
+class Objective(Declaration):
     """What a search makes better: one metric of one view on the `val` split."""
 
     metric: Metric
     view: AnyView
 
-    def __post_init__(self) -> None:
-        """Refuse to look at `test`."""
+    def find_faults(self) -> Iterator[Fault]:
+        """Refuse to look at `test`, and a metric that the view does not give."""
         if self.view.split != "val":
-            raise ValueError(
-                f"Objective: the view uses split={self.view.split!r}; a search may only see 'val'. "
-                "Give it split='val'."
+            yield Fault(
+                "view",
+                f"it uses split={self.view.split!r}; a search may only see 'val'. Give it split='val'.",
+            )
+        measured = [metric.name for metric in self.view.metrics]
+        if self.metric.name not in measured:
+            yield Fault(
+                "metric", f"the view gives no metric {self.metric.name!r}; it gives {', '.join(measured)}"
             )
 
 
 @dataclass(frozen=True)
-class Search:
+class Search(Declaration):
     """Ranges on the paths of a config instead of rows, and the table of what was found.
 
     Attributes:
@@ -561,48 +432,28 @@ class Search:
         sampler_seed: of the sampler.
     """
 
-    name: str
-    caption: str
+    name: TableName
+    caption: Text
     base: TrainingConfig
     dataset: Dataset
     space: Mapping[str, Range | When]
     objective: Objective
-    num_trials: int
+    num_trials: Annotated[int, Field(ge=1)]
     view: AnyView
     metrics: Sequence[Metric]
-    search_changes: Changes = field(default_factory=dict[str, Any])
+    search_changes: Changes = EMPTY
     sampler: Literal["tpe", "random", "gp"] = "tpe"
     pruner: Literal["median", "hyperband"] | None = None
-    sampler_seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Find every fault, and build the config at both ends of each range."""
-        faults = _name_faults(self.name)
-        if self.num_trials < 1:
-            faults.append(f"num_trials is {self.num_trials}; a search needs at least one trial")
-        if not self.space:
-            faults.append("the space is empty; name at least one path and its range")
-        if not self.metrics:
-            faults.append("its table needs at least one metric")
-        for path, declared in self.space.items():
-            faults += self._range_faults(path, declared)
-        if not faults:
-            try:
-                self.space_in_order()
-            except ValueError as error:
-                faults.append(str(error))
-            faults += self._declared_faults()
-        _raise_all(f"Search {self.name!r}", faults)
+    sampler_seed: Seed = 0
 
     def declared_params(self) -> dict[str, Any]:
         """Give the declared config's own values on the searched paths: the first trial."""
         declared = self.trial_config({})
-        values = {path: value_at(declared, path) for path in self.space}
-        return {
-            path: value
-            for path, value in values.items()
-            if not isinstance(when := self.space[path], When) or values.get(when.path) in when.values
-        }
+        params: dict[str, Any] = {}
+        for path, searched in self.space_in_order():
+            if is_searched(searched, params):
+                params[path] = value_at(declared, path)
+        return params
 
     def space_in_order(self) -> list[tuple[str, Range | When]]:
         """Give the paths and ranges, each `When` after the path it depends on."""
@@ -614,34 +465,11 @@ class Search:
                 if path not in ordered and (not isinstance(declared, When) or declared.path in ordered)
             }
             if not ready:
-                raise ValueError(f"{', '.join(self.space.keys() - ordered)} depend on each other in a circle")
+                raise ValueError(
+                    f"{', '.join(path for path in self.space if path not in ordered)} depend on each other in a circle"
+                )
             ordered |= ready
         return list(ordered.items())
-
-    def _declared_faults(self) -> Iterator[str]:
-        for path, value in self.declared_params().items():
-            declared = self.space[path]
-            searched = declared.range if isinstance(declared, When) else declared
-            if not searched.contains(value):
-                yield f"{path}: the declared {value!r} is the first trial, and lies outside {searched}"
-
-    def _range_faults(self, path: str, declared: Range | When) -> Iterator[str]:
-        extra: dict[str, Any] = {}
-        if isinstance(declared, When):
-            if declared.path not in self.space:
-                yield f"{path} depends on {declared.path}, which is not in the space"
-                return
-            extra = {declared.path: declared.values[0]}
-            declared = declared.range
-        if not isinstance(declared, Choice) and declared.low > declared.high:
-            yield f"{path}: low {declared.low} is above high {declared.high}"
-            return
-        for value in declared.samples():
-            try:
-                config = self.trial_config({**extra, path: value})
-                config.check_view(self.objective.view)
-            except ValueError as error:
-                yield f"{path} = {value!r}: {error}"
 
     def trial_config(self, params: Changes) -> TrainingConfig:
         """Give the config of one trial of the search."""
@@ -655,25 +483,142 @@ class Search:
             num_complete: trials that it is the best of.
             waits_for: why there is no best yet.
         """
-        rows = [Row("declared")]
+        declared = Row("declared")
         if best is None:
-            rows.append(Row("best of the search", waits_for=waits_for))
+            found = Row("best of the search", waits_for=waits_for)
         else:
-            rows.append(Row(f"best of {num_complete} trials", best))
+            config, changed = (
+                apply_changes(self.base, {**self.dataset.changes, **more}) for more in (EMPTY, best)
+            )
+            repeats = declared.label if config == changed else ""
+            found = Row(f"best of {num_complete} trials", best, repeats=repeats)
         return Ablation(
             self.name,
             self.caption,
             self.base,
             [self.dataset],
-            rows,
+            [declared, found],
             self.view,
             self.metrics,
             stub_head="config",
         )
 
+    # -- faults
+
+    def find_faults(self) -> Iterator[Fault]:
+        """Find every fault, and build the config at both ends of each range."""
+        faults = [*self._seed_faults(), *self._condition_faults()]
+        if not self.space:
+            faults.append(Fault("space", "it is empty; name at least one path and its range"))
+        if not faults:
+            faults += self._value_faults()
+        if not faults:
+            faults += self._declared_faults()
+        try:
+            self.table(None, 0, "it has not begun")
+        except Refusal as refusal:
+            faults += [Fault("its table", str(fault)) for fault in refusal.faults]
+        yield from faults
+
+    def _seed_faults(self) -> Iterator[Fault]:
+        for name, paths in (("space", self.space), ("search_changes", self.search_changes)):
+            for path in paths:
+                if path.rpartition(".")[2] == SEED:
+                    yield Fault(
+                        name,
+                        f"{path} would make luck a part of what is found; take it out, every trial has the base's seed",
+                    )
+
+    def _condition_faults(self) -> Iterator[Fault]:
+        """Find conditions that never hold."""
+        for path, declared in self.space.items():
+            if not isinstance(declared, When):
+                continue
+            if declared.path not in self.space:
+                hint = guess(declared.path, self.space)
+                yield Fault("space", f"{path} depends on {declared.path}, which is not in the space{hint}")
+                continue
+            met = range_of(self.space[declared.path])
+            for value in declared.values:
+                if not met.can_be_met(value):
+                    why = (
+                        "a real number is never met again"
+                        if isinstance(met, FloatRange)
+                        else f"{met} has no such value"
+                    )
+                    yield Fault(
+                        "space",
+                        f"{path} is searched when {declared.path} is {value!r}, which never is: {why}",
+                    )
+        try:
+            self.space_in_order()
+        except ValueError as error:
+            yield from [Fault("space", str(error))] if self._has_known_conditions() else []
+
+    def _has_known_conditions(self) -> bool:
+        return all(
+            declared.path in self.space for declared in self.space.values() if isinstance(declared, When)
+        )
+
+    def _value_faults(self) -> Iterator[Fault]:
+        """Find ranges whose values the config, or its views, refuse; what is said of several is told once."""
+        for path, declared in self.space.items():
+            told: dict[str, Fault] = {}
+            for condition in self._conditions(declared):
+                for value in range_of(declared).samples():
+                    for fault in self._trial_faults({**condition, path: value}):
+                        text = fault.text if fault.path == path else str(fault)
+                        if isinstance(range_of(declared), FloatRange) and self._is_whole_at(path):
+                            text += "; a FloatRange gives real numbers, an IntRange whole ones"
+                        told.setdefault(text.partition("; got")[0], Fault(f"{path} = {value!r}", text))
+            yield from told.values()
+
+    def _is_whole_at(self, path: str) -> bool:
+        """Say whether the declared config has a whole number at a path, which may be misspelt."""
+        value: Any = self.base
+        for name in path.split("."):
+            value = getattr(value, name, None)
+        return type(value) is int
+
+    def _conditions(self, declared: Range | When) -> Iterator[dict[str, Any]]:
+        """Give what must be set for a range to be searched, once for each value of its own condition."""
+        if not isinstance(declared, When):
+            yield {}
+            return
+        outer = next(self._conditions(self.space[declared.path]))
+        for value in declared.values:
+            yield {**outer, declared.path: value}
+
+    def _trial_faults(self, params: Changes) -> list[Fault]:
+        config, faults = try_changes(self.base, {**self.dataset.changes, **self.search_changes, **params})
+        if faults:
+            return faults
+        try:
+            for view in (self.objective.view, self.view):
+                config.check_view(view)
+        except ValueError as error:
+            return [Fault("", str(error))]
+        return []
+
+    def _declared_faults(self) -> Iterator[Fault]:
+        for path, value in self.declared_params().items():
+            searched = range_of(self.space[path])
+            if not searched.contains(value):
+                yield Fault(path, f"the declared {value!r} is the first trial, and lies outside {searched}")
+
+
+def is_searched(declared: Range | When, params: Changes) -> bool:
+    """Say whether a range is searched, given the values of what it may depend on."""
+    if not isinstance(declared, When):
+        return True
+    return declared.path in params and params[declared.path] in declared.values
+
+
+# -- studies -------------------------------------------------------------------------------------
+
 
 @dataclass(frozen=True)
-class Study:
+class Study(Declaration):
     """What one file in `search_spaces/` declares.
 
     Attributes:
@@ -688,26 +633,26 @@ class Study:
         left_out: names of tables that have no column of the data sets that were asked for.
     """
 
-    name: str
-    title: str
-    source: str
-    seeds: Sequence[int]
+    name: StudyName
+    title: Text
+    source: Text
+    seeds: Sequence[Seed]
     ablations: Sequence[Ablation] = ()
     searches: Sequence[Search] = ()
     sizes: Sequence[SizeTable] = ()
     is_on_request: bool = False
     left_out: Sequence[str] = ()
 
-    def __post_init__(self) -> None:
+    def find_faults(self) -> Iterator[Fault]:
         """Find every fault."""
-        faults = _name_faults(self.name)
-        faults += _duplicates(
+        yield from _twice(
             "table name", [part.name for part in (*self.ablations, *self.searches, *self.sizes)]
         )
-        faults += _duplicates("seed", [str(seed) for seed in self.seeds])
-        faults += [] if self.seeds else ["a study needs at least one seed"]
-        faults += [] if self.ablations or self.searches or self.sizes else ["a study needs a table"]
-        _raise_all(f"Study {self.name!r}", faults)
+        yield from _twice("seed", map(str, self.seeds))
+        if not self.seeds:
+            yield Fault("seeds", "a study needs at least one seed")
+        if not self.table_names:
+            yield Fault("", "a study needs a table")
 
     def with_seeds(self, seeds: Sequence[int]) -> Study:
         """Give the same study over other seeds."""
@@ -753,106 +698,3 @@ class Study:
         left = {table.name for table in (*kept, *searches)}
         lost = [table.name for table in (*self.ablations, *self.searches) if table.name not in left]
         return replace(self, ablations=kept, searches=searches, left_out=[*self.left_out, *lost])
-
-
-# -- finding studies -----------------------------------------------------------------------------
-
-
-def study_names(package: str = "search_spaces") -> list[str]:
-    """List the studies: the files of the package."""
-    folder = importlib.import_module(package)
-    return sorted(module.name for module in pkgutil.iter_modules(folder.__path__))
-
-
-def study_titles(package: str = "search_spaces") -> list[tuple[str, str]]:
-    """List the studies with the first lines of their files' docstrings."""
-    return [(name, _title_of(f"{package}.{name}")) for name in study_names(package)]
-
-
-def _title_of(module: str) -> str:
-    spec = importlib.util.find_spec(module)
-    assert spec is not None
-    assert spec.origin is not None
-    try:
-        text = ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))) or ""
-    except SyntaxError as error:
-        return f"(cannot be read: line {error.lineno}: {error.msg})"
-    return text.partition("\n")[0]
-
-
-def load_study(name: str, profile: Profile, package: str = "search_spaces") -> Study:
-    """Build the study that a file declares with its function `make_study(profile)`.
-
-    Raises:
-        ValueError: there is no such file (the nearest is suggested), it has a slip (file and line are
-            named), or the declaration is refused.
-    """
-    names = study_names(package)
-    if name not in names:
-        raise ValueError(
-            f"There is no study {name!r}. {_hint(name, names)}Studies: {', '.join(names) or 'none'}."
-        )
-    file = f"{package}/{name}.py"
-    try:
-        module = importlib.import_module(f"{package}.{name}")
-        study = module.make_study(profile) if hasattr(module, "make_study") else None
-    except Exception as error:  # whatever a slip in a person's file raises
-        raise ValueError(f"{_place_of(error, package) or file}: {_text_of(error)}") from error
-    if not hasattr(module, "make_study"):
-        raise ValueError(f"{file} declares no study; define make_study(profile) -> Study in it.")
-    if not isinstance(study, Study):
-        raise ValueError(f"{file}: make_study must return a Study; it returned {type(study).__name__}")
-    if study.name != name:
-        raise ValueError(f"{file}: the study is named {study.name!r}; name it {name!r}, as its file")
-    return study
-
-
-def _hint(name: str, names: Sequence[str]) -> str:
-    if name == "all":
-        return "'all' means every study and stands alone. "
-    if name.isdigit():
-        return "Seeds are given with commas: --seeds 1,2. "
-    begun = [known for known in names if known.startswith(name)]
-    nearest = begun or difflib.get_close_matches(name, names, n=1, cutoff=0.4)
-    return f"Did you mean {' or '.join(map(repr, nearest))}? " if nearest else ""
-
-
-def _place_of(error: Exception, package: str) -> str:
-    """Name the line of a study's file that an exception comes from; empty where it is in none."""
-    if isinstance(error, SyntaxError):
-        return f"{package}/{Path(error.filename or '').name}:{error.lineno}"
-    frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if Path(frame.filename).parent.name == package.rpartition(".")[2]]
-    return f"{package}/{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else ""
-
-
-def _text_of(error: Exception) -> str:
-    if isinstance(error, SyntaxError):
-        return f"SyntaxError: {error.msg}: {(error.text or '').strip()}"
-    # A declaration's own refusal is complete; of anything else the kind is half of the message.
-    return str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
-
-
-# -- faults --------------------------------------------------------------------------------------
-
-
-def full_label(row: Row) -> str:
-    """Name a row within its table, its group in front."""
-    return f"{row.group} / {row.label}" if row.group else row.label
-
-
-def _name_faults(name: str) -> list[str]:
-    if re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        return []
-    return [f"the name {name!r} becomes a file name: small letters, digits and underscores only"]
-
-
-def _duplicates(what: str, labels: Iterable[str]) -> list[str]:
-    seen: set[str] = set()
-    return [f"{what} {label!r} is given twice" for label in labels if label in seen or seen.add(label)]
-
-
-def _raise_all(subject: str, faults: Iterable[str]) -> None:
-    faults = list(faults)
-    if faults:
-        raise ValueError(f"{subject} is refused:\n" + "\n".join(f"  - {fault}" for fault in faults))

@@ -22,10 +22,11 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from orchestrator.design import Row, full_label
 from orchestrator.parallel_reading import read_all
 from orchestrator.plan import Cell, Plan
 from orchestrator.records import DamagedFile, Store
-from orchestrator.study import Ablation, Row, full_label
+from orchestrator.study import Ablation
 from reports.source_note import SHORT_ID_DIGITS
 from reports.table import reference_row
 from trainables.contract import AnyView, RetrievalView

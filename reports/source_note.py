@@ -7,7 +7,8 @@ from typing import cast
 
 import pandas as pd
 
-from orchestrator.study import Ablation, Row, Study, full_label
+from orchestrator.design import Row, full_label
+from orchestrator.study import Ablation, Study
 from reports.cell import (
     AGREES,
     DISAGREES,

@@ -13,8 +13,10 @@ from typing import Literal, NamedTuple, cast
 
 import pandas as pd
 
+from orchestrator.changes import apply_changes
+from orchestrator.design import Row, full_label
 from orchestrator.plan import Plan
-from orchestrator.study import Ablation, Dataset, Row, Study, apply_changes, full_label
+from orchestrator.study import Ablation, Dataset, Study
 from reports.cell import Seed, TableCell, build_cell
 from reports.number import value_text
 from reports.source_note import source_notes

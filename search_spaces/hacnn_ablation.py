@@ -14,8 +14,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from orchestrator.design import Row, Sweep
 from orchestrator.published import printed, published_table
-from orchestrator.study import Ablation, Dataset, Profile, Row, SizeRow, SizeTable, Study, Sweep
+from orchestrator.study import Ablation, Dataset, Profile, SizeRow, SizeTable, Study
 from trainables.contract import DEPTH, FLOPS, INFERENCE_PARAMETERS, MAP, RANK1, RetrievalView, Split
 from trainables.hacnn import HacnnConfig, code_recipe, demo_config, paper_config
 
@@ -38,12 +39,12 @@ def view(*embeddings: str, split: Split = "test") -> RetrievalView:
 
 def base_config(profile: Profile) -> HacnnConfig:
     """The full method at the profile's scale."""
-    return demo_config() if profile is Profile.DEMO else paper_config("market1501")
+    return demo_config() if Profile(profile).is_demo else paper_config("market1501")
 
 
 def data_sets(profile: Profile) -> list[Dataset]:
     """The columns; the recipe is the same for both data sets of the paper."""
-    if profile is Profile.DEMO:
+    if Profile(profile).is_demo:
         return [Dataset("Demo pedestrians")]
     return [Dataset("Market-1501"), Dataset("DukeMTMC-reID", {"data.dataset": "dukemtmc"})]
 
@@ -72,14 +73,14 @@ def size_table(base: HacnnConfig, profile: Profile) -> SizeTable:
         published = {INFERENCE_PARAMETERS.name: millions, FLOPS.name: flops / 1e9, DEPTH.name: depth}
         config = paper_config("market1501") if row.is_own else None
         rows.append(SizeRow(row.row, config, published, (table_id, row.row)))
-    if profile is Profile.DEMO:
+    if Profile(profile).is_demo:
         rows.append(SizeRow("HA-CNN at the demo's scale", base))
     return SizeTable("complexity", "Size and compute of HA-CNN and of other networks", rows, table.number)
 
 
 def make_study(profile: Profile) -> Study:
     """Declare the tables; what the paper has no numbers of is left to the paper profile."""
-    base, datasets, is_demo = base_config(profile), data_sets(profile), profile is Profile.DEMO
+    base, datasets, is_demo = base_config(profile), data_sets(profile), Profile(profile).is_demo
 
     def table(name: str, caption: str, rows: list[Any], stub_head: str, source: str = "") -> Ablation:
         return Ablation(

@@ -8,15 +8,16 @@ Cost: 4 trainings a seed; multiple query is a view of the first.
 
 from __future__ import annotations
 
+from orchestrator.design import Row, other_method_rows
 from orchestrator.published import Query, printed
-from orchestrator.study import Ablation, Dataset, Profile, Row, Study, other_method_rows
+from orchestrator.study import Ablation, Dataset, Profile, Study
 from search_spaces.hacnn_ablation import SEEDS, base_config, view
 from trainables.contract import MAP, RANK1
 
 
 def make_study(profile: Profile) -> Study:
     """Declare a table a protocol; the demo has its own row alone, by single and by multiple query."""
-    base, is_demo = base_config(profile), profile is Profile.DEMO
+    base, is_demo = base_config(profile), Profile(profile).is_demo
 
     def table(
         name: str, caption: str, number: int, datasets: list[Dataset], query: Query = "single"

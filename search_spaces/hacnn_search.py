@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.study import Choice, Dataset, FloatRange, Objective, Profile, Range, Search, Study
+from orchestrator.ranges import Choice, FloatRange, Range
+from orchestrator.study import Dataset, Objective, Profile, Search, Study
 from search_spaces.hacnn_ablation import NUM_REGIONS, REDUCTION, SEEDS, base_config, data_sets, view
 from trainables.contract import MAP, RANK1
 from trainables.hacnn import HacnnConfig
@@ -29,7 +30,7 @@ def space(base: HacnnConfig) -> dict[str, Range]:
 
 def search(dataset: Dataset, base: HacnnConfig, profile: Profile) -> Search:
     """One search on one data set."""
-    is_demo = profile is Profile.DEMO
+    is_demo = Profile(profile).is_demo
     search_changes: dict[str, Any] = {} if is_demo else {"data.train_split": "train_without_val"}
     return Search(
         name=dataset.label.lower().replace("-", "_").replace(" ", "_"),

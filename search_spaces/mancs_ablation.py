@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from orchestrator.design import Cumulative, LeaveOneOut, Row, Sweep
 from orchestrator.published import printed
-from orchestrator.study import Ablation, Cumulative, Dataset, LeaveOneOut, Profile, Row, Study, Sweep
+from orchestrator.study import Ablation, Dataset, Profile, Study
 from trainables.contract import MAP, RANK1, RetrievalView
 from trainables.mancs import MancsConfig, demo_config, paper_config
 
@@ -41,12 +42,12 @@ VIEW = RetrievalView(split="test", embeddings=("rank",), distance="euclidean")
 
 def base_config(profile: Profile) -> MancsConfig:
     """The full method at the profile's scale."""
-    return demo_config() if profile is Profile.DEMO else paper_config("market1501")
+    return demo_config() if Profile(profile).is_demo else paper_config("market1501")
 
 
 def data_sets(profile: Profile) -> list[Dataset]:
     """The one column; which data set the paper's own table is on could not be read."""
-    return [Dataset("Demo pedestrians" if profile is Profile.DEMO else "Market-1501")]
+    return [Dataset("Demo pedestrians" if Profile(profile).is_demo else "Market-1501")]
 
 
 def components(base: MancsConfig) -> dict[str, dict[str, Any]]:
@@ -69,7 +70,7 @@ def weight_rows(name: str, values: tuple[float, ...], off: dict[str, Any]) -> li
 def make_study(profile: Profile) -> Study:
     """Declare the tables; the demo profile has fewer levels of each sweep."""
     base, datasets = base_config(profile), data_sets(profile)
-    is_demo = profile is Profile.DEMO
+    is_demo = Profile(profile).is_demo
 
     def table(name: str, caption: str, rows: list[Any], stub_head: str = "", source: str = "") -> Ablation:
         return Ablation(

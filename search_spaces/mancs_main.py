@@ -13,8 +13,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from orchestrator.changes import apply_changes
+from orchestrator.design import Row
 from orchestrator.published import Query, printed, published_table
-from orchestrator.study import Ablation, Dataset, Profile, Row, SizeRow, SizeTable, Study, apply_changes
+from orchestrator.study import Ablation, Dataset, Profile, SizeRow, SizeTable, Study
 from search_spaces.mancs_ablation import NO_SUPERVISION, VIEW, WITHOUT, base_config, data_sets
 from trainables.contract import MAP, RANK1, RANK5, Metric, RetrievalView
 
@@ -32,7 +34,7 @@ def cuhk03(prefix: str) -> list[Dataset]:
 
 def make_study(profile: Profile) -> Study:
     """Declare a table a protocol; the demo has single and multiple query on its own data."""
-    base, is_demo = base_config(profile), profile is Profile.DEMO
+    base, is_demo = base_config(profile), Profile(profile).is_demo
     single, multiple = VIEW, VIEW.model_copy(update={"query": "multiple"})
 
     def table(

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.study import Dataset, FloatRange, Objective, Profile, Range, Search, Study
+from orchestrator.ranges import FloatRange, Range
+from orchestrator.study import Dataset, Objective, Profile, Search, Study
 from search_spaces.mancs_ablation import CURRICULUM, VIEW, WEIGHTS, base_config, data_sets
 from trainables.contract import MAP, RANK1
 from trainables.mancs import MancsConfig
@@ -34,7 +35,7 @@ def space(base: MancsConfig) -> dict[str, Range]:
 
 def search(dataset: Dataset, profile: Profile) -> Search:
     """One search on one data set."""
-    base, is_demo = base_config(profile), profile is Profile.DEMO
+    base, is_demo = base_config(profile), Profile(profile).is_demo
     search_changes: dict[str, Any] = {} if is_demo else {"data.train_split": "train_without_val"}
     return Search(
         name=dataset.label.lower().replace("-", "_").replace(" ", "_"),

@@ -12,17 +12,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.study import (
-    Ablation,
-    Dataset,
-    Design,
-    Factorial,
-    Profile,
-    Row,
-    Study,
-    Sweep,
-    rows_as_printed,
-)
+from orchestrator.design import Design, Factorial, Row, Sweep, rows_as_printed
+from orchestrator.study import Ablation, Dataset, Profile, Study
 from trainables.contract import MAP, RANK1, RetrievalView
 from trainables.mdpr import Guidance, MdprConfig, demo_config, paper_config
 
@@ -49,12 +40,12 @@ def view(*embeddings: str) -> RetrievalView:
 
 def base_config(profile: Profile) -> MdprConfig:
     """The full method at the profile's scale."""
-    return demo_config() if profile is Profile.DEMO else paper_config("market1501")
+    return demo_config() if Profile(profile).is_demo else paper_config("market1501")
 
 
 def data_sets(profile: Profile) -> list[Dataset]:
     """The columns; both recipes of the paper are equal but for the data."""
-    if profile is Profile.DEMO:
+    if Profile(profile).is_demo:
         return [Dataset("Demo pedestrians")]
     return [Dataset("Market-1501"), Dataset("DukeMTMC-reID", {"data.dataset": "dukemtmc"})]
 
@@ -73,7 +64,7 @@ def make_study(profile: Profile) -> Study:
         source: str = "",
         printed_in: tuple[str, dict[str, str]] | None = None,
     ) -> Ablation:
-        if printed_in is not None and profile is Profile.PAPER:
+        if printed_in is not None and not Profile(profile).is_demo:
             rows = [*rows_as_printed(rows, *printed_in)]
         return Ablation(
             name, caption, base, datasets, rows, view("all"), [MAP, RANK1], stub_head=stub_head, source=source
@@ -127,7 +118,12 @@ def make_study(profile: Profile) -> Study:
                 Row("hard + soft", view=view("hard+soft")),
                 Row("all", view=view("all")),
                 *(
-                    Row(name.replace("_", " "), view=view(name), group="single features")
+                    Row(
+                        name.replace("_", " "),
+                        view=view(name),
+                        group="single features",
+                        repeats="fused" if name == "fused" else "",
+                    )
                     for name in base.embedding_widths()
                 ),
             ],
@@ -189,5 +185,5 @@ def make_study(profile: Profile) -> Study:
             ),
         ),
     ]
-    title = "MDPR: all ablations" + (" on the demo data" if profile is Profile.DEMO else "")
+    title = "MDPR: all ablations" + (" on the demo data" if Profile(profile).is_demo else "")
     return Study("mdpr_ablation", title, "MDPR", SEEDS, tables)

@@ -8,18 +8,10 @@ Cost: 3 trainings a seed, of which `mdpr_ablation` shares two.
 
 from __future__ import annotations
 
+from orchestrator.changes import apply_changes
+from orchestrator.design import Row, other_method_rows
 from orchestrator.published import printed, published_table
-from orchestrator.study import (
-    Ablation,
-    Dataset,
-    Profile,
-    Row,
-    SizeRow,
-    SizeTable,
-    Study,
-    apply_changes,
-    other_method_rows,
-)
+from orchestrator.study import Ablation, Dataset, Profile, SizeRow, SizeTable, Study
 from search_spaces.mdpr_ablation import (
     HARD_ALONE,
     NUM_ATTENTIONS,
@@ -35,7 +27,7 @@ from trainables.mdpr import MdprConfig, paper_config
 
 def make_study(profile: Profile) -> Study:
     """Declare a table a data set; the demo has its own row alone, on its own data."""
-    base, is_demo = base_config(profile), profile is Profile.DEMO
+    base, is_demo = base_config(profile), Profile(profile).is_demo
 
     def table(name: str, table_id: str, dataset: Dataset, config: MdprConfig = base) -> Ablation:
         others = [row for row in other_method_rows(table_id) if row.published]

@@ -7,7 +7,8 @@ images, nothing more. Source of the pictures: PETS 2009, University of Reading.
 
 from __future__ import annotations
 
-from orchestrator.study import Ablation, Dataset, Profile, Row, Study
+from orchestrator.design import Row
+from orchestrator.study import Ablation, Dataset, Profile, Study
 from trainables.contract import MAP, MINP, RANK1, RetrievalView
 from trainables.mdpr import demo_config
 
@@ -20,6 +21,7 @@ REAL = Dataset(
 
 def make_study(profile: Profile) -> Study:
     """Declare one row; both profiles train it at the demo's scale, the data set is too small for more."""
+    Profile(profile)  # refuses what is none
     table = Ablation(
         "full_row",
         "MDPR with every component on eleven real people",

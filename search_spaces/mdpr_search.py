@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.study import Choice, Dataset, FloatRange, Objective, Profile, Range, Search, Study
+from orchestrator.ranges import Choice, FloatRange, Range
+from orchestrator.study import Dataset, Objective, Profile, Search, Study
 from search_spaces.mdpr_ablation import EMBEDDING_SIZE, NUM_ATTENTIONS, base_config, data_sets
 from trainables.contract import MAP, RANK1, RetrievalView
 from trainables.mdpr import MdprConfig
@@ -33,7 +34,7 @@ def space(base: MdprConfig) -> dict[str, Range]:
 
 def search(dataset: Dataset, base: MdprConfig, profile: Profile) -> Search:
     """One search on one data set."""
-    is_demo = profile is Profile.DEMO
+    is_demo = Profile(profile).is_demo
     search_changes: dict[str, Any] = {} if is_demo else {"data.train_split": "train_without_val"}
     return Search(
         name=dataset.label.lower().replace("-", "_").replace(" ", "_"),

@@ -13,18 +13,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from orchestrator.changes import apply_changes
+from orchestrator.design import Row, Sweep
 from orchestrator.published import printed
-from orchestrator.study import (
-    Ablation,
-    Dataset,
-    Profile,
-    Row,
-    SizeRow,
-    SizeTable,
-    Study,
-    Sweep,
-    apply_changes,
-)
+from orchestrator.study import Ablation, Dataset, Profile, SizeRow, SizeTable, Study
 from trainables.contract import MAP, RANK1, RANK5, RANK10, RetrievalView
 from trainables.layers.backbone import Backbone
 from trainables.mgn import (
@@ -55,12 +47,12 @@ def view(*embeddings: str) -> RetrievalView:
 
 def base_config(profile: Profile) -> MgnConfig:
     """The full method at the profile's scale."""
-    return demo_config() if profile is Profile.DEMO else paper_config("market1501")
+    return demo_config() if Profile(profile).is_demo else paper_config("market1501")
 
 
 def data_sets(profile: Profile) -> list[Dataset]:
     """The one column of the paper's table."""
-    return [Dataset("Demo pedestrians" if profile is Profile.DEMO else "Market-1501")]
+    return [Dataset("Demo pedestrians" if Profile(profile).is_demo else "Market-1501")]
 
 
 def only(*branches: str) -> dict[str, Any]:
@@ -78,7 +70,7 @@ def component_rows(base: MgnConfig, profile: Profile) -> list[Row]:
     """The eleven rows of the paper's Table 2; ten in the demo."""
     assert isinstance(base.network, MgnNetworkConfig)
     plain = baseline(base.network.backbone)
-    is_demo = profile is Profile.DEMO
+    is_demo = Profile(profile).is_demo
     name = "MobileNetV2" if is_demo else "ResNet-50"
     rows = [Row(name, plain | NO_TRIPLET)]
     if not is_demo:
@@ -115,7 +107,7 @@ def size_table(base: MgnConfig, profile: Profile) -> SizeTable:
 def make_study(profile: Profile) -> Study:
     """Declare the tables; the demo profile has fewer of ours, with fewer levels."""
     base, datasets = base_config(profile), data_sets(profile)
-    is_demo = profile is Profile.DEMO
+    is_demo = Profile(profile).is_demo
     size = base.network.reduction_size if isinstance(base.network, MgnNetworkConfig) else 0
 
     def table(name: str, caption: str, rows: list[Any], stub_head: str = "") -> Ablation:

@@ -10,8 +10,9 @@ Cost: 4 trainings a seed; multiple query and re-ranking are views of the one on 
 
 from __future__ import annotations
 
+from orchestrator.design import Row, other_method_rows
 from orchestrator.published import Query, printed
-from orchestrator.study import Ablation, Dataset, Profile, Row, Study, other_method_rows
+from orchestrator.study import Ablation, Dataset, Profile, Study
 from search_spaces.mgn_ablation import SEEDS, base_config, data_sets, view
 from trainables.contract import MAP, RANK1, Reranking, RetrievalView
 
@@ -40,7 +41,7 @@ def protocol(query: Query, suffix: str) -> RetrievalView:
 
 def make_study(profile: Profile) -> Study:
     """Declare a table a protocol, data set and version of the paper; the demo has its own row by each protocol."""
-    base, is_demo = base_config(profile), profile is Profile.DEMO
+    base, is_demo = base_config(profile), Profile(profile).is_demo
 
     def table(
         name: str,

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from orchestrator.design import Row, Sweep
 from orchestrator.published import Printed, printed
-from orchestrator.study import Ablation, Dataset, Profile, Row, SizeRow, SizeTable, Study, Sweep
+from orchestrator.study import Ablation, Dataset, Profile, SizeRow, SizeTable, Study
 from trainables.contract import TOP1, ClassificationView
 from trainables.layers.trilinear import TRILINEAR_FORMS
 from trainables.tasn import TasnConfig, VggBackbone, demo_config, paper_config
@@ -39,24 +40,24 @@ PART = ClassificationView(logits=("part",))
 
 def base_config(profile: Profile) -> TasnConfig:
     """The full method at the profile's scale."""
-    return demo_config() if profile is Profile.DEMO else paper_config("cub200")
+    return demo_config() if Profile(profile).is_demo else paper_config("cub200")
 
 
 def data_set(profile: Profile, label: str = "CUB-200-2011", **changes: Any) -> Dataset:
     """Give a data set of the paper, or the generated one in its place."""
-    return Dataset("Demo details") if profile is Profile.DEMO else Dataset(label, changes)
+    return Dataset("Demo details") if Profile(profile).is_demo else Dataset(label, changes)
 
 
 def cars(profile: Profile) -> Dataset:
     """Stanford Cars, on which the paper's component table has a VGG-19."""
-    if profile is Profile.DEMO:
+    if Profile(profile).is_demo:
         return Dataset("Demo details")
     return Dataset("Stanford Cars", {"data.dataset": "cars196", **VGG19})
 
 
 def make_study(profile: Profile) -> Study:
     """Declare the tables; the demo profile has fewer levels and a smaller scale."""
-    base, is_demo = base_config(profile), profile is Profile.DEMO
+    base, is_demo = base_config(profile), Profile(profile).is_demo
     backbone = "MobileNetV2" if is_demo else "ResNet-50"
 
     def table(

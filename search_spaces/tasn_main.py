@@ -18,8 +18,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from orchestrator.design import Row, other_method_rows
 from orchestrator.published import printed
-from orchestrator.study import Ablation, Dataset, Profile, Row, Study, other_method_rows
+from orchestrator.study import Ablation, Dataset, Profile, Study
 from search_spaces.tasn_ablation import (
     BIRDS_SCHEDULE,
     INPUT,
@@ -39,7 +40,7 @@ MEMBERS_PX = (224, 280, 336)  # Table 8's, see `tasn_ablation`
 
 def make_study(profile: Profile) -> Study:
     """Declare a table for each of the paper's; the demo has the sampling comparison alone."""
-    base, is_demo = base_config(profile), profile is Profile.DEMO
+    base, is_demo = base_config(profile), Profile(profile).is_demo
 
     def table(name: str, caption: str, source: str, datasets: list[Dataset], rows: list[Row]) -> Ablation:
         return Ablation(

@@ -5,7 +5,8 @@ Seeds: not stated in the paper; three of ours for the final table, the first of 
 
 from __future__ import annotations
 
-from orchestrator.study import FloatRange, Objective, Profile, Range, Search, Study
+from orchestrator.ranges import FloatRange, Range
+from orchestrator.study import Objective, Profile, Search, Study
 from search_spaces.tasn_ablation import MASTER, SEEDS, TEMPERATURE, WEIGHT, base_config, data_set
 from trainables.contract import TOP1
 
@@ -21,7 +22,7 @@ def space(rate: float) -> dict[str, Range]:
 
 def make_study(profile: Profile) -> Study:
     """Declare the search; on the demo data it is short, and its val images are outside of the training split."""
-    base, is_demo = base_config(profile), profile is Profile.DEMO
+    base, is_demo = base_config(profile), Profile(profile).is_demo
     search = Search(
         "recipe",
         "Learning rate, temperature and weight of distillation",

@@ -33,6 +33,9 @@ class Rule:
     only_in: dict[str, tuple[str, ...]]
 
 
+DECLARATIONS = tuple(
+    f"orchestrator.{module}" for module in ("study", "design", "ranges", "changes", "published")
+)
 RULES = {
     "trainables": Rule(
         ("trainables",),
@@ -44,7 +47,7 @@ RULES = {
         },
     ),
     "orchestrator": Rule(
-        ("orchestrator", "trainables.contract"),
+        ("orchestrator", "trainables.contract", "trainables.value"),
         ("pyarrow", "pydantic", "fsspec", "numpy", "psutil"),
         {
             "ray": ("orchestrator.ray_backend",),
@@ -53,19 +56,18 @@ RULES = {
             "yaml": ("orchestrator.published",),
         },
     ),
-    "search_spaces": Rule(
-        ("orchestrator.study", "orchestrator.published", "trainables", "search_spaces"), (), {}
-    ),
+    "search_spaces": Rule((*DECLARATIONS, "trainables", "search_spaces"), (), {}),
     "reports": Rule(
         (
             "reports",
+            *DECLARATIONS,
             "orchestrator.identity",
             "orchestrator.parallel_reading",
             "orchestrator.plan",
             "orchestrator.recorded_config",
             "orchestrator.records",
-            "orchestrator.study",
             "trainables.contract",
+            "trainables.value",
         ),
         ("pandas", "pyarrow", "numpy", "scipy", "matplotlib", "jinja2"),
         {"rich": ("reports.console", "reports.terminal"), "pylatexenc": ("reports.latex_signs",)},

@@ -10,7 +10,9 @@ from tests.toy_studies import ROOT, run
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 STUDY = '''"""Invented: does a person need more than one stripe, or a teacher?"""
-from orchestrator.study import Ablation, Choice, Dataset, LeaveOneOut, Objective, Profile, Row, Search, Study, Sweep
+from orchestrator.design import LeaveOneOut, Row, Sweep
+from orchestrator.ranges import Choice
+from orchestrator.study import Ablation, Dataset, Objective, Profile, Search, Study
 from trainables.contract import MAP, MINP, RANK1, RetrievalView, Reranking
 from trainables.data.reid import ReidData
 from trainables.layers.backbone import Backbone

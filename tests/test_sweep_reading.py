@@ -65,12 +65,7 @@ def test_a_paper_profile_is_read_without_its_data(project):
 def test_a_full_table_is_never_replaced_by_an_emptier_one_without_a_word(project):
     """A row that means another training now is told with what changed; the report keeps the files."""
     before = table(project)
-    write_project(
-        project, rows='[Sweep("learning_rate", (0.1, 0.2)), Row("0.3", {"learning_rate": 0.2})][:1]'
-    )
-    study = project / "search_spaces/toy.py"
-    changed = study.read_text(encoding="utf-8").replace("ToyConfig(epochs=3", "ToyConfig(epochs=4")
-    study.write_text(changed, encoding="utf-8")
+    write_project(project, rows=ROWS, base="epochs=4")
     code, printed = run(project, "toy", "--report")
     assert 1 == code
     assert (

@@ -19,11 +19,11 @@ from trainables.contract import (
     EmbeddingConfig,
     EpochReport,
     Extraction,
-    FrozenModel,
     ImageSet,
     TrainingStopped,
     ViewResult,
 )
+from trainables.value.frozen_model import FrozenModel
 
 
 class ToyAttention(FrozenModel):

@@ -11,7 +11,8 @@ from tests.waiting import PATIENCE_S
 ROOT = Path(__file__).parent.parent
 
 STUDY = '''"""A toy study."""
-from orchestrator.study import Ablation, Dataset, Row, Study, Sweep
+from orchestrator.design import Row, Sweep
+from orchestrator.study import Ablation, Dataset, Study
 from tests.toy_method import ToyConfig
 from trainables.contract import MAP, RANK1, RetrievalView
 

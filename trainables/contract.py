@@ -10,22 +10,23 @@ import abc
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, ClassVar, Literal, Protocol
+from typing import Annotated, Any, BinaryIO, ClassVar, Literal, Protocol
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from trainables.name_list import some
+from trainables.value.declaration import Declaration
+from trainables.value.frozen_model import FrozenModel
+from trainables.value.text import Label
 
 Split = Literal["val", "test"]
 Device = Literal["cpu", "cuda"]
 
+SEED_LIMIT = 2**32
+"""Seeds lie below it: what numpy's older generators and torch's all take."""
 
-class FrozenModel(BaseModel):
-    """A value: immutable, and refusing every field that it does not declare."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
+Seed = Annotated[int, Field(ge=0, lt=SEED_LIMIT)]
 
 KIND_FIELD = "kind"
 """Tells the members of a union apart, so it is written even at its default."""
@@ -56,7 +57,7 @@ def canonical(value: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class Metric:
+class Metric(Declaration):
     """One measured quantity: how it is named in records and how it is printed.
 
     Attributes:
@@ -67,10 +68,10 @@ class Metric:
         is_fraction: stored in [0, 1] and printed in percent.
     """
 
-    name: str
-    label: str
+    name: Label
+    label: Label
     higher_is_better: bool = True
-    digits: int = 1
+    digits: Annotated[int, Field(ge=0)] = 1
     is_fraction: bool = True
 
 
@@ -601,7 +602,7 @@ class TrainingConfig(FrozenModel, abc.ABC):
     METHOD: ClassVar[str]
     VERSION: ClassVar[int]
 
-    seed: int = 0
+    seed: Seed = 0
 
     @abc.abstractmethod
     def make_trainable(self) -> Trainable:

@@ -34,7 +34,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.contract import FrozenModel, Trainable
+from trainables.contract import Trainable
 from trainables.data.reid import Augmentation, DatasetName, EnlargeCrop, ReidData
 from trainables.layers.float32 import without_autocast
 from trainables.layers.pixels import PixelStandardisation
@@ -44,6 +44,7 @@ from trainables.paired_parts import build_part
 from trainables.pictures.panel import Panel
 from trainables.published_recipe import require_recipe
 from trainables.reid_config import ReidConfig
+from trainables.value.frozen_model import FrozenModel
 
 GLOBAL, LOCAL = "global", "local"
 NUM_LEVELS = 3

@@ -36,7 +36,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.contract import FrozenModel, Trainable
+from trainables.contract import Trainable
 from trainables.data.reid import Augmentation, DatasetName, RandomErasing, ReidData, ScaleCrop
 from trainables.layers.backbone import BACKBONE, Backbone, build_backbone, find_weights_files
 from trainables.layers.pixels import PixelStandardisation
@@ -50,6 +50,7 @@ from trainables.paired_parts import build_part
 from trainables.pictures.panel import Panel
 from trainables.published_recipe import require_recipe
 from trainables.reid_config import ReidConfig
+from trainables.value.frozen_model import FrozenModel
 
 RANK = "rank"
 ATTENDED_STAGES = ("layer1", "layer2", "layer3")

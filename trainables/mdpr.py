@@ -30,7 +30,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from trainables.contract import FrozenModel, Trainable
+from trainables.contract import Trainable
 from trainables.data.reid import Augmentation, DatasetName, ReidData
 from trainables.layers.attention import (
     AttentionGuidance,
@@ -61,6 +61,7 @@ from trainables.paired_parts import build_part
 from trainables.pictures.panel import Panel
 from trainables.published_recipe import require_recipe
 from trainables.reid_config import ReidConfig
+from trainables.value.frozen_model import FrozenModel
 
 HARD_GLOBAL, SOFT_STAGE5, SOFT_STAGE4, FUSED = "hard_global", "soft_stage5", "soft_stage4", "fused"
 PROTOTYPE_STD = 0.01

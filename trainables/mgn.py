@@ -43,7 +43,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.contract import FrozenModel, Trainable
+from trainables.contract import Trainable
 from trainables.data.reid import Augmentation, DatasetName, ReidData
 from trainables.layers.backbone import (
     BACKBONE,
@@ -61,6 +61,7 @@ from trainables.optimisation import Optimisation
 from trainables.paired_parts import build_part
 from trainables.published_recipe import require_recipe
 from trainables.reid_config import ReidConfig
+from trainables.value.frozen_model import FrozenModel
 
 POOLED = "pooled"
 """The one embedding of a plain baseline."""

@@ -19,7 +19,8 @@ import torch
 from pydantic import Field, model_validator
 from torch import nn
 
-from trainables.contract import Device, FrozenModel
+from trainables.contract import Device
+from trainables.value.frozen_model import FrozenModel
 
 Precision = Literal["fp32", "fp16", "bf16"]
 

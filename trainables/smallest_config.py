@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-
 from trainables.contract import TrainingConfig
+from trainables.value.refusal import Refusal
 
 ConfigT = TypeVar("ConfigT", bound=TrainingConfig)
 
@@ -32,6 +31,6 @@ def smallest_config(config: ConfigT, candidates: Iterable[Mapping[str, int]]) ->
             owner[name] = value
         try:
             return type(config).model_validate(changed)
-        except ValidationError:  # the network does not fit on so small an image
+        except Refusal:  # the network does not fit on so small an image
             continue
     raise AssertionError("a config accepts its own sizes")

@@ -39,7 +39,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.contract import ClassificationView, EvaluationView, FrozenModel, Trainable, TrainingConfig
+from trainables.contract import ClassificationView, EvaluationView, Trainable, TrainingConfig
 from trainables.data.fine_grained import DatasetName, FineGrainedAugmentation, FineGrainedData
 from trainables.layers.attention_sampler import Marginal, crop_grid, marginal_grid, saliency_grid, sample
 from trainables.layers.backbone import (
@@ -62,6 +62,7 @@ from trainables.optimisation import Optimisation
 from trainables.paired_parts import build_part
 from trainables.pictures.panel import Panel
 from trainables.published_recipe import require_recipe
+from trainables.value.frozen_model import FrozenModel
 
 ATTENTION, PART, MASTER = "attention", "part", "master"
 _DILATIONS = ((1, 2), (1, 2, 3))

@@ -6,7 +6,7 @@ import warnings
 import pytest
 
 from orchestrator.collected_warnings import MAX_WARNINGS, collected_warnings
-from orchestrator.study import Row
+from orchestrator.design import Row
 from tests.orchestrator.toy_sweep import ToySweep, a_study
 from tests.toy_method import ToyConfig, ToyTrainable
 

@@ -6,11 +6,11 @@ import shutil
 import pytest
 
 from orchestrator.acceptance import accept_changed_defaults
+from orchestrator.design import Row, Sweep
 from orchestrator.records import AcceptedChange, DamagedFile
 from orchestrator.run import is_complete, plan_as_recorded
 from orchestrator.search_state import find_search_id
 from orchestrator.status import read_status
-from orchestrator.study import Row, Sweep
 from orchestrator.verify import verify_store
 from tests.orchestrator.toy_sweep import ToySweep, a_search, a_study
 from tests.toy_method import ToyConfig

@@ -5,10 +5,11 @@ import sys
 
 import pytest
 
+from orchestrator.changes import apply_changes
 from orchestrator.identity import canonical, digest_of, training_id, view_id
-from orchestrator.study import apply_changes
 from tests.toy_method import ToyAttention, ToyConfig, ToyNetwork
-from trainables.contract import FrozenModel, Reranking, RetrievalView
+from trainables.contract import Reranking, RetrievalView
+from trainables.value.frozen_model import FrozenModel
 
 DATA = "f" * 64
 

@@ -3,8 +3,9 @@
 import optuna
 import pytest
 
+from orchestrator.design import Row, Sweep
 from orchestrator.optuna_mirror import open_storage
-from orchestrator.study import Row, Study, Sweep
+from orchestrator.study import Study
 from tests.orchestrator.toy_sweep import ToySweep, a_search, a_study
 from tests.toy_method import ToyConfig
 

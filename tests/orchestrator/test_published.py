@@ -115,6 +115,75 @@ def test_a_misspelt_field_is_refused(tmp_path, monkeypatch):
         published_tables(misspelt)
 
 
+SLIPS = {
+    "an open bracket": (TABLE.replace("[%s]}", "[%s}"), r"line 12: this is no YAML: '- \{row: a"),
+    "a second colon": (TABLE.replace("title: T", "title: T: x"), r"line 5: this is no YAML: 'title: T: x'"),
+    "a tab": (TABLE.replace("  kind", "\tkind"), r"line 6: this is no YAML"),
+    "a control character": (TABLE.replace("paper: P", "paper: \x01"), r"line 3: this is no YAML"),
+    "two documents": (TABLE + "---\n", r"line 13: this is no YAML: '---'"),
+    "a table twice": (TABLE + TABLE, r"line 14: 't1' stands here for a second time"),
+    "a field twice": (TABLE + "  title: U\n", r"line 13: 'title' stands here for a second time"),
+    "a row twice": (TABLE + "    - {row: a, is_own: true, values: [1, 2]}\n", r"line 11: t1, rows: 'a' is given twice"),
+    "a list": ("- a\n", r"line 1: tables by id are needed.*got the list \['a'\]"),
+    "nothing": ("", r"line 1: tables by id are needed.*got None"),
+    "a number as id": (TABLE.replace("t1:", "1:"), r"line 2: the id of a table is a string; got 1"),
+    "a misspelt unit": (TABLE.replace("percent", "percnt"), r"line 8: t1, unit: one of .* got 'percnt'"),
+    "no title": (TABLE.replace("  title: T\n", ""), r"line 2: t1, title: it is not given"),
+    "a table that is none": ("t1: 3\n", r"line 1: t1, a PublishedTable is needed; got 3"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+def test_a_slip_in_the_file_is_named_with_its_line(tmp_path, monkeypatch, slip):
+    """A person who types numbers sees where to look, in words that name neither YAML's parser nor a model's."""
+    text, message = SLIPS[slip]
+    package = make_package(tmp_path, monkeypatch, text.replace("%s", "91.0, null"))
+    with pytest.raises(ValueError, match=rf"{package}/published\.yaml is refused:\n  - {message}"):
+        published_tables(package)
+
+
+@pytest.mark.parametrize("value", [".nan", ".inf", "'91.0'", "true", "[91.0]"])
+def test_a_value_that_is_no_finite_number_is_refused(tmp_path, monkeypatch, value):
+    """It is named with line, table, row and place; a number in quotation marks is none."""
+    package = make_package(tmp_path, monkeypatch, TABLE % f"{value}, null")
+    with pytest.raises(
+        ValueError, match=r"line 12: t1, row 'a', values\[0\]: a finite number or None is needed"
+    ):
+        published_tables(package)
+
+
+def test_a_file_in_another_encoding_is_refused(tmp_path, monkeypatch):
+    """The line of the first sign that is not UTF-8 is named."""
+    package = make_package(tmp_path, monkeypatch, TABLE % "91.0, null")
+    (tmp_path / package / "published.yaml").write_bytes((TABLE % "91.0, null").encode() + b"# \xe9\n")
+    with pytest.raises(ValueError, match="line 13: the file is written in UTF-8"):
+        published_tables(package)
+
+
+def test_all_faults_of_the_file_are_told(tmp_path, monkeypatch):
+    """Two tables with a fault each give one error with both, in the order of the file."""
+    second = (TABLE % "91.0, null").replace("t1:", "t2:").replace("kind", "knd")
+    package = make_package(tmp_path, monkeypatch, TABLE % "91.0" + second)
+    with pytest.raises(
+        ValueError, match=r"(?s)t1, row 'a': 1 values.*line 14: t2, kind: .*t2, knd: .*'kind'"
+    ):
+        published_tables(package)
+
+
+def test_an_unknown_kind_of_query_is_refused():
+    """There are two."""
+    with pytest.raises(ValueError, match="no kind of query 'singel'; did you mean 'single'"):
+        printed("hacnn_t2", "HA-CNN", query="singel")
+
+
+def test_a_column_is_a_data_set_and_a_metric():
+    """A place that names one of them only is refused with the column it was given for."""
+    with pytest.raises(
+        ValueError, match=r"columns\['accuracy_224'\]: a tuple of a string, a string .* got '224 px'"
+    ):
+        printed("tasn_t4", "TASN", columns={"accuracy_224": "224 px"})
+
+
 def test_a_null_stays_blank(tmp_path, monkeypatch):
     """A null of the file is None in the row."""
     package = make_package(tmp_path, monkeypatch, TABLE % "91.0, null")

@@ -8,10 +8,12 @@ import time
 import psutil
 import pytest
 
+from orchestrator.design import Row, Sweep
+from orchestrator.ranges import Choice, FloatRange
 from orchestrator.ray_backend import RayBackend, Resources, return_memory
 from orchestrator.records import Store
 from orchestrator.run import run_sweep
-from orchestrator.study import Ablation, Choice, Dataset, FloatRange, Objective, Row, Search, Study, Sweep
+from orchestrator.study import Ablation, Dataset, Objective, Search, Study
 from tests.faulty_method import FaultyConfig
 from tests.toy_method import ToyConfig
 from tests.toy_studies import run, start, write_project

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
+from orchestrator.design import Row
 from orchestrator.identity import view_id
-from orchestrator.study import Row
 from tests.faulty_method import FaultyConfig
 from tests.orchestrator.toy_sweep import TEST, Events, StopAfter, ToySweep, a_study
 from tests.toy_method import ToyConfig, ToyTrainable
@@ -21,13 +21,14 @@ def test_equal_rows_are_trained_once(sweep):
     """Two rows of one config, and a row of other embeddings, cost one training."""
     rows = [
         Row("a"),
-        Row("b", {"learning_rate": 0.1}),
+        Row("b", {"learning_rate": 0.1}, repeats="a"),
         Row("global", view=RetrievalView(embeddings=("global",))),
     ]
     result, events = sweep(a_study(rows))
     assert result.is_complete
     assert len(events.started) == 1
     assert len(result.plan.cells) == 3
+    assert (1, 1) == (result.plan.num_further_views, result.plan.num_equal_cells)
 
 
 def test_a_second_run_trains_nothing(sweep):

@@ -5,11 +5,12 @@ import json
 
 import pytest
 
-from orchestrator.records import SearchTrialRecord
+from orchestrator.ranges import Choice, FloatRange, IntRange, When
+from orchestrator.records import SearchTrialRecord, Store
 from orchestrator.resolution import DataResolver
 from orchestrator.search import SearchSource
-from orchestrator.search_state import read_search_state
-from orchestrator.study import Choice, FloatRange, IntRange, Study, When
+from orchestrator.search_state import find_search_id, read_search_state
+from orchestrator.study import Study
 from orchestrator.trial import Outcome
 from tests.orchestrator.toy_sweep import StopAfter, ToySweep, a_search
 from tests.toy_method import ToyConfig
@@ -55,6 +56,28 @@ def test_a_finished_search_is_not_made_again(sweep):
     sweep(study)
     _, events = sweep(study)
     assert events.started == []
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_every_seed_of_a_sampler_is_taken(tmp_path, sampler):
+    """What a declaration allows is no number that the generators of Optuna refuse."""
+    search = a_search(sampler=sampler, sampler_seed=2**32 - 1, num_trials=3)
+    source = open_source(ToySweep(tmp_path).store(), search, max_open=3)
+    assert 3 == len([work for _ in range(3) if (work := source.next_work()) is not None])
+
+
+def test_whole_numbers_are_searched_by_their_logarithm(tmp_path):
+    """Half of the suggestions lie below the geometric mean of the ends, far below the middle."""
+    space = {"network.embedding_size": IntRange(1, 10_000, log=True)}
+    search = a_search(space=space, num_trials=40, sampler="random")
+    source = open_source(ToySweep(tmp_path).store(), search, max_open=40)
+    while source.next_work() is not None:
+        pass
+    sizes = sorted(trial.params["network.embedding_size"] for trial in source.trials)
+    assert sizes[len(sizes) // 2] < 1_000
+    plain = a_search(space={"network.embedding_size": IntRange(1, 10_000)}, sampler="random")
+    resolver, store = DataResolver(lambda config: FACTS), Store(str(tmp_path))
+    assert find_search_id(search, resolver, store) != find_search_id(plain, resolver, store)
 
 
 def test_an_equal_suggestion_is_answered_from_the_store(sweep):

@@ -22,6 +22,15 @@ from orchestrator.settings import NO_OPTIONS, Settings, refuse_unknown_variables
         ({"gpus_per_training": 1.5}, "--gpus-per-training is 1.5"),
         ({"max_concurrent": 0}, "--max-concurrent is 0"),
         ({"seeds": "1 2"}, "--seeds is '1 2'; write whole numbers with commas"),
+        ({"seeds": "1.0"}, r"--seeds is '1\.0'; write whole numbers with commas"),
+        ({"seeds": "²"}, "--seeds is '²'; write whole numbers with commas"),
+        ({"seeds": "0,1,"}, "--seeds is '0,1,'; write whole numbers with commas"),
+        (
+            {"seeds": "-1"},
+            "--seeds is '-1'; a whole number of at least 0 and below 4294967296 is needed; got -1",
+        ),
+        ({"seeds": "0,4294967296"}, "below 4294967296 is needed; got 4294967296"),
+        ({"seeds": "1,2, 1"}, "--seeds is '1,2, 1'; 1 is given twice"),
         ({"store": "s3://bucket/runs"}, "can hold no database; name one with --search-storage"),
     ],
 )

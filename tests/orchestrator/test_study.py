@@ -1,130 +1,19 @@
 """Declarations: every fault is found when a study is built, and all faults are told at once."""
 
-import sys
+import copy
+import pickle
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from orchestrator.design import LeaveOneOut, Row, Sweep
 from orchestrator.published import Printed
-from orchestrator.study import (
-    Ablation,
-    Choice,
-    Cumulative,
-    Dataset,
-    Factorial,
-    FloatRange,
-    IntRange,
-    LeaveOneOut,
-    Objective,
-    Profile,
-    Row,
-    Search,
-    Study,
-    Sweep,
-    When,
-    apply_changes,
-    load_study,
-    rows_as_printed,
-    study_names,
-    study_titles,
-    value_at,
-)
-from tests.toy_method import ToyAttention, ToyConfig
-from trainables.contract import MAP, Metric, RetrievalView
-
-TEST, VAL = RetrievalView(split="test"), RetrievalView(split="val")
-M = "network.attention.num_attentions"
-
-
-def table(rows, **changes):
-    arguments = {
-        "name": "t",
-        "caption": "T",
-        "base": ToyConfig(),
-        "datasets": [Dataset("Toy")],
-        "rows": rows,
-        "view": TEST,
-        "metrics": [MAP],
-    }
-    return Ablation(**{**arguments, **changes})
-
-
-def search(**changes):
-    arguments = {
-        "name": "s",
-        "caption": "S",
-        "base": ToyConfig(),
-        "dataset": Dataset("Toy"),
-        "space": {"learning_rate": FloatRange(0.01, 1, log=True)},
-        "objective": Objective(MAP, VAL),
-        "num_trials": 2,
-        "view": TEST,
-        "metrics": [MAP],
-    }
-    return Search(**{**arguments, **changes})
-
-
-def labels(design):
-    return [row.label for row in design.rows()]
-
-
-def test_changes_reach_into_nested_configs():
-    """Several dotted paths are applied together, and nothing else changes."""
-    changed = apply_changes(ToyConfig(), {M: 4, "network.embedding_size": 8, "seed": 3})
-    assert (value_at(changed, M), changed.network.embedding_size, changed.seed) == (4, 8, 3)
-    assert apply_changes(changed, {M: 2, "network.embedding_size": 4, "seed": 0}) == ToyConfig()
-
-
-def test_a_misspelt_path_names_the_nearest_field():
-    """The message suggests what was meant, with its whole path."""
-    with pytest.raises(ValueError, match=r"did you mean network\.attention\.num_attentions\?"):
-        apply_changes(ToyConfig(), {"network.attention.num_attention": 4})
-
-
-def test_all_faults_of_a_change_are_told():
-    """Two misspelt paths give one error with both."""
-    with pytest.raises(ValueError, match=r"(?s)learning_rat.*epochz"):
-        apply_changes(ToyConfig(), {"learning_rat": 1, "epochz": 2})
-
-
-def test_a_value_of_the_wrong_type_is_refused_with_its_path():
-    """A string where a number belongs is refused."""
-    with pytest.raises(ValueError, match=r"network\.attention\.num_attentions"):
-        apply_changes(ToyConfig(), {M: "many"})
-
-
-def test_a_path_through_a_component_that_is_off_is_refused():
-    """Nothing can be set in a component that is None."""
-    off = apply_changes(ToyConfig(), {"network.attention": None})
-    with pytest.raises(ValueError, match=r"network\.attention is off"):
-        apply_changes(off, {M: 4})
-
-
-def test_a_component_is_switched_on_with_a_value_or_off_with_none():
-    """None is the only spelling of off."""
-    off = apply_changes(ToyConfig(), {"network.attention": None})
-    on = apply_changes(off, {"network.attention": ToyAttention()})
-    assert on == ToyConfig()
-
-
-def test_a_component_set_as_a_whole_and_in_part_is_refused():
-    """Such a row would mean two things."""
-    with pytest.raises(ValueError, match="as a whole and in part"):
-        apply_changes(ToyConfig(), {"network.attention": None, M: 4})
-
-
-def test_designs_make_their_rows():
-    """Sweep, leave-one-out, cumulative and factorial designs spell out the usual rows."""
-    off = {"network.attention": None}
-    assert labels(Sweep(M, (2, 4), label="M = {value}")) == ["M = 2", "M = 4"]
-    assert labels(LeaveOneOut({"attention": off})) == ["full", "w/o attention"]
-    cumulative = Cumulative(off, "plain", {"attention": {"network.attention": ToyAttention()}})
-    assert labels(cumulative) == ["plain", "+ attention"]
-    assert [row.changes["network.attention"] for row in cumulative.rows()] == [None, ToyAttention()]
-    factors = {"A": {"on": {}, "off": off}, "E": {"4": {}, "8": {"network.embedding_size": 8}}}
-    assert labels(Factorial(factors)) == ["A on, E 4", "A on, E 8", "A off, E 4", "A off, E 8"]
-    grouped = list(Factorial(factors, {"x": TEST, "y": TEST}).rows())
-    assert [(row.group, row.label) for row in grouped[:2]] == [("A on, E 4", "x"), ("A on, E 4", "y")]
+from orchestrator.ranges import Choice, FloatRange, IntRange, When
+from orchestrator.study import Dataset, Objective, SizeRow, SizeTable, Study, is_searched
+from tests.orchestrator.declared import RATE, TEST, VAL, M, search, study, table
+from tests.toy_method import ToyConfig, ToyNetwork
+from trainables.contract import MAP, TOP1, Metric, RetrievalView
 
 
 def test_two_rows_with_one_label_are_refused():
@@ -149,27 +38,12 @@ def test_published_values_must_be_fractions_of_this_tables_cells():
 def test_a_row_carries_what_a_paper_printed_for_it():
     """Values, source and the printed row's id; the row's label stands in the source where ours is another."""
     found = Printed({"Toy": {"map": 0.5}}, "Table 2", ("t2", "a"))
-    same, other = Row("a").as_printed(found), Row("b").as_printed(found)
+    same, other = Row("a").as_printed(found), Row("b", {M: 4}).as_printed(found)
     quoted = Row("b").as_printed(replace(found, quoted_in="a leaderboard"))
     assert "Table 2, row “a”, as quoted in a leaderboard" == quoted.source
     assert ({"Toy": {"map": 0.5}}, ("t2", "a")) == (same.published, same.printed_in)
     assert ["Table 2", "Table 2, row “a”"] == [same.source, other.source]
     assert [same, other] == list(table([same, other]).printed_rows)
-
-
-def test_a_design_is_spelt_out_as_printed():
-    """Rows that are named carry the paper's numbers, the others stay as they are."""
-    design = Sweep("learning_rate", (0.1, 0.2))
-    rows = rows_as_printed([design, Row("x", group="g")], "mgn_v1_t2", {"0.2": "MGN", "g / x": "ResNet-50"})
-    assert ["0.1", "0.2", "x"] == [row.label for row in rows]
-    assert [None, ("mgn_v1_t2", "MGN"), ("mgn_v1_t2", "ResNet-50")] == [row.printed_in for row in rows]
-    assert 0.957 == rows[1].published["Market-1501"]["rank1"]
-
-
-def test_a_label_that_names_no_row_is_refused():
-    """A misspelt label cannot lose a printed row."""
-    with pytest.raises(ValueError, match=r"mgn_v1_t2: there is no row '0\.3'; there are 0\.1, 0\.2"):
-        rows_as_printed([Sweep("learning_rate", (0.1, 0.2))], "mgn_v1_t2", {"0.3": "MGN"})
 
 
 def test_another_methods_row_is_never_trained():
@@ -225,27 +99,6 @@ def test_a_study_tells_all_its_faults():
         Study("Bad Name", "t", "s", ())
 
 
-def test_an_unknown_study_suggests_the_nearest():
-    """A misspelt study is answered with the one that was meant."""
-    name = study_names()[0]
-    with pytest.raises(ValueError, match=f"Did you mean '{name}'"):
-        load_study(name[:-1] + "x", "demo")
-
-
-def test_a_dictionary_in_place_of_a_component_is_refused():
-    """It would put back to their defaults all fields that it does not name, so the paths are told instead."""
-    with pytest.raises(
-        ValueError, match=r"default; write dotted paths \(network\.embedding_size\) or a whole"
-    ):
-        apply_changes(ToyConfig(), {"network": {"embedding_size": 8}})
-
-
-def test_a_refused_value_is_shown():
-    """The message says what was got, beside what is allowed."""
-    with pytest.raises(ValueError, match=r"epochs: .* got 'many'"):
-        apply_changes(ToyConfig(), {"epochs": "many"})
-
-
 def test_a_row_may_not_set_the_seed():
     """Every row has the study's seeds; one that set its own would silently be trained with those."""
     with pytest.raises(ValueError, match="it sets seed to 4"):
@@ -260,65 +113,343 @@ def test_a_table_without_metrics_is_refused():
         table([Row("a")], metrics=[])
 
 
-@pytest.fixture
-def study_files(tmp_path, monkeypatch):
-    """A package of studies whose files a test writes."""
-    folder = tmp_path / "written_studies"
-    folder.mkdir()
-    monkeypatch.syspath_prepend(tmp_path)
-    yield folder
-    for name in [name for name in sys.modules if name.startswith("written_studies")]:
-        del sys.modules[name]
-
-
-@pytest.mark.parametrize(
-    ("source", "message"),
-    [
-        ("def make_study(profile)\n    pass\n", r"written_studies/slip\.py:1: SyntaxError: .*make_study"),
-        ("import nothing_like_it\n", r"slip\.py:1: ModuleNotFoundError: .*nothing_like_it"),
-        ("def make_study(profile):\n    return Ablation()\n", r"slip\.py:2: NameError: .*Ablation"),
-        ("", r"slip\.py declares no study"),
-        ("def make_study(profile):\n    return 3\n", r"must return a Study; it returned int"),
-        (
-            "from orchestrator.study import Study\n\ndef make_study(profile):\n"
-            "    return Study('slip', 'S', 'mine', ())\n",
-            r"slip\.py:4: Study 'slip' is refused:\n.*at least one seed",
-        ),
-    ],
-)
-def test_a_slip_in_a_studys_file_is_named_by_file_and_line(study_files, source, message):
-    """A person sees where to look, not forty lines of ours."""
-    (study_files / "slip.py").write_text(source)
-    with pytest.raises(ValueError, match=message):
-        load_study("slip", Profile.DEMO, "written_studies")
-
-
-def test_one_unreadable_file_does_not_hide_the_other_studies(study_files):
-    """The list of studies names the broken one and goes on."""
-    (study_files / "broken.py").write_text('"""Broken."""\ndef (\n')
-    (study_files / "whole.py").write_text('"""A whole one."""\n')
-    titles = dict(study_titles("written_studies"))
-    assert "A whole one." == titles["whole"]
-    assert "cannot be read: line 2" in titles["broken"]
-
-
-def test_the_beginning_of_a_name_suggests_what_begins_so():
-    """`mdpr` means the studies of MDPR."""
-    with pytest.raises(ValueError, match="'mdpr_ablation' or 'mdpr_main'"):
-        load_study("mdpr", Profile.DEMO)
-
-
 def test_a_study_is_cut_to_the_data_sets_that_are_asked():
     """Columns, and the tables and searches without any left, go; nothing else changes."""
     here, there = Dataset("Here"), Dataset("There", {"learning_rate": 0.2})
     row = Row("a", published={"Here": {"map": 0.5}, "There": {"map": 0.6}})
     both = table([row, Sweep(M, (4, 8))], datasets=[here, there], name="both")
-    study = Study("s", "S", "mine", (0,), [both, table([Row("a")], datasets=[there], name="there")])
-    assert ("Here", "There") == study.dataset_labels
-    cut = study.with_datasets(["Here"])
+    whole = Study("s", "S", "mine", (0,), [both, table([Row("a")], datasets=[there], name="there")])
+    assert ("Here", "There") == whole.dataset_labels
+    cut = whole.with_datasets(["Here"])
     assert ["both"] == [ablation.name for ablation in cut.ablations]
-    assert ["there"] == cut.left_out
+    assert ("there",) == cut.left_out
     assert ["Here"] == [dataset.label for dataset in cut.ablations[0].datasets]
     assert {"Here": {"map": 0.5}} == cut.ablations[0].printed_rows[0].published
     assert [row.label for row in both.printed_rows] == [row.label for row in cut.ablations[0].printed_rows]
-    assert study.with_datasets(["Nowhere"]) is None
+    assert whole.with_datasets(["Nowhere"]) is None
+
+
+# -- declarations are values ---------------------------------------------------------------------
+
+
+def test_what_the_caller_changes_afterwards_changes_nothing():
+    """Mappings, lists, nested ones and generators are copied when a declaration is built."""
+    inner, changes, members = {"num_attentions": 4}, {}, [{RATE: 0.1}, {RATE: 0.2}]
+    changes |= {"network.attention": inner, "later": [1, [2]]}
+    values = {"map": 0.5}
+    row = Row("a", changes, ensemble=members, published={"Toy": values})
+    before = pickle.dumps(row)
+    inner["num_attentions"] = 8
+    changes["later"][1].append(3)
+    changes["seed"] = 1
+    members[0][RATE] = 0.3
+    members.append({})
+    values["map"] = 0.9
+    assert before == pickle.dumps(row)
+    assert (1, (2,)) == row.changes["later"]
+    assert {"Toy": {"map": 0.5}} == row.published
+
+
+def test_nothing_in_a_declaration_can_be_changed():
+    """Its mappings are read only, its sequences tuples, its fields and its configs frozen."""
+    declared = study(seeds=[0, 1], ablations=[table([Row("a", {"network.embedding_size": 8})])])
+    (ablation,), (row,) = declared.ablations, declared.ablations[0].rows
+    assert (0, 1) == declared.seeds
+    for change in (
+        lambda: row.changes.__setitem__("seed", 1),
+        lambda: row.changes.update(seed=1),
+        lambda: setattr(row, "label", "b"),
+        lambda: ablation.rows.append(row),
+        lambda: ablation.datasets.__setitem__(0, None),
+        lambda: setattr(ablation.base, "seed", 3),
+        lambda: setattr(ablation.base.network, "embedding_size", 3),
+        lambda: setattr(ablation.view, "split", "val"),
+    ):
+        with pytest.raises((AttributeError, TypeError, ValueError)):
+            change()
+    assert declared == study(seeds=(0, 1), ablations=(table([Row("a", {"network.embedding_size": 8})]),))
+
+
+def test_generators_and_arrays_are_taken_as_lists():
+    """What can be gone through once is not empty at the second look, and numpy's numbers are Python's."""
+    rows = (Row(str(number), {"network.embedding_size": number}) for number in np.array([2, 4]))
+    ablation = table(rows, metrics=iter([MAP]), datasets=(Dataset(name) for name in ("Toy",)))
+    assert ["2", "4"] == [row.label for row in ablation.printed_rows]
+    assert [int, int] == [type(row.changes["network.embedding_size"]) for row in ablation.printed_rows]
+    assert (0.5, 1.0) == Sweep(RATE, np.linspace(0.5, 1, 2)).values
+    assert [0, 1, 2] == [*study(seeds=np.arange(3)).seeds]
+
+
+def test_equal_declarations_are_equal_and_survive_pickling():
+    """A declaration can be compared, hashed, pickled, copied and given anew with another field."""
+    declared = study(searches=[search(search_changes={"data_name": "other"})])
+    again = study(searches=[search(search_changes={"data_name": "other"})])
+    assert declared == again
+    assert hash(declared) == hash(again)
+    assert declared == pickle.loads(pickle.dumps(declared)) == copy.deepcopy(declared)
+    assert ("b",) == tuple(row.label for row in replace(declared.ablations[0], rows=[Row("b")]).printed_rows)
+    assert declared != replace(declared, seeds=[1])
+
+
+def test_a_design_of_ones_own_is_asked_once():
+    """What such a design says later changes no table."""
+
+    class Growing:
+        def __init__(self):
+            self.sizes = [2]
+
+        def rows(self):
+            return [Row(f"{size}", {"network.embedding_size": size}) for size in self.sizes]
+
+    design = Growing()
+    ablation = table([design])
+    design.sizes.append(4)
+    assert ["2"] == [row.label for row in ablation.printed_rows]
+    assert ["2"] == [row.label for row in ablation.with_datasets(["Toy"]).printed_rows]
+
+
+# -- rows that are the same ----------------------------------------------------------------------
+
+GLOBAL = RetrievalView(embeddings=("global",))
+TWO_MEMBERS = [{RATE: 0.2}, {RATE: 0.3}]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [Row("a"), Row("b")],
+        [Row("a"), Row("b", {RATE: 0.1})],
+        [Row("a"), Row("b", {"network": ToyNetwork()})],
+        [Row("a"), Row("b", view=TEST)],
+        [Row("a", {RATE: 0.2}, view=GLOBAL), Row("b", {RATE: 0.2}, view=RetrievalView(embeddings=["global"]))],
+        [Row("a", ensemble=TWO_MEMBERS), Row("b", ensemble=TWO_MEMBERS[::-1])],
+        [Row("a", ensemble=[{RATE: 0.2}]), Row("b", {RATE: 0.2})],
+        [Row("a"), Sweep(RATE, (0.1, 0.2))],
+        [LeaveOneOut({"x": {RATE: 0.1}}, full_label="a")],
+    ],
+)  # fmt: skip
+def test_two_rows_that_are_the_same_are_refused(rows):
+    """The same training in the same view under two labels would be taken for two findings."""
+    with pytest.raises(
+        ValueError, match=r"rows 'a', '(b|0\.1|w/o x)': they are the same training in the same view"
+    ):
+        table(rows)
+
+
+def test_rows_that_are_the_same_on_one_data_set_are_refused():
+    """A column of equal cells is as misleading as a table of them."""
+    datasets = [Dataset("Toy"), Dataset("Slow", {RATE: 0.2})]
+    with pytest.raises(ValueError, match=r"rows 'a', 'b': .* under 'Slow'"):
+        table([Row("a"), Row("b", {RATE: 0.2})], datasets=datasets)
+    marked = table([Row("a"), Row("b", {RATE: 0.2}, repeats="a")], datasets=datasets)
+    left = marked.with_datasets(["Toy"])
+    assert [""] * 2 == [row.repeats for row in left.printed_rows]  # what is no longer true is no longer said
+
+
+def test_a_row_may_repeat_another_on_purpose():
+    """It says which one, its group in front, and either of the two may say so."""
+    table([Row("a"), Row("b", repeats="a"), Row("c", repeats="a")])
+    table([Row("a", group="g"), Row("a", group="h", repeats="g / a")])
+    table([Row("declared", repeats="0.1"), Sweep(RATE, (0.1, 0.2))])
+    table([Row("a"), Row("b", view=GLOBAL), Row("c", {RATE: 0.2}), Row("d", ensemble=TWO_MEMBERS)])
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (
+            Row("b", {RATE: 0.2}, repeats="a"),
+            "row 'b': it says that it repeats 'a', but that is another training",
+        ),
+        (
+            Row("b", view=GLOBAL, repeats="a"),
+            "row 'b': it says that it repeats 'a', but that is another training",
+        ),
+        (Row("b", repeats="aa"), r"it repeats 'aa', which is no row; did you mean 'a'\? There are 'a', 'b'"),
+        (Row("b", {RATE: 0.2}, repeats="b"), "it repeats 'b', which is itself"),
+        (Row("b", repeats="z", waits_for="a search"), "it repeats 'z', which is no row"),
+        (Row("b", is_trained=False, repeats="a"), "repeats none"),
+    ],
+)
+def test_a_row_that_repeats_nothing_may_not_say_so(row, message):
+    """The claim is checked as the rows are."""
+    with pytest.raises(ValueError, match=message):
+        table([Row("a"), row])
+
+
+# -- faults --------------------------------------------------------------------------------------
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        # names
+        *(
+            (lambda name=name: table(name=name), rf"name: '{name}' is the name of what is written beside")
+            for name in ("index", "figures")
+        ),
+        *((lambda name=name: study(name=name), f"'{name}' is reserved by Windows") for name in ("con", "lpt1")),
+        (lambda: study(name="all"), "'all' stands for every study"),
+        (lambda: search(name="index"), "is the name of what is written beside"),
+        (lambda: SizeTable("nul", "S", [SizeRow("a", None)]), "reserved by Windows"),
+        (lambda: table(name="a" * 101), "of at most 100 characters; got 101"),
+        (lambda: table(name="Margins"), "becomes a file name.*got 'Margins'"),
+        (lambda: table(name="margins\n"), "becomes a file name"),
+        (lambda: table(name="../margins"), "becomes a file name"),
+        (lambda: table(name=""), "becomes a file name"),
+        (lambda: table(name=3), "name: a string is needed; got 3"),
+        # printed text
+        (lambda: table(caption="a\nb"), "caption: .* is a line break"),
+        (lambda: table(stub_head="\u2066"), "stub_head: .*LEFT-TO-RIGHT ISOLATE"),
+        (lambda: study(title="a\0"), "title: .* a null character"),
+        (lambda: Dataset("a\tb"), "label: .* is a tab"),
+        (lambda: Dataset(""), "label: a label is printed"),
+        (lambda: SizeRow("\u2028", None), "label: .*LINE SEPARATOR"),
+        # types
+        (lambda: table(rows=Row("a")), "rows: a list .* got a Row; put it into brackets"),
+        (lambda: table(rows=[Row]), r"rows\[0\]: .*got the class Row, not one of it"),
+        (lambda: table(rows=["a"]), r"rows\[0\]: a Row or a Design is needed; got 'a'"),
+        (lambda: table(rows={"a": Row("a")}), "rows: a list .* got the dict"),
+        (lambda: table(datasets="Toy"), "datasets: a list .* got 'Toy'"),
+        (lambda: table(datasets=Dataset("Toy")), "datasets: .* put it into brackets"),
+        (lambda: table(metrics=["map"]), r"metrics\[0\]: a Metric is needed; got 'map'"),
+        (lambda: table(metrics=MAP), "metrics: .* put it into brackets"),
+        (lambda: table(view=RetrievalView), r"view: .* got the class RetrievalView, not one of it"),
+        (lambda: table(view="all"), "view: a RetrievalView or a ClassificationView is needed; got 'all'"),
+        (lambda: table(base=ToyConfig), "base: a TrainingConfig is needed; got the class ToyConfig"),
+        (lambda: table(base={"seed": 1}), "base: a TrainingConfig is needed; got the dict"),
+        (lambda: study(ablations=table()), "ablations: .* put it into brackets"),
+        (lambda: study(searches=[table()]), r"searches\[0\]: a Search is needed; got an Ablation"),
+        (lambda: study(is_on_request="no"), "is_on_request: True or False is needed"),
+        (lambda: SizeTable("sizes", "S", SizeRow("a", None)), "rows: .* put it into brackets"),
+        (lambda: SizeRow("a", ToyConfig), "config: a TrainingConfig or None is needed; got the class"),
+        (lambda: Objective("map", VAL), "metric: a Metric is needed; got 'map'"),
+        (lambda: Objective(MAP, RetrievalView), "view: .*got the class"),
+        (lambda: search(num_trials=2.5), "num_trials: a whole number of at least 1 is needed; got 2.5"),
+        (lambda: search(num_trials=0), "num_trials: a whole number of at least 1 is needed; got 0"),
+        (lambda: search(dataset="Toy"), "dataset: a Dataset is needed; got 'Toy'"),
+        (lambda: search(space={RATE: (0.1, 0.2)}), r"space\['learning_rate'\]: a FloatRange, .* got the tuple"),
+        (lambda: search(space=[RATE]), "space: a mapping .* got the list"),
+        # Literals
+        (lambda: search(sampler="tep"), "one of 'tpe', 'random', 'gp' is needed; got 'tep'; did you mean 'tpe'"),
+        (lambda: search(sampler=None), "sampler: one of .* got None"),
+        (lambda: search(pruner="mean"), "pruner: one of 'median', 'hyperband' or None is needed; got 'mean'"),
+        (lambda: search(pruner=False), "pruner: one of .* got False"),
+        # seeds
+        (lambda: study(seeds=(1, 1)), "seed '1' is given twice"),
+        (lambda: study(seeds=(1, 1.0)), r"seeds\[1\]: a whole number .* got 1.0"),
+        (lambda: study(seeds=(True,)), r"seeds\[0\]: a whole number .* got True"),
+        (lambda: study(seeds=("1",)), r"seeds\[0\]: a whole number .* got '1'"),
+        (lambda: study(seeds=(-1,)), "of at least 0 and below 4294967296 is needed; got -1"),
+        (lambda: study(seeds=(2**32,)), "of at least 0 and below 4294967296 is needed; got 4294967296"),
+        (lambda: study(seeds=3), "seeds: .* put it into brackets"),
+        (lambda: study(seeds=()), "at least one seed"),
+        (lambda: study().with_seeds([0, 0]), "seed '0' is given twice"),
+        (lambda: search(sampler_seed=-1), "sampler_seed: .* got -1"),
+        (lambda: search(sampler_seed=1.0), "sampler_seed: .* got 1.0"),
+        (lambda: table(base=ToyConfig(seed=2**32)), "ToyConfig is refused:\n  - seed: .* got 4294967296"),
+        (lambda: table(base=ToyConfig(seed=True)), "seed: .* got True"),
+        (lambda: Dataset("Toy", {"seed": 3}), "changes: it sets seed to 3"),
+        # numbers
+        (lambda: SizeRow("a", None, {"flops": NAN}), r"published\['flops'\]: a finite number"),
+        (lambda: SizeRow("a", None, {"flosp": 1}), "'flosp' is no metric of size; there are parameters"),
+        (lambda: table(base=ToyConfig(learning_rate=NAN)), "learning_rate: a finite number is needed; got nan"),
+        (lambda: table([Row("a", {"epochs": 8.0})]), "row 'a': epochs: a whole number is needed; got 8.0"),
+        # tables
+        (lambda: table(metrics=[MAP, MAP]), "metric 'map' is given twice"),
+        (lambda: table(datasets=[Dataset("Toy"), Dataset("Toy")]), "data set label 'Toy' is given twice"),
+        (lambda: table([]), "at least one trained row"),
+        (lambda: table(datasets=[]), "at least one data set"),
+        (lambda: study(sizes=[SizeTable("t", "S", [SizeRow("a", None)])]), "table name 't' is given twice"),
+        (lambda: Objective(Metric("top1", "Top-1"), VAL), "the view gives no metric 'top1'"),
+    ],
+)  # fmt: skip
+def test_a_fault_is_found_when_a_declaration_is_built(build, message):
+    """Each kind of slip is told in our words, with its place, before anything is planned."""
+    with pytest.raises(ValueError, match=message):
+        build()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"space": {"seed": IntRange(0, 5)}}, "space: seed would make luck a part of what is found"),
+        ({"space": {"network.seed": IntRange(0, 5)}}, "space: network.seed would make luck"),
+        ({"search_changes": {"seed": 3}}, "search_changes: seed would make luck"),
+        ({"space": {"epochs": FloatRange(1, 8)}}, "epochs = 1.0: a whole number .* an IntRange whole ones"),
+        ({"space": {"network.attention.guidance": IntRange(0, 1)}}, "guidance = 0: True or False is needed; got 0"),
+        ({"space": {"epochs": Choice((2, 2.5))}}, "epochs = 2.5: a whole number is needed"),
+        ({"space": {"data_name": Choice(("toyset", 3))}}, "data_name = 3: a string is needed"),
+        ({"space": {"epochs": Choice((2, 3)), M: When("epochs", (4,), IntRange(2, 8))}},
+         r"searched when epochs is 4, which never is: Choice\(values=\(2, 3\)\) has no such value"),
+        ({"space": {"epochs": IntRange(1, 5, 2), M: When("epochs", (3, 2), IntRange(2, 8))}},
+         "searched when epochs is 2, which never is"),
+        ({"space": {"epochs": IntRange(1, 5), M: When("epochs", ("3",), IntRange(2, 8))}},
+         "searched when epochs is '3', which never is"),
+        ({"space": {RATE: FloatRange(0.1, 0.5), M: When(RATE, (0.2,), IntRange(2, 8))}},
+         "learning_rate is 0.2, which never is: a real number is never met again"),
+        ({"space": {"epochs": Choice((2, 3)), M: When("epochs", (2,), IntRange(2, 8)),
+                    RATE: When(M, (9,), FloatRange(0.1, 0.5))}},
+         "learning_rate is searched when network.attention.num_attentions is 9, which never is"),
+        ({"space": {M: When("epoch", (3,), IntRange(2, 8)), "epochs": IntRange(1, 4)}},
+         r"depends on epoch, which is not in the space; did you mean 'epochs'\?"),
+        ({"space": {M: When("epochs", (3,), IntRange(0, 8)), "epochs": IntRange(1, 4)},
+          "base": ToyConfig(network=ToyNetwork(attention=None))}, r"network\.attention is off"),
+        ({"metrics": [TOP1]}, "its table: .*the view gives no metric 'top1'"),
+        ({"view": RetrievalView(embeddings=("nose",))}, "offers no embedding 'nose'"),
+        ({"metrics": []}, "its table: a table needs at least one metric"),
+    ],
+)  # fmt: skip
+def test_a_search_that_could_not_be_made_is_refused(changes, message):
+    """A range, a condition or a view that a config refuses is found before the first trial."""
+    with pytest.raises(ValueError, match=message):
+        search(**changes)
+
+
+def test_all_faults_of_a_table_are_told_with_table_row_and_path():
+    """Rows of one fault share a line, and none hides another."""
+    rows = [
+        Row("a", {"learning_rte": 1, "epochs": 8.0}),
+        Row("b", {"learning_rte": 2}),
+        Row("c", {"seed": 1}),
+    ]
+    with pytest.raises(ValueError, match="Ablation 't' is refused") as caught:
+        table(rows, metrics=[MAP, MAP], datasets=[Dataset("Toy"), Dataset("Toy")])
+    text = str(caught.value)
+    for told in (
+        "rows 'a', 'b': learning_rte names no field of ToyConfig; did you mean learning_rate?",
+        "row 'c': it sets seed to 1",
+        "metric 'map' is given twice",
+        "data set label 'Toy' is given twice",
+    ):
+        assert told in text
+
+
+def test_a_condition_on_none_is_not_met_by_a_path_that_is_not_searched():
+    """A range below a condition that does not hold has no value, which is not None."""
+    space = {
+        "epochs": Choice((2, 3)),
+        "weights": When("epochs", (2,), Choice((None, "resnet50"))),
+        M: When("weights", (None,), IntRange(2, 8)),
+    }
+    assert {"epochs": 3} == search(space=space).declared_params()
+    assert is_searched(space[M], {"epochs": 2, "weights": None})
+    assert not is_searched(space[M], {"epochs": 3})
+
+
+def test_a_search_whose_best_is_the_declared_config_has_a_table():
+    """The two rows are equal, and the second says so."""
+    rows = search().table({RATE: 0.1}, 2, "").printed_rows
+    assert ["", "declared"] == [row.repeats for row in rows]
+    assert [""] * 2 == [row.repeats for row in search().table({RATE: 0.2}, 2, "").printed_rows]
+
+
+def test_a_published_value_that_is_no_fraction_may_be_any_number():
+    """A metric in another unit is not held to [0, 1]; one that is a fraction is, wherever it was read."""
+    loss = Metric("map", "loss", is_fraction=False)
+    assert table([Row("a", published={"Toy": {"map": 94.2}})], metrics=[loss])
+    read = Row("a", published={"Toy": {"map": 94.2}, "Elsewhere": {"map": 94.2}}, printed_in=("t2", "a"))
+    with pytest.raises(ValueError, match=r"published map 94\.2 is not a fraction"):
+        table([read])

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.design import Row
 from orchestrator.plan import make_plan
 from orchestrator.records import Folder, Store
 from orchestrator.resolution import DataResolver
 from orchestrator.run import describe_with
 from orchestrator.status import read_status
-from orchestrator.study import Ablation, Dataset, Row, Study
+from orchestrator.study import Ablation, Dataset, Study
 from orchestrator.trial import MachineFault, Outcome, Pruned, TrialHooks, end_as_failed, run_trial
 from orchestrator.work_queue import planned_work
 from tests.faulty_method import BROKEN, FaultyConfig

@@ -3,9 +3,10 @@
 import dataclasses
 
 from orchestrator.inline_backend import InlineBackend
+from orchestrator.ranges import FloatRange
 from orchestrator.records import Store
 from orchestrator.run import run_sweep
-from orchestrator.study import Ablation, Dataset, FloatRange, Objective, Search, Study
+from orchestrator.study import Ablation, Dataset, Objective, Search, Study
 from tests.toy_method import ToyConfig
 from trainables.contract import MAP, RANK1, RetrievalView, Runtime
 

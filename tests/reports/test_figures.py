@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from orchestrator.design import Row
 from orchestrator.plan import Cell, Plan
 from orchestrator.records import Store
-from orchestrator.study import Profile, Row
+from orchestrator.study import Profile
 from reports.figures import (
     OPACITY,
     LossCurve,

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.design import Row
 from orchestrator.plan import Plan, make_plan
 from orchestrator.records import Measurement, Store, TrainingFolder
 from orchestrator.resolution import DataResolver
-from orchestrator.study import Row
 from reports.frame import COLUMNS, read_cells
 from reports.table import build_table
 from tests.reports.tiny_study import (

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.design import Row
 from orchestrator.records import Store
-from orchestrator.study import Dataset, Profile, Row
+from orchestrator.study import Dataset, Profile
 from reports.latex import to_latex
 from reports.latex_signs import CHECK, CROSS, escape_latex
 from reports.table_files import write_tables
@@ -170,7 +171,7 @@ def test_what_latex_has_no_sign_for_is_shown_as_its_code_point():
 
 def test_a_lost_sign_is_named_above_the_table(tmp_path: Path):
     """Who reads the file learns which signs it could not set, each once; a table that lost none says nothing."""
-    rows = [depth_row(2), Row("中 and 😀 😀, U+4E2E\x07", {"depth": 3})]
+    rows = [depth_row(2), Row("中 and 😀 😀, U+4E2E", {"depth": 3})]
     plan, store = plan_of(make_ablation(rows)), Store(str(tmp_path))
     text = to_latex(write_tables(plan, store, Profile.DEMO).tables[0].table)
     lost = [
@@ -178,6 +179,6 @@ def test_a_lost_sign_is_named_above_the_table(tmp_path: Path):
         for line in text.splitlines()
         if line.startswith("% printed as its code point")
     ]
-    assert ["U+4E2D CJK UNIFIED IDEOGRAPH-4E2D", "U+1F600 GRINNING FACE", "U+0007"] == lost
+    assert ["U+4E2D CJK UNIFIED IDEOGRAPH-4E2D", "U+1F600 GRINNING FACE"] == lost
     plan = plan_of(make_ablation([depth_row(2), Row("λ ✓", {"depth": 3})]))
     assert "code point" not in to_latex(write_tables(plan, store, Profile.DEMO).tables[0].table)

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from orchestrator.design import Row
 from orchestrator.plan import Plan, make_plan
 from orchestrator.published import Printed
+from orchestrator.ranges import IntRange
 from orchestrator.records import Store
 from orchestrator.resolution import DataResolver
 from orchestrator.search_state import SearchState
-from orchestrator.study import Ablation, Dataset, IntRange, Objective, Row, Search, Study
+from orchestrator.study import Ablation, Dataset, Objective, Search, Study
 from reports.cell import Seed, build_cell, marks_text, mean_text, published_text
 from reports.frame import read_cells
 from reports.table import DEMO_NOTICE, Table, build_table

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from orchestrator.design import Row
 from orchestrator.plan import make_plan
 from orchestrator.records import Store
 from orchestrator.resolution import DataResolver
-from orchestrator.study import Profile, Row
+from orchestrator.study import Profile
 from reports.table_files import write_tables
 from tests.reports.every_state import every_state_plan, record_every_state
 from tests.reports.tiny_study import (

@@ -6,10 +6,11 @@ import datetime
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from orchestrator.design import Row
 from orchestrator.plan import Plan, make_plan
 from orchestrator.records import DataRecord, FailureRecord, Measurement, Store, TrainingRecord
 from orchestrator.resolution import DataResolver
-from orchestrator.study import Ablation, Dataset, Row, Study
+from orchestrator.study import Ablation, Dataset, Study
 from trainables.contract import (
     MAP,
     RANK1,

@@ -2,7 +2,8 @@
 
 import pytest
 
-from orchestrator.study import Profile, load_study
+from orchestrator.study import Profile
+from orchestrator.study_files import load_study
 from trainables.contract import DEPTH, FLOPS, INFERENCE_PARAMETERS
 
 

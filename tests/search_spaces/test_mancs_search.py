@@ -2,11 +2,12 @@
 
 import pytest
 
+from orchestrator.changes import apply_changes
 from orchestrator.identity import view_id
 from orchestrator.records import Store
 from orchestrator.resolution import DataResolver
 from orchestrator.search import SearchSource
-from orchestrator.study import Profile, apply_changes
+from orchestrator.study import Profile
 from search_spaces.mancs_ablation import CURRICULUM
 from search_spaces.mancs_search import make_study
 from trainables.contract import DatasetFacts

@@ -4,7 +4,8 @@ import pytest
 
 from orchestrator.plan import make_plan
 from orchestrator.resolution import DataResolver
-from orchestrator.study import Profile, load_study
+from orchestrator.study import Profile
+from orchestrator.study_files import load_study
 from trainables.contract import DatasetFacts
 
 

@@ -2,9 +2,10 @@
 
 import pytest
 
+from orchestrator.design import full_label
 from orchestrator.plan import make_plan
 from orchestrator.resolution import DataResolver
-from orchestrator.study import Profile, full_label
+from orchestrator.study import Profile
 from search_spaces.mgn_ablation import base_config, make_study
 from trainables.contract import DatasetFacts
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 
 from orchestrator.published import published_tables
-from orchestrator.study import Profile, Study, load_study, study_names
+from orchestrator.study import Profile, Study
+from orchestrator.study_files import load_study, study_names
 
 COUNTS = ("classes",)
 """Columns that are counts in a table of percentages."""

@@ -219,7 +219,7 @@ def test_a_new_field_at_its_default_keeps_checkpoints(undisturbed, runtime, tmp_
 
 def test_loss_that_is_not_finite_names_epoch_step_and_term(runtime, tmp_path):
     """A training whose loss overflows ends with an error, and writes no weights."""
-    config, folder = TinyConfig(loss_scale=float("inf")), LocalFolder(tmp_path)
+    config, folder = TinyConfig(loss_scale=1e300), LocalFolder(tmp_path)
     with pytest.raises(FloatingPointError, match=r"epoch 1, step 1 of it, term identity"):
         config.make_trainable().fit(config, runtime, folder, Journal().hooks())
     assert 0 == folder.num_written

@@ -11,7 +11,6 @@ import math
 
 import pytest
 import torch
-from pydantic import ValidationError
 from torch.nn import functional
 
 from tests.trainables.network_probe import losses_of_steps, record_shapes
@@ -37,6 +36,7 @@ from trainables.hacnn import (
 )
 from trainables.layers.complexity import count_multiply_adds, count_parameters
 from trainables.optimisation import Optimisation, learning_rate
+from trainables.value.refusal import Refusal
 
 NUM_PIDS = 5
 LABELS_B = torch.tensor([0, 0, 3, 3])
@@ -720,7 +720,7 @@ def test_a_config_survives_json(config):
 
 def test_faults_are_collected_and_say_what_to_set():
     """All impossible combinations are named in one error."""
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(Refusal) as caught:
         small_config(network={"widths": (16, 30, 48), "local": None}, losses={"combination": "sum"})
     message = str(caught.value)
     for advice in (

@@ -8,7 +8,6 @@ Legend: B images, C channels, H W height and width of a map, D embedding, I iden
 
 import pytest
 import torch
-from pydantic import ValidationError
 
 from tests.trainables.network_probe import losses_of_steps
 from tests.trainables.tiny_reid import (
@@ -40,6 +39,7 @@ from trainables.mancs import (
     paper_config,
 )
 from trainables.optimisation import Optimisation
+from trainables.value.refusal import Refusal
 
 NUM_PIDS = 5
 LABELS_B = torch.tensor([0, 0, 3, 3, 4, 4])
@@ -488,9 +488,7 @@ def test_every_trained_weight_has_a_gradient():
 @pytest.mark.parametrize(("t0", "t1"), [(60, 60), (61, 60)])
 def test_a_curriculum_that_does_not_narrow_is_refused(t0, t1):
     """t0 comes before t1."""
-    with pytest.raises(
-        ValidationError, match=f"got t0 {t0} and t1 {t1}; set losses.rank.curriculum.t0 below"
-    ):
+    with pytest.raises(Refusal, match=f"got t0 {t0} and t1 {t1}; set losses.rank.curriculum.t0 below"):
         Curriculum(t0=t0, t1=t1)
 
 
@@ -523,13 +521,13 @@ def test_a_curriculum_that_does_not_narrow_is_refused(t0, t1):
 )
 def test_parts_that_do_not_go_together_are_refused(parts, fault):
     """The message names what to set."""
-    with pytest.raises(ValidationError, match=fault):
+    with pytest.raises(Refusal, match=fault):
         small_config(**parts)
 
 
 def test_all_faults_are_told_at_once():
     """Two faults are in one message."""
-    with pytest.raises(ValidationError, match=r"(?s)nothing trains the embedding.*deep supervision"):
+    with pytest.raises(Refusal, match=r"(?s)nothing trains the embedding.*deep supervision"):
         small_config(network={"attention": None}, losses={"rank": None, "classification": None})
 
 

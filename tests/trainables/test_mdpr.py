@@ -8,7 +8,6 @@ Legend: B images, C channels, H W height and width of a map, A attention maps, D
 
 import pytest
 import torch
-from pydantic import ValidationError
 from torch import nn
 from torch.nn import functional
 
@@ -39,6 +38,7 @@ from trainables.mdpr import (
     paper_config,
 )
 from trainables.optimisation import Optimisation
+from trainables.value.refusal import Refusal
 
 NUM_PIDS = 5
 LABELS_B = torch.tensor([0, 0, 3, 3])
@@ -766,7 +766,7 @@ def test_a_config_survives_json(config):
 
 def test_faults_are_collected_and_say_what_to_set():
     """All impossible combinations are named in one error."""
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(Refusal) as caught:
         small_config(
             network={
                 "soft": None,
@@ -805,7 +805,7 @@ def test_faults_are_collected_and_say_what_to_set():
 )
 def test_an_impossible_config_is_refused(arguments, message):
     """Each combination that cannot be trained is refused when the config is made."""
-    with pytest.raises(ValidationError, match=message):
+    with pytest.raises(Refusal, match=message):
         small_config(**arguments)
 
 
@@ -819,7 +819,7 @@ def test_validating_on_training_people_is_refused():
 
 def test_a_misspelt_field_is_refused():
     """A config has no field that it does not declare."""
-    with pytest.raises(ValidationError, match="num_atentions"):
+    with pytest.raises(Refusal, match="num_atentions"):
         Attention(num_atentions=4)
 
 

@@ -6,11 +6,12 @@ import shutil
 import pytest
 from PIL import Image
 
+from orchestrator.design import Row
 from orchestrator.inline_backend import InlineBackend
 from orchestrator.records import Store
 from orchestrator.run import plan_as_recorded, run_sweep
 from orchestrator.status import read_status
-from orchestrator.study import Ablation, Dataset, Row, Study
+from orchestrator.study import Ablation, Dataset, Study
 from tests.orchestrator.toy_sweep import Events
 from tests.trainables.tiny_reid import TinyConfig, tiny_runtime
 from trainables import reidentification

@@ -10,7 +10,6 @@ import math
 
 import pytest
 import torch
-from pydantic import ValidationError
 from torch.nn import functional
 
 from tests.trainables.network_probe import record_shapes
@@ -45,6 +44,7 @@ from trainables.mgn import (
     paper_config,
 )
 from trainables.optimisation import Optimisation
+from trainables.value.refusal import Refusal
 
 NUM_PIDS = 5
 LABELS_B = torch.tensor([0, 0, 3, 3])
@@ -608,20 +608,20 @@ def test_a_single_network_is_its_branch_of_the_full_one():
 )
 def test_what_does_not_go_together_is_refused(network, losses, message):
     """The error names the field to change."""
-    with pytest.raises(ValidationError, match=message):
+    with pytest.raises(Refusal, match=message):
         small_config(network, losses)
 
 
 def test_triplets_need_several_images_of_a_person():
     """Shuffled batches go with softmax alone."""
-    with pytest.raises(ValidationError, match="triplets need several images of each identity"):
+    with pytest.raises(Refusal, match="triplets need several images of each identity"):
         small_config(data={"sampling": "images", "num_instances": 1})
     small_config(data={"sampling": "images", "num_instances": 1}, losses={"triplet": None})
 
 
 def test_all_faults_are_told_at_once():
     """Two faults stand in one error."""
-    with pytest.raises(ValidationError, match=r"no effect with branches.*one kind"):
+    with pytest.raises(Refusal, match=r"no effect with branches.*one kind"):
         small_config({"backbone": Backbone(last_stride=2)}, {"triplet": None, "combination": "mean_by_kind"})
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from pydantic import ValidationError
 from torch import nn
 
 from trainables.optimisation import Optimisation, check_precision, learning_rate, make_optimizer
+from trainables.value.refusal import Refusal
 
 # Rates at the start of epochs, from 0 on, as the authors' code gives them: name, steps an epoch, epochs,
 # warm-up steps, {epoch: rate}.
@@ -97,7 +97,7 @@ def test_half_precision_without_gpu_is_refused_with_what_to_set(precision):
 
 def test_config_tells_all_its_faults_at_once():
     """Wrong betas and a rate that would rise are told in one error."""
-    with pytest.raises(ValidationError, match=r"betas lie in .*; the rate falls from base_lr"):
+    with pytest.raises(Refusal, match=r"betas lie in .*; the rate falls from base_lr"):
         Optimisation(betas=(0.9, 1.0), base_lr=1e-3, final_lr=1e-2)
 
 
@@ -140,5 +140,5 @@ def test_sgd_moves_by_hand_computed_steps():
 )
 def test_a_field_that_does_nothing_is_refused(changes):
     """A setting without effect would make two trainings of one, and is likely a mistake."""
-    with pytest.raises(ValidationError, match=r"set optimisation\.|leave optimisation\."):
+    with pytest.raises(Refusal, match=r"set optimisation\.|leave optimisation\."):
         Optimisation(**changes)

@@ -6,7 +6,8 @@ from typing import Any, get_args
 
 import pytest
 
-from orchestrator.study import Profile, load_study, study_names
+from orchestrator.study import Profile
+from orchestrator.study_files import load_study, study_names
 from search_spaces.tasn_ablation import BIRDS_SCHEDULE
 from trainables import hacnn, mancs, mdpr, mgn, tasn
 from trainables.data import fine_grained, reid

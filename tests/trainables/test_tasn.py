@@ -4,9 +4,8 @@ import math
 
 import pytest
 import torch
-from pydantic import ValidationError
 
-from orchestrator.study import apply_changes
+from orchestrator.changes import apply_changes
 from tests.trainables.tiny_reid import redrawn
 from trainables.contract import ClassificationView, RetrievalView
 from trainables.layers.attention_sampler import marginal_grid, sample
@@ -24,6 +23,7 @@ from trainables.tasn import (
     make_loss_terms,
     paper_config,
 )
+from trainables.value.refusal import Refusal
 
 MASTER_ALONE = {"network.part": False, "losses.distillation": None}
 PART_ALONE = {"network.master": False, "losses.distillation": None}
@@ -488,7 +488,7 @@ def test_views_are_checked():
 
 def test_a_misspelt_form_is_refused():
     """Only the seven forms of Table 2 are known."""
-    with pytest.raises(ValidationError, match="N\\(XX\\^T\\)X"):
+    with pytest.raises(Refusal, match="N\\(XX\\^T\\)X"):
         AttentionNet(form="XX^T")
 
 

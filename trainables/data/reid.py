@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 from pydantic import Field, model_validator
 
-from trainables.contract import DatasetFacts, FrozenModel, Split
+from trainables.contract import DatasetFacts, Split
 from trainables.data.cuhk03 import NUM_FOLDS, Boxes, read_cuhk03
 from trainables.data.embedded import unpack_demo_archive
 from trainables.data.labelled_images import find_root, fingerprint_of
@@ -37,6 +37,7 @@ from trainables.data.market_layout import (
 from trainables.data.msmt17 import read_msmt17
 from trainables.data.reid_images import FoundImages, ImageRecord
 from trainables.data.synergyreid import read_synergyreid
+from trainables.value.frozen_model import FrozenModel
 
 DatasetName = Literal[
     "market1501",

@@ -1,9 +1,9 @@
 import pytest
 import torch
-from pydantic import ValidationError
 
 from trainables.data.augment import MEAN_LEVELS, TrainAugmenter
 from trainables.data.reid import Augmentation, EnlargeCrop, RandomErasing, RandomPatch, ScaleCrop
+from trainables.value.refusal import Refusal
 
 OFF = Augmentation(pad_crop_px=None, flip_probability=None, erasing=None, patch=None)
 H, W = 32, 16
@@ -210,5 +210,5 @@ def test_enlarged_crops_are_parts_of_one_size_or_the_whole_image():
 
 def test_two_ways_to_crop_are_refused():
     """Only one of the three crops can be on."""
-    with pytest.raises(ValidationError, match="one way, got pad_crop_px and scale_crop"):
+    with pytest.raises(Refusal, match="one way, got pad_crop_px and scale_crop"):
         Augmentation(scale_crop=ScaleCrop())

@@ -1,9 +1,9 @@
 import pytest
-from pydantic import ValidationError
 
 from tests.trainables.tiny_fine_grained import WRITERS
 from trainables.data.demo_details import dataset as demo_dataset
 from trainables.data.fine_grained import FineGrainedAugmentation, FineGrainedData, load_fine_grained
+from trainables.value.refusal import Refusal
 
 COUNTS = {
     "cub200": {"train": 7, "test": 3},
@@ -130,11 +130,15 @@ def test_defaults_are_the_official_codes():
             {"dataset": "demo_details", "train_split": "train_without_val"},
             r"leave data\.train_split at 'train'",
         ),
-        (FineGrainedAugmentation, {"brightness": 0.0}, "greater than 0"),
-        (FineGrainedAugmentation, {"rotation": 3}, "Extra inputs"),
+        (
+            FineGrainedAugmentation,
+            {"brightness": 0.0},
+            "brightness: a finite number above 0 and at most 1 or None is needed; got 0.0",
+        ),
+        (FineGrainedAugmentation, {"rotation": 3}, "rotation: FineGrainedAugmentation has no such field"),
     ],
 )
 def test_impossible_settings_are_refused(model, fields, message):
     """A config that cannot be meant does not exist; None is the only way to switch a part off."""
-    with pytest.raises(ValidationError, match=message):
+    with pytest.raises(Refusal, match=message):
         model(**fields)

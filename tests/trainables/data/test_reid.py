@@ -1,9 +1,9 @@
 import shutil
 
 import pytest
-from pydantic import ValidationError
 
 from trainables.data.reid import Augmentation, RandomErasing, RandomPatch, ReidData, load_dataset
+from trainables.value.refusal import Refusal
 
 
 def test_differing_counts_are_warnings(data_root, tmp_path):
@@ -150,24 +150,22 @@ def test_val_of_a_set_trained_on_whole_is_refused(data_root, tmp_path):
 def test_a_fold_of_what_has_one_split_is_refused():
     """Two spellings of one training would be trained twice; there are 20 folds."""
     assert 19 == ReidData(dataset="cuhk03_classic_detected", fold=19).fold
-    with pytest.raises(ValidationError, match="cuhk03_detected has one split"):
+    with pytest.raises(Refusal, match="cuhk03_detected has one split"):
         ReidData(dataset="cuhk03_detected", fold=1)
-    with pytest.raises(ValidationError):
+    with pytest.raises(Refusal):
         ReidData(dataset="cuhk03_classic_detected", fold=20)
 
 
 def test_the_demo_set_has_one_spelling_and_its_own_val():
     """Two spellings of one training would be trained twice."""
     ReidData(dataset="demo_pedestrians").require_split("val")
-    with pytest.raises(ValidationError, match=r"leave data\.train_split at 'train'"):
+    with pytest.raises(Refusal, match=r"leave data\.train_split at 'train'"):
         ReidData(dataset="demo_pedestrians", train_split="train_without_val")
 
 
 def test_a_batch_of_any_images_has_one_spelling():
     """As many images in other factors would be another id of the same training."""
-    with pytest.raises(
-        ValidationError, match=r"got data\.num_instances 4, set it to 1 and data\.num_identities to"
-    ):
+    with pytest.raises(Refusal, match=r"got data\.num_instances 4, set it to 1 and data\.num_identities to"):
         ReidData(dataset="market1501", sampling="images", num_identities=8, num_instances=4)
     assert (
         32
@@ -180,7 +178,7 @@ def test_a_batch_of_any_images_has_one_spelling():
 @pytest.mark.parametrize("sampling", ["identities", "identities_once"])
 def test_a_batch_of_people_has_several_images_of_each(sampling):
     """One image of each is no pair."""
-    with pytest.raises(ValidationError, match=r"got data\.num_instances 1; set it to 2 or more"):
+    with pytest.raises(Refusal, match=r"got data\.num_instances 1; set it to 2 or more"):
         ReidData(dataset="market1501", sampling=sampling, num_instances=1)
 
 
@@ -212,7 +210,7 @@ def test_defaults_are_the_papers():
 )
 def test_impossible_settings_are_refused(model, fields):
     """A config that cannot be meant does not exist; None is the only way to switch a part off."""
-    with pytest.raises(ValidationError):
+    with pytest.raises(Refusal):
         model(**fields)
 
 

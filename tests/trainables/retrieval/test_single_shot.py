@@ -6,7 +6,6 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
-from pydantic import ValidationError
 
 from orchestrator.records import Store
 from reports.frame import read_cells
@@ -15,6 +14,7 @@ from tests.reports.tiny_study import depth_row, make_ablation, plan_of, record_v
 from trainables.contract import MAP, MRR, RANK1, Extraction, ImageSet, Reranking, RetrievalView
 from trainables.retrieval.measurement import measure_view
 from trainables.retrieval.single_shot import NUM_DRAWS, rank_single_shot
+from trainables.value.refusal import Refusal
 
 SINGLE_SHOT = RetrievalView(gallery="single_shot", distance="euclidean")
 
@@ -135,7 +135,7 @@ def test_nobody_to_find_is_an_error():
 
 def test_reranking_is_refused():
     """Re-ranking needs the neighbours that a single shot takes away."""
-    with pytest.raises(ValidationError, match="leaves no neighbours to re-rank by"):
+    with pytest.raises(Refusal, match="leaves no neighbours to re-rank by"):
         RetrievalView(gallery="single_shot", reranking=Reranking())
 
 

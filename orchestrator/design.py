@@ -1,0 +1,262 @@
+"""The rows of a table, one by one or by a design: what differs from the base, and what a paper printed for it."""
+
+from __future__ import annotations
+
+import itertools
+import string
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Protocol, runtime_checkable
+
+from orchestrator.changes import Changes
+from orchestrator.published import Printed, Query, other_methods, printed
+from trainables.contract import AnyView
+from trainables.value.declaration import Declaration, repeated
+from trainables.value.freezing import EMPTY
+from trainables.value.refusal import Fault, Refusal, shown
+from trainables.value.text import Label, Text
+
+
+@runtime_checkable
+class Design(Protocol):
+    """Anything that makes rows."""
+
+    def rows(self) -> Iterator[Row]:
+        """Give the rows in printing order."""
+        ...
+
+
+@dataclass(frozen=True)
+class Row(Declaration):
+    """One printed row: a difference from the base, or another view of the same training, or both.
+
+    Attributes:
+        label: what stands in the stub of the table; unique within its group.
+        changes: difference from the ablation's base.
+        view: measured instead of the ablation's view.
+        group: rows of one group are printed together under this head.
+        ensemble: members, each a difference from the row's config; the row is not a training of its own but
+            what they say together, measured in one view. Empty for a row of one training.
+        published: printed values as fractions, data set label -> metric name -> value.
+        source: where the published values stand, such as `Table VI, row 2`.
+        printed_in: table id and row label in `published.yaml`, of values that come from there.
+        is_trained: false for a row that is only printed, such as another method's.
+        waits_for: what must be known before its config is; such a row is printed as a hole.
+        repeats: label of another row of the table, its group in front (`group / label`), that this one repeats on
+            purpose: the same training in the same view. Two such rows are refused where neither says so.
+    """
+
+    label: Label
+    changes: Changes = EMPTY
+    view: AnyView | None = None
+    group: Text = ""
+    ensemble: Sequence[Changes] = ()
+    published: Mapping[str, Mapping[str, float]] = EMPTY
+    source: Text = ""
+    printed_in: tuple[str, str] | None = None
+    is_trained: bool = True
+    waits_for: Text = ""
+    repeats: Text = ""
+
+    def rows(self) -> Iterator[Row]:
+        """A row is the simplest design: itself."""
+        yield self
+
+    def as_printed(self, printed: Printed) -> Row:
+        """Give the same row with what a paper printed for it; data sets that a table has not are left out."""
+        _, label = printed.row_id
+        source = printed.source if label == self.label else f"{printed.source}, row “{label}”"
+        source += f", as quoted in {printed.quoted_in}" if printed.quoted_in else ""
+        return replace(self, published=printed.values, source=source, printed_in=printed.row_id)
+
+
+def full_label(row: Row) -> str:
+    """Name a row within its table, its group in front."""
+    return f"{row.group} / {row.label}" if row.group else row.label
+
+
+# -- designs -------------------------------------------------------------------------------------
+
+
+def is_label_format(label: str) -> str | None:
+    """Say what keeps a format from naming a row by its value alone."""
+    needed = (
+        "only {value}, or {value:g} and the like, is filled in; write {{ and }} for braces that are printed"
+    )
+    try:
+        fields = [(name, spec) for _, name, spec, _ in string.Formatter().parse(label) if name is not None]
+    except ValueError:
+        return f"{needed}; got {shown(label)}, whose braces do not match"
+    if any(name != "value" or "{" in (spec or "") for name, spec in fields):
+        return f"{needed}; got {shown(label)}"
+    return None if fields else f"all rows would have one label; put {{value}} into {shown(label)}"
+
+
+@dataclass(frozen=True)
+class Sweep(Declaration):
+    """A row for each value of one factor.
+
+    Attributes:
+        path: dotted path of the factor.
+        values: in printing order.
+        label: format of the row's label; `{value}` is filled in.
+    """
+
+    path: str
+    values: Sequence[Any]
+    label: Annotated[Label, is_label_format] = "{value}"
+
+    @property
+    def subject(self) -> str:
+        """Name it by what it varies."""
+        return f"Sweep of {shown(self.path)}"
+
+    def find_faults(self) -> Iterator[Fault]:
+        """Find values that are none, or the same, or that the label cannot show."""
+        yield from _absent_faults("values", self.values, "value")
+        for value in repeated(self.values):
+            equal = ", ".join(repr(other) for other in self.values if other == value)
+            yield Fault("values", f"each is given once; {equal} would be one training")
+        if is_label_format(self.label) is None:
+            for value in self.values:
+                try:
+                    Row(self.label.format(value=value))
+                except Refusal as refusal:
+                    yield from refusal.faults
+                except (ValueError, TypeError):
+                    yield Fault(
+                        "label", f"{self.label!r} cannot show {value!r}; write {{value}} without the ending"
+                    )
+
+    def rows(self) -> Iterator[Row]:
+        """One row a value."""
+        for value in self.values:
+            yield Row(self.label.format(value=value), {self.path: value})
+
+
+@dataclass(frozen=True)
+class LeaveOneOut(Declaration):
+    """The full method, then the method without each of its components.
+
+    Attributes:
+        without: component's printed name -> changes that remove it.
+        full_label: label of the unchanged row.
+    """
+
+    without: Mapping[Label, Changes]
+    full_label: Label = "full"
+
+    def find_faults(self) -> Iterator[Fault]:
+        """Find that nothing is left out."""
+        yield from _absent_faults("without", self.without, "component")
+
+    def rows(self) -> Iterator[Row]:
+        """The full row first."""
+        yield Row(self.full_label)
+        for name, changes in self.without.items():
+            yield Row(f"w/o {name}", changes)
+
+
+@dataclass(frozen=True)
+class Cumulative(Declaration):
+    """Components added one after the other, each row on top of the one before.
+
+    Attributes:
+        start: changes that remove every component.
+        start_label: label of that first row.
+        steps: component's printed name -> changes that add it.
+    """
+
+    start: Changes
+    start_label: Label
+    steps: Mapping[Label, Changes]
+
+    def find_faults(self) -> Iterator[Fault]:
+        """Find that nothing is added."""
+        yield from _absent_faults("steps", self.steps, "component")
+
+    def rows(self) -> Iterator[Row]:
+        """The start, then one row a step."""
+        changes = dict(self.start)
+        yield Row(self.start_label, changes)
+        for name, added in self.steps.items():
+            changes |= added
+            yield Row(f"+ {name}", changes)
+
+
+@dataclass(frozen=True)
+class Factorial(Declaration):
+    """Every combination of the levels of several factors.
+
+    Attributes:
+        factors: factor's printed name -> level's printed name -> changes; no two factors set the same path.
+        views: printed name -> view, read from each combination; empty for the ablation's own.
+    """
+
+    factors: Mapping[Label, Mapping[Label, Changes]]
+    views: Mapping[Label, AnyView] = EMPTY
+
+    def find_faults(self) -> Iterator[Fault]:
+        """Find factors without levels, and two factors that would overwrite each other."""
+        yield from _absent_faults("factors", self.factors, "factor")
+        for factor, levels in self.factors.items():
+            yield from _absent_faults(f"factors[{factor!r}]", levels, "level")
+        paths = {
+            factor: {path for changes in levels.values() for path in changes}
+            for factor, levels in self.factors.items()
+        }
+        for one, other in itertools.combinations(self.factors, 2):
+            for path in sorted(paths[one] & paths[other]):
+                text = f"{one!r} and {other!r} both set {path}, and the second would overwrite the first"
+                yield Fault("factors", f"{text}; give each path to one factor")
+
+    def rows(self) -> Iterator[Row]:
+        """Combinations with the last factor changing fastest; one row group each where there are views."""
+        for levels in itertools.product(*(levels.items() for levels in self.factors.values())):
+            named = zip(self.factors, levels, strict=True)
+            label = ", ".join(f"{factor} {level}" for factor, (level, _) in named)
+            changes = {path: value for _, changes in levels for path, value in changes.items()}
+            if not self.views:
+                yield Row(label, changes)
+            for view_label, view in self.views.items():
+                yield Row(view_label, changes, view=view, group=label)
+
+
+def _absent_faults(name: str, given: Sequence[Any] | Mapping[Any, Any], what: str) -> Iterator[Fault]:
+    if not given:
+        yield Fault(name, f"a design needs at least one {what}")
+
+
+# -- what papers printed -------------------------------------------------------------------------
+
+
+def other_method_rows(table_id: str, *, query: Query = "single") -> list[Row]:
+    """Give the rows of the methods that a printed table compares with: printed, and never trained."""
+    return [
+        Row(label, is_trained=False).as_printed(printed(table_id, label, query=query))
+        for label in other_methods(table_id)
+    ]
+
+
+def rows_as_printed(designs: Sequence[Design], table_id: str, labels: Mapping[str, str]) -> list[Row]:
+    """Spell out rows and designs, with what a printed table holds for some of the rows.
+
+    Args:
+        designs: rows are designs too.
+        table_id: of the printed table.
+        labels: a row's label, its group in front -> the printed row's label.
+
+    Raises:
+        ValueError: a label names none of the rows, or none of the printed ones.
+    """
+    rows = [row for design in designs for row in design.rows()]
+    absent = set(labels) - {full_label(row) for row in rows}
+    if absent:
+        raise ValueError(
+            f"{table_id}: there is no row {', '.join(map(repr, sorted(absent)))}; "
+            f"there are {', '.join(full_label(row) for row in rows)}"
+        )
+    return [
+        row.as_printed(printed(table_id, labels[full_label(row)])) if full_label(row) in labels else row
+        for row in rows
+    ]

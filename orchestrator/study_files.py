@@ -1,0 +1,113 @@
+"""The files in which studies are declared: listed, read for their titles, and built."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import pkgutil
+import re
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+from pydantic.errors import PydanticUserError
+
+from orchestrator.study import Profile, Study
+from trainables.value.frozen_model import faults_of
+from trainables.value.refusal import Refusal, nearest
+
+
+def study_names(package: str = "search_spaces") -> list[str]:
+    """List the studies: the files of the package."""
+    folder = importlib.import_module(package)
+    return sorted(module.name for module in pkgutil.iter_modules(folder.__path__))
+
+
+def study_titles(package: str = "search_spaces") -> list[tuple[str, str]]:
+    """List the studies with the first lines of their files' docstrings."""
+    return [(name, _title_of(f"{package}.{name}")) for name in study_names(package)]
+
+
+def _title_of(module: str) -> str:
+    spec = importlib.util.find_spec(module)
+    assert spec is not None
+    assert spec.origin is not None
+    try:
+        text = ast.get_docstring(ast.parse(Path(spec.origin).read_bytes())) or ""
+    except SyntaxError as error:
+        return f"(cannot be read: line {error.lineno}: {error.msg})"
+    except ValueError as error:  # a null character
+        return f"(cannot be read: {error})"
+    return text.partition("\n")[0]
+
+
+def load_study(name: str, profile: Profile, package: str = "search_spaces") -> Study:
+    """Build the study that a file declares with its function `make_study(profile)`.
+
+    Raises:
+        ValueError: there is no such file (the nearest is suggested), it has a slip (file and line are
+            named), or the declaration is refused.
+    """
+    profile = Profile(profile)
+    names = study_names(package)
+    if name not in names:
+        raise ValueError(
+            f"There is no study {name!r}. {_hint(name, names)}Studies: {', '.join(names) or 'none'}."
+        )
+    file = f"{package}/{name}.py"
+    try:
+        module = importlib.import_module(f"{package}.{name}")
+        study = module.make_study(profile) if hasattr(module, "make_study") else None
+    except Exception as error:  # whatever a slip in a person's file raises
+        raise ValueError(f"{_place_of(error, package) or file}: {_text_of(error)}") from error
+    if not hasattr(module, "make_study"):
+        raise ValueError(f"{file} declares no study; define make_study(profile) -> Study in it.")
+    if not isinstance(study, Study):
+        raise ValueError(f"{file}: make_study must return a Study; it returned {type(study).__name__}")
+    if study.name != name:
+        raise ValueError(f"{file}: the study is named {study.name!r}; name it {name!r}, as its file")
+    return study
+
+
+def _hint(name: str, names: Sequence[str]) -> str:
+    if name == "all":
+        return "'all' means every study and stands alone. "
+    if name.isdigit():
+        return "Seeds are given with commas: --seeds 1,2. "
+    begun = [known for known in names if known.startswith(name)]
+    meant = begun or [nearest(name, names, cutoff=0.4)]
+    return f"Did you mean {' or '.join(map(repr, meant))}? " if any(meant) else ""
+
+
+def _place_of(error: Exception, package: str) -> str:
+    """Name the line of a study's file that an exception comes from; empty where it is in none."""
+    if isinstance(error, SyntaxError):
+        return f"{package}/{Path(error.filename or '').name}:{error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if Path(frame.filename).parent.name == package.rpartition(".")[2]]
+    return f"{package}/{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else ""
+
+
+def _text_of(error: Exception) -> str:
+    if isinstance(error, SyntaxError):
+        return f"SyntaxError: {error.msg}: {(error.text or '').strip()}"
+    if isinstance(error, PydanticUserError):
+        return _text_of_class(error)
+    if isinstance(error, ValidationError):  # of a model that is none of ours
+        return str(Refusal(error.title, faults_of(BaseModel, error)))
+    # A declaration's own refusal is complete; of anything else the kind is half of the message.
+    is_complete = isinstance(error, Refusal) or type(error) is ValueError
+    return str(error) if is_complete else f"{type(error).__name__}: {error}"
+
+
+def _text_of_class(error: PydanticUserError) -> str:
+    """Say what is wrong with a class of configs that pydantic could not make."""
+    name = re.search(r"`(\w+)", error.message)
+    field = name[1] if name else "field"
+    if error.code == "model-field-missing-annotation":
+        return f"{field} has a value and no type; write one, such as {field}: float = 0.1"
+    if error.code == "model-field-overridden":
+        return f"{field} has a type in the class that this one is derived from; write it here again, {field}: type = …"
+    return f"this class cannot be a config ({error.code or 'no reason given'}); compare it with one in trainables/"

@@ -1,0 +1,126 @@
+"""The files of studies: found, listed and built, with every slip named by file and line."""
+
+import sys
+
+import pytest
+
+from orchestrator.study import Profile
+from orchestrator.study_files import load_study, study_names, study_titles
+
+CONFIG_CLASS = """from tests.toy_method import ToyConfig
+class MyConfig(ToyConfig):
+    {field}
+"""
+MAKE_CONFIG = """from tests.toy_method import ToyConfig
+
+def make_study(profile):
+    return {config}
+"""
+
+
+def test_an_unknown_study_suggests_the_nearest():
+    """A misspelt study is answered with the one that was meant."""
+    name = study_names()[0]
+    with pytest.raises(ValueError, match=f"Did you mean '{name}'"):
+        load_study(name[:-1] + "x", "demo")
+
+
+@pytest.fixture
+def study_files(tmp_path, monkeypatch):
+    """A package of studies whose files a test writes."""
+    folder = tmp_path / "written_studies"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    yield folder
+    for name in [name for name in sys.modules if name.startswith("written_studies")]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("def make_study(profile)\n    pass\n", r"written_studies/slip\.py:1: SyntaxError: .*make_study"),
+        ("import nothing_like_it\n", r"slip\.py:1: ModuleNotFoundError: .*nothing_like_it"),
+        ("def make_study(profile):\n    return Ablation()\n", r"slip\.py:2: NameError: .*Ablation"),
+        ("", r"slip\.py declares no study"),
+        ("def make_study(profile):\n    return 3\n", r"must return a Study; it returned int"),
+        (
+            "from orchestrator.study import Study\n\ndef make_study(profile):\n"
+            "    return Study('slip', 'S', 'mine', ())\n",
+            r"slip\.py:4: Study 'slip' is refused:\n.*at least one seed",
+        ),
+    ],
+)
+def test_a_slip_in_a_studys_file_is_named_by_file_and_line(study_files, source, message):
+    """A person sees where to look, not forty lines of ours."""
+    (study_files / "slip.py").write_text(source)
+    with pytest.raises(ValueError, match=message):
+        load_study("slip", Profile.DEMO, "written_studies")
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (
+            MAKE_CONFIG.format(config="ToyConfig(learning_rat=0.1, epochs=8.0)"),
+            r"slip\.py:4: ToyConfig is refused:\n"
+            r"  - epochs: a whole number is needed; got 8\.0\n"
+            r"  - learning_rat: ToyConfig has no such field; did you mean 'learning_rate'\?",
+        ),
+        (
+            MAKE_CONFIG.format(config="ToyConfig(network={'attention': {'guidance': 'yes'}})"),
+            r"slip\.py:4: .*\n  - network\.attention\.guidance: True or False is needed; got 'yes'",
+        ),
+        (
+            MAKE_CONFIG.format(config="ToyConfig().model_copy(update={'sed': 3})"),
+            r"slip\.py:4: .*\n  - sed: ToyConfig has no such field; did you mean 'seed'",
+        ),
+        (
+            MAKE_CONFIG.format(config="ToyConfig.model_validate_json('{')"),
+            r"slip\.py:4: .*\n  - it is no JSON at line 1 column 1",
+        ),
+        (
+            CONFIG_CLASS.format(field="widths: list[int] = [64, 128]"),
+            r"slip\.py:2: The class MyConfig is refused:\n  - widths: list\[int\] .* write tuple\[int, \.\.\.\]",
+        ),
+        (
+            "from pydantic import BaseModel\n\nclass Mine(BaseModel):\n    width: int\n\n"
+            "def make_study(profile):\n    return Mine(width='a')\n",
+            r"slip\.py:7: Mine is refused:\n  - width: another value is needed; got 'a'",
+        ),
+        (CONFIG_CLASS.format(field="width = 64"), r"slip\.py:2: width has a value and no type; write one"),
+    ],
+)
+def test_no_words_of_a_dependency_reach_a_person(study_files, source, message):
+    """A config that is built wrongly is told as a declaration is, with the place in the study's file."""
+    (study_files / "slip.py").write_text(source)
+    with pytest.raises(ValueError, match=message) as caught:
+        load_study("slip", Profile.DEMO, "written_studies")
+    assert "pydantic" not in str(caught.value)
+    assert "Input should" not in str(caught.value)
+
+
+def test_a_misspelt_profile_is_refused(study_files):
+    """It is not taken for one of the two."""
+    (study_files / "whole.py").write_text("")
+    with pytest.raises(
+        ValueError, match="a profile is one of 'demo', 'paper'; got 'dmeo'; did you mean 'demo'"
+    ):
+        load_study("whole", "dmeo", "written_studies")
+
+
+def test_one_unreadable_file_does_not_hide_the_other_studies(study_files):
+    """The list of studies names the broken one and goes on."""
+    (study_files / "broken.py").write_text('"""Broken."""\ndef (\n')
+    (study_files / "binary.py").write_bytes(b"\0")
+    (study_files / "whole.py").write_text('"""A whole one, é."""\n', encoding="utf-8")
+    titles = dict(study_titles("written_studies"))
+    assert "A whole one, é." == titles["whole"]
+    assert "cannot be read: " in titles["binary"]
+    assert "cannot be read: line 2" in titles["broken"]
+
+
+def test_the_beginning_of_a_name_suggests_what_begins_so():
+    """`mdpr` means the studies of MDPR."""
+    with pytest.raises(ValueError, match="'mdpr_ablation' or 'mdpr_main'"):
+        load_study("mdpr", Profile.DEMO)

@@ -1,0 +1,80 @@
+"""Copies that nobody can change: what is given as a list, an iterator, an array or a dictionary is kept as these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, KeysView, Mapping, ValuesView
+from typing import Any, TypeVar
+
+import numpy as np
+
+KeyT = TypeVar("KeyT")
+ValueT = TypeVar("ValueT", covariant=True)
+
+
+class FrozenMapping(Mapping[KeyT, ValueT]):
+    """A mapping that is read only, in the order in which it was written; it can be pickled and hashed."""
+
+    __slots__ = ("_entries",)
+
+    def __init__(self, entries: Mapping[KeyT, ValueT]) -> None:
+        """Copy the entries."""
+        self._entries = dict(entries)
+
+    def __getitem__(self, key: KeyT) -> ValueT:
+        """Look a value up."""
+        return self._entries[key]
+
+    def __iter__(self) -> Iterator[KeyT]:
+        """Go through the keys."""
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        """Count the entries."""
+        return len(self._entries)
+
+    def __hash__(self) -> int:
+        """Agree with equality, which knows no order."""
+        return hash(frozenset(self._entries.items()))
+
+    def __or__(self, other: Mapping[Any, Any]) -> FrozenMapping[Any, Any]:
+        """Give another mapping with further entries, as `|` of dictionaries does."""
+        return FrozenMapping({**self, **other})
+
+    def __ror__(self, other: Mapping[Any, Any]) -> FrozenMapping[Any, Any]:
+        """Stand behind a dictionary."""
+        return FrozenMapping({**other, **self})
+
+    def __repr__(self) -> str:
+        """Look like the dictionary that was written."""
+        return repr(self._entries)
+
+
+EMPTY: FrozenMapping[Any, Any] = FrozenMapping({})
+
+
+def freeze(value: Any) -> Any:
+    """Copy containers, nested ones too, into tuples and read-only mappings, and numpy's numbers into Python's.
+
+    Anything else is given back as it is; whether it may stand in a value is for others to say.
+    """
+    if isinstance(value, np.generic | np.ndarray):
+        plain: Any = value.tolist()
+        return plain if isinstance(plain, np.generic) else freeze(plain)
+    if isinstance(value, Mapping):
+        return FrozenMapping({freeze(key): freeze(item) for key, item in value.items()})
+    if isinstance(value, list | tuple | range | KeysView | ValuesView | Iterator):
+        return tuple(freeze(item) for item in value)
+    return value
+
+
+def thaw(value: Any) -> Any:
+    """Give what `freeze` gives, with dictionaries in the place of read-only mappings, as pydantic wants them."""
+    return _thawed(freeze(value))
+
+
+def _thawed(value: Any) -> Any:
+    if isinstance(value, FrozenMapping):
+        return {key: _thawed(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return tuple(_thawed(item) for item in value)
+    return value
