@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import string
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Protocol, runtime_checkable
 
@@ -24,6 +24,43 @@ class Design(Protocol):
     def rows(self) -> Iterator[Row]:
         """Give the rows in printing order."""
         ...
+
+
+@runtime_checkable
+class Comparing(Protocol):
+    """A design that knows what its rows are compared with; the rows of another one meet the table's reference row."""
+
+    def contrasts(self, rows: Sequence[Row], is_declared: Callable[[Row], bool]) -> Iterator[Contrast]:
+        """Say what is compared.
+
+        Args:
+            rows: that the design has made, with what was printed for them.
+            is_declared: whether a row is the table's base itself.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Contrast(Declaration):
+    """What is compared: a sum of rows, seed by seed, with weights that add up to 0.
+
+    Attributes:
+        label: what it is, such as `w/o CS − full` or `distillation × fusion`.
+        weights: row's label, its group in front -> weight.
+        row: the row whose difference from one other row this is; empty for an effect of several rows.
+        reference: that other row; empty likewise.
+    """
+
+    label: Text
+    weights: Mapping[str, float]
+    row: Text = ""
+    reference: Text = ""
+
+    @staticmethod
+    def between(row: Row, reference: Row) -> Contrast:
+        """Compare a row with another."""
+        ours, theirs = full_label(row), full_label(reference)
+        return Contrast(f"{ours} − {theirs}", {ours: 1.0, theirs: -1.0}, ours, theirs)
 
 
 @dataclass(frozen=True)
@@ -133,6 +170,12 @@ class Sweep(Declaration):
         for value in self.values:
             yield Row(self.label.format(value=value), {self.path: value})
 
+    def contrasts(self, rows: Sequence[Row], is_declared: Callable[[Row], bool]) -> Iterator[Contrast]:
+        """Each value against the declared one, where that is among them."""
+        declared = next(filter(is_declared, rows), None)
+        if declared is not None:
+            yield from (Contrast.between(row, declared) for row in rows if row is not declared)
+
 
 @dataclass(frozen=True)
 class LeaveOneOut(Declaration):
@@ -155,6 +198,11 @@ class LeaveOneOut(Declaration):
         yield Row(self.full_label)
         for name, changes in self.without.items():
             yield Row(f"w/o {name}", changes)
+
+    def contrasts(self, rows: Sequence[Row], is_declared: Callable[[Row], bool]) -> Iterator[Contrast]:
+        """Each row against the full method."""
+        full, *others = rows
+        yield from (Contrast.between(row, full) for row in others)
 
 
 @dataclass(frozen=True)
@@ -182,6 +230,10 @@ class Cumulative(Declaration):
         for name, added in self.steps.items():
             changes |= added
             yield Row(f"+ {name}", changes)
+
+    def contrasts(self, rows: Sequence[Row], is_declared: Callable[[Row], bool]) -> Iterator[Contrast]:
+        """Each step against the row above it."""
+        yield from (Contrast.between(row, above) for above, row in itertools.pairwise(rows))
 
 
 @dataclass(frozen=True)
@@ -221,6 +273,40 @@ class Factorial(Declaration):
             for view_label, view in self.views.items():
                 yield Row(view_label, changes, view=view, group=label)
 
+    def contrasts(self, rows: Sequence[Row], is_declared: Callable[[Row], bool]) -> Iterator[Contrast]:
+        """Main effects, then interactions, in each view.
+
+        A main effect is a level minus the factor's first one, averaged over the levels of the other factors. An
+        interaction of two is by how much that difference changes where the other factor leaves its first level.
+        """
+        num_views = max(1, len(self.views))
+        names = [list(levels) for levels in self.factors.values()]
+        effects = [effect for effect in itertools.product(*(range(len(of)) for of in names)) if any(effect)]
+        effects.sort(key=lambda effect: (sum(map(bool, effect)), [not level for level in effect], effect))
+        for number in range(num_views):
+            of_view = [full_label(row) for row in rows[number::num_views]]
+            view = f" ({list(self.views)[number]})" if self.views else ""
+            for effect in effects:
+                weights = [1.0]
+                for level, of in zip(effect, names, strict=True):
+                    weights = [weight * own for weight in weights for own in _level_weights(level, len(of))]
+                named = zip(self.factors, effect, names, strict=True)
+                parts = [_effect_label(factor, level, of) for factor, level, of in named if level]
+                used = {label: weight for label, weight in zip(of_view, weights, strict=True) if weight}
+                yield Contrast(" × ".join(parts) + view, used)
+
+
+def _level_weights(level: int, num_levels: int) -> list[float]:
+    """Weigh the levels of a factor: one minus the first, or all alike where the effect averages over them."""
+    if not level:
+        return [1 / num_levels] * num_levels
+    return [float(other == level) - float(other == 0) for other in range(num_levels)]
+
+
+def _effect_label(factor: str, level: int, levels: Sequence[str]) -> str:
+    """Name a factor's effect; which of its levels is meant is clear where there are two."""
+    return factor if len(levels) == 2 else f"{factor} {levels[level]}"
+
 
 def _absent_faults(name: str, given: Sequence[Any] | Mapping[Any, Any], what: str) -> Iterator[Fault]:
     if not given:
@@ -238,8 +324,42 @@ def other_method_rows(table_id: str, *, query: Query = "single") -> list[Row]:
     ]
 
 
-def rows_as_printed(designs: Sequence[Design], table_id: str, labels: Mapping[str, str]) -> list[Row]:
-    """Spell out rows and designs, with what a printed table holds for some of the rows.
+@dataclass(frozen=True)
+class AsPrinted(Declaration):
+    """A design whose rows carry what a paper printed for them; it compares what the design compares.
+
+    Attributes:
+        design: that makes the rows.
+        printed_rows: the same rows with the printed values.
+    """
+
+    design: Design
+    printed_rows: Sequence[Row]
+
+    @staticmethod
+    def of(design: Design, table_id: str, labels: Mapping[str, str]) -> Design:
+        """Give a design with the printed values of its rows; itself where none of them was printed."""
+        rows = list(design.rows())
+        carrying = [
+            row.as_printed(printed(table_id, labels[full_label(row)])) if full_label(row) in labels else row
+            for row in rows
+        ]
+        if carrying == rows:
+            return design
+        return carrying[0] if isinstance(design, Row) else AsPrinted(design, carrying)
+
+    def rows(self) -> Iterator[Row]:
+        """The rows with the printed values."""
+        yield from self.printed_rows
+
+    def contrasts(self, rows: Sequence[Row], is_declared: Callable[[Row], bool]) -> Iterator[Contrast]:
+        """Those of the design."""
+        if isinstance(self.design, Comparing):
+            yield from self.design.contrasts(rows, is_declared)
+
+
+def rows_as_printed(designs: Sequence[Design], table_id: str, labels: Mapping[str, str]) -> list[Design]:
+    """Give rows and designs with what a printed table holds for some of the rows.
 
     Args:
         designs: rows are designs too.
@@ -256,7 +376,4 @@ def rows_as_printed(designs: Sequence[Design], table_id: str, labels: Mapping[st
             f"{table_id}: there is no row {', '.join(map(repr, sorted(absent)))}; "
             f"there are {', '.join(full_label(row) for row in rows)}"
         )
-    return [
-        row.as_printed(printed(table_id, labels[full_label(row)])) if full_label(row) in labels else row
-        for row in rows
-    ]
+    return [AsPrinted.of(design, table_id, labels) for design in designs]

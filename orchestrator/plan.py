@@ -15,6 +15,10 @@ from orchestrator.resolution import DataResolver, Resolved, without_seed
 from orchestrator.search_state import SearchState
 from orchestrator.study import Ablation, Study
 from trainables.contract import AnyView, DatasetFacts, TrainingConfig
+from trainables.value.freezing import EMPTY
+
+SeedCounts = Mapping[tuple[str, str, str, str], int]
+"""(study, table, row with its group in front, data set) -> seeds."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,7 @@ def make_plan(
     studies: Sequence[Study],
     resolver: DataResolver,
     searches: Mapping[tuple[str, str], SearchState] | None = None,
+    seed_counts: SeedCounts | None = EMPTY,
 ) -> Plan:
     """Work out the unique trainings that the studies' tables need.
 
@@ -138,6 +143,8 @@ def make_plan(
         studies: declared studies; equal configs are shared between them.
         resolver: says which training a config is.
         searches: how far they are, by (study, search) name; one that is left out has not begun.
+        seed_counts: how many seeds rows of `UntilDecided` studies have; one that is left out has the first ones.
+            None gives every row all the seeds that it may get.
 
     Raises:
         ValueError: every data set that could not be found, and every column of a table that would mix
@@ -157,10 +164,17 @@ def make_plan(
     trainings: dict[str, PlannedTraining] = {}
     views: dict[str, dict[str, PlannedView]] = {}
     cells: list[Cell] = []
-    seeds = sorted((index, study.name, seed) for study in studies for index, seed in enumerate(study.seeds))
-    for _, study_name, seed in seeds:
+    seeds = sorted(
+        ((index, study, seed) for study in studies for index, seed in enumerate(study.all_seeds)),
+        key=lambda item: (item[0], item[1].name),
+    )
+    for index, study, seed in seeds:
+        study_name = study.name
         for table_name, ablation in _tables_of(study_name, tables):
             for row, dataset in itertools.product(ablation.trained_rows, ablation.datasets):
+                place = study_name, table_name, full_label(row), dataset.label
+                if seed_counts is not None and index >= seed_counts.get(place, study.num_first_seeds):
+                    continue
                 label = f"{table_name}: {full_label(row)} [{dataset.label}] seed {seed}"
                 members = [resolver.resolve(config) for config in ablation.members(row, dataset, seed)]
                 for number, member in enumerate(members, start=1):

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from orchestrator.optuna_mirror import OptunaMirror, Storage, open_storage
-from orchestrator.plan import Plan, configs_of, make_plan
+from orchestrator.plan import Plan, SeedCounts, configs_of, make_plan
 from orchestrator.records import Store
 from orchestrator.resolution import DataResolver, DescribeData, StoreResolver, remember_data
 from orchestrator.search import SearchSource
 from orchestrator.search_state import SearchState, read_search_state
 from orchestrator.status import UNFINISHED, TrainingStatus, read_status
-from orchestrator.study import Study
+from orchestrator.study import Study, UntilDecided
 from orchestrator.trial import Listener, Work
 from orchestrator.work_queue import WorkQueue, planned_work
 from trainables.contract import DatasetFacts, Device, Runtime, TrainingConfig
@@ -75,22 +75,39 @@ def describe_with(runtime: Runtime) -> DescribeData:
     return describe
 
 
-def plan_with_data(studies: Sequence[Study], store: Store, runtime: Runtime) -> Plan:
+SeedRule = Callable[[Plan, Store], SeedCounts]
+"""Says how many seeds the rows of `UntilDecided` studies need by what is recorded of a plan of all their seeds."""
+
+
+def first_seeds_alone(plan: Plan, store: Store) -> SeedCounts:
+    """Give no row more than the first seeds: a rule for who has none."""
+    return {}
+
+
+def plan_with_data(
+    studies: Sequence[Study], store: Store, runtime: Runtime, seed_rule: SeedRule = first_seeds_alone
+) -> Plan:
     """Make the plan for the data that are there, with what the searches have found so far.
 
     Raises:
         ValueError: every data set that cannot be found.
     """
-    return _make_plan(studies, DataResolver(describe_with(runtime), store), store)
+    return _make_plan(studies, DataResolver(describe_with(runtime), store), store, seed_rule)
 
 
-def plan_as_recorded(studies: Sequence[Study], store: Store, runtime: Runtime) -> Plan:
+def plan_as_recorded(
+    studies: Sequence[Study], store: Store, runtime: Runtime, seed_rule: SeedRule = first_seeds_alone
+) -> Plan:
     """Make the plan for the data that the last sweep had, which need not be there: to read what is recorded."""
-    return _make_plan(studies, StoreResolver(store, describe_with(runtime)), store)
+    return _make_plan(studies, StoreResolver(store, describe_with(runtime)), store, seed_rule)
 
 
-def _make_plan(studies: Sequence[Study], resolver: DataResolver, store: Store) -> Plan:
-    return make_plan(studies, resolver, _search_states(studies, resolver, store))
+def _make_plan(studies: Sequence[Study], resolver: DataResolver, store: Store, seed_rule: SeedRule) -> Plan:
+    states = _search_states(studies, resolver, store)
+    if not any(isinstance(study.seeds, UntilDecided) for study in studies):
+        return make_plan(studies, resolver, states)
+    of_all_seeds = make_plan(studies, resolver, states, seed_counts=None)
+    return make_plan(studies, resolver, states, seed_rule(of_all_seeds, store))
 
 
 def run_sweep(
@@ -102,6 +119,7 @@ def run_sweep(
     search_storage: str,
     listeners: Callable[[Plan, Sequence[TrainingStatus]], Iterable[Listener]],
     on_stop: Callable[[], None] = lambda: None,
+    seed_rule: SeedRule = first_seeds_alone,
 ) -> SweepResult:
     """Train and measure what the studies' tables need and the store has not.
 
@@ -113,6 +131,7 @@ def run_sweep(
         search_storage: URL of Optuna's database.
         listeners: made once the plan is known, before anything trains.
         on_stop: called when a signal asks the sweep to end, to tell the person who sent it.
+        seed_rule: asked whenever all that was planned has ended; the plan grows by the seeds that it adds.
 
     Raises:
         ValueError: every fault of the declarations and of the data, and every record that was made under other
@@ -120,7 +139,7 @@ def run_sweep(
     """
     store.shared_id()  # starts it: a folder that cannot be written to is refused before anything else
     resolver = DataResolver(describe_with(runtime), store)
-    plan = _make_plan(studies, resolver, store)
+    plan = _make_plan(studies, resolver, store, seed_rule)
     statuses = read_status(plan, store)
     _refuse_changed_configs(statuses)
     for study in studies:
@@ -138,15 +157,20 @@ def run_sweep(
     unfinished = [source for source in sources if not source.is_finished()]
     needed += [source.search.trial_config({}) for source in unfinished]
 
+    # A view of an ensemble is asked for with its training, and once more when the other trainings are done.
+    asked: dict[str, int] = {work.training_id: 1 for work in remaining}
+
     def last_works() -> list[Work]:
-        """Give what searches found, and views of ensembles that waited for all their trainings."""
-        asked_before = {work.training_id for work in remaining}
-        return [
+        """Give what searches found, further seeds, and views of ensembles that waited for all their trainings."""
+        grown = read_status(_make_plan(studies, resolver, store, seed_rule), store)
+        more = [
             planned_work(status.training)
-            for status in read_status(_make_plan(studies, resolver, store), store)
-            if status.state == "to measure"
-            or (status.state in UNFINISHED and status.training.training_id not in asked_before)
+            for status in grown
+            if status.state in UNFINISHED
+            and asked.get(status.training.training_id, 0) < (2 if status.state == "to measure" else 1)
         ]
+        asked.update({work.training_id: asked.get(work.training_id, 0) + 1 for work in more})
+        return more
 
     queue = WorkQueue(remaining, unfinished, last_works)
     if not queue.is_finished():
@@ -156,7 +180,7 @@ def run_sweep(
             followers = [*_mirror(plan, sources, store, storage), *listeners(plan, statuses)]
             with _stopping_on_signals(queue, on_stop):
                 backend.run(queue, followers, store, there)
-    final = _make_plan(studies, resolver, store) if sources else plan
+    final = _make_plan(studies, resolver, store, seed_rule)
     return SweepResult(final, tuple(read_status(final, store)), queue.is_stopping)
 
 

@@ -17,9 +17,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from orchestrator.changes import Changes, apply_changes, try_changes, value_at
-from orchestrator.design import Design, Row, full_label
+from orchestrator.design import Comparing, Contrast, Design, Row, full_label
 from orchestrator.ranges import FloatRange, Range, When, range_of
-from trainables.contract import SIZE_METRICS, AnyView, Metric, Seed, TrainingConfig
+from trainables.contract import SEED_LIMIT, SIZE_METRICS, AnyView, Metric, Seed, TrainingConfig
 from trainables.value.declaration import Declaration, repeated
 from trainables.value.freezing import EMPTY
 from trainables.value.refusal import Fault, Refusal, guess, shown
@@ -123,6 +123,16 @@ class Ablation(Declaration):
         metrics: columns within each data set.
         stub_head: head of the column of row labels.
         source: table or figure of the paper that it reproduces.
+        reference: label of the row, its group in front, that every other row is compared with. Left out, what is
+            compared follows from the designs: see `contrasts`.
+        tested: metrics whose comparisons are tested; all of them are one family, so that each makes the others
+            harder to find. None named is the first of `metrics`.
+        emphasis: `evidence` sets the best row bold with every row that the seeds cannot tell from it; `highest` only
+            the highest value, and underlines the second, as some venues ask for.
+        deviation: metric name -> standard deviation over seeds that is expected, to say what the table can find
+            before any row has been trained.
+        shows_difference: whether the differences stand in a column of their own in every format.
+        tests_items: whether the compared rows are also tested over the queries or images they were measured on.
     """
 
     name: TableName
@@ -134,6 +144,12 @@ class Ablation(Declaration):
     metrics: Sequence[Metric]
     stub_head: Text = ""
     source: Text = ""
+    reference: Text = ""
+    tested: Sequence[Metric] = ()
+    emphasis: Literal["evidence", "highest"] = "evidence"
+    deviation: Mapping[str, float] = EMPTY
+    shows_difference: bool = False
+    tests_items: bool = False
 
     @functools.cached_property
     def rows_by_design(self) -> tuple[tuple[Row, ...], ...]:
@@ -155,6 +171,48 @@ class Ablation(Declaration):
     def trained_rows(self) -> tuple[Row, ...]:
         """The printed rows that are trained, without those that wait."""
         return tuple(row for row in self.printed_rows if row.is_trained and not row.waits_for)
+
+    # -- what is compared
+
+    @functools.cached_property
+    def reference_row(self) -> Row | None:
+        """The row that rows without a design of their own are compared with: the named one, or the base itself."""
+        if self.reference:
+            return next((row for row in self.trained_rows if full_label(row) == self.reference), None)
+        return next(filter(self._is_declared, self.trained_rows), None)
+
+    def _is_declared(self, row: Row) -> bool:
+        """Say whether a row is the base itself."""
+        if not row.is_trained or row.waits_for or (row.view or self.view) != self.view:
+            return False
+        return all(
+            self.members(row, dataset) == (apply_changes(self.base, dataset.changes),)
+            for dataset in self.datasets
+        )
+
+    @functools.cached_property
+    def contrasts(self) -> tuple[Contrast, ...]:
+        """What is compared, in printing order.
+
+        With `reference` every row meets that one. Otherwise it follows from the design: without a component meets the
+        full method, a cumulative step the row above it, a swept value the declared one, a factorial has main effects
+        and interactions, and single rows meet the row that is the base itself. Rows that wait take no part.
+        """
+        found: list[Contrast] = []
+        for design, rows in zip(self.rows, self.rows_by_design, strict=True):
+            own: list[Contrast] = []
+            if isinstance(design, Comparing) and not self.reference:
+                own = list(design.contrasts(rows, self._is_declared))
+            if not own and (reference := self.reference_row) is not None:
+                own = [Contrast.between(row, reference) for row in rows if row is not reference]
+            found += own
+        known = {full_label(row) for row in self.trained_rows}
+        return tuple(contrast for contrast in found if contrast.weights.keys() <= known)
+
+    @property
+    def tested_metrics(self) -> tuple[Metric, ...]:
+        """The metrics whose comparisons are tested."""
+        return tuple(self.tested or self.metrics[:1])
 
     def members(self, row: Row, dataset: Dataset, seed: int | None = None) -> tuple[TrainingConfig, ...]:
         """Give the configs behind one cell: one, or those of an ensemble."""
@@ -204,6 +262,7 @@ class Ablation(Declaration):
         yield from _twice("row label", map(full_label, rows))
         yield from _absent("trained row", [row for row in rows if row.is_trained])
         yield from self._protocol_faults(rows)
+        yield from self._comparison_faults(rows)
         labels_of: dict[str, list[str]] = {}
         for row in rows:
             for text in dict.fromkeys(self._row_faults(row)):
@@ -212,6 +271,24 @@ class Ablation(Declaration):
             yield Fault(f"row{'s' if len(labels) > 1 else ''} {', '.join(labels)}", text)
         if not labels_of:
             yield from self._repeat_faults()
+
+    def _comparison_faults(self, rows: Sequence[Row]) -> Iterator[Fault]:
+        labels = [full_label(row) for row in rows if row.is_trained]
+        if self.reference and self.reference not in labels:
+            text = f"{self.reference!r} is no trained row{guess(self.reference, labels)} There are "
+            yield Fault("reference", text + ", ".join(map(repr, labels)))
+        shown_names = [metric.name for metric in self.metrics]
+        yield from _twice("tested metric", [metric.name for metric in self.tested])
+        for metric in self.tested:
+            if metric.name not in shown_names:
+                yield Fault("tested", f"{metric.name!r} is no column; there are {', '.join(shown_names)}")
+        for name, value in self.deviation.items():
+            if name not in shown_names:
+                yield Fault("deviation", f"{name!r} is no column; there are {', '.join(shown_names)}")
+            elif value <= 0:
+                yield Fault(
+                    f"deviation[{name!r}]", f"a deviation is above 0, in the metric's unit; got {value}"
+                )
 
     def _protocol_faults(self, rows: Sequence[Row]) -> Iterator[Fault]:
         rows_of: dict[str, list[str]] = {}
@@ -618,6 +695,37 @@ def is_searched(declared: Range | When, params: Changes) -> bool:
 
 
 @dataclass(frozen=True)
+class UntilDecided(Declaration):
+    """Seeds that are added to rows as long as what they are compared by is open.
+
+    Attributes:
+        first: seeds that every row gets; with fewer than three nothing can be compared.
+        most: seeds that a row gets at most.
+        begin: the first seed; the others follow it.
+    """
+
+    first: Annotated[int, Field(ge=3)] = 3
+    most: Annotated[int, Field(ge=3)] = 10
+    begin: Seed = 0
+
+    def find_faults(self) -> Iterator[Fault]:
+        """Find that nothing could be added."""
+        if self.most <= self.first:
+            yield Fault(
+                "most", f"it is above first, or no seed is ever added; got {self.first} and {self.most}"
+            )
+        if self.begin + self.most > SEED_LIMIT:
+            yield Fault(
+                "begin", f"seeds are below {SEED_LIMIT}; got {self.begin} and {self.most} seeds from it on"
+            )
+
+    @property
+    def all_seeds(self) -> tuple[int, ...]:
+        """Every seed that a row may get."""
+        return tuple(range(self.begin, self.begin + self.most))
+
+
+@dataclass(frozen=True)
 class Study(Declaration):
     """What one file in `search_spaces/` declares.
 
@@ -625,7 +733,7 @@ class Study(Declaration):
         name: that of its file.
         title: one line for lists and captions.
         source: the paper.
-        seeds: every cell is the mean over them.
+        seeds: every cell is the mean over them; or how many there are follows from the results.
         ablations: tables to fill.
         searches: searches to make, each with its table.
         sizes: tables of sizes, which are counted.
@@ -636,7 +744,7 @@ class Study(Declaration):
     name: StudyName
     title: Text
     source: Text
-    seeds: Sequence[Seed]
+    seeds: Sequence[Seed] | UntilDecided
     ablations: Sequence[Ablation] = ()
     searches: Sequence[Search] = ()
     sizes: Sequence[SizeTable] = ()
@@ -648,8 +756,8 @@ class Study(Declaration):
         yield from _twice(
             "table name", [part.name for part in (*self.ablations, *self.searches, *self.sizes)]
         )
-        yield from _twice("seed", map(str, self.seeds))
-        if not self.seeds:
+        yield from _twice("seed", map(str, self.all_seeds))
+        if not self.all_seeds:
             yield Fault("seeds", "a study needs at least one seed")
         if not self.table_names:
             yield Fault("", "a study needs a table")
@@ -657,6 +765,16 @@ class Study(Declaration):
     def with_seeds(self, seeds: Sequence[int]) -> Study:
         """Give the same study over other seeds."""
         return replace(self, seeds=tuple(seeds))
+
+    @property
+    def all_seeds(self) -> tuple[int, ...]:
+        """The seeds that a row may get, in the order in which it gets them."""
+        return self.seeds.all_seeds if isinstance(self.seeds, UntilDecided) else tuple(self.seeds)
+
+    @property
+    def num_first_seeds(self) -> int:
+        """Count the seeds that every row gets."""
+        return self.seeds.first if isinstance(self.seeds, UntilDecided) else len(self.seeds)
 
     @property
     def table_names(self) -> tuple[str, ...]:

@@ -59,7 +59,7 @@ class WorkQueue:
         Args:
             planned: handed out first, in order.
             sources: asked in order once no planned work is left.
-            when_all_ended: asked once for more work, after the planned work and every source have ended.
+            when_all_ended: asked for more work whenever all that there was has ended, until it has none.
         """
         self._planned = deque(planned)
         self._sources = list(sources)
@@ -97,8 +97,8 @@ class WorkQueue:
                 if (started := self._start(work, source)) is not None:
                     return started
         if not self._is_asked and not self._running and all(source.is_finished() for source in self._sources):
-            self._is_asked = True
             self._planned.extend(self._when_all_ended())
+            self._is_asked = not self._planned
             return self.next_work()
         return None
 

@@ -1,10 +1,14 @@
 """Rows and designs: what they spell out, and what they refuse."""
 
+import math
+
 import pytest
 
 from orchestrator.design import Cumulative, Factorial, LeaveOneOut, Row, Sweep, rows_as_printed
+from orchestrator.study import Ablation, Dataset
 from tests.orchestrator.declared import RATE, TEST, M
-from tests.toy_method import ToyAttention
+from tests.toy_method import ToyAttention, ToyConfig
+from trainables.contract import MAP, MINP, RANK1, RetrievalView
 
 
 def labels(design):
@@ -28,7 +32,10 @@ def test_designs_make_their_rows():
 def test_a_design_is_spelt_out_as_printed():
     """Rows that are named carry the paper's numbers, the others stay as they are."""
     design = Sweep("learning_rate", (0.1, 0.2))
-    rows = rows_as_printed([design, Row("x", group="g")], "mgn_v1_t2", {"0.2": "MGN", "g / x": "ResNet-50"})
+    carrying = rows_as_printed(
+        [design, Row("x", group="g")], "mgn_v1_t2", {"0.2": "MGN", "g / x": "ResNet-50"}
+    )
+    rows = [row for one in carrying for row in one.rows()]
     assert ["0.1", "0.2", "x"] == [row.label for row in rows]
     assert [None, ("mgn_v1_t2", "MGN"), ("mgn_v1_t2", "ResNet-50")] == [row.printed_in for row in rows]
     assert 0.957 == rows[1].published["Market-1501"]["rank1"]
@@ -109,3 +116,139 @@ def test_all_faults_of_a_row_are_told():
     """A label, a change and a published value that are wrong give one error with the three."""
     with pytest.raises(ValueError, match=r"(?s)Row 'a\\tb' is refused.*label.*changes.*published"):
         Row("a\tb", {RATE: float("nan")}, published={"Toy": {"map": "0.5"}})
+
+
+# -- what is compared
+
+
+def a_table(*rows, **changes):
+    declared = dict(datasets=[Dataset("Toy")], view=TEST, metrics=[MAP, RANK1], base=ToyConfig())
+    return Ablation("t", "T", rows=list(rows), **{**declared, **changes})
+
+
+def compared(*rows, **changes):
+    return [(contrast.row, contrast.reference) for contrast in a_table(*rows, **changes).contrasts]
+
+
+RATES = Sweep("learning_rate", (0.05, 0.1, 0.2))
+COMPONENTS = {"attention": {"network.attention": None}, "width": {"network.embedding_size": 2}}
+
+
+def test_rows_meet_the_row_that_is_the_base():
+    """Whatever stands first."""
+    rows = [Row("fast", {"learning_rate": 0.2}), Row("plain"), Row("slow", {"learning_rate": 0.05})]
+    assert [("fast", "plain"), ("slow", "plain")] == compared(*rows)
+
+
+def test_without_the_base_nothing_is_compared_unless_a_reference_is_named():
+    """No row is made the reference by its place."""
+    rows = [Row("fast", {"learning_rate": 0.2}), Row("slow", {"learning_rate": 0.05})]
+    assert [] == compared(*rows)
+    assert [("fast", "slow")] == compared(*rows, reference="slow")
+
+
+def test_a_component_left_out_meets_the_full_method():
+    """What each component is worth."""
+    assert [("w/o attention", "full"), ("w/o width", "full")] == compared(LeaveOneOut(COMPONENTS))
+
+
+def test_a_cumulative_step_meets_the_row_above():
+    """What each step adds, and not how far the first row is from the last."""
+    design = Cumulative(
+        {"learning_rate": 0.3}, "start", {"a": {"learning_rate": 0.2}, "b": {"learning_rate": 0.1}}
+    )
+    assert [("+ a", "start"), ("+ b", "+ a")] == compared(design)
+
+
+def test_a_swept_value_meets_the_declared_one():
+    """And where the declared one is not among them, the table's base row, if there is one."""
+    assert [("0.05", "0.1"), ("0.2", "0.1")] == compared(RATES)
+    others = Sweep("learning_rate", (0.05, 0.2))
+    assert [] == compared(others)
+    assert [("0.05", "base"), ("0.2", "base")] == compared(others, Row("base"))
+
+
+def test_a_factorial_has_main_effects_and_interactions():
+    """Averaged over the other factor's levels; the interaction is by how much an effect changes with the other."""
+    factors = {
+        "A": {"off": {"network.attention": None}, "on": {}},
+        "E": {"2": {"network.embedding_size": 2}, "4": {}},
+    }
+    first, second, both = a_table(Factorial(factors)).contrasts
+    rows = ["A off, E 2", "A off, E 4", "A on, E 2", "A on, E 4"]
+    assert ("A", "E", "A × E") == (first.label, second.label, both.label)
+    assert [-0.5, -0.5, 0.5, 0.5] == [first.weights[row] for row in rows]
+    assert [-0.5, 0.5, -0.5, 0.5] == [second.weights[row] for row in rows]
+    assert [1.0, -1.0, -1.0, 1.0] == [both.weights[row] for row in rows]
+
+
+def test_effects_of_more_levels_and_views_are_named_apart():
+    """Each level meets the first, in each view."""
+    factors = {"E": {"2": {"network.embedding_size": 2}, "4": {}, "8": {"network.embedding_size": 8}}}
+    views = {"all": TEST, "global": RetrievalView(embeddings=("global",))}
+    contrasts = a_table(Factorial(factors, views)).contrasts
+    assert ["E 4 (all)", "E 8 (all)", "E 4 (global)", "E 8 (global)"] == [one.label for one in contrasts]
+    assert {"E 2 / all": -1.0, "E 8 / all": 1.0} == dict(contrasts[1].weights)
+
+
+@pytest.mark.parametrize("num_levels", [(2, 2), (2, 2, 2), (3, 2)])
+def test_the_weights_of_every_contrast_add_up_to_nothing(num_levels):
+    """A table in which all rows are alike has no effects."""
+    paths = ("learning_rate", "epochs", "network.embedding_size")
+    factors = {
+        path: {str(level): {path: level + 1} for level in range(num)}
+        for path, num in zip(paths, num_levels, strict=False)
+    }
+    contrasts = a_table(Factorial(factors)).contrasts
+    assert math.prod(num_levels) - 1 == len(contrasts)
+    assert all(math.isclose(0, sum(one.weights.values()), abs_tol=1e-12) for one in contrasts)
+
+
+def test_a_reference_overrides_every_design():
+    """All rows meet the named one, whatever made them."""
+    design = LeaveOneOut(COMPONENTS)
+    expected = [("full", "w/o width"), ("w/o attention", "w/o width"), ("0.2", "w/o width")]
+    assert expected == compared(design, Row("0.2", {"learning_rate": 0.2}), reference="w/o width")
+
+
+def test_a_design_that_carries_printed_numbers_compares_what_it_compared():
+    """Numbers of a paper beside some of its rows change no comparison."""
+    carrying = rows_as_printed([RATES], "mgn_v1_t2", {"0.2": "MGN"})
+    assert compared(RATES) == compared(*carrying)
+
+
+def test_rows_that_wait_or_are_only_printed_are_not_compared():
+    """There is nothing to compare."""
+    rows = [Row("plain"), Row("best", waits_for="a search"), Row("other", is_trained=False)]
+    assert [] == compared(*rows)
+
+
+class Ladder:
+    """A design of one's own, which knows of no comparison."""
+
+    def rows(self):
+        yield Row("low", {"learning_rate": 0.05})
+        yield Row("declared")
+
+
+def test_a_design_of_ones_own_is_compared_as_single_rows_are():
+    """Its rows meet the base."""
+    assert [("low", "declared")] == compared(Ladder())
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"reference": "plan"}, "'plan' is no trained row; did you mean 'plain'"),
+        ({"reference": "printed"}, "'printed' is no trained row"),
+        ({"tested": [MINP]}, "tested: 'minp' is no column; there are map, rank1"),
+        ({"tested": [MAP, MAP]}, "tested metric 'map' is given twice"),
+        ({"deviation": {"minp": 0.1}}, "deviation: 'minp' is no column"),
+        ({"deviation": {"map": 0.0}}, r"deviation\['map'\]: a deviation is above 0"),
+        ({"emphasis": "bold"}, "emphasis: .*'evidence'.*'highest'"),
+    ],
+)
+def test_faults_of_what_is_compared_are_found_when_the_table_is_built(changes, fault):
+    """A reference that is no row, a metric that is no column, an emphasis that there is none of."""
+    with pytest.raises(ValueError, match=fault):
+        a_table(Row("plain"), Row("printed", is_trained=False), **changes)

@@ -344,7 +344,7 @@ NAN = float("nan")
         (lambda: study(seeds=("1",)), r"seeds\[0\]: a whole number .* got '1'"),
         (lambda: study(seeds=(-1,)), "of at least 0 and below 4294967296 is needed; got -1"),
         (lambda: study(seeds=(2**32,)), "of at least 0 and below 4294967296 is needed; got 4294967296"),
-        (lambda: study(seeds=3), "seeds: .* put it into brackets"),
+        (lambda: study(seeds=3), r"seeds: a list \(.*\) or an UntilDecided is needed; got 3"),
         (lambda: study(seeds=()), "at least one seed"),
         (lambda: study().with_seeds([0, 0]), "seed '0' is given twice"),
         (lambda: search(sampler_seed=-1), "sampler_seed: .* got -1"),
