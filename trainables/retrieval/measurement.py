@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from trainables.contract import MAP, MINP, MRR, Extraction, RetrievalView, ViewResult
+from trainables.float32_precision import ieee_float32
 from trainables.retrieval.joining import check_comparable, join
 from trainables.retrieval.multiple_query import pool_multiple_queries
 from trainables.retrieval.nearness import nearness_blocks
@@ -21,6 +22,7 @@ from trainables.retrieval.single_shot import rank_single_shot
 RANKS = (1, 5, 10)
 
 
+@ieee_float32()
 def measure_view(extraction: Extraction, embedding_names: Sequence[str], view: RetrievalView) -> ViewResult:
     """Measure one view.
 
