@@ -24,7 +24,7 @@ from reports.figures import (
 from reports.html import to_html
 from reports.table_files import write_tables
 from tests.reports.tiny_study import DUKE, MARKET, depth_row, make_ablation, plan_of, record_value, seeds_of
-from trainables.contract import EpochReport, Reranking, RetrievalView
+from trainables.contract import RANK1, EpochReport, Reranking, RetrievalView
 
 VALUES = seeds_of([0.8, 0.8, 0.8], [0.9, 0.9, 0.9])
 
@@ -169,7 +169,8 @@ def test_the_pictures_are_those_of_the_base_row(tmp_path: Path):
 )
 def test_a_strip_stands_beside_what_is_ranked_like_it(tmp_path: Path, view: RetrievalView, has_strip: bool):
     """Its caption says how it is ranked and what its frames mean; a table ranked otherwise has none."""
-    plan, store = plan_of(make_ablation([depth_row(2)], view=view), seeds=(0,)), Store(str(tmp_path))
+    ablation = make_ablation([depth_row(2)], view=view, metrics=[RANK1])
+    plan, store = plan_of(ablation, seeds=(0,)), Store(str(tmp_path))
     record_value(store, plan, "depth 2", {"Market-1501": {0: VALUES[0]}})
     for name in ("attention", "retrieval"):
         store.training(plan.cells[0].training_id).write_picture(name, name.encode())
