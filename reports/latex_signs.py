@@ -113,10 +113,12 @@ _CODE_POINT = re.compile(r"\\texttt\{U\+([0-9A-F]{4,6})\}")
 def escape_latex(text: str) -> str:
     """Write plain text so that LaTeX prints it; what it has no sign for is printed as its code point.
 
-    A straight quotation mark opens where something begins, and closes elsewhere.
+    A straight quotation mark opens where something begins, and closes elsewhere. Hyphens stay hyphens, of which
+    LaTeX would make a dash of two.
     """
     text = re.sub(r'(?<![^\s(\[{“‘/—–-])"(?=\S)', "“", unicodedata.normalize("NFC", text))
-    return "".join(map(_escape_character, text))
+    parts = re.split(r"(?<=-)(?=-)", text)
+    return "{}".join("".join(map(_escape_character, part)) for part in parts)
 
 
 def name_lost_signs(latex: str) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -11,8 +10,6 @@ import torch
 
 from trainables.contract import Device
 from trainables.float32_precision import ieee_float32
-
-_HELD = threading.RLock()
 
 
 def derive_seed(seed: int, stream: str) -> int:
@@ -34,7 +31,9 @@ def reproducible(device: torch.device, seed: int | None = None) -> Generator[Non
 
     On a CPU everything runs in one thread: sums that threads share are added in an order that depends on how
     many there are, so that weights would depend on the machine. Trainings side by side lose nothing by it.
-    One thread is also all that torch's CPU kernels need to give equal bits. On a GPU convolutions are chosen
+    One thread is also all that torch's CPU kernels need to give equal bits on one machine. Processors with other
+    vector instructions give others, which `numeric_environment` tells: to hold all to AVX2 takes 27 % more time
+    (MDPR's demo, five alternated runs), and must happen before torch is imported. On a GPU convolutions are chosen
     by speed and some kernels add atomically: a seed decides everything but the last digits there.
 
     float32 is float32 inside: by torch's default, GPUs since Ampere run the convolutions of float32 maps in TF32,
@@ -51,11 +50,8 @@ def reproducible(device: torch.device, seed: int | None = None) -> Generator[Non
     cuda_devices = [torch.cuda.current_device()] if device.type == "cuda" else []
     if cuda_devices:
         torch.cuda.empty_cache()  # what a training before this one kept is there for those that share the GPU
-    with (
-        _HELD,
-        torch.random.fork_rng(devices=cuda_devices, enabled=seed is not None),
-        ieee_float32(),
-    ):
+    # The first is what another thread waits for.
+    with ieee_float32(), torch.random.fork_rng(devices=cuda_devices, enabled=seed is not None):
         num_threads = torch.get_num_threads()
         is_benchmarking = torch.backends.cudnn.benchmark
         try:

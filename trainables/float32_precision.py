@@ -7,6 +7,7 @@ write into these and refuse to be read where they disagree with them. A process 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -15,6 +16,7 @@ import torch
 _ALL = ("generic", "all")
 _BACKENDS = (("cuda", "all"), ("mkldnn", "all"))
 _OPERATIONS = tuple((backend, name) for backend, _ in _BACKENDS for name in ("matmul", "conv", "rnn"))
+_HELD = threading.RLock()
 _CUDNN_OPERATIONS = (("cuda", "conv"), ("cuda", "rnn"))
 
 
@@ -22,26 +24,28 @@ _CUDNN_OPERATIONS = (("cuda", "conv"), ("cuda", "rnn"))
 def ieee_float32() -> Generator[None]:
     """Compute float32 in float32 on every backend, and leave each setting as the process had it, errors or not.
 
-    Inside, the settings read `ieee`, `False` and `highest` under their new and old names.
+    Inside, the settings read `ieee`, `False` and `highest` under their new and old names. They are the process's:
+    it may be entered again inside, and another thread waits until the first has left.
 
     Deviation:
         convolutions and recurrent layers of cuDNN that nobody has set are in TF32 unless a level above says
         otherwise. torch has no name for that, so they are left with what it comes to now: TF32 whatever the levels
         above are set to later, or what these say.
     """
-    precisions, allows_tf32, matmul_precision = _read()
-    try:
-        torch.backends.cudnn.allow_tf32 = False
-        torch.set_float32_matmul_precision("highest")
-        for setting in (_ALL, *_BACKENDS, *_OPERATIONS):
-            _set(setting, "ieee")
-        yield
-    finally:
-        # The old names write into the new ones, so these come last.
-        torch.backends.cudnn.allow_tf32 = allows_tf32
-        torch.set_float32_matmul_precision(matmul_precision)
-        for setting, precision in precisions.items():
-            _set(setting, precision)
+    with _HELD:
+        precisions, allows_tf32, matmul_precision = _read()
+        try:
+            torch.backends.cudnn.allow_tf32 = False
+            torch.set_float32_matmul_precision("highest")
+            for setting in (_ALL, *_BACKENDS, *_OPERATIONS):
+                _set(setting, "ieee")
+            yield
+        finally:
+            # The old names write into the new ones, so these come last.
+            torch.backends.cudnn.allow_tf32 = allows_tf32
+            torch.set_float32_matmul_precision(matmul_precision)
+            for setting, precision in precisions.items():
+                _set(setting, precision)
 
 
 def _read() -> tuple[dict[tuple[str, str], str], bool, str]:

@@ -8,9 +8,12 @@ Authors' code:
 Read from the code because the paper is silent or differs:
     which strides ResNet-18 loses (stages 2 and 4); the two dilated groups and that their weights are shared between
     dilations; τ = 7 in the softmax over places (paper: 1); the balancing of the sampler (see
-    `layers/attention_sampler.py`); loss weights, as multiples of each other.
+    `layers/attention_sampler.py`); the learning rate, and with it the scale of the losses, which the paper leaves
+    open: 0.1 goes with 1 for the attention net, 0.5 for part-net and master-net each, and for distillation with λ times
+    the master-net's, which is the code's 1 at the paper's λ = 2.
 Our choices where the sources differ:
-    one classifier for part-net and master-net (the PyTorch form; the official code has both); the attention net's
+    one classifier for part-net and master-net (the PyTorch form; the official code has both, and adds either loss a
+    second time through the other kind, so that more of them reaches its convolutions); the attention net's
     classifier has the official code's norm, without which its rate of 0.1 does not train it (`classifier`); the
     teacher has no gradient (`detach_teacher`); the structure map is the plain mean (the official code squares the
     sum of distinct channels: `structure` 'squared'); a detail's channel is drawn among all (the official code draws
@@ -146,7 +149,7 @@ class Distillation(FrozenModel):
 
     Attributes:
         temperature: T.
-        weight: λ.
+        weight: λ, by which it counts against the master-net's cross-entropy.
         detach_teacher: the official code lets the gradient reach the teacher too.
     """
 
@@ -158,15 +161,18 @@ class Distillation(FrozenModel):
 class TasnLosses(FrozenModel):
     """Weights of the terms that are summed; a distillation of None is off.
 
+    The defaults are the official code's, and belong to its learning rate: without momentum and weight decay, twice
+    the weights are twice the rate.
+
     Attributes:
-        attention_weight: of the attention net's cross-entropy. In the official code it is twice the others'.
+        attention_weight: of the attention net's cross-entropy.
         part_weight: of the part-net's.
-        master_weight: of the master-net's.
+        master_weight: of the master-net's whole loss, its cross-entropy and its distillation (Eq. 8).
     """
 
     attention_weight: float = Field(default=1.0, gt=0)
-    part_weight: float = Field(default=1.0, gt=0)
-    master_weight: float = Field(default=1.0, gt=0)
+    part_weight: float = Field(default=0.5, gt=0)
+    master_weight: float = Field(default=0.5, gt=0)
     distillation: Distillation | None = Distillation()
 
 
@@ -174,7 +180,7 @@ class TasnConfig(TrainingConfig):
     """Everything that changes the weights of one TASN training."""
 
     METHOD: ClassVar[str] = "tasn"
-    VERSION: ClassVar[int] = 2
+    VERSION: ClassVar[int] = 3
 
     data: FineGrainedData
     network: TasnNetworkConfig = TasnNetworkConfig()
@@ -646,10 +652,14 @@ def make_loss_terms(config: TasnConfig, logits_BI: dict[str, Tensor], labels_B: 
         teacher_BI = logits_BI[PART].float()
         if losses.distillation.detach_teacher:
             teacher_BI = teacher_BI.detach()
-        terms["distillation"] = losses.distillation.weight * distillation_loss(
-            _repeat(logits_BI[MASTER].float(), teacher_BI),
-            teacher_BI,
-            temperature=losses.distillation.temperature,
+        terms["distillation"] = (
+            losses.master_weight
+            * losses.distillation.weight
+            * distillation_loss(
+                _repeat(logits_BI[MASTER].float(), teacher_BI),
+                teacher_BI,
+                temperature=losses.distillation.temperature,
+            )
         )
     return terms
 

@@ -305,7 +305,7 @@ def test_more_gpus_than_the_machine_has_are_refused(tmp_path):
     """A training that could never start is an error in words, not a sweep that waits for ever."""
     write_project(tmp_path)
     code, printed = run(tmp_path, "toy", "--gpus-per-training", "99", "--tracking-uri", "none")
-    assert code == 2
+    assert code == 2, printed
     assert "a training takes 1 CPU and 99 GPU, and this machine has" in printed
     assert "Give --gpus-per-training of at most" in printed
     assert not (tmp_path / "runs/trainings").exists()

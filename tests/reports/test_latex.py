@@ -149,6 +149,11 @@ def test_a_label_is_no_argument_of_the_row_before():
     assert "{[}1pt] {*}" == escape_latex("[1pt] *")
 
 
+def test_hyphens_are_no_dash():
+    """An option in a label keeps both of its hyphens, and a dash stays one."""
+    assert "-{}-flip -{}-{}- a-b --" == escape_latex("--flip --- a-b –")
+
+
 def test_line_breaks_do_not_end_a_row():
     """A label of two lines becomes one."""
     assert "two lines" == escape_latex("two\nlines")

@@ -393,7 +393,7 @@ def test_distillation_by_hand():
 
 
 def test_weights_multiply_their_terms():
-    """Each weight acts on its own term and on no other."""
+    """Each weight acts on its own term; the master-net's on both of its loss, among which λ decides (Eq. 8)."""
     labels = torch.arange(3)
     logits = {head: torch.randn(3, NUM_CLASSES) for head in ("attention", "part", "master")}
     plain = make_loss_terms(small_config(), logits, labels)
@@ -409,9 +409,27 @@ def test_weights_multiply_their_terms():
         logits,
         labels,
     )
-    factors = {"class/attention": 2, "class/part": 3, "class/master": 5, "distillation": 7}
+    factors = {"class/attention": 2, "class/part": 6, "class/master": 10, "distillation": 10 * 7}
     for name, factor in factors.items():
         torch.testing.assert_close(factor * plain[name], weighted[name])
+
+
+def test_the_losses_have_the_scale_of_the_learning_rate():
+    """The recipe's rate is the official code's, and so is what each term counts under it."""
+    config = paper_config("cub200")
+    labels = torch.arange(3)
+    logits = {head: torch.randn(3, NUM_CLASSES) for head in ("attention", "part", "master")}
+    terms = make_loss_terms(config, logits, labels)
+    softened = distillation_loss(logits["master"], logits["part"], temperature=10.0)
+    assert (0.1, 0.0, 0.0) == (
+        config.optimisation.base_lr,
+        config.optimisation.momentum,
+        config.optimisation.weight_decay,
+    )
+    for head, weight in {"attention": 1.0, "part": 0.5, "master": 0.5}.items():
+        expected = weight * torch.nn.functional.cross_entropy(logits[head], labels)
+        torch.testing.assert_close(expected, terms[f"class/{head}"])
+    torch.testing.assert_close(softened, terms["distillation"])
 
 
 def test_a_few_steps_lower_the_loss():

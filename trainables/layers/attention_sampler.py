@@ -2,14 +2,19 @@
 
 Sources:
     `marginal_grid`: TASN (Zheng et al., CVPR 2019), Eqs. 4 and 5; the balancing of magnifications is in its
-    official code alone (github.com/researchmm/tasn, commit 5dba8cc), whose PyTorch form is followed.
+    official code alone (github.com/researchmm/tasn, commit 5dba8cc). Attention is resized as there, corner on corner.
     `crop_grid`: the "uniformed sampler" of TASN's Table 3: attention made binary, and the box around it.
     `saliency_grid`: Recasens et al., Learning to Zoom, ECCV 2018, Eq. 3 (SSN in Table 3).
-Deviations:
-    a little is added to marginals before they are inverted, so that maps with zeros have no place of no width;
-    attention is resized without align_corners, which the operator of the official code has.
+Deviations, with how far they move a grid of 224 pixels over 512 on peaked maps of 28 x 28:
+    the inversion follows the code's PyTorch form. The MXNet form reads outside of its arrays for the first pixel and
+    gives every other one the place of the pixel before it, which is 4 to 9 pixels of the image away, or what a part
+    of the image spans that attention leaves one pixel.
+    Marginals are summed in float64, not float32: at most 0.1 pixel.
+    Where the code divides 0 by 0, the limit is taken: the first pixel is read at 0 though the attention there is 0,
+    and a map of zeros reads the image evenly.
 Not stated, our choice:
-    the threshold that makes attention binary is its mean; the width of SSN's kernel.
+    the threshold that makes attention binary is its mean; the width of SSN's kernel; a place that its kernel sees no
+    attention from stays where it is.
 
 A grid holds, for each pixel of the new image, where it is read in the old one, in [-1, 1] from the centre of
 the first pixel to that of the last. No gradient flows to attention.
@@ -30,7 +35,7 @@ Marginal = Literal["max", "sum"]
 
 DENSITY_CAP = 4.0  # no place is magnified more than so many times the uniform rate at first
 BALANCING_PASSES = 5
-SMALLEST_SHARE = 1e-6
+SMALLEST_ATTENTION = 1e-30  # of a map's largest; float32 has no digits left far below
 SALIENCY_KERNEL_SHARE = 1 / 6  # standard deviation of SSN's kernel, as a part of the map's side
 
 
@@ -58,7 +63,7 @@ def marginal_grid(
     """
     height, width = size_px
     attention_BHW = functional.interpolate(
-        attention_Bhw.detach().float()[:, None], size=size_px, mode="bilinear", align_corners=False
+        attention_Bhw.detach().float()[:, None], size=size_px, mode="bilinear", align_corners=True
     )[:, 0]
     if is_squared:
         attention_BHW = attention_BHW.square()
@@ -85,15 +90,15 @@ def _balance(row_BS: Tensor, column_BS: Tensor, out_px: int) -> tuple[Tensor, Te
 
 def _normalise(marginal_BS: Tensor) -> Tensor:
     marginal_BS = marginal_BS.double()
-    share_BS = marginal_BS / marginal_BS.sum(dim=1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
-    share_BS = share_BS + SMALLEST_SHARE
-    return share_BS / share_BS.sum(dim=1, keepdim=True)
+    sum_B1 = marginal_BS.sum(dim=1, keepdim=True)
+    return torch.where(sum_B1 > 0, marginal_BS / sum_B1, 1 / marginal_BS.shape[1])
 
 
 def _clip(density_BS: Tensor, cap_B1: Tensor, out_px: int) -> Tensor:
     """Cut peaks off and spread what was cut evenly."""
     clipped_BS = torch.minimum(density_BS, cap_B1)
-    return clipped_BS + (out_px - clipped_BS.sum(dim=1, keepdim=True)) / density_BS.shape[1]
+    cut_off_B1 = (out_px - clipped_BS.sum(dim=1, keepdim=True)).clamp(min=0)  # rounding alone goes below
+    return clipped_BS + cut_off_B1 / density_BS.shape[1]
 
 
 def _invert(density_BS: Tensor, out_px: int) -> Tensor:
@@ -104,7 +109,9 @@ def _invert(density_BS: Tensor, out_px: int) -> Tensor:
     wanted_BO = cumulative_BS[:, -1:] * steps_O
     above_BO = torch.searchsorted(cumulative_BS, wanted_BO).clamp(min=1, max=density_BS.shape[1] - 1)
     upper_BO, lower_BO = cumulative_BS.gather(1, above_BO), cumulative_BS.gather(1, above_BO - 1)
-    return (above_BO + (wanted_BO - upper_BO) / (upper_BO - lower_BO)).float()
+    width_BO = upper_BO - lower_BO  # 0 where the first place is wanted and the density behind it is none
+    short_of_above_BO = torch.where(width_BO > 0, (upper_BO - wanted_BO) / width_BO, 1.0)
+    return (above_BO - short_of_above_BO).float()
 
 
 def crop_grid(attention_Bhw: Tensor, size_px: tuple[int, int], out_px: int) -> Tensor:
@@ -147,8 +154,8 @@ def saliency_grid(attention_Bhw: Tensor, size_px: tuple[int, int], out_px: int) 
     """
     attention_B1hw = attention_Bhw.detach().float()[:, None]
     height, width = attention_B1hw.shape[2:]
-    share_B1hw = attention_B1hw / attention_B1hw.amax(dim=(2, 3), keepdim=True).clamp(min=1e-12)
-    share_B1hw = share_B1hw + SMALLEST_SHARE
+    largest_B111 = attention_B1hw.amax(dim=(2, 3), keepdim=True)
+    share_B1hw = torch.where(largest_B111 > 0, attention_B1hw / largest_B111, 1.0)
     pad = max(height, width) // 2
     sigma = SALIENCY_KERNEL_SHARE * max(height, width)
     offset_K = torch.arange(-pad, pad + 1, dtype=torch.float32, device=attention_Bhw.device)
@@ -159,8 +166,11 @@ def saliency_grid(attention_Bhw: Tensor, size_px: tuple[int, int], out_px: int) 
     y_h = torch.arange(-pad, height + pad, dtype=torch.float32, device=attention_Bhw.device)
     x_w = torch.arange(-pad, width + pad, dtype=torch.float32, device=attention_Bhw.device)
     total_B1hw = functional.conv2d(padded_B1hw, kernel_11KK)
+    is_seen_B1hw = total_B1hw > SMALLEST_ATTENTION
     y_B1hw = functional.conv2d(padded_B1hw * y_h[:, None], kernel_11KK) / total_B1hw
     x_B1hw = functional.conv2d(padded_B1hw * x_w[None, :], kernel_11KK) / total_B1hw
+    y_B1hw = torch.where(is_seen_B1hw, y_B1hw, y_h[pad : pad + height, None])
+    x_B1hw = torch.where(is_seen_B1hw, x_B1hw, x_w[None, pad : pad + width])
     grid_B2hw = torch.cat(
         [x_B1hw * 2 / max(width - 1, 1) - 1, y_B1hw * 2 / max(height - 1, 1) - 1], dim=1
     ).clamp(-1, 1)

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from trainables.contract import Extraction
+from trainables.float32_precision import ieee_float32
 from trainables.pictures.choice import NUM_QUERIES, spread_over
 from trainables.pictures.sheet import BLACK, Colour, Tile, draw_sheet
 from trainables.retrieval.joining import check_comparable, join
@@ -26,6 +27,7 @@ RIGHT: Colour = (0, 114, 178)
 WRONG: Colour = (215, 0, 20)
 
 
+@ieee_float32()
 def draw_retrieval_strips(
     extraction: Extraction,
     embedding_names: Sequence[str],

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from trainables.contract import LEFT_OUT, MAP, MINP, MRR, Extraction, RetrievalView, ViewResult
+from trainables.float32_precision import ieee_float32
 from trainables.retrieval.joining import check_comparable, join
 from trainables.retrieval.multiple_query import pool_multiple_queries
 from trainables.retrieval.nearness import nearness_blocks
@@ -23,6 +24,7 @@ NO_RIGHT_IMAGE = "no right image under another camera"
 NOBODY = "of nobody (pid 0 or -1)"
 
 
+@ieee_float32()
 def measure_view(extraction: Extraction, embedding_names: Sequence[str], view: RetrievalView) -> ViewResult:
     """Measure one view.
 

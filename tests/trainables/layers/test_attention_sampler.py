@@ -8,7 +8,6 @@ from torch.nn import functional
 from trainables.layers.attention_sampler import (
     BALANCING_PASSES,
     DENSITY_CAP,
-    SMALLEST_SHARE,
     crop_grid,
     marginal_grid,
     saliency_grid,
@@ -23,16 +22,14 @@ def slow_axes(attention_hw, size, out, marginal="max", power=1):
             torch.as_tensor(attention_hw, dtype=torch.float32)[None, None],
             size=(size, size),
             mode="bilinear",
-            align_corners=False,
+            align_corners=True,
         )[0, 0].numpy()
         ** power
     )
     axes = []
     for axis in (1, 0):
         share = getattr(resized, marginal)(axis=axis).astype(np.float64)
-        share = share / share.sum() if share.sum() > 0 else share
-        share = share + SMALLEST_SHARE
-        axes.append(out * share / share.sum())
+        axes.append(out * share / share.sum() if share.sum() > 0 else np.full(size, out / size))
     for number in range(BALANCING_PASSES):
         cap = min(axes[0].max(), axes[1].max())
         if number == 0:
@@ -51,7 +48,8 @@ def slow_axes(attention_hw, size, out, marginal="max", power=1):
             j = 1
             while cumulative[j] < wanted:
                 j += 1
-            found.append(j + (wanted - cumulative[j]) / (cumulative[j] - cumulative[j - 1]))
+            width = cumulative[j] - cumulative[j - 1]
+            found.append(j + (wanted - cumulative[j]) / width if width > 0 else 0.0)
         places.append(np.array(found))
     return places
 
@@ -59,6 +57,8 @@ def slow_axes(attention_hw, size, out, marginal="max", power=1):
 MAPS = {
     "random": lambda rng: rng.random((7, 7)),
     "one peak": lambda rng: np.eye(1, 49, 24).reshape(7, 7),
+    "one peak in a corner": lambda rng: np.eye(1, 49, 48).reshape(7, 7),
+    "tiny": lambda rng: 1e-36 * rng.random((7, 7)) ** 8,
     "zeros in rows": lambda rng: np.pad(rng.random((3, 7)), ((0, 4), (0, 0))),
     "uniform": lambda rng: np.full((7, 7), 0.3),
     "nothing": lambda rng: np.zeros((7, 7)),
@@ -133,3 +133,21 @@ def test_saliency_grid_draws_places_towards_attention_and_keeps_an_even_map_even
     attention[0, 6, 6] = 1.0
     drawn = saliency_grid(attention, (96, 96), 24)[0, 12, :, 0]
     assert (drawn.abs() < 0.4).sum() > (even.abs() < 0.4).sum() + 4
+
+
+def test_saliency_grid_keeps_what_no_attention_reaches():
+    """A faint spot draws as a strong one does, and a place that the kernel sees nothing from is left where it is."""
+    spot = torch.zeros(1, 32, 32)
+    spot[0, 4, 4] = 1.0
+    strong, faint = (saliency_grid(spot * strength, (256, 256), 32) for strength in (1.0, 1e-20))
+    torch.testing.assert_close(strong, faint, atol=1e-6, rtol=0)
+    even = torch.linspace(-1, 1, 32)
+    torch.testing.assert_close(even[24:], strong[0, 31, 24:, 0], atol=1e-5, rtol=0)
+    assert pytest.approx(2 * 4 / 31 - 1, abs=1e-5) == strong[0, 8, 8, 0].item()
+
+
+def test_a_map_of_zeros_reads_evenly():
+    """Where the authors' code has no number, the image is seen whole."""
+    nothing, even = torch.zeros(1, 7, 7), torch.ones(1, 7, 7)
+    for make_grid in (marginal_grid, saliency_grid):
+        torch.testing.assert_close(make_grid(even, (64, 64), 28), make_grid(nothing, (64, 64), 28))

@@ -4,10 +4,16 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 
+<<<<<<< HEAD
 from orchestrator.records import measured_items
 from trainables.contract import LEFT_OUT, Extraction, ImageSet, Reranking, RetrievalView
 from trainables.retrieval import nearness
+=======
+from trainables.contract import Extraction, ImageSet, Reranking, RetrievalView
+from trainables.retrieval import measurement, nearness
+>>>>>>> wt-small
 from trainables.retrieval.measurement import measure_view
 
 
@@ -338,3 +344,22 @@ def test_measuring_leaves_the_embeddings_as_they_are():
         measure_view(extraction, ("a",), view)
     for name, values in before.items():
         assert (values == extraction.gallery.embeddings[name]).all()
+
+
+def test_a_process_that_multiplies_with_fewer_digits_measures_with_all(monkeypatch):
+    """A precision that somebody has set for speed reaches no distance, and stands again after."""
+    side = ImageSet(("a", "b"), np.array([1, 1]), np.array([1, 2]), {"a": np.eye(2, dtype=np.float32)})
+    rank_queries, precisions = measurement.rank_queries, []
+
+    def look(blocks, *identities):
+        precisions.append(torch.backends.mkldnn.matmul.fp32_precision)
+        return rank_queries(blocks, *identities)
+
+    monkeypatch.setattr(measurement, "rank_queries", look)
+    torch.set_float32_matmul_precision("medium")
+    try:
+        measure_view(Extraction("test", side, side), ("a",), RetrievalView())
+        precisions.append(torch.backends.mkldnn.matmul.fp32_precision)
+    finally:
+        torch.set_float32_matmul_precision("highest")
+    assert ["ieee", "bf16"] == precisions
