@@ -40,6 +40,8 @@ from trainables.contract import (
     AnyExtraction,
     AnyView,
     DatasetFacts,
+    DescribesEnvironment,
+    Device,
     EpochReport,
     FitHooks,
     Runtime,
@@ -352,12 +354,19 @@ def _train(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, said: 
         git_commit=git_commit(),
         versions={name: importlib.metadata.version(name) for name in RECORDED_PACKAGES},
         warnings=of_training,
+        environment=_environment(trainable, runtime.device),
         files=folder.checksums(),
     )
     if folder.is_done():  # the first record stays; it is never edited
         folder.remove_leftovers()
     else:
         folder.write_record(record)
+
+
+def _environment(trainable: Trainable, device: Device) -> dict[str, str]:
+    if isinstance(trainable, DescribesEnvironment):
+        return dict(trainable.numeric_environment(device))
+    return {"processor": platform.processor() or platform.machine(), "python": platform.python_version()}
 
 
 def _epochs_so_far(folder: TrainingFolder) -> list[EpochReport]:

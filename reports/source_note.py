@@ -61,9 +61,9 @@ def source_notes(
 
 
 def _value_notes(study: Study, cells: Sequence[TableCell]) -> Iterator[str]:
-    seeds = ", ".join(map(str, study.seeds))
-    if len(study.seeds) > 1:
-        yield f"Mean ± sample standard deviation over n = {len(study.seeds)} seeds ({seeds})."
+    seeds = ", ".join(map(str, study.all_seeds))
+    if study.num_first_seeds > 1:
+        yield f"Mean ± sample standard deviation over n = {study.num_first_seeds} seeds ({seeds})."
     else:
         yield f"One seed ({seeds}), n = 1: no deviation can be given."
     if any(cell.rank for cell in cells):
@@ -76,7 +76,7 @@ def _value_notes(study: Study, cells: Sequence[TableCell]) -> Iterator[str]:
         signs = ", ".join(f"({n}/{n_expected})" for n, n_expected in partial)
         counts = " or ".join(str(n) for n, _ in partial)
         yield (
-            f"{signs}: {counts} of {len(study.seeds)} seeds are measured; "
+            f"{signs}: {counts} of {study.num_first_seeds} seeds are measured; "
             "such a cell takes no part in best and second."
         )
     if any(cell.state == "missing" for cell in cells):
@@ -86,7 +86,7 @@ def _value_notes(study: Study, cells: Sequence[TableCell]) -> Iterator[str]:
 def _significance_notes(
     study: Study, ablation: Ablation, cells: Sequence[TableCell], reference: Row | None
 ) -> Iterator[str]:
-    if reference is None and len(ablation.trained_rows) > 1 and len(study.seeds) >= MIN_SEEDS_TO_MARK:
+    if reference is None and len(ablation.trained_rows) > 1 and study.num_first_seeds >= MIN_SEEDS_TO_MARK:
         yield "No row is the base: nothing was tested."
     tests = {cell.significance.test for cell in cells if cell.is_significant and cell.significance}
     if reference is None or not tests:

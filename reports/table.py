@@ -212,7 +212,9 @@ def _add_holes(seeds: dict[tuple[str, str, str, str], list[Seed]], ablation: Abl
         if row.waits_for:
             for dataset, metric in itertools.product(ablation.datasets, ablation.metrics):
                 place = (row.group, row.label, dataset.label, metric.name)
-                seeds[place] = [Seed(seed, (), "missing", math.nan) for seed in study.seeds]
+                seeds[place] = [
+                    Seed(seed, (), "missing", math.nan) for seed in study.all_seeds[: study.num_first_seeds]
+                ]
 
 
 def _build_row(row: Row, columns: Sequence[Column], seeds: _Seeds, reference: Row | None) -> TableRow:

@@ -23,6 +23,7 @@ from trainables.contract import (
     ClassificationExtraction,
     ClassificationView,
     DatasetFacts,
+    Device,
     FitHooks,
     NetworkSize,
     Runtime,
@@ -41,6 +42,7 @@ from trainables.data.resized_images import CENTRE, open_resized, verify_and_resi
 from trainables.determinism import derive_seed, find_device, reproducible
 from trainables.fitting import Method, backpropagate, fit, load_network
 from trainables.network_size import measure_size
+from trainables.numeric_environment import describe_numeric_environment
 from trainables.optimisation import check_precision, make_optimizer
 from trainables.pictures.attention_overlays import draw_attention
 from trainables.pictures.choice import NUM_ATTENTION_IMAGES, spread_over
@@ -219,6 +221,10 @@ class ClassificationTrainable:
             infer,
             (1, 3, data.crop_px, data.crop_px),
         )
+
+    def numeric_environment(self, device: Device) -> dict[str, str]:
+        """Name what the last digits depend on; see `trainables.numeric_environment`."""
+        return describe_numeric_environment(device)
 
     def check(self, config: Any) -> None:
         """Make one step, augmentation included, on a few small random images, on the CPU in float32.

@@ -10,7 +10,7 @@ import abc
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Annotated, Any, BinaryIO, ClassVar, Literal, Protocol
+from typing import Annotated, Any, BinaryIO, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from pydantic import BaseModel, Field, field_validator, model_validator
@@ -588,6 +588,15 @@ class Trainable(Protocol):
 
     def check(self, config: Any) -> None:
         """Make one optimisation step on tiny random inputs; raises what a training would raise."""
+        ...
+
+
+@runtime_checkable
+class DescribesEnvironment(Protocol):
+    """A method that can say what its last digits depend on beside config, seed and code."""
+
+    def numeric_environment(self, device: Device) -> Mapping[str, str]:
+        """Name the processor, the libraries and whatever else decides the last digits on a device; short texts."""
         ...
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from trainables.contract import (
     CheckpointFolder,
     DatasetFacts,
+    Device,
     Extraction,
     FitHooks,
     NetworkSize,
@@ -29,6 +30,7 @@ from trainables.data.reid import ReidData, ReidDataset, TrainSplit, load_dataset
 from trainables.determinism import derive_seed, find_device, reproducible
 from trainables.fitting import Method, backpropagate, fit, load_network
 from trainables.network_size import measure_size
+from trainables.numeric_environment import describe_numeric_environment
 from trainables.optimisation import check_precision, make_optimizer
 from trainables.pictures.attention_overlays import draw_attention
 from trainables.pictures.choice import NUM_ATTENTION_IMAGES, spread_over
@@ -150,6 +152,10 @@ class ReidTrainable:
             lambda network, images_BCHW: network.embed(images_BCHW),
             (1, 3, data.height_px, data.width_px),
         )
+
+    def numeric_environment(self, device: Device) -> dict[str, str]:
+        """Name what the last digits depend on; see `trainables.numeric_environment`."""
+        return describe_numeric_environment(device)
 
     def check(self, config: Any) -> None:
         """Make one step, augmentation included, on a few small random images, on the CPU in float32.

@@ -6,14 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-<<<<<<< HEAD
 from orchestrator.records import measured_items
 from trainables.contract import LEFT_OUT, Extraction, ImageSet, Reranking, RetrievalView
-from trainables.retrieval import nearness
-=======
-from trainables.contract import Extraction, ImageSet, Reranking, RetrievalView
 from trainables.retrieval import measurement, nearness
->>>>>>> wt-small
 from trainables.retrieval.measurement import measure_view
 
 
