@@ -185,7 +185,9 @@ def compare_tables(
     """Test the comparisons of many tables, each a family of its own; see `compare`."""
     training = np.arange(weights_KR.shape[1]) if training_R is None else np.asarray(training_R)
     joint_MR, weights_KM = _joint_rows(weights_KR, training)
-    num_uses_M = (weights_KM != 0).sum(0).astype(np.float64)
+    # A row of a difference is half of it; of a mean over many rows less hangs on each.
+    part_KM = weights_KM**2 / (weights_KM**2).sum(1, keepdims=True)
+    num_uses_M = 2 * part_KM.sum(0)
     noise = seed_noise(values_BCRN, weights_KM, joint_MR=joint_MR, training_R=training, num_uses_M=num_uses_M)
     sums_BCKN = seed_sums(values_BCRN, weights_KR)
     num_seeds_BCK = (~np.isnan(sums_BCKN)).sum(3)

@@ -175,7 +175,7 @@ def _chance_to_be_found(now: ComparedTables, num_left_B: Whole, most: int) -> Fl
     quantile_B = cast(Floats, cast(Any, special).ndtri(1 - level_B / 2))
     limit_BCK = quantile_B[:, None, None] * deviation_BCK / np.sqrt(most)
     spread_BCK = deviation_BCK * np.sqrt(np.maximum(1 / num_seeds_BCK - 1 / most, 0.0))
-    is_known_BCK = ~(spread_BCK > 0)  # at the last look, or where nothing varies
+    is_known_BCK = spread_BCK == 0  # at the last look, or where nothing varies
     distance_BCK = np.abs(now.estimate_BCK)
     spread_BCK = np.where(is_known_BCK, 1.0, spread_BCK)
     chance_BCK = _below((distance_BCK - limit_BCK) / spread_BCK) + _below(

@@ -37,15 +37,16 @@ Floats = NDArray[np.float64]
 Whole = NDArray[np.intp]
 
 RATIO_DEVIATION = 0.7  # of log ratio: most deviations lie within a factor of 1.4 of what is common
-STANDS_OUT_DENSITY = 0.045  # of log ratio above 0, over all rows of a column together
+STANDS_OUT_DENSITY = 0.045  # of log ratio above 0, over all trainings of a column together
 OTHER_COLUMN_DEVIATION = 0.3  # by which a row's log ratio differs between columns
 OTHER_COLUMN_DOUBT = 0.05  # how often the other columns say nothing of a row
 NOTHING_VARIES = 1e-9  # of a column's largest value: a deviation below it is one of rounding
 
 _NUM_ROUNDS = 3  # of weighing rows by their precision and removing the seeds' effects anew
 _LOWEST, _HIGHEST = -3.0, 9.0  # log ratio
-_COARSE, _FINE = np.linspace(0, 1, 25), np.linspace(0, 1, 17)
-_NEGLIGIBLE = -10.0  # log density, from the highest on
+_COARSE, _FINE = np.linspace(0, 1, 19), np.linspace(0, 1, 13)
+_NUM_CLOSER = 3  # times at most that points of log tau² are drawn together
+_NEGLIGIBLE = 1e-4  # of the highest density
 _STEP = 0.5  # between points of a Laplace transform
 _NUM_TABLES_AT_ONCE = 32  # more do not fit a processor's cache
 
@@ -78,8 +79,8 @@ def seed_noise(
         joint_MR: the series as weighted means of rows: first every row, then means over rows of one training,
             whose absolute weights add up to 1. None for the rows alone.
         training_R: rows with the same number are read from the same trainings; None where each has its own.
-        num_uses_M: how many comparisons of a column each series takes part in, for the more marks hang on a
-            variance the readier it is taken to stand out. None for one each.
+        num_uses_M: how many comparisons of a column hang on each series: the more marks one wrong variance makes,
+            the readier it is taken to stand out. Below 1 it counts as 1; None for 1 each.
     """
     num_tables, num_columns, num_rows, num_seeds = values_BCRN.shape
     training_R = np.arange(num_rows) if training_R is None else np.asarray(training_R)
@@ -121,7 +122,7 @@ def _noise_of_columns(
     if is_alone_X.all():
         return own_variance_XK, own_df_XK
     log_ratio_L = _log_ratios(series)
-    log_prior_XML = _log_prior(log_ratio_L, readiness_M / len(training_R))[None]
+    log_prior_XML = _log_prior(log_ratio_L, readiness_M / len(np.unique(training_R)))[None]
     posterior = _posterior(series, log_ratio_L, log_prior_XML)
     if num_columns > 1:
         log_prior_XML = _log_prior_of_columns(series, posterior, log_ratio_L, log_prior_XML, num_columns)
@@ -158,7 +159,7 @@ def _series(values_XRN: Floats, joint_MR: Floats, training_R: Whole) -> _Series:
     part_R = 1 / is_same_RR.sum(1)
     series = _weighted_series(values_XRN, part_R[None], joint_MR, is_same_RR)
     log_ratio_L = _log_ratios(series)
-    log_prior_XML = _log_prior(log_ratio_L, np.full(len(joint_MR), 1 / num_rows))[None]
+    log_prior_XML = _log_prior(log_ratio_L, np.full(len(joint_MR), 1 / len(np.unique(training_R))))[None]
     for _ in range(_NUM_ROUNDS):
         posterior = _posterior_at(_far_points(series), series, log_ratio_L, log_prior_XML)
         precision_XR = _precision(posterior, log_ratio_L)[:, :num_rows]
@@ -259,16 +260,19 @@ def _log_prior(log_ratio_L: Floats, readiness_M: Floats) -> Floats:
 
 
 def _posterior(series: _Series, log_ratio_L: Floats, log_prior_XML: Floats) -> _Posterior:
-    """Learn tau² and the ratios, on points of tau² that lie where a first look finds its density."""
+    """Learn tau² and the ratios, on points of tau² that are drawn together where its density lies."""
+    close = 1.5 / np.sqrt(series.df_XM.shape[1])  # of many rows the density is narrow
     log_tau2_XP = _far_points(series)
-    probability_XP = _posterior_at(log_tau2_XP, series, log_ratio_L, log_prior_XML).probability_XP
-    is_likely_XP = probability_XP > np.exp(_NEGLIGIBLE) * probability_XP.max(1, keepdims=True)
-    step_X = log_tau2_XP[:, 1] - log_tau2_XP[:, 0]
-    low_X = np.where(is_likely_XP, log_tau2_XP, np.inf).min(1) - step_X
-    high_X = np.where(is_likely_XP, log_tau2_XP, -np.inf).max(1) + step_X
-    return _posterior_at(
-        low_X[:, None] + (high_X - low_X)[:, None] * _FINE, series, log_ratio_L, log_prior_XML
-    )
+    for _ in range(_NUM_CLOSER):
+        probability_XP = _posterior_at(log_tau2_XP, series, log_ratio_L, log_prior_XML).probability_XP
+        is_likely_XP = probability_XP > _NEGLIGIBLE * probability_XP.max(1, keepdims=True)
+        step_X = log_tau2_XP[:, 1] - log_tau2_XP[:, 0]
+        low_X = np.where(is_likely_XP, log_tau2_XP, np.inf).min(1) - step_X
+        high_X = np.where(is_likely_XP, log_tau2_XP, -np.inf).max(1) + step_X
+        log_tau2_XP = low_X[:, None] + (high_X - low_X)[:, None] * _FINE
+        if (log_tau2_XP[:, 1] - log_tau2_XP[:, 0]).max() < close:
+            break
+    return _posterior_at(log_tau2_XP, series, log_ratio_L, log_prior_XML)
 
 
 def _posterior_at(
