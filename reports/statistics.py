@@ -11,6 +11,8 @@ from typing import Any, Literal, cast
 import numpy as np
 from scipy import stats
 
+NUM_ROUNDED = 50  # points over which what was rounded is averaged
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -91,6 +93,32 @@ def rerun_interval(values: Sequence[float], *, confidence: float = 0.95) -> tupl
         return None
     half_width = _t_quantile(summary.n, confidence) * summary.deviation * math.sqrt(1 + 1 / summary.n)
     return summary.mean - half_width, summary.mean + half_width
+
+
+def rerun_miss_chance(values: Sequence[float], *, rounding: float) -> float | None:
+    """Give the chance that a rerun is taken for something else, though it is one.
+
+    A printed value disagrees where it lies outside the interval of `rerun_interval`, widened by half a unit of
+    its last digit. One more run lies outside the interval itself in 5 % of cases; of those the wider one takes some
+    back. Added up over the cells of a table this is how many disagreements chance alone gives.
+
+    Args:
+        values: one a seed.
+        rounding: half a unit of the printed value's last digit, in the unit of the values.
+
+    Returns:
+        None for fewer than two values.
+    """
+    summary = summarise(values)
+    if summary is None or summary.deviation is None:
+        return None
+    scale = summary.deviation * math.sqrt(1 + 1 / summary.n)
+    if scale == 0:
+        return 0.0
+    # What was rounded lies evenly within half a unit of what is printed.
+    middles = (np.arange(NUM_ROUNDED) + 0.5) / NUM_ROUNDED
+    beyond = _t_quantile(summary.n, 0.95) + 2 * rounding / scale * middles
+    return float(2 * cast(Any, stats.t.sf(beyond, summary.n - 1)).mean())
 
 
 def _t_quantile(n: int, confidence: float) -> float:

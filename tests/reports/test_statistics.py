@@ -12,6 +12,7 @@ from reports.statistics import (
     compare,
     correct,
     rerun_interval,
+    rerun_miss_chance,
     seed_interval,
     summarise,
 )
@@ -111,3 +112,26 @@ def test_a_single_test_needs_no_correction():
         for test in correct([Significance("welch", 0.6, 3), Significance("welch", 0.9, 3)])
     ]
     assert [] == correct([])
+
+
+def test_chance_makes_some_reruns_disagree():
+    """Of values printed with endless digits 5 % lie outside the interval of one more run; rounding takes some back, and
+    takes nearly all where the digits are coarse. By hand for one degree of freedom, where the tail beyond t is
+    1/2 - atan(t) / pi: of -1 and 1, the interval reaches to 12.7062 · sqrt 3 deviations of sqrt 2.
+    """
+    assert pytest.approx(0.05) == rerun_miss_chance([1.0, 2.0, 4.0], rounding=0.0)
+    few, none = (rerun_miss_chance([1.0, 2.0, 4.0], rounding=rounding) for rounding in (1.0, 1e6))
+    assert few is not None
+    assert none is not None
+    assert none < 1e-6 < few < 0.05
+    scale = math.sqrt(2) * math.sqrt(1.5)
+    tails = [
+        1 - 2 * math.atan(12.706204736 + 2 * 0.5 / scale * step / 1000) / math.pi for step in range(1001)
+    ]
+    assert pytest.approx(sum(tails) / 1001, rel=1e-4) == rerun_miss_chance([-1.0, 1.0], rounding=0.5)
+
+
+def test_where_nothing_varies_no_rerun_disagrees():
+    """A deterministic method gives the same again; one value says nothing."""
+    assert rerun_miss_chance([0.5, 0.5], rounding=0.01) == 0.0
+    assert rerun_miss_chance([0.5], rounding=0.01) is None

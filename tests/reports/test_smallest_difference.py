@@ -1,0 +1,92 @@
+"""The smallest difference that a table finds, against exact power and simulation."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from reports.comparison import against_row, compare_tables, factorial_effects
+from reports.smallest_difference import row_deviations, smallest_differences
+
+NAN = math.nan
+
+
+@pytest.mark.parametrize("num_seeds", [3, 5, 8])
+def test_of_two_rows_it_has_the_power_of_the_paired_t_test(num_seeds: int):
+    """Noncentral t gives 77 to 83 % for the difference that is said to be found in 80 % of tables."""
+    (difference,) = smallest_differences(against_row(2, 0), num_seeds=num_seeds, deviation_R=0.4)
+    standard_error = 0.4 * math.sqrt(2 / num_seeds)
+    limit = stats.t.ppf(0.975, num_seeds - 1)
+    power = stats.nct.sf(limit, num_seeds - 1, difference / standard_error)
+    assert pytest.approx(0.8, abs=0.03) == power
+
+
+@pytest.mark.parametrize(("num_rows", "num_columns"), [(4, 1), (11, 1), (11, 3)])
+def test_it_agrees_with_simulation_to_five_per_cent(num_rows: int, num_columns: int):
+    """95 % of it is found in fewer than 80 % of other tables, 105 % of it in more."""
+    weights = against_row(num_rows, 0)
+    difference = smallest_differences(weights, num_seeds=3, deviation_R=2.0, num_columns=num_columns)[0]
+    noise = 2 * np.random.default_rng(7).normal(size=(600, num_columns, num_rows, 3))
+    compared = compare_tables(noise, weights)
+    limit = stats.t.isf(0.025 / weights.shape[0] / num_columns, compared.df_BCK) * compared.standard_error_BCK
+    found = [(compared.estimate_BCK + factor * difference > limit).mean() for factor in (0.95, 1.05)]
+    assert found[0] < 0.8 < found[1]
+
+
+def test_more_seeds_find_less_and_more_tests_need_more():
+    """Five seeds find smaller differences than three, and one tested column smaller ones than four."""
+    three, five, four_columns = (
+        np.median(smallest_differences(against_row(8, 0), num_seeds=n, deviation_R=1.0, num_columns=c))
+        for n, c in ((3, 1), (5, 1), (3, 4))
+    )
+    assert five < 0.8 * three
+    assert four_columns > 1.05 * three
+
+
+def test_it_has_the_unit_of_the_deviation():
+    """Twice the deviation is twice the difference, and what seeds give to all rows alike is no deviation."""
+    weights = against_row(6, 0)
+    plain = smallest_differences(weights, num_seeds=3, deviation_R=1.0)
+    np.testing.assert_allclose(2 * plain, smallest_differences(weights, num_seeds=3, deviation_R=2.0))
+    shared = smallest_differences(weights, num_seeds=3, deviation_R=2.0, shared=0.75)
+    np.testing.assert_allclose(plain, shared)
+
+
+def test_each_comparison_has_its_own():
+    """A row of threefold deviation needs more than the others. Of three factors the interaction of all is a sum of
+    eight rows, where a main effect is a fourth of one, and needs four times as much."""
+    deviations = np.array([1.0, 1.0, 1.0, 1.0, 3.0])
+    usual, *_, noisy = smallest_differences(against_row(5, 0), num_seeds=4, deviation_R=deviations)
+    assert noisy > 1.3 * usual
+    effects = np.array([*factorial_effects([2, 2, 2]).values()])
+    found = smallest_differences(effects, num_seeds=3, deviation_R=1.0)
+    assert found[0] == found[1] == found[2]
+    assert pytest.approx(4 * found[0], rel=0.02) == found[-1]
+
+
+def test_deterministic_rows_find_everything():
+    """Without any deviation there is no difference too small."""
+    assert not smallest_differences(against_row(3, 0), num_seeds=3, deviation_R=0.0).any()
+
+
+def test_deviations_of_rows_come_from_what_is_recorded():
+    """Of many rows with the deviation 2, and a seed's effect of 10, the median of those given is 2; a row without
+    seeds is expected to be as the others, and without any row nothing is."""
+    generator = np.random.default_rng(0)
+    values = 2 * generator.normal(size=(1, 60, 4)) + 10 * generator.normal(size=(1, 1, 4))
+    values[0, 7] = NAN
+    found = row_deviations(values)[0]
+    assert pytest.approx(2.0, rel=0.12) == np.median(found)
+    assert pytest.approx(math.sqrt(np.mean(np.delete(found, 7) ** 2))) == found[7]
+    assert np.isnan(row_deviations(np.full((1, 3, 4), NAN))).all()
+
+
+def test_two_rows_share_their_difference():
+    """Differences of variance 7 are two rows of variance 3.5 each, times exp of Euler's constant: the variance that is
+    as often too high as too low at two degrees of freedom."""
+    values = np.array([[[0.5, 0.1, 0.2], [1.5, 2.1, 6.2]]])
+    expected = math.sqrt(3.5 * math.exp(np.euler_gamma))
+    np.testing.assert_allclose([[expected, expected]], row_deviations(values))
