@@ -21,17 +21,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import special, stats
 
+from orchestrator.design import Cumulative, Factorial, LeaveOneOut, full_label
 from reports.best_rows import best_rows_of_tables
 from reports.comparison import (
     SIGNIFICANCE_LEVEL,
     ComparedTables,
-    against_row,
-    against_row_above,
     compare_tables,
     correct_p_values,
-    factorial_effects,
     two_sided_p_values,
 )
+from reports.contrast_weights import contrast_weights
 from reports.seed_decision import decide_tables
 from reports.smallest_difference import smallest_differences
 
@@ -65,12 +64,14 @@ class Scenario:
 
     @property
     def weights_KR(self) -> np.ndarray:
-        """The comparisons."""
-        if self.design == "reference":
-            return against_row(self.rows + 1, 0)
-        if self.design == "row above":
-            return against_row_above(self.rows + 1)
-        return np.array([*factorial_effects([2] * self.design.count("2")).values()])
+        """What a table of that design compares."""
+        changes = {f"{number}": {} for number in range(self.rows)}
+        levels = {"off": {}, "on": {}}
+        designs = {"reference": LeaveOneOut(changes), "row above": Cumulative({}, "start", changes)}
+        factorial = Factorial({f"factor {number}": levels for number in range(self.design.count("2") or 1)})
+        design = designs.get(self.design, factorial)
+        rows = list(design.rows())
+        return contrast_weights([*design.contrasts(rows, lambda _: False)], [full_label(row) for row in rows])
 
     def draw(self, generator: np.random.Generator, num_tables: int) -> np.ndarray:
         """Draw tables of noise (B, C, R, N)."""

@@ -11,13 +11,11 @@ import pytest
 from scipy import stats
 
 from reports.comparison import (
-    against_row,
-    against_row_above,
     compare,
     compare_tables,
     correct_p_values,
-    factorial_effects,
 )
+from tests.reports.weights import against_row, against_row_above, factorial_effects
 
 NAN = math.nan
 

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from reports.comparison import against_row, compare
+from reports.comparison import compare
 from reports.seed_decision import SeedDecision, decide_seeds, decide_tables
+from tests.reports.weights import against_row
 
 NAN = math.nan
 WEIGHTS = against_row(5, 0)

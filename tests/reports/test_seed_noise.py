@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from reports.comparison import against_row
 from reports.seed_noise import Floats, seed_noise
+from tests.reports.weights import against_row
 
 
 @pytest.fixture(autouse=True)

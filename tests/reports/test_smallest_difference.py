@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from reports.comparison import against_row, compare_tables, factorial_effects
+from reports.comparison import compare_tables
 from reports.smallest_difference import row_deviations, smallest_differences
+from tests.reports.weights import against_row, factorial_effects
 
 NAN = math.nan
 
