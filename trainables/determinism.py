@@ -32,8 +32,8 @@ def reproducible(device: torch.device, seed: int | None = None) -> Generator[Non
     On a CPU everything runs in one thread: sums that threads share are added in an order that depends on how
     many there are, so that weights would depend on the machine. Trainings side by side lose nothing by it.
     One thread is also all that torch's CPU kernels need to give equal bits on one machine. Processors with other
-    vector instructions give others, which `numeric_environment` tells: to hold all to AVX2 takes 27 % more time
-    (MDPR's demo, five alternated runs), and must happen before torch is imported. On a GPU convolutions are chosen
+    vector instructions give others, which `numeric_environment` tells: to hold all to AVX2 takes 32 % more time
+    (MDPR's demo, alternated runs), and must happen before torch is imported. On a GPU convolutions are chosen
     by speed and some kernels add atomically: a seed decides everything but the last digits there.
 
     float32 is float32 inside: by torch's default, GPUs since Ampere run the convolutions of float32 maps in TF32,
