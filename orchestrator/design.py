@@ -291,7 +291,8 @@ class Factorial(Declaration):
                 for level, of in zip(effect, names, strict=True):
                     weights = [weight * own for weight in weights for own in _level_weights(level, len(of))]
                 named = zip(self.factors, effect, names, strict=True)
-                parts = [_effect_label(factor, level, of) for factor, level, of in named if level]
+                moved = [(factor, level, of) for factor, level, of in named if level]
+                parts = [_effect_label(*factor, is_alone=len(moved) == 1) for factor in moved]
                 used = {label: weight for label, weight in zip(of_view, weights, strict=True) if weight}
                 yield Contrast(" × ".join(parts) + view, used)
 
@@ -303,8 +304,10 @@ def _level_weights(level: int, num_levels: int) -> list[float]:
     return [float(other == level) - float(other == 0) for other in range(num_levels)]
 
 
-def _effect_label(factor: str, level: int, levels: Sequence[str]) -> str:
-    """Name a factor's effect; which of its levels is meant is clear where there are two."""
+def _effect_label(factor: str, level: int, levels: Sequence[str], *, is_alone: bool) -> str:
+    """Name a factor's effect: a main effect with both levels, for its sign is told by their order."""
+    if is_alone:
+        return f"{factor} ({levels[level]} − {levels[0]})"
     return factor if len(levels) == 2 else f"{factor} {levels[level]}"
 
 

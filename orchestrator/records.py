@@ -334,6 +334,19 @@ LOST_WITH_EPOCHS = {
 }
 
 
+def measured_columns(per_item: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Give the columns of a table of items without the items that were left out.
+
+    Args:
+        per_item: columns as `ViewResult.per_query` has them.
+    """
+    reasons = per_item.get(LEFT_OUT)
+    if reasons is None:
+        return dict(per_item)
+    is_measured = np.array([not reason for reason in reasons], dtype=bool)
+    return {name: column[is_measured] for name, column in per_item.items()}
+
+
 def measured_items(per_item: Mapping[str, Any]) -> tuple[list[str], dict[str, int]]:
     """Give the names of the items that were measured, and why others were not -> how many.
 

@@ -141,7 +141,8 @@ def measured_value(search: Search, resolver: DataResolver, store: Store, params:
     measurement = store.training(resolved.training_id).measurement(view)
     if measurement is None:
         return None
-    value = measurement.metrics[search.objective.metric.name]
+    metrics = measurement.view.in_todays_names(measurement.metrics)
+    value = metrics[search.objective.metric.name]
     return value if math.isfinite(value) else None
 
 

@@ -19,7 +19,14 @@ from pydantic import Field
 from orchestrator.changes import Changes, apply_changes, try_changes, value_at
 from orchestrator.design import Comparing, Contrast, Design, Row, full_label
 from orchestrator.ranges import FloatRange, Range, When, range_of
-from trainables.contract import SEED_LIMIT, SIZE_METRICS, AnyView, Metric, Seed, TrainingConfig
+from trainables.contract import (
+    SEED_LIMIT,
+    SIZE_METRICS,
+    AnyView,
+    Metric,
+    Seed,
+    TrainingConfig,
+)
 from trainables.value.declaration import Declaration, repeated
 from trainables.value.freezing import EMPTY
 from trainables.value.refusal import Fault, Refusal, guess, shown

@@ -2,14 +2,18 @@
 
 Each file is checked by itself (is it whole, does its checksum agree), by its place (are the ids in it those of the
 folder and the file name), and by its neighbours (a measurement has its table of items, a suggestion's value is what its
-training measured). What was written before there were checksums is counted, not blamed.
+training measured, a metric is the mean over its items). What was written before there were checksums is counted,
+not blamed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from orchestrator.identity import digest_of, training_id
 from orchestrator.parallel_reading import read_all
@@ -17,13 +21,16 @@ from orchestrator.plan import Plan
 from orchestrator.recorded_config import config_changes
 from orchestrator.records import (
     DamagedFile,
+    Measurement,
     Store,
     TrainingFolder,
     TrainingRecord,
+    measured_columns,
     measured_items,
 )
 
 PNG = b"\x89PNG\r\n\x1a\n"
+MEAN_TOLERANCE = 1e-9  # of a fraction; the order of adding up moves less
 
 
 @dataclass(frozen=True)
@@ -148,7 +155,8 @@ def _faults_of_measurement(folder: TrainingFolder, view_id: str) -> Iterator[str
         return
     if measurement is None:
         return
-    names, _ = measured_items({name: table[name].to_pylist() for name in table.column_names})
+    columns = {name: table[name].to_numpy() for name in table.column_names}
+    names, _ = measured_items(columns)
     expected = measurement.items_sha256, measurement.table_sha256
     found = digest_of(names), folder.sha256_of(f"queries/{view_id}.parquet")
     if measurement.items and expected != found:
@@ -156,6 +164,27 @@ def _faults_of_measurement(folder: TrainingFolder, view_id: str) -> Iterator[str
             f"in the store, {folder.place}/queries/{view_id}.parquet is not the table that was measured (its checksum "
             "differs); move it and the view's file in measurements/ away, and the next run measures the view again"
         )
+        return
+    yield from _faults_of_means(folder, measurement, measured_columns(columns))
+
+
+def _faults_of_means(
+    folder: TrainingFolder, measurement: Measurement, columns: Mapping[str, np.ndarray]
+) -> Iterator[str]:
+    """Tell which metrics are not the means of what their table of items holds."""
+    view = measurement.view
+    recorded = view.in_todays_names(measurement.metrics)
+    for metric in view.metrics:
+        scores = view.item_scores(metric, columns)
+        if scores is None or not len(scores) or metric.name not in recorded:
+            continue
+        mean, value = float(scores.mean()), recorded[metric.name]
+        if not math.isclose(mean, value, abs_tol=MEAN_TOLERANCE):
+            yield (
+                f"in the store, {folder.place}/measurements/{measurement.view_id}.json has {metric.name} {value:.6f}, "
+                f"but the mean over its table of items is {mean:.6f}; move both away (measurements/ and queries/), and "
+                "the next run measures the view again"
+            )
 
 
 def _faults_of_suggestion(store: Store, search_id: str, number: int) -> Iterator[str]:

@@ -6,31 +6,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from reports.frame import CellState
+from reports.item_comparisons import ItemComparison
 from reports.number import difference_text, half_printed_unit, printed_text, value_text
-from reports.statistics import Significance, compare, rerun_interval, seed_interval, summarise
+from reports.seed import Seed
+from reports.statistics import rerun_interval, rerun_miss_chance, seed_interval, summarise
+from reports.table_statistics import Compared
 from trainables.contract import Metric
 
-SIGNIFICANCE_LEVEL = 0.05
-MIN_SEEDS_TO_MARK = 3  # with two, one degree of freedom is left and a test says next to nothing
+MIN_SEEDS_FOR_A_VERDICT = 3  # with two, one degree of freedom is left and an interval says next to nothing
 
 MISSING = "—"
 FAILED, REFUSED = "failed", "refused"
-SIGNIFICANT = "†"
+SIGNIFICANT, OPEN = "†", "?"
 AGREES, DISAGREES = "✓", "✗"
 
 
 CellSummary = Literal["done", "partial", "missing", "failed", "refused", "printed"]
-
-
-@dataclass(frozen=True)
-class Seed:
-    """What a cell has of one seed: a training, or those of an ensemble; NaN unless it is done."""
-
-    seed: int
-    training_ids: tuple[str, ...]
-    state: CellState
-    value: float
 
 
 @dataclass(frozen=True)
@@ -49,9 +40,11 @@ class TableCell:
         published: the paper's value; None where it gives none, or measured it on other data.
         agrees_with_paper: whether the paper's value could be one more run of ours; None where the paper
             gives none, or seeds are missing or too few to say.
-        significance: against the table's reference row; None where no test is possible.
-        prints_like_reference: whether its mean and that of the reference row are the same in print.
-        rank: 1 best and 2 second of its column, None for the others.
+        miss_chance: how likely an exact reproduction is marked as none; None where there is no verdict.
+        compared: with the row that its own is compared with; None where there is no such row, or too few seeds.
+        items: the same over the queries or images that both were measured on; None where that is not asked for.
+        prints_like_reference: whether its mean and that row's are the same in print.
+        rank: 1 is set in bold, 2 underlined.
         training_ids: of every planned seed, in the order of seeds.
     """
 
@@ -64,10 +57,12 @@ class TableCell:
     n_expected: int
     published: float | None
     agrees_with_paper: bool | None
-    significance: Significance | None
-    prints_like_reference: bool
-    rank: Literal[1, 2] | None
     training_ids: tuple[str, ...]
+    miss_chance: float | None = None
+    compared: Compared | None = None
+    items: ItemComparison | None = None
+    prints_like_reference: bool = False
+    rank: Literal[1, 2] | None = None
 
     @property
     def difference(self) -> float | None:
@@ -80,34 +75,26 @@ class TableCell:
         return self.state in ("done", "printed")
 
     @property
-    def is_significant(self) -> bool:
-        """Say whether it is marked as different from the reference row.
+    def is_marked(self) -> bool:
+        """Say whether it is marked as different from the row that it is compared with.
 
         Where both print the same number a reader would see a mark without a difference, so there is none.
         """
-        test = self.significance
-        if test is None or test.corrected_p_value is None or self.prints_like_reference:
-            return False
-        return test.n >= MIN_SEEDS_TO_MARK and test.corrected_p_value < SIGNIFICANCE_LEVEL
+        return self.compared is not None and self.compared.is_marked and not self.prints_like_reference
 
 
-def build_cell(
-    seeds: Sequence[Seed], metric: Metric, *, published: float | None, reference: Sequence[Seed] | None
-) -> TableCell:
+def build_cell(seeds: Sequence[Seed], metric: Metric, *, published: float | None) -> TableCell:
     """Make a cell of what its seeds gave.
 
     Args:
         seeds: every planned one, in any order; none of a row that is never trained.
         metric: of the values.
         published: the paper's value, if it may stand beside ours.
-        reference: the same cell of the reference row; None for that row itself.
     """
     seeds = sorted(seeds, key=lambda seed: seed.seed)
-    measured = _measured(seeds)
-    values = list(measured.values())
+    values = list(_measured(seeds).values())
     summary = summarise(values)
     of_a_rerun = rerun_interval(values)
-    compared = None if reference is None else _measured(reference)
     state: CellSummary = "partial"
     if not seeds:
         state = "printed"
@@ -116,6 +103,7 @@ def build_cell(
         state = "refused" if "refused" in found else "failed" if "failed" in found else "missing"
     elif summary.n == len(seeds):
         state = "done"
+    has_verdict = state == "done" and len(values) >= MIN_SEEDS_FOR_A_VERDICT and published is not None
     return TableCell(
         state=state,
         mean=None if summary is None else summary.mean,
@@ -125,20 +113,12 @@ def build_cell(
         n=len(values),
         n_expected=len(seeds),
         published=published,
-        agrees_with_paper=_could_be_a_rerun(published, of_a_rerun, metric)
-        if state == "done" and len(values) >= MIN_SEEDS_TO_MARK
-        else None,
-        significance=None if compared is None else compare(measured, compared),
-        prints_like_reference=compared is not None
-        and _mean_text(values, metric) == _mean_text([*compared.values()], metric),
-        rank=None,
+        agrees_with_paper=_could_be_a_rerun(published, of_a_rerun, metric) if has_verdict else None,
         training_ids=tuple(training_id for seed in seeds for training_id in seed.training_ids),
+        miss_chance=rerun_miss_chance(values, rounding=half_printed_unit(published, metric))
+        if has_verdict and published is not None
+        else None,
     )
-
-
-def _mean_text(values: Sequence[float], metric: Metric) -> str:
-    summary = summarise(values)
-    return "" if summary is None else value_text(summary.mean, metric)
 
 
 def _could_be_a_rerun(
@@ -167,10 +147,20 @@ def mean_text(cell: TableCell, metric: Metric) -> str:
 
 
 def marks_text(cell: TableCell) -> str:
-    """Print what stands behind the value: significance, and the seeds where some are missing."""
-    significant = SIGNIFICANT if cell.is_significant else ""
+    """Print what stands behind the value: whether it differs, and the seeds where some are missing."""
+    is_open = cell.compared is not None and cell.compared.is_open
+    mark = SIGNIFICANT if cell.is_marked else OPEN if is_open else ""
     seeds = f" ({cell.n}/{cell.n_expected})" if cell.state == "partial" else ""
-    return significant + seeds
+    return mark + seeds
+
+
+def compared_text(cell: TableCell, metric: Metric) -> str:
+    """Print by how much a cell differs from what it is compared with, and the 95 % interval of that; or nothing."""
+    if cell.compared is None:
+        return ""
+    comparison = cell.compared.comparison
+    low, high = (difference_text(end, metric) for end in comparison.interval)
+    return f"{difference_text(comparison.estimate, metric)} [{low}, {high}]"
 
 
 def published_text(cell: TableCell, metric: Metric) -> str:

@@ -28,7 +28,6 @@ from orchestrator.plan import Cell, Plan
 from orchestrator.records import DamagedFile, Store
 from orchestrator.study import Ablation
 from reports.source_note import SHORT_ID_DIGITS
-from reports.table import reference_row
 from trainables.contract import AnyView, RetrievalView
 
 RETRIEVAL = "retrieval"
@@ -164,7 +163,7 @@ def table_figures(
     """
     ablation = plan.tables[study, name]
     cells = [cell for cell in plan.cells if (cell.study, cell.table) == (study, name)]
-    curves = loss_curves(cells, traces, reference_row(ablation))
+    curves = loss_curves(cells, traces, ablation.reference_row)
     figures: list[Figure] = []
     if any(curve.losses for some in curves.values() for curve in some):
         has_ensembles = any(cell.partner_ids for cell in cells)
@@ -204,7 +203,7 @@ def _is_ranked_like_a_strip(view: AnyView) -> bool:
 
 def _cells_of_base(ablation: Ablation, cells: Sequence[Cell]) -> list[Cell]:
     """Give the cells of the base row, or of the first row, one data set after the other."""
-    base = reference_row(ablation)
+    base = ablation.reference_row
     places = [(cell.group, cell.row) for cell in cells]
     shown = places[:1] if base is None else [(base.group, base.label)]
     found = [cell for cell, place in zip(cells, places, strict=True) if place in shown]

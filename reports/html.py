@@ -14,11 +14,14 @@ from typing import Any, cast
 
 import jinja2
 
-from reports.cell import TableCell, marks_text, mean_text, published_text
+from reports.cell import TableCell, compared_text, marks_text, mean_text, published_text
+from reports.comparison import SIGNIFICANCE_LEVEL
 from reports.figures import TableFigures, figure_path
+from reports.item_comparisons import ItemComparison
 from reports.number import difference_text, precise_text, printed_text
 from reports.source_note import SHORT_ID_DIGITS
-from reports.table import Table
+from reports.table import DIFFERENCE_HEAD, Table
+from reports.table_statistics import Compared
 from trainables.contract import Metric
 
 NO_FIGURES = TableFigures()
@@ -29,7 +32,7 @@ def to_html(table: Table, beside: TableFigures = NO_FIGURES) -> str:
     """Render the page of one table, and its figures as they lie beside it."""
     title = f"{table.study}/{table.name}"
     return _template("page.html.jinja").render(
-        title=title, tables=[table], beside={table.name: beside}, others=[], links=[]
+        title=title, tables=[table.with_differences()], beside={table.name: beside}, others=[], links=[]
     )
 
 
@@ -50,7 +53,7 @@ def index_to_html(
     shown = {table.name: beside.get(table.name, NO_FIGURES) for table in tables}
     return _template("page.html.jinja").render(
         title=title,
-        tables=tables,
+        tables=[table.with_differences() for table in tables],
         beside=shown,
         others=others,
         links=["tex", "md", "html", "parquet"],
@@ -75,7 +78,9 @@ def _template(name: str) -> jinja2.Template:
     cast(dict[str, Any], environment.globals).update(
         mean_text=mean_text,
         marks_text=marks_text,
+        compared_text=compared_text,
         published_text=published_text,
+        DIFFERENCE_HEAD=DIFFERENCE_HEAD,
         cell_facts=cell_facts,
         detail_text=detail_text,
         figure_path=figure_path,
@@ -107,7 +112,35 @@ def cell_facts(cell: TableCell, metric: Metric) -> Iterator[str]:
     if cell.agrees_with_paper is not None:
         where = "inside" if cell.agrees_with_paper else "outside"
         yield f"the paper's value lies {where} the prediction interval, its rounding allowed for"
-    if cell.significance is not None:
-        test = cell.significance
-        corrected = "" if test.corrected_p_value is None else f"; Holm-corrected {test.corrected_p_value:.3g}"
-        yield f"against the reference row: p = {test.p_value:.3g}{corrected} ({test.test} t-test, n = {test.n})"
+    if cell.compared is not None:
+        yield _compared_fact(cell.compared, metric)
+    if cell.items is not None:
+        yield _items_fact(cell.items, metric)
+
+
+def _compared_fact(compared: Compared, metric: Metric) -> str:
+    comparison = compared.comparison
+    low, high = (difference_text(end, metric) for end in comparison.interval)
+    text = (
+        f"minus “{compared.contrast.reference}” {difference_text(comparison.estimate, metric)}, 95 % confidence "
+        f"interval {low} to {high}"
+    )
+    if not compared.is_tested:
+        return f"{text} (not tested)"
+    p_values = f"p = {comparison.p_value:.3g}, Holm-corrected {comparison.corrected_p_value:.3g}"
+    return f"{text}, {p_values} (moderated t over {comparison.num_seeds} seeds)"
+
+
+def _items_fact(compared: ItemComparison, metric: Metric) -> str:
+    of_items = compared.of_items
+    low, high = (difference_text(end, metric) for end in of_items.interval)
+    deed = "rank these queries" if compared.items == "queries" else f"do on these {compared.items}"
+    if of_items.p_value >= SIGNIFICANCE_LEVEL:
+        verdict = f"these weights {deed} neither better nor worse"
+    else:
+        verdict = f"these weights {deed} {'better' if (of_items.estimate > 0) == metric.higher_is_better else 'worse'}"
+    return (
+        f"over {of_items.num_queries} {compared.items} of {of_items.num_identities} clusters "
+        f"{difference_text(of_items.estimate, metric)}, 95 % confidence interval {low} to {high}, p = "
+        f"{of_items.p_value:.3g}: {verdict}, which says nothing of the method"
+    )

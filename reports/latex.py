@@ -9,10 +9,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from reports.cell import TableCell, marks_text, mean_text, published_text
+from reports.cell import TableCell, compared_text, marks_text, mean_text, published_text
 from reports.latex_signs import CHECK, CROSS, escape_latex, name_lost_signs
 from reports.source_note import SHORT_ID_DIGITS
-from reports.table import Table, TableRow
+from reports.table import DIFFERENCE_HEAD, PrintedColumn, Table, TableRow
 from trainables.contract import Metric
 
 COLUMN_WIDTH_PT, PAGE_WIDTH_PT = 229, 469  # of a two-column article; a wider table spans both columns
@@ -69,7 +69,7 @@ def _estimate_width_pt(table: Table) -> float:
     """Guess how wide the columns will be set, from the number of characters in them."""
     labels = [table.stub_head, *(row.label for row in table.rows)]
     width_pt = max(map(len, labels)) * CHARACTER_WIDTH_PT + COLUMN_GAP_PT
-    widths_pt = [width for index in range(len(table.columns)) for width in _column_widths_pt(table, index)]
+    widths_pt = [_column_width_pt(table, printed) for printed in table.printed_columns]
     for (
         spanner
     ) in table.spanners:  # LaTeX widens the last of the columns below a label that is wider than all
@@ -78,19 +78,23 @@ def _estimate_width_pt(table: Table) -> float:
     return width_pt
 
 
-def _column_widths_pt(table: Table, index: int) -> Iterator[float]:
-    column = table.columns[index]
+def _column_width_pt(table: Table, printed: PrintedColumn) -> float:
+    index, part = printed
+    metric = table.columns[index].metric
     cells = [row.cells[index] for row in table.rows]
-    texts = [column.metric.label, *(mean_text(cell, column.metric) + marks_text(cell) for cell in cells)]
-    yield max(map(len, texts)) * CHARACTER_WIDTH_PT + COLUMN_GAP_PT
-    if column.has_published:
-        texts = [PAPER_HEAD, *(published_text(cell, column.metric) for cell in cells)]
-        yield max(map(_published_width_pt, texts)) + COLUMN_GAP_PT
+    if part == "value":
+        texts = [metric.label, *(mean_text(cell, metric) + marks_text(cell) for cell in cells)]
+        return max(map(len, texts)) * CHARACTER_WIDTH_PT + COLUMN_GAP_PT
+    texts = (compared_text(cell, metric) for cell in cells)
+    if part == "paper":
+        texts = (published_text(cell, metric) for cell in cells)
+    return max(map(_raised_width_pt, [PAPER_HEAD, *texts])) + COLUMN_GAP_PT
 
 
-def _published_width_pt(text: str) -> float:
-    value, _, compared = text.partition(" ")
-    return len(value) * CHARACTER_WIDTH_PT + len(compared.strip("()")) * RAISED_CHARACTER_WIDTH_PT
+def _raised_width_pt(text: str) -> float:
+    """Guess the width of a value and of what is set small behind it."""
+    value, _, small = text.partition(" ")
+    return len(value) * CHARACTER_WIDTH_PT + len(small.strip("()")) * RAISED_CHARACTER_WIDTH_PT
 
 
 def _spanner_lines(table: Table) -> Iterator[str]:
@@ -108,10 +112,11 @@ def _spanner_lines(table: Table) -> Iterator[str]:
 
 
 def _heads(table: Table) -> Iterator[str]:
-    for column in table.columns:
-        yield escape_latex(column.metric.label)
-        if column.has_published:
-            yield rf"\textit{{{PAPER_HEAD}}}"
+    for index, part in table.printed_columns:
+        if part == "value":
+            yield escape_latex(table.columns[index].metric.label)
+        else:
+            yield escape_latex(DIFFERENCE_HEAD) if part == "difference" else rf"\textit{{{PAPER_HEAD}}}"
 
 
 def _body_lines(table: Table) -> Iterator[str]:
@@ -134,19 +139,24 @@ def _body_lines(table: Table) -> Iterator[str]:
 
 
 def _cell_texts(table: Table, row: TableRow) -> Iterator[str]:
-    for column, cell in zip(table.columns, row.cells, strict=True):
-        yield _cell_text(cell, column.metric)
-        if column.has_published:
-            yield _published_text(cell, column.metric)
+    text_of = {"value": _value_text, "difference": _compared_text, "paper": _published_text}
+    for index, part in table.printed_columns:
+        yield text_of[part](row.cells[index], table.columns[index].metric)
 
 
-def _cell_text(cell: TableCell, metric: Metric) -> str:
+def _value_text(cell: TableCell, metric: Metric) -> str:
     text = escape_latex(mean_text(cell, metric))
     if cell.rank == 1:
         text = rf"\textbf{{{_bold_math(text)}}}"
     elif cell.rank == 2:
         text = rf"\underline{{{text}}}"
     return text + escape_latex(marks_text(cell))
+
+
+def _compared_text(cell: TableCell, metric: Metric) -> str:
+    """Set the interval small, for the same reason as a comparison with the paper."""
+    value, _, interval = compared_text(cell, metric).partition(" ")
+    return escape_latex(value) + (rf"\,{{\scriptsize {escape_latex(interval)}}}" if interval else "")
 
 
 def _published_text(cell: TableCell, metric: Metric) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from reports.cell import TableCell, marks_text, mean_text, published_text
+from reports.cell import TableCell, compared_text, marks_text, mean_text, published_text
 from reports.source_note import SHORT_ID_DIGITS
-from reports.table import Table, TableRow
+from reports.table import DIFFERENCE_HEAD, Part, Table, TableRow
 from trainables.contract import Metric
+
+HEADS: dict[Part, str] = {"value": "", "difference": f", {DIFFERENCE_HEAD}", "paper": ", paper"}
 
 
 def escape_markdown(text: str) -> str:
@@ -59,21 +61,18 @@ def _line(texts: Sequence[str]) -> str:
 
 
 def _heads(table: Table) -> Iterator[str]:
-    for column in table.columns:
-        dataset = escape_markdown(column.dataset)
-        yield f"{dataset}<br>{escape_markdown(column.metric.label)}"
-        if column.has_published:
-            yield f"{dataset}<br>{escape_markdown(column.metric.label)}, paper"
+    for index, part in table.printed_columns:
+        column = table.columns[index]
+        yield f"{escape_markdown(column.dataset)}<br>{escape_markdown(column.metric.label)}{HEADS[part]}"
 
 
 def _cell_texts(table: Table, row: TableRow) -> Iterator[str]:
-    for column, cell in zip(table.columns, row.cells, strict=True):
-        yield _cell_text(cell, column.metric)
-        if column.has_published:
-            yield published_text(cell, column.metric)
+    text_of = {"value": _value_text, "difference": compared_text, "paper": published_text}
+    for index, part in table.printed_columns:
+        yield text_of[part](row.cells[index], table.columns[index].metric)
 
 
-def _cell_text(cell: TableCell, metric: Metric) -> str:
+def _value_text(cell: TableCell, metric: Metric) -> str:
     text = mean_text(cell, metric)
     if cell.rank == 1:
         text = f"**{text}**"

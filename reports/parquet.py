@@ -6,47 +6,114 @@ import io
 from collections.abc import Iterator
 from typing import Any, cast
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from reports.cell import TableCell
 from reports.frame import COLUMNS
 from reports.table import Table
+from reports.table_statistics import Compared
 
 _TYPES = {
     "seed": pa.int64(),
     "value": pa.float64(),
     "num_measured": pa.int64(),
-    "published": pa.float64(),
 }
-SCHEMA = pa.schema([(name, _TYPES.get(name, pa.string())) for name in (*COLUMNS, "published")])
+_OF_CELL = pa.schema(
+    [
+        ("published", pa.float64()),
+        ("reference", pa.string()),
+        ("difference", pa.float64()),
+        ("difference_low", pa.float64()),
+        ("difference_high", pa.float64()),
+        ("p_value", pa.float64()),
+        ("corrected_p_value", pa.float64()),
+        ("is_marked", pa.bool_()),
+        ("items_difference", pa.float64()),
+        ("items_difference_low", pa.float64()),
+        ("items_difference_high", pa.float64()),
+        ("items_p_value", pa.float64()),
+        ("num_clusters", pa.int64()),
+    ]
+)
+_BY_SEED = pa.schema([(name, _TYPES.get(name, pa.string())) for name in COLUMNS])
+SCHEMA = pa.schema([*_BY_SEED, *_OF_CELL])
 """Of every table's file, so that files of any tables can be read as one."""
 
 
 def to_parquet(table: Table, frame: pd.DataFrame) -> bytes:
-    """Write a table's rows of `read_cells`, one a seed and metric, with the paper's value beside them.
+    """Write a table's rows of `read_cells`, one a seed and metric, each with what is known of its cell.
 
-    Behind them stand the values of rows that are printed only, and of networks that are counted, without a seed.
+    That is the paper's value, and how the row differs from the one it is compared with: fractions, as the values
+    are, with 95 % intervals; p-values of what was tested. Behind them stand, without a seed, rows that are printed
+    only, networks that are counted, and effects of several rows (`state` is `effect`).
 
     Args:
-        table: gives the published values.
+        table: gives what is known of each cell.
         frame: what `read_cells` gave; rows of other tables are left out.
     """
     mine = cast(pd.DataFrame, frame[(frame["study"] == table.study) & (frame["table"] == table.name)])
-    published = {
-        (group.label, row.label, column.dataset, column.metric.name): cell.published
+    known = {
+        (group.label, row.label, column.dataset, column.metric.name): _facts(cell)
         for group in table.groups
         for row in group.rows
         for column, cell in zip(table.columns, row.cells, strict=True)
     }
     keys = zip(mine["group"], mine["row"], mine["dataset"], mine["metric"], strict=True)
-    tidy = mine.assign(published=np.array([published[key] for key in keys], dtype="float64"))
-    seeds = pa.Table.from_pandas(tidy, SCHEMA, preserve_index=False).replace_schema_metadata()
-    others = pa.Table.from_pylist(list(_rows_without_seeds(table)), SCHEMA)
+    by_seed = pa.Table.from_pandas(mine, _BY_SEED, preserve_index=False)
+    of_cell = pa.Table.from_pylist([known[key] for key in keys], _OF_CELL)
+    seeds = pa.Table.from_arrays([*by_seed.columns, *of_cell.columns], schema=SCHEMA)
+    others = pa.Table.from_pylist([*_rows_without_seeds(table), *_effects(table)], SCHEMA)
     buffer = io.BytesIO()
     pq.write_table(pa.concat_tables([seeds, others]), buffer)
     return buffer.getvalue()
+
+
+def _facts(cell: TableCell) -> dict[str, Any]:
+    facts: dict[str, Any] = {"published": cell.published}
+    if cell.compared is not None:
+        facts |= _differences(cell.compared) | {"is_marked": cell.is_marked}
+    if cell.items is not None:
+        of_items = cell.items.of_items
+        low, high = of_items.interval
+        facts |= {
+            "items_difference": of_items.estimate,
+            "items_difference_low": low,
+            "items_difference_high": high,
+            "items_p_value": of_items.p_value,
+            "num_clusters": of_items.num_identities,
+        }
+    return facts
+
+
+def _differences(compared: Compared) -> dict[str, Any]:
+    comparison = compared.comparison
+    low, high = comparison.interval
+    return {
+        "reference": compared.contrast.reference,
+        "difference": comparison.estimate,
+        "difference_low": low,
+        "difference_high": high,
+        "p_value": comparison.p_value if compared.is_tested else None,
+        "corrected_p_value": comparison.corrected_p_value if compared.is_tested else None,
+        "is_marked": compared.is_marked,
+    }
+
+
+def _effects(table: Table) -> Iterator[dict[str, Any]]:
+    for effect in table.effects:
+        for column, compared in effect.compared:
+            yield {
+                "study": table.study,
+                "table": table.name,
+                "group": "",
+                "row": effect.label,
+                "dataset": column.dataset,
+                "metric": column.metric.name,
+                "state": "effect",
+                **_differences(compared),
+            }
 
 
 def _rows_without_seeds(table: Table) -> Iterator[dict[str, Any]]:
@@ -64,5 +131,5 @@ def _rows_without_seeds(table: Table) -> Iterator[dict[str, Any]]:
                     "metric": column.metric.name,
                     "value": cell.mean,
                     "state": cell.state,
-                    "published": cell.published,
+                    **_facts(cell),
                 }

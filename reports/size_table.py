@@ -70,9 +70,6 @@ def _cell(row: SizeRow, value: float | None, metric: Metric) -> TableCell:
         n_expected=1,
         published=row.published.get(metric.name),
         agrees_with_paper=None,
-        significance=None,
-        prints_like_reference=False,
-        rank=None,
         training_ids=(),
     )
 

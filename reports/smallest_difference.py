@@ -29,15 +29,20 @@ def row_deviations(values_CRN: Floats, *, training_R: Sequence[int] | Whole | No
         (C, R), each drawn toward what its column has in common. A row of fewer than two seeds has the root
         mean square of the others, and NaN where there is none.
     """
-    num_rows = values_CRN.shape[1]
-    # Two rows have one difference between them, of which each is given half the variance.
-    weights_KR = np.array([[1.0, -1.0], [-1.0, 1.0]]) / np.sqrt(2) if num_rows == 2 else np.eye(num_rows)
-    noise = seed_noise(values_CRN[None], weights_KR, training_R=training_R)
+    is_known_CR = (~np.isnan(values_CRN)).sum(2) > 1
+    weights_CRR = np.tile(np.eye(values_CRN.shape[1]), (len(values_CRN), 1, 1))
+    for weights_RR, is_known_R in zip(weights_CRR, is_known_CR, strict=True):
+        if (
+            is_known_R.sum() == 2
+        ):  # they have one difference between them, and each is given half its variance
+            first, second = np.flatnonzero(is_known_R)
+            weights_RR[[first, second], [second, first]] = -1.0
+            weights_RR[[first, second]] /= np.sqrt(2)
+    noise = seed_noise(values_CRN[None], weights_CRR[None], training_R=training_R)
     half_df_CR = noise.df_BCK[0] / 2
     # The t-statistic's scale lies low; the geometric mean of what the variance may be is as often too high as too low.
     log_excess_CR = np.log(half_df_CR) - cast(Floats, cast(Any, special).digamma(half_df_CR))
     variance_CR = noise.deviation_BCK[0] ** 2 * np.exp(log_excess_CR)
-    is_known_CR = (~np.isnan(values_CRN)).sum(2) > 1
     num_known_C = is_known_CR.sum(1, keepdims=True)
     usual_C = np.where(is_known_CR, variance_CR, 0.0).sum(1, keepdims=True) / np.maximum(num_known_C, 1)
     usual_C = np.where(num_known_C > 0, usual_C, np.nan)

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 import pandas as pd
 
-from orchestrator.design import Row, full_label
+from orchestrator.design import full_label
 from orchestrator.study import Ablation, Study
-from reports.cell import (
-    AGREES,
-    DISAGREES,
-    MIN_SEEDS_TO_MARK,
-    SIGNIFICANCE_LEVEL,
-    SIGNIFICANT,
-    TableCell,
-)
-from trainables.contract import DatasetFacts
+from reports.cell import AGREES, DISAGREES, MIN_SEEDS_FOR_A_VERDICT, TableCell
+from reports.number import half_printed_unit, value_text
+from trainables.contract import DatasetFacts, Metric
 
 SHORT_ID_DIGITS = 8
 SHORT_COMMIT_DIGITS = 12
@@ -27,23 +22,19 @@ NUM_IDS_SHOWN = 4
 def source_notes(
     study: Study,
     ablation: Ablation,
-    cells: Sequence[TableCell],
+    cells: Sequence[tuple[Metric, TableCell]],
     facts: Mapping[str, DatasetFacts],
     frame: pd.DataFrame,
-    reference: Row | None,
 ) -> Iterator[str]:
-    """Give the sentences below a table, in printing order.
+    """Give the sentences on where a table's numbers come from, in printing order.
 
     Args:
         study: that declares the table.
         ablation: the declaration.
-        cells: of the whole table.
+        cells: of the whole table, each with what it measures.
         facts: by label of the data set.
         frame: the table's part of what `read_cells` gives.
-        reference: the row that others are tested against, if there is one.
     """
-    yield from _value_notes(study, cells)
-    yield from _significance_notes(study, ablation, cells, reference)
     yield f"Measured with {(ablation.trained_rows[0].view or ablation.view).protocol}."
     yield from _count_notes(frame)
     yield from _paper_notes(study, ablation, cells, facts)
@@ -60,51 +51,15 @@ def source_notes(
     yield from _origin_notes(frame)
 
 
-def _value_notes(study: Study, cells: Sequence[TableCell]) -> Iterator[str]:
-    seeds = ", ".join(map(str, study.all_seeds))
-    if study.num_first_seeds > 1:
-        yield f"Mean ± sample standard deviation over n = {study.num_first_seeds} seeds ({seeds})."
-    else:
-        yield f"One seed ({seeds}), n = 1: no deviation can be given."
-    if any(cell.rank for cell in cells):
-        if any(cell.state == "printed" and cell.published is not None for cell in cells):
-            yield "Best of our values of a column bold, second underlined; printed ones take no part."
-        else:
-            yield "Best value of a column bold, second underlined."
-    partial = sorted({(cell.n, cell.n_expected) for cell in cells if cell.state == "partial"})
-    if partial:
-        signs = ", ".join(f"({n}/{n_expected})" for n, n_expected in partial)
-        counts = " or ".join(str(n) for n, _ in partial)
-        yield (
-            f"{signs}: {counts} of {study.num_first_seeds} seeds are measured; "
-            "such a cell takes no part in best and second."
-        )
-    if any(cell.state == "missing" for cell in cells):
-        yield "—: not measured yet."
-
-
-def _significance_notes(
-    study: Study, ablation: Ablation, cells: Sequence[TableCell], reference: Row | None
-) -> Iterator[str]:
-    if reference is None and len(ablation.trained_rows) > 1 and study.num_first_seeds >= MIN_SEEDS_TO_MARK:
-        yield "No row is the base: nothing was tested."
-    tests = {cell.significance.test for cell in cells if cell.is_significant and cell.significance}
-    if reference is None or not tests:
-        return
-    names = {"paired": "paired t-test over the seeds", "welch": "Welch's t-test where seeds differ"}
-    used = " or ".join(name for test, name in names.items() if test in tests)
-    yield (
-        f"{SIGNIFICANT}: differs from the row “{full_label(reference)}” with p < {SIGNIFICANCE_LEVEL} "
-        f"(two-sided {used}, Holm-corrected over the rows of a column)."
-    )
-
-
 def _paper_notes(
-    study: Study, ablation: Ablation, cells: Sequence[TableCell], facts: Mapping[str, DatasetFacts]
+    study: Study,
+    ablation: Ablation,
+    cells: Sequence[tuple[Metric, TableCell]],
+    facts: Mapping[str, DatasetFacts],
 ) -> Iterator[str]:
     if ablation.source:
         yield f"Source: {study.source}, {ablation.source}."
-    if any(cell.published is not None for cell in cells):
+    if any(cell.published is not None for _, cell in cells):
         sources = dict.fromkeys(row.source for row in ablation.printed_rows if row.published and row.source)
         where = f", {'; '.join(sources)}" if sources else ""
         yield f"Columns headed “paper” repeat {study.source}{where}. Blank: not printed, or not read."
@@ -112,9 +67,10 @@ def _paper_notes(
         row.published for row in ablation.printed_rows
     ):
         yield f"None of the values that {study.source} prints could be read."
-    compared = [cell for cell in cells if cell.difference is not None]
+    compared = [cell for _, cell in cells if cell.difference is not None]
     if compared:
         yield f"Behind the paper's value stands ours − paper{_verdict_legend(compared)}."
+    yield from _chance_note(cells)
     left_out = [label for label, fact in facts.items() if fact.is_demo]
     shown = facts.keys() - left_out
     # A paper's values have the names of its own data sets, which a table of demo data need not have.
@@ -132,8 +88,31 @@ def _verdict_legend(compared: Sequence[TableCell]) -> str:
         )
         texts.append(f"{DISAGREES}: outside")
     if None in verdicts:
-        texts.append(f"no sign: fewer than {MIN_SEEDS_TO_MARK} seeds, or not all are measured")
+        texts.append(f"no sign: fewer than {MIN_SEEDS_FOR_A_VERDICT} seeds, or not all are measured")
     return "".join(f"; {text}" for text in texts)
+
+
+def _chance_note(cells: Sequence[tuple[Metric, TableCell]]) -> Iterator[str]:
+    """Say how much a verdict can tell: how far off it lets a value be, and how many misses chance alone gives."""
+    chances: list[float] = []
+    reaches_of: dict[str, tuple[Metric, list[float]]] = {}
+    for metric, cell in cells:
+        if cell.miss_chance is None or cell.rerun_interval is None or cell.published is None:
+            continue
+        chances.append(cell.miss_chance)
+        low, high = cell.rerun_interval
+        reach = (high - low) / 2 + half_printed_unit(cell.published, metric)
+        reaches_of.setdefault(metric.name, (metric, []))[1].append(reach)
+    if not chances:
+        return
+    reaches = " and ".join(
+        f"{value_text(statistics.median(reaches), metric)} in {metric.label}"
+        for metric, reaches in reaches_of.values()
+    )
+    yield (
+        f"A paper's value may be {reaches} away from our mean and still be {AGREES} (median). Were every one of these "
+        f"{len(chances)} values one more run of ours, chance alone would make {sum(chances):.1f} of them {DISAGREES}."
+    )
 
 
 def _count_notes(frame: pd.DataFrame) -> Iterator[str]:

@@ -1,12 +1,11 @@
-"""What several seeds say of a row: mean, deviation, intervals, and whether it differs from another row."""
+"""What several seeds say of a row alone: mean, deviation, and where one more run would lie."""
 
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal, cast
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 from scipy import stats
@@ -27,23 +26,6 @@ class Summary:
     mean: float
     deviation: float | None
     n: int
-
-
-@dataclass(frozen=True)
-class Significance:
-    """Whether two rows differ by more than their seeds do.
-
-    Attributes:
-        test: `paired` or `welch`.
-        p_value: two-sided, of this comparison alone.
-        n: seeds of the side that has fewer.
-        corrected_p_value: of this comparison among those that `correct` was given; None before that.
-    """
-
-    test: Literal["paired", "welch"]
-    p_value: float
-    n: int
-    corrected_p_value: float | None = None
 
 
 def summarise(values: Sequence[float]) -> Summary | None:
@@ -123,66 +105,3 @@ def rerun_miss_chance(values: Sequence[float], *, rounding: float) -> float | No
 
 def _t_quantile(n: int, confidence: float) -> float:
     return float(cast(Any, stats.t.ppf(0.5 + confidence / 2, n - 1)))
-
-
-def compare(row: Mapping[int, float], reference: Mapping[int, float]) -> Significance | None:
-    """Test whether a row differs from the reference row.
-
-    Where both were measured with the same seeds, the paired t-test is used: a seed fixes the start of the
-    weights and the order of the data in both rows, and what they owe to it in common cancels in their
-    difference. Where the seeds differ nothing can be paired, and Welch's t-test is used, which does not
-    suppose that both rows vary equally.
-
-    Args:
-        row: seed -> value.
-        reference: seed -> value of the row it is compared with.
-
-    Returns:
-        None where either side has fewer than two values, or where nothing varies, so that there is no
-        spread to judge a difference by.
-    """
-    n = min(len(row), len(reference))
-    if n < 2:
-        return None
-    if row.keys() == reference.keys():
-        seeds = sorted(row)
-        values = [row[seed] for seed in seeds]
-        expected = [reference[seed] for seed in seeds]
-        if _is_constant(np.subtract(values, expected)):
-            return None
-        return Significance("paired", _p_value(stats.ttest_rel(values, expected)), n)
-    if _is_constant(list(row.values())) and _is_constant(list(reference.values())):
-        return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # one side may be constant; Welch allows it
-        result = stats.ttest_ind(list(row.values()), list(reference.values()), equal_var=False)
-    return Significance("welch", _p_value(result), n)
-
-
-def correct(tests: Sequence[Significance]) -> list[Significance]:
-    """Correct comparisons for their number, by Holm's method (Scand. J. Stat. 6, 1979).
-
-    Of twenty rows that do not differ from the reference one would be marked at p < 0.05. With corrected values the
-    chance of any false mark among all comparisons together is below the level, whatever they depend on.
-
-    Args:
-        tests: the comparisons that are looked at together.
-
-    Returns:
-        The same in the same order, with corrected values.
-    """
-    corrected: dict[int, float] = {}
-    reached = 0.0
-    by_p_value = sorted(range(len(tests)), key=lambda index: tests[index].p_value)
-    for num_smaller, index in enumerate(by_p_value):
-        reached = max(reached, min(1.0, (len(tests) - num_smaller) * tests[index].p_value))
-        corrected[index] = reached
-    return [replace(test, corrected_p_value=corrected[index]) for index, test in enumerate(tests)]
-
-
-def _is_constant(values: Sequence[float] | np.ndarray) -> bool:
-    return bool(np.ptp(values) < 1e-12)  # fractions: differences below are rounding
-
-
-def _p_value(result: Any) -> float:
-    return float(result.pvalue)

@@ -9,35 +9,75 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Literal, NamedTuple, cast
 
 import pandas as pd
 
-from orchestrator.changes import apply_changes
 from orchestrator.design import Row, full_label
 from orchestrator.plan import Plan
 from orchestrator.study import Ablation, Dataset, Study
-from reports.cell import Seed, TableCell, build_cell
+from reports.cell import TableCell, build_cell
+from reports.item_comparisons import ItemComparison
 from reports.number import value_text
+from reports.seed import Place, Seed, seeds_by_place
 from reports.source_note import source_notes
-from reports.statistics import correct
+from reports.statistics_note import statistics_notes
+from reports.table_statistics import Compared, TableStatistics, table_statistics
+from reports.table_values import table_values
 from trainables.contract import DatasetFacts, Metric
 
+NOT_ASKED_FOR: Mapping[Place, ItemComparison] = MappingProxyType({})
+
 DEMO_NOTICE = "demo data, not comparable with the paper"
+DIFFERENCE_HEAD = "Δ"
+DIFFERENCE_NOTE = (
+    f"{DIFFERENCE_HEAD}: the row minus the one that it is compared with, over the seeds that both have; in brackets "
+    "the 95 % interval of this difference alone."
+)
+
+Part = Literal["value", "difference", "paper"]
+"""Of a column: mean and deviation, difference from the row it is compared with, what the paper printed."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One metric of one data set; behind it the paper's column where that has any value."""
+    """One metric of one data set.
+
+    Attributes:
+        dataset: its label.
+        metric: what is measured.
+        has_published: whether the paper's column stands behind it, where that has any value.
+        has_difference: whether a column stands behind it of how far each row is from what it is compared with.
+    """
 
     dataset: str
     metric: Metric
     has_published: bool
+    has_difference: bool = False
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What stands beside each other in print."""
+        difference: tuple[Part, ...] = ("difference",) if self.has_difference else ()
+        return "value", *difference, *(("paper",) if self.has_published else ())
 
     @property
     def num_printed(self) -> int:
         """How many columns it takes in print."""
-        return 2 if self.has_published else 1
+        return len(self.parts)
+
+
+class PrintedColumn(NamedTuple):
+    """One part of a column as it is printed.
+
+    Attributes:
+        place: of the column in the table.
+        part: of it.
+    """
+
+    place: int
+    part: Part
 
 
 @dataclass(frozen=True)
@@ -84,6 +124,19 @@ class RowTrainings(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Effect:
+    """A contrast of several rows, such as a main effect of a factorial design.
+
+    Attributes:
+        label: what it is.
+        compared: in each column where it could be compared, in printing order.
+    """
+
+    label: str
+    compared: tuple[tuple[Column, Compared], ...]
+
+
+@dataclass(frozen=True)
 class Table:
     """What one declared ablation came to.
 
@@ -95,6 +148,7 @@ class Table:
         columns: in printing order; those of one data set stand together.
         groups: in printing order.
         source_notes: sentences below the table.
+        effects: what is compared of several rows together.
     """
 
     study: str
@@ -104,6 +158,24 @@ class Table:
     columns: tuple[Column, ...]
     groups: tuple[RowGroup, ...]
     source_notes: tuple[str, ...]
+    effects: tuple[Effect, ...] = ()
+
+    def with_differences(self) -> Table:
+        """Give the table with a column of differences behind each that is compared, and what they are."""
+        columns = tuple(
+            replace(column, has_difference=any(row.cells[index].compared is not None for row in self.rows))
+            for index, column in enumerate(self.columns)
+        )
+        if columns == self.columns:
+            return self
+        return replace(self, columns=columns, source_notes=(*self.source_notes, DIFFERENCE_NOTE))
+
+    @property
+    def printed_columns(self) -> tuple[PrintedColumn, ...]:
+        """What stands behind the stub, from left to right."""
+        return tuple(
+            PrintedColumn(index, part) for index, column in enumerate(self.columns) for part in column.parts
+        )
 
     @property
     def rows(self) -> tuple[TableRow, ...]:
@@ -146,7 +218,13 @@ class Table:
                 number += 1
 
 
-def build_table(plan: Plan, study: str, name: str, frame: pd.DataFrame) -> Table:
+def build_table(
+    plan: Plan,
+    study: str,
+    name: str,
+    frame: pd.DataFrame,
+    items: Mapping[Place, ItemComparison] = NOT_ASKED_FOR,
+) -> Table:
     """Make a table from the frame that `read_cells` gives.
 
     Args:
@@ -154,6 +232,7 @@ def build_table(plan: Plan, study: str, name: str, frame: pd.DataFrame) -> Table
         study: name of the study.
         name: of one of its tables.
         frame: may hold other tables too.
+        items: comparisons over queries or images, where the table asks for them.
 
     Raises:
         ValueError: the rows of a column were measured on different items.
@@ -162,8 +241,11 @@ def build_table(plan: Plan, study: str, name: str, frame: pd.DataFrame) -> Table
     facts = _facts_by_dataset(plan, study, ablation)
     mine = cast(pd.DataFrame, frame[(frame["study"] == study) & (frame["table"] == name)])
     _refuse_mixed_items(study, name, mine)
-    seeds = _seeds_by_cell(mine)
-    reference = reference_row(ablation)
+    declared = next(candidate for candidate in plan.studies if candidate.name == study)
+    seeds = seeds_by_place(mine)
+    values = table_values(ablation, seeds, declared.all_seeds)
+    statistics = table_statistics(declared, ablation, values)
+    _add_holes(seeds, ablation, declared)
 
     columns = tuple(
         Column(dataset.label, metric, _has_published(ablation, dataset, metric, facts))
@@ -173,116 +255,135 @@ def build_table(plan: Plan, study: str, name: str, frame: pd.DataFrame) -> Table
     # On other data than the paper's, what other methods reached there says nothing.
     shows_others = any(column.has_published for column in columns)
     shown = [row for row in ablation.printed_rows if row.is_trained or shows_others]
-    declared = next(candidate for candidate in plan.studies if candidate.name == study)
-    _add_holes(seeds, ablation, declared)
-    rows = {full_label(row): _build_row(row, columns, seeds, reference) for row in shown}
-    ranked = dict(zip(rows, _rank(columns, _correct_tests(list(rows.values()))), strict=True))
+    rows = {full_label(row): _build_row(row, columns, seeds) for row in shown}
+    rows = _compare(rows, columns, statistics, items)
+    rows = _emphasise(rows, columns, statistics) if ablation.emphasis == "evidence" else _rank(rows, columns)
     groups = tuple(
-        RowGroup(label, tuple(ranked[full_label(row)] for row in members))
+        RowGroup(label, tuple(rows[full_label(row)] for row in members))
         for label, members in itertools.groupby(shown, key=lambda row: row.group)
     )
     is_demo = any(fact.is_demo for fact in facts.values())
     caption = f"{ablation.caption} ({DEMO_NOTICE})" if is_demo else ablation.caption
-    table = Table(study, name, caption, ablation.stub_head, columns, groups, ())
-    cells = [cell for row in table.rows for cell in row.cells]
-    notes = source_notes(declared, ablation, cells, facts, mine, reference)
-    return replace(table, source_notes=tuple(notes))
+    effects = _effects(columns, statistics)
+    table = Table(study, name, caption, ablation.stub_head, columns, groups, (), effects)
+    cells = [
+        (column.metric, cell) for row in table.rows for column, cell in zip(columns, row.cells, strict=True)
+    ]
+    notes = (
+        *statistics_notes(declared, ablation, [cell for _, cell in cells], values, statistics),
+        *source_notes(declared, ablation, cells, facts, mine),
+    )
+    table = replace(table, source_notes=notes)
+    return table.with_differences() if ablation.shows_difference else table
 
 
 # -- cells ---------------------------------------------------------------------------------------
 
-_Seeds = Mapping[tuple[str, str, str, str], Sequence[Seed]]
-"""(group, row, data set, metric) -> its seeds."""
 
-
-def _seeds_by_cell(frame: pd.DataFrame) -> dict[tuple[str, str, str, str], list[Seed]]:
-    found: dict[tuple[str, str, str, str], list[Seed]] = {}
-    fields = ("group", "row", "dataset", "metric", "seed", "training_id", "partner_ids", "state", "value")
-    for group, row, dataset, metric, seed, training_id, partner_ids, state, value in zip(
-        *(frame[name].tolist() for name in fields), strict=True
-    ):
-        measured = Seed(seed, (training_id, *partner_ids.split()), state, value)
-        found.setdefault((group, row, dataset, metric), []).append(measured)
-    return found
-
-
-def _add_holes(seeds: dict[tuple[str, str, str, str], list[Seed]], ablation: Ablation, study: Study) -> None:
+def _add_holes(seeds: dict[Place, list[Seed]], ablation: Ablation, study: Study) -> None:
     """Give a row that cannot be planned yet a missing cell for each seed that it will have."""
     for row in ablation.printed_rows:
         if row.waits_for:
             for dataset, metric in itertools.product(ablation.datasets, ablation.metrics):
-                place = (row.group, row.label, dataset.label, metric.name)
-                seeds[place] = [
+                seeds[full_label(row), dataset.label, metric.name] = [
                     Seed(seed, (), "missing", math.nan) for seed in study.all_seeds[: study.num_first_seeds]
                 ]
 
 
-def _build_row(row: Row, columns: Sequence[Column], seeds: _Seeds, reference: Row | None) -> TableRow:
+def _build_row(row: Row, columns: Sequence[Column], seeds: Mapping[Place, Sequence[Seed]]) -> TableRow:
     cells: list[TableCell] = []
     for column in columns:
-        place = (column.dataset, column.metric.name)
         published = row.published.get(column.dataset, {}).get(column.metric.name)
-        compared = None if reference is None or reference is row else reference
+        place = full_label(row), column.dataset, column.metric.name
         cells.append(
             build_cell(
-                seeds[row.group, row.label, *place] if row.is_trained else (),
+                seeds[place] if row.is_trained else (),
                 column.metric,
                 published=published if column.has_published else None,
-                reference=None
-                if compared is None or not row.is_trained
-                else seeds[compared.group, compared.label, *place],
             )
         )
     return TableRow(row.label, tuple(cells))
 
 
-def _correct_tests(rows: Sequence[TableRow]) -> list[TableRow]:
-    """Correct the tests of each column for the number of rows that are tested in it."""
-    cells_of = [list(row.cells) for row in rows]
-    for index in range(len(rows[0].cells)):
-        tested = [(cells, test) for cells in cells_of if (test := cells[index].significance) is not None]
-        corrected = correct([test for _, test in tested])
-        for (cells, _), test in zip(tested, corrected, strict=True):
-            cells[index] = replace(cells[index], significance=test)
-    return [replace(row, cells=tuple(cells)) for row, cells in zip(rows, cells_of, strict=True)]
+def _compare(
+    rows: dict[str, TableRow],
+    columns: Sequence[Column],
+    statistics: TableStatistics,
+    items: Mapping[Place, ItemComparison],
+) -> dict[str, TableRow]:
+    """Put each comparison of two rows into the cell of the row that it is of."""
+    cells_of = {label: list(row.cells) for label, row in rows.items()}
+    place_of = {(column.dataset, column.metric.name): place for place, column in enumerate(columns)}
+    for (dataset, metric, _), compared in statistics.compared.items():
+        contrast, place = compared.contrast, place_of[dataset, metric]
+        if not contrast.row:
+            continue
+        cell, reference = cells_of[contrast.row][place], rows[contrast.reference].cells[place]
+        print_alike = _mean_text(cell, columns[place]) == _mean_text(reference, columns[place])
+        cells_of[contrast.row][place] = replace(cell, compared=compared, prints_like_reference=print_alike)
+    for (label, dataset, metric), of_items in items.items():
+        place = place_of[dataset, metric]
+        cells_of[label][place] = replace(cells_of[label][place], items=of_items)
+    return {label: replace(row, cells=tuple(cells_of[label])) for label, row in rows.items()}
 
 
-def _rank(columns: Sequence[Column], rows: Sequence[TableRow]) -> list[TableRow]:
-    """Mark best and second of each column among its complete cells; one alone is no best.
+def _mean_text(cell: TableCell, column: Column) -> str:
+    return "" if cell.mean is None else value_text(cell.mean, column.metric)
+
+
+def _effects(columns: Sequence[Column], statistics: TableStatistics) -> tuple[Effect, ...]:
+    column_of = {(column.dataset, column.metric.name): column for column in columns}
+    found: dict[str, list[tuple[Column, Compared]]] = {}
+    for (dataset, metric, _), compared in statistics.compared.items():
+        if not compared.contrast.row:
+            found.setdefault(compared.contrast.label, []).append((column_of[dataset, metric], compared))
+    return tuple(
+        Effect(label, tuple(sorted(some, key=lambda item: columns.index(item[0]))))
+        for label, some in found.items()
+    )
+
+
+def _emphasise(
+    rows: dict[str, TableRow], columns: Sequence[Column], statistics: TableStatistics
+) -> dict[str, TableRow]:
+    """Set the rows bold that may be the best; what prints like one of them is bold as well."""
+    texts = [
+        {
+            _mean_text(row.cells[place], column)
+            for label, row in rows.items()
+            if (label, column.dataset, column.metric.name) in statistics.best
+        }
+        for place, column in enumerate(columns)
+    ]
+    return _with_ranks(rows, columns, [dict.fromkeys(some, 1) for some in texts])
+
+
+def _rank(rows: dict[str, TableRow], columns: Sequence[Column]) -> dict[str, TableRow]:
+    """Mark highest and second of each column among its complete cells, whatever chance may have done.
 
     Cells that print the same number are equal: a reader could not see why one of them is set in bold.
     """
     ranks: list[dict[str, Literal[1, 2]]] = []
-    for index, column in enumerate(columns):
-        complete = [
-            cell for cell in (row.cells[index] for row in rows) if cell.is_complete and cell.mean is not None
-        ]
-        texts = {value_text(cell.mean, column.metric) for cell in complete if cell.mean is not None}
+    for place, column in enumerate(columns):
+        complete = [row.cells[place] for row in rows.values()]
+        complete = [cell for cell in complete if cell.is_complete and cell.mean is not None]
+        texts = {_mean_text(cell, column) for cell in complete}
         ordered = sorted(texts, key=float, reverse=column.metric.higher_is_better)
         ranks.append(dict(zip(ordered, (1, 2), strict=False)) if len(complete) > 1 else {})
-    return [
-        replace(
-            row,
-            cells=tuple(
-                replace(cell, rank=ranks[index].get(value_text(cell.mean, columns[index].metric)))
-                if cell.is_complete and cell.mean is not None
-                else cell
-                for index, cell in enumerate(row.cells)
-            ),
-        )
-        for row in rows
-    ]
+    return _with_ranks(rows, columns, ranks)
 
 
-def reference_row(ablation: Ablation) -> Row | None:
-    """Find the row that is the ablation's base itself: what the other rows are differences from."""
-    for row in ablation.trained_rows:
-        if (row.view or ablation.view) == ablation.view and all(
-            ablation.members(row, dataset) == (apply_changes(ablation.base, dataset.changes),)
-            for dataset in ablation.datasets
-        ):
-            return row
-    return None
+def _with_ranks(
+    rows: dict[str, TableRow], columns: Sequence[Column], ranks: Sequence[Mapping[str, Literal[1, 2]]]
+) -> dict[str, TableRow]:
+    def ranked(cell: TableCell, place: int) -> TableCell:
+        rank = ranks[place].get(_mean_text(cell, columns[place])) if cell.mean is not None else None
+        return replace(cell, rank=rank)
+
+    return {
+        label: replace(row, cells=tuple(ranked(cell, place) for place, cell in enumerate(row.cells)))
+        for label, row in rows.items()
+    }
 
 
 # -- data ----------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from reports.emptied_cells import Emptied, find_emptied
 from reports.figures import Figure, TableFigures, figure_path, read_traces, table_figures
 from reports.frame import read_cells
 from reports.html import NO_FIGURES, index_to_html, studies_to_html, to_html
+from reports.item_comparisons import compare_items
 from reports.latex import to_latex
 from reports.markdown import index_to_markdown, to_markdown
 from reports.parquet import to_parquet
@@ -82,7 +83,8 @@ def write_tables(plan: Plan, store: Store, profile: Profile, *, keeps_fuller: bo
         tables: list[Table] = []
         for name in (name for owner, name in plan.tables if owner == study.name):
             try:
-                tables.append(build_table(plan, study.name, name, frame))
+                items = compare_items(plan, store, study.name, name, frame)
+                tables.append(build_table(plan, study.name, name, frame, items))
             except ValueError as error:
                 refusals.append(str(error))
         tables += [build_size_table(study, declared, demo_datasets) for declared in study.sizes]

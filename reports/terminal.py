@@ -10,8 +10,8 @@ import rich.table
 from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.text import Text
 
-from reports.cell import TableCell, marks_text, mean_text, published_text
-from reports.table import Table
+from reports.cell import TableCell, compared_text, marks_text, mean_text, published_text
+from reports.table import DIFFERENCE_HEAD, Table
 from trainables.contract import Metric
 
 RANK_STYLES = {1: "bold", 2: "underline"}
@@ -95,17 +95,22 @@ def _part(table: Table, columns: Sequence[_PrintedColumn]) -> rich.table.Table:
 
 
 def _columns(table: Table, marks_with_signs: bool) -> Iterator[_PrintedColumn]:
-    for index, column in enumerate(table.columns):
+    for index, part in table.printed_columns:
+        column = table.columns[index]
         cells = [row.cells[index] for row in table.rows]
-        head = Text(f"{column.dataset}\n{column.metric.label}")
-        texts = (_cell_text(cell, column.metric, marks_with_signs) for cell in cells)
-        yield _PrintedColumn(head, tuple(texts), "")
-        if column.has_published:
-            printed = tuple(Text(published_text(cell, column.metric)) for cell in cells)
-            yield _PrintedColumn(Text("\npaper"), printed, "dim")
+        if part == "value":
+            head = f"{column.dataset}\n{column.metric.label}"
+            texts = [_value_text(cell, column.metric, marks_with_signs) for cell in cells]
+        elif part == "difference":
+            head = f"\n{DIFFERENCE_HEAD}"
+            texts = [Text(compared_text(cell, column.metric)) for cell in cells]
+        else:
+            head = "\npaper"
+            texts = [Text(published_text(cell, column.metric)) for cell in cells]
+        yield _PrintedColumn(Text(head), tuple(texts), "" if part == "value" else "dim")
 
 
-def _cell_text(cell: TableCell, metric: Metric, marks_with_signs: bool) -> Text:
+def _value_text(cell: TableCell, metric: Metric, marks_with_signs: bool) -> Text:
     text = mean_text(cell, metric)
     if marks_with_signs:
         sign = RANK_SIGNS.get(cell.rank or 0, "")

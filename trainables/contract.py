@@ -143,6 +143,20 @@ class EvaluationView(FrozenModel, abc.ABC):
         """Name the splits of the data set that it measures on, as `DatasetFacts.split_fingerprints` does."""
         return (self.split,)
 
+    @property
+    def cluster_column(self) -> str:
+        """Column of the table of items whose equal values tell which items hang together; empty where none do."""
+        return ""
+
+    def item_scores(self, metric: Metric, items: Mapping[str, np.ndarray]) -> np.ndarray | None:
+        """Give each item's part in a metric, which is their mean; None where the table of items does not tell.
+
+        Args:
+            metric: of `metrics`.
+            items: columns of the table of items as `ViewResult.per_query` has them, without those left out.
+        """
+        return None
+
 
 class RetrievalView(EvaluationView):
     """One way to measure trained weights by retrieval.
@@ -209,6 +223,22 @@ class RetrievalView(EvaluationView):
         return tuple(f"{front}{side}" for side in sides)
 
     @property
+    def cluster_column(self) -> str:
+        """Queries of one person: they show the same clothes and have the same right images."""
+        return "pid"
+
+    def item_scores(self, metric: Metric, items: Mapping[str, np.ndarray]) -> np.ndarray | None:
+        """Average precision and the like, or whether a right image is among the first k."""
+        column_of = {MAP: "average_precision", MINP: "inverse_negative_penalty", MRR: "reciprocal_rank"}
+        for of_items, column in column_of.items():
+            if metric.name == of_items.name:
+                return items.get(column)
+        k = {RANK1.name: 1, RANK5.name: 5, RANK10.name: 10}.get(metric.name)
+        if k is None or "first_match_rank" not in items or self.gallery == "single_shot":
+            return None  # over many draws of a gallery only the mean rank is kept
+        return (items["first_match_rank"] <= k).astype(np.float64)
+
+    @property
     def protocol(self) -> str:
         """Say in words how it measures, its embeddings left out."""
         reranking = self.reranking
@@ -254,6 +284,16 @@ class ClassificationView(EvaluationView):
     def parts(self) -> tuple[str, ...]:
         """Name the heads."""
         return self.logits
+
+    @property
+    def cluster_column(self) -> str:
+        """Images of one class, which a network takes for the same others."""
+        return "label"
+
+    def item_scores(self, metric: Metric, items: Mapping[str, np.ndarray]) -> np.ndarray | None:
+        """Whether an image is given its class."""
+        is_correct = items.get("is_correct") if metric.name == TOP1.name else None
+        return None if is_correct is None else is_correct.astype(np.float64)
 
     @property
     def protocol(self) -> str:

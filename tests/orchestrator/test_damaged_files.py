@@ -131,6 +131,19 @@ def test_a_table_of_items_that_is_another_ones_is_found(sweep):
     assert "is not the table that was measured" in fault
 
 
+def test_a_metric_that_is_not_the_mean_over_its_items_is_found(sweep):
+    """A number that was mended by hand, its checksums with it, does not agree with what it is a mean of."""
+    _, (one, _) = finished(sweep)
+    folder, path = sweep.store().training(one.name), first(one / "measurements")
+    measurement = folder.measurement(path.stem)
+    value = measurement.metrics["map"]
+    metrics = {**measurement.metrics, "map": value + 0.01}
+    changed = measurement.model_copy(update={"metrics": metrics})
+    (sweep.store().root / f"trainings/{one.name}").write_model(f"measurements/{path.name}", changed)
+    (fault,) = verify_store(sweep.store()).faults
+    assert f"map {value + 0.01:.6f}, but the mean over its table of items is {value:.6f}" in fault
+
+
 def test_a_sound_store_has_no_faults(sweep):
     """Whatever a sweep with a search leaves is as it should be, and is counted."""
     finished(sweep, a_study(RATES, searches=[a_search(num_trials=3)]))

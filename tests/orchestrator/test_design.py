@@ -176,7 +176,7 @@ def test_a_factorial_has_main_effects_and_interactions():
     }
     first, second, both = a_table(Factorial(factors)).contrasts
     rows = ["A off, E 2", "A off, E 4", "A on, E 2", "A on, E 4"]
-    assert ("A", "E", "A × E") == (first.label, second.label, both.label)
+    assert ("A (on − off)", "E (4 − 2)", "A × E") == (first.label, second.label, both.label)
     assert [-0.5, -0.5, 0.5, 0.5] == [first.weights[row] for row in rows]
     assert [-0.5, 0.5, -0.5, 0.5] == [second.weights[row] for row in rows]
     assert [1.0, -1.0, -1.0, 1.0] == [both.weights[row] for row in rows]
@@ -187,7 +187,9 @@ def test_effects_of_more_levels_and_views_are_named_apart():
     factors = {"E": {"2": {"network.embedding_size": 2}, "4": {}, "8": {"network.embedding_size": 8}}}
     views = {"all": TEST, "global": RetrievalView(embeddings=("global",))}
     contrasts = a_table(Factorial(factors, views)).contrasts
-    assert ["E 4 (all)", "E 8 (all)", "E 4 (global)", "E 8 (global)"] == [one.label for one in contrasts]
+    assert ["E (4 − 2) (all)", "E (8 − 2) (all)", "E (4 − 2) (global)", "E (8 − 2) (global)"] == [
+        one.label for one in contrasts
+    ]
     assert {"E 2 / all": -1.0, "E 8 / all": 1.0} == dict(contrasts[1].weights)
 
 

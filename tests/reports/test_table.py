@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from orchestrator.design import Row
+from orchestrator.design import Cumulative, Factorial, Row
 from orchestrator.plan import Plan, make_plan
 from orchestrator.published import Printed
 from orchestrator.ranges import IntRange
@@ -16,8 +16,9 @@ from orchestrator.records import Store
 from orchestrator.resolution import DataResolver
 from orchestrator.search_state import SearchState
 from orchestrator.study import Ablation, Dataset, Objective, Search, Study
-from reports.cell import Seed, build_cell, marks_text, mean_text, published_text
+from reports.cell import build_cell, compared_text, marks_text, mean_text, published_text
 from reports.frame import read_cells
+from reports.seed import Seed
 from reports.table import DEMO_NOTICE, Table, build_table
 from tests.reports.tiny_study import (
     DUKE,
@@ -31,13 +32,17 @@ from tests.reports.tiny_study import (
     record_failure,
     record_value,
 )
-from trainables.contract import MAP, Metric, Reranking, RetrievalView
+from trainables.contract import MAP, RANK1, Metric, Reranking, RetrievalView
 
 LOSS = Metric("map", "error", higher_is_better=False, digits=2, is_fraction=False)
 
 
 def market(*values: float) -> dict[str, Any]:
     return {"Market-1501": {seed: {"map": value} for seed, value in enumerate(values)}}
+
+
+def both(*values: float) -> dict[str, Any]:
+    return {"Market-1501": {seed: {"map": value, "rank1": value} for seed, value in enumerate(values)}}
 
 
 def table_of(store_path: Path, ablation: Ablation, values: dict[str, Any], seeds: int = 3) -> Table:
@@ -75,26 +80,62 @@ def test_states_are_told_in_print(tmp_path: Path):
     notes = "\n".join(table.source_notes)
     failed_id = table.rows[3].cells[0].training_ids[1]
     assert f"Failed: {failed_id[:8]} (RuntimeError: out of memory)." in notes
-    assert "(2/3): 2 of 3 seeds are measured" in notes
+    assert "(2/3): so many of the planned seeds are measured" in notes
     assert "Made from 5 of 12 trainings; Git commit 0123456789ab." in notes
 
 
+def test_single_runs_are_not_compared(tmp_path: Path):
+    """With one seed nothing is bold and nothing marked, and a note says why."""
+    values = {"depth 2": market(0.80), "depth 3": market(0.99)}
+    table = table_of(tmp_path, make_ablation([depth_row(2), depth_row(3)], metrics=[MAP]), values, seeds=1)
+    assert [None, None] == ranks(table)
+    assert ["80.0", "99.0"] == printed(table)
+    note = "One seed (0), n = 1: no deviation can be given, and single runs are not compared."
+    assert note in table.source_notes
+
+
+def test_two_seeds_are_too_few_to_compare(tmp_path: Path):
+    """Two seeds have a deviation and nothing more."""
+    values = {"depth 2": market(0.80, 0.81), "depth 3": market(0.90, 0.91001)}
+    table = table_of(tmp_path, make_ablation([depth_row(2), depth_row(3)], metrics=[MAP]), values, seeds=2)
+    assert [None, None] == ranks(table)
+    assert ["80.5 ± 0.7", "90.5 ± 0.7"] == printed(table)
+    assert any("which are too few to compare rows by" in note for note in table.source_notes)
+
+
+def test_bold_is_the_best_row_and_what_cannot_be_told_from_it(tmp_path: Path):
+    """Two rows that scatter into each other are both bold; one far below is not, whichever way is better."""
+    rows = [depth_row(depth) for depth in (2, 3, 4)]
+    near = {
+        "depth 2": market(0.801, 0.812, 0.819),
+        "depth 3": market(0.80, 0.815, 0.822),
+        "depth 4": market(0.30, 0.314, 0.32),
+    }
+    higher = table_of(tmp_path / "higher", make_ablation(rows, metrics=[MAP]), near)
+    lower = table_of(tmp_path / "lower", make_ablation(rows, metrics=[LOSS]), near)
+    assert [1, 1, None] == ranks(higher)
+    assert [None, None, 1] == ranks(lower)
+    assert any("every row that the seeds cannot tell from it" in note for note in higher.source_notes)
+
+
 def test_only_complete_cells_are_ranked(tmp_path: Path):
-    """An under-seeded cell is neither best nor second, however high it is."""
+    """Where a venue wants the highest value bold, an under-seeded cell is neither best nor second."""
     rows = [depth_row(depth) for depth in (2, 3, 4)]
     values = {
         "depth 2": market(0.80, 0.81, 0.82),
         "depth 3": market(0.98, 0.99),
         "depth 4": market(0.70, 0.71, 0.72),
     }
-    assert [1, None, 2] == ranks(table_of(tmp_path, make_ablation(rows, metrics=[MAP]), values))
+    table = table_of(tmp_path, make_ablation(rows, metrics=[MAP], emphasis="highest"), values)
+    assert [1, None, 2] == ranks(table)
+    assert any("(emphasis “highest”)" in note for note in table.source_notes)
 
 
 def test_the_metric_says_which_way_is_better(tmp_path: Path):
     """The lowest is best where lower is better."""
     rows = [depth_row(depth) for depth in (2, 3, 4)]
     values = {"depth 2": market(3.0), "depth 3": market(1.0), "depth 4": market(2.0)}
-    table = table_of(tmp_path, make_ablation(rows, metrics=[LOSS]), values, seeds=1)
+    table = table_of(tmp_path, make_ablation(rows, metrics=[LOSS], emphasis="highest"), values, seeds=1)
     assert [None, 1, 2] == ranks(table)
     assert ["3.00", "1.00", "2.00"] == printed(table)
 
@@ -103,22 +144,24 @@ def test_cells_that_print_alike_share_a_rank(tmp_path: Path):
     """81.21 and 81.24 both print 81.2, so both are best, and the next value is second."""
     rows = [depth_row(depth) for depth in (2, 3, 4, 5)]
     values = {f"depth {d}": market(v) for d, v in zip((2, 3, 4, 5), (0.8121, 0.8124, 0.7, 0.6), strict=True)}
-    assert [1, 1, 2, None] == ranks(table_of(tmp_path, make_ablation(rows, metrics=[MAP]), values, seeds=1))
+    ablation = make_ablation(rows, metrics=[MAP], emphasis="highest")
+    assert [1, 1, 2, None] == ranks(table_of(tmp_path, ablation, values, seeds=1))
 
 
 def test_values_are_ordered_as_numbers(tmp_path: Path):
     """9.9 is below 81.2, though its text is not."""
     values = {"depth 2": market(0.099), "depth 3": market(0.812)}
-    ablation = make_ablation([depth_row(2), depth_row(3)], metrics=[MAP])
+    ablation = make_ablation([depth_row(2), depth_row(3)], metrics=[MAP], emphasis="highest")
     assert [2, 1] == ranks(table_of(tmp_path, ablation, values, seeds=1))
 
 
-def test_one_row_is_not_best_of_itself(tmp_path: Path):
+@pytest.mark.parametrize("emphasis", ["evidence", "highest"])
+def test_one_row_is_not_best_of_itself(tmp_path: Path, emphasis: str):
     """A row without a rival is not set in bold."""
-    values = {"depth 2": market(0.8)}
-    assert [None] == ranks(table_of(tmp_path, make_ablation([depth_row(2)], metrics=[MAP]), values, seeds=1))
-    ablation = make_ablation([depth_row(2), depth_row(3)], metrics=[MAP])
-    assert [None, None] == ranks(table_of(tmp_path, ablation, values, seeds=1))
+    values = {"depth 2": market(0.8, 0.81, 0.82)}
+    for rows in ([depth_row(2)], [depth_row(2), depth_row(3)]):
+        ablation = make_ablation(rows, metrics=[MAP], emphasis=emphasis)
+        assert {None} == set(ranks(table_of(tmp_path / str(len(rows)), ablation, values)))
 
 
 def test_a_row_is_marked_against_the_base(tmp_path: Path):
@@ -127,29 +170,109 @@ def test_a_row_is_marked_against_the_base(tmp_path: Path):
     values = {
         "depth 2": market(0.80, 0.81, 0.82),
         "depth 3": market(0.90, 0.912, 0.919),
-        "depth 4": market(0.81, 0.79, 0.83),
+        "depth 4": market(0.79, 0.801, 0.82),
     }
     table = table_of(tmp_path, make_ablation(rows, metrics=[MAP]), values)
-    assert ["91.0 ± 1.0†", "81.0 ± 1.0", "81.0 ± 2.0"] == printed(table)
-    assert any(
-        note.startswith("†: differs from the row “depth 2” with p < 0.05") for note in table.source_notes
+    assert ["91.0 ± 1.0†", "81.0 ± 1.0", "80.4 ± 1.5"] == printed(table)
+    notes = table.source_notes
+    assert "Compared in mAP: every other row with “depth 2”." in notes
+    assert any(note.startswith("†: differs with p < 0.05 (moderated t over the seeds") for note in notes)
+
+
+def test_another_row_can_be_the_reference(tmp_path: Path):
+    """`reference` names it, and differences are taken from it."""
+    rows = [depth_row(2), depth_row(3)]
+    values = {"depth 2": market(0.80, 0.81, 0.82), "depth 3": market(0.90, 0.912, 0.919)}
+    table = table_of(tmp_path, make_ablation(rows, metrics=[MAP], reference="depth 3"), values)
+    assert ["81.0 ± 1.0†", "91.0 ± 1.0"] == printed(table)
+    assert table.rows[0].cells[0].compared is not None
+    assert "−10.0" == compared_text(table.rows[0].cells[0], MAP).partition(" ")[0]
+
+
+def test_a_cumulative_step_is_compared_with_the_row_above(tmp_path: Path):
+    """What a step adds is told; that the last row is far from the first says nothing of the last step."""
+    steps = Cumulative({"depth": 2}, "plain", {"deep": {"depth": 3}, "wide": {"width": 9}})
+    values = {
+        "plain": market(0.80, 0.81, 0.82),
+        "+ deep": market(0.90, 0.912, 0.919),
+        "+ wide": market(0.90, 0.913, 0.92),
+    }
+    table = table_of(tmp_path, make_ablation([steps], metrics=[MAP]), values)
+    assert ["81.0 ± 1.0", "91.0 ± 1.0†", "91.1 ± 1.0"] == printed(table)
+    assert "Compared in mAP: each row with the one above it." in table.source_notes
+
+
+def test_a_factorial_is_told_by_its_effects(tmp_path: Path):
+    """Main effects and interactions with intervals, and no row marked against a corner."""
+    corners = Factorial(
+        {
+            "depth": {"shallow": {"depth": 2}, "deep": {"depth": 3}},
+            "width": {"thin": {"width": 8}, "wide": {"width": 9}},
+        }
     )
+    ablation = make_ablation([corners], metrics=[MAP])
+    values = {
+        row.label: market(0.80 + 0.1 * (i > 1), 0.811 + 0.1 * (i > 1), 0.82 + 0.1 * (i > 1) + i / 1000)
+        for i, row in enumerate(ablation.printed_rows)
+    }
+    table = table_of(tmp_path, ablation, values)
+    assert not any(row.cells[0].is_marked for row in table.rows)
+    (note,) = [note for note in table.source_notes if note.startswith("Effects on mAP")]
+    assert "depth (deep − shallow) +10.1 [+9.9, +10.2]†; width (wide − thin) ±0.0 [" in note
+    assert "depth × width ±0.0 [" in note
+    assert [True, False, False] == [effect.compared[0][1].is_marked for effect in table.effects]
 
 
-def test_a_mark_is_corrected_for_the_rows_of_its_column(tmp_path: Path):
-    """What is marked beside the base alone is not marked among four rows that were tested too."""
-    values = {"depth 2": market(0.80, 0.81, 0.82), "depth 3": market(0.82, 0.834, 0.835)}
-    others = {f"depth {depth}": market(0.80, 0.81, 0.819 + depth / 1000) for depth in (4, 5, 6)}
-    few = make_ablation([depth_row(2), depth_row(3)], metrics=[MAP])
-    many = make_ablation([depth_row(depth) for depth in (2, 3, 4, 5, 6)], metrics=[MAP])
-    alone = table_of(tmp_path / "few", few, values)
-    among = table_of(tmp_path / "many", many, values | others)
-    for table, p_value, is_marked in ((alone, 1, True), (among, 4, False)):
-        cell = table.rows[1].cells[0]
-        assert cell.significance is not None
-        assert pytest.approx(p_value * cell.significance.p_value) == cell.significance.corrected_p_value
-        assert is_marked == cell.is_significant
-    assert any("Holm-corrected over the rows of a column" in note for note in alone.source_notes)
+def test_a_mark_is_corrected_for_all_comparisons_of_its_table(tmp_path: Path):
+    """Five comparisons make each one harder to find than one alone, and so does each further tested metric."""
+    values = {"depth 2": both(0.80, 0.81, 0.82), "depth 3": both(0.82, 0.834, 0.835)}
+    others = {f"depth {depth}": both(0.80, 0.81, 0.819 + depth / 1000) for depth in (4, 5, 6)}
+    rows = [depth_row(depth) for depth in (2, 3, 4, 5, 6)]
+    one = table_of(tmp_path / "one", make_ablation(rows), values | others)
+    two = table_of(tmp_path / "two", make_ablation(rows, tested=[MAP, RANK1]), values | others)
+    for table, num_tests in ((one, 4), (two, 8)):
+        found = table.rows[1].cells[0].compared
+        assert found is not None
+        assert found.comparison.corrected_p_value == pytest.approx(
+            min(1, num_tests * found.comparison.p_value)
+        )
+        assert any(f"all {num_tests} comparisons of the table" in note for note in table.source_notes)
+    rank1 = one.rows[1].cells[1].compared
+    assert rank1 is not None
+    assert (False, False) == (rank1.is_tested, rank1.is_marked)
+    assert "Rank-1: not tested, so not marked." in one.source_notes
+
+
+def test_a_table_of_noise_says_that_it_was_tested(tmp_path: Path):
+    """Where nothing is marked a reader learns that it was looked at, and how small a difference would be seen."""
+    values = {"depth 2": market(0.80, 0.81, 0.82), "depth 3": market(0.822, 0.81, 0.80)}
+    table = table_of(tmp_path, make_ablation([depth_row(2), depth_row(3)], metrics=[MAP]), values)
+    assert any(note.startswith("None of the 1 comparisons shows a difference") for note in table.source_notes)
+    assert any(note.startswith("3 seeds find a difference in mAP of ") for note in table.source_notes)
+
+
+def test_rows_are_compared_over_the_seeds_that_both_have(tmp_path: Path):
+    """A row of three of five seeds is compared over those three, and nothing is said of one of two."""
+    values = {
+        "depth 2": market(0.80, 0.81, 0.82, 0.815, 0.805),
+        "depth 3": market(0.90, 0.912, 0.919),
+        "depth 4": market(0.7, 0.71),
+    }
+    ablation = make_ablation([depth_row(depth) for depth in (2, 3, 4)], metrics=[MAP])
+    table = table_of(tmp_path, ablation, values, seeds=5)
+    three, two = (table.rows[place].cells[0].compared for place in (1, 2))
+    assert three is not None
+    assert (3, True) == (three.comparison.num_seeds, three.is_marked)
+    assert two is None
+    assert "1 further comparisons lack seeds yet." in table.source_notes
+
+
+def test_a_constant_difference_is_evidence(tmp_path: Path):
+    """Five seeds that all move by the same are the surest difference there is."""
+    first = (0.80, 0.81, 0.82, 0.815, 0.805)
+    values = {"depth 2": market(*first), "depth 3": market(*(value + 0.01 for value in first))}
+    ablation = make_ablation([depth_row(2), depth_row(3)], metrics=[MAP])
+    assert ["81.0 ± 0.8", "82.0 ± 0.8†"] == printed(table_of(tmp_path, ablation, values, seeds=5))
 
 
 def test_rows_that_print_alike_are_not_marked(tmp_path: Path):
@@ -157,28 +280,18 @@ def test_rows_that_print_alike_are_not_marked(tmp_path: Path):
     values = {"depth 2": market(0.801, 0.811, 0.821), "depth 3": market(0.8012, 0.81121, 0.82119)}
     table = table_of(tmp_path, make_ablation([depth_row(2), depth_row(3)], metrics=[MAP]), values)
     cell = table.rows[1].cells[0]
-    assert cell.significance is not None
-    assert cell.significance.corrected_p_value is not None
-    assert cell.significance.corrected_p_value < 0.01
+    assert cell.compared is not None
+    assert cell.compared.is_marked
     assert ["81.1 ± 1.0", "81.1 ± 1.0"] == printed(table)
 
 
-def test_two_seeds_are_tested_but_not_marked(tmp_path: Path):
-    """A mark needs three seeds on both sides."""
-    values = {"depth 2": market(0.80, 0.81), "depth 3": market(0.90, 0.91001)}
-    table = table_of(tmp_path, make_ablation([depth_row(2), depth_row(3)], metrics=[MAP]), values, seeds=2)
-    cell = table.rows[1].cells[0]
-    assert cell.significance is not None
-    assert cell.significance.p_value < 0.05
-    assert not cell.is_significant
-
-
-def test_without_the_base_nothing_is_marked(tmp_path: Path):
-    """A table in which no row is the base has no reference."""
+def test_without_the_base_nothing_is_compared(tmp_path: Path):
+    """A table in which no row is the base has no reference; a note says how to name one."""
     values = {"depth 3": market(0.80, 0.81, 0.82), "depth 4": market(0.90, 0.912, 0.919)}
     table = table_of(tmp_path, make_ablation([depth_row(3), depth_row(4)], metrics=[MAP]), values)
-    assert [None, None] == [row.cells[0].significance for row in table.rows]
-    assert "No row is the base: nothing was tested." in table.source_notes
+    assert [None, None] == [row.cells[0].compared for row in table.rows]
+    note = "Nothing was tested: no row is the base of the others; Ablation(reference=…) names one."
+    assert note in table.source_notes
 
 
 def test_nothing_is_said_of_tests_that_nobody_expects(tmp_path: Path):
@@ -186,6 +299,18 @@ def test_nothing_is_said_of_tests_that_nobody_expects(tmp_path: Path):
     for rows, seeds in (([depth_row(3), depth_row(4)], 1), ([depth_row(3)], 3)):
         table = table_of(tmp_path / str(seeds), make_ablation(rows, metrics=[MAP]), {}, seeds=seeds)
         assert not any("tested" in note for note in table.source_notes)
+
+
+def test_differences_stand_in_a_column_on_demand(tmp_path: Path):
+    """Each with the interval of this difference alone, behind its value; the reference row has none."""
+    rows = [depth_row(2), depth_row(3)]
+    values = {"depth 2": market(0.80, 0.81, 0.82), "depth 3": market(0.82, 0.84, 0.86)}
+    plain = table_of(tmp_path / "plain", make_ablation(rows, metrics=[MAP]), values)
+    shown = table_of(tmp_path / "shown", make_ablation(rows, metrics=[MAP], shows_difference=True), values)
+    assert (1, 2) == (plain.num_printed, shown.num_printed)
+    assert shown == plain.with_differences() == shown.with_differences()
+    # Differences 2, 3, 4: t with two degrees of freedom is 4.303, its half width 4.303 / sqrt 3 = 2.48.
+    assert ["", "+3.0 [+0.5, +5.5]"] == [compared_text(row.cells[0], MAP) for row in shown.rows]
 
 
 def test_published_stands_beside_reproduced_only_where_there_is_any(tmp_path: Path):
@@ -246,7 +371,7 @@ def test_one_exact_reproduction_in_twenty_is_marked_outside(num_seeds: int):
     verdicts: list[bool | None] = []
     for *ours, theirs in runs.tolist():
         seeds = [Seed(seed, ("id",), "done", value) for seed, value in enumerate(ours)]
-        verdicts.append(build_cell(seeds, MAP, published=round(theirs, 3), reference=None).agrees_with_paper)
+        verdicts.append(build_cell(seeds, MAP, published=round(theirs, 3)).agrees_with_paper)
     assert {True, False} == set(verdicts)
     assert pytest.approx(0.05, abs=0.01) == verdicts.count(False) / num_papers
 
@@ -267,7 +392,7 @@ def test_another_methods_row_is_printed_and_not_measured(tmp_path: Path):
     table = table_of(tmp_path, ablation, measured)
     assert ["", "83.0 ± 1.0", "73.0 ± 1.0†"] == printed(table)
     assert ["99.0", "", ""] == [published_text(row.cells[0], MAP) for row in table.rows]
-    assert [None, 1, 2] == ranks(table)
+    assert [None, 1, None] == ranks(table)
     assert table.is_complete
     assert ["depth 2", "depth 3"] == [row.row for row in table.trainings()]
 
@@ -316,23 +441,30 @@ def test_every_count_of_seeds_is_explained(tmp_path: Path):
     values = {"depth 2": market(0.8, 0.81), "depth 3": market(0.8)}
     table = table_of(tmp_path, make_ablation([depth_row(2), depth_row(3)], metrics=[MAP]), values)
     notes = [note for note in table.source_notes if "seeds are measured" in note]
-    assert ["(1/3), (2/3): 1 or 2 of 3 seeds are measured"] == [note.partition(";")[0] for note in notes]
+    assert ["(1/3), (2/3): so many of the planned seeds are measured"] == [
+        note.partition(";")[0] for note in notes
+    ]
 
 
 def test_best_is_of_our_values_beside_those_of_others(tmp_path: Path):
-    """Where a printed rival may be better than what is bold, the note says whose best is meant."""
+    """Where a printed rival may be better than what is bold, the note says that it takes no part."""
     other = Row("other", is_trained=False, published={"Market-1501": {"map": 0.99}}, source="Table V")
     ours = [depth_row(2), depth_row(3)]
-    measured = {"depth 2": market(0.82), "depth 3": market(0.72)}
-    for rows, expected in (
-        (
-            [other, *ours],
-            "Best of our values of a column bold, second underlined; printed ones take no part.",
-        ),
-        (ours, "Best value of a column bold, second underlined."),
-    ):
-        table = table_of(tmp_path, make_ablation(rows, metrics=[MAP]), measured, seeds=1)
-        assert [expected] == [note for note in table.source_notes if note.startswith("Best")]
+    measured = {"depth 2": market(0.82, 0.83, 0.841), "depth 3": market(0.72, 0.73, 0.74)}
+    for rows, is_told in (([other, *ours], True), (ours, False)):
+        table = table_of(tmp_path / str(is_told), make_ablation(rows, metrics=[MAP]), measured)
+        (note,) = [note for note in table.source_notes if note.startswith("Bold: ")]
+        assert is_told == ("printed values take no part" in note)
+
+
+def test_a_verdict_says_how_much_it_can_tell(tmp_path: Path):
+    """How far off a value may be, and how many misses chance alone would make of the verdicts."""
+    rows = [depth_row(2, published={"Market-1501": {"map": 0.835}}), depth_row(3)]
+    table = table_of(tmp_path, make_ablation(rows, metrics=[MAP]), {"depth 2": market(0.829, 0.83, 0.831)})
+    # 4.303 deviations of 0.1 · sqrt(1 + 1/3), and half a digit.
+    note = "A paper's value may be 0.5 in mAP away from our mean and still be ✓ (median). "
+    (found,) = [text for text in table.source_notes if text.startswith(note)]
+    assert "Were every one of these 1 values one more run of ours" in found
 
 
 def test_warnings_of_the_data_are_source_notes(tmp_path: Path):

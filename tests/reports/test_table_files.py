@@ -8,13 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+import pytest
+from rich.console import Console
 
-from orchestrator.design import Row
+from orchestrator.design import Factorial, Row
 from orchestrator.plan import make_plan
 from orchestrator.records import Store
 from orchestrator.resolution import DataResolver
 from orchestrator.study import Profile
+from reports.table import Table
 from reports.table_files import write_tables
+from reports.terminal import to_terminal
 from tests.reports.every_state import every_state_plan, record_every_state
 from tests.reports.tiny_study import (
     depth_row,
@@ -120,6 +124,65 @@ def test_parquet_holds_every_seed_with_whole_ids(tmp_path: Path):
     others = frame[frame["row"] == "depth 3"]
     assert others["value"].isna().all()
     assert {"missing"} == set(others["state"])
+
+
+def test_parquet_holds_differences_and_effects(tmp_path: Path):
+    """Beside each value how far its row is from the reference, and behind them the effects of a factorial."""
+    corners = Factorial(
+        {"depth": {"2": {"depth": 2}, "3": {"depth": 3}}, "width": {"8": {}, "9": {"width": 9}}}
+    )
+    plan = plan_of(
+        make_ablation([depth_row(2), depth_row(3)], name="rows"), make_ablation([corners], name="corners")
+    )
+    store = Store(str(tmp_path))
+    for row in {cell.row: None for cell in plan.cells}:
+        low = 0.9 if "3" in row else 0.8
+        record_value(
+            store, plan, row, {"Market-1501": seeds_of([low, low + 0.011, low + 0.02], [0.1, 0.2, 0.3])}
+        )
+    rows, corner = (
+        pd.read_parquet(io.BytesIO(Path(written.urls["parquet"]).read_bytes()))
+        for written in write_tables(plan, store, Profile.DEMO).tables
+    )
+    by_metric = rows[rows["row"] == "depth 3"].groupby("metric").first()
+    assert by_metric.loc["map", "reference"] == "depth 2"
+    assert by_metric.loc["map", "difference"] == pytest.approx(0.1)
+    assert by_metric.loc["map", "corrected_p_value"] < 0.05
+    assert by_metric["is_marked"].tolist() == [True, False]
+    assert pd.isna(by_metric.loc["rank1", "p_value"])  # not tested
+    assert not rows[rows["row"] == "depth 2"]["difference"].notna().any()
+    effects = corner[(corner["state"] == "effect") & (corner["metric"] == "map")]
+    assert ["depth (3 − 2)", "width (9 − 8)", "depth × width"] == effects["row"].tolist()
+    assert [True, False, False] == effects["is_marked"].tolist()
+    assert effects["seed"].isna().all()
+
+
+def test_differences_stand_in_every_format_on_demand(tmp_path: Path):
+    """And always on the page; what the column is, is said below it."""
+    rows = [depth_row(2), depth_row(3)]
+    for shows_difference in (False, True):
+        plan = plan_of(make_ablation(rows, shows_difference=shows_difference))
+        store = Store(str(tmp_path / str(shows_difference)))
+        for row, low in (("depth 2", 0.80), ("depth 3", 0.82)):
+            values = seeds_of([low, low + 0.01 + low / 100, low + 0.02], [0.1, 0.2, 0.3])
+            record_value(store, plan, row, {"Market-1501": values})
+        (written,) = write_tables(plan, store, Profile.DEMO).tables
+        texts = {end: Path(written.urls[end]).read_text(encoding="utf-8") for end in ("tex", "md", "html")}
+        texts["txt"] = as_text(written.table)
+        heads = {"tex": "& {\\ensuremath{\\Delta}} &", "md": "mAP, Δ |", "html": ">Δ</th>", "txt": " Δ "}
+        for ending, text in texts.items():
+            is_shown = shows_difference or ending == "html"
+            assert is_shown == (heads[ending] in text), ending
+            assert is_shown == ("the row minus the one that it is compared with" in " ".join(text.split())), (
+                ending
+            )
+            assert is_shown == ("+2.0" in text), ending
+
+
+def as_text(table: Table) -> str:
+    console = Console(width=200, file=io.StringIO(), record=True)
+    console.print(to_terminal(table))
+    return console.export_text()
 
 
 def test_parquet_holds_what_is_only_printed(tmp_path: Path):

@@ -9,7 +9,7 @@ import torch
 from tests.trainables.tiny_classification import TinyClassifier, TinyClassifierConfig, tiny_runtime
 from tests.trainables.tiny_reid import Journal, LocalFolder, assert_equal_states, fit_through, save_tiny_stem
 from trainables.classification import ROWS_AT_ONCE, ClassificationTrainable, measure_top1
-from trainables.contract import ClassificationExtraction, ClassificationView
+from trainables.contract import TOP1, ClassificationExtraction, ClassificationView
 from trainables.data.fine_grained import FineGrainedData
 from trainables.layers.backbone import BACKBONE
 from trainables.optimisation import Optimisation
@@ -187,6 +187,9 @@ def test_top1_is_the_share_of_images_given_their_class():
         "predicted": [0, 1, 0],
         "is_correct": [True, True, False],
     } == rows
+    view = ClassificationView()
+    assert [1.0, 1.0, 0.0] == view.item_scores(TOP1, result.per_query).tolist()
+    assert view.cluster_column in result.per_query
 
 
 def test_heads_and_mirror_images_are_averaged_as_probabilities():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from orchestrator.records import measured_items
+from orchestrator.records import measured_columns, measured_items
 from trainables.contract import LEFT_OUT, Extraction, ImageSet, Reranking, RetrievalView
 from trainables.retrieval import measurement, nearness
 from trainables.retrieval.measurement import measure_view
@@ -109,6 +109,24 @@ def test_random_people_agree_with_the_definition(view, seed):
         assert_equal_metrics(
             reference(extraction, names, view), measure_view(extraction, names, view).metrics
         )
+
+
+@pytest.mark.parametrize("view", [*VIEWS, RetrievalView(gallery="single_shot")])
+def test_metrics_are_the_means_of_what_their_items_have(view):
+    """The table of items gives back every metric, those left out apart; of many draws only the mean rank is kept."""
+    extraction = random_extraction(4)
+    alone = dataclasses.replace(
+        extraction.query, pids=np.where(extraction.query.pids == 3, 77, extraction.query.pids)
+    )
+    result = measure_view(dataclasses.replace(extraction, query=alone), ("a", "b"), view)
+    columns = measured_columns(result.per_query)
+    assert len(columns["pid"]) < len(result.per_query["pid"])
+    assert view.cluster_column in columns
+    means = {metric.name: view.item_scores(metric, columns) for metric in view.metrics}
+    known = {name: float(scores.mean()) for name, scores in means.items() if scores is not None}
+    assert known == pytest.approx({name: result.metrics[name] for name in known})
+    left_out = {"rank1", "rank5", "rank10"} if view.gallery == "single_shot" else set()
+    assert left_out == means.keys() - known.keys()
 
 
 @pytest.mark.parametrize("distance", ["cosine", "euclidean"])

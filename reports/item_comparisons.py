@@ -1,0 +1,150 @@
+"""The compared rows of a table once more over the queries or images that both were measured on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import pandas as pd
+
+from orchestrator.design import Contrast, full_label
+from orchestrator.parallel_reading import read_all
+from orchestrator.plan import Plan
+from orchestrator.records import DamagedFile, Store, TrainingFolder, measured_columns, measured_items
+from reports.query_test import QueryComparison, compare_queries
+from reports.seed import Place, Seed, seeds_by_place
+from trainables.contract import AnyView, Metric
+
+
+@dataclass(frozen=True)
+class ItemComparison:
+    """What the measured items say of a row and the one it is compared with.
+
+    Attributes:
+        items: what was measured, in the plural.
+        of_items: the test, over the means of the seeds that both rows have.
+    """
+
+    items: str
+    of_items: QueryComparison
+
+
+def compare_items(
+    plan: Plan,
+    store: Store,
+    study: str,
+    name: str,
+    frame: pd.DataFrame,
+) -> dict[Place, ItemComparison]:
+    """Compare rows over the items that both were measured on, if the table asks for it.
+
+    Args:
+        plan: whose table is compared.
+        store: of its measurements.
+        study: name of the study.
+        name: of one of its tables.
+        frame: what `read_cells` gives; it may hold other tables too.
+
+    Returns:
+        By the place of the row from which the other is taken.
+    """
+    ablation = plan.tables[study, name]
+    if not ablation.tests_items:
+        return {}
+    seeds_of = seeds_by_place(cast(pd.DataFrame, frame[(frame["study"] == study) & (frame["table"] == name)]))
+    contrasts = [contrast for contrast in ablation.contrasts if contrast.row]
+    view_of = {full_label(row): row.view or ablation.view for row in ablation.trained_rows}
+    view_ids: dict[tuple[str, ...], str] = {
+        (cell.training_id, *cell.partner_ids): cell.view_id
+        for cell in plan.cells
+        if (cell.study, cell.table) == (study, name)
+    }
+    found: dict[Place, ItemComparison] = {}
+    for dataset in ablation.datasets:
+        pairs = list(_common_seeds(contrasts, dataset.label, ablation.metrics[0], seeds_of))
+        wanted = list(dict.fromkeys(seed.training_ids for _, pair in pairs for both in pair for seed in both))
+        folders = [(store.training(ids[0]), view_ids[ids]) for ids in wanted]
+        read = dict(zip(wanted, read_all(_read_items, folders), strict=True))
+        for contrast, pair in pairs:
+            for metric in ablation.metrics:
+                sides = [
+                    _mean_scores([read[seed.training_ids] for seed in seeds], view_of[row], metric)
+                    for row, seeds in zip((contrast.row, contrast.reference), pair, strict=True)
+                ]
+                comparison = _compare(*sides)
+                if comparison is not None:
+                    items = "queries" if "query" in read[pair[0][0].training_ids].columns else "images"
+                    found[contrast.row, dataset.label, metric.name] = ItemComparison(items, comparison)
+    return found
+
+
+def _common_seeds(
+    contrasts: Sequence[Contrast], dataset: str, metric: Metric, seeds_of: Mapping[Place, Sequence[Seed]]
+) -> Iterator[tuple[Contrast, tuple[list[Seed], list[Seed]]]]:
+    """Give of each contrast the seeds that both rows are measured with, those of the row and of its reference."""
+    for contrast in contrasts:
+        row, reference = (
+            {
+                seed.seed: seed
+                for seed in seeds_of.get((label, dataset, metric.name), ())
+                if seed.state == "done"
+            }
+            for label in (contrast.row, contrast.reference)
+        )
+        common = sorted(row.keys() & reference.keys())
+        if common:
+            yield contrast, ([row[seed] for seed in common], [reference[seed] for seed in common])
+
+
+@dataclass(frozen=True)
+class _Items:
+    """A table of items without those left out; empty where it is lost."""
+
+    names: tuple[str, ...]
+    columns: Mapping[str, np.ndarray]
+
+
+def _read_items(of_view: tuple[TrainingFolder, str]) -> _Items:
+    folder, view_id = of_view
+    try:
+        table = folder.items(view_id)
+    except (DamagedFile, FileNotFoundError):
+        return _Items((), {})  # `--verify` names it, and no mean needs it
+    columns = {name: table[name].to_numpy() for name in table.column_names}
+    return _Items(tuple(measured_items(columns)[0]), measured_columns(columns))
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """Each item's score and cluster, by name."""
+
+    score: Mapping[str, float]
+    cluster: Mapping[str, object]
+
+
+def _mean_scores(readings: Sequence[_Items], view: AnyView, metric: Metric) -> _Scores | None:
+    """Average each item's score over seeds; None where a seed's items are lost or do not tell."""
+    total: dict[str, float] = {}
+    cluster: dict[str, object] = {}
+    for reading in readings:
+        scores = view.item_scores(metric, reading.columns)
+        if scores is None:
+            return None
+        clusters = reading.columns.get(view.cluster_column, np.array(reading.names))
+        for name, score, of_item in zip(reading.names, scores.tolist(), clusters.tolist(), strict=True):
+            total[name] = total.get(name, 0.0) + score / len(readings)
+            cluster[name] = of_item
+    return _Scores(total, cluster)
+
+
+def _compare(row: _Scores | None, reference: _Scores | None) -> QueryComparison | None:
+    if row is None or reference is None:
+        return None
+    names = [name for name in row.score if name in reference.score]
+    return compare_queries(
+        np.array([row.score[name] for name in names]),
+        np.array([reference.score[name] for name in names]),
+        np.array([str(row.cluster[name]) for name in names]),
+    )

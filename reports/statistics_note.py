@@ -1,0 +1,186 @@
+"""What is said below a table of its seeds: what is bold, what was tested against what, and what it could have found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from orchestrator.design import full_label
+from orchestrator.study import Ablation, Study, UntilDecided
+from reports.cell import OPEN, SIGNIFICANT, TableCell
+from reports.comparison import MIN_SEEDS_TO_COMPARE, SIGNIFICANCE_LEVEL
+from reports.number import difference_text, value_text
+from reports.table_statistics import Compared, SmallestDifference, TableStatistics
+from reports.table_values import TableValues
+
+
+def statistics_notes(
+    study: Study,
+    ablation: Ablation,
+    cells: Sequence[TableCell],
+    values: TableValues,
+    statistics: TableStatistics,
+) -> Iterator[str]:
+    """Give the sentences on the statistics of a table, in printing order.
+
+    Args:
+        study: that declares the table.
+        ablation: the declaration.
+        cells: of the whole table.
+        values: what its seeds gave.
+        statistics: what they say.
+    """
+    yield from _seed_notes(study, values)
+    yield from _emphasis_notes(ablation, cells)
+    if len(values.rows) > 1 and study.num_first_seeds >= MIN_SEEDS_TO_COMPARE:
+        yield from _test_notes(study, ablation, cells, statistics)
+    yield from _effect_notes(ablation, statistics)
+    yield from _smallest_notes(statistics.smallest)
+
+
+def _seed_notes(study: Study, values: TableValues) -> Iterator[str]:
+    seeds = ", ".join(map(str, values.seeds or study.all_seeds[: study.num_first_seeds]))
+    if isinstance(study.seeds, UntilDecided):
+        yield (
+            f"Mean ± sample standard deviation; every row has {study.seeds.first} seeds, and up to {study.seeds.most} "
+            f"as long as its comparison is open ({seeds})."
+        )
+        yield from _seeds_by_row(study, values)
+    elif study.num_first_seeds >= MIN_SEEDS_TO_COMPARE:
+        yield f"Mean ± sample standard deviation over n = {study.num_first_seeds} seeds ({seeds})."
+    elif study.num_first_seeds > 1:
+        yield (
+            f"Mean ± sample standard deviation over n = {study.num_first_seeds} seeds ({seeds}), which are too few to "
+            "compare rows by."
+        )
+    else:
+        yield f"One seed ({seeds}), n = 1: no deviation can be given, and single runs are not compared."
+
+
+def _seeds_by_row(study: Study, values: TableValues) -> Iterator[str]:
+    """Name the rows that were given more seeds than the others."""
+    places = range(0, len(values.columns), max(1, len({column.metric.name for column in values.columns})))
+    rows_of: dict[tuple[str, int], list[str]] = {}
+    for place in places:
+        counts = (values.values_CRN[place] == values.values_CRN[place]).sum(1).tolist()
+        for row, count in zip(values.rows, counts, strict=True):
+            if count > study.num_first_seeds:
+                rows_of.setdefault((values.columns[place].dataset, count), []).append(f"“{row}”")
+    for (dataset, count), rows in sorted(rows_of.items()):
+        yield f"{dataset}, n = {count}: {', '.join(rows)}."
+
+
+def _emphasis_notes(ablation: Ablation, cells: Sequence[TableCell]) -> Iterator[str]:
+    has_printed = any(cell.state == "printed" and cell.published is not None for cell in cells)
+    of_ours = "; printed values take no part" if has_printed else ""
+    if ablation.emphasis == "highest":
+        if any(cell.rank for cell in cells):
+            yield (
+                f"As the study asks for it (emphasis “highest”) the best value of a column is bold and the second "
+                f"underlined, whatever chance may have done{of_ours}."
+            )
+    elif any(cell.rank for cell in cells):
+        yield (
+            "Bold: the best row of a column and every row that the seeds cannot tell from it (multiple comparisons "
+            f"with the best; in 95 % of tables the truly best rows are among them){of_ours}."
+        )
+    partial = sorted({(cell.n, cell.n_expected) for cell in cells if cell.state == "partial"})
+    if partial:
+        signs = ", ".join(f"({n}/{n_expected})" for n, n_expected in partial)
+        yield f"{signs}: so many of the planned seeds are measured; rows are compared over the seeds that both have."
+    if any(cell.state == "missing" for cell in cells):
+        yield "—: not measured yet."
+
+
+def _test_notes(
+    study: Study, ablation: Ablation, cells: Sequence[TableCell], statistics: TableStatistics
+) -> Iterator[str]:
+    if not ablation.contrasts:
+        yield "Nothing was tested: no row is the base of the others; Ablation(reference=…) names one."
+        return
+    tested = [item for item in statistics.compared.values() if item.is_tested]
+    metrics = " and ".join(metric.label for metric in ablation.tested_metrics)
+    yield f"Compared in {metrics}: {'; '.join(_what_meets_what(ablation))}."
+    if not tested:
+        yield f"Nothing was tested yet: no two compared rows have {MIN_SEEDS_TO_COMPARE} seeds in common."
+        return
+    looks = (
+        ", in a group-sequential test over the looks at each seed (alpha spending of Kim and DeMets 1987)"
+        if isinstance(study.seeds, UntilDecided)
+        else ""
+    )
+    how = (
+        f"moderated t over the seeds, variances judged by all rows of a column (after Smyth 2004), Holm-corrected over "
+        f"all {len(tested)} comparisons of the table{looks}"
+    )
+    if any(item.is_marked for item in tested):
+        yield f"{SIGNIFICANT}: differs with p < {SIGNIFICANCE_LEVEL} ({how})."
+    else:
+        yield f"None of the {len(tested)} comparisons shows a difference with p < {SIGNIFICANCE_LEVEL} ({how})."
+    num_declared = len(ablation.contrasts) * len(ablation.datasets) * len(ablation.tested_metrics)
+    if len(tested) < num_declared:
+        yield f"{num_declared - len(tested)} further comparisons lack seeds yet."
+    if any(item.is_open for item in tested):
+        yield f"{OPEN}: open; further seeds are to decide it."
+    untested = [cell for cell in cells if cell.compared is not None and not cell.compared.is_tested]
+    if untested and len(ablation.metrics) > len(ablation.tested_metrics):
+        others = [metric.label for metric in ablation.metrics if metric not in ablation.tested_metrics]
+        yield f"{' and '.join(others)}: not tested, so not marked."
+
+
+def _what_meets_what(ablation: Ablation) -> Iterator[str]:
+    """Say in words which rows are compared, each reference once."""
+    rows_of: dict[str, list[str]] = {}
+    labels = [full_label(row) for row in ablation.trained_rows]
+    steps = 0
+    for contrast in ablation.contrasts:
+        if not contrast.row:
+            continue
+        is_above = labels.index(contrast.reference) + 1 == labels.index(contrast.row)
+        steps += is_above
+        rows_of.setdefault(contrast.reference, []).append(contrast.row)
+    are_steps = len(rows_of) > 1 and steps == sum(map(len, rows_of.values()))
+    if are_steps:
+        yield "each row with the one above it"
+    else:
+        for reference, rows in rows_of.items():
+            others = set(labels) - {reference}
+            which = "every other row" if set(rows) == others else ", ".join(f"“{row}”" for row in rows)
+            yield f"{which} with “{reference}”"
+    if any(not contrast.row for contrast in ablation.contrasts):
+        yield "main effects and interactions of the factors"
+
+
+def _smallest_notes(smallest: Sequence[SmallestDifference]) -> Iterator[str]:
+    """Say what so many seeds find, in one sentence a metric."""
+    of_metric: dict[tuple[int, str], list[SmallestDifference]] = {}
+    for item in smallest:
+        of_metric.setdefault((item.num_seeds, item.column.metric.label), []).append(item)
+    for (num_seeds, label), items in of_metric.items():
+        found = " and ".join(f"{smallest_text(item)} ({item.column.dataset})" for item in items)
+        yield f"{num_seeds} seeds find a difference in {label} of {found} in four tables of five (80 % power)."
+
+
+def smallest_text(smallest: SmallestDifference) -> str:
+    """Print the difference that is found; below what is printed it has no digits left."""
+    metric = smallest.column.metric
+    text = value_text(smallest.difference, metric)
+    unit = 10.0**-metric.digits
+    return text if float(text) > 0 else f"less than {unit:.{metric.digits}f}"
+
+
+def _effect_notes(ablation: Ablation, statistics: TableStatistics) -> Iterator[str]:
+    texts: dict[tuple[str, str], list[str]] = {}
+    metric_of = {metric.name: metric for metric in ablation.metrics}
+    for (dataset, name, _), item in statistics.compared.items():
+        if not item.contrast.row:
+            metric = metric_of[name]
+            texts.setdefault((dataset, metric.label), []).append(_effect_text(item, name, ablation))
+    for (dataset, label), some in texts.items():
+        yield f"Effects on {label} ({dataset}), with 95 % intervals: {'; '.join(some)}."
+
+
+def _effect_text(item: Compared, name: str, ablation: Ablation) -> str:
+    metric = next(metric for metric in ablation.metrics if metric.name == name)
+    low, high = (difference_text(end, metric) for end in item.comparison.interval)
+    mark = SIGNIFICANT if item.is_marked else OPEN if item.is_open else ""
+    return f"{item.contrast.label} {difference_text(item.comparison.estimate, metric)} [{low}, {high}]{mark}"

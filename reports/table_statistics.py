@@ -1,0 +1,186 @@
+"""What the seeds of a table say beyond its means.
+
+Which rows differ from what they are compared with, which may be the best of their column, and how small a
+difference the table could have found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from orchestrator.design import Contrast
+from orchestrator.study import Ablation, Study, UntilDecided
+from reports.best_rows import best_rows
+from reports.comparison import MIN_SEEDS_TO_COMPARE, Comparison, compare
+from reports.seed_decision import decide_seeds
+from reports.seed_noise import Floats
+from reports.smallest_difference import row_deviations, smallest_differences
+from reports.table_values import ColumnKey, TableValues
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One contrast of one column.
+
+    Attributes:
+        contrast: what is compared.
+        comparison: what the seeds say of it.
+        is_tested: whether it is one of the table's family; of any other the difference and its interval are told,
+            and no p-value.
+        is_open: whether further seeds are to decide it.
+    """
+
+    contrast: Contrast
+    comparison: Comparison
+    is_tested: bool
+    is_open: bool = False
+
+    @property
+    def is_marked(self) -> bool:
+        """Say whether it differs from nothing by more than chance."""
+        return self.is_tested and not self.is_open and self.comparison.is_significant
+
+
+@dataclass(frozen=True)
+class SmallestDifference:
+    """What a column finds in four tables of five.
+
+    Attributes:
+        column: of the table.
+        num_seeds: of each row.
+        difference: in the metric's own unit, the median over the contrasts.
+        is_declared: whether it follows from a declared deviation, and not from recorded ones.
+    """
+
+    column: ColumnKey
+    num_seeds: int
+    difference: float
+    is_declared: bool
+
+
+@dataclass(frozen=True)
+class TableStatistics:
+    """What is known of a table beyond its means.
+
+    Attributes:
+        compared: by (data set, metric name, place of the contrast); only where its rows have three seeds in common.
+        best: (row, data set, metric name) of the rows that may be the best of their column.
+        num_tests: comparisons of the family.
+        smallest: differences that the tested columns could have found.
+    """
+
+    compared: Mapping[tuple[str, str, int], Compared]
+    best: frozenset[tuple[str, str, str]]
+    num_tests: int
+    smallest: tuple[SmallestDifference, ...]
+
+
+def table_statistics(study: Study, ablation: Ablation, values: TableValues) -> TableStatistics:
+    """Judge a table.
+
+    Args:
+        study: that declares it; its seeds may be added until the comparisons are decided.
+        ablation: the declaration.
+        values: what its seeds gave.
+    """
+    tested = values.places_of(ablation.tested_metrics)
+    compared: dict[tuple[str, str, int], Compared] = {}
+    for place, column in enumerate(values.columns):
+        if place not in tested and len(values.weights_KR):
+            (found,) = compare(values.values_CRN[[place]], values.weights_KR, training_R=values.training_R)
+            _add(compared, column, values.contrasts, found, is_tested=False)
+    if tested and len(values.weights_KR):
+        found, is_open_CK = _compare_tested(study, values, tested)
+        for place, of_column, is_open_K in zip(tested, found, is_open_CK, strict=True):
+            _add(
+                compared,
+                values.columns[place],
+                values.contrasts,
+                of_column,
+                is_tested=True,
+                is_open=is_open_K,
+            )
+    num_seeds = int(np.max((~np.isnan(values.values_CRN)).sum(2), initial=0))
+    return TableStatistics(
+        compared,
+        _best(values),
+        sum(item.is_tested for item in compared.values()),
+        tuple(smallest_of(ablation, values, num_seeds)),
+    )
+
+
+def _compare_tested(
+    study: Study, values: TableValues, tested: Sequence[int]
+) -> tuple[list[list[Comparison | None]], Sequence[Sequence[bool]]]:
+    if isinstance(study.seeds, UntilDecided):
+        decided = decide_seeds(
+            values.values_CRN[tested],
+            values.weights_KR,
+            first=study.seeds.first,
+            most=study.seeds.most,
+            is_lost_CRN=values.is_lost_CRN[tested],
+            training_R=values.training_R,
+        )
+        return decided.comparisons, decided.is_open_CK.tolist()
+    found = compare(values.values_CRN[tested], values.weights_KR, training_R=values.training_R)
+    return found, [[False] * len(values.contrasts)] * len(tested)
+
+
+def _add(
+    compared: dict[tuple[str, str, int], Compared],
+    column: ColumnKey,
+    contrasts: Sequence[Contrast],
+    found: Sequence[Comparison | None],
+    *,
+    is_tested: bool,
+    is_open: Sequence[bool] | None = None,
+) -> None:
+    for place, (contrast, comparison) in enumerate(zip(contrasts, found, strict=True)):
+        if comparison is not None:
+            opened = is_open is not None and is_open[place]
+            key = column.dataset, column.metric.name, place
+            compared[key] = Compared(contrast, comparison, is_tested, opened)
+
+
+def _best(values: TableValues) -> frozenset[tuple[str, str, str]]:
+    if not values.seeds:
+        return frozenset()
+    directions = [column.metric.higher_is_better for column in values.columns]
+    is_best_CR = best_rows(values.values_CRN, directions, training_R=values.training_R)
+    return frozenset(
+        (values.rows[row], values.columns[column].dataset, values.columns[column].metric.name)
+        for column, row in np.argwhere(is_best_CR).tolist()
+    )
+
+
+def smallest_of(ablation: Ablation, values: TableValues, num_seeds: int) -> list[SmallestDifference]:
+    """Say what the tested columns find with so many seeds; nothing where no deviation is recorded or declared."""
+    tested = values.places_of(ablation.tested_metrics)
+    if num_seeds < MIN_SEEDS_TO_COMPARE or not len(values.weights_KR) or not tested:
+        return []
+    recorded_CR = _recorded_deviations(values, tested)
+    found: list[SmallestDifference] = []
+    for place, recorded_R in zip(tested, recorded_CR, strict=True):
+        column = values.columns[place]
+        is_declared = bool(np.isnan(recorded_R).all())
+        declared = ablation.deviation.get(column.metric.name)
+        if is_declared and declared is None:
+            continue
+        differences = smallest_differences(
+            values.weights_KR,
+            num_seeds=num_seeds,
+            deviation_R=declared if is_declared and declared is not None else recorded_R,
+            num_columns=len(tested),
+            training_R=values.training_R,
+        )
+        found.append(SmallestDifference(column, num_seeds, float(np.median(differences)), is_declared))
+    return found
+
+
+def _recorded_deviations(values: TableValues, tested: Sequence[int]) -> Floats:
+    if not values.seeds:
+        return np.full((len(tested), len(values.rows)), np.nan)
+    return row_deviations(values.values_CRN[tested], training_R=values.training_R)

@@ -1,0 +1,120 @@
+"""Rows compared over the queries that both were measured on, from the tables of items in the store."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from orchestrator.plan import Plan
+from orchestrator.records import Store
+from orchestrator.study import Profile
+from reports.frame import read_cells
+from reports.item_comparisons import compare_items
+from reports.query_test import compare_queries
+from reports.table_files import WrittenTable, write_tables
+from tests.reports.tiny_study import depth_row, make_ablation, plan_of, record_value
+from trainables.contract import LEFT_OUT, MAP, RANK1
+
+PERSONS_Q = np.repeat([1, 2, 3, 4], 3)
+PLACE = ("depth 3", "Market-1501", "map")
+
+
+def write_items(store: Store, plan: Plan, row: str, precision_NQ: np.ndarray) -> None:
+    """Record each seed of a row with these average precisions; one more query is left out."""
+    values = {seed: {"map": float(of_Q.mean()), "rank1": 0.5} for seed, of_Q in enumerate(precision_NQ)}
+    record_value(store, plan, row, {"Market-1501": values})
+    for cell in plan.cells:
+        if cell.row == row and cell.seed < len(precision_NQ):
+            columns = {
+                "query": np.array([f"{number}.jpg" for number in range(len(PERSONS_Q) + 1)]),
+                "pid": np.append(PERSONS_Q, 9),
+                "average_precision": np.append(precision_NQ[cell.seed], np.nan),
+                LEFT_OUT: np.array([""] * len(PERSONS_Q) + ["no right image"], dtype=object),
+            }
+            folder = store.root / f"trainings/{cell.training_id}"
+            folder.write_table(f"queries/{cell.view_id}.parquet", columns)
+
+
+def measured(tmp_path: Path, **declared: Any) -> tuple[Plan, Store, np.ndarray, np.ndarray]:
+    ablation = make_ablation([depth_row(2), depth_row(3)], metrics=[MAP, RANK1], **declared)
+    plan, store = plan_of(ablation), Store(str(tmp_path))
+    random = np.random.default_rng(0)
+    first_NQ = random.uniform(0.2, 0.5, (3, len(PERSONS_Q)))
+    second_NQ = first_NQ[:2] + 0.1 + random.normal(0, 0.02, (2, len(PERSONS_Q)))
+    write_items(store, plan, "depth 2", first_NQ)
+    write_items(store, plan, "depth 3", second_NQ)
+    return plan, store, first_NQ, second_NQ
+
+
+def test_queries_are_compared_over_the_seeds_that_both_rows_have(tmp_path: Path):
+    """Means over the two common seeds, clustered by person, without the query that was left out."""
+    plan, store, first_NQ, second_NQ = measured(tmp_path, tests_items=True)
+    found = compare_items(plan, store, "tiny", "depth", read_cells(plan, store))
+    assert {PLACE} == found.keys()  # the tables say nothing of Rank-1
+    expected = compare_queries(second_NQ.mean(0), first_NQ[:2].mean(0), PERSONS_Q)
+    assert expected is not None
+    assert found[PLACE].items == "queries"
+    assert (found[PLACE].of_items.num_queries, found[PLACE].of_items.num_identities) == (12, 4)
+    assert found[PLACE].of_items.p_value == pytest.approx(expected.p_value)
+    assert found[PLACE].of_items.estimate == pytest.approx(expected.estimate)
+
+
+def test_queries_are_paired_by_name(tmp_path: Path):
+    """A table of items in another order gives the same."""
+    plan, store, *_ = measured(tmp_path, tests_items=True)
+    frame = read_cells(plan, store)
+    before = compare_items(plan, store, "tiny", "depth", frame)[PLACE].of_items
+    for cell in plan.cells:
+        if cell.row == "depth 3" and cell.seed == 0:
+            name = f"queries/{cell.view_id}.parquet"
+            folder = store.root / f"trainings/{cell.training_id}"
+            table = store.training(cell.training_id).items(cell.view_id)
+            folder.write_table(name, {key: table[key].to_numpy()[::-1] for key in table.column_names})
+    after = compare_items(plan, store, "tiny", "depth", frame)[PLACE].of_items
+    assert before.p_value == pytest.approx(after.p_value)
+
+
+def test_a_lost_table_of_items_costs_its_comparison_alone(tmp_path: Path):
+    """The table stands; nothing is said over queries."""
+    plan, store, *_ = measured(tmp_path, tests_items=True)
+    cell = next(cell for cell in plan.cells if cell.row == "depth 3" and cell.seed == 0)
+    (tmp_path / f"trainings/{cell.training_id}/queries/{cell.view_id}.parquet").unlink()
+    assert {} == compare_items(plan, store, "tiny", "depth", read_cells(plan, store))
+
+
+def written(plan: Plan, store: Store) -> WrittenTable:
+    return write_tables(plan, store, Profile.DEMO).tables[0]
+
+
+def text_of(table: WrittenTable, ending: str) -> str:
+    return Path(table.urls[ending]).read_text(encoding="utf-8")
+
+
+def test_page_and_parquet_say_what_a_test_over_queries_says(tmp_path: Path):
+    """Of these weights and these queries; other formats say nothing of it, and no mark comes from it."""
+    plan, store, *_ = measured(tmp_path, tests_items=True)
+    table = written(plan, store)
+    fact = "these weights rank these queries better, which says nothing of the method"
+    assert fact in text_of(table, "html")
+    assert "over 12 queries of 4 clusters +" in text_of(table, "html")
+    assert "these weights" not in text_of(table, "md") + text_of(table, "tex")
+    assert "†" not in text_of(table, "md")
+    frame = pd.read_parquet(io.BytesIO(Path(table.urls["parquet"]).read_bytes()))
+    row = cast(pd.DataFrame, frame[(frame["row"] == "depth 3") & (frame["metric"] == "map")]).iloc[0]
+    assert row["num_clusters"] == 4
+    assert row["items_difference_low"] < row["items_difference"] < row["items_difference_high"]
+    assert 0 < row["items_p_value"] < 0.05
+
+
+def test_nothing_is_said_over_queries_unless_asked_for(tmp_path: Path):
+    """A small p-value would be read as one of the method."""
+    plan, store, *_ = measured(tmp_path)
+    table = written(plan, store)
+    assert "these weights" not in text_of(table, "html")
+    frame = pd.read_parquet(io.BytesIO(Path(table.urls["parquet"]).read_bytes()))
+    assert frame["items_p_value"].isna().all()
