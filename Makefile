@@ -26,7 +26,8 @@ demo: $(VENV)/installed
 	$(BIN)/python sweep.py mdpr_ablation --seeds $(SEEDS)
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 -m "not ray and not slow and not gpu"
+	$(BIN)/python -m pytest -m "ray or slow or gpu"
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .

@@ -263,6 +263,7 @@ def import_all(modules: list[str], forbidden: list[str], folder: Path) -> None:
     assert [] == list(folder.iterdir())
 
 
+@pytest.mark.slow
 def test_importing_a_method_or_a_study_does_no_work(tmp_path: Path) -> None:
     """Importing a trainable or a study prints, writes and seeds nothing, and brings no Ray."""
     modules = [
@@ -274,6 +275,7 @@ def test_importing_a_method_or_a_study_does_no_work(tmp_path: Path) -> None:
     import_all(modules, ["ray", "optuna", "mlflow", "pandas"], tmp_path)
 
 
+@pytest.mark.slow
 def test_importing_the_orchestrator_and_reports_does_no_work(tmp_path: Path) -> None:
     """Reports, and the orchestrator without its three backends, load no Ray, MLflow or torch."""
     backends = {module for modules in RULES["orchestrator"].only_in.values() for module in modules}
@@ -286,6 +288,7 @@ def test_importing_the_orchestrator_and_reports_does_no_work(tmp_path: Path) -> 
     import_all(light, ["ray", "mlflow", "torch"], tmp_path)
 
 
+@pytest.mark.slow
 def test_importing_the_command_line_loads_nothing_heavy(tmp_path: Path) -> None:
     """`python sweep.py --help` answers at once: no Ray, MLflow, Optuna, torch or pandas is loaded for it."""
     import_all(["sweep"], ["ray", "mlflow", "optuna", "torch", "pandas"], tmp_path)

@@ -53,6 +53,7 @@ def words(printed):
     return " ".join(printed.split())
 
 
+@pytest.mark.slow
 def test_a_paper_profile_is_read_without_its_data(project):
     """Tables and states need no data root; planning a sweep does."""
     for verb in ("--report", "--status", "--verify"):
@@ -62,6 +63,7 @@ def test_a_paper_profile_is_read_without_its_data(project):
     assert 2 == run(project, "toy", "--plan", "--profile", "paper")[0]
 
 
+@pytest.mark.slow
 def test_a_full_table_is_never_replaced_by_an_emptier_one_without_a_word(project):
     """A row that means another training now is told with what changed; the report keeps the files."""
     before = table(project)
@@ -79,6 +81,7 @@ def test_a_full_table_is_never_replaced_by_an_emptier_one_without_a_word(project
     assert before == table(project)
 
 
+@pytest.mark.slow
 def test_a_table_alone_is_named_behind_a_slash(project):
     """STUDY/TABLE writes that table and leaves the others' files; a misspelt one is told with those there are."""
     assert 0 == run(project, "toy/rates", "--report")[0]
@@ -87,6 +90,7 @@ def test_a_table_alone_is_named_behind_a_slash(project):
     assert "toy has no table 'rats'; it has rates. Write toy/TABLE" in words(printed)
 
 
+@pytest.mark.slow
 def test_damaged_files_are_listed_all_at_once(project):
     """--verify reads the whole store and names each with what it held; the exit code says so."""
     code, printed = run(project, "--verify")
@@ -108,6 +112,7 @@ def test_damaged_files_are_listed_all_at_once(project):
     assert "| 0.2 |" in table(project)
 
 
+@pytest.mark.slow
 def test_a_record_edited_by_hand_is_no_number_of_a_table(project):
     """A measurement with another value than was measured is refused by its file."""
     (path, *_) = sorted((project / "runs/trainings").glob("*/measurements/*.json"))
@@ -120,6 +125,7 @@ def test_a_record_edited_by_hand_is_no_number_of_a_table(project):
     assert "was changed after it was written" in words(printed)
 
 
+@pytest.mark.slow
 def test_what_is_printed_needs_nobody_who_reads_on(project):
     """A pipe that is closed early ends nothing with an error."""
     command = f"{sys.executable} sweep.py toy --report | head -1"
@@ -134,6 +140,7 @@ def test_what_is_printed_needs_nobody_who_reads_on(project):
     assert (0, "") == (ended.returncode, ended.stderr)
 
 
+@pytest.mark.slow
 def test_a_terminal_of_ascii_gets_plain_signs_and_a_file_gets_marks(project):
     """Where output is no terminal, what is set in bold there is marked by signs."""
     code, printed = run(project, "toy", "--report", PYTHONIOENCODING="ascii", COLUMNS="80")
@@ -142,6 +149,7 @@ def test_a_terminal_of_ascii_gets_plain_signs_and_a_file_gets_marks(project):
     assert "+-" in printed
 
 
+@pytest.mark.slow
 def test_accepting_without_a_change_is_refused(project):
     """There is nothing to be accepted, and nothing is written."""
     code, printed = run(project, "toy", "--report", "--accept", "no reason")

@@ -91,6 +91,7 @@ def run_in_ascii(folder: Path, *arguments: str) -> tuple[int, str]:
     return process.returncode, process.stdout
 
 
+@pytest.mark.slow
 def test_studies_are_read_and_tables_written_in_any_locale(tmp_path: Path):
     """Letters beyond ASCII in a study's file come whole into the list of studies and into every table."""
     write_project(tmp_path, rows='[Row("λ = 1 ✓"), Row("λ = ½", {"learning_rate": 0.2})]')

@@ -66,6 +66,7 @@ def warning_method(monkeypatch):
     monkeypatch.setattr(ToyTrainable, "measure", warn_and_measure)
 
 
+@pytest.mark.slow
 def test_what_a_training_says_stands_in_its_record(warning_method, tmp_path):
     """Training and measuring are told apart: a view that is measured later has words of its own."""
     sweep = ToySweep(tmp_path)

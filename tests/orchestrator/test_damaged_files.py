@@ -80,6 +80,7 @@ DAMAGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_file_is_named_and_the_other_trainings_stand(sweep, damage):
     """The one that needs it is refused by the file's name; the sweep goes on with the rest and ends incomplete."""
@@ -163,6 +164,7 @@ def search_files(sweep):
     return study, sorted(folder.iterdir())
 
 
+@pytest.mark.slow
 def test_a_suggestion_whose_value_is_not_its_measurements_is_refused(sweep):
     """A search that was told another value chooses another best: its table has a hole with the reason."""
     study, files = search_files(sweep)

@@ -103,6 +103,7 @@ def test_what_has_no_json_is_refused():
         digest_of(float("nan"))
 
 
+@pytest.mark.slow
 def test_ids_do_not_depend_on_the_process():
     """Hash randomisation and import order do not reach an id."""
     code = (

@@ -28,6 +28,7 @@ def test_planned_rows_are_trials_of_an_optuna_study(sweep):
     assert [trial.params["network.attention"] for trial in loaded.trials] == ["on", "on", "on", "off"]
 
 
+@pytest.mark.slow
 def test_a_pruned_trial_is_told_as_pruned(sweep, tmp_path):
     """A trial that the pruner ends has its intermediate values and no final one, and no record."""
     import optuna
@@ -45,6 +46,7 @@ def test_a_pruned_trial_is_told_as_pruned(sweep, tmp_path):
     assert all(trial.intermediate_values for trial in told)
 
 
+@pytest.mark.slow
 def test_a_lost_search_storage_is_filled_from_the_store(sweep, tmp_path):
     """Deleting Optuna's database loses no trial: the search goes on where it was."""
     import optuna
@@ -95,6 +97,7 @@ def test_a_field_that_was_given_another_choice_does_not_stop_the_sweep(sweep):
     assert 3 == len(optuna.load_study(study_name=name, storage=storage).trials)
 
 
+@pytest.mark.slow
 def test_two_stores_may_share_one_storage(tmp_path):
     """A lab's database holds the searches of several stores; neither takes the other's trials for its own."""
     study = Study("s", "S", "nowhere", (0,), searches=[a_search(num_trials=3)])
@@ -112,6 +115,7 @@ def test_a_storage_that_cannot_be_opened_is_refused():
         open_storage("nonsense")
 
 
+@pytest.mark.slow
 def test_a_storage_that_is_lost_in_mid_sweep_ends_no_training(sweep, tmp_path, caplog):
     """The sweep goes on without its mirror, says so, and the next one fills it again."""
 

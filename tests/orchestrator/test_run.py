@@ -72,6 +72,7 @@ def test_only_what_views_name_is_extracted(sweep, monkeypatch):
     assert [("test", ("global", "attended"))] == asked
 
 
+@pytest.mark.slow
 def test_a_deleted_training_is_trained_again_alone(sweep):
     """Deleting one training's folder trains that one."""
     import shutil

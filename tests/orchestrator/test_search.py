@@ -50,6 +50,7 @@ def test_a_search_ends_in_a_table_on_test(sweep):
     assert result.plan.trainings[best.training_id].config.learning_rate > 0.1
 
 
+@pytest.mark.slow
 def test_a_finished_search_is_not_made_again(sweep):
     """A second run of a search suggests nothing and trains nothing."""
     study = Study("s", "S", "nowhere", (0,), searches=[a_search()])
@@ -101,6 +102,7 @@ def test_a_stopped_search_is_no_filled_table(sweep):
     assert 4 == len(set(searched(events)) | set(searched(again)))
 
 
+@pytest.mark.slow
 def test_a_search_that_goes_on_suggests_what_it_would_have(sweep, tmp_path):
     """Stopping and going on, with Optuna's database deleted in between, changes no suggestion."""
     study = a_search_study(num_trials=8)

@@ -164,6 +164,7 @@ def test_a_config_is_flattened_to_dotted_paths():
 # -- what a run shows ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_training_is_one_run_below_its_sweep(project):
     """A finished training shows its parameters, epochs, system metrics, data set, commit and measurements."""
     work = a_work(views=(ALL, GLOBAL), watch=Objective(MAP, RetrievalView(split="val")))
@@ -280,6 +281,7 @@ def test_a_view_added_later_is_logged_to_the_same_run(project):
 # -- interruptions -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_stopped_training_is_continued_in_its_run(project):
     """Stopped is KILLED; the next sweep goes on in that run, and a repeated epoch is one point."""
     work = a_work(epochs=5, epoch_s=0.05)
@@ -351,6 +353,7 @@ def test_a_machine_that_is_lost_opens_no_second_run(project):
 # -- the store is the truth ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_lost_database_is_rebuilt_from_the_store(project):
     """Everything but the use of the machine is there again, and once only."""
     work = a_work(views=(ALL, GLOBAL))
@@ -392,6 +395,7 @@ def test_a_deleted_sweep_run_gives_its_trainings_to_the_next(project):
     assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
 
 
+@pytest.mark.slow
 def test_one_unreadable_record_does_not_hide_the_others(project):
     """What cannot be logged is told, and the sweep's run ends."""
     broken, whole = a_work(), a_work(learning_rate=0.2)
@@ -422,6 +426,7 @@ def test_another_stores_runs_are_left_alone(project, tmp_path, new_database):
 # -- a server that is away -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_an_absent_server_costs_the_trainings_nothing(project):
     """No call waits, nothing raises, the user is told once; the runs come from the store later."""
     with socket.socket() as listener:
@@ -492,6 +497,7 @@ def start_driver(project, how, *, name="toy", rate=0.1, uri=None):
     return driver
 
 
+@pytest.mark.slow
 def test_a_killed_drivers_runs_are_put_right_by_the_next(project):
     """After SIGKILL the same sweep continues its runs, and any sweep ends those of a dead driver."""
     drivers = [
@@ -508,6 +514,7 @@ def test_a_killed_drivers_runs_are_put_right_by_the_next(project):
     assert len(project.runs()) == 4
 
 
+@pytest.mark.slow
 def test_a_driver_that_raises_leaves_no_run_running(project):
     """An exception in the driver ends the runs on its way out; a living driver's runs are not touched."""
     alive = start_driver(project, "waits", name="alone", rate=0.2)

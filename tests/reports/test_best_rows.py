@@ -82,6 +82,7 @@ def test_the_order_of_rows_says_nothing():
     assert best_rows(values, [True])[:, order].tolist() == best_rows(values[:, order], [True]).tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("num_columns", "noisy"), [(1, None), (4, None), (1, 3)])
 def test_the_truly_best_row_is_bold_in_nearly_all_tables(num_columns: int, noisy: int | None):
     """Among rows that are all as good, one of them chosen beforehand is left out anywhere in below 7 % of 400 tables

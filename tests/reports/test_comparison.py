@@ -203,6 +203,7 @@ def test_noise_is_rarely_marked_and_a_clear_difference_mostly():
     assert found > 0.85
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noisy", [0, 5])
 @pytest.mark.parametrize("make_weights", [lambda: against_row(11, 0), lambda: against_row_above(11)])
 def test_one_noisy_row_does_not_mark_the_table(noisy: int, make_weights):
@@ -214,6 +215,7 @@ def test_one_noisy_row_does_not_mark_the_table(noisy: int, make_weights):
     assert false < 0.11
 
 
+@pytest.mark.slow
 def test_correlated_columns_do_not_multiply_false_marks():
     """Four columns, all tested, have below 5 % of false tables together, where four tables of their own have 16 %."""
     values = noise(11, 3, num_tables=300, num_columns=4) + noise(11, 3, num_tables=300)

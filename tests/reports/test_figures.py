@@ -108,6 +108,7 @@ def share_of(colour: tuple[int, int, int], png: bytes) -> float:
 BLUE, ORANGE = (0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00)
 
 
+@pytest.mark.slow
 def test_lines_are_where_the_losses_are():
     """A PNG and a PDF of equal bytes, in which a second row draws a second colour."""
     one = {"Market": [LossCurve("$a", [3.0, 2.0])]}
@@ -145,6 +146,7 @@ def finished(folder: Path, rows: list[Row]) -> tuple[Plan, Store]:
     return plan, store
 
 
+@pytest.mark.slow
 def test_the_pictures_are_those_of_the_base_row(tmp_path: Path):
     """The base row's, where there is one, of the first data set and seed; the first row's where not."""
     for rows, shown in (([3, 2], "depth 2"), ([3, 4], "depth 3")):
@@ -220,6 +222,7 @@ def test_every_training_behind_a_row_links_to_its_pictures(tmp_path: Path):
         assert (page.parent / link).is_file()
 
 
+@pytest.mark.slow
 def test_figures_of_an_earlier_table_are_removed(tmp_path: Path):
     """A picture that the records do not have any more does not stay beside the table."""
     plan, store = finished(tmp_path, [depth_row(2)])

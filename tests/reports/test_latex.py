@@ -59,6 +59,7 @@ def test_table_is_as_it_was_read(tmp_path: Path):
     check_snapshot("every_state.tex", to_latex(write_tables(plan, store, Profile.DEMO).tables[0].table))
 
 
+@pytest.mark.slow
 def test_tables_compile(tmp_path: Path):
     """A paper that inputs the tables compiles with booktabs alone, whatever their labels hold."""
     plan, store = every_state_plan(), Store(str(tmp_path / "store"))

@@ -71,6 +71,7 @@ def test_where_all_queries_differ_alike_there_is_no_doubt():
     assert (0.125, 0.125) == other.interval
 
 
+@pytest.mark.slow
 def test_queries_that_go_together_are_not_counted_as_many():
     """Twelve identities of 1 to 20 queries that share half of their variance: 2 to 8 % of tests find something where
     there is nothing, and those over queries alone over 20 %."""

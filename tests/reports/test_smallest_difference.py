@@ -25,6 +25,7 @@ def test_of_two_rows_it_has_the_power_of_the_paired_t_test(num_seeds: int):
     assert pytest.approx(0.8, abs=0.03) == power
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("num_rows", "num_columns"), [(4, 1), (11, 1), (11, 3)])
 def test_it_agrees_with_simulation_to_five_per_cent(num_rows: int, num_columns: int):
     """95 % of it is found in fewer than 80 % of other tables, 105 % of it in more."""

@@ -362,6 +362,7 @@ def test_two_seeds_are_too_few_for_a_verdict(tmp_path: Path):
     assert "83.5 (−33.5)" == published_text(table.rows[0].cells[0], MAP)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_seeds", [3, 10])
 def test_one_exact_reproduction_in_twenty_is_marked_outside(num_seeds: int):
     """Where the paper printed one more run of ours, 5 % are marked as different, however many seeds we have."""

@@ -46,6 +46,7 @@ def test_every_table_is_written_in_every_format(tmp_path: Path):
         assert all(Path(url).is_file() for url in (*table.urls.values(), table.index_url))
 
 
+@pytest.mark.slow
 def test_equal_records_give_equal_bytes(tmp_path: Path):
     """Two stores with the same records, filled in another order, hold the same files to the last byte."""
     plan = every_state_plan()

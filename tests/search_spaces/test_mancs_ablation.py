@@ -61,6 +61,7 @@ def test_the_demo_shares_its_trainings():
     assert len(plan.cells) > 2 * len(plan.trainings)
 
 
+@pytest.mark.slow
 def test_the_paper_profile_sweeps_every_factor():
     """Every factor of the specification has its grid, around the published value."""
     plan = plan_of(Profile.PAPER)

@@ -50,6 +50,7 @@ def test_multiple_query_is_a_view(profile, num_trainings):
     assert num_trainings == len(plan.trainings)
 
 
+@pytest.mark.slow
 def test_the_sizes_are_the_derived_ones():
     """The size table counts what the specification derives, and the slope of the PReLU."""
     (table,) = make_study(Profile.PAPER).sizes

@@ -48,6 +48,7 @@ def test_the_ablations_have_trained_the_own_row(profile, num_added):
     assert num_added == len(both.trainings) - len(alone.trainings)
 
 
+@pytest.mark.slow
 def test_the_sizes_are_those_of_the_authors_model():
     """Parameters and multiply-adds of the full network, and with four attention maps, measured on theirs."""
     (table,) = load_study("mdpr_main", Profile.PAPER).sizes

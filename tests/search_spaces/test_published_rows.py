@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 
+import pytest
+
 from orchestrator.published import published_tables
 from orchestrator.study import Profile, Study
 from orchestrator.study_files import load_study, study_names
@@ -50,6 +52,7 @@ def shown() -> dict[tuple[str, str], set[float]]:
     return found
 
 
+@pytest.mark.slow
 def test_every_own_row_is_in_a_study():
     """Each own row of a paper is reproduced by a row of ours, where no reason says why not."""
     assert [] == [row for row in OWN_ROWS if row not in shown()]

@@ -35,6 +35,7 @@ def test_float32_is_no_tf32_inside_and_as_it_was_after(tf32_before, fails):
     assert ((False, False), (tf32_before, tf32_before)) == (inside, after)
 
 
+@pytest.mark.slow
 def test_another_thread_waits_and_draws_as_if_it_were_alone():
     """Two trainings of one process never share a generator, a number of threads or a setting."""
     num_threads, drawn, is_inside = torch.get_num_threads(), [], threading.Event()

@@ -116,6 +116,7 @@ def check_inside(inside: list[dict[str, object]]) -> None:
         assert {"ieee"} == {value for name, value in settings.items() if name not in old_names}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mixture", MIXTURES)
 def test_float32_is_float32_inside_and_every_setting_as_it_was_after(mixture: str, found):
     """Old names and new, mixed and nested, with an error inside: nothing that is set later meets another answer."""

@@ -131,6 +131,7 @@ def shapes():
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tensor", "shape"),
     [
@@ -177,6 +178,7 @@ def test_shape_at_the_papers_size(shapes, tensor, shape):
     assert shape == shapes[tensor]
 
 
+@pytest.mark.slow
 def test_the_descriptor_has_1024_values():
     """Both branches give 512."""
     config, network = full_network()
@@ -371,6 +373,7 @@ def test_regions_and_their_gradients_are_those_of_a_sampled_grid(align_corners):
         torch.testing.assert_close(gradient, wanted)
 
 
+@pytest.mark.slow
 def test_the_meaning_of_a_corner_changes_regions_and_no_weight():
     """`align_corners` is a setting of sampling alone."""
     aligned, outer = small_config(), small_config(local={"align_corners": False})
@@ -421,6 +424,7 @@ def test_a_lone_soft_attention_takes_the_other_as_one(switch):
         assert torch.equal(expected, expected[:, :, :1, :1].expand_as(expected))
 
 
+@pytest.mark.slow
 def test_without_hard_attention_regions_stay_where_they_start():
     """Before training nothing differs; learned regions then get a gradient, fixed ones have no weight."""
     learned, fixed = small_config(), small_config(local={"learns_regions": False})
@@ -438,6 +442,7 @@ def test_without_hard_attention_regions_stay_where_they_start():
         assert hard.locate.weight.grad.abs().sum() > 0
 
 
+@pytest.mark.slow
 def test_the_other_reading_of_no_hard_attention_trains_the_global_branch_alone():
     """Without a local branch there is one embedding, one loss at full weight, and no region."""
     config = small_config(network={"local": None})
@@ -483,6 +488,7 @@ def test_interaction_adds_regions_of_attended_maps_at_levels_two_and_three():
             torch.testing.assert_close(given[number][region], own + taken[:, region])
 
 
+@pytest.mark.slow
 def test_without_interaction_only_the_first_level_is_given_regions():
     """Later levels see the level before them alone; their regions' weights are missing, and no others."""
     config = small_config(local={"interaction": False})
@@ -546,6 +552,7 @@ def test_the_reduction_narrows_the_hidden_layer_alone():
     assert (4, 1) == (len(wide[name]), len(narrow[name]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changed", "own"),
     [
@@ -773,6 +780,7 @@ def test_the_published_codes_recipe():
     assert (config.network, config.losses.label_smoothing) == (paper.network, 0.1)
 
 
+@pytest.mark.slow
 def test_a_few_steps_on_one_batch_lower_the_loss():
     """The whole network learns the labels of a batch it sees again and again."""
     config = small_config()

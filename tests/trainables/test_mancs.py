@@ -579,6 +579,7 @@ def test_the_demo_goes_through_every_phase_of_its_curriculum():
     assert num_negatives / 16 == curriculum.a
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [2, 4, 5])
 def test_an_interrupted_training_ends_in_the_same_weights(tmp_path, stop):
     """The curriculum draws the negatives that it would have drawn; the stop lies within or between epochs."""
@@ -596,6 +597,7 @@ def test_an_interrupted_training_ends_in_the_same_weights(tmp_path, stop):
     assert undisturbed.metrics() == interrupted.metrics()
 
 
+@pytest.mark.slow
 def test_the_trained_network_is_what_is_measured(tmp_path):
     """A loaded network gives the embeddings of the trained one, which a Euclidean view can measure."""
     runtime = tiny_runtime(tmp_path)
@@ -610,6 +612,7 @@ def test_the_trained_network_is_what_is_measured(tmp_path):
     assert 0 < trainable.measure([(config, extraction)], view).metrics["map"] <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "config", [demo_config(), paper_config("market1501"), small_config(losses={"rank": None})]
 )
@@ -618,6 +621,7 @@ def test_a_configuration_can_be_checked(config):
     config.make_trainable().check(config)
 
 
+@pytest.mark.slow
 def test_a_few_steps_on_one_batch_lower_the_loss():
     """The whole network learns the labels of a batch it sees again and again."""
     config = small_config(losses={"rank": RankLoss(curriculum=None)})

@@ -118,6 +118,7 @@ def shapes():
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tensor", "shape"),
     [
@@ -163,6 +164,7 @@ def test_stage4_attention_sees_1024_channels_without_guidance():
 # --- Section 11: sizes -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("num_attentions", "parameters", "without_prototypes", "multiply_adds"),
     [(2, 164_180_663, 159_182_007, 47_650_140_000), (4, 168_934_255, 162_397_551, 48_573_855_072)],
@@ -176,6 +178,7 @@ def test_sizes_of_the_full_network(num_attentions, parameters, without_prototype
     assert sum(config.embedding_widths().values()) == 4608
 
 
+@pytest.mark.slow
 def test_sizes_of_the_deployed_network():
     """Without what only training uses, the sizes are the authors' model's, and embedding costs no more."""
     _, network = full_network()
@@ -258,6 +261,7 @@ def entries(config):
     return {key: tuple(value.shape) for key, value in build(config).state_dict().items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changed", "prefixes"),
     [
@@ -305,6 +309,7 @@ def test_a_switch_changes_its_own_modules_only(changed, prefixes):
     assert all(any(key.startswith(prefix) for key in touched) for prefix in prefixes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changed",
     [
@@ -714,6 +719,7 @@ def test_a_stride_in_the_last_stage_is_possible_without_fusion():
     assert (attention["stage5"].shape[2:], attention["stage4"].shape[2:]) == ((2, 1), (4, 2))
 
 
+@pytest.mark.slow
 def test_published_weights_reach_both_branches(tmp_path):
     """The file is loaded before the backbone is cut and copied."""
     config = small_config(network={"backbone": Backbone(architecture="resnet18", weights="imagenet")})
@@ -846,6 +852,7 @@ def test_the_papers_recipe(dataset, num_epochs, warmup_steps):
     assert config.losses.diversity == Diversity(regulariser_weight=0.001)
 
 
+@pytest.mark.slow
 def test_a_few_steps_on_one_batch_lower_the_loss():
     """The whole network learns the labels of a batch it sees again and again."""
     config = small_config()

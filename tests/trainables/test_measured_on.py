@@ -81,6 +81,7 @@ def test_columns_that_train_on_the_same_images_train_once(sweeps):
     assert ("Market-1501", "Market-1501+500k") == (plain[3], large[3])
 
 
+@pytest.mark.slow
 def test_distractors_that_are_added_later_are_measured_and_train_nothing(sweeps):
     """The training stays; its further column is measured from its weights."""
     first, _ = sweeps(a_study([MARKET]))
@@ -117,6 +118,7 @@ def test_another_query_image_is_measured_and_trains_nothing(sweeps):
     )
 
 
+@pytest.mark.slow
 def test_another_training_image_trains_again(sweeps):
     """What is trained on is."""
     first, _ = sweeps(a_study([MARKET]))

@@ -191,6 +191,7 @@ def test_shape_at_the_papers_size(shapes, tensor, shape):
     assert shape == shapes[tensor]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("architecture", "channels"), [("resnet101", 1024), ("resnet18", 256), ("mobilenet_v2", 64)]
 )
@@ -409,6 +410,7 @@ def test_every_parameter_of_the_full_method_is_trained():
     assert {name for name, _ in build(config).named_parameters()} == gradient_names(config)
 
 
+@pytest.mark.slow
 def test_without_triplets_nothing_trains_the_reductions_of_wholes():
     """Softmax is on the pooled channels of wholes; put on their reductions it trains them."""
     lost = gradient_names(small_config()) - gradient_names(small_config(losses={"triplet": None}))
@@ -475,6 +477,7 @@ def test_a_switch_changes_its_own_modules_only(changed, prefixes):
     assert all(any(key.startswith(prefix) for key in touched) for prefix in prefixes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changed",
     [
@@ -494,6 +497,7 @@ def test_a_switch_redraws_nothing_that_it_leaves_in_place(changed):
     assert set() == redrawn(Mgn(), small_config(), changed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("network", "changed_embeddings"),
     [
@@ -672,6 +676,7 @@ def test_a_step_can_be_checked_for_every_pooling(pooling):
     config.make_trainable().check(config)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sampling", "stops", "num_steps"), [("identities", (3, 9), 14), ("identities_once", (2, 5), 6)]
 )

@@ -35,11 +35,13 @@ def test_processor_and_libraries_are_named():
     assert all(isinstance(text, str) and "\n" not in text and len(text) < 200 for text in told.values())
 
 
+@pytest.mark.slow
 def test_two_processes_of_a_machine_are_told_alike():
     """What differs between two descriptions is a reason for other digits, and nothing else."""
     assert describe_numeric_environment("cpu") == described_with()
 
 
+@pytest.mark.slow
 def test_what_a_person_makes_libraries_do_is_told():
     """A variable that switches kernels is seen in what is in use, and stands there by name."""
     told = described_with(ATEN_CPU_CAPABILITY="default", ONEDNN_MAX_CPU_ISA="AVX2")

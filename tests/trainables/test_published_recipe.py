@@ -51,6 +51,7 @@ def test_every_recipe_is_of_a_data_set_that_there_is():
     ]
 
 
+@pytest.mark.slow
 def test_no_table_trains_by_another_data_sets_schedule_without_saying_it():
     """Where a study goes beyond what is published, the caption of the table does not hide it."""
     silent: list[tuple[str, str, str]] = []

@@ -228,6 +228,7 @@ def test_trained_network_finds_the_people_it_never_saw(runtime, tmp_path):
     assert trainable.measure([(config, extraction)], RetrievalView()).metrics["map"] > 0.9
 
 
+@pytest.mark.slow
 def test_check_makes_a_step_without_data_or_weights():
     """A paper's configuration is checked on a machine that has neither its data, its weights nor a GPU."""
     config = MdprConfig(

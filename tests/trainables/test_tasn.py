@@ -131,6 +131,7 @@ def test_other_backbones_classify(architecture):
     assert (1, 200) == paper_network(**changes)(meta_images(512)).logits_BI["master"].shape
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backbone_weights", ["imagenet", "random"])
 def test_published_weights_start_each_network_that_asks_for_them(tmp_path, backbone_weights):
     """Both start from the file, or the attention net alone beside a random backbone."""
@@ -327,6 +328,7 @@ def test_attention_is_trained_by_its_own_classifier_alone():
     assert any(parameter.grad is not None for parameter in network.attention.parameters())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("classifier", "is_trained"), [("norm", True), ("plain", False)])
 def test_the_published_rate_trains_the_attention_net_behind_its_norm_alone(classifier, is_trained):
     """At the paper's recipe, random ResNet-18, its loss stays near ln 7; without the norm it blows up at once."""
@@ -432,6 +434,7 @@ def test_the_losses_have_the_scale_of_the_learning_rate():
     torch.testing.assert_close(softened, terms["distillation"])
 
 
+@pytest.mark.slow
 def test_a_few_steps_lower_the_loss():
     """The whole network learns a small batch: each classifier ends below where it began."""
     # A random attention net that learns in every stage would show other places of the images at each step.

@@ -50,6 +50,7 @@ def test_archive_is_small():
     assert ARCHIVE.stat().st_size < MAX_ARCHIVE_BYTES
 
 
+@pytest.mark.slow
 def test_each_folder_holds_its_images(contents):
     """Every split has the number of images that its identities, cameras and shots make."""
     assert {folder: len(names) for folder, names in contents.items()} == NUM_IMAGES
@@ -101,6 +102,7 @@ def test_every_image_decodes(contents):
             assert pixels.std() > 2, f"{folder}/{name}"
 
 
+@pytest.mark.slow
 def test_records_of_earlier_versions_are_found_by_what_they_took_for_the_data(tmp_path):
     """The digest of every file of the demo set, which stands in records of version 1, never moves."""
     facts = load_dataset("demo_pedestrians", None, str(tmp_path)).facts()

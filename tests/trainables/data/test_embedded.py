@@ -46,6 +46,7 @@ def test_a_missing_archive_is_told(tmp_path):
         unpack_demo_archive(tmp_path, tmp_path / "demo.tar.xz")
 
 
+@pytest.mark.slow
 def test_val_people_of_the_demo_set_are_nowhere_else(tmp_path):
     """The demo's val people are neither trained nor tested on, with no setting at all."""
     dataset = load_dataset("demo_pedestrians", None, str(tmp_path))

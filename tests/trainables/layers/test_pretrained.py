@@ -124,6 +124,7 @@ def test_the_mobilenet_package_fills_all_but_what_the_part_leaves_out():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["resnet18", "resnet18_ibn_a", "vgg19"])
 def test_every_entry_takes_the_value_that_the_file_has(tmp_path, architecture):
     """Also buffers, split norms and counters; and drawing random numbers goes on as if nothing had been read."""
@@ -140,6 +141,7 @@ def test_every_entry_takes_the_value_that_the_file_has(tmp_path, architecture):
 # -- split norms -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ibn_init", ["fresh", "from_plain_bn"])
 def test_plain_weights_start_split_norms_as_the_config_says(tmp_path, ibn_init):
     """Instance halves stay as they were; batch halves too, or take the second half of the plain norm, to the bit."""
