@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from orchestrator.study import Study
     from orchestrator.trial import Listener, Outcome, Work
     from orchestrator.trial import Progress as EpochProgress
+    from reports.foresight import Foresight
     from reports.table_files import WrittenTables
 
 console, errors = make_console("stdout"), make_console("stderr")
@@ -39,7 +40,7 @@ app = typer.Typer(
 EXIT_INCOMPLETE, EXIT_REFUSED, EXIT_STOPPED = 1, 2, 130
 UNUSABLE = ("damaged", "changed")
 """States of records that a person has to put right."""
-MAX_RUNNING_SHOWN = 12
+MAX_RUNNING_SHOWN, MAX_TABLES_NAMED = 12, 8
 
 
 def option(name: str, text: str) -> Any:
@@ -159,8 +160,9 @@ def existing_store(settings: Settings) -> Store:
 def recorded_plan(settings: Settings, studies: Sequence[Study], store: Store) -> Plan:
     """The plan as the last sweep had it, with what searches have found; no data set need be there."""
     from orchestrator.run import plan_as_recorded
+    from reports.seed_growth import seeds_until_decided
 
-    return plan_as_recorded(studies, store, settings.runtime())
+    return plan_as_recorded(studies, store, settings.runtime(), seeds_until_decided)
 
 
 # -- the verbs, each giving an exit code -----------------------------------------------------------
@@ -170,9 +172,12 @@ def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
     """`--plan`."""
     from orchestrator.run import plan_with_data
     from orchestrator.status import estimated_hours_left, read_status
+    from reports.foresight import foresee
+    from reports.seed_growth import seeds_at_most, seeds_until_decided
 
     store = existing_store(settings)
-    plan = plan_with_data(studies, store, settings.runtime())
+    plan = plan_with_data(studies, store, settings.runtime(), seeds_until_decided)
+    largest = plan_with_data(studies, store, settings.runtime(), seeds_at_most)
     statuses = read_status(plan, store)
     by_training = {item.training.training_id: item for item in statuses}
     grid = Table("table", "cells", "unique trainings", "recorded", box=None, header_style="bold")
@@ -190,19 +195,42 @@ def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
             f"Of these cells {plan.num_further_views} are a further view of a training that another cell has, and "
             f"{plan.num_equal_cells} equal another cell: the same training in the same view."
         )
-    hours = estimated_hours_left(statuses)
+    if len(largest.trainings) > len(plan.trainings):
+        console.print(
+            f"Seeds are added while comparisons are open: at most {len(largest.cells)} cells from "
+            f"{len(largest.trainings)} trainings."
+        )
+    hours, most_hours = (estimated_hours_left(some) for some in (statuses, read_status(largest, store)))
     unit = "hours of one training's resources (GPU-hours, where it takes a GPU)"
-    if hours is None:
+    if hours is None or most_hours is None:
         console.print(f"Estimated {unit}: unknown until one training of each data set is recorded.")
     else:
         of_searches = ", without those of searches" if plan.unfilled_searches else ""
-        console.print(f"Estimated {unit} left: {hours:.1f}{of_searches}.")
+        up_to = f" to {most_hours:.1f}" if most_hours > hours else ""
+        console.print(f"Estimated {unit} left: {hours:.1f}{up_to}{of_searches}.")
+    print_foresights(foresee(plan, store))
     data = [item.data for item in plan.trainings.values()]
     data += [view.data for item in plan.trainings.values() for view in item.views.values()]
     for warning in dict.fromkeys(warning for facts in data for warning in facts.warnings):
         console.print(Text("warning ", style="yellow") + Text(warning))
     print_refused(statuses)
     return EXIT_INCOMPLETE if any(item.state in UNUSABLE for item in statuses) else 0
+
+
+def print_foresights(foresights: Sequence[Foresight]) -> None:
+    """The smallest difference that each table can find in four cases of five."""
+    for foresight in foresights:
+        if foresight.found:
+            console.print(Text(f"{foresight}."))
+    unknown = [item.table for item in foresights if not item.found]
+    if unknown:
+        which = ", ".join(unknown) if len(unknown) <= MAX_TABLES_NAMED else f"{len(unknown)} tables"
+        console.print(
+            Text(
+                f"How small a difference can be found is unknown for {which}: no row has two seeds recorded, and no "
+                "deviation over seeds is declared (Ablation(deviation={…}))."
+            )
+        )
 
 
 def print_searches(plan: Plan) -> None:
@@ -319,6 +347,7 @@ def run_checks(studies: Sequence[Study]) -> int:
 def run(settings: Settings, studies: Sequence[Study]) -> int:
     """Run or continue, then write the tables, tell MLflow, and print; in this order, so that nothing is lost."""
     from orchestrator.run import run_sweep
+    from reports.seed_growth import seeds_until_decided
     from reports.table_files import write_tables
 
     store = settings.open_store()
@@ -342,6 +371,7 @@ def run(settings: Settings, studies: Sequence[Study]) -> int:
             on_stop=lambda: console.print(
                 "Stopping: running trainings save their state; Ctrl-C again quits at once."
             ),
+            seed_rule=seeds_until_decided,
         )
     written = write_tables(result.plan, store, settings.effective_profile)
     if tracker is not None:

@@ -82,6 +82,7 @@ def _template(name: str) -> jinja2.Template:
         published_text=published_text,
         DIFFERENCE_HEAD=DIFFERENCE_HEAD,
         cell_facts=cell_facts,
+        compared_fact=compared_fact,
         detail_text=detail_text,
         figure_path=figure_path,
     )
@@ -113,18 +114,16 @@ def cell_facts(cell: TableCell, metric: Metric) -> Iterator[str]:
         where = "inside" if cell.agrees_with_paper else "outside"
         yield f"the paper's value lies {where} the prediction interval, its rounding allowed for"
     if cell.compared is not None:
-        yield _compared_fact(cell.compared, metric)
+        yield f"minus “{cell.compared.contrast.reference}” {compared_fact(cell.compared, metric)}"
     if cell.items is not None:
         yield _items_fact(cell.items, metric)
 
 
-def _compared_fact(compared: Compared, metric: Metric) -> str:
+def compared_fact(compared: Compared, metric: Metric) -> str:
+    """Say how large a difference is, how sure, and what was tested."""
     comparison = compared.comparison
     low, high = (difference_text(end, metric) for end in comparison.interval)
-    text = (
-        f"minus “{compared.contrast.reference}” {difference_text(comparison.estimate, metric)}, 95 % confidence "
-        f"interval {low} to {high}"
-    )
+    text = f"{difference_text(comparison.estimate, metric)}, 95 % confidence interval {low} to {high}"
     if not compared.is_tested:
         return f"{text} (not tested)"
     p_values = f"p = {comparison.p_value:.3g}, Holm-corrected {comparison.corrected_p_value:.3g}"

@@ -161,18 +161,19 @@ def _smallest_notes(smallest: Sequence[SmallestDifference]) -> Iterator[str]:
 
 
 def smallest_text(smallest: SmallestDifference) -> str:
-    """Print the difference that is found; below what is printed it has no digits left."""
+    """Print the difference that is found, from the comparison that finds most to the one that finds least."""
     metric = smallest.column.metric
-    text = value_text(smallest.difference, metric)
-    unit = 10.0**-metric.digits
-    return text if float(text) > 0 else f"less than {unit:.{metric.digits}f}"
+    lowest, highest = (value_text(end, metric) for end in (smallest.lowest, smallest.highest))
+    if float(highest) == 0:  # below what is printed it has no digits left
+        return f"less than {10.0**-metric.digits:.{metric.digits}f}"
+    return highest if lowest == highest else f"{lowest} to {highest}"
 
 
 def _effect_notes(ablation: Ablation, statistics: TableStatistics) -> Iterator[str]:
     texts: dict[tuple[str, str], list[str]] = {}
     metric_of = {metric.name: metric for metric in ablation.metrics}
     for (dataset, name, _), item in statistics.compared.items():
-        if not item.contrast.row:
+        if not item.contrast.row and item.is_tested:
             metric = metric_of[name]
             texts.setdefault((dataset, metric.label), []).append(_effect_text(item, name, ablation))
     for (dataset, label), some in texts.items():

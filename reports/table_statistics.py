@@ -51,13 +51,15 @@ class SmallestDifference:
     Attributes:
         column: of the table.
         num_seeds: of each row.
-        difference: in the metric's own unit, the median over the contrasts.
+        lowest: difference in the metric's own unit, of the contrast that is found most readily.
+        highest: likewise, of the one that is found least readily.
         is_declared: whether it follows from a declared deviation, and not from recorded ones.
     """
 
     column: ColumnKey
     num_seeds: int
-    difference: float
+    lowest: float
+    highest: float
     is_declared: bool
 
 
@@ -176,7 +178,8 @@ def smallest_of(ablation: Ablation, values: TableValues, num_seeds: int) -> list
             num_columns=len(tested),
             training_R=values.training_R,
         )
-        found.append(SmallestDifference(column, num_seeds, float(np.median(differences)), is_declared))
+        lowest, highest = float(differences.min()), float(differences.max())
+        found.append(SmallestDifference(column, num_seeds, lowest, highest, is_declared))
     return found
 
 

@@ -82,6 +82,21 @@ def test_a_full_table_is_never_replaced_by_an_emptier_one_without_a_word(project
 
 
 @pytest.mark.slow
+def test_a_plan_says_what_its_seeds_can_find_and_what_further_ones_would_cost(tmp_path):
+    """By a declared deviation before anything has trained; without one it says what is missing."""
+    write_project(tmp_path, rows=ROWS, seeds="UntilDecided(3, 10)", more='deviation={"map": 0.01}')
+    code, printed = run(tmp_path, "toy", "--plan")
+    assert 0 == code, printed
+    assert "6 cells come from 6 trainings" in words(printed)
+    assert "at most 20 cells from 20 trainings." in words(printed)
+    # Of two rows it is the paired t-test: 4.62 and 1.41 by the noncentral t distribution.
+    assert "toy/rates: 3 seeds find 4.6 mAP, 10 find 1.4 (Toy), by the declared deviation." in words(printed)
+    write_project(tmp_path, rows=ROWS, seeds="(0, 1, 2)")
+    printed = run(tmp_path, "toy", "--plan")[1]
+    assert "How small a difference can be found is unknown for rates: no row has two seeds" in words(printed)
+
+
+@pytest.mark.slow
 def test_a_table_alone_is_named_behind_a_slash(project):
     """STUDY/TABLE writes that table and leaves the others' files; a misspelt one is told with those there are."""
     assert 0 == run(project, "toy/rates", "--report")[0]

@@ -53,6 +53,8 @@ class ToyConfig(EmbeddingConfig):
     fails_to_draw: bool = False
     kills_worker_once_at: str | None = None
     """A path: the worker kills itself at epoch 2 unless this file exists, which it makes first."""
+    own_noise: int = 0
+    """Above 0, a number that makes its steps others than those of another config with the same seed."""
     meets_in: str | None = None
     """A folder: the first epoch begins once `num_met` trainings have left a mark in it; so many run at once."""
     num_met: int = 2
@@ -115,7 +117,8 @@ class ToyTrainable:
             if config.kills_worker_once_at and epoch == 2 and not Path(config.kills_worker_once_at).exists():
                 Path(config.kills_worker_once_at).touch()
                 os.kill(os.getpid(), signal.SIGKILL)
-            step = np.random.default_rng([config.seed, epoch]).normal(0, 0.01)
+            entropy = [config.seed, epoch, *([config.own_noise] if config.own_noise else [])]
+            step = np.random.default_rng(entropy).normal(0, 0.01)
             state = {"epoch": epoch, "weight": 0.5 * (state["weight"] + config.learning_rate) + step}
             loss = abs(state["weight"] - config.learning_rate)
             hooks.on_epoch(EpochReport(epoch, config.epochs, {"loss": loss}, config.epoch_s), state["weight"])

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 
 STUDY = '''"""A toy study."""
 from orchestrator.design import Row, Sweep
-from orchestrator.study import Ablation, Dataset, Study
+from orchestrator.study import Ablation, Dataset, Study, UntilDecided
 from tests.toy_method import ToyConfig
 from trainables.contract import MAP, RANK1, RetrievalView
 
@@ -20,18 +20,18 @@ from trainables.contract import MAP, RANK1, RetrievalView
 def make_study(profile):
     table = Ablation(
         "rates", "Learning rates", ToyConfig({base}), [Dataset("Toy")],
-        {rows}, RetrievalView(), [MAP, RANK1], stub_head="rate",
+        {rows}, RetrievalView(), [MAP, RANK1], stub_head="rate", {more}
     )
-    return Study("toy", "Toy", "nowhere", (0, 1), [table])
+    return Study("toy", "Toy", "nowhere", {seeds}, [table])
 '''
 
 
-def write_project(folder, *, rows='[Sweep("learning_rate", (0.1, 0.2))]', base=""):
-    """Write the project; rows and what the base sets are Python text, as a user would edit them."""
+def write_project(folder, *, rows='[Sweep("learning_rate", (0.1, 0.2))]', base="", more="", seeds="(0, 1)"):
+    """Write the project; rows, what the base sets, what the table declares beside, and seeds are Python text."""
     (folder / "search_spaces").mkdir(parents=True, exist_ok=True)
     shutil.copy(ROOT / "sweep.py", folder / "sweep.py")
     (folder / "search_spaces/__init__.py").write_text('"""Studies."""\n')
-    study = STUDY.format(rows=rows, base=base)
+    study = STUDY.format(rows=rows, base=base, more=more, seeds=seeds)
     (folder / "search_spaces/toy.py").write_text(study, encoding="utf-8")
 
 

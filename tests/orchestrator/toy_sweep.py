@@ -5,7 +5,7 @@ import dataclasses
 from orchestrator.inline_backend import InlineBackend
 from orchestrator.ranges import FloatRange
 from orchestrator.records import Store
-from orchestrator.run import run_sweep
+from orchestrator.run import first_seeds_alone, run_sweep
 from orchestrator.study import Ablation, Dataset, Objective, Search, Study
 from tests.toy_method import ToyConfig
 from trainables.contract import MAP, RANK1, RetrievalView, Runtime
@@ -53,8 +53,9 @@ class Events:
 class ToySweep:
     """Runs studies on the inline backend, always on one store and one Optuna storage."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, seed_rule=first_seeds_alone):
         self.folder = folder / "runs"
+        self._seed_rule = seed_rule
         self.storage = f"sqlite:///{folder}/optuna.db"
         self._cache = str(folder / "cache")
 
@@ -70,6 +71,7 @@ class ToySweep:
             backend=backend or InlineBackend(),
             search_storage=self.storage,
             listeners=lambda plan, statuses: [events, *listeners],
+            seed_rule=self._seed_rule,
         )
         return result, events
 

@@ -1,0 +1,87 @@
+"""What tables can find with the seeds that they have or may get: for a plan, before anything trains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import cast
+
+import pandas as pd
+
+from orchestrator.plan import Plan
+from orchestrator.records import Store
+from orchestrator.study import Study, UntilDecided
+from reports.comparison import MIN_SEEDS_TO_COMPARE
+from reports.frame import read_cells
+from reports.seed import seeds_by_place
+from reports.statistics_note import smallest_text
+from reports.table_statistics import SmallestDifference, smallest_of
+from reports.table_values import table_values
+
+NUM_FURTHER_SEEDS = 2
+"""By which the second number of seeds is higher that a person may choose from."""
+
+
+@dataclass(frozen=True)
+class Foresight:
+    """What one table finds in four cases of five.
+
+    Attributes:
+        study: its name.
+        table: likewise.
+        found: the smallest differences, by number of seeds and then by column; empty where nothing is known of how
+            much seeds differ.
+    """
+
+    study: str
+    table: str
+    found: tuple[SmallestDifference, ...]
+
+    def __str__(self) -> str:
+        """In words, column by column."""
+        by_column: dict[tuple[str, str], list[SmallestDifference]] = {}
+        for item in self.found:
+            by_column.setdefault((item.column.dataset, item.column.metric.label), []).append(item)
+        texts = (
+            f"{', '.join(_seeds_find(items, label))} ({dataset})"
+            for (dataset, label), items in by_column.items()
+        )
+        origin = (
+            "the declared deviation" if any(item.is_declared for item in self.found) else "recorded spreads"
+        )
+        return f"{self.study}/{self.table}: {'; '.join(texts)}, by {origin}"
+
+
+def _seeds_find(items: list[SmallestDifference], label: str) -> Iterator[str]:
+    for number, item in enumerate(items):
+        text = f"{item.num_seeds} find {smallest_text(item)}"
+        yield text if number else f"{item.num_seeds} seeds find {smallest_text(item)} {label}"
+
+
+def foresee(plan: Plan, store: Store) -> list[Foresight]:
+    """Say of every table in which rows are compared how small a difference it can find.
+
+    Args:
+        plan: of the tables.
+        store: whose records tell how much seeds differ.
+    """
+    frame = read_cells(plan, store)
+    foresights: list[Foresight] = []
+    for (name, table), ablation in plan.tables.items():
+        if not ablation.contrasts:
+            continue
+        study = next(candidate for candidate in plan.studies if candidate.name == name)
+        mine = cast(pd.DataFrame, frame[(frame["study"] == name) & (frame["table"] == table)])
+        values = table_values(ablation, seeds_by_place(mine), study.all_seeds)
+        found = [
+            item for number in _numbers_of_seeds(study) for item in smallest_of(ablation, values, number)
+        ]
+        foresights.append(Foresight(name, table, tuple(found)))
+    return foresights
+
+
+def _numbers_of_seeds(study: Study) -> tuple[int, int]:
+    if isinstance(study.seeds, UntilDecided) and study.seeds.first < study.seeds.most:
+        return study.seeds.first, study.seeds.most
+    declared = max(study.num_first_seeds, MIN_SEEDS_TO_COMPARE)
+    return declared, declared + NUM_FURTHER_SEEDS
