@@ -130,8 +130,9 @@ class Ablation(Declaration):
         metrics: columns within each data set.
         stub_head: head of the column of row labels.
         source: table or figure of the paper that it reproduces.
-        reference: label of the row, its group in front, that every other row is compared with. Left out, what is
-            compared follows from the designs: see `contrasts`.
+        reference: label of the row, its group in front, that every other row is compared with; without a group in
+            front, of the row that each group has. Left out, what is compared follows from the designs: see
+            `contrasts`.
         tested: metrics whose comparisons are tested; all of them are one family, so that each makes the others
             harder to find. None named is the first of `metrics`.
         emphasis: `evidence` sets the best row bold with every row that the seeds cannot tell from it; `highest` only
@@ -185,7 +186,8 @@ class Ablation(Declaration):
     def reference_row(self) -> Row | None:
         """The row that rows without a design of their own are compared with: the named one, or the base itself."""
         if self.reference:
-            return next((row for row in self.trained_rows if full_label(row) == self.reference), None)
+            named = (row for row in self.trained_rows if self.reference in (full_label(row), row.label))
+            return next(named, None)
         return next(filter(self._is_declared, self.trained_rows), None)
 
     def _is_declared(self, row: Row) -> bool:
@@ -206,12 +208,18 @@ class Ablation(Declaration):
         and interactions, and single rows meet the row that is the base itself. Rows that wait take no part.
         """
         found: list[Contrast] = []
+        of_group = {row.group: row for row in self.trained_rows if row.label == self.reference}
         for design, rows in zip(self.rows, self.rows_by_design, strict=True):
             own: list[Contrast] = []
             if isinstance(design, Comparing) and not self.reference:
                 own = list(design.contrasts(rows, self._is_declared))
-            if not own and (reference := self.reference_row) is not None:
-                own = [Contrast.between(row, reference) for row in rows if row is not reference]
+            if not own:
+                references = [of_group.get(row.group, self.reference_row) for row in rows]
+                own = [
+                    Contrast.between(row, reference)
+                    for row, reference in zip(rows, references, strict=True)
+                    if reference is not None and row is not reference
+                ]
             found += own
         known = {full_label(row) for row in self.trained_rows}
         return tuple(contrast for contrast in found if contrast.weights.keys() <= known)
@@ -281,7 +289,7 @@ class Ablation(Declaration):
 
     def _comparison_faults(self, rows: Sequence[Row]) -> Iterator[Fault]:
         labels = [full_label(row) for row in rows if row.is_trained]
-        if self.reference and self.reference not in labels:
+        if self.reference and self.reference not in [*labels, *(row.label for row in rows if row.is_trained)]:
             text = f"{self.reference!r} is no trained row{guess(self.reference, labels)} There are "
             yield Fault("reference", text + ", ".join(map(repr, labels)))
         shown_names = [metric.name for metric in self.metrics]

@@ -82,9 +82,20 @@ def make_study(profile: Profile) -> Study:
     """Declare the tables; what the paper has no numbers of is left to the paper profile."""
     base, datasets, is_demo = base_config(profile), data_sets(profile), Profile(profile).is_demo
 
-    def table(name: str, caption: str, rows: list[Any], stub_head: str, source: str = "") -> Ablation:
+    def table(
+        name: str, caption: str, rows: list[Any], stub_head: str, source: str = "", reference: str = ""
+    ) -> Ablation:
         return Ablation(
-            name, caption, base, datasets, rows, view("all"), [RANK1, MAP], stub_head=stub_head, source=source
+            name,
+            caption,
+            base,
+            datasets,
+            rows,
+            view("all"),
+            [RANK1, MAP],
+            stub_head=stub_head,
+            source=source,
+            reference=reference,
         )
 
     def row(number: int, label: str, changes: dict[str, Any], features: str = "all") -> Row:
@@ -133,6 +144,7 @@ def make_study(profile: Profile) -> Study:
                 ],
                 "attention",
                 "Table 5, read otherwise",
+                reference="SSA+SCA",
             ),
             table(
                 "region_number",

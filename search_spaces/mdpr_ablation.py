@@ -63,11 +63,21 @@ def make_study(profile: Profile) -> Study:
         stub_head: str = "",
         source: str = "",
         printed_in: tuple[str, dict[str, str]] | None = None,
+        reference: str = "",
     ) -> Ablation:
         if printed_in is not None and not Profile(profile).is_demo:
             rows = [*rows_as_printed(rows, *printed_in)]
         return Ablation(
-            name, caption, base, datasets, rows, view("all"), [MAP, RANK1], stub_head=stub_head, source=source
+            name,
+            caption,
+            base,
+            datasets,
+            rows,
+            view("all"),
+            [MAP, RANK1],
+            stub_head=stub_head,
+            source=source,
+            reference=reference,
         )
 
     tables = [
@@ -150,6 +160,7 @@ def make_study(profile: Profile) -> Study:
             ],
             stub_head="branch",
             source="Table VIII, second half",
+            reference="inside MDPR",
             printed_in=(
                 "mdpr_t8",
                 {

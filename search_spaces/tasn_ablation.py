@@ -68,11 +68,23 @@ def make_study(profile: Profile) -> Study:
         source: str = "",
         datasets: list[Dataset] | None = None,
         view: ClassificationView = MASTER,
+        reference: str = "",
     ) -> Ablation:
         columns = datasets or [data_set(profile)]
         if not source:
             caption += "; our addition, not in the paper"
-        return Ablation(name, caption, base, columns, rows, view, [TOP1], stub_head=stub_head, source=source)
+        return Ablation(
+            name,
+            caption,
+            base,
+            columns,
+            rows,
+            view,
+            [TOP1],
+            stub_head=stub_head,
+            source=source,
+            reference=reference,
+        )
 
     def of_sampler(row: str) -> Printed:
         columns = ("accuracy_master_net", "master-net"), ("accuracy_tasn", "TASN")
@@ -100,6 +112,7 @@ def make_study(profile: Profile) -> Study:
             "attention",
             "Table 2",
             view=PART,
+            reference=base.network.attention.form,
         ),
         table(
             "samplers",

@@ -254,3 +254,20 @@ def test_faults_of_what_is_compared_are_found_when_the_table_is_built(changes, f
     """A reference that is no row, a metric that is no column, an emphasis that there is none of."""
     with pytest.raises(ValueError, match=fault):
         a_table(Row("plain"), Row("printed", is_trained=False), **changes)
+
+
+def test_a_reference_without_a_group_is_one_of_each_group():
+    """Each row meets the row of that label in its own group; a row outside meets the first."""
+    rows = [
+        Row("alone", {"learning_rate": 0.2}, group="hard"),
+        Row("inside", group="hard"),
+        Row("alone", {"learning_rate": 0.3}, group="soft"),
+        Row("inside", {"learning_rate": 0.4}, group="soft"),
+    ]
+    contrasts = a_table(*rows, reference="inside").contrasts
+    assert [("hard / alone", "hard / inside"), ("soft / alone", "soft / inside")] == [
+        (one.row, one.reference) for one in contrasts
+    ]
+    of_one = a_table(*rows, reference="soft / inside").contrasts
+    assert {"soft / inside"} == {one.reference for one in of_one}
+    assert 3 == len(of_one)
