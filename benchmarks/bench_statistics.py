@@ -66,10 +66,13 @@ class Scenario:
     def weights_KR(self) -> np.ndarray:
         """What a table of that design compares."""
         changes = {f"{number}": {} for number in range(self.rows)}
-        levels = {"off": {}, "on": {}}
-        designs = {"reference": LeaveOneOut(changes), "row above": Cumulative({}, "start", changes)}
-        factorial = Factorial({f"factor {number}": levels for number in range(self.design.count("2") or 1)})
-        design = designs.get(self.design, factorial)
+        if self.design == "reference":
+            design = LeaveOneOut(changes)
+        elif self.design == "row above":
+            design = Cumulative({}, "start", changes)
+        else:
+            levels = {"off": {}, "on": {}}
+            design = Factorial({f"factor {number}": levels for number in range(self.design.count("2"))})
         rows = list(design.rows())
         return contrast_weights([*design.contrasts(rows, lambda _: False)], [full_label(row) for row in rows])
 
