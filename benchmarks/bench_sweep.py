@@ -61,7 +61,7 @@ def run_ours(num_trials: int, folder: Path) -> None:
     from tests.toy_method import ToyConfig
     from trainables.contract import MAP, RetrievalView, Runtime
 
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     rates = [0.1 + index / 1000 for index in range(num_trials)]
     base = ToyConfig(epochs=REPORTS, epoch_s=EPOCH_S)
     rows = [Sweep("learning_rate", rates)]
@@ -98,7 +98,7 @@ def run_stock(num_trials: int, folder: Path) -> None:
             time.sleep(EPOCH_S)
             tune.report({"loss": 1 / (epoch + 1), "map": config["rate"]})
 
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     callback = MLflowLoggerCallback(tracking_uri=f"sqlite:///{folder}/mlflow.db", experiment_name="stock")
     tuner = tune.Tuner(
         tune.with_resources(train, {"cpu": 1}),

@@ -18,6 +18,7 @@ import tempfile
 import time
 import uuid
 import warnings
+from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -294,10 +295,17 @@ class _Bridge(_NotSaved, tune.Callback):
     """Turns Tune's events into the queue's and the listeners'."""
 
     def __init__(
-        self, queue: WorkQueue, listeners: Listeners, store: Store, signals: _Signals, resources: Resources
+        self,
+        queue: WorkQueue,
+        listeners: Listeners,
+        store: Store,
+        signals: _Signals,
+        resources: Resources,
+        max_lost_workers: int,
     ) -> None:
         self._queue, self._listeners, self._store, self._signals = queue, listeners, store, signals
-        self._resources = resources
+        self._resources, self._max_lost_workers = resources, max_lost_workers
+        self._num_given_back: Counter[str] = Counter()
         self._running: set[str] = set()
         self._started: set[str] = set()
         self._ended: set[str] = set()
@@ -374,7 +382,12 @@ class _Bridge(_NotSaved, tune.Callback):
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """The training failed; or its machine did, or was lost, more often than Tune was told to try."""
         work, outcome = self._work(trial), self._outcomes.pop(trial.trial_id, None)
-        if outcome is None:
+        if outcome is None and self._is_given_up_early(trial):
+            if not self._queue.is_stopping:
+                self._give_back(trial)
+                return
+            outcome = Outcome("stopped")
+        elif outcome is None:
             failure = self._faults.pop(trial.trial_id, None)
             if failure is None:
                 error = str(trial.get_error())
@@ -383,6 +396,22 @@ class _Bridge(_NotSaved, tune.Callback):
         elif outcome.unwritten is not None:
             outcome = end_as_failed(work, self._store, outcome.unwritten)
         self._end(trial, outcome)
+
+    def _is_given_up_early(self, trial: Trial) -> bool:
+        """Say whether Tune gave a training up before its tries were spent.
+
+        It does where a warm worker was lost before its next training began in it: what it reports then it takes for a
+        fault of a training that it knows to be pending, and those it does not try again.
+        """
+        num_given_back = self._num_given_back[self._work(trial).training_id]
+        return max(trial.run_metadata.num_failures - 1, num_given_back) < self._max_lost_workers
+
+    def _give_back(self, trial: Trial) -> None:
+        work = self._work(trial)
+        self._num_given_back[work.training_id] += 1
+        self._ended.add(trial.trial_id)
+        self._running.discard(trial.trial_id)
+        self._queue.give_back(work)
 
     def on_experiment_end(self, trials: list[Trial], **info: Any) -> None:
         for trial in trials:  # those that waited for a machine when the sweep was stopped
@@ -508,7 +537,7 @@ class RayBackend:
         resources = self._needed()
         place = _Place(uuid.uuid4().hex, store.url, store.shared_id(), runtime, self._first_hold_s)
         signals = _Signals(place.sweep)
-        bridge = _Bridge(queue, Listeners(listeners), store, signals, resources)
+        bridge = _Bridge(queue, Listeners(listeners), store, signals, resources, self._max_lost_workers)
         attempt = tune.with_parameters(_attempt, place=place)
         with tempfile.TemporaryDirectory(prefix="tablewright-tune-") as scratch, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Ray warns of its own deprecations

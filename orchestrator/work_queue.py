@@ -137,6 +137,10 @@ class WorkQueue:
         except Exception as error:
             self._give_up(source, error)
 
+    def give_back(self, work: Work) -> None:
+        """Take a work off the running ones that did not run to an end, and hand it out again."""
+        self._waiting.insert(0, (work, self._running.pop(work.training_id)))
+
     def _suggested(self, source: WorkSource) -> Work | None:
         try:
             return source.next_work()

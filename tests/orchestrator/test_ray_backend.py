@@ -1,5 +1,6 @@
 """The Ray backend on real local clusters: warm workers, lost workers and nodes, fractions of a GPU."""
 
+import os
 import platform
 import signal
 import threading
@@ -104,7 +105,7 @@ def two_cpus():
     """One machine of two CPUs, shared by the tests of this file that lose no machine."""
     import ray
 
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     yield
     ray.shutdown()
 
@@ -130,6 +131,32 @@ def test_a_killed_worker_is_tried_again_from_its_checkpoint(sweep, two_cpus, tmp
     killed, fine = (sweep.store().training(cell.training_id) for cell in result.plan.cells)
     assert (killed.record().attempts, fine.record().attempts) == (2, 1)
     assert [report.metrics for report in killed.epochs()] == [report.metrics for report in fine.epochs()]
+
+
+def test_a_worker_lost_between_two_trainings_costs_neither(sweep, two_cpus):
+    """Tune takes it for a fault of the next training, which it never tries again; the queue does."""
+
+    class Killing(Events):
+        def on_end(self, work, outcome):
+            super().on_end(work, outcome)
+            if len(self.ended) == 1:
+                workers = workers_below(os.getpid())
+                for process in workers:
+                    process.kill()
+                self.lost, _ = psutil.wait_procs(workers, timeout=PATIENCE_S)
+
+    events = Killing()
+    rows = [Row(str(index), {"learning_rate": index / 10}) for index in range(1, 4)]
+    result = sweep(a_study(rows), events, RayBackend(max_concurrent=1))
+    assert events.lost
+    assert ["done"] * 3 == [outcome.state for _, outcome in events.ended]
+    assert result.is_complete
+
+
+def workers_below(process_id):
+    """Find the processes in which Tune runs trainings."""
+    children = psutil.Process(process_id).children(recursive=True)
+    return [child for child in children if child.name().startswith("ray::ImplicitFunc")]
 
 
 def test_a_failure_is_not_tried_again(sweep, two_cpus):
@@ -328,7 +355,10 @@ def test_three_nodes_with_fractions_of_gpus_and_one_lost(sweep, tmp_path):
     class Losing(Events):
         def on_progress(self, work, progress):
             if len(self.running) == 4 and len(nodes) == 2:
-                cluster.remove_node(nodes.pop(), allow_graceful=False)
+                node = nodes.pop()
+                workers = workers_below(node.all_processes["raylet"][0].process.pid)
+                cluster.remove_node(node, allow_graceful=False)
+                self.lost, _ = psutil.wait_procs(workers, timeout=PATIENCE_S)  # none ends its training alone
                 is_lost.touch()
 
     events = Losing()
@@ -337,7 +367,8 @@ def test_three_nodes_with_fractions_of_gpus_and_one_lost(sweep, tmp_path):
         base = ToyConfig(meets_in=str(tmp_path / "met"), num_met=4, waits_for=str(is_lost))
         study = a_study([Sweep("learning_rate", rates)], base)
         result = sweep(study, events, RayBackend(resources=Resources(cpus=0.5, gpus=0.5)))
-        assert result.is_complete
+        assert result.is_complete, [(outcome.state, outcome.message) for _, outcome in events.ended]
+        assert len(events.lost) == 2
         assert events.most_at_once == 4
         records = [sweep.store().training(identity).record() for identity in result.plan.trainings]
         assert max(record.attempts for record in records) >= 2

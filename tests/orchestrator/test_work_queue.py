@@ -79,6 +79,24 @@ def test_a_suggestion_waits_for_an_equal_row():
     assert trial is queue.next_work()
 
 
+@pytest.mark.parametrize("is_planned", [True, False])
+def test_what_is_given_back_comes_first_and_is_answered_once(is_planned):
+    """A worker that was lost before it began costs its training nothing, whoever asked for it."""
+    work, other = a_work(label="work"), a_work(0.2, label="other")
+    source = FakeSource(*([] if is_planned else [work, other]))
+    queue = WorkQueue([work, other] if is_planned else [], [source], lambda: [])
+    assert work is queue.next_work()
+    queue.give_back(work)
+    assert not queue.is_finished()
+    assert work is queue.next_work()
+    assert other is queue.next_work()
+    queue.on_end(work, Outcome("done"))
+    queue.on_end(other, Outcome("done"))
+    assert queue.next_work() is None
+    assert queue.is_finished()
+    assert source.told == ([] if is_planned else [("work", "done"), ("other", "done")])
+
+
 @pytest.mark.parametrize("fault_in", ["next_work", "on_progress", "on_end"])
 def test_a_source_that_raises_ends_alone(fault_in, caplog):
     """A search whose suggestions cannot be kept stops; planned rows and the sweep go on to their end."""
