@@ -189,7 +189,9 @@ def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
     console.print(grid)
     print_searches(plan)
     states = Counter(item.state for item in statuses)
-    console.print(f"{len(plan.cells)} cells come from {len(plan.trainings)} trainings; {describe(states)}.")
+    console.print(
+        f"{counted(len(plan.cells), 'cell')} from {counted(len(plan.trainings), 'training')}; {describe(states)}."
+    )
     if plan.num_further_views or plan.num_equal_cells:
         console.print(
             f"Of these cells {plan.num_further_views} are a further view of a training that another cell has, and "
@@ -197,8 +199,8 @@ def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
         )
     if len(largest.trainings) > len(plan.trainings):
         console.print(
-            f"Seeds are added while comparisons are open: at most {len(largest.cells)} cells from "
-            f"{len(largest.trainings)} trainings."
+            f"Seeds are added while comparisons are open: at most {counted(len(largest.cells), 'cell')} from "
+            f"{counted(len(largest.trainings), 'training')}."
         )
     hours, most_hours = (estimated_hours_left(some) for some in (statuses, read_status(largest, store)))
     unit = "hours of one training's resources (GPU-hours, where it takes a GPU)"
@@ -452,6 +454,11 @@ def begin_tracking(tracker: Any, settings: Settings, plan: Plan, statuses: Seque
 # -- the live view ---------------------------------------------------------------------------------
 
 
+def counted(number: int, noun: str) -> str:
+    """Say how many there are of something."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 @contextmanager
 def progress_view() -> Generator[Any]:
     """Show a running sweep: a live view on a terminal, a line for each ended training elsewhere."""
@@ -465,7 +472,8 @@ def progress_view() -> Generator[Any]:
         progress = SweepProgress(len(plan.trainings) + to_search, recorded)
         searching = f", {to_search} more to search" if to_search else ""
         console.print(
-            f"{len(plan.cells)} cells, {len(plan.trainings)} trainings{searching}; {recorded} recorded already."
+            f"{counted(len(plan.cells), 'cell')}, {counted(len(plan.trainings), 'training')}{searching}; "
+            f"{recorded} recorded already."
         )
         if not console.is_terminal:
             return LineByLine(progress)

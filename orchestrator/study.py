@@ -805,8 +805,8 @@ class Study(Declaration):
         known = self.table_names
         if unknown := [name for name in names if name not in known]:
             raise ValueError(
-                f"{self.name} has no table {', '.join(map(repr, unknown))}; it has {', '.join(known)}. "
-                f"Write {self.name}/TABLE"
+                f"{self.name} has no table {', '.join(map(repr, unknown))}{guess(unknown[0], known)} It has "
+                f"{', '.join(known)}; write {self.name}/TABLE"
             )
         return replace(
             self,

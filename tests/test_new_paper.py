@@ -64,7 +64,7 @@ def test_one_file_is_a_paper(project):
     status, printed = run(project)
     assert (0, True) == (status, "Invented: does a person" in printed), printed
     status, printed = run(project, "invented", "--plan")
-    assert (0, True) == (status, "6 cells come from 3 trainings" in printed), printed
+    assert (0, True) == (status, "6 cells from 3 trainings" in printed), printed
     status, printed = run(project, "invented", "--check")
     assert 0 == status, printed
     status, printed = run(project, "invented")

@@ -79,7 +79,7 @@ def test_plan_status_and_report_need_no_ray(copied):
     """The other verbs read the store, and tell by their exit code."""
     code, printed = run(copied, "toy", "--plan")
     assert code == 0, printed
-    assert "4 cells come from 4 trainings; 4 done." in printed
+    assert "4 cells from 4 trainings; 4 done." in printed
     shutil.rmtree(copied / "runs/tables")
     for verb in ("--status", "--report", "--check"):
         code, printed = run(copied, "toy", verb)

