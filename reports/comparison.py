@@ -1,8 +1,9 @@
 """Comparisons of rows: weighted sums of a table's rows, seed by seed, tested as one family.
 
 A comparison is a row of weights that add up to 0: a row minus the reference, a step minus the row above, an
-effect of a factorial design. Its t-statistic takes the variance from all rows of the column (`seed_noise`),
-and the p-values of the whole table, comparisons times columns, are corrected together by Holm's method.
+effect of a factorial design. Its t-statistic takes the variance from all rows of the column (`seed_noise`);
+that of rows of one training, which are pairs whatever else the table has, from their own seeds. The p-values
+of the whole table, comparisons times columns, are corrected together by Holm's method.
 
 Legend: B tables, C columns, R rows, N seeds, K comparisons, M series as in `seed_noise`.
 """
@@ -137,7 +138,16 @@ def compare_tables(
     # A row of a difference is half of it; of a mean over many rows less hangs on each.
     part_KM = weights_KM**2 / (weights_KM**2).sum(1, keepdims=True)
     num_uses_M = 2 * part_KM.sum(0)
-    noise = seed_noise(values_BCRN, weights_KM, joint_MR=joint_MR, training_R=training, num_uses_M=num_uses_M)
+    noise = seed_noise(
+        values_BCRN,
+        weights_KM,
+        joint_MR=joint_MR,
+        training_R=training,
+        num_uses_M=num_uses_M,
+        is_paired_K=np.array(
+            [len(np.unique(training[weights_R != 0])) == 1 for weights_R in weights_KR], bool
+        ),
+    )
     sums_BCKN = seed_sums(values_BCRN, weights_KR)
     num_seeds_BCK = (~np.isnan(sums_BCKN)).sum(3)
     is_tested_BCK = num_seeds_BCK >= MIN_SEEDS_TO_COMPARE

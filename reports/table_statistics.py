@@ -16,8 +16,7 @@ from orchestrator.study import Ablation, Study, UntilDecided
 from reports.best_rows import best_rows
 from reports.comparison import MIN_SEEDS_TO_COMPARE, Comparison, compare
 from reports.seed_decision import decide_seeds
-from reports.seed_noise import Floats
-from reports.smallest_difference import row_deviations, smallest_differences
+from reports.smallest_difference import row_correlations, row_deviations, smallest_differences
 from reports.table_values import ColumnKey, TableValues
 
 
@@ -163,27 +162,30 @@ def smallest_of(ablation: Ablation, values: TableValues, num_seeds: int) -> list
     tested = values.places_of(ablation.tested_metrics)
     if num_seeds < MIN_SEEDS_TO_COMPARE or not len(values.weights_KR) or not tested:
         return []
-    recorded_CR = _recorded_deviations(values, tested)
+    values_CRN, training_R = values.values_CRN[tested], values.training_R
+    shape_CR = values_CRN.shape[:2]
+    recorded_CR = (
+        row_deviations(values_CRN, training_R=training_R) if values.seeds else np.full(shape_CR, np.nan)
+    )
+    has_shared = len(np.unique(training_R)) < len(training_R)
+    correlation_CRR = row_correlations(values_CRN, training_R) if values.seeds and has_shared else None
+    num_recorded_C = (~np.isnan(values_CRN)).sum(2).max(1, initial=0)
     found: list[SmallestDifference] = []
-    for place, recorded_R in zip(tested, recorded_CR, strict=True):
+    for c, (place, recorded_R) in enumerate(zip(tested, recorded_CR, strict=True)):
         column = values.columns[place]
-        is_declared = bool(np.isnan(recorded_R).all())
         declared = ablation.deviation.get(column.metric.name)
+        # Two seeds hardly know a deviation: what was declared says more.
+        is_declared = bool(num_recorded_C[c] < (2 if declared is None else MIN_SEEDS_TO_COMPARE))
         if is_declared and declared is None:
             continue
         differences = smallest_differences(
             values.weights_KR,
             num_seeds=num_seeds,
             deviation_R=declared if is_declared and declared is not None else recorded_R,
+            correlation_RR=None if is_declared or correlation_CRR is None else correlation_CRR[c],
             num_columns=len(tested),
-            training_R=values.training_R,
+            training_R=training_R,
         )
         lowest, highest = float(differences.min()), float(differences.max())
         found.append(SmallestDifference(column, num_seeds, lowest, highest, is_declared))
     return found
-
-
-def _recorded_deviations(values: TableValues, tested: Sequence[int]) -> Floats:
-    if not values.seeds:
-        return np.full((len(tested), len(values.rows)), np.nan)
-    return row_deviations(values.values_CRN[tested], training_R=values.training_R)
