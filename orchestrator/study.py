@@ -224,6 +224,19 @@ class Ablation(Declaration):
         known = {full_label(row) for row in self.trained_rows}
         return tuple(contrast for contrast in found if contrast.weights.keys() <= known)
 
+    @functools.cached_property
+    def repeated_rows(self) -> Mapping[str, str]:
+        """Rows that are another row once more under every data set: label, its group in front -> that of the other."""
+        alike: dict[Any, list[Row]] = {}
+        for row in self.trained_rows if any(row.repeats for row in self.trained_rows) else ():
+            members = tuple(frozenset(self.members(row, dataset)) for dataset in self.datasets)
+            alike.setdefault((members, row.view or self.view), []).append(row)
+        found: dict[str, str] = {}
+        for rows in alike.values():
+            first = (_without_mark(rows) or rows)[0]
+            found |= {full_label(row): full_label(first) for row in rows if row is not first}
+        return found
+
     @property
     def tested_metrics(self) -> tuple[Metric, ...]:
         """The metrics whose comparisons are tested."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from orchestrator.design import full_label
+from orchestrator.design import Contrast, full_label
 from orchestrator.study import Ablation, Study, UntilDecided
 from reports.cell import OPEN, SIGNIFICANT, TableCell
 from reports.comparison import MIN_SEEDS_TO_COMPARE, SIGNIFICANCE_LEVEL
@@ -32,7 +32,8 @@ def statistics_notes(
     yield from _seed_notes(study, values)
     yield from _emphasis_notes(ablation, cells)
     if len(values.rows) > 1 and study.num_first_seeds >= MIN_SEEDS_TO_COMPARE:
-        yield from _test_notes(study, ablation, cells, statistics)
+        yield from _repeat_notes(ablation)
+        yield from _test_notes(study, ablation, cells, values, statistics)
     yield from _effect_notes(ablation, statistics)
     yield from _smallest_notes(statistics.smallest)
 
@@ -91,15 +92,26 @@ def _emphasis_notes(ablation: Ablation, cells: Sequence[TableCell]) -> Iterator[
         yield "—: not measured yet."
 
 
+def _repeat_notes(ablation: Ablation) -> Iterator[str]:
+    for row, first in ablation.repeated_rows.items():
+        yield f"“{row}” is “{first}” once more: the same trainings in the same view, compared once."
+
+
 def _test_notes(
-    study: Study, ablation: Ablation, cells: Sequence[TableCell], statistics: TableStatistics
+    study: Study,
+    ablation: Ablation,
+    cells: Sequence[TableCell],
+    values: TableValues,
+    statistics: TableStatistics,
 ) -> Iterator[str]:
-    if not ablation.contrasts:
+    if not values.contrasts:
+        if ablation.contrasts:  # all of rows with themselves
+            return
         yield "Nothing was tested: no row is the base of the others; Ablation(reference=…) names one."
         return
-    tested = [item for item in statistics.compared.values() if item.is_tested]
+    tested = [item for item in statistics.compared.values() if item.is_tested and not item.is_repeated]
     metrics = " and ".join(metric.label for metric in ablation.tested_metrics)
-    yield f"Compared in {metrics}: {'; '.join(_what_meets_what(ablation))}."
+    yield f"Compared in {metrics}: {'; '.join(_what_meets_what(ablation, values.contrasts))}."
     if not tested:
         yield f"Nothing was tested yet: no two compared rows have {MIN_SEEDS_TO_COMPARE} seeds in common."
         return
@@ -116,7 +128,7 @@ def _test_notes(
         yield f"{SIGNIFICANT}: differs with p < {SIGNIFICANCE_LEVEL} ({how})."
     else:
         yield f"None of the {len(tested)} comparisons shows a difference with p < {SIGNIFICANCE_LEVEL} ({how})."
-    num_declared = len(ablation.contrasts) * len(ablation.datasets) * len(ablation.tested_metrics)
+    num_declared = len(values.contrasts) * len(ablation.datasets) * len(ablation.tested_metrics)
     if len(tested) < num_declared:
         yield f"{num_declared - len(tested)} further comparisons lack seeds yet."
     if any(item.is_open for item in tested):
@@ -127,17 +139,18 @@ def _test_notes(
         yield f"{' and '.join(others)}: not tested, so not marked."
 
 
-def _what_meets_what(ablation: Ablation) -> Iterator[str]:
+def _what_meets_what(ablation: Ablation, contrasts: Sequence[Contrast]) -> Iterator[str]:
     """Say in words which rows are compared, each reference once."""
     rows_of: dict[str, list[str]] = {}
-    labels = [full_label(row) for row in ablation.trained_rows]
+    repeated = ablation.repeated_rows
+    labels = [label for row in ablation.trained_rows if (label := full_label(row)) not in repeated]
     steps = 0
-    for contrast in ablation.contrasts:
+    for contrast in contrasts:
         if not contrast.row:
             continue
-        is_above = labels.index(contrast.reference) + 1 == labels.index(contrast.row)
-        steps += is_above
-        rows_of.setdefault(contrast.reference, []).append(contrast.row)
+        row, reference = (repeated.get(label, label) for label in (contrast.row, contrast.reference))
+        steps += labels.index(reference) + 1 == labels.index(row)
+        rows_of.setdefault(reference, []).append(row)
     are_steps = len(rows_of) > 1 and steps == sum(map(len, rows_of.values()))
     if are_steps:
         yield "each row with the one above it"
@@ -146,7 +159,7 @@ def _what_meets_what(ablation: Ablation) -> Iterator[str]:
             others = set(labels) - {reference}
             which = "every other row" if set(rows) == others else ", ".join(f"“{row}”" for row in rows)
             yield f"{which} with “{reference}”"
-    if any(not contrast.row for contrast in ablation.contrasts):
+    if any(not contrast.row for contrast in contrasts):
         yield "main effects and interactions of the factors"
 
 

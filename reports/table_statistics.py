@@ -30,12 +30,14 @@ class Compared:
         is_tested: whether it is one of the table's family; of any other the difference and its interval are told,
             and no p-value.
         is_open: whether further seeds are to decide it.
+        is_repeated: whether another contrast says the same and is the one that the family counts.
     """
 
     contrast: Contrast
     comparison: Comparison
     is_tested: bool
     is_open: bool = False
+    is_repeated: bool = False
 
     @property
     def is_marked(self) -> bool:
@@ -92,23 +94,16 @@ def table_statistics(study: Study, ablation: Ablation, values: TableValues) -> T
     for place, column in enumerate(values.columns):
         if place not in tested and len(values.weights_KR):
             (found,) = compare(values.values_CRN[[place]], values.weights_KR, training_R=values.training_R)
-            _add(compared, column, values.contrasts, found, is_tested=False)
+            _add(compared, column, values, found, is_tested=False)
     if tested and len(values.weights_KR):
         found, is_open_CK = _compare_tested(study, values, tested)
         for place, of_column, is_open_K in zip(tested, found, is_open_CK, strict=True):
-            _add(
-                compared,
-                values.columns[place],
-                values.contrasts,
-                of_column,
-                is_tested=True,
-                is_open=is_open_K,
-            )
+            _add(compared, values.columns[place], values, of_column, is_tested=True, is_open=is_open_K)
     num_seeds = int(np.max((~np.isnan(values.values_CRN)).sum(2), initial=0))
     return TableStatistics(
         compared,
         _best(values),
-        sum(item.is_tested for item in compared.values()),
+        sum(item.is_tested and not item.is_repeated for item in compared.values()),
         tuple(smallest_of(ablation, values, num_seeds)),
     )
 
@@ -133,24 +128,31 @@ def _compare_tested(
 def _add(
     compared: dict[tuple[str, str, int], Compared],
     column: ColumnKey,
-    contrasts: Sequence[Contrast],
+    values: TableValues,
     found: Sequence[Comparison | None],
     *,
     is_tested: bool,
     is_open: Sequence[bool] | None = None,
 ) -> None:
-    for place, (contrast, comparison) in enumerate(zip(contrasts, found, strict=True)):
+    once = [(contrast, place, False) for place, contrast in enumerate(values.contrasts)]
+    again = [(contrast, place, True) for contrast, place in values.repeated]
+    for number, (contrast, place, is_repeated) in enumerate([*once, *again]):
+        comparison = found[place]
         if comparison is not None:
             opened = is_open is not None and is_open[place]
-            key = column.dataset, column.metric.name, place
-            compared[key] = Compared(contrast, comparison, is_tested, opened)
+            key = column.dataset, column.metric.name, number
+            compared[key] = Compared(contrast, comparison, is_tested, opened, is_repeated)
 
 
 def _best(values: TableValues) -> frozenset[tuple[str, str, str]]:
+    """Find the best rows; one that repeats another is no rival, and best where that one is."""
     if not values.seeds:
         return frozenset()
     directions = [column.metric.higher_is_better for column in values.columns]
-    is_best_CR = best_rows(values.values_CRN, directions, training_R=values.training_R)
+    once, number_R = np.unique(values.first_R, return_inverse=True)
+    is_best_CR = best_rows(values.values_CRN[:, once], directions, training_R=values.training_R[once])[
+        :, number_R
+    ]
     return frozenset(
         (values.rows[row], values.columns[column].dataset, values.columns[column].metric.name)
         for column, row in np.argwhere(is_best_CR).tolist()

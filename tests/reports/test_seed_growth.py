@@ -94,6 +94,18 @@ def test_a_training_that_failed_is_not_waited_for(tmp_path: Path):
     assert [5, 5] == [counts["tiny", "depth", f"depth {depth}", "Market-1501"] for depth in (2, 3)]
 
 
+def test_a_row_that_repeats_another_has_its_seeds(tmp_path: Path):
+    """It is the same training: where the other one gets a further seed its own cell has it too."""
+    rows = [depth_row(2), depth_row(3), Row("again", {"depth": 3}, repeats="depth 3")]
+    ablation = make_ablation(rows, metrics=[MAP])
+    study = Study("tiny", "A tiny study", "Doe et al., 2026", UntilDecided(FIRST, MOST), [ablation])
+    plan = make_plan([study], DataResolver(describe), seed_counts=None)
+    store = Store(str(tmp_path))
+    for row, values in (("depth 2", NEAR), ("depth 3", NEARLY)):
+        record(store, plan, row, "Market-1501", values)
+    assert {FIRST + 1} == set(seeds_until_decided(plan, store).values())
+
+
 # -- sweeps
 
 

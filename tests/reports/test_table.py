@@ -243,6 +243,35 @@ def test_a_mark_is_corrected_for_all_comparisons_of_its_table(tmp_path: Path):
     assert "Rank-1: not tested, so not marked." in one.source_notes
 
 
+def test_a_row_that_stands_twice_is_compared_once(tmp_path: Path):
+    """Rows that repeat another make no comparison harder to find, bear the same mark, and are named below."""
+    values = {"depth 2": market(0.80, 0.81, 0.82), "depth 3": market(0.83, 0.84, 0.86)}
+    again = [Row("again", {"depth": 3}, repeats="depth 3"), Row("base again", {}, repeats="depth 2")]
+    rows = [depth_row(2), depth_row(3)]
+    once = table_of(tmp_path / "once", make_ablation(rows, metrics=[MAP]), values)
+    twice = table_of(tmp_path / "twice", make_ablation([*rows, *again], metrics=[MAP]), values)
+    assert [*printed(once), "84.3 ± 1.5†", "81.0 ± 1.0"] == printed(twice)
+    of_once, of_twice = once.rows[1].cells[0].compared, twice.rows[1].cells[0].compared
+    assert of_once is not None
+    assert of_twice is not None
+    assert of_once.comparison == of_twice.comparison
+    assert twice.rows[3].cells[0].compared is None
+    assert any(note.startswith("“again” is “depth 3” once more") for note in twice.source_notes)
+    assert [note for note in once.source_notes if "seeds find" in note] == [
+        note for note in twice.source_notes if "seeds find" in note
+    ]
+
+
+def test_the_same_training_twice_is_not_best_of_itself(tmp_path: Path):
+    """Where a search ends at the declared config its table has one training: nothing is bold, nothing tested."""
+    rows = [depth_row(2), Row("best of 6 trials", {}, repeats="depth 2")]
+    ablation = make_ablation(rows, metrics=[MAP])
+    table = table_of(tmp_path, ablation, {"depth 2": market(0.80, 0.81, 0.82)})
+    assert [None, None] == ranks(table)
+    assert not any("tested" in note or "shows a difference" in note for note in table.source_notes)
+    assert any(note.startswith("“best of 6 trials” is “depth 2” once more") for note in table.source_notes)
+
+
 def test_a_table_of_noise_says_that_it_was_tested(tmp_path: Path):
     """Where nothing is marked a reader learns that it was looked at, and how small a difference would be seen."""
     values = {"depth 2": market(0.80, 0.81, 0.82), "depth 3": market(0.822, 0.81, 0.80)}
