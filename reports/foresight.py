@@ -42,14 +42,18 @@ class Foresight:
         by_column: dict[tuple[str, str], list[SmallestDifference]] = {}
         for item in self.found:
             by_column.setdefault((item.column.dataset, item.column.metric.label), []).append(item)
-        texts = (
-            f"{', '.join(_seeds_find(items, label))} ({dataset})"
-            for (dataset, label), items in by_column.items()
-        )
-        origin = (
-            "the declared deviation" if any(item.is_declared for item in self.found) else "recorded spreads"
-        )
-        return f"{self.study}/{self.table}: {'; '.join(texts)}, by {origin}"
+        origin_of = {key: _origin(items) for key, items in by_column.items()}
+        has_one_origin = len(set(origin_of.values())) == 1
+        texts = [
+            f"{', '.join(_seeds_find(items, key[1]))} ({key[0]}{'' if has_one_origin else f', {origin_of[key]}'})"
+            for key, items in by_column.items()
+        ]
+        end = f", {next(iter(origin_of.values()))}" if has_one_origin else ""
+        return f"{self.study}/{self.table}: {'; '.join(texts)}{end}"
+
+
+def _origin(items: list[SmallestDifference]) -> str:
+    return "by the declared deviation" if any(item.is_declared for item in items) else "by recorded spreads"
 
 
 def _seeds_find(items: list[SmallestDifference], label: str) -> Iterator[str]:

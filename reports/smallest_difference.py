@@ -49,31 +49,38 @@ def row_deviations(values_CRN: Floats, *, training_R: Sequence[int] | Whole | No
     return np.sqrt(np.where(is_known_CR, variance_CR, usual_C))
 
 
-def row_correlations(values_CRN: Floats, training_R: Sequence[int] | Whole) -> Floats:
-    """Give how the rows of one training move together from seed to seed, beside what a seed does to all rows.
+def row_correlations(values_CRN: Floats, deviation_CR: Floats, training_R: Sequence[int] | Whole) -> Floats:
+    """Give how the rows of one training move together from seed to seed.
 
     Chance moves two views of one training nearly alike, and their difference hardly at all: a table that is read from
-    one training finds far less than its rows scatter by.
+    one training finds far less than its rows scatter by. So the correlations are those by which two rows of given
+    deviations differ as much as they are seen to.
 
     Args:
         values_CRN: what is recorded; NaN where a seed is missing.
+        deviation_CR: of each row, as `row_deviations` gives it.
         training_R: rows with the same number are read from the same trainings.
 
     Returns:
         (C, R, R); 0 between rows of different trainings, and where too little is recorded to say.
     """
     training_R = np.asarray(training_R)
-    is_known_CR = (~np.isnan(values_CRN)).sum(2) > 1
-    is_same_RR = training_R[:, None] == training_R
-    correlations: list[Floats] = []
-    for values_RN, is_known_R in zip(values_CRN, is_known_CR, strict=True):
-        residual_RN = _residuals(values_RN, _without_seed_effect(is_known_R, training_R))
-        length_R1 = np.linalg.norm(residual_RN, axis=1, keepdims=True)
-        direction_RN = residual_RN / np.where(length_R1 > 0, length_R1, 1.0)
-        correlation_RR = np.where(is_same_RR, direction_RN @ direction_RN.T, 0.0)
-        np.fill_diagonal(correlation_RR, 1.0)
-        correlations.append(correlation_RR)
-    return np.stack(correlations)
+    correlation_CRR = np.tile(np.eye(len(training_R)), (len(values_CRN), 1, 1))
+    rows, others = np.nonzero(np.triu(training_R[:, None] == training_R, 1))
+    difference_CKN = values_CRN[:, rows] - values_CRN[:, others]
+    df_CK = (~np.isnan(difference_CKN)).sum(2) - 1.0
+    sums_CK1 = np.nansum(difference_CKN, 2, keepdims=True)
+    residual_CKN = np.nan_to_num(difference_CKN - sums_CK1 / np.maximum(df_CK[..., None] + 1, 1))
+    half_df_CK = np.maximum(df_CK, 1) / 2
+    log_excess_CK = np.log(half_df_CK) - cast(Floats, cast(Any, special).digamma(half_df_CK))
+    variance_CK = (residual_CKN**2).sum(2) / (2 * half_df_CK) * np.exp(log_excess_CK)
+    one_CK, other_CK = deviation_CR[:, rows], deviation_CR[:, others]
+    product_CK = 2 * one_CK * other_CK
+    is_known_CK = (df_CK > 0) & (product_CK > 0)
+    found_CK = (one_CK**2 + other_CK**2 - variance_CK) / np.where(is_known_CK, product_CK, 1.0)
+    found_CK = np.where(is_known_CK, np.clip(found_CK, -1.0, 1.0), 0.0)
+    correlation_CRR[:, rows, others] = correlation_CRR[:, others, rows] = found_CK
+    return correlation_CRR
 
 
 def _without_seed_effect(is_known_R: Bools, training_R: Whole) -> Floats:

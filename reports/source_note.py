@@ -109,6 +109,12 @@ def _chance_note(cells: Sequence[tuple[Metric, TableCell]]) -> Iterator[str]:
         f"{value_text(statistics.median(reaches), metric)} in {metric.label}"
         for metric, reaches in reaches_of.values()
     )
+    if len(chances) == 1:
+        yield (
+            f"The paper's value may be {reaches} away from our mean and still be {AGREES}. Were it one more run of "
+            f"ours, chance alone would make it {DISAGREES} in {100 * chances[0]:.0f} of 100 cases."
+        )
+        return
     yield (
         f"A paper's value may be {reaches} away from our mean and still be {AGREES} (median). Were every one of these "
         f"{len(chances)} values one more run of ours, chance alone would make {sum(chances):.1f} of them {DISAGREES}."

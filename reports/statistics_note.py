@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from orchestrator.design import Contrast, full_label
 from orchestrator.study import Ablation, Study, UntilDecided
 from reports.cell import OPEN, SIGNIFICANT, TableCell
 from reports.comparison import MIN_SEEDS_TO_COMPARE, SIGNIFICANCE_LEVEL
 from reports.number import difference_text, value_text
+from reports.seed_noise import NOTHING_VARIES, Floats
 from reports.table_statistics import Compared, SmallestDifference, TableStatistics
 from reports.table_values import TableValues
+from trainables.contract import Metric
+
+MIN_SEEDS_IN_A_RANGE = 5  # fewer are read as quickly one by one
 
 
 def statistics_notes(
@@ -39,7 +45,7 @@ def statistics_notes(
 
 
 def _seed_notes(study: Study, values: TableValues) -> Iterator[str]:
-    seeds = ", ".join(map(str, values.seeds or study.all_seeds[: study.num_first_seeds]))
+    seeds = _seeds_text(values.seeds or study.all_seeds[: study.num_first_seeds])
     if isinstance(study.seeds, UntilDecided):
         yield (
             f"Mean ± sample standard deviation; every row has {study.seeds.first} seeds, and up to {study.seeds.most} "
@@ -55,6 +61,28 @@ def _seed_notes(study: Study, values: TableValues) -> Iterator[str]:
         )
     else:
         yield f"One seed ({seeds}), n = 1: no deviation can be given, and single runs are not compared."
+    for place, column in enumerate(values.columns):
+        if _is_the_same_with_every_seed(values.values_CRN[place]):
+            yield (
+                f"{column.metric.label} ({column.dataset}) is the same with every seed in every row: differences there "
+                "are exact, and say nothing of chance."
+            )
+
+
+def _seeds_text(seeds: Sequence[int]) -> str:
+    """Print seeds one by one, or where many follow each other the first and the last."""
+    if len(seeds) >= MIN_SEEDS_IN_A_RANGE and list(seeds) == list(range(seeds[0], seeds[0] + len(seeds))):
+        return f"{seeds[0]} to {seeds[-1]}"
+    return ", ".join(map(str, seeds))
+
+
+def _is_the_same_with_every_seed(values_RN: Floats) -> bool:
+    """Say whether no row moves, of those that have more than one seed."""
+    known_RN = values_RN[(~np.isnan(values_RN)).sum(1) > 1]
+    if not known_RN.size:
+        return False
+    largest = float(np.nanmax(np.abs(known_RN)))
+    return bool((np.nanmax(known_RN, 1) - np.nanmin(known_RN, 1) <= NOTHING_VARIES * largest).all())
 
 
 def _seeds_by_row(study: Study, values: TableValues) -> Iterator[str]:
@@ -113,30 +141,56 @@ def _test_notes(
     metrics = " and ".join(metric.label for metric in ablation.tested_metrics)
     yield f"Compared in {metrics}: {'; '.join(_what_meets_what(ablation, values.contrasts))}."
     if not tested:
-        yield f"Nothing was tested yet: no two compared rows have {MIN_SEEDS_TO_COMPARE} seeds in common."
+        what = "no two compared rows have" if any(item.row for item in values.contrasts) else "no effect has"
+        where = "in common" if any(item.row for item in values.contrasts) else "in all of its rows"
+        yield f"Nothing was tested yet: {what} {MIN_SEEDS_TO_COMPARE} seeds {where}."
         return
-    looks = (
-        ", in a group-sequential test over the looks at each seed (alpha spending of Kim and DeMets 1987)"
-        if isinstance(study.seeds, UntilDecided)
-        else ""
-    )
-    how = (
-        f"moderated t over the seeds, variances judged by all rows of a column (after Smyth 2004), Holm-corrected over "
-        f"all {len(tested)} comparisons of the table{looks}"
-    )
-    if any(item.is_marked for item in tested):
-        yield f"{SIGNIFICANT}: differs with p < {SIGNIFICANCE_LEVEL} ({how})."
-    else:
-        yield f"None of the {len(tested)} comparisons shows a difference with p < {SIGNIFICANCE_LEVEL} ({how})."
-    num_declared = len(values.contrasts) * len(ablation.datasets) * len(ablation.tested_metrics)
-    if len(tested) < num_declared:
-        yield f"{num_declared - len(tested)} further comparisons lack seeds yet."
+    yield from _verdict_notes(cells, tested, _how_tested(study, values, len(tested)))
+    num_left = len(values.contrasts) * len(ablation.datasets) * len(ablation.tested_metrics) - len(tested)
+    if num_left:
+        which = "1 further comparison has" if num_left == 1 else f"{num_left} further comparisons have"
+        yield f"{which} fewer than {MIN_SEEDS_TO_COMPARE} seeds in common so far."
     if any(item.is_open for item in tested):
         yield f"{OPEN}: open; further seeds are to decide it."
     untested = [cell for cell in cells if cell.compared is not None and not cell.compared.is_tested]
     if untested and len(ablation.metrics) > len(ablation.tested_metrics):
         others = [metric.label for metric in ablation.metrics if metric not in ablation.tested_metrics]
         yield f"{' and '.join(others)}: not tested, so not marked."
+
+
+def _how_tested(study: Study, values: TableValues, num_tests: int) -> str:
+    # Two trainings have one difference between them, and no other rows to learn its variance from.
+    is_plain = len(np.unique(values.training_R)) <= 2
+    texts = ["paired t over the seeds" if is_plain else "moderated t over the seeds, after Smyth 2004"]
+    if num_tests > 1:
+        texts.append(f"Holm-corrected over all {num_tests} comparisons of the table")
+    if isinstance(study.seeds, UntilDecided):
+        texts.append("looked at after each seed, with the alpha spending of Kim and DeMets 1987")
+    return "; ".join(texts)
+
+
+def _verdict_notes(cells: Sequence[TableCell], tested: Sequence[Compared], how: str) -> Iterator[str]:
+    """Explain the sign where it stands, and say what was found where it does not."""
+    hidden = [
+        cell.compared for cell in cells if cell.compared and cell.compared.is_marked and not cell.is_marked
+    ]
+    num_hidden = sum(not item.is_repeated for item in hidden)
+    num_marked = sum(item.is_marked for item in tested)
+    if num_marked > num_hidden:
+        yield f"{SIGNIFICANT}: differs with p < {SIGNIFICANCE_LEVEL} ({how})."
+        how = ""
+    if num_hidden:
+        rows = "1 row differs" if num_hidden == 1 else f"{num_hidden} rows differ"
+        such = f"with p < {SIGNIFICANCE_LEVEL} ({how})" if how else "so"
+        yield f"{rows} {such} by less than is printed, and {'has' if num_hidden == 1 else 'have'} no sign."
+    if not num_marked:
+        yet = " yet" if any(item.is_open for item in tested) else ""
+        which = (
+            "The one comparison shows no"
+            if len(tested) == 1
+            else f"None of the {len(tested)} comparisons shows a"
+        )
+        yield f"{which} difference with p < {SIGNIFICANCE_LEVEL}{yet} ({how})."
 
 
 def _what_meets_what(ablation: Ablation, contrasts: Sequence[Contrast]) -> Iterator[str]:
@@ -159,8 +213,11 @@ def _what_meets_what(ablation: Ablation, contrasts: Sequence[Contrast]) -> Itera
             others = set(labels) - {reference}
             which = "every other row" if set(rows) == others else ", ".join(f"“{row}”" for row in rows)
             yield f"{which} with “{reference}”"
-    if any(not contrast.row for contrast in contrasts):
+    effects = [contrast.label for contrast in contrasts if not contrast.row]
+    if any(" × " in label for label in effects):
         yield "main effects and interactions of the factors"
+    elif effects:
+        yield "main effects of the factors" if len(effects) > 1 else f"the effect {effects[0]}"
 
 
 def _smallest_notes(smallest: Sequence[SmallestDifference]) -> Iterator[str]:
@@ -176,10 +233,14 @@ def _smallest_notes(smallest: Sequence[SmallestDifference]) -> Iterator[str]:
 def smallest_text(smallest: SmallestDifference) -> str:
     """Print the difference that is found, from the comparison that finds most to the one that finds least."""
     metric = smallest.column.metric
-    lowest, highest = (value_text(end, metric) for end in (smallest.lowest, smallest.highest))
-    if float(highest) == 0:  # below what is printed it has no digits left
+    ends = [_end_text(end, metric) for end in (smallest.lowest, smallest.highest)]
+    return ends[0] if ends[0] == ends[1] else " to ".join(ends)
+
+
+def _end_text(difference: float, metric: Metric) -> str:
+    if float(text := value_text(difference, metric)) == 0:  # below what is printed it has no digits left
         return f"less than {10.0**-metric.digits:.{metric.digits}f}"
-    return highest if lowest == highest else f"{lowest} to {highest}"
+    return "more than 100" if metric.is_fraction and difference > 1 else text
 
 
 def _effect_notes(ablation: Ablation, statistics: TableStatistics) -> Iterator[str]:

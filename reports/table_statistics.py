@@ -99,7 +99,9 @@ def table_statistics(study: Study, ablation: Ablation, values: TableValues) -> T
         found, is_open_CK = _compare_tested(study, values, tested)
         for place, of_column, is_open_K in zip(tested, found, is_open_CK, strict=True):
             _add(compared, values.columns[place], values, of_column, is_tested=True, is_open=is_open_K)
-    num_seeds = int(np.max((~np.isnan(values.values_CRN)).sum(2), initial=0))
+    # What was compared has so many; a row may have more, that the one it is compared with has not.
+    common = [item.comparison.num_seeds for item in compared.values() if item.is_tested]
+    num_seeds = max(common, default=int(np.max((~np.isnan(values.values_CRN)).sum(2), initial=0)))
     return TableStatistics(
         compared,
         _best(values),
@@ -170,7 +172,9 @@ def smallest_of(ablation: Ablation, values: TableValues, num_seeds: int) -> list
         row_deviations(values_CRN, training_R=training_R) if values.seeds else np.full(shape_CR, np.nan)
     )
     has_shared = len(np.unique(training_R)) < len(training_R)
-    correlation_CRR = row_correlations(values_CRN, training_R) if values.seeds and has_shared else None
+    correlation_CRR = (
+        row_correlations(values_CRN, recorded_CR, training_R) if values.seeds and has_shared else None
+    )
     num_recorded_C = (~np.isnan(values_CRN)).sum(2).max(1, initial=0)
     found: list[SmallestDifference] = []
     for c, (place, recorded_R) in enumerate(zip(tested, recorded_CR, strict=True)):

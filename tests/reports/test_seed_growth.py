@@ -78,7 +78,7 @@ def test_rows_of_open_comparisons_get_one_more_seed(tmp_path: Path):
     marks = [row.cells[0].compared for row in table.rows]
     assert [None, (True, False), (False, True)] == [mark and (mark.is_marked, mark.is_open) for mark in marks]
     assert "?: open; further seeds are to decide it." in table.source_notes
-    assert any("(alpha spending of Kim and DeMets 1987)" in note for note in table.source_notes)
+    assert any("the alpha spending of Kim and DeMets 1987" in note for note in table.source_notes)
 
 
 def test_a_training_that_failed_is_not_waited_for(tmp_path: Path):

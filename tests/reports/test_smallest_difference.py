@@ -115,11 +115,12 @@ def test_two_views_of_one_training_find_what_their_difference_varies_by(num_seed
     shared, apart = generator.normal(size=num_seeds), generator.normal(size=num_seeds)
     values = np.array([[0.7 + 0.02 * shared, 0.6 + 0.02 * shared + 0.001 * apart]])
     training = [0, 0]
+    deviations = row_deviations(values, training_R=training)
     (difference,) = smallest_differences(
         against_row(2, 0),
         num_seeds=num_seeds,
-        deviation_R=row_deviations(values, training_R=training)[0],
-        correlation_RR=row_correlations(values, training)[0],
+        deviation_R=deviations[0],
+        correlation_RR=row_correlations(values, deviations, training)[0],
         training_R=training,
     )
     half_df = (num_seeds - 1) / 2
@@ -127,6 +128,22 @@ def test_two_views_of_one_training_find_what_their_difference_varies_by(num_seed
     limit = stats.t.ppf(0.975, num_seeds - 1)
     power = stats.nct.sf(limit, num_seeds - 1, difference / deviation * math.sqrt(num_seeds))
     assert pytest.approx(0.8, abs=0.03) == power
+
+
+def test_other_trainings_do_not_blur_what_two_views_differ_by():
+    """Beside four trainings of the deviation 1 the difference of two views that varies by 0.01 stays easy to find."""
+    values = np.random.default_rng(3).normal(size=(1, 6, 5))
+    values[0, 1] = values[0, 0] + 0.01 * values[0, 1]
+    training = [0, 0, 1, 2, 3, 4]
+    deviations = row_deviations(values, training_R=training)
+    found = smallest_differences(
+        against_row(6, 0),
+        num_seeds=5,
+        deviation_R=deviations[0],
+        correlation_RR=row_correlations(values, deviations, training)[0],
+        training_R=training,
+    )
+    assert found[0] < 0.1 < 1 < found[1:].min()
 
 
 def test_views_that_always_agree_are_told_apart_by_next_to_nothing():
