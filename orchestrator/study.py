@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from orchestrator.changes import Changes, apply_changes, try_changes, value_at
-from orchestrator.design import Comparing, Contrast, Design, Row, full_label
+from orchestrator.design import AsPrinted, Comparing, Contrast, Design, Row, full_label
 from orchestrator.ranges import FloatRange, Range, When, range_of
 from trainables.contract import (
     SEED_LIMIT,
@@ -258,7 +258,11 @@ class Ablation(Declaration):
         rows: list[Design] = []
         for design, whole in zip(self.rows, self.rows_by_design, strict=True):
             cut = tuple(self._cut_row(row, datasets) for row in whole)
-            rows += [design] if cut == whole and isinstance(design, Declaration) else cut
+            # Cut rows are still compared as their design says, and one of a person's own is not asked again.
+            is_kept = cut == whole and isinstance(design, Declaration)
+            rows += (
+                [design] if is_kept else [AsPrinted(design, cut)] if isinstance(design, Comparing) else cut
+            )
         return replace(self, datasets=datasets, rows=rows)
 
     def _cut_row(self, row: Row, datasets: Sequence[Dataset]) -> Row:
