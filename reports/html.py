@@ -148,8 +148,9 @@ def _items_fact(compared: ItemComparison, metric: Metric) -> str:
         verdict = f"these weights {deed} neither better nor worse"
     else:
         verdict = f"these weights {deed} {'better' if (of_items.estimate > 0) == metric.higher_is_better else 'worse'}"
+    of_clusters = f" of {of_items.num_identities} {compared.clusters}" if compared.clusters else ""
     return (
-        f"over {of_items.num_queries} {compared.items} of {of_items.num_identities} clusters "
+        f"over {of_items.num_queries} {compared.items}{of_clusters} "
         f"{precise_difference_text(of_items.estimate, metric)}, 95 % confidence interval {low} to {high}, p = "
         f"{of_items.p_value:.3g}: {verdict}, which says nothing of the method"
     )
