@@ -29,7 +29,7 @@ def best_rows(
     by more than chance allows. The truly best row meets the R - 1
     others of its column, so each such test is one-sided at the level / (R - 1), and the columns share the
     level: the chance that any column of a table leaves out its truly best row is at most 5 %, however near
-    the others come. Rows of one training are taken as independent here, which can only leave more of them in.
+    the others come. Rows of one training are pairs, whose differences are judged by their own seeds.
 
     Args:
         values_CRN: NaN where a seed is missing.
@@ -58,7 +58,11 @@ def best_rows_of_tables(values_BCRN: Floats, *, training_R: Sequence[int] | Whol
     is_rival_BCIR = (rivals_BCI[..., None] == np.arange(num_rows)).astype(np.float64)
     weights_BCKR = (is_rival_BCIR[..., None, :] - np.eye(num_rows)).reshape(*shape_BCK, num_rows)
     num_uses_R = np.full(num_rows, READINESS * (num_rows - 1.0))
-    noise = seed_noise(values_BCRN, weights_BCKR, training_R=training_R, num_uses_M=num_uses_R)
+    number_R = np.arange(num_rows) if training_R is None else np.asarray(training_R)
+    is_paired_BCK = (number_R[rivals_BCI][..., None] == number_R).reshape(shape_BCK)
+    noise = seed_noise(
+        values_BCRN, weights_BCKR, training_R=training_R, num_uses_M=num_uses_R, is_paired_BCK=is_paired_BCK
+    )
     lead_BCKN = seed_sums(values_BCRN, weights_BCKR)
     num_common_BCK = (~np.isnan(lead_BCKN)).sum(3)
     lead_BCK = np.nansum(lead_BCKN, 3) / np.maximum(num_common_BCK, 1)

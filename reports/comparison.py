@@ -144,7 +144,7 @@ def compare_tables(
         joint_MR=joint_MR,
         training_R=training,
         num_uses_M=num_uses_M,
-        is_paired_K=np.array(
+        is_paired_BCK=np.array(
             [len(np.unique(training[weights_R != 0])) == 1 for weights_R in weights_KR], bool
         ),
     )

@@ -70,7 +70,7 @@ def seed_noise(
     joint_MR: Floats | None = None,
     training_R: Sequence[int] | Whole | None = None,
     num_uses_M: Floats | None = None,
-    is_paired_K: Bools | None = None,
+    is_paired_BCK: Bools | None = None,
 ) -> SeedNoise:
     """Judge how much weighted sums of rows vary from seed to seed.
 
@@ -82,17 +82,18 @@ def seed_noise(
         training_R: rows with the same number are read from the same trainings; None where each has its own.
         num_uses_M: how many comparisons of a column hang on each series: the more marks one wrong variance makes,
             the readier it is taken to stand out. Below 1 it counts as 1; None for 1 each.
-        is_paired_K: sums of rows of one training, which chance moves together: how far they move apart says nothing
-            of other trainings, so they are judged by their own seeds alone. None for none.
+        is_paired_BCK: sums of rows of one training, which chance moves together: how far they move apart says
+            nothing of other trainings, so they are judged by their own seeds alone; (K,) where all columns have the
+            same. None for none.
     """
     num_tables, num_columns, num_rows, num_seeds = values_BCRN.shape
     training_R = np.arange(num_rows) if training_R is None else np.asarray(training_R)
     joint_MR = np.eye(num_rows) if joint_MR is None else joint_MR
     num_series, num_sums = len(joint_MR), weights_KM.shape[-2]
-    is_paired_K = np.zeros(num_sums, bool) if is_paired_K is None else is_paired_K
     readiness_M = np.ones(num_series) if num_uses_M is None else np.sqrt(np.maximum(num_uses_M, 1))
     weights_BCKM = np.broadcast_to(weights_KM, (num_tables, num_columns, num_sums, num_series))
     shape_BCK = (num_tables, num_columns, num_sums)
+    is_paired_BCK = np.broadcast_to(np.array(False) if is_paired_BCK is None else is_paired_BCK, shape_BCK)
     if values_BCRN.size * num_sums == 0:
         return SeedNoise(np.zeros(shape_BCK), np.ones(shape_BCK))
     parts: list[tuple[Floats, Floats]] = []
@@ -104,7 +105,13 @@ def seed_noise(
         largest_X[largest_X == 0] = 1.0
         scaled_XRN = values_XRN / largest_X[:, None, None]
         variance_XK, df_XK = _noise_of_columns(
-            scaled_XRN, weights_XKM, joint_MR, training_R, readiness_M, num_columns, is_paired_K
+            scaled_XRN,
+            weights_XKM,
+            joint_MR,
+            training_R,
+            readiness_M,
+            num_columns,
+            is_paired_BCK[part].reshape(-1, num_sums),
         )
         parts.append((np.sqrt(variance_XK) * largest_X[:, None], df_XK))
     return SeedNoise(*(np.concatenate(field).reshape(shape_BCK) for field in zip(*parts, strict=True)))
@@ -117,7 +124,7 @@ def _noise_of_columns(
     training_R: Whole,
     readiness_M: Floats,
     num_columns: int,
-    is_paired_K: Bools,
+    is_paired_XK: Bools,
 ) -> tuple[Floats, Floats]:
     """Give squared scale and degrees of freedom of each sum; the columns of a table follow each other."""
     series = _series(values_XRN, joint_MR, training_R)
@@ -125,10 +132,10 @@ def _noise_of_columns(
     is_alone_X = (_num_trainings(values_XRN, training_R) <= 2) | ~series.learning_XM.any(1)
     weights_XKR = weights_XKM @ joint_MR
     own_variance_XK, own_df_XK = _own_noise(values_XRN, weights_XKR)
-    if is_paired_K.any():
+    if is_paired_XK.any():
         least_XK = _hidden_variance(values_XRN, weights_XKR)
-        own_variance_XK = np.where(is_paired_K, np.maximum(own_variance_XK, least_XK), own_variance_XK)
-    if is_alone_X.all() or is_paired_K.all():
+        own_variance_XK = np.where(is_paired_XK, np.maximum(own_variance_XK, least_XK), own_variance_XK)
+    if is_alone_X.all() or is_paired_XK.all():
         return own_variance_XK, own_df_XK
     log_ratio_L = _log_ratios(series)
     log_prior_XML = _log_prior(log_ratio_L, readiness_M / len(np.unique(training_R)))[None]
@@ -137,7 +144,7 @@ def _noise_of_columns(
         log_prior_XML = _log_prior_of_columns(series, posterior, log_ratio_L, log_prior_XML, num_columns)
         posterior = _posterior(series, log_ratio_L, log_prior_XML)
     variance_XK, df_XK = _noise_of_sums(posterior, log_ratio_L, weights_XKM)
-    is_own_XK = is_alone_X[:, None] | is_paired_K
+    is_own_XK = is_alone_X[:, None] | is_paired_XK
     return np.where(is_own_XK, own_variance_XK, variance_XK), np.where(is_own_XK, own_df_XK, df_XK)
 
 
