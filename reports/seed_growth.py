@@ -51,6 +51,7 @@ def _seed_counts(plan: Plan, store: Store, *, is_upper_bound: bool) -> SeedCount
             most=study.seeds.most,
             is_lost_CRN=values.is_lost_CRN[tested],
             training_R=values.training_R,
+            source_R=values.source_R,
         )
         needed_CR = decided.num_seeds_CR
         if is_upper_bound:

@@ -124,6 +124,7 @@ def smallest_differences(
     shared: float = 0.0,
     num_columns: int = 1,
     training_R: Sequence[int] | Whole | None = None,
+    source_R: Sequence[int] | Whole | None = None,
 ) -> Floats:
     """Find for each comparison the difference that is marked in four tables of five, if it alone is real.
 
@@ -141,6 +142,7 @@ def smallest_differences(
             where `deviation_R` comes without it.
         num_columns: that are tested, each with these comparisons.
         training_R: as in `compare`.
+        source_R: likewise.
 
     Returns:
         (K,) in the unit of the deviation.
@@ -156,7 +158,7 @@ def smallest_differences(
         noise_BCRN = _square_root(correlation_RR) @ noise_BCRN
         covariance_RR = correlation_RR * np.outer(deviation_R, deviation_R)
     noise_BCRN *= deviation_R[:, None]
-    compared = compare_tables(noise_BCRN, weights_KR, training_R=training_R)
+    compared = compare_tables(noise_BCRN, weights_KR, training_R=training_R, source_R=source_R)
     quantile_BCK = t_quantile(1 - SIGNIFICANCE_LEVEL / 2 / num_tests, compared.df_BCK)
     limit_BCK = quantile_BCK * compared.standard_error_BCK
     variance_K = np.einsum("kr,rs,ks->k", weights_KR, covariance_RR, weights_KR)

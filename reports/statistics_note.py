@@ -159,9 +159,13 @@ def _test_notes(
 
 
 def _how_tested(study: Study, values: TableValues, num_tests: int) -> str:
+    is_view_K = [len(np.unique(values.source_R[weights_R != 0])) == 1 for weights_R in values.weights_KR]
     # Two trainings have one difference between them, and no other rows to learn its variance from.
-    is_plain = len(np.unique(values.training_R)) <= 2
-    texts = ["paired t over the seeds" if is_plain else "moderated t over the seeds, after Smyth 2004"]
+    if len(np.unique(values.training_R)) <= 2 or all(is_view_K):
+        texts = ["paired t over the seeds"]
+    else:
+        views = ", and paired t between views of one training" if any(is_view_K) else ""
+        texts = [f"moderated t over the seeds, after Smyth 2004{views}"]
     if num_tests > 1:
         texts.append(f"Holm-corrected over all {num_tests} comparisons of the table")
     if isinstance(study.seeds, UntilDecided):

@@ -93,7 +93,12 @@ def table_statistics(study: Study, ablation: Ablation, values: TableValues) -> T
     compared: dict[tuple[str, str, int], Compared] = {}
     for place, column in enumerate(values.columns):
         if place not in tested and len(values.weights_KR):
-            (found,) = compare(values.values_CRN[[place]], values.weights_KR, training_R=values.training_R)
+            (found,) = compare(
+                values.values_CRN[[place]],
+                values.weights_KR,
+                training_R=values.training_R,
+                source_R=values.source_R,
+            )
             _add(compared, column, values, found, is_tested=False)
     if tested and len(values.weights_KR):
         found, is_open_CK = _compare_tested(study, values, tested)
@@ -121,9 +126,12 @@ def _compare_tested(
             most=study.seeds.most,
             is_lost_CRN=values.is_lost_CRN[tested],
             training_R=values.training_R,
+            source_R=values.source_R,
         )
         return decided.comparisons, decided.is_open_CK.tolist()
-    found = compare(values.values_CRN[tested], values.weights_KR, training_R=values.training_R)
+    found = compare(
+        values.values_CRN[tested], values.weights_KR, training_R=values.training_R, source_R=values.source_R
+    )
     return found, [[False] * len(values.contrasts)] * len(tested)
 
 
@@ -152,9 +160,12 @@ def _best(values: TableValues) -> frozenset[tuple[str, str, str]]:
         return frozenset()
     directions = [column.metric.higher_is_better for column in values.columns]
     once, number_R = np.unique(values.first_R, return_inverse=True)
-    is_best_CR = best_rows(values.values_CRN[:, once], directions, training_R=values.training_R[once])[
-        :, number_R
-    ]
+    is_best_CR = best_rows(
+        values.values_CRN[:, once],
+        directions,
+        training_R=values.training_R[once],
+        source_R=values.source_R[once],
+    )[:, number_R]
     return frozenset(
         (values.rows[row], values.columns[column].dataset, values.columns[column].metric.name)
         for column, row in np.argwhere(is_best_CR).tolist()
@@ -191,6 +202,7 @@ def smallest_of(ablation: Ablation, values: TableValues, num_seeds: int) -> list
             correlation_RR=None if is_declared or correlation_CRR is None else correlation_CRR[c],
             num_columns=len(tested),
             training_R=training_R,
+            source_R=values.source_R,
         )
         lowest, highest = float(differences.min()), float(differences.max())
         found.append(SmallestDifference(column, num_seeds, lowest, highest, is_declared))

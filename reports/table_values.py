@@ -43,6 +43,7 @@ class TableValues:
             one of a row with itself is left out.
         first_R: place of the row that each one is; its own unless it repeats another.
         training_R: rows with the same number share trainings.
+        source_R: rows with the same number are read from exactly the same ones.
     """
 
     rows: tuple[str, ...]
@@ -55,6 +56,7 @@ class TableValues:
     repeated: tuple[tuple[Contrast, int], ...]
     first_R: Whole
     training_R: Whole
+    source_R: Whole
 
     def places_of(self, metrics: Sequence[Metric]) -> list[int]:
         """Give the places of the columns of some metrics."""
@@ -101,6 +103,7 @@ def table_values(
         repeated,
         np.array([rows.index(first_of.get(row, row)) for row in rows], dtype=np.intp),
         _numbered_by_training(rows, seeds_of),
+        _numbered_by_source(rows, seeds_of),
     )
 
 
@@ -149,3 +152,23 @@ def _numbered_by_training(rows: Sequence[str], seeds_of: Mapping[Place, Sequence
                     for identity, number in owner.items()
                 }
     return np.array([number_of[row] for row in rows], dtype=np.intp)
+
+
+def _numbered_by_source(rows: Sequence[str], seeds_of: Mapping[Place, Sequence[Seed]]) -> Whole:
+    """Give rows that are read from exactly the same trainings the number of the first of them.
+
+    What counts are the seeds that both have: one of two views may have been given more.
+    """
+    ids_of: dict[str, dict[tuple[str, int], frozenset[str]]] = {row: {} for row in rows}
+    for (row, dataset, _), cells in seeds_of.items():
+        if row in ids_of:
+            ids_of[row].update({(dataset, cell.seed): frozenset(cell.training_ids) for cell in cells})
+
+    def is_one(row: str, other: str) -> bool:
+        common = ids_of[row].keys() & ids_of[other].keys()
+        return bool(common) and all(ids_of[row][key] == ids_of[other][key] for key in common)
+
+    firsts: list[int] = []
+    for number, row in enumerate(rows):
+        firsts.append(next((first for first in firsts if is_one(rows[first], row)), number))
+    return np.array(firsts, dtype=np.intp)

@@ -287,6 +287,39 @@ def test_the_same_training_twice_is_not_best_of_itself(tmp_path: Path):
     assert any(note.startswith("“best of 6 trials” is “depth 2” once more") for note in table.source_notes)
 
 
+def test_views_of_one_training_are_compared_as_pairs(tmp_path: Path):
+    """A view that always lies a little below another is told from it, whatever the trainings beside it vary by."""
+    hard = Row("hard", view=RetrievalView(embeddings=("hard",)))
+    apart = {"depth 3": market(0.71, 0.69, 0.75, 0.72, 0.74), "depth 4": market(0.73, 0.75, 0.70, 0.71, 0.72)}
+    values = {
+        "depth 2": market(0.70, 0.74, 0.72, 0.75, 0.71),
+        "hard": market(0.691, 0.729, 0.71, 0.741, 0.70),
+    }
+    ablation = make_ablation([depth_row(2), hard, depth_row(3), depth_row(4)], metrics=[MAP])
+    table = table_of(tmp_path, ablation, values | apart, seeds=5)
+    assert [False, True, False, False] == [row.cells[0].is_marked for row in table.rows]
+    assert [1, None, 1, 1] == ranks(table)
+    (how,) = [note for note in table.source_notes if note.startswith("†")]
+    assert "moderated t over the seeds, after Smyth 2004, and paired t between views of one training;" in how
+    (note,) = [note for note in table.source_notes if "seeds find" in note]
+    assert note.startswith("5 seeds find a difference in mAP of 0.")
+
+
+def test_members_of_an_ensemble_are_no_views_of_each_other(tmp_path: Path):
+    """They share their trainings with the ensemble, and are compared as the rows of their own that they are."""
+    values = {
+        f"depth {depth}": market(*np.random.default_rng(depth).normal(0.7, 0.01, 3)) for depth in range(2, 8)
+    }
+    values["both"] = market(0.73, 0.731, 0.74)
+    both = Row("both", ensemble=[{}, {"depth": 3}])
+    rows = [depth_row(depth) for depth in range(2, 8)]
+    with_it = table_of(tmp_path, make_ablation([*rows, both], metrics=[MAP]), values)
+    of_member, of_both = (with_it.rows[place].cells[0].compared for place in (1, 6))
+    assert of_member is not None
+    assert of_both is not None
+    assert min(of_member.comparison.df, of_both.comparison.df) > 2
+
+
 def test_a_table_of_noise_says_that_it_was_tested(tmp_path: Path):
     """Where nothing is marked a reader learns that it was looked at, and how small a difference would be seen."""
     values = {"depth 2": market(0.80, 0.81, 0.82), "depth 3": market(0.822, 0.81, 0.80)}
