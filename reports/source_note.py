@@ -17,6 +17,7 @@ from trainables.contract import DatasetFacts, Metric
 SHORT_ID_DIGITS = 8
 SHORT_COMMIT_DIGITS = 12
 NUM_IDS_SHOWN = 4
+SINGULARS = {"queries": "query", "images": "image", "items": "item"}
 
 
 def source_notes(
@@ -127,7 +128,8 @@ def _count_notes(frame: pd.DataFrame) -> Iterator[str]:
     counts = cast(pd.DataFrame, done[["dataset", "items", "num_measured", "left_out"]].drop_duplicates())
     for dataset, items, num_measured, left_out in counts.itertuples(index=False, name=None):
         lacking = f"; left out: {left_out}" if left_out else ""
-        yield f"{dataset}: {num_measured} {items} measured{lacking}."
+        what = SINGULARS.get(items, items) if num_measured == 1 else items
+        yield f"{dataset}: {num_measured} {what} measured{lacking}."
 
 
 def _failure_notes(frame: pd.DataFrame) -> Iterator[str]:
@@ -166,7 +168,8 @@ def _origin_notes(frame: pd.DataFrame) -> Iterator[str]:
     done = cast(pd.DataFrame, frame[frame["state"] == "done"])
     commits = sorted({_short_commit(commit) for texts in frame["git_commits"] for commit in texts.split()})
     code = f"; Git commit {', '.join(commits)}" if commits else ""
-    yield f"Made from {len(_training_ids(done))} of {len(_training_ids(frame))} trainings{code}."
+    num_all = len(_training_ids(frame))
+    yield f"Made from {len(_training_ids(done))} of {num_all} training{'' if num_all == 1 else 's'}{code}."
 
 
 def _training_ids(frame: pd.DataFrame) -> set[str]:

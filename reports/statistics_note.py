@@ -36,8 +36,9 @@ def statistics_notes(
         statistics: what they say.
     """
     yield from _seed_notes(study, values)
-    yield from _emphasis_notes(ablation, cells)
-    if len(values.rows) > 1 and study.num_first_seeds >= MIN_SEEDS_TO_COMPARE:
+    has_seeds = study.num_first_seeds >= MIN_SEEDS_TO_COMPARE
+    yield from _emphasis_notes(ablation, cells, is_compared=has_seeds and len(values.contrasts) > 0)
+    if len(values.rows) > 1 and has_seeds:
         yield from _repeat_notes(ablation)
         yield from _test_notes(study, ablation, cells, values, statistics)
     yield from _effect_notes(ablation, statistics)
@@ -98,7 +99,7 @@ def _seeds_by_row(study: Study, values: TableValues) -> Iterator[str]:
         yield f"{dataset}, n = {count}: {', '.join(rows)}."
 
 
-def _emphasis_notes(ablation: Ablation, cells: Sequence[TableCell]) -> Iterator[str]:
+def _emphasis_notes(ablation: Ablation, cells: Sequence[TableCell], *, is_compared: bool) -> Iterator[str]:
     has_printed = any(cell.state == "printed" and cell.published is not None for cell in cells)
     of_ours = "; printed values take no part" if has_printed else ""
     if ablation.emphasis == "highest":
@@ -115,7 +116,8 @@ def _emphasis_notes(ablation: Ablation, cells: Sequence[TableCell]) -> Iterator[
     partial = sorted({(cell.n, cell.n_expected) for cell in cells if cell.state == "partial"})
     if partial:
         signs = ", ".join(f"({n}/{n_expected})" for n, n_expected in partial)
-        yield f"{signs}: so many of the planned seeds are measured; rows are compared over the seeds that both have."
+        shared = "; a comparison takes the seeds that its rows share" if is_compared else ""
+        yield f"{signs}: so many of the planned seeds are measured{shared}."
     if any(cell.state == "missing" for cell in cells):
         yield "—: not measured yet."
 

@@ -29,6 +29,14 @@ def test_each_column_says_where_its_deviation_comes_from(tmp_path: Path):
     assert "(DukeMTMC-reID, by the declared deviation)" in text
 
 
+def test_a_column_of_which_nothing_is_known_is_named(tmp_path: Path):
+    """What is foreseen for one data set is not taken for the other as well."""
+    values = {"depth 2": (0.80, 0.81, 0.82), "depth 3": (0.80, 0.815, 0.813)}
+    text = foreseen(tmp_path, values, datasets=[MARKET, DUKE])
+    assert "; unknown for mAP (DukeMTMC-reID), where neither two seeds are recorded nor" in text
+    assert "unknown" not in foreseen(tmp_path / "one", values)
+
+
 def test_two_recorded_seeds_say_less_than_a_declared_deviation(tmp_path: Path):
     """Two seeds that happen to agree promise no tables of hair-fine differences where a deviation is declared."""
     values = {"depth 2": (0.80, 0.81), "depth 3": (0.82, 0.8301)}

@@ -329,6 +329,23 @@ def test_a_table_of_noise_says_that_it_was_tested(tmp_path: Path):
     assert any(note.startswith("3 seeds find a difference in mAP of ") for note in table.source_notes)
 
 
+def test_seeds_that_are_shared_are_told_where_rows_are_compared(tmp_path: Path):
+    """Two planned seeds compare nothing, and three compare over those that both rows have."""
+    rows, values = [depth_row(2), depth_row(3)], {"depth 2": market(0.8, 0.81), "depth 3": market(0.8)}
+    for seeds, end in ((2, "measured."), (3, "measured; a comparison takes the seeds that its rows share.")):
+        table = table_of(tmp_path / str(seeds), make_ablation(rows, metrics=[MAP]), values, seeds=seeds)
+        (note,) = [note for note in table.source_notes if "so many of the planned seeds" in note]
+        assert note.endswith(end)
+
+
+def test_a_table_of_one_training_says_so_in_the_singular(tmp_path: Path):
+    """One is one."""
+    table = table_of(
+        tmp_path, make_ablation([depth_row(2)], metrics=[MAP]), {"depth 2": market(0.8)}, seeds=1
+    )
+    assert any(note.startswith("Made from 1 of 1 training;") for note in table.source_notes)
+
+
 def test_many_seeds_are_named_by_the_first_and_the_last(tmp_path: Path):
     """Thirty numbers in a row tell no more than two."""
     values = {"depth 2": market(*(0.8 + 0.001 * (7 * seed % 11) for seed in range(30)))}
