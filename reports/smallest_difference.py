@@ -35,8 +35,11 @@ def row_deviations(values_CRN: Floats, *, training_R: Sequence[int] | Whole | No
     weights_CRR = np.tile(np.eye(len(training_R)), (len(values_CRN), 1, 1))
     for weights_RR, values_RN, is_known_R in zip(weights_CRR, values_CRN, is_known_CR, strict=True):
         own_RR = _without_seed_effect(is_known_R, training_R)
-        # The noise of three trainings or more comes without the seeds' effects, if anything else varies.
-        if len(np.unique(training_R[is_known_R])) == 2 or not _does_vary(values_RN, own_RR):
+        # Of trainings without two seeds in common it is not known what a seed does to all: they keep it. The noise of
+        # three trainings or more comes without it, if anything else varies.
+        num_common = int((~np.isnan(seed_sums(values_RN, own_RR))).sum(1)[is_known_R].max(initial=0))
+        num_trainings = len(np.unique(training_R[is_known_R]))
+        if num_common > 1 and (num_trainings == 2 or not _does_vary(values_RN, own_RR)):
             weights_RR[:] = own_RR
     noise = seed_noise(values_CRN[None], weights_CRR[None], training_R=training_R)
     half_df_CR = noise.df_BCK[0] / 2

@@ -108,6 +108,15 @@ def test_rows_that_move_alike_have_no_deviation():
     assert pytest.approx(0.0, abs=1e-9) == row_deviations(values).max()
 
 
+@pytest.mark.parametrize("num_rows", [2, 3])
+def test_rows_without_a_seed_in_common_have_the_deviation_of_their_values(num_rows: int):
+    """What a seed does to all of them is unknown then, and no deviation is not what is known."""
+    values = np.full((1, num_rows, 3 * num_rows), NAN)
+    for row in range(num_rows):
+        values[0, row, 3 * row : 3 * row + 3] = [0.80, 0.82, 0.81]
+    assert row_deviations(values).min() > 0.005
+
+
 @pytest.mark.parametrize("num_seeds", [3, 5])
 def test_two_views_of_one_training_find_what_their_difference_varies_by(num_seeds: int):
     """Of views that move together by 0.02 and apart by 0.001 the power is that of the paired t-test of the latter."""
