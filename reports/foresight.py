@@ -60,7 +60,10 @@ class Foresight:
 
 
 def _origin(items: list[SmallestDifference]) -> str:
-    return "by the declared deviation" if any(item.is_declared for item in items) else "by recorded spreads"
+    if any(item.is_declared for item in items):
+        return "by the declared deviation"
+    is_rough = all(item.num_recorded < MIN_SEEDS_TO_COMPARE for item in items)
+    return "by recorded spreads" + (", of two seeds and hardly known" if is_rough else "")
 
 
 def _seeds_find(items: list[SmallestDifference], label: str) -> Iterator[str]:

@@ -55,6 +55,7 @@ class SmallestDifference:
         lowest: difference in the metric's own unit, of the contrast that is found most readily.
         highest: likewise, of the one that is found least readily.
         is_declared: whether it follows from a declared deviation, and not from recorded ones.
+        num_recorded: seeds of the row that has most, by which deviations are known.
     """
 
     column: ColumnKey
@@ -62,6 +63,7 @@ class SmallestDifference:
     lowest: float
     highest: float
     is_declared: bool
+    num_recorded: int
 
 
 @dataclass(frozen=True)
@@ -205,5 +207,7 @@ def smallest_of(ablation: Ablation, values: TableValues, num_seeds: int) -> list
             source_R=values.source_R,
         )
         lowest, highest = float(differences.min()), float(differences.max())
-        found.append(SmallestDifference(column, num_seeds, lowest, highest, is_declared))
+        found.append(
+            SmallestDifference(column, num_seeds, lowest, highest, is_declared, int(num_recorded_C[c]))
+        )
     return found

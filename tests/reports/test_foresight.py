@@ -42,7 +42,8 @@ def test_two_recorded_seeds_say_less_than_a_declared_deviation(tmp_path: Path):
     values = {"depth 2": (0.80, 0.81), "depth 3": (0.82, 0.8301)}
     declared = foreseen(tmp_path / "none", {}, deviation={"map": 0.01})
     assert declared == foreseen(tmp_path / "two", values, deviation={"map": 0.01})
-    assert foreseen(tmp_path / "alone", values).endswith("by recorded spreads")
+    alone = foreseen(tmp_path / "alone", values)
+    assert alone.endswith("(Market-1501), by recorded spreads, of two seeds and hardly known")
 
 
 def test_a_difference_that_no_table_can_show_is_not_foreseen(tmp_path: Path):
