@@ -163,7 +163,9 @@ def _test_notes(
 def _how_tested(study: Study, values: TableValues, num_tests: int) -> str:
     is_view_K = [len(np.unique(values.source_R[weights_R != 0])) == 1 for weights_R in values.weights_KR]
     # Two trainings have one difference between them, and no other rows to learn its variance from.
-    if len(np.unique(values.training_R)) <= 2 or all(is_view_K):
+    is_known_CR = (~np.isnan(values.values_CRN)).sum(2) > 1
+    num_trainings = max(len(np.unique(values.training_R[is_known_R])) for is_known_R in is_known_CR)
+    if num_trainings <= 2 or all(is_view_K):
         texts = ["paired t over the seeds"]
     else:
         views = ", and paired t between views of one training" if any(is_view_K) else ""
@@ -217,7 +219,8 @@ def _what_meets_what(ablation: Ablation, contrasts: Sequence[Contrast]) -> Itera
     else:
         for reference, rows in rows_of.items():
             others = set(labels) - {reference}
-            which = "every other row" if set(rows) == others else ", ".join(f"“{row}”" for row in rows)
+            is_all = set(rows) == others and len(others) > 1
+            which = "every other row" if is_all else ", ".join(f"“{row}”" for row in rows)
             yield f"{which} with “{reference}”"
     effects = [contrast.label for contrast in contrasts if not contrast.row]
     if any(" × " in label for label in effects):

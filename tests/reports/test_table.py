@@ -326,6 +326,7 @@ def test_a_table_of_noise_says_that_it_was_tested(tmp_path: Path):
     table = table_of(tmp_path, make_ablation([depth_row(2), depth_row(3)], metrics=[MAP]), values)
     note = "The one comparison shows no difference with p < 0.05 (paired t over the seeds)."
     assert note in table.source_notes
+    assert "Compared in mAP: “depth 3” with “depth 2”." in table.source_notes
     assert any(note.startswith("3 seeds find a difference in mAP of ") for note in table.source_notes)
 
 
@@ -389,6 +390,19 @@ def test_the_smallest_difference_is_that_of_the_seeds_in_common(tmp_path: Path):
     ablation = make_ablation([depth_row(depth) for depth in (2, 3, 4)], metrics=[MAP])
     notes = table_of(tmp_path, ablation, values, seeds=5).source_notes
     assert ["3 seeds find"] == [note[:12] for note in notes if "seeds find" in note]
+
+
+def test_the_test_is_named_that_was_made(tmp_path: Path):
+    """While two of three rows are measured nothing is learnt from others, and it is a paired t-test."""
+    ablation = make_ablation([depth_row(depth) for depth in (2, 3, 4)], metrics=[MAP])
+    values = {"depth 2": market(0.80, 0.81, 0.82), "depth 3": market(0.90, 0.912, 0.919)}
+    third = {"depth 4": market(0.84, 0.80, 0.82)}
+    for measured, how in (
+        (values, "paired t over the seeds"),
+        (values | third, "moderated t over the seeds"),
+    ):
+        table = table_of(tmp_path / how[:6], ablation, measured)
+        assert any(note.startswith(f"†: differs with p < 0.05 ({how}") for note in table.source_notes)
 
 
 def test_rows_are_compared_over_the_seeds_that_both_have(tmp_path: Path):
