@@ -340,6 +340,66 @@ def _seeds_of_power(scenario: Scenario, num_tables: int, num_real: int, effect: 
     return float(MOST)
 
 
+# -- views of one training -----------------------------------------------------------------------
+
+VIEWED = np.array([0, 0, 0, 0, *range(1, 11)])
+"""Training of each row: the reference and three more views of its training, then ten of their own."""
+STEP = DEVIATION / 2
+"""Of a coarse metric, such as Rank-1 of few queries."""
+
+
+def print_views(num_tables: int) -> None:
+    """Print errors and power where some rows are views of the reference's training."""
+    print(
+        "| three views beside the reference, ten other rows | false | among views alone | view found | other row found "
+        "| best view not bold |"
+    )
+    print("|:--|--:|--:|--:|--:|--:|")
+    rows = {f"{number}": {} for number in range(len(VIEWED) - 1)}
+    design = LeaveOneOut(rows)
+    made = list(design.rows())
+    weights_KR = contrast_weights(
+        [*design.contrasts(made, lambda _: False)], [full_label(row) for row in made]
+    )
+    for seeds in (3, 5):
+        for correlation in (0.5, 0.9, 0.99):
+            for step in (0.0, STEP):
+                generator = np.random.default_rng(0)
+                of_seed, shared, own = (
+                    generator.normal(size=(num_tables, 1, size, seeds))
+                    for size in (1, VIEWED.max() + 1, len(VIEWED))
+                )
+                of_row = np.sqrt(correlation) * shared[:, :, VIEWED] + np.sqrt(1 - correlation) * own
+                values_BCRN = DEVIATION * (np.sqrt(0.3) * of_seed + np.sqrt(0.7) * of_row)
+                apart = np.sqrt(
+                    2 * 0.7 * (1 - correlation)
+                )  # deviation of a difference of views, in those of a row
+                raised_BCRN = values_BCRN.copy()
+                raised_BCRN[:, :, 1] += EFFECT * apart
+                raised_BCRN[:, :, -1] += EFFECT
+                marks, raised_marks = (
+                    compare_tables(
+                        _in_steps(some, step), weights_KR, training_R=VIEWED
+                    ).corrected_p_value_BCK[:, 0]
+                    < SIGNIFICANCE_LEVEL
+                    for some in (values_BCRN, raised_BCRN)
+                )
+                is_bold_BR = best_rows_of_tables(_in_steps(values_BCRN, step), training_R=VIEWED)[:, 0]
+                cells = [
+                    *(_percent([some.any(1)], 1) for some in (marks, marks[:, :3])),
+                    *(_percent([raised_marks[:, place]]) for place in (0, -1)),
+                    _percent([~is_bold_BR[:, 1]], 1),
+                ]
+                coarse = ", in steps" if step else ""
+                print(
+                    f"| {seeds} seeds, correlation {correlation}{coarse} | {' | '.join(cells)} |", flush=True
+                )
+
+
+def _in_steps(values_BCRN: np.ndarray, step: float) -> np.ndarray:
+    return np.round(values_BCRN / step) * step if step else values_BCRN
+
+
 # -- smallest difference -------------------------------------------------------------------------
 
 
@@ -367,7 +427,13 @@ def print_smallest_differences(num_tables: int) -> None:
 
 def main(num_tables: int) -> None:
     """Print every table, and how long each took."""
-    for print_table in (print_marks, print_best_rows, print_seed_decisions, print_smallest_differences):
+    for print_table in (
+        print_marks,
+        print_best_rows,
+        print_seed_decisions,
+        print_views,
+        print_smallest_differences,
+    ):
         started_s = time.perf_counter()
         print_table(num_tables)
         print(f"\n({num_tables:,} tables a scenario, {time.perf_counter() - started_s:.0f} s)\n", flush=True)

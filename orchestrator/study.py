@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from orchestrator.changes import Changes, apply_changes, try_changes, value_at
-from orchestrator.design import Comparing, Contrast, Design, Row, full_label
+from orchestrator.design import AsPrinted, Comparing, Contrast, Design, Row, full_label
 from orchestrator.ranges import FloatRange, Range, When, range_of
 from trainables.contract import (
     SEED_LIMIT,
@@ -224,6 +224,19 @@ class Ablation(Declaration):
         known = {full_label(row) for row in self.trained_rows}
         return tuple(contrast for contrast in found if contrast.weights.keys() <= known)
 
+    @functools.cached_property
+    def repeated_rows(self) -> Mapping[str, str]:
+        """Rows that are another row once more under every data set: label, its group in front -> that of the other."""
+        alike: dict[Any, list[Row]] = {}
+        for row in self.trained_rows if any(row.repeats for row in self.trained_rows) else ():
+            members = tuple(frozenset(self.members(row, dataset)) for dataset in self.datasets)
+            alike.setdefault((members, row.view or self.view), []).append(row)
+        found: dict[str, str] = {}
+        for rows in alike.values():
+            first = (_without_mark(rows) or rows)[0]
+            found |= {full_label(row): full_label(first) for row in rows if row is not first}
+        return found
+
     @property
     def tested_metrics(self) -> tuple[Metric, ...]:
         """The metrics whose comparisons are tested."""
@@ -245,7 +258,11 @@ class Ablation(Declaration):
         rows: list[Design] = []
         for design, whole in zip(self.rows, self.rows_by_design, strict=True):
             cut = tuple(self._cut_row(row, datasets) for row in whole)
-            rows += [design] if cut == whole and isinstance(design, Declaration) else cut
+            # Cut rows are still compared as their design says, and one of a person's own is not asked again.
+            is_kept = cut == whole and isinstance(design, Declaration)
+            rows += (
+                [design] if is_kept else [AsPrinted(design, cut)] if isinstance(design, Comparing) else cut
+            )
         return replace(self, datasets=datasets, rows=rows)
 
     def _cut_row(self, row: Row, datasets: Sequence[Dataset]) -> Row:

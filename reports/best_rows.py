@@ -21,7 +21,11 @@ READINESS = (
 
 
 def best_rows(
-    values_CRN: Floats, higher_is_better_C: Sequence[bool], *, training_R: Sequence[int] | Whole | None = None
+    values_CRN: Floats,
+    higher_is_better_C: Sequence[bool],
+    *,
+    training_R: Sequence[int] | Whole | None = None,
+    source_R: Sequence[int] | Whole | None = None,
 ) -> Bools:
     """Find the rows of each column that may be the best.
 
@@ -29,21 +33,29 @@ def best_rows(
     by more than chance allows. The truly best row meets the R - 1
     others of its column, so each such test is one-sided at the level / (R - 1), and the columns share the
     level: the chance that any column of a table leaves out its truly best row is at most 5 %, however near
-    the others come. Rows of one training are taken as independent here, which can only leave more of them in.
+    the others come. Views of one training are pairs, whose differences are judged by their own seeds.
 
     Args:
         values_CRN: NaN where a seed is missing.
         higher_is_better_C: direction of each column.
         training_R: rows with the same number are read from the same trainings; None where each has its own.
+        source_R: rows with the same number are views of exactly the same trainings, as in `compare`.
 
     Returns:
         (C, R). Rows of fewer than three seeds take no part, and one that is alone is the best of nothing.
     """
     sign_C = np.where(np.asarray(higher_is_better_C), 1.0, -1.0)
-    return best_rows_of_tables((values_CRN * sign_C[:, None, None])[None], training_R=training_R)[0]
+    return best_rows_of_tables(
+        (values_CRN * sign_C[:, None, None])[None], training_R=training_R, source_R=source_R
+    )[0]
 
 
-def best_rows_of_tables(values_BCRN: Floats, *, training_R: Sequence[int] | Whole | None = None) -> Bools:
+def best_rows_of_tables(
+    values_BCRN: Floats,
+    *,
+    training_R: Sequence[int] | Whole | None = None,
+    source_R: Sequence[int] | Whole | None = None,
+) -> Bools:
     """Find the best rows of many tables in which higher is better; see `best_rows`."""
     num_tables, num_columns, num_rows, _ = values_BCRN.shape
     num_seeds_BCR = (~np.isnan(values_BCRN)).sum(3)
@@ -58,7 +70,12 @@ def best_rows_of_tables(values_BCRN: Floats, *, training_R: Sequence[int] | Whol
     is_rival_BCIR = (rivals_BCI[..., None] == np.arange(num_rows)).astype(np.float64)
     weights_BCKR = (is_rival_BCIR[..., None, :] - np.eye(num_rows)).reshape(*shape_BCK, num_rows)
     num_uses_R = np.full(num_rows, READINESS * (num_rows - 1.0))
-    noise = seed_noise(values_BCRN, weights_BCKR, training_R=training_R, num_uses_M=num_uses_R)
+    source_R = training_R if source_R is None else source_R
+    number_R = np.arange(num_rows) if source_R is None else np.asarray(source_R)
+    is_paired_BCK = (number_R[rivals_BCI][..., None] == number_R).reshape(shape_BCK)
+    noise = seed_noise(
+        values_BCRN, weights_BCKR, training_R=training_R, num_uses_M=num_uses_R, is_paired_BCK=is_paired_BCK
+    )
     lead_BCKN = seed_sums(values_BCRN, weights_BCKR)
     num_common_BCK = (~np.isnan(lead_BCKN)).sum(3)
     lead_BCK = np.nansum(lead_BCKN, 3) / np.maximum(num_common_BCK, 1)

@@ -1,8 +1,9 @@
 """Comparisons of rows: weighted sums of a table's rows, seed by seed, tested as one family.
 
 A comparison is a row of weights that add up to 0: a row minus the reference, a step minus the row above, an
-effect of a factorial design. Its t-statistic takes the variance from all rows of the column (`seed_noise`),
-and the p-values of the whole table, comparisons times columns, are corrected together by Holm's method.
+effect of a factorial design. Its t-statistic takes the variance from all rows of the column (`seed_noise`);
+that of rows of one training, which are pairs whatever else the table has, from their own seeds. The p-values
+of the whole table, comparisons times columns, are corrected together by Holm's method.
 
 Legend: B tables, C columns, R rows, N seeds, K comparisons, M series as in `seed_noise`.
 """
@@ -65,7 +66,11 @@ class ComparedTables(NamedTuple):
 
 
 def compare(
-    values_CRN: Floats, weights_KR: Floats, *, training_R: Sequence[int] | Whole | None = None
+    values_CRN: Floats,
+    weights_KR: Floats,
+    *,
+    training_R: Sequence[int] | Whole | None = None,
+    source_R: Sequence[int] | Whole | None = None,
 ) -> list[list[Comparison | None]]:
     """Test the comparisons of one table.
 
@@ -74,6 +79,8 @@ def compare(
         weights_KR: one comparison each, adding up to 0.
         training_R: rows with the same number are read from the same trainings, so that chance moves them
             together; None where each row has trainings of its own.
+        source_R: rows with the same number are views of exactly the same trainings, and pairs. An ensemble shares
+            trainings with its members and is no view of them, nor are these of each other. None where there is none.
 
     Returns:
         For each column its comparisons; None where the rows of one have fewer than three seeds in common.
@@ -84,7 +91,9 @@ def compare(
     faults = [*_faults(values_CRN, weights_KR, training_R)]
     if faults:
         raise ValueError(f"Comparisons: {'; '.join(faults)}")
-    return comparisons_of(compare_tables(values_CRN[None], weights_KR, training_R=training_R), table=0)
+    return comparisons_of(
+        compare_tables(values_CRN[None], weights_KR, training_R=training_R, source_R=source_R), table=0
+    )
 
 
 def comparisons_of(compared: ComparedTables, *, table: int) -> list[list[Comparison | None]]:
@@ -129,15 +138,29 @@ def _faults(
 
 
 def compare_tables(
-    values_BCRN: Floats, weights_KR: Floats, *, training_R: Sequence[int] | Whole | None = None
+    values_BCRN: Floats,
+    weights_KR: Floats,
+    *,
+    training_R: Sequence[int] | Whole | None = None,
+    source_R: Sequence[int] | Whole | None = None,
 ) -> ComparedTables:
     """Test the comparisons of many tables, each a family of its own; see `compare`."""
     training = np.arange(weights_KR.shape[1]) if training_R is None else np.asarray(training_R)
+    source = training if source_R is None else np.asarray(source_R)
     joint_MR, weights_KM = _joint_rows(weights_KR, training)
     # A row of a difference is half of it; of a mean over many rows less hangs on each.
     part_KM = weights_KM**2 / (weights_KM**2).sum(1, keepdims=True)
     num_uses_M = 2 * part_KM.sum(0)
-    noise = seed_noise(values_BCRN, weights_KM, joint_MR=joint_MR, training_R=training, num_uses_M=num_uses_M)
+    noise = seed_noise(
+        values_BCRN,
+        weights_KM,
+        joint_MR=joint_MR,
+        training_R=training,
+        num_uses_M=num_uses_M,
+        is_paired_BCK=np.array(
+            [len(np.unique(source[weights_R != 0])) == 1 for weights_R in weights_KR], bool
+        ),
+    )
     sums_BCKN = seed_sums(values_BCRN, weights_KR)
     num_seeds_BCK = (~np.isnan(sums_BCKN)).sum(3)
     is_tested_BCK = num_seeds_BCK >= MIN_SEEDS_TO_COMPARE

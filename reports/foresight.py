@@ -16,7 +16,7 @@ from reports.frame import read_cells
 from reports.seed import seeds_by_place
 from reports.statistics_note import smallest_text
 from reports.table_statistics import SmallestDifference, smallest_of
-from reports.table_values import table_values
+from reports.table_values import ColumnKey, table_values
 
 NUM_FURTHER_SEEDS = 2
 """By which the second number of seeds is higher that a person may choose from."""
@@ -31,25 +31,39 @@ class Foresight:
         table: likewise.
         found: the smallest differences, by number of seeds and then by column; empty where nothing is known of how
             much seeds differ.
+        unknown: the columns of which nothing is known.
     """
 
     study: str
     table: str
     found: tuple[SmallestDifference, ...]
+    unknown: tuple[ColumnKey, ...] = ()
 
     def __str__(self) -> str:
         """In words, column by column."""
         by_column: dict[tuple[str, str], list[SmallestDifference]] = {}
         for item in self.found:
             by_column.setdefault((item.column.dataset, item.column.metric.label), []).append(item)
-        texts = (
-            f"{', '.join(_seeds_find(items, label))} ({dataset})"
-            for (dataset, label), items in by_column.items()
-        )
-        origin = (
-            "the declared deviation" if any(item.is_declared for item in self.found) else "recorded spreads"
-        )
-        return f"{self.study}/{self.table}: {'; '.join(texts)}, by {origin}"
+        origin_of = {key: _origin(items) for key, items in by_column.items()}
+        has_one_origin = len(set(origin_of.values())) == 1
+        texts = [
+            f"{', '.join(_seeds_find(items, key[1]))} ({key[0]}{'' if has_one_origin else f', {origin_of[key]}'})"
+            for key, items in by_column.items()
+        ]
+        end = f", {next(iter(origin_of.values()))}" if has_one_origin else ""
+        if self.unknown:
+            columns = ", ".join(f"{column.metric.label} ({column.dataset})" for column in self.unknown)
+            end += (
+                f"; unknown for {columns}, where neither two seeds are recorded nor a deviation is declared"
+            )
+        return f"{self.study}/{self.table}: {'; '.join(texts)}{end}"
+
+
+def _origin(items: list[SmallestDifference]) -> str:
+    if any(item.is_declared for item in items):
+        return "by the declared deviation"
+    is_rough = all(item.num_recorded < MIN_SEEDS_TO_COMPARE for item in items)
+    return "by recorded spreads" + (", of two seeds and hardly known" if is_rough else "")
 
 
 def _seeds_find(items: list[SmallestDifference], label: str) -> Iterator[str]:
@@ -76,7 +90,10 @@ def foresee(plan: Plan, store: Store) -> list[Foresight]:
         found = [
             item for number in _numbers_of_seeds(study) for item in smallest_of(ablation, values, number)
         ]
-        foresights.append(Foresight(name, table, tuple(found)))
+        known = {item.column for item in found}
+        columns = [values.columns[place] for place in values.places_of(ablation.tested_metrics)]
+        unknown = tuple(column for column in columns if column not in known)
+        foresights.append(Foresight(name, table, tuple(found), unknown))
     return foresights
 
 

@@ -18,7 +18,7 @@ from reports.cell import TableCell, compared_text, marks_text, mean_text, publis
 from reports.comparison import SIGNIFICANCE_LEVEL
 from reports.figures import TableFigures, figure_path
 from reports.item_comparisons import ItemComparison
-from reports.number import difference_text, precise_text, printed_text
+from reports.number import difference_text, precise_difference_text, precise_text, printed_text
 from reports.source_note import SHORT_ID_DIGITS
 from reports.table import DIFFERENCE_HEAD, Table
 from reports.table_statistics import Compared
@@ -101,10 +101,10 @@ def cell_facts(cell: TableCell, metric: Metric) -> Iterator[str]:
     if cell.mean is not None:
         yield f"mean {precise_text(cell.mean, metric)}"
     if cell.interval is not None:
-        low, high = cell.interval
+        low, high = _possible(cell.interval, metric)
         yield f"95 % confidence interval of the mean {precise_text(low, metric)} to {precise_text(high, metric)}"
     if cell.rerun_interval is not None:
-        low, high = cell.rerun_interval
+        low, high = _possible(cell.rerun_interval, metric)
         yield f"95 % prediction interval of one more run {precise_text(low, metric)} to {precise_text(high, metric)}"
     if cell.published is not None:
         yield f"paper {printed_text(cell.published, metric)}"
@@ -119,27 +119,38 @@ def cell_facts(cell: TableCell, metric: Metric) -> Iterator[str]:
         yield _items_fact(cell.items, metric)
 
 
+def _possible(interval: tuple[float, float], metric: Metric) -> tuple[float, float]:
+    """Cut off what no value can be: Student's t knows nothing of the ends of a scale."""
+    low, high = interval
+    return (max(low, 0.0), min(high, 1.0)) if metric.is_fraction else interval
+
+
 def compared_fact(compared: Compared, metric: Metric) -> str:
     """Say how large a difference is, how sure, and what was tested."""
     comparison = compared.comparison
-    low, high = (difference_text(end, metric) for end in comparison.interval)
-    text = f"{difference_text(comparison.estimate, metric)}, 95 % confidence interval {low} to {high}"
+    low, high = (precise_difference_text(end, metric) for end in comparison.interval)
+    text = f"{precise_difference_text(comparison.estimate, metric)}, 95 % confidence interval {low} to {high}"
     if not compared.is_tested:
         return f"{text} (not tested)"
-    p_values = f"p = {comparison.p_value:.3g}, Holm-corrected {comparison.corrected_p_value:.3g}"
-    return f"{text}, {p_values} (moderated t over {comparison.num_seeds} seeds)"
+    if comparison.standard_error == 0:
+        return f"{text} (the same with each of {comparison.num_seeds} seeds)"
+    p_values = (
+        f"p = {comparison.p_value:.3g}, corrected for the whole table {comparison.corrected_p_value:.3g}"
+    )
+    return f"{text}, {p_values} (over {comparison.num_seeds} seeds)"
 
 
 def _items_fact(compared: ItemComparison, metric: Metric) -> str:
     of_items = compared.of_items
-    low, high = (difference_text(end, metric) for end in of_items.interval)
+    low, high = (precise_difference_text(end, metric) for end in of_items.interval)
     deed = "rank these queries" if compared.items == "queries" else f"do on these {compared.items}"
     if of_items.p_value >= SIGNIFICANCE_LEVEL:
         verdict = f"these weights {deed} neither better nor worse"
     else:
         verdict = f"these weights {deed} {'better' if (of_items.estimate > 0) == metric.higher_is_better else 'worse'}"
+    of_clusters = f" of {of_items.num_identities} {compared.clusters}" if compared.clusters else ""
     return (
-        f"over {of_items.num_queries} {compared.items} of {of_items.num_identities} clusters "
-        f"{difference_text(of_items.estimate, metric)}, 95 % confidence interval {low} to {high}, p = "
+        f"over {of_items.num_queries} {compared.items}{of_clusters} "
+        f"{precise_difference_text(of_items.estimate, metric)}, 95 % confidence interval {low} to {high}, p = "
         f"{of_items.p_value:.3g}: {verdict}, which says nothing of the method"
     )

@@ -17,6 +17,9 @@ from reports.query_test import QueryComparison, compare_queries
 from reports.seed import Place, Seed, seeds_by_place
 from trainables.contract import AnyView, Metric
 
+CLUSTERS_OF = {"pid": "identities", "label": "classes"}
+"""What the values of a view's cluster column are called."""
+
 
 @dataclass(frozen=True)
 class ItemComparison:
@@ -24,10 +27,12 @@ class ItemComparison:
 
     Attributes:
         items: what was measured, in the plural.
+        clusters: what hangs together among them, in the plural; empty where each stands for itself.
         of_items: the test, over the means of the seeds that both rows have.
     """
 
     items: str
+    clusters: str
     of_items: QueryComparison
 
 
@@ -76,7 +81,11 @@ def compare_items(
                 comparison = _compare(*sides)
                 if comparison is not None:
                     items = "queries" if "query" in read[pair[0][0].training_ids].columns else "images"
-                    found[contrast.row, dataset.label, metric.name] = ItemComparison(items, comparison)
+                    column = view_of[contrast.row].cluster_column
+                    clusters = CLUSTERS_OF.get(column, f"values of {column}" if column else "")
+                    found[contrast.row, dataset.label, metric.name] = ItemComparison(
+                        items, clusters, comparison
+                    )
     return found
 
 

@@ -44,7 +44,15 @@ def _in_print(value: float, metric: Metric) -> float:
 
 def difference_text(value: float, metric: Metric) -> str:
     """Print the difference of two values with its sign; that of fractions in percentage points."""
-    text = value_text(value, metric)
+    return _with_sign(value_text(value, metric))
+
+
+def precise_difference_text(value: float, metric: Metric) -> str:
+    """Print the difference of two values with more digits than a table has."""
+    return _with_sign(precise_text(value, metric))
+
+
+def _with_sign(text: str) -> str:
     if float(text) == 0:
         return f"±{text}"
     return text.replace("-", "−") if text.startswith("-") else f"+{text}"

@@ -64,6 +64,7 @@ def decide_seeds(
     most: int,
     is_lost_CRN: Bools | None = None,
     training_R: Sequence[int] | Whole | None = None,
+    source_R: Sequence[int] | Whole | None = None,
 ) -> SeedDecision:
     """Replay the looks at a table from its values alone, up to the first that lacks a value.
 
@@ -77,6 +78,7 @@ def decide_seeds(
         most: seeds at the last.
         is_lost_CRN: seeds that will never be measured, and are not waited for.
         training_R: as in `compare`.
+        source_R: likewise.
 
     Raises:
         ValueError: `first` and `most` are not in order.
@@ -93,7 +95,12 @@ def decide_seeds(
     if is_lost_CRN is not None:
         is_lost_BCRN[0, ..., :num_seeds] = is_lost_CRN[..., :most]
     decided = decide_tables(
-        values_BCRN, weights_KR, first=first, is_lost_BCRN=is_lost_BCRN, training_R=training_R
+        values_BCRN,
+        weights_KR,
+        first=first,
+        is_lost_BCRN=is_lost_BCRN,
+        training_R=training_R,
+        source_R=source_R,
     )
     return SeedDecision(
         decided.num_seeds_BCR[0], decided.is_open_BCK[0], comparisons_of(decided.compared, table=0)
@@ -115,6 +122,7 @@ def decide_tables(
     first: int,
     is_lost_BCRN: Bools | None = None,
     training_R: Sequence[int] | Whole | None = None,
+    source_R: Sequence[int] | Whole | None = None,
 ) -> DecidedTables:
     """Replay the looks at many tables, the last one at all the seeds that there are; see `decide_seeds`."""
     num_tables, num_columns, num_rows, most = values_BCRN.shape
@@ -136,7 +144,9 @@ def decide_tables(
         is_going_B &= ~(is_used_BCRN & is_awaited_BCRN).any((1, 2, 3)) & is_open_BCK.any((1, 2))
         if not is_going_B.any():
             break
-        now = compare_tables(np.where(is_used_BCRN, values_BCRN, np.nan), weights_KR, training_R=training_R)
+        now = compare_tables(
+            np.where(is_used_BCRN, values_BCRN, np.nan), weights_KR, training_R=training_R, source_R=source_R
+        )
         num_left_B = (~is_found_BCK).sum((1, 2))
         spent = _spent(look, most) - (0.0 if look == first else _spent(look - 1, most))
         corrected_BJ = correct_p_values(

@@ -51,11 +51,13 @@ def _seed_counts(plan: Plan, store: Store, *, is_upper_bound: bool) -> SeedCount
             most=study.seeds.most,
             is_lost_CRN=values.is_lost_CRN[tested],
             training_R=values.training_R,
+            source_R=values.source_R,
         )
         needed_CR = decided.num_seeds_CR
         if is_upper_bound:
             is_open_CR = (decided.is_open_CK[..., None] & (values.weights_KR != 0)).any(1)
             needed_CR = np.where(is_open_CR, study.seeds.most, needed_CR)
+        needed_CR = needed_CR[:, values.first_R]  # a row that repeats another has its seeds
         for place, needed_R in zip(tested, needed_CR.tolist(), strict=True):
             for row, needed in zip(values.rows, needed_R, strict=True):
                 key = name, table, row, values.columns[place].dataset

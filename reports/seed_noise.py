@@ -70,6 +70,7 @@ def seed_noise(
     joint_MR: Floats | None = None,
     training_R: Sequence[int] | Whole | None = None,
     num_uses_M: Floats | None = None,
+    is_paired_BCK: Bools | None = None,
 ) -> SeedNoise:
     """Judge how much weighted sums of rows vary from seed to seed.
 
@@ -81,6 +82,9 @@ def seed_noise(
         training_R: rows with the same number are read from the same trainings; None where each has its own.
         num_uses_M: how many comparisons of a column hang on each series: the more marks one wrong variance makes,
             the readier it is taken to stand out. Below 1 it counts as 1; None for 1 each.
+        is_paired_BCK: sums of rows of one training, which chance moves together: how far they move apart says
+            nothing of other trainings, so they are judged by their own seeds alone; (K,) where all columns have the
+            same. None for none.
     """
     num_tables, num_columns, num_rows, num_seeds = values_BCRN.shape
     training_R = np.arange(num_rows) if training_R is None else np.asarray(training_R)
@@ -89,6 +93,7 @@ def seed_noise(
     readiness_M = np.ones(num_series) if num_uses_M is None else np.sqrt(np.maximum(num_uses_M, 1))
     weights_BCKM = np.broadcast_to(weights_KM, (num_tables, num_columns, num_sums, num_series))
     shape_BCK = (num_tables, num_columns, num_sums)
+    is_paired_BCK = np.broadcast_to(np.array(False) if is_paired_BCK is None else is_paired_BCK, shape_BCK)
     if values_BCRN.size * num_sums == 0:
         return SeedNoise(np.zeros(shape_BCK), np.ones(shape_BCK))
     parts: list[tuple[Floats, Floats]] = []
@@ -100,7 +105,13 @@ def seed_noise(
         largest_X[largest_X == 0] = 1.0
         scaled_XRN = values_XRN / largest_X[:, None, None]
         variance_XK, df_XK = _noise_of_columns(
-            scaled_XRN, weights_XKM, joint_MR, training_R, readiness_M, num_columns
+            scaled_XRN,
+            weights_XKM,
+            joint_MR,
+            training_R,
+            readiness_M,
+            num_columns,
+            is_paired_BCK[part].reshape(-1, num_sums),
         )
         parts.append((np.sqrt(variance_XK) * largest_X[:, None], df_XK))
     return SeedNoise(*(np.concatenate(field).reshape(shape_BCK) for field in zip(*parts, strict=True)))
@@ -113,13 +124,18 @@ def _noise_of_columns(
     training_R: Whole,
     readiness_M: Floats,
     num_columns: int,
+    is_paired_XK: Bools,
 ) -> tuple[Floats, Floats]:
     """Give squared scale and degrees of freedom of each sum; the columns of a table follow each other."""
     series = _series(values_XRN, joint_MR, training_R)
     # Two trainings have one difference between them and nothing to share: the paired t-test.
     is_alone_X = (_num_trainings(values_XRN, training_R) <= 2) | ~series.learning_XM.any(1)
-    own_variance_XK, own_df_XK = _own_noise(values_XRN, weights_XKM @ joint_MR)
-    if is_alone_X.all():
+    weights_XKR = weights_XKM @ joint_MR
+    own_variance_XK, own_df_XK = _own_noise(values_XRN, weights_XKR)
+    if is_paired_XK.any():
+        least_XK = _hidden_variance(values_XRN, weights_XKR)
+        own_variance_XK = np.where(is_paired_XK, np.maximum(own_variance_XK, least_XK), own_variance_XK)
+    if is_alone_X.all() or is_paired_XK.all():
         return own_variance_XK, own_df_XK
     log_ratio_L = _log_ratios(series)
     log_prior_XML = _log_prior(log_ratio_L, readiness_M / len(np.unique(training_R)))[None]
@@ -128,8 +144,8 @@ def _noise_of_columns(
         log_prior_XML = _log_prior_of_columns(series, posterior, log_ratio_L, log_prior_XML, num_columns)
         posterior = _posterior(series, log_ratio_L, log_prior_XML)
     variance_XK, df_XK = _noise_of_sums(posterior, log_ratio_L, weights_XKM)
-    is_alone_X1 = is_alone_X[:, None]
-    return np.where(is_alone_X1, own_variance_XK, variance_XK), np.where(is_alone_X1, own_df_XK, df_XK)
+    is_own_XK = is_alone_X[:, None] | is_paired_XK
+    return np.where(is_own_XK, own_variance_XK, variance_XK), np.where(is_own_XK, own_df_XK, df_XK)
 
 
 # -- what the seeds say --------------------------------------------------------------------------
@@ -367,6 +383,25 @@ def _own_noise(values_XRN: Floats, weights_XKR: Floats) -> tuple[Floats, Floats]
     df_XK = np.maximum(is_there_XKN.sum(2) - 1.0, 1.0)
     variance_XK = (residual_XKN**2).sum(2) / df_XK
     return np.where(variance_XK > NOTHING_VARIES**2, variance_XK, 0.0), df_XK
+
+
+def _hidden_variance(values_XRN: Floats, weights_XKR: Floats) -> Floats:
+    """Give the variance that rounding may hide from sums of rows; 0 where nothing varies.
+
+    Two views of one training often rank a few queries otherwise, the same number of them with each of three seeds.
+    Values that come in steps of a height h may each be off by h / 2, evenly, and so have at least the variance h² / 12
+    (Sheppard, Proc. London Math. Soc. 29, 1898); of fine values the steps are too small to matter.
+    """
+    sorted_XV = np.sort(values_XRN.reshape(len(values_XRN), -1), 1)  # NaN comes last
+    steps_XV = np.diff(sorted_XV, axis=1)
+    step_X = np.where(steps_XV > NOTHING_VARIES, steps_XV, np.inf).min(1, initial=np.inf)
+    lowest_XR, highest_XR = (
+        np.nan_to_num(values_XRN, nan=np.inf).min(2),
+        np.nan_to_num(values_XRN, nan=-np.inf).max(2),
+    )
+    does_vary_X = (highest_XR - lowest_XR > NOTHING_VARIES).any(1)
+    step_X = np.where(does_vary_X, step_X, 0.0)
+    return (weights_XKR**2).sum(2) * step_X[:, None] ** 2 / 12
 
 
 def _noise_of_sums(posterior: _Posterior, log_ratio_L: Floats, weights_XKM: Floats) -> tuple[Floats, Floats]:

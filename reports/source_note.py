@@ -17,6 +17,7 @@ from trainables.contract import DatasetFacts, Metric
 SHORT_ID_DIGITS = 8
 SHORT_COMMIT_DIGITS = 12
 NUM_IDS_SHOWN = 4
+SINGULARS = {"queries": "query", "images": "image", "items": "item"}
 
 
 def source_notes(
@@ -109,6 +110,12 @@ def _chance_note(cells: Sequence[tuple[Metric, TableCell]]) -> Iterator[str]:
         f"{value_text(statistics.median(reaches), metric)} in {metric.label}"
         for metric, reaches in reaches_of.values()
     )
+    if len(chances) == 1:
+        yield (
+            f"The paper's value may be {reaches} away from our mean and still be {AGREES}. Were it one more run of "
+            f"ours, chance alone would make it {DISAGREES} in {100 * chances[0]:.0f} of 100 cases."
+        )
+        return
     yield (
         f"A paper's value may be {reaches} away from our mean and still be {AGREES} (median). Were every one of these "
         f"{len(chances)} values one more run of ours, chance alone would make {sum(chances):.1f} of them {DISAGREES}."
@@ -121,7 +128,8 @@ def _count_notes(frame: pd.DataFrame) -> Iterator[str]:
     counts = cast(pd.DataFrame, done[["dataset", "items", "num_measured", "left_out"]].drop_duplicates())
     for dataset, items, num_measured, left_out in counts.itertuples(index=False, name=None):
         lacking = f"; left out: {left_out}" if left_out else ""
-        yield f"{dataset}: {num_measured} {items} measured{lacking}."
+        what = SINGULARS.get(items, items) if num_measured == 1 else items
+        yield f"{dataset}: {num_measured} {what} measured{lacking}."
 
 
 def _failure_notes(frame: pd.DataFrame) -> Iterator[str]:
@@ -160,7 +168,8 @@ def _origin_notes(frame: pd.DataFrame) -> Iterator[str]:
     done = cast(pd.DataFrame, frame[frame["state"] == "done"])
     commits = sorted({_short_commit(commit) for texts in frame["git_commits"] for commit in texts.split()})
     code = f"; Git commit {', '.join(commits)}" if commits else ""
-    yield f"Made from {len(_training_ids(done))} of {len(_training_ids(frame))} trainings{code}."
+    num_all = len(_training_ids(frame))
+    yield f"Made from {len(_training_ids(done))} of {num_all} training{'' if num_all == 1 else 's'}{code}."
 
 
 def _training_ids(frame: pd.DataFrame) -> set[str]:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from orchestrator.design import full_label
+import numpy as np
+
+from orchestrator.design import Contrast, full_label
 from orchestrator.study import Ablation, Study, UntilDecided
 from reports.cell import OPEN, SIGNIFICANT, TableCell
 from reports.comparison import MIN_SEEDS_TO_COMPARE, SIGNIFICANCE_LEVEL
 from reports.number import difference_text, value_text
+from reports.seed_noise import NOTHING_VARIES, Floats
 from reports.table_statistics import Compared, SmallestDifference, TableStatistics
 from reports.table_values import TableValues
+from trainables.contract import Metric
+
+MIN_SEEDS_IN_A_RANGE = 5  # fewer are read as quickly one by one
 
 
 def statistics_notes(
@@ -30,15 +36,17 @@ def statistics_notes(
         statistics: what they say.
     """
     yield from _seed_notes(study, values)
-    yield from _emphasis_notes(ablation, cells)
-    if len(values.rows) > 1 and study.num_first_seeds >= MIN_SEEDS_TO_COMPARE:
-        yield from _test_notes(study, ablation, cells, statistics)
+    has_seeds = study.num_first_seeds >= MIN_SEEDS_TO_COMPARE
+    yield from _emphasis_notes(ablation, cells, is_compared=has_seeds and len(values.contrasts) > 0)
+    if len(values.rows) > 1 and has_seeds:
+        yield from _repeat_notes(ablation)
+        yield from _test_notes(study, ablation, cells, values, statistics)
     yield from _effect_notes(ablation, statistics)
     yield from _smallest_notes(statistics.smallest)
 
 
 def _seed_notes(study: Study, values: TableValues) -> Iterator[str]:
-    seeds = ", ".join(map(str, values.seeds or study.all_seeds[: study.num_first_seeds]))
+    seeds = _seeds_text(values.seeds or study.all_seeds[: study.num_first_seeds])
     if isinstance(study.seeds, UntilDecided):
         yield (
             f"Mean ± sample standard deviation; every row has {study.seeds.first} seeds, and up to {study.seeds.most} "
@@ -54,6 +62,28 @@ def _seed_notes(study: Study, values: TableValues) -> Iterator[str]:
         )
     else:
         yield f"One seed ({seeds}), n = 1: no deviation can be given, and single runs are not compared."
+    for place, column in enumerate(values.columns):
+        if _is_the_same_with_every_seed(values.values_CRN[place]):
+            yield (
+                f"{column.metric.label} ({column.dataset}) is the same with every seed in every row: differences there "
+                "are exact, and say nothing of chance."
+            )
+
+
+def _seeds_text(seeds: Sequence[int]) -> str:
+    """Print seeds one by one, or where many follow each other the first and the last."""
+    if len(seeds) >= MIN_SEEDS_IN_A_RANGE and list(seeds) == list(range(seeds[0], seeds[0] + len(seeds))):
+        return f"{seeds[0]} to {seeds[-1]}"
+    return ", ".join(map(str, seeds))
+
+
+def _is_the_same_with_every_seed(values_RN: Floats) -> bool:
+    """Say whether no row moves, of those that have more than one seed."""
+    known_RN = values_RN[(~np.isnan(values_RN)).sum(1) > 1]
+    if not known_RN.size:
+        return False
+    largest = float(np.nanmax(np.abs(known_RN)))
+    return bool((np.nanmax(known_RN, 1) - np.nanmin(known_RN, 1) <= NOTHING_VARIES * largest).all())
 
 
 def _seeds_by_row(study: Study, values: TableValues) -> Iterator[str]:
@@ -69,7 +99,7 @@ def _seeds_by_row(study: Study, values: TableValues) -> Iterator[str]:
         yield f"{dataset}, n = {count}: {', '.join(rows)}."
 
 
-def _emphasis_notes(ablation: Ablation, cells: Sequence[TableCell]) -> Iterator[str]:
+def _emphasis_notes(ablation: Ablation, cells: Sequence[TableCell], *, is_compared: bool) -> Iterator[str]:
     has_printed = any(cell.state == "printed" and cell.published is not None for cell in cells)
     of_ours = "; printed values take no part" if has_printed else ""
     if ablation.emphasis == "highest":
@@ -86,39 +116,42 @@ def _emphasis_notes(ablation: Ablation, cells: Sequence[TableCell]) -> Iterator[
     partial = sorted({(cell.n, cell.n_expected) for cell in cells if cell.state == "partial"})
     if partial:
         signs = ", ".join(f"({n}/{n_expected})" for n, n_expected in partial)
-        yield f"{signs}: so many of the planned seeds are measured; rows are compared over the seeds that both have."
+        shared = "; a comparison takes the seeds that its rows share" if is_compared else ""
+        yield f"{signs}: so many of the planned seeds are measured{shared}."
     if any(cell.state == "missing" for cell in cells):
         yield "—: not measured yet."
 
 
+def _repeat_notes(ablation: Ablation) -> Iterator[str]:
+    for row, first in ablation.repeated_rows.items():
+        yield f"“{row}” is “{first}” once more: the same trainings in the same view, compared once."
+
+
 def _test_notes(
-    study: Study, ablation: Ablation, cells: Sequence[TableCell], statistics: TableStatistics
+    study: Study,
+    ablation: Ablation,
+    cells: Sequence[TableCell],
+    values: TableValues,
+    statistics: TableStatistics,
 ) -> Iterator[str]:
-    if not ablation.contrasts:
+    if not values.contrasts:
+        if ablation.contrasts:  # all of rows with themselves
+            return
         yield "Nothing was tested: no row is the base of the others; Ablation(reference=…) names one."
         return
-    tested = [item for item in statistics.compared.values() if item.is_tested]
+    tested = [item for item in statistics.compared.values() if item.is_tested and not item.is_repeated]
     metrics = " and ".join(metric.label for metric in ablation.tested_metrics)
-    yield f"Compared in {metrics}: {'; '.join(_what_meets_what(ablation))}."
+    yield f"Compared in {metrics}: {'; '.join(_what_meets_what(ablation, values.contrasts))}."
     if not tested:
-        yield f"Nothing was tested yet: no two compared rows have {MIN_SEEDS_TO_COMPARE} seeds in common."
+        what = "no two compared rows have" if any(item.row for item in values.contrasts) else "no effect has"
+        where = "in common" if any(item.row for item in values.contrasts) else "in all of its rows"
+        yield f"Nothing was tested yet: {what} {MIN_SEEDS_TO_COMPARE} seeds {where}."
         return
-    looks = (
-        ", in a group-sequential test over the looks at each seed (alpha spending of Kim and DeMets 1987)"
-        if isinstance(study.seeds, UntilDecided)
-        else ""
-    )
-    how = (
-        f"moderated t over the seeds, variances judged by all rows of a column (after Smyth 2004), Holm-corrected over "
-        f"all {len(tested)} comparisons of the table{looks}"
-    )
-    if any(item.is_marked for item in tested):
-        yield f"{SIGNIFICANT}: differs with p < {SIGNIFICANCE_LEVEL} ({how})."
-    else:
-        yield f"None of the {len(tested)} comparisons shows a difference with p < {SIGNIFICANCE_LEVEL} ({how})."
-    num_declared = len(ablation.contrasts) * len(ablation.datasets) * len(ablation.tested_metrics)
-    if len(tested) < num_declared:
-        yield f"{num_declared - len(tested)} further comparisons lack seeds yet."
+    yield from _verdict_notes(cells, tested, _how_tested(study, values, len(tested)))
+    num_left = len(values.contrasts) * len(ablation.datasets) * len(ablation.tested_metrics) - len(tested)
+    if num_left:
+        which = "1 further comparison has" if num_left == 1 else f"{num_left} further comparisons have"
+        yield f"{which} fewer than {MIN_SEEDS_TO_COMPARE} seeds in common so far."
     if any(item.is_open for item in tested):
         yield f"{OPEN}: open; further seeds are to decide it."
     untested = [cell for cell in cells if cell.compared is not None and not cell.compared.is_tested]
@@ -127,27 +160,73 @@ def _test_notes(
         yield f"{' and '.join(others)}: not tested, so not marked."
 
 
-def _what_meets_what(ablation: Ablation) -> Iterator[str]:
+def _how_tested(study: Study, values: TableValues, num_tests: int) -> str:
+    is_view_K = [len(np.unique(values.source_R[weights_R != 0])) == 1 for weights_R in values.weights_KR]
+    # Two trainings have one difference between them, and no other rows to learn its variance from.
+    is_known_CR = (~np.isnan(values.values_CRN)).sum(2) > 1
+    num_trainings = max(len(np.unique(values.training_R[is_known_R])) for is_known_R in is_known_CR)
+    if num_trainings <= 2 or all(is_view_K):
+        texts = ["paired t over the seeds"]
+    else:
+        views = ", and paired t between views of one training" if any(is_view_K) else ""
+        texts = [f"moderated t over the seeds, after Smyth 2004{views}"]
+    if num_tests > 1:
+        texts.append(f"Holm-corrected over all {num_tests} comparisons of the table")
+    if isinstance(study.seeds, UntilDecided):
+        texts.append("looked at after each seed, with the alpha spending of Kim and DeMets 1987")
+    return "; ".join(texts)
+
+
+def _verdict_notes(cells: Sequence[TableCell], tested: Sequence[Compared], how: str) -> Iterator[str]:
+    """Explain the sign where it stands, and say what was found where it does not."""
+    hidden = [
+        cell.compared for cell in cells if cell.compared and cell.compared.is_marked and not cell.is_marked
+    ]
+    num_hidden = sum(not item.is_repeated for item in hidden)
+    num_marked = sum(item.is_marked for item in tested)
+    if num_marked > num_hidden:
+        yield f"{SIGNIFICANT}: differs with p < {SIGNIFICANCE_LEVEL} ({how})."
+        how = ""
+    if num_hidden:
+        rows = "1 row differs" if num_hidden == 1 else f"{num_hidden} rows differ"
+        such = f"with p < {SIGNIFICANCE_LEVEL} ({how})" if how else "so"
+        yield f"{rows} {such} by less than is printed, and {'has' if num_hidden == 1 else 'have'} no sign."
+    if not num_marked:
+        yet = " yet" if any(item.is_open for item in tested) else ""
+        which = (
+            "The one comparison shows no"
+            if len(tested) == 1
+            else f"None of the {len(tested)} comparisons shows a"
+        )
+        yield f"{which} difference with p < {SIGNIFICANCE_LEVEL}{yet} ({how})."
+
+
+def _what_meets_what(ablation: Ablation, contrasts: Sequence[Contrast]) -> Iterator[str]:
     """Say in words which rows are compared, each reference once."""
     rows_of: dict[str, list[str]] = {}
-    labels = [full_label(row) for row in ablation.trained_rows]
+    repeated = ablation.repeated_rows
+    labels = [label for row in ablation.trained_rows if (label := full_label(row)) not in repeated]
     steps = 0
-    for contrast in ablation.contrasts:
+    for contrast in contrasts:
         if not contrast.row:
             continue
-        is_above = labels.index(contrast.reference) + 1 == labels.index(contrast.row)
-        steps += is_above
-        rows_of.setdefault(contrast.reference, []).append(contrast.row)
+        row, reference = (repeated.get(label, label) for label in (contrast.row, contrast.reference))
+        steps += labels.index(reference) + 1 == labels.index(row)
+        rows_of.setdefault(reference, []).append(row)
     are_steps = len(rows_of) > 1 and steps == sum(map(len, rows_of.values()))
     if are_steps:
         yield "each row with the one above it"
     else:
         for reference, rows in rows_of.items():
             others = set(labels) - {reference}
-            which = "every other row" if set(rows) == others else ", ".join(f"“{row}”" for row in rows)
+            is_all = set(rows) == others and len(others) > 1
+            which = "every other row" if is_all else ", ".join(f"“{row}”" for row in rows)
             yield f"{which} with “{reference}”"
-    if any(not contrast.row for contrast in ablation.contrasts):
+    effects = [contrast.label for contrast in contrasts if not contrast.row]
+    if any(" × " in label for label in effects):
         yield "main effects and interactions of the factors"
+    elif effects:
+        yield "main effects of the factors" if len(effects) > 1 else f"the effect {effects[0]}"
 
 
 def _smallest_notes(smallest: Sequence[SmallestDifference]) -> Iterator[str]:
@@ -163,10 +242,14 @@ def _smallest_notes(smallest: Sequence[SmallestDifference]) -> Iterator[str]:
 def smallest_text(smallest: SmallestDifference) -> str:
     """Print the difference that is found, from the comparison that finds most to the one that finds least."""
     metric = smallest.column.metric
-    lowest, highest = (value_text(end, metric) for end in (smallest.lowest, smallest.highest))
-    if float(highest) == 0:  # below what is printed it has no digits left
+    ends = [_end_text(end, metric) for end in (smallest.lowest, smallest.highest)]
+    return ends[0] if ends[0] == ends[1] else " to ".join(ends)
+
+
+def _end_text(difference: float, metric: Metric) -> str:
+    if float(text := value_text(difference, metric)) == 0:  # below what is printed it has no digits left
         return f"less than {10.0**-metric.digits:.{metric.digits}f}"
-    return highest if lowest == highest else f"{lowest} to {highest}"
+    return "more than 100" if metric.is_fraction and difference > 1 else text
 
 
 def _effect_notes(ablation: Ablation, statistics: TableStatistics) -> Iterator[str]:

@@ -16,8 +16,7 @@ from orchestrator.study import Ablation, Study, UntilDecided
 from reports.best_rows import best_rows
 from reports.comparison import MIN_SEEDS_TO_COMPARE, Comparison, compare
 from reports.seed_decision import decide_seeds
-from reports.seed_noise import Floats
-from reports.smallest_difference import row_deviations, smallest_differences
+from reports.smallest_difference import row_correlations, row_deviations, smallest_differences
 from reports.table_values import ColumnKey, TableValues
 
 
@@ -31,12 +30,14 @@ class Compared:
         is_tested: whether it is one of the table's family; of any other the difference and its interval are told,
             and no p-value.
         is_open: whether further seeds are to decide it.
+        is_repeated: whether another contrast says the same and is the one that the family counts.
     """
 
     contrast: Contrast
     comparison: Comparison
     is_tested: bool
     is_open: bool = False
+    is_repeated: bool = False
 
     @property
     def is_marked(self) -> bool:
@@ -54,6 +55,7 @@ class SmallestDifference:
         lowest: difference in the metric's own unit, of the contrast that is found most readily.
         highest: likewise, of the one that is found least readily.
         is_declared: whether it follows from a declared deviation, and not from recorded ones.
+        num_recorded: seeds of the row that has most, by which deviations are known.
     """
 
     column: ColumnKey
@@ -61,6 +63,7 @@ class SmallestDifference:
     lowest: float
     highest: float
     is_declared: bool
+    num_recorded: int
 
 
 @dataclass(frozen=True)
@@ -92,24 +95,24 @@ def table_statistics(study: Study, ablation: Ablation, values: TableValues) -> T
     compared: dict[tuple[str, str, int], Compared] = {}
     for place, column in enumerate(values.columns):
         if place not in tested and len(values.weights_KR):
-            (found,) = compare(values.values_CRN[[place]], values.weights_KR, training_R=values.training_R)
-            _add(compared, column, values.contrasts, found, is_tested=False)
+            (found,) = compare(
+                values.values_CRN[[place]],
+                values.weights_KR,
+                training_R=values.training_R,
+                source_R=values.source_R,
+            )
+            _add(compared, column, values, found, is_tested=False)
     if tested and len(values.weights_KR):
         found, is_open_CK = _compare_tested(study, values, tested)
         for place, of_column, is_open_K in zip(tested, found, is_open_CK, strict=True):
-            _add(
-                compared,
-                values.columns[place],
-                values.contrasts,
-                of_column,
-                is_tested=True,
-                is_open=is_open_K,
-            )
-    num_seeds = int(np.max((~np.isnan(values.values_CRN)).sum(2), initial=0))
+            _add(compared, values.columns[place], values, of_column, is_tested=True, is_open=is_open_K)
+    # What was compared has so many; a row may have more, that the one it is compared with has not.
+    common = [item.comparison.num_seeds for item in compared.values() if item.is_tested]
+    num_seeds = max(common, default=int(np.max((~np.isnan(values.values_CRN)).sum(2), initial=0)))
     return TableStatistics(
         compared,
         _best(values),
-        sum(item.is_tested for item in compared.values()),
+        sum(item.is_tested and not item.is_repeated for item in compared.values()),
         tuple(smallest_of(ablation, values, num_seeds)),
     )
 
@@ -125,33 +128,46 @@ def _compare_tested(
             most=study.seeds.most,
             is_lost_CRN=values.is_lost_CRN[tested],
             training_R=values.training_R,
+            source_R=values.source_R,
         )
         return decided.comparisons, decided.is_open_CK.tolist()
-    found = compare(values.values_CRN[tested], values.weights_KR, training_R=values.training_R)
+    found = compare(
+        values.values_CRN[tested], values.weights_KR, training_R=values.training_R, source_R=values.source_R
+    )
     return found, [[False] * len(values.contrasts)] * len(tested)
 
 
 def _add(
     compared: dict[tuple[str, str, int], Compared],
     column: ColumnKey,
-    contrasts: Sequence[Contrast],
+    values: TableValues,
     found: Sequence[Comparison | None],
     *,
     is_tested: bool,
     is_open: Sequence[bool] | None = None,
 ) -> None:
-    for place, (contrast, comparison) in enumerate(zip(contrasts, found, strict=True)):
+    once = [(contrast, place, False) for place, contrast in enumerate(values.contrasts)]
+    again = [(contrast, place, True) for contrast, place in values.repeated]
+    for number, (contrast, place, is_repeated) in enumerate([*once, *again]):
+        comparison = found[place]
         if comparison is not None:
             opened = is_open is not None and is_open[place]
-            key = column.dataset, column.metric.name, place
-            compared[key] = Compared(contrast, comparison, is_tested, opened)
+            key = column.dataset, column.metric.name, number
+            compared[key] = Compared(contrast, comparison, is_tested, opened, is_repeated)
 
 
 def _best(values: TableValues) -> frozenset[tuple[str, str, str]]:
+    """Find the best rows; one that repeats another is no rival, and best where that one is."""
     if not values.seeds:
         return frozenset()
     directions = [column.metric.higher_is_better for column in values.columns]
-    is_best_CR = best_rows(values.values_CRN, directions, training_R=values.training_R)
+    once, number_R = np.unique(values.first_R, return_inverse=True)
+    is_best_CR = best_rows(
+        values.values_CRN[:, once],
+        directions,
+        training_R=values.training_R[once],
+        source_R=values.source_R[once],
+    )[:, number_R]
     return frozenset(
         (values.rows[row], values.columns[column].dataset, values.columns[column].metric.name)
         for column, row in np.argwhere(is_best_CR).tolist()
@@ -163,27 +179,35 @@ def smallest_of(ablation: Ablation, values: TableValues, num_seeds: int) -> list
     tested = values.places_of(ablation.tested_metrics)
     if num_seeds < MIN_SEEDS_TO_COMPARE or not len(values.weights_KR) or not tested:
         return []
-    recorded_CR = _recorded_deviations(values, tested)
+    values_CRN, training_R = values.values_CRN[tested], values.training_R
+    shape_CR = values_CRN.shape[:2]
+    recorded_CR = (
+        row_deviations(values_CRN, training_R=training_R) if values.seeds else np.full(shape_CR, np.nan)
+    )
+    has_shared = len(np.unique(training_R)) < len(training_R)
+    correlation_CRR = (
+        row_correlations(values_CRN, recorded_CR, training_R) if values.seeds and has_shared else None
+    )
+    num_recorded_C = (~np.isnan(values_CRN)).sum(2).max(1, initial=0)
     found: list[SmallestDifference] = []
-    for place, recorded_R in zip(tested, recorded_CR, strict=True):
+    for c, (place, recorded_R) in enumerate(zip(tested, recorded_CR, strict=True)):
         column = values.columns[place]
-        is_declared = bool(np.isnan(recorded_R).all())
         declared = ablation.deviation.get(column.metric.name)
+        # Two seeds hardly know a deviation: what was declared says more.
+        is_declared = bool(num_recorded_C[c] < (2 if declared is None else MIN_SEEDS_TO_COMPARE))
         if is_declared and declared is None:
             continue
         differences = smallest_differences(
             values.weights_KR,
             num_seeds=num_seeds,
             deviation_R=declared if is_declared and declared is not None else recorded_R,
+            correlation_RR=None if is_declared or correlation_CRR is None else correlation_CRR[c],
             num_columns=len(tested),
-            training_R=values.training_R,
+            training_R=training_R,
+            source_R=values.source_R,
         )
         lowest, highest = float(differences.min()), float(differences.max())
-        found.append(SmallestDifference(column, num_seeds, lowest, highest, is_declared))
+        found.append(
+            SmallestDifference(column, num_seeds, lowest, highest, is_declared, int(num_recorded_C[c]))
+        )
     return found
-
-
-def _recorded_deviations(values: TableValues, tested: Sequence[int]) -> Floats:
-    if not values.seeds:
-        return np.full((len(tested), len(values.rows)), np.nan)
-    return row_deviations(values.values_CRN[tested], training_R=values.training_R)

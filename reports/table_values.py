@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,9 +37,13 @@ class TableValues:
         seeds: that any row has, in the order in which rows get them.
         values_CRN: NaN where a seed is not measured.
         is_lost_CRN: seeds that will not be measured before a person mends something.
-        contrasts: what is compared.
+        contrasts: what is compared, each thing once.
         weights_KR: of the rows in each.
+        repeated: contrasts of rows that are another row once more, with the place of the contrast that each repeats;
+            one of a row with itself is left out.
+        first_R: place of the row that each one is; its own unless it repeats another.
         training_R: rows with the same number share trainings.
+        source_R: rows with the same number are read from exactly the same ones.
     """
 
     rows: tuple[str, ...]
@@ -49,7 +53,10 @@ class TableValues:
     is_lost_CRN: Bools
     contrasts: tuple[Contrast, ...]
     weights_KR: Floats
+    repeated: tuple[tuple[Contrast, int], ...]
+    first_R: Whole
     training_R: Whole
+    source_R: Whole
 
     def places_of(self, metrics: Sequence[Metric]) -> list[int]:
         """Give the places of the columns of some metrics."""
@@ -83,16 +90,47 @@ def table_values(
                     values_CRN[c, r, place_of[seed.seed]] = seed.value
                 else:
                     is_lost_CRN[c, r, place_of[seed.seed]] = seed.state in ("failed", "refused")
+    first_of = ablation.repeated_rows
+    contrasts, weights_KR, repeated = _each_once(ablation.contrasts, rows, first_of)
     return TableValues(
         rows,
         columns,
         seeds,
         values_CRN,
         is_lost_CRN,
-        ablation.contrasts,
-        contrast_weights(ablation.contrasts, rows),
+        contrasts,
+        weights_KR,
+        repeated,
+        np.array([rows.index(first_of.get(row, row)) for row in rows], dtype=np.intp),
         _numbered_by_training(rows, seeds_of),
+        _numbered_by_source(rows, seeds_of),
     )
+
+
+def _each_once(
+    contrasts: Sequence[Contrast], rows: Sequence[str], first_of: Mapping[str, str]
+) -> tuple[tuple[Contrast, ...], Floats, tuple[tuple[Contrast, int], ...]]:
+    """Part contrasts from those that say the same of a row that stands twice: a family counts each thing once."""
+    as_first: list[Contrast] = []
+    for contrast in contrasts:
+        weights: dict[str, float] = {}
+        for row, weight in contrast.weights.items():
+            first = first_of.get(row, row)
+            weights[first] = weights.get(first, 0.0) + weight
+        as_first.append(replace(contrast, weights=weights))
+    place_of: dict[tuple[float, ...], int] = {}
+    once: list[int] = []
+    repeated: list[tuple[Contrast, int]] = []
+    weights_KR = contrast_weights(as_first, rows)
+    for number, weights_R in enumerate(weights_KR):
+        if not weights_R.any():
+            continue
+        place = place_of.setdefault(tuple(weights_R.tolist()), len(once))
+        if place == len(once):
+            once.append(number)
+        else:
+            repeated.append((contrasts[number], place))
+    return tuple(contrasts[number] for number in once), weights_KR[once], tuple(repeated)
 
 
 def _numbered_by_training(rows: Sequence[str], seeds_of: Mapping[Place, Sequence[Seed]]) -> Whole:
@@ -114,3 +152,23 @@ def _numbered_by_training(rows: Sequence[str], seeds_of: Mapping[Place, Sequence
                     for identity, number in owner.items()
                 }
     return np.array([number_of[row] for row in rows], dtype=np.intp)
+
+
+def _numbered_by_source(rows: Sequence[str], seeds_of: Mapping[Place, Sequence[Seed]]) -> Whole:
+    """Give rows that are read from exactly the same trainings the number of the first of them.
+
+    What counts are the seeds that both have: one of two views may have been given more.
+    """
+    ids_of: dict[str, dict[tuple[str, int], frozenset[str]]] = {row: {} for row in rows}
+    for (row, dataset, _), cells in seeds_of.items():
+        if row in ids_of:
+            ids_of[row].update({(dataset, cell.seed): frozenset(cell.training_ids) for cell in cells})
+
+    def is_one(row: str, other: str) -> bool:
+        common = ids_of[row].keys() & ids_of[other].keys()
+        return bool(common) and all(ids_of[row][key] == ids_of[other][key] for key in common)
+
+    firsts: list[int] = []
+    for number, row in enumerate(rows):
+        firsts.append(next((first for first in firsts if is_one(rows[first], row)), number))
+    return np.array(firsts, dtype=np.intp)

@@ -1,13 +1,14 @@
 """Declarations: every fault is found when a study is built, and all faults are told at once."""
 
 import copy
+import itertools
 import pickle
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from orchestrator.design import LeaveOneOut, Row, Sweep
+from orchestrator.design import Contrast, LeaveOneOut, Row, Sweep
 from orchestrator.published import Printed
 from orchestrator.ranges import Choice, FloatRange, IntRange, When
 from orchestrator.study import Dataset, Objective, SizeRow, SizeTable, Study, is_searched
@@ -127,6 +128,24 @@ def test_a_study_is_cut_to_the_data_sets_that_are_asked():
     assert {"Here": {"map": 0.5}} == cut.ablations[0].printed_rows[0].published
     assert [row.label for row in both.printed_rows] == [row.label for row in cut.ablations[0].printed_rows]
     assert whole.with_datasets(["Nowhere"]) is None
+
+
+def test_a_table_that_is_cut_compares_what_its_designs_say():
+    """A design of one's own whose rows lose the values of a data set still says what they are compared with."""
+
+    class Steps:
+        def rows(self):
+            for size in (2, 4, 8):
+                published = {"Here": {"map": 0.5}, "There": {"map": 0.6}}
+                yield Row(f"{size}", {M: size}, published=published)
+
+        def contrasts(self, rows, is_declared):
+            return [Contrast.between(row, above) for above, row in itertools.pairwise(rows)]
+
+    both = table([Steps()], datasets=[Dataset("Here"), Dataset("There", {"learning_rate": 0.2})])
+    cut = both.with_datasets(["Here"])
+    assert ["4 − 2", "8 − 4"] == [contrast.label for contrast in both.contrasts]
+    assert both.contrasts == cut.contrasts
 
 
 # -- declarations are values ---------------------------------------------------------------------

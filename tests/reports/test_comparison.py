@@ -173,6 +173,28 @@ def test_rows_of_one_training_do_not_support_each_other():
     assert apart.standard_error < 0.7 * joined.standard_error
 
 
+def test_views_of_one_training_are_compared_as_pairs():
+    """A difference of two views that hardly varies is found by its own paired t-test, however much trainings vary."""
+    values = noise(6, 5)[0]
+    values[0, 1] = values[0, 0] + 0.1 + 0.01 * noise(1, 5)[0, 0, 0]
+    ((found, *others),) = compare(values, against_row(6, 0), training_R=[0, 0, 1, 2, 3, 4])
+    assert found is not None
+    expected = stats.ttest_rel(values[0, 1], values[0, 0])
+    assert pytest.approx((expected.pvalue, 4.0)) == (found.p_value, found.df)
+    assert found.is_significant
+    assert not any(other is not None and other.is_significant for other in others)
+
+
+def test_coarse_views_that_differ_by_one_step_are_no_evidence():
+    """One query of a hundred, three times over, is what chance does to two views; three of them are not."""
+    values = np.array([0.70, 0.72, 0.77])
+    for steps, is_found in ((1, False), (3, True)):
+        both = np.stack([values, values + steps / 100])[None]
+        ((found,),) = compare(both, against_row(2, 0), training_R=[0, 0])
+        assert found is not None
+        assert is_found == found.is_significant
+
+
 def test_what_cannot_be_compared_is_refused_with_every_fault():
     """Weights that do not add up to 0 and infinite values are named together; shapes that do not fit are named."""
     values = noise(3, 3)[0]
@@ -221,3 +243,19 @@ def test_correlated_columns_do_not_multiply_false_marks():
     values = noise(11, 3, num_tables=300, num_columns=4) + noise(11, 3, num_tables=300)
     false, _ = false_and_found(values, against_row(11, 0), 0.0)
     assert false < 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [0.0, 0.5])
+@pytest.mark.parametrize("correlation", [0.0, 0.9, 0.99])
+def test_views_of_one_training_are_rarely_marked_in_noise(correlation: float, step: float):
+    """Four views of the reference's training beside five others, fine or in steps: below 6 % of tables."""
+    training = np.array([0, 0, 0, 0, 1, 2, 3, 4, 5])
+    shared, own = (
+        noise(6, 3, num_tables=300)[:, :, training],
+        np.random.default_rng(1).normal(size=(300, 1, 9, 3)),
+    )
+    values = np.sqrt(correlation) * shared + np.sqrt(1 - correlation) * own
+    values = np.round(values / step) * step if step else values
+    compared = compare_tables(values, against_row(9, 0), training_R=training)
+    assert (compared.corrected_p_value_BCK < 0.05).any((1, 2)).mean() < 0.06

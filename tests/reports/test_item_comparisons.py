@@ -101,7 +101,7 @@ def test_page_and_parquet_say_what_a_test_over_queries_says(tmp_path: Path):
     table = written(plan, store)
     fact = "these weights rank these queries better, which says nothing of the method"
     assert fact in text_of(table, "html")
-    assert "over 12 queries of 4 clusters +" in text_of(table, "html")
+    assert "over 12 queries of 4 identities +" in text_of(table, "html")
     assert "these weights" not in text_of(table, "md") + text_of(table, "tex")
     assert "†" not in text_of(table, "md")
     frame = pd.read_parquet(io.BytesIO(Path(table.urls["parquet"]).read_bytes()))

@@ -16,8 +16,10 @@ from orchestrator.resolution import DataResolver
 from orchestrator.run import plan_as_recorded
 from orchestrator.study import Study, UntilDecided
 from reports.frame import read_cells
+from reports.seed import seeds_by_place
 from reports.seed_growth import seeds_at_most, seeds_until_decided
 from reports.table import build_table
+from reports.table_values import table_values
 from tests.orchestrator.toy_sweep import StopAfter, ToySweep, a_study
 from tests.reports.tiny_study import (
     DUKE,
@@ -29,7 +31,7 @@ from tests.reports.tiny_study import (
     record_value,
     seeds_of,
 )
-from trainables.contract import MAP, Runtime
+from trainables.contract import MAP, RetrievalView, Runtime
 
 FIRST, MOST = 3, 8
 NEAR = (0.80, 0.83, 0.81)
@@ -78,7 +80,7 @@ def test_rows_of_open_comparisons_get_one_more_seed(tmp_path: Path):
     marks = [row.cells[0].compared for row in table.rows]
     assert [None, (True, False), (False, True)] == [mark and (mark.is_marked, mark.is_open) for mark in marks]
     assert "?: open; further seeds are to decide it." in table.source_notes
-    assert any("(alpha spending of Kim and DeMets 1987)" in note for note in table.source_notes)
+    assert any("the alpha spending of Kim and DeMets 1987" in note for note in table.source_notes)
 
 
 def test_a_training_that_failed_is_not_waited_for(tmp_path: Path):
@@ -92,6 +94,41 @@ def test_a_training_that_failed_is_not_waited_for(tmp_path: Path):
     record_failure(store, plan, "depth 3", 3, "out of memory")
     counts = seeds_until_decided(plan, store)
     assert [5, 5] == [counts["tiny", "depth", f"depth {depth}", "Market-1501"] for depth in (2, 3)]
+
+
+def test_a_row_that_repeats_another_has_its_seeds(tmp_path: Path):
+    """It is the same training: where the other one gets a further seed its own cell has it too."""
+    rows = [depth_row(2), depth_row(3), Row("again", {"depth": 3}, repeats="depth 3")]
+    ablation = make_ablation(rows, metrics=[MAP])
+    study = Study("tiny", "A tiny study", "Doe et al., 2026", UntilDecided(FIRST, MOST), [ablation])
+    plan = make_plan([study], DataResolver(describe), seed_counts=None)
+    store = Store(str(tmp_path))
+    for row, values in (("depth 2", NEAR), ("depth 3", NEARLY)):
+        record(store, plan, row, "Market-1501", values)
+    assert {FIRST + 1} == set(seeds_until_decided(plan, store).values())
+
+
+def test_a_view_with_more_seeds_than_another_is_its_pair_still(tmp_path: Path):
+    """A table of the seeds that rows were given decides as the plan of all seeds did."""
+    hard = Row("hard", view=RetrievalView(embeddings=("hard",)))
+    ablation = make_ablation([depth_row(2), hard, depth_row(3)], metrics=[MAP], reference="depth 2")
+    study = Study("tiny", "A tiny study", "Doe et al., 2026", UntilDecided(FIRST, MOST), [ablation])
+    plan = make_plan([study], DataResolver(describe), seed_counts=None)
+    store = Store(str(tmp_path))
+    for row, values in (
+        ("depth 2", NEAR),
+        ("hard", tuple(value - 0.1 for value in NEAR)),
+        ("depth 3", NEARLY),
+    ):
+        record(store, plan, row, "Market-1501", values)
+    counts = seeds_until_decided(plan, store)
+    grown = make_plan([study], DataResolver(describe), seed_counts=counts)
+    of_all, of_grown = (
+        table_values(ablation, seeds_by_place(read_cells(some, store)), study.all_seeds)
+        for some in (plan, grown)
+    )
+    assert len(set(counts.values())) == 2
+    assert [0, 0, 2] == of_all.source_R.tolist() == of_grown.source_R.tolist()
 
 
 # -- sweeps

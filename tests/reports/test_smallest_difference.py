@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 from reports.comparison import compare_tables
-from reports.smallest_difference import row_deviations, smallest_differences
+from reports.smallest_difference import row_correlations, row_deviations, smallest_differences
 from tests.reports.weights import against_row, factorial_effects
 
 NAN = math.nan
@@ -92,3 +92,74 @@ def test_two_rows_share_their_difference():
     values = np.array([[[0.5, 0.1, 0.2], [1.5, 2.1, 6.2]]])
     expected = math.sqrt(3.5 * math.exp(np.euler_gamma))
     np.testing.assert_allclose([[expected, expected]], row_deviations(values))
+
+
+def test_views_of_two_trainings_are_as_noisy_as_the_trainings():
+    """What a seed does to both trainings is no deviation, however many views are read from each."""
+    two = np.array([[0.5, 0.1, 0.2], [1.5, 2.1, 6.2]])
+    expected = row_deviations(two[None])[0, 0]
+    views = np.repeat(two + np.array([10.0, 40.0, 0.0]), 2, 0)[None]
+    np.testing.assert_allclose([[expected] * 4], row_deviations(views, training_R=[0, 0, 1, 1]))
+
+
+def test_rows_that_move_alike_have_no_deviation():
+    """Three rows at a constant distance from each other find everything, though each scatters over the seeds."""
+    values = np.array([0.8, 0.81, 0.83]) + np.array([[[0.0], [0.01], [0.02]]])
+    assert pytest.approx(0.0, abs=1e-9) == row_deviations(values).max()
+
+
+@pytest.mark.parametrize("num_rows", [2, 3])
+def test_rows_without_a_seed_in_common_have_the_deviation_of_their_values(num_rows: int):
+    """What a seed does to all of them is unknown then, and no deviation is not what is known."""
+    values = np.full((1, num_rows, 3 * num_rows), NAN)
+    for row in range(num_rows):
+        values[0, row, 3 * row : 3 * row + 3] = [0.80, 0.82, 0.81]
+    assert row_deviations(values).min() > 0.005
+
+
+@pytest.mark.parametrize("num_seeds", [3, 5])
+def test_two_views_of_one_training_find_what_their_difference_varies_by(num_seeds: int):
+    """Of views that move together by 0.02 and apart by 0.001 the power is that of the paired t-test of the latter."""
+    generator = np.random.default_rng(2)
+    shared, apart = generator.normal(size=num_seeds), generator.normal(size=num_seeds)
+    values = np.array([[0.7 + 0.02 * shared, 0.6 + 0.02 * shared + 0.001 * apart]])
+    training = [0, 0]
+    deviations = row_deviations(values, training_R=training)
+    (difference,) = smallest_differences(
+        against_row(2, 0),
+        num_seeds=num_seeds,
+        deviation_R=deviations[0],
+        correlation_RR=row_correlations(values, deviations, training)[0],
+        training_R=training,
+    )
+    half_df = (num_seeds - 1) / 2
+    deviation = np.std(0.001 * apart, ddof=1) * math.sqrt(half_df / math.exp(special.digamma(half_df)))
+    limit = stats.t.ppf(0.975, num_seeds - 1)
+    power = stats.nct.sf(limit, num_seeds - 1, difference / deviation * math.sqrt(num_seeds))
+    assert pytest.approx(0.8, abs=0.03) == power
+
+
+def test_other_trainings_do_not_blur_what_two_views_differ_by():
+    """Beside four trainings of the deviation 1 the difference of two views that varies by 0.01 stays easy to find."""
+    values = np.random.default_rng(3).normal(size=(1, 6, 5))
+    values[0, 1] = values[0, 0] + 0.01 * values[0, 1]
+    training = [0, 0, 1, 2, 3, 4]
+    deviations = row_deviations(values, training_R=training)
+    found = smallest_differences(
+        against_row(6, 0),
+        num_seeds=5,
+        deviation_R=deviations[0],
+        correlation_RR=row_correlations(values, deviations, training)[0],
+        training_R=training,
+    )
+    assert found[0] < 0.1 < 1 < found[1:].min()
+
+
+def test_views_that_always_agree_are_told_apart_by_next_to_nothing():
+    """Where a difference does not vary, the smallest is found, though other rows of the table vary."""
+    correlation = np.eye(4)
+    correlation[0, 1] = correlation[1, 0] = 1.0
+    found = smallest_differences(
+        against_row(4, 0), num_seeds=3, deviation_R=1.0, correlation_RR=correlation, training_R=[0, 0, 2, 3]
+    )
+    assert found[0] < 0.05 * found[1]

@@ -223,6 +223,21 @@ def test_a_factorial_is_told_by_its_effects(tmp_path: Path):
     assert [True, False, False] == [effect.compared[0][1].is_marked for effect in table.effects]
 
 
+def test_a_factorial_is_described_by_the_effects_that_it_has(tmp_path: Path):
+    """One factor has no interaction, and an effect whose corners are missing is not two rows."""
+    one = Factorial({"depth": {"shallow": {"depth": 2}, "deep": {"depth": 3}}})
+    two = Factorial(
+        {"depth": {"d2": {"depth": 2}, "d3": {"depth": 3}}, "width": {"w8": {}, "w9": {"width": 9}}}
+    )
+    first, second = (
+        table_of(tmp_path / str(number), make_ablation([design], metrics=[MAP]), {})
+        for number, design in enumerate((one, two))
+    )
+    assert "Compared in mAP: the effect depth (deep − shallow)." in first.source_notes
+    assert "Compared in mAP: main effects and interactions of the factors." in second.source_notes
+    assert "Nothing was tested yet: no effect has 3 seeds in all of its rows." in second.source_notes
+
+
 def test_a_mark_is_corrected_for_all_comparisons_of_its_table(tmp_path: Path):
     """Five comparisons make each one harder to find than one alone, and so does each further tested metric."""
     values = {"depth 2": both(0.80, 0.81, 0.82), "depth 3": both(0.82, 0.834, 0.835)}
@@ -243,12 +258,151 @@ def test_a_mark_is_corrected_for_all_comparisons_of_its_table(tmp_path: Path):
     assert "Rank-1: not tested, so not marked." in one.source_notes
 
 
+def test_a_row_that_stands_twice_is_compared_once(tmp_path: Path):
+    """Rows that repeat another make no comparison harder to find, bear the same mark, and are named below."""
+    values = {"depth 2": market(0.80, 0.81, 0.82), "depth 3": market(0.83, 0.84, 0.86)}
+    again = [Row("again", {"depth": 3}, repeats="depth 3"), Row("base again", {}, repeats="depth 2")]
+    rows = [depth_row(2), depth_row(3)]
+    once = table_of(tmp_path / "once", make_ablation(rows, metrics=[MAP]), values)
+    twice = table_of(tmp_path / "twice", make_ablation([*rows, *again], metrics=[MAP]), values)
+    assert [*printed(once), "84.3 ± 1.5†", "81.0 ± 1.0"] == printed(twice)
+    of_once, of_twice = once.rows[1].cells[0].compared, twice.rows[1].cells[0].compared
+    assert of_once is not None
+    assert of_twice is not None
+    assert of_once.comparison == of_twice.comparison
+    assert twice.rows[3].cells[0].compared is None
+    assert any(note.startswith("“again” is “depth 3” once more") for note in twice.source_notes)
+    assert [note for note in once.source_notes if "seeds find" in note] == [
+        note for note in twice.source_notes if "seeds find" in note
+    ]
+
+
+def test_the_same_training_twice_is_not_best_of_itself(tmp_path: Path):
+    """Where a search ends at the declared config its table has one training: nothing is bold, nothing tested."""
+    rows = [depth_row(2), Row("best of 6 trials", {}, repeats="depth 2")]
+    ablation = make_ablation(rows, metrics=[MAP])
+    table = table_of(tmp_path, ablation, {"depth 2": market(0.80, 0.81, 0.82)})
+    assert [None, None] == ranks(table)
+    assert not any("tested" in note or "shows a difference" in note for note in table.source_notes)
+    assert any(note.startswith("“best of 6 trials” is “depth 2” once more") for note in table.source_notes)
+
+
+def test_views_of_one_training_are_compared_as_pairs(tmp_path: Path):
+    """A view that always lies a little below another is told from it, whatever the trainings beside it vary by."""
+    hard = Row("hard", view=RetrievalView(embeddings=("hard",)))
+    apart = {"depth 3": market(0.71, 0.69, 0.75, 0.72, 0.74), "depth 4": market(0.73, 0.75, 0.70, 0.71, 0.72)}
+    values = {
+        "depth 2": market(0.70, 0.74, 0.72, 0.75, 0.71),
+        "hard": market(0.691, 0.729, 0.71, 0.741, 0.70),
+    }
+    ablation = make_ablation([depth_row(2), hard, depth_row(3), depth_row(4)], metrics=[MAP])
+    table = table_of(tmp_path, ablation, values | apart, seeds=5)
+    assert [False, True, False, False] == [row.cells[0].is_marked for row in table.rows]
+    assert [1, None, 1, 1] == ranks(table)
+    (how,) = [note for note in table.source_notes if note.startswith("†")]
+    assert "moderated t over the seeds, after Smyth 2004, and paired t between views of one training;" in how
+    (note,) = [note for note in table.source_notes if "seeds find" in note]
+    assert note.startswith("5 seeds find a difference in mAP of 0.")
+
+
+def test_members_of_an_ensemble_are_no_views_of_each_other(tmp_path: Path):
+    """They share their trainings with the ensemble, and are compared as the rows of their own that they are."""
+    values = {
+        f"depth {depth}": market(*np.random.default_rng(depth).normal(0.7, 0.01, 3)) for depth in range(2, 8)
+    }
+    values["both"] = market(0.73, 0.731, 0.74)
+    both = Row("both", ensemble=[{}, {"depth": 3}])
+    rows = [depth_row(depth) for depth in range(2, 8)]
+    with_it = table_of(tmp_path, make_ablation([*rows, both], metrics=[MAP]), values)
+    of_member, of_both = (with_it.rows[place].cells[0].compared for place in (1, 6))
+    assert of_member is not None
+    assert of_both is not None
+    assert min(of_member.comparison.df, of_both.comparison.df) > 2
+
+
 def test_a_table_of_noise_says_that_it_was_tested(tmp_path: Path):
     """Where nothing is marked a reader learns that it was looked at, and how small a difference would be seen."""
     values = {"depth 2": market(0.80, 0.81, 0.82), "depth 3": market(0.822, 0.81, 0.80)}
     table = table_of(tmp_path, make_ablation([depth_row(2), depth_row(3)], metrics=[MAP]), values)
-    assert any(note.startswith("None of the 1 comparisons shows a difference") for note in table.source_notes)
+    note = "The one comparison shows no difference with p < 0.05 (paired t over the seeds)."
+    assert note in table.source_notes
+    assert "Compared in mAP: “depth 3” with “depth 2”." in table.source_notes
     assert any(note.startswith("3 seeds find a difference in mAP of ") for note in table.source_notes)
+
+
+def test_seeds_that_are_shared_are_told_where_rows_are_compared(tmp_path: Path):
+    """Two planned seeds compare nothing, and three compare over those that both rows have."""
+    rows, values = [depth_row(2), depth_row(3)], {"depth 2": market(0.8, 0.81), "depth 3": market(0.8)}
+    for seeds, end in ((2, "measured."), (3, "measured; a comparison takes the seeds that its rows share.")):
+        table = table_of(tmp_path / str(seeds), make_ablation(rows, metrics=[MAP]), values, seeds=seeds)
+        (note,) = [note for note in table.source_notes if "so many of the planned seeds" in note]
+        assert note.endswith(end)
+
+
+def test_a_table_of_one_training_says_so_in_the_singular(tmp_path: Path):
+    """One is one."""
+    table = table_of(
+        tmp_path, make_ablation([depth_row(2)], metrics=[MAP]), {"depth 2": market(0.8)}, seeds=1
+    )
+    assert any(note.startswith("Made from 1 of 1 training;") for note in table.source_notes)
+
+
+def test_many_seeds_are_named_by_the_first_and_the_last(tmp_path: Path):
+    """Thirty numbers in a row tell no more than two."""
+    values = {"depth 2": market(*(0.8 + 0.001 * (7 * seed % 11) for seed in range(30)))}
+    table = table_of(tmp_path, make_ablation([depth_row(2)], metrics=[MAP]), values, seeds=30)
+    assert "Mean ± sample standard deviation over n = 30 seeds (0 to 29)." in table.source_notes
+
+
+def test_seeds_that_change_nothing_are_told(tmp_path: Path):
+    """Where every seed gives the same value a reader learns that exact differences say nothing of chance."""
+    rows = [depth_row(2), depth_row(3)]
+    note = (
+        "mAP (Market-1501) is the same with every seed in every row: differences there are exact, and say nothing "
+        "of chance."
+    )
+    for third, is_told in ((0.8, True), (0.801, False)):
+        values = {"depth 2": market(0.8, 0.8, third), "depth 3": market(0.9, 0.9, 0.9)}
+        table = table_of(tmp_path / str(third), make_ablation(rows, metrics=[MAP]), values)
+        assert is_told == (note in table.source_notes)
+
+
+def test_a_difference_that_cannot_be_is_not_said_to_be_found(tmp_path: Path):
+    """A training that broke down makes its row too noisy for any difference; no percentage above 100 is printed."""
+    values = {
+        "depth 2": market(0.80, 0.81, 0.82),
+        "depth 3": market(0.83, 0.84, 0.10),
+        "depth 4": market(0.80, 0.812, 0.81),
+        "depth 5": market(0.90, 0.91, 0.921),
+    }
+    ablation = make_ablation([depth_row(depth) for depth in (2, 3, 4, 5)], metrics=[MAP])
+    (note,) = [text for text in table_of(tmp_path, ablation, values).source_notes if "seeds find" in text]
+    assert "to more than 100 (Market-1501)" in note
+
+
+def test_the_smallest_difference_is_that_of_the_seeds_in_common(tmp_path: Path):
+    """Rows of five seeds whose reference has three are compared over three, and find no more than three do."""
+    values = {
+        "depth 2": market(0.80, 0.813, 0.82),
+        "depth 3": market(0.90, 0.912, 0.919, 0.92, 0.91),
+        "depth 4": market(0.81, 0.802, 0.819, 0.82, 0.81),
+    }
+    ablation = make_ablation([depth_row(depth) for depth in (2, 3, 4)], metrics=[MAP])
+    notes = table_of(tmp_path, ablation, values, seeds=5).source_notes
+    assert ["3 seeds find"] == [note[:12] for note in notes if "seeds find" in note]
+
+
+def test_the_test_is_named_that_was_made(tmp_path: Path):
+    """While two of three rows are measured nothing is learnt from others, and it is a paired t-test."""
+    ablation = make_ablation([depth_row(depth) for depth in (2, 3, 4)], metrics=[MAP])
+    values = {"depth 2": market(0.80, 0.81, 0.82), "depth 3": market(0.90, 0.912, 0.919)}
+    third = {"depth 4": market(0.84, 0.80, 0.82)}
+    for measured, how in (
+        (values, "paired t over the seeds"),
+        (values | third, "moderated t over the seeds"),
+    ):
+        table = table_of(tmp_path / how[:6], ablation, measured)
+        assert any(note.startswith(f"†: differs with p < 0.05 ({how}") for note in table.source_notes)
 
 
 def test_rows_are_compared_over_the_seeds_that_both_have(tmp_path: Path):
@@ -264,7 +418,7 @@ def test_rows_are_compared_over_the_seeds_that_both_have(tmp_path: Path):
     assert three is not None
     assert (3, True) == (three.comparison.num_seeds, three.is_marked)
     assert two is None
-    assert "1 further comparisons lack seeds yet." in table.source_notes
+    assert "1 further comparison has fewer than 3 seeds in common so far." in table.source_notes
 
 
 def test_a_constant_difference_is_evidence(tmp_path: Path):
@@ -283,6 +437,9 @@ def test_rows_that_print_alike_are_not_marked(tmp_path: Path):
     assert cell.compared is not None
     assert cell.compared.is_marked
     assert ["81.1 ± 1.0", "81.1 ± 1.0"] == printed(table)
+    note = "1 row differs with p < 0.05 (paired t over the seeds) by less than is printed, and has no sign."
+    assert note in table.source_notes
+    assert not any(note.startswith("†") for note in table.source_notes)
 
 
 def test_without_the_base_nothing_is_compared(tmp_path: Path):
@@ -463,9 +620,13 @@ def test_a_verdict_says_how_much_it_can_tell(tmp_path: Path):
     rows = [depth_row(2, published={"Market-1501": {"map": 0.835}}), depth_row(3)]
     table = table_of(tmp_path, make_ablation(rows, metrics=[MAP]), {"depth 2": market(0.829, 0.83, 0.831)})
     # 4.303 deviations of 0.1 · sqrt(1 + 1/3), and half a digit.
-    note = "A paper's value may be 0.5 in mAP away from our mean and still be ✓ (median). "
+    note = "The paper's value may be 0.5 in mAP away from our mean and still be ✓. "
     (found,) = [text for text in table.source_notes if text.startswith(note)]
-    assert "Were every one of these 1 values one more run of ours" in found
+    assert "chance alone would make it ✗ in 4 of 100 cases" in found
+    rows = [depth_row(depth, published={"Market-1501": {"map": 0.835}}) for depth in (2, 3)]
+    values = {f"depth {depth}": market(0.829, 0.83, 0.831) for depth in (2, 3)}
+    table = table_of(tmp_path / "two", make_ablation(rows, metrics=[MAP]), values)
+    assert any("Were every one of these 2 values one more run of ours" in text for text in table.source_notes)
 
 
 def test_warnings_of_the_data_are_source_notes(tmp_path: Path):
