@@ -154,6 +154,8 @@ def existing_store(settings: Settings) -> Store:
     store = settings.open_store()
     if not store.is_there:
         console.print(f"There is no store at {store.url} yet: nothing is recorded.")
+    if store.fault:
+        errors.print(Text(f"warning: {store.fault}", style="red"))
     return store
 
 
@@ -270,9 +272,9 @@ def show_status(settings: Settings, studies: Sequence[Study]) -> int:
     print_searches(plan)
     failed = [identity for state in plan.searches.values() for identity in state.failed_ids]
     for identity in failed:
-        failure = store.training(identity).failure()
-        if failure is not None:
-            console.print(Text(f"{identity[:8]} failed: {failure.label}: {failure.message}", style="red"))
+        message = store.training(identity).failure_message()
+        if message is not None:
+            console.print(Text(f"{identity[:8]} failed: {message}", style="red"))
     console.print(describe(Counter(item.state for item in statuses)))
     for environment in dict.fromkeys(
         tuple(item.environment.items()) for item in statuses if item.environment

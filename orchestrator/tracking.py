@@ -832,7 +832,10 @@ class _Projection:
             return
         with tempfile.TemporaryDirectory(prefix="tablewright-mlflow-") as aside:
             for name in names:
-                (Path(aside) / f"{name}.png").write_bytes(folder.picture(name))
+                try:
+                    (Path(aside) / f"{name}.png").write_bytes(folder.picture(name))
+                except DamagedFile as error:
+                    self._warn(str(error))
             try:
                 self._client.log_artifacts(run.run_id, aside, "pictures")
             except Exception as error:  # its files may lie elsewhere than its numbers
@@ -847,7 +850,10 @@ class _Projection:
         self._log(run.run_id, tags=tags)
         run.status = STATUS_OF[outcome.state]
         self._client.set_terminated(run.run_id, run.status, ended_at_ms)
-        failure = folder.failure() if outcome.state == "failed" else None
+        try:
+            failure = folder.failure() if outcome.state == "failed" else None
+        except DamagedFile:  # its message is told as the training's state
+            failure = None
         if failure is not None:
             try:
                 self._client.log_text(run.run_id, failure.traceback, "traceback.txt")

@@ -334,7 +334,8 @@ def _train(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, said: 
     measured_from_s = time.monotonic()
     of_training = said.so_far()
     _measure(work, store, runtime, network, said)
-    attempts = folder.attempts() or [started]  # another attempt that has ended removes them
+    faults: list[str] = []
+    attempts = folder.attempts(faults) or [started]  # another attempt that has ended removes them
     record = TrainingRecord(
         training_id=work.training_id,
         method=work.config.METHOD,
@@ -345,7 +346,7 @@ def _train(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, said: 
         data=DataRecord.of(work.data),
         started_at=attempts[0].started_at,
         ended_at=now(),
-        attempts=len(attempts),
+        attempts=len(attempts) + len(faults),
         num_epochs=work.config.num_epochs,
         train_wall_s=sum(report.wall_s for report in reports.values()),
         measure_wall_s=time.monotonic() - measured_from_s,
@@ -353,7 +354,7 @@ def _train(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, said: 
         device=runtime.device,
         git_commit=git_commit(),
         versions={name: importlib.metadata.version(name) for name in RECORDED_PACKAGES},
-        warnings=of_training,
+        warnings=(*of_training, *faults),
         environment=_environment(trainable, runtime.device),
         files=folder.checksums(),
     )
@@ -391,6 +392,7 @@ def _measure(work: Work, store: Store, runtime: Runtime, network: Any, said: Col
     trainable = work.config.make_trainable()
     is_loaded = network is None
     if missing and is_loaded:
+        folder.check_weights()
         network = trainable.load(work.config, runtime, folder.checkpoints)
     together: dict[tuple[TrainingConfig, Split], dict[str, PlannedView]] = {}
     for identity, planned in missing.items():
@@ -443,7 +445,9 @@ def _illustrate(
 def _extract(partner: Partner, store: Store, runtime: Runtime, view: AnyView) -> AnyExtraction:
     trainable = partner.config.make_trainable()
     _check_measured(partner.config, view, partner.data, runtime)
-    network = trainable.load(partner.config, runtime, store.training(partner.training_id).checkpoints)
+    folder = store.training(partner.training_id)
+    folder.check_weights()
+    network = trainable.load(partner.config, runtime, folder.checkpoints)
     return trainable.extract(partner.config, runtime, network, view.split, flip=view.flip, parts=view.parts)
 
 

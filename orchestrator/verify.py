@@ -8,6 +8,7 @@ not blamed.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -29,7 +30,6 @@ from orchestrator.records import (
     measured_items,
 )
 
-PNG = b"\x89PNG\r\n\x1a\n"
 MEAN_TOLERANCE = 1e-9  # of a fraction; the order of adding up moves less
 
 
@@ -72,7 +72,8 @@ def verify_store(store: Store, plan: Plan | None = None) -> Verification:
         plan: of studies whose configs are compared with their records as well; None compares none.
     """
     read = read_all(lambda identity: _read_training(store.training(identity)), store.training_ids())
-    faults = [fault for of_training in read for fault in of_training.faults]
+    faults = [store.fault] if store.fault else []
+    faults += [fault for of_training in read for fault in of_training.faults]
     num_suggestions = 0
     for search_id in store.search_ids():
         numbers = store.search_trial_numbers(search_id)
@@ -107,7 +108,8 @@ def _read_training(folder: TrainingFolder) -> _Read:
         record = folder.record()
     except DamagedFile as error:
         faults.append(str(error))
-    for read in (folder.failure, folder.attempts, folder.epochs):
+    folder.attempts(faults)
+    for read in (folder.failure, folder.epochs):
         faults += _faults_of(read)
     if record is not None:
         faults += list(_faults_of_files(folder, record, " ".join(faults)))
@@ -115,10 +117,7 @@ def _read_training(folder: TrainingFolder) -> _Read:
     for view_id in view_ids:
         faults += _faults_of_measurement(folder, view_id)
     for name in folder.pictures():
-        if not folder.picture(name).startswith(PNG):
-            faults.append(
-                f"in the store, {folder.place}/pictures/{name}.png is no PNG; delete it, no number needs it"
-            )
+        faults += _faults_of(functools.partial(folder.picture, name))
     return _Read(tuple(faults), record is not None, bool(record and record.files), len(view_ids))
 
 

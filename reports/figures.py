@@ -181,10 +181,15 @@ def table_figures(
         for picture in trace.pictures:
             if picture == RETRIEVAL and not _is_ranked_like_a_strip(view):
                 continue
+            try:
+                content = store.training(cell.training_id).picture(picture)
+            except DamagedFile as error:
+                warnings.append(f"A picture is missing: {error}")
+                continue
             caption = f"{picture.capitalize()}: {place}, training {cell.training_id[:SHORT_ID_DIGITS]}"
             if picture == RETRIEVAL:
                 caption += f"; {RETRIEVAL_PROTOCOL}"
-            figures.append(Figure(picture, caption, store.training(cell.training_id).picture(picture)))
+            figures.append(Figure(picture, caption, content))
         if trace.pictures:
             break
     pictures = {training_id: trace.pictures for training_id, trace in traces.items()}

@@ -146,8 +146,7 @@ def _read_training(
     accepted: Sequence[AcceptedChange],
 ) -> _Reading:
     try:
-        failed = folder.failure()
-        failure = None if failed is None else failed.message
+        failure = folder.failure_message()
         record = folder.record()
     except DamagedFile as error:
         return _Reading(fault=str(error))

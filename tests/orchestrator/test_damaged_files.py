@@ -7,14 +7,17 @@ import pytest
 
 from orchestrator.acceptance import accept_changed_defaults
 from orchestrator.design import Row, Sweep
+from orchestrator.identity import digest_of
 from orchestrator.records import AcceptedChange, DamagedFile
 from orchestrator.run import is_complete, plan_as_recorded
 from orchestrator.search_state import find_search_id
 from orchestrator.status import read_status
+from orchestrator.study import Profile
 from orchestrator.verify import verify_store
+from reports.table_files import write_tables
 from tests.orchestrator.toy_sweep import ToySweep, a_search, a_study
 from tests.toy_method import ToyConfig
-from trainables.contract import Runtime
+from trainables.contract import RetrievalView, Runtime
 
 RATES = [Sweep("learning_rate", (0.1, 0.2))]
 RUNTIME = Runtime(None, "/cache")
@@ -46,6 +49,16 @@ def cut(path):
     path.write_bytes(path.read_bytes()[:30])
 
 
+def replace_by_link(path):
+    path.unlink()
+    path.symlink_to("/nowhere/at/all")
+
+
+def replace_by_folder(path):
+    path.unlink()
+    path.mkdir()
+
+
 def first(folder):
     return sorted(folder.iterdir())[0]
 
@@ -73,6 +86,26 @@ DAMAGES = {
         lambda one, other: edit(first(one / "measurements"), metrics={"map": 1.0, "rank1": 1.0}),
         "was changed after",
     ),
+    "a record without its checksum": (
+        lambda one, other: edit(one / "record.json", sha256=None),
+        "record.json has lost its checksum",
+    ),
+    "a record that is a link to nowhere": (
+        lambda one, other: replace_by_link(one / "record.json"),
+        "record.json is a link that leads nowhere",
+    ),
+    "a measurement that is a link to nowhere": (
+        lambda one, other: replace_by_link(first(one / "measurements")),
+        "is a link that leads nowhere",
+    ),
+    "a measurement that is a folder": (
+        lambda one, other: replace_by_folder(first(one / "measurements")),
+        "cannot be read (Is a directory)",
+    ),
+    "a measurement without its checksum": (
+        lambda one, other: edit(first(one / "measurements"), sha256=None, metrics={"map": 1.0, "rank1": 1.0}),
+        "has lost its checksum",
+    ),
     "a measurement of another training": (
         lambda one, other: shutil.copy(first(other / "measurements"), first(one / "measurements")),
         "belongs to training",
@@ -89,11 +122,10 @@ def test_a_damaged_file_is_named_and_the_other_trainings_stand(sweep, damage):
     spoil(one, other)
     found = verify_store(sweep.store())
     assert any(phrase in fault and one.name in fault for fault in found.faults)
-    is_of_record = "record" in damage
     result, events = sweep(a_study([*RATES, Row("new", {"learning_rate": 0.3})]))
     assert 1 == len(events.started)
-    assert ["damaged" if is_of_record else "done", "done", "done"] == [s.state for s in result.statuses]
-    assert is_of_record != result.is_complete
+    assert ["damaged", "done", "done"] == [s.state for s in result.statuses]
+    assert not result.is_complete
 
 
 def test_what_was_copied_keeps_the_checksums_of_its_own_place(sweep):
@@ -114,6 +146,92 @@ def test_damaged_epochs_are_no_reason_to_refuse_a_training(sweep):
     (fault,) = [fault for fault in verify_store(sweep.store()).faults if "no Parquet" in fault]
     assert "epochs.parquet" in fault
     assert "no number needs it" in fault
+
+
+WAYS = {
+    "link": replace_by_link,
+    "folder": replace_by_folder,
+    "cut short": lambda path: path.write_bytes(b"x"),
+}
+NO_NUMBER_NEEDS = ("epochs.parquet", "checkpoint/final.pt", "pictures/weight.png", "queries/*.parquet")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", NO_NUMBER_NEEDS)
+def test_what_no_number_needs_stops_nothing_whatever_lies_in_its_place(sweep, name, way):
+    """The table is written as it was; --verify names the file."""
+    plan, (one, _) = finished(sweep)
+    before = write_tables(plan, sweep.store(), Profile.DEMO).tables[0].table
+    (path,) = one.glob(name)
+    WAYS[way](path)
+    result, events = sweep(a_study(RATES))
+    assert (True, []) == (result.is_complete, events.started)
+    written = write_tables(result.plan, sweep.store(), Profile.DEMO)
+    assert before.groups == written.tables[0].table.groups
+    assert any(path.name in fault for fault in verify_store(sweep.store()).faults)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", ["failure.json", "attempts/0001.json"])
+def test_a_training_is_tried_again_whatever_is_left_of_earlier_tries(sweep, name, way):
+    """Why and when it was tried before is no part of what it ends in; what cannot be read is said in its record."""
+    _, events = sweep(a_study([Row("x", {"fails_at_epoch": 2})]))
+    folder = sweep.folder / "trainings" / events.started[0].training_id
+    WAYS[way](folder / name)
+    assert any(name in fault for fault in verify_store(sweep.store()).faults)
+    assert ["failed"] == states(sweep, a_study([Row("x", {"fails_at_epoch": 2})]))
+    result, events = sweep(a_study([Row("x", {"fails_at_epoch": 2})]))
+    assert (1, ["loss is nan at epoch 2"]) == (
+        len(events.started),
+        [status.message.partition(": ")[2] for status in result.statuses],
+    )
+
+
+def test_further_views_are_not_measured_on_other_weights(sweep):
+    """A view that is asked for later is refused where the weights are not those that were recorded."""
+    _, (one, other) = finished(sweep)
+    shutil.copy(other / "checkpoint/final.pt", one / "checkpoint/final.pt")
+    flipped = Row("flipped", {"learning_rate": 0.1}, view=RetrievalView(embeddings=("global",)))
+    result, _ = sweep(a_study([*RATES, flipped]))
+    (status, _) = result.statuses
+    assert "failed" == status.state
+    assert f"{one.name}/checkpoint/final.pt is not the file that was recorded" in status.message
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_damaged_versions_of_a_store_stop_no_reading(sweep, way):
+    """A sweep needs the store's id and is refused; records are read, and --verify names the file."""
+    finished(sweep)
+    WAYS[way](sweep.folder / "store.json")
+    assert ["done", "done"] == states(sweep)
+    assert "store.json" in sweep.store().fault
+    (fault,) = verify_store(sweep.store()).faults
+    assert "It held the store's versions and its own id" in fault
+    with pytest.raises(DamagedFile, match=r"store\.json"):
+        sweep(a_study(RATES))
+
+
+def test_a_store_without_its_versions_is_one_all_the_same(sweep):
+    """Records are there, whatever else is not."""
+    finished(sweep)
+    (sweep.folder / "store.json").unlink()
+    assert (True, "") == (sweep.store().is_there, sweep.store().fault)
+
+
+@pytest.mark.parametrize("data", [{"data": []}, {"of_config": {"a": 7}}, {"data": None}])
+def test_what_a_study_knew_of_its_data_stops_no_reading(sweep, data):
+    """A file that names what it does not hold is found out; the records tell the same."""
+    finished(sweep)
+    path = sweep.folder / "data/toy_study.json"
+    content = {**json.loads(path.read_text(encoding="utf-8")), **data}
+    content.pop("sha256")
+    path.write_text(json.dumps({**content, "sha256": digest_of(content)}), encoding="utf-8")
+    assert ["done", "done"] == states(sweep)
+    (fault,) = verify_store(sweep.store()).faults
+    assert "data/toy_study.json is no StudyData" in fault
+    assert sweep(a_study(RATES))[0].is_complete
 
 
 def test_weights_that_are_other_weights_are_found(sweep):
