@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 
 from orchestrator.plan import Plan
-from orchestrator.recorded_config import accepted_changes, config_changes
+from orchestrator.recorded_config import accepted_changes, config_changes, view_changes
 from orchestrator.records import AcceptedChange, DamagedFile, Store, now
 
 
@@ -29,9 +29,16 @@ def accept_changed_defaults(plan: Plan, store: Store, reason: str) -> list[Accep
             continue
         if record is None:
             continue
-        refused, _ = accepted_changes(config_changes(record, planned.config), known)
+        changes = config_changes(record, planned.config)
+        for view_id, asked in planned.views.items():
+            try:
+                measurement = store.training(planned.training_id).measurement(view_id)
+            except DamagedFile:
+                continue
+            changes += [] if measurement is None else view_changes(record, measurement, asked.view)
+        refused, _ = accepted_changes(changes, known)
         for change in refused:
-            found[str(change)] = AcceptedChange(
+            found[f"{change.method} {change.path} {change.recorded} {change.planned}"] = AcceptedChange(
                 method=change.method,
                 version=change.version,
                 path=change.path,

@@ -15,6 +15,7 @@ from typing import Any, cast
 from orchestrator.changes import Changes
 from orchestrator.identity import digest_of, view_id
 from orchestrator.ranges import Choice, FloatRange, Range, When
+from orchestrator.recorded_config import accepted_changes, config_changes, view_changes
 from orchestrator.records import DamagedFile, SearchTrialRecord, Store
 from orchestrator.resolution import DataResolver, Resolved
 from orchestrator.study import Search
@@ -100,14 +101,10 @@ def _range_key(declared: Range) -> list[Any]:
 
 
 def read_search_state(search: Search, resolver: DataResolver, store: Store) -> SearchState:
-    """Read how far a search is; one of whose files cannot be used has no best.
-
-    Raises:
-        ValueError: its data cannot be found.
-    """
+    """Read how far a search is; one of whose files cannot be used, or is of another default, has no best."""
     try:
         trials = read_trials(search, resolver, store)
-    except DamagedFile as error:
+    except ValueError as error:  # a damaged file, or a changed default
         return SearchState(search.num_trials, fault=str(error))
     return state_of(search, trials)
 
@@ -117,6 +114,7 @@ def read_trials(search: Search, resolver: DataResolver, store: Store) -> list[Se
 
     Raises:
         DamagedFile: a suggestion cannot be read, or has a value of its own.
+        ValueError: a suggestion's training was recorded under another default.
     """
     identity = find_search_id(search, resolver, store)
     trials = store.search_trials(identity)
@@ -135,14 +133,24 @@ def read_trials(search: Search, resolver: DataResolver, store: Store) -> list[Se
 
 
 def measured_value(search: Search, resolver: DataResolver, store: Store, params: Changes) -> float | None:
-    """Give the objective's value of a suggestion; None where there is none, or none that is a number."""
+    """Give the objective's value of a suggestion; None where there is none, or none that is a number.
+
+    Raises:
+        DamagedFile: what was recorded of it cannot be used.
+        ValueError: it was recorded under another default, and nobody has accepted the change.
+    """
     resolved = resolver.resolve(search.trial_config(params))
-    view = resolver.view_id(resolved, search.objective.view)
-    measurement = store.training(resolved.training_id).measurement(view)
+    view = search.objective.view
+    folder = store.training(resolved.training_id)
+    measurement, record = folder.measurement(resolver.view_id(resolved, view)), folder.record()
     if measurement is None:
         return None
-    metrics = measurement.view.in_todays_names(measurement.metrics)
-    value = metrics[search.objective.metric.name]
+    if record is not None:
+        changes = [*config_changes(record, resolved.config), *view_changes(record, measurement, view)]
+        refused, _ = accepted_changes(changes, store.accepted_changes() if changes else ())
+        if refused:
+            raise ValueError("\n".join(map(str, refused)))
+    value = measurement.view.in_todays_names(measurement.metrics)[search.objective.metric.name]
     return value if math.isfinite(value) else None
 
 

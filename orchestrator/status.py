@@ -9,7 +9,7 @@ from typing import Literal
 
 from orchestrator.parallel_reading import read_all
 from orchestrator.plan import Plan, PlannedTraining
-from orchestrator.recorded_config import accepted_changes, config_changes
+from orchestrator.recorded_config import accepted_changes, config_changes, view_changes
 from orchestrator.records import AcceptedChange, DamagedFile, Store, TrainingFolder, TrainingRecord
 
 State = Literal["done", "to measure", "failed", "started", "to train", "damaged", "changed"]
@@ -74,16 +74,20 @@ def _status_of_recorded(
     accepted: Sequence[AcceptedChange],
 ) -> TrainingStatus:
     state: State = "done"
-    refused, _ = accepted_changes(config_changes(record, training.config), accepted)
-    message = "\n".join(map(str, refused))
+    changes = config_changes(record, training.config)
     said, faults = [*record.data.warnings, *record.warnings], list[str]()
     measured = folder.measured_views()
     for view_id in sorted(measured & training.views.keys()):
         try:
             measurement = folder.measurement(view_id)
-            said += measurement.warnings if measurement is not None else ()
         except DamagedFile as error:
             faults.append(str(error))
+            continue
+        if measurement is not None:
+            said += measurement.warnings
+            changes += view_changes(record, measurement, training.views[view_id].view)
+    refused, _ = accepted_changes(changes, accepted)
+    message = "\n".join(map(str, refused))
     if refused:
         state = "changed"
     elif not set(training.views) <= measured:

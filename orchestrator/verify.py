@@ -19,7 +19,7 @@ import numpy as np
 from orchestrator.identity import digest_of, training_id
 from orchestrator.parallel_reading import read_all
 from orchestrator.plan import Plan
-from orchestrator.recorded_config import config_changes
+from orchestrator.recorded_config import config_changes, view_changes
 from orchestrator.records import (
     DamagedFile,
     Measurement,
@@ -219,6 +219,13 @@ def _faults_of_plan(store: Store, plan: Plan) -> Iterator[str]:
         if record is None:
             continue
         yield from map(str, config_changes(record, planned.config))
+        for view_id, asked in planned.views.items():
+            try:
+                measurement = store.training(planned.training_id).measurement(view_id)
+            except DamagedFile:
+                continue  # it is told already
+            if measurement is not None:
+                yield from map(str, view_changes(record, measurement, asked.view))
         if training_id(planned.config, record.data.fingerprint) != record.training_id:
             yield (
                 f"in the store, trainings/{record.training_id}/record.json is of other data than its id says; "

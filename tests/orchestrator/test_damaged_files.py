@@ -8,16 +8,17 @@ import pytest
 from orchestrator.acceptance import accept_changed_defaults
 from orchestrator.design import Row, Sweep
 from orchestrator.identity import digest_of
+from orchestrator.recorded_config import config_changes
 from orchestrator.records import AcceptedChange, DamagedFile
 from orchestrator.run import is_complete, plan_as_recorded
 from orchestrator.search_state import find_search_id
 from orchestrator.status import read_status
-from orchestrator.study import Profile
+from orchestrator.study import Ablation, Dataset, Profile, Study
 from orchestrator.verify import verify_store
 from reports.table_files import write_tables
 from tests.orchestrator.toy_sweep import ToySweep, a_search, a_study
 from tests.toy_method import ToyConfig
-from trainables.contract import RetrievalView, Runtime
+from trainables.contract import MAP, RANK1, RetrievalView, Runtime
 
 RATES = [Sweep("learning_rate", (0.1, 0.2))]
 RUNTIME = Runtime(None, "/cache")
@@ -375,6 +376,87 @@ def test_another_change_of_the_same_default_is_not_accepted_with_the_first(sweep
     other_default(0.5)
     study = a_study([Row("plain")], base=ToyConfig())
     assert ["changed"] == states(sweep, study)
+
+
+def test_a_search_is_not_decided_by_values_of_another_default(sweep, monkeypatch):
+    """Its suggestions were answered by other trainings than those that its space means now."""
+    study = a_study([Row("plain", {"learning_rate": 0.3})], searches=[a_search(num_trials=2)])
+    finished(sweep, study)
+    monkeypatch.setattr(ToyConfig.model_fields["own_noise"], "default", 7)
+    ToyConfig.model_rebuild(force=True)
+    study = a_study([Row("plain", {"learning_rate": 0.3, "own_noise": 0})], searches=[a_search(num_trials=2)])
+    plan = plan_as_recorded([study], sweep.store(), RUNTIME)
+    monkeypatch.undo()
+    ToyConfig.model_rebuild(force=True)
+    (state,) = plan.searches.values()
+    assert "own_noise = 0 and is planned with 7" in state.fault
+    assert state.best is None
+
+
+@pytest.fixture
+def other_view(monkeypatch):
+    """Change a default of views as a person does who edits them; their ids leave it out before and after."""
+
+    def change():
+        monkeypatch.setattr(RetrievalView.model_fields["flip"], "default", True)
+        RetrievalView.model_rebuild(force=True)
+
+    yield change
+    monkeypatch.undo()
+    RetrievalView.model_rebuild(force=True)
+
+
+def test_a_changed_default_of_a_view_never_finds_old_measurements(sweep, other_view):
+    """What was measured in another way is refused with the file to move away; or it is accepted, and said."""
+    plan, _ = finished(sweep)
+    other_view()
+    study = a_view_study()
+    assert ["changed", "changed"] == states(sweep, study)
+    plan = plan_as_recorded([study], sweep.store(), RUNTIME)
+    (cell, *_) = plan.cells
+    table = write_tables(plan, sweep.store(), Profile.DEMO).tables[0].table
+    assert {"refused"} == {cell.state for row in table.rows for cell in row.cells}
+    with pytest.raises(ValueError, match=r"view\.flip = false and is planned with true") as raised:
+        sweep(study)
+    assert f"Move trainings/{cell.training_id}/measurements/{cell.view_id}.json away" in str(raised.value)
+    (change,) = accept_changed_defaults(plan, sweep.store(), "moves no number")
+    assert "view.flip" == change.path
+    assert ["done", "done"] == states(sweep, study)
+    table = write_tables(plan, sweep.store(), Profile.DEMO).tables[0].table
+    assert any("view.flip false is shown under true" in note for note in table.source_notes)
+
+
+def a_view_study():
+    """The study with a view that was built since, as that of another process is."""
+    table = Ablation("width", "Width", ToyConfig(), [Dataset("Toy")], RATES, RetrievalView(), [MAP, RANK1])
+    return Study("toy_study", "Toy", "nowhere", (0,), [table])
+
+
+def test_fields_that_parts_in_a_list_lack_were_added_since(sweep):
+    """A new field at its default is no change, however deep it lies; a changed one is told with its place."""
+    _, (one, _) = finished(sweep)
+    record = sweep.store().training(one.name).record()
+    (config,) = (
+        planned.config
+        for planned in plan_as_recorded([a_study(RATES)], sweep.store(), RUNTIME).trainings.values()
+        if planned.training_id == one.name
+    )
+
+    class WithParts:
+        def model_dump_json(self):
+            return json.dumps(
+                {**json.loads(config.model_dump_json()), "parts": [{"a": 1, "new": 5}, {"a": 2}]}
+            )
+
+    def changes(*parts):
+        older = record.model_copy(update={"config": {**record.config, "parts": list(parts)}})
+        return [
+            (change.path, change.recorded, change.planned) for change in config_changes(older, WithParts())
+        ]
+
+    assert [] == changes({"a": 1}, {"a": 2})
+    assert [("parts.1.a", "3", "2")] == changes({"a": 1}, {"a": 3})
+    assert ["parts"] == [path for path, *_ in changes({"a": 1})]
 
 
 def test_accepting_needs_a_reason(sweep):
