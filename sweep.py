@@ -405,7 +405,7 @@ def tell_end(result: SweepResult, written: WrittenTables, settings: Settings) ->
 
 
 def print_tables(written: WrittenTables) -> None:
-    """Print every table, and a word on each that has lost cells or could not be written."""
+    """Print every table, and a word on each that has lost cells, is narrower, or could not be written."""
     from reports.terminal import to_terminal
 
     for item in written.tables:
@@ -419,6 +419,10 @@ def print_tables(written: WrittenTables) -> None:
                 else "its files are kept as they were; run the study without --report to fill it, or undo the change"
             )
             errors.print(Text(f"{name}: {item.emptied}; {kept}.", style="red"))
+        if item.narrowed:
+            name = f"{item.table.study}/{item.table.name}"
+            again = "its files were written without them; name no --seeds and --datasets to have them back"
+            errors.print(Text(f"{name}: {item.narrowed}; {again}.", style="yellow"))
     for refusal in written.refusals:
         errors.print(Text(f"refused: {refusal}", style="red"))
 

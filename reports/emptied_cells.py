@@ -82,6 +82,34 @@ def find_emptied(
     return Emptied(len(before), len(lost), reasons)
 
 
+def find_narrowed(folder: Folder, study: str, table: str, frame: pd.DataFrame) -> str:
+    """Say which seeds and data sets a table's files have that are asked for no more; empty where there are none.
+
+    Args:
+        folder: of the study's tables.
+        study: its name.
+        table: that of the table.
+        frame: what `read_cells` gave.
+    """
+    try:
+        before = list(_values_before(folder, f"{table}.parquet"))
+    except DamagedFile:
+        return ""  # told where what is absent is told
+    mine = cast(pd.DataFrame, frame[(frame["study"] == study) & (frame["table"] == table)])
+    seeds, datasets = ({*mine[name].tolist()} for name in ("seed", "dataset"))
+    gone = [place for place in before if place[3] not in seeds or place[2] not in datasets]
+    if not gone:
+        return ""
+    lost_seeds = sorted({seed for *_, seed, _ in gone} - seeds)
+    lost_datasets = [label for label in dict.fromkeys(place[2] for place in gone) if label not in datasets]
+    what = [
+        f"{head} {', '.join(map(str, some))}"
+        for head, some in (("of seed", lost_seeds), ("on", lost_datasets))
+        if some
+    ]
+    return f"{len(gone)} of {len(before)} values that were in it ({'; '.join(what)}) were not asked for now"
+
+
 def _values_before(folder: Folder, name: str) -> dict[Place, str]:
     """Give the training behind each value of the file; nothing where there is no such file.
 

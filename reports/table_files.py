@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from orchestrator.plan import Plan
 from orchestrator.records import Folder, Store
 from orchestrator.study import Profile
-from reports.emptied_cells import Emptied, find_emptied
+from reports.emptied_cells import Emptied, find_emptied, find_narrowed
 from reports.figures import Figure, TableFigures, figure_path, read_traces, table_figures
 from reports.frame import read_cells
 from reports.html import NO_FIGURES, index_to_html, studies_to_html, to_html
@@ -40,6 +40,7 @@ class WrittenTable:
         index_url: of the page with all tables of its study.
         figure_urls: path below the folder of its study's tables -> path or URL.
         emptied: cells that the files there had filled and the table has not; None where there are none.
+        narrowed: which seeds and data sets these files had that were not asked for now; empty where there are none.
     """
 
     table: Table
@@ -47,6 +48,7 @@ class WrittenTable:
     index_url: str
     figure_urls: Mapping[str, str]
     emptied: Emptied | None = None
+    narrowed: str = ""
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,7 @@ def write_tables(plan: Plan, store: Store, profile: Profile, *, keeps_fuller: bo
         emptied = {
             table.name: find_emptied(folder, study.name, table.name, frame, plan, store) for table in tables
         }
+        narrowed = {table.name: find_narrowed(folder, study.name, table.name, frame) for table in tables}
         kept = {name for name, lost in emptied.items() if keeps_fuller and lost is not None}
         for table in tables:
             contents: dict[str, bytes] = {}
@@ -114,7 +117,16 @@ def write_tables(plan: Plan, store: Store, profile: Profile, *, keeps_fuller: bo
                 figure_urls = _write_figures(folder, table.name, beside[table.name].figures)
             urls = {ending: f"{folder.url}/{table.name}.{ending}" for ending in contents}
             index_url = f"{folder.url}/{INDEX}.html"
-            written.append(WrittenTable(table, urls, index_url, figure_urls, emptied[table.name]))
+            written.append(
+                WrittenTable(
+                    table,
+                    urls,
+                    index_url,
+                    figure_urls,
+                    emptied[table.name],
+                    narrowed[table.name] if urls else "",
+                )
+            )
         declared = set(study.table_names) | set(study.left_out)
         _remove_undeclared(folder, declared)
         _write_index(folder, f"{study.name}: {study.title}", tables, beside, kept)

@@ -82,6 +82,19 @@ def test_a_full_table_is_never_replaced_by_an_emptier_one_without_a_word(project
 
 
 @pytest.mark.slow
+def test_a_table_that_was_written_for_fewer_seeds_says_what_it_had(project):
+    """Asking for one seed writes a table of one seed; that there were more is told, and so is the way back."""
+    code, printed = run(project, "toy", "--report", "--seeds", "1")
+    assert 0 == code
+    assert (
+        "toy/rates: 4 of 8 values that were in it (of seed 0) were not asked for now; its files were written without "
+        "them; name no --seeds and --datasets to have them back." in words(printed)
+    )
+    code, printed = run(project, "toy", "--report")
+    assert (0, False) == (code, "were not asked for now" in printed)
+
+
+@pytest.mark.slow
 def test_a_plan_says_what_its_seeds_can_find_and_what_further_ones_would_cost(tmp_path):
     """By a declared deviation before anything has trained; without one it says what is missing."""
     write_project(tmp_path, rows=ROWS, seeds="UntilDecided(3, 10)", more='deviation={"map": 0.01}')
