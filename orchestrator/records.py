@@ -560,24 +560,30 @@ class Folder:
         content = {**fields, CHECKSUM: digest_of(fields)}
         self.write(name, json.dumps(content, indent=2, ensure_ascii=False).encode())
 
-    def read_table(self, name: str, *, held: str, next_step: str) -> Any:
+    def read_table(self, name: str, *, held: str, next_step: str, sha256: str = "") -> Any:
         """Read a Parquet file.
 
         Args:
             name: of the file.
+            sha256: that it had when it was written; empty where nobody knows.
             held: what is lost with it.
             next_step: for a person who finds it damaged.
 
         Raises:
-            DamagedFile: it is no Parquet.
+            DamagedFile: it is no Parquet, or another file than was written.
             FileNotFoundError: it is not there.
         """
         content = self.read_sound(name, held=held, next_step=next_step)
+        is_other = bool(sha256) and hashlib.sha256(content).hexdigest() != sha256
         try:
-            return pq.read_table(io.BytesIO(content))
+            table = pq.read_table(io.BytesIO(content))
         except (pa.ArrowException, OSError, ValueError) as error:
             fault = "is no Parquet file, or is cut short"
             raise DamagedFile((self / name).place, fault, held=held, next_step=next_step) from error
+        if is_other:
+            fault = "is not the table that was measured (its checksum differs)"
+            raise DamagedFile((self / name).place, fault, held=held, next_step=next_step)
+        return table
 
     def write_table(self, name: str, columns: Mapping[str, Sequence[Any] | np.ndarray]) -> str:
         """Write columns as a Parquet file; gives its SHA-256."""
@@ -788,18 +794,31 @@ class TrainingFolder:
             raise self._folder.damaged(name, fault, Measurement)
         return found
 
-    def items(self, view_id: str) -> Any:
+    def items(self, view_id: str, measurement: Measurement | None = None) -> Any:
         """The per-item results of a measured view: a row a query or image.
 
+        Args:
+            view_id: of the view.
+            measurement: of it, where it has been read already.
+
         Raises:
-            DamagedFile: they cannot be read.
+            DamagedFile: they, or the measurement of them, cannot be read, or they are another measurement's; or the
+                view is measured and they are not there.
             FileNotFoundError: the view is not measured.
         """
-        held = "one row an item of a measured view"
-        next_step = (
-            "move it and the view's file in measurements/ away, and the next run measures the view again"
-        )
-        return self._folder.read_table(f"queries/{view_id}.parquet", held=held, next_step=next_step)
+        name = f"queries/{view_id}.parquet"
+        lost = {
+            "held": "one row an item of a measured view",
+            "next_step": "move it and the view's file in measurements/ away, and the next run measures the view again",
+        }
+        measurement = measurement or self.measurement(view_id)
+        try:
+            sha256 = "" if measurement is None else measurement.table_sha256
+            return self._folder.read_table(name, **lost, sha256=sha256)
+        except FileNotFoundError:
+            if measurement is None:
+                raise
+            raise DamagedFile((self._folder / name).place, "is not there", **lost) from None
 
     def write_measurement(
         self,

@@ -142,26 +142,20 @@ def _faults_of_files(folder: TrainingFolder, record: TrainingRecord, told: str) 
 def _faults_of_measurement(folder: TrainingFolder, view_id: str) -> Iterator[str]:
     try:
         measurement = folder.measurement(view_id)
-        table = folder.items(view_id)
+        table = folder.items(view_id, measurement)
     except DamagedFile as error:
         yield str(error)
         return
     except FileNotFoundError:
-        yield (
-            f"in the store, {folder.place}/queries/{view_id}.parquet is not there. It held one row an item of a "
-            "measured view; move the view's file in measurements/ away, and the next run measures it again"
-        )
-        return
+        return  # it was moved away meanwhile
     if measurement is None:
         return
     columns = {name: table[name].to_numpy() for name in table.column_names}
     names, _ = measured_items(columns)
-    expected = measurement.items_sha256, measurement.table_sha256
-    found = digest_of(names), folder.sha256_of(f"queries/{view_id}.parquet")
-    if measurement.items and expected != found:
+    if measurement.items and measurement.items_sha256 != digest_of(names):
         yield (
-            f"in the store, {folder.place}/queries/{view_id}.parquet is not the table that was measured (its checksum "
-            "differs); move it and the view's file in measurements/ away, and the next run measures the view again"
+            f"in the store, {folder.place}/queries/{view_id}.parquet names other items than were measured; move it and "
+            "the view's file in measurements/ away, and the next run measures the view again"
         )
         return
     yield from _faults_of_means(folder, measurement, measured_columns(columns))

@@ -200,7 +200,7 @@ def _measured(folder: TrainingFolder, record: TrainingRecord, measurement: Measu
         )
     # A record of an earlier version does not say what it left out; its table has one row an item measured.
     try:
-        table = folder.items(measurement.view_id)
+        table = folder.items(measurement.view_id, measurement)
     except (DamagedFile, FileNotFoundError):
         return _Measured(metrics, "items", None, {}, "", measurement.warnings)
     names, left_out = measured_items({name: table[name].to_pylist() for name in table.column_names})

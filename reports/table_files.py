@@ -9,7 +9,7 @@ Equal records give equal bytes: no file holds a time, a host or the store's own 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.plan import Plan
 from orchestrator.records import Folder, Store
@@ -85,8 +85,13 @@ def write_tables(plan: Plan, store: Store, profile: Profile, *, keeps_fuller: bo
         tables: list[Table] = []
         for name in (name for owner, name in plan.tables if owner == study.name):
             try:
-                items = compare_items(plan, store, study.name, name, frame)
-                tables.append(build_table(plan, study.name, name, frame, items))
+                faults: list[str] = []
+                items = compare_items(plan, store, study.name, name, frame, faults)
+                table = build_table(plan, study.name, name, frame, items)
+                lost = (
+                    f"Rows could not be compared over what they were measured on: {text}." for text in faults
+                )
+                tables.append(replace(table, source_notes=(*table.source_notes, *lost)))
             except ValueError as error:
                 refusals.append(str(error))
         tables += [build_size_table(study, declared, demo_datasets) for declared in study.sizes]
