@@ -280,7 +280,11 @@ class FailureRecord(Record):
 
 
 class AttemptRecord(Record):
-    """One start of one training on one worker; removed with the resume checkpoint."""
+    """One start of one training on one worker; removed with the resume checkpoint.
+
+    Attributes:
+        warnings: what it had to say until its last epoch; the record repeats them.
+    """
 
     HELD: ClassVar[str] = "when a training was started"
     NEXT_STEP: ClassVar[str] = "move it away; nothing depends on it but a count"
@@ -288,6 +292,7 @@ class AttemptRecord(Record):
     started_at: datetime.datetime
     host: str
     pid: int
+    warnings: tuple[str, ...] = ()
 
 
 class SearchTrialRecord(Record):
@@ -718,13 +723,18 @@ class TrainingFolder:
         """Keep why the last attempt failed."""
         self._folder.write_model("failure.json", failure)
 
-    def write_attempt(self, attempt: AttemptRecord) -> None:
-        """Count a start; what failed before is being put right."""
-        attempts = self._folder / "attempts"
-        number = 1 + max((int(name[:4]) for name in attempts.names() if name[:4].isdigit()), default=0)
-        attempts.write_model(f"{number:04d}.json", attempt)
+    def write_attempt(self, attempt: AttemptRecord) -> int:
+        """Count a start, and give its number; what failed before is being put right."""
+        names = (self._folder / "attempts").names()
+        number = 1 + max((int(name[:4]) for name in names if name[:4].isdigit()), default=0)
+        self.rewrite_attempt(number, attempt)
         with _tidying(f"{self._folder.url}/failure.json"):
             self.clear_failure()
+        return number
+
+    def rewrite_attempt(self, number: int, attempt: AttemptRecord) -> None:
+        """Keep what is known of a start by now."""
+        (self._folder / "attempts").write_model(f"{number:04d}.json", attempt)
 
     def num_attempts(self) -> int:
         """Count the starts so far of a training that is not done, readable or not."""

@@ -75,6 +75,7 @@ def _status_of_recorded(
 ) -> TrainingStatus:
     state: State = "done"
     changes = config_changes(record, training.config)
+    drawing = folder.picture_warning()
     said, faults = [*record.data.warnings, *record.warnings], list[str]()
     measured = folder.measured_views()
     for view_id in sorted(measured & training.views.keys()):
@@ -101,7 +102,7 @@ def _status_of_recorded(
         record.num_epochs,
         record.train_wall_s + record.measure_wall_s,
         message,
-        tuple(dict.fromkeys(said)),
+        tuple(dict.fromkeys([*said, *filter(None, [drawing])])),
         record.environment,
     )
 
