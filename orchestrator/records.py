@@ -586,7 +586,7 @@ class Folder:
             fault = "is no Parquet file, or is cut short"
             raise DamagedFile((self / name).place, fault, held=held, next_step=next_step) from error
         if is_other:
-            fault = "is not the table that was measured (its checksum differs)"
+            fault = "is not the table that was recorded (its checksum differs)"
             raise DamagedFile((self / name).place, fault, held=held, next_step=next_step)
         return table
 
@@ -749,15 +749,21 @@ class TrainingFolder:
         found = _sound_files(self._folder / "attempts", AttemptRecord, faults)
         return [found[name] for name in sorted(found)]
 
-    def epochs(self) -> list[EpochReport]:
+    def epochs(self, record: TrainingRecord | None = None) -> list[EpochReport]:
         """The epochs reported so far, in order.
 
+        Args:
+            record: of a finished training, which knows the file by its checksum; None takes what is there.
+
         Raises:
-            DamagedFile: they cannot be read.
+            DamagedFile: they cannot be read, or are not those of the record.
         """
+        sha256 = "" if record is None else record.files.get(EPOCHS, "")
         try:
-            table = self._folder.read_table(EPOCHS, **LOST_WITH_EPOCHS)
+            table = self._folder.read_table(EPOCHS, **LOST_WITH_EPOCHS, sha256=sha256)
         except FileNotFoundError:
+            if sha256:
+                raise DamagedFile((self._folder / EPOCHS).place, "is not there", **LOST_WITH_EPOCHS) from None
             return []
         fixed = ("epoch", "num_epochs", "wall_s")
         if missing := [name for name in fixed if name not in table.column_names]:
@@ -968,22 +974,33 @@ class Store:
         self.url = url if "://" in url else str(Path(url).expanduser().absolute())
         self.root = Folder(self.url)
         self.fault = ""
+        self._refuse_newer(url)
         version: StoreVersion | None = None
         try:
             version = self.root.read_model("store.json", StoreVersion)
         except DamagedFile as error:
             self.fault = str(error)
         self.is_there = version is not None or bool(self.fault or self.training_ids())
-        if version is None:
-            return
+
+    def _refuse_newer(self, url: str) -> None:
+        """Refuse a store of a newer version, which may say more in `store.json` than is known here."""
+        try:
+            content: Any = json.loads(self.root.read("store.json"))
+        except (OSError, ValueError, RecursionError):
+            return  # there is none, or it is told what is wrong with it
+        fields = cast(dict[str, Any], content) if isinstance(content, dict) else {}
         ours = StoreVersion()
-        newer = (
-            version.identity_version > ours.identity_version or version.record_version > ours.record_version
+        identity, records = (
+            version if isinstance(version, int) else known
+            for version, known in (
+                (fields.get("identity_version"), ours.identity_version),
+                (fields.get("record_version"), ours.record_version),
+            )
         )
-        if newer:
+        if identity > ours.identity_version or records > ours.record_version:
             raise ValueError(
                 f"The store {url} was written by a newer version of this program "
-                f"(identity {version.identity_version}, records {version.record_version}; this one knows "
+                f"(identity {identity}, records {records}; this one knows "
                 f"{ours.identity_version} and {ours.record_version}). "
                 "Update the program, or name another --store."
             )

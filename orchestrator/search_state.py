@@ -14,10 +14,10 @@ from typing import Any, cast
 
 from orchestrator.changes import Changes
 from orchestrator.identity import digest_of, view_id
-from orchestrator.ranges import Choice, FloatRange, Range, When
+from orchestrator.ranges import Choice, FloatRange, Range, When, range_of
 from orchestrator.recorded_config import accepted_changes, config_changes, view_changes
 from orchestrator.records import DamagedFile, SearchTrialRecord, Store
-from orchestrator.resolution import DataResolver, Resolved
+from orchestrator.resolution import NOT_RECORDED, DataResolver, Resolved
 from orchestrator.study import Search
 
 RUNS_TO_FAIL_IN = 2
@@ -119,6 +119,7 @@ def read_trials(search: Search, resolver: DataResolver, store: Store) -> list[Se
     identity = find_search_id(search, resolver, store)
     trials = store.search_trials(identity)
     for trial in trials:
+        _refuse_of_another_search(search, identity, trial, resolver)
         if trial.value is None:
             continue
         measured = measured_value(search, resolver, store, trial.params)
@@ -130,6 +131,35 @@ def read_trials(search: Search, resolver: DataResolver, store: Store) -> list[Se
                 next_step=SearchTrialRecord.NEXT_STEP,
             )
     return trials
+
+
+def _refuse_of_another_search(
+    search: Search, identity: str, trial: SearchTrialRecord, resolver: DataResolver
+) -> None:
+    """Refuse a suggestion that was copied from another search, whose parameters mean another training.
+
+    Raises:
+        DamagedFile: its parameters do not give its training.
+    """
+    space = search.space
+    foreign = [
+        path
+        for path, value in trial.params.items()
+        if path not in space or not range_of(space[path]).contains(value)
+    ]
+    fault = f"suggests what is not in the space of this search ({', '.join(foreign)})" if foreign else ""
+    if trial.training_id and not foreign:  # the method has refused one without a training
+        found = resolver.candidates(search.trial_config(trial.params))
+        is_known = found[0].data.fingerprint != NOT_RECORDED  # its training may have ended without a record
+        if is_known and trial.training_id not in {candidate.training_id for candidate in found}:
+            fault = f"names training {trial.training_id[:8]}, which its parameters do not give"
+    if fault:
+        raise DamagedFile(
+            f"searches/{identity}/{trial.number:06d}.json",
+            fault,
+            held=SearchTrialRecord.HELD,
+            next_step=SearchTrialRecord.NEXT_STEP,
+        )
 
 
 def measured_value(search: Search, resolver: DataResolver, store: Store, params: Changes) -> float | None:

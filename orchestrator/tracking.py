@@ -779,7 +779,7 @@ class _Projection:
         damaged: list[str] = []
         if len(self._logged_epochs(run)) < record.num_epochs:
             try:
-                self._log_epochs(run, _recorded_epochs(folder.epochs(), subject.started_at_ms))
+                self._log_epochs(run, _recorded_epochs(folder.epochs(record), subject.started_at_ms))
             except DamagedFile as error:
                 damaged.append(str(error))
         values = {"train_wall_s": record.train_wall_s, "measure_wall_s": record.measure_wall_s}

@@ -134,7 +134,8 @@ def read_traces(plan: Plan, store: Store) -> dict[str, Trace]:
             return None
         fault, losses = "", []
         try:
-            losses = [report.metrics[LOSS] for report in folder.epochs() if LOSS in report.metrics]
+            reports = folder.epochs(folder.record())
+            losses = [report.metrics[LOSS] for report in reports if LOSS in report.metrics]
         except DamagedFile as error:
             fault = str(error)
         return Trace(losses, tuple(folder.pictures()), folder.picture_warning(), fault)

@@ -8,6 +8,7 @@ import pytest
 from orchestrator.acceptance import accept_changed_defaults
 from orchestrator.design import Row, Sweep
 from orchestrator.identity import digest_of
+from orchestrator.ranges import IntRange
 from orchestrator.recorded_config import config_changes
 from orchestrator.records import AcceptedChange, DamagedFile
 from orchestrator.run import is_complete, plan_as_recorded
@@ -15,6 +16,7 @@ from orchestrator.search_state import find_search_id
 from orchestrator.status import read_status
 from orchestrator.study import Ablation, Dataset, Profile, Study
 from orchestrator.verify import verify_store
+from reports.figures import read_traces
 from reports.table_files import write_tables
 from tests.orchestrator.toy_sweep import ToySweep, a_search, a_study
 from tests.toy_method import ToyConfig
@@ -235,6 +237,26 @@ def test_what_a_study_knew_of_its_data_stops_no_reading(sweep, data):
     assert sweep(a_study(RATES))[0].is_complete
 
 
+@pytest.mark.parametrize("way", ["is not there", "is not the table that was recorded"])
+def test_a_curve_that_is_lost_or_of_another_training_is_not_drawn(sweep, way):
+    """What is drawn is what was recorded, or its place says why not."""
+    plan, (one, other) = finished(sweep)
+    (one / "epochs.parquet").unlink()
+    if way != "is not there":
+        shutil.copy(other / "epochs.parquet", one / "epochs.parquet")
+    traces = read_traces(plan, sweep.store())
+    assert way in traces[one.name].fault
+    assert ([], "") == (traces[one.name].losses, traces[other.name].fault)
+
+
+def test_a_newer_store_is_refused_whatever_else_it_says(sweep):
+    """A file that this version does not know is no damaged one."""
+    finished(sweep)
+    edit(sweep.folder / "store.json", record_version=99, layout="new")
+    with pytest.raises(ValueError, match="was written by a newer version of this program"):
+        sweep.store()
+
+
 def test_weights_that_are_other_weights_are_found(sweep):
     """Further views would be measured on them."""
     _, (one, other) = finished(sweep)
@@ -248,7 +270,7 @@ def test_a_table_of_items_that_is_another_ones_is_found(sweep):
     _, (one, other) = finished(sweep)
     shutil.copy(first(other / "queries"), first(one / "queries"))
     (fault,) = verify_store(sweep.store()).faults
-    assert "is not the table that was measured" in fault
+    assert "is not the table that was recorded" in fault
 
 
 def test_a_metric_that_is_not_the_mean_over_its_items_is_found(sweep):
@@ -308,6 +330,35 @@ def test_a_damaged_suggestion_stops_its_search_alone(sweep):
     assert {"done"} == {status.state for status in result.statuses}
     assert not result.is_complete
     assert "is no JSON" in result.plan.searches["toy_study", "rate"].fault
+
+
+@pytest.mark.slow
+def test_a_suggestion_of_another_search_is_refused(sweep):
+    """Copied under its own number it is whole; what its parameters mean tells."""
+    study, files = search_files(sweep)
+    other = a_search(space={"network.embedding_size": IntRange(2, 4)}, num_trials=3, name="size")
+    finished(sweep, a_study(RATES, searches=[*study.searches, other]))
+    (folder,) = (one for one in (sweep.folder / "searches").iterdir() if one != files[0].parent)
+    shutil.copy(folder / files[1].name, files[1])
+    result, _ = sweep(a_study(RATES, searches=[*study.searches, other]))
+    states = {name: state for (_, name), state in result.plan.searches.items()}
+    assert f"{files[1].name} suggests what is not in the space of this search (network.embedding_size)" in (
+        states["rate"].fault
+    )
+    assert "" == states["size"].fault
+    assert not result.is_complete
+
+
+def test_a_suggestion_that_names_another_training_is_refused(sweep):
+    """Its parameters say which training answers it; another one's value is none of it."""
+    study, files = search_files(sweep)
+    store, (search,) = sweep.store(), study.searches
+    one, other = (store.search_trial(files[0].parent.name, number) for number in (1, 2))
+    changed = one.model_copy(update={"training_id": other.training_id, "value": other.value})
+    store.write_search_trial(files[0].parent.name, changed)
+    plan = plan_as_recorded([study], store, RUNTIME)
+    fault = plan.searches["toy_study", search.name].fault
+    assert f"names training {other.training_id[:8]}, which its parameters do not give" in fault
 
 
 def test_a_suggestion_under_another_number_is_refused(sweep):

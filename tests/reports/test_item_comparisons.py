@@ -129,7 +129,7 @@ def test_nothing_is_said_over_queries_unless_asked_for(tmp_path: Path):
     assert frame["items_p_value"].isna().all()
 
 
-@pytest.mark.parametrize("way", ["is not there", "is not the table that was measured"])
+@pytest.mark.parametrize("way", ["is not there", "is not the table that was recorded"])
 def test_rows_that_cannot_be_compared_say_which_file_they_lack(tmp_path: Path, way: str):
     """A lost table of items, and another one in its place, take the comparison away and nothing else; it is told."""
     plan, store, *_ = measured(tmp_path, tests_items=True)
