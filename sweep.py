@@ -144,9 +144,15 @@ def main(
         }
         code = run_checks(declared) if check else verb.get("".join(given), run)(settings, declared)
     except (ValueError, OSError) as error:
-        errors.print(Text(f"error: {error}", style="red"))
+        errors.print(Text(f"error: {words_of(error)}", style="red"))
         code = EXIT_REFUSED
     raise typer.Exit(code)
+
+
+def words_of(error: ValueError | OSError) -> str:
+    """What an error says, without the number that the system has for it where the sentence is ours."""
+    is_ours = isinstance(error, OSError) and error.filename is None and error.strerror is not None
+    return str(error.strerror) if is_ours else str(error)
 
 
 def existing_store(settings: Settings) -> Store:
@@ -293,11 +299,18 @@ def write_report(settings: Settings, studies: Sequence[Study]) -> int:
 
     store = existing_store(settings)
     plan = recorded_plan(settings, studies, store)
-    written = write_tables(plan, store, settings.effective_profile, keeps_fuller=True)
+    unwritten = ""
+    try:
+        written = write_tables(plan, store, settings.effective_profile, keeps_fuller=True)
+    except OSError as error:  # a store that may be read alone is shown all the same
+        unwritten = words_of(error)
+        written = write_tables(plan, store, settings.effective_profile, writes=False)
     print_tables(written)
+    if unwritten:
+        errors.print(Text(f"error: not every file of the tables was written: {unwritten}", style="red"))
     statuses = read_status(plan, store)
     print_refused(statuses)
-    is_whole = not written.refusals and not any(table.emptied for table in written.tables)
+    is_whole = not unwritten and not written.refusals and not any(table.emptied for table in written.tables)
     return 0 if is_whole and is_complete(plan, statuses) else EXIT_INCOMPLETE
 
 

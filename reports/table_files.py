@@ -64,7 +64,9 @@ class WrittenTables:
     refusals: tuple[str, ...]
 
 
-def write_tables(plan: Plan, store: Store, profile: Profile, *, keeps_fuller: bool = False) -> WrittenTables:
+def write_tables(
+    plan: Plan, store: Store, profile: Profile, *, keeps_fuller: bool = False, writes: bool = True
+) -> WrittenTables:
     """Write every table of a plan from the records alone, finished or not.
 
     Args:
@@ -72,6 +74,7 @@ def write_tables(plan: Plan, store: Store, profile: Profile, *, keeps_fuller: bo
         store: of the records, and of the tables.
         profile: that the studies were declared with; each has tables of its own.
         keeps_fuller: whether files stay as they are where they have cells filled that would be empty now.
+        writes: whether files are written at all; without, tables are made to be looked at.
 
     Raises:
         OSError: a file cannot be written.
@@ -106,7 +109,7 @@ def write_tables(plan: Plan, store: Store, profile: Profile, *, keeps_fuller: bo
             table.name: find_emptied(folder, study.name, table.name, frame, plan, store) for table in tables
         }
         narrowed = {table.name: find_narrowed(folder, study.name, table.name, frame) for table in tables}
-        kept = {name for name, lost in emptied.items() if keeps_fuller and lost is not None}
+        kept = {name for name, lost in emptied.items() if not writes or (keeps_fuller and lost is not None)}
         for table in tables:
             contents: dict[str, bytes] = {}
             figure_urls: dict[str, str] = {}
@@ -132,10 +135,13 @@ def write_tables(plan: Plan, store: Store, profile: Profile, *, keeps_fuller: bo
                     narrowed[table.name] if urls else "",
                 )
             )
+        if not writes:
+            continue
         declared = set(study.table_names) | set(study.left_out)
         _remove_undeclared(folder, declared)
         _write_index(folder, f"{study.name}: {study.title}", tables, beside, kept)
-    _list_studies(store.root / f"tables/{profile}")
+    if writes:
+        _list_studies(store.root / f"tables/{profile}")
     return WrittenTables(tuple(written), tuple(refusals))
 
 

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -79,6 +80,18 @@ def test_a_full_table_is_never_replaced_by_an_emptier_one_without_a_word(project
         in words(printed)
     )
     assert before == table(project)
+
+
+@pytest.mark.slow
+def test_a_store_that_cannot_be_written_to_is_read(project):
+    """The tables are printed; which file could not be written is told, and the exit code says so."""
+    shutil.rmtree(project / "runs/tables")
+    (project / "runs/tables").write_text("no folder", encoding="utf-8")  # refuses root, too, unlike rights
+    code, printed = run(project, "toy", "--report")
+    assert 1 == code
+    assert "toy/rates: Learning rates" in words(printed)
+    assert "not every file of the tables was written: cannot write" in words(printed), printed[-600:]
+    assert 0 == run(project, "toy", "--status")[0]
 
 
 @pytest.mark.slow
