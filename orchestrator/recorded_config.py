@@ -8,7 +8,7 @@ whole of it. What an old record lacks was added since, and counts as unchanged.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -57,6 +57,19 @@ class ConfigChange:
             accepted.recorded,
             accepted.planned,
         )
+
+
+class ChangedDefault(ValueError):
+    """Something was recorded under another default than is planned, and nobody has accepted the change.
+
+    Attributes:
+        changes: what differs.
+    """
+
+    def __init__(self, changes: Sequence[ConfigChange]) -> None:
+        """Say each."""
+        super().__init__("\n".join(map(str, changes)))
+        self.changes = tuple(changes)
 
 
 def config_changes(record: TrainingRecord, config: TrainingConfig) -> list[ConfigChange]:

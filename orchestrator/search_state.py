@@ -15,7 +15,13 @@ from typing import Any, cast
 from orchestrator.changes import Changes
 from orchestrator.identity import digest_of, view_id
 from orchestrator.ranges import Choice, FloatRange, Range, When, range_of
-from orchestrator.recorded_config import accepted_changes, config_changes, view_changes
+from orchestrator.recorded_config import (
+    ChangedDefault,
+    ConfigChange,
+    accepted_changes,
+    config_changes,
+    view_changes,
+)
 from orchestrator.records import DamagedFile, SearchTrialRecord, Store
 from orchestrator.resolution import NOT_RECORDED, DataResolver, Resolved
 from orchestrator.study import Search
@@ -40,6 +46,7 @@ class SearchState:
         is_finished: whether nothing is left to suggest, to go on with or to try again.
         best: parameters of the best complete trial; None while unfinished, or without a complete one.
         fault: why what is recorded of it cannot be used; empty where it can.
+        changes: defaults that were changed since, where they are why.
     """
 
     num_trials: int
@@ -49,6 +56,7 @@ class SearchState:
     is_finished: bool = False
     best: Changes | None = None
     fault: str = ""
+    changes: tuple[ConfigChange, ...] = ()
 
     def __str__(self) -> str:
         """Say it in a line."""
@@ -101,10 +109,16 @@ def _range_key(declared: Range) -> list[Any]:
 
 
 def read_search_state(search: Search, resolver: DataResolver, store: Store) -> SearchState:
-    """Read how far a search is; one of whose files cannot be used, or is of another default, has no best."""
+    """Read how far a search is; one of whose files cannot be used, or is of another default, has no best.
+
+    Raises:
+        ValueError: its data cannot be found.
+    """
     try:
         trials = read_trials(search, resolver, store)
-    except ValueError as error:  # a damaged file, or a changed default
+    except ChangedDefault as error:
+        return SearchState(search.num_trials, fault=str(error), changes=error.changes)
+    except DamagedFile as error:
         return SearchState(search.num_trials, fault=str(error))
     return state_of(search, trials)
 
@@ -114,7 +128,7 @@ def read_trials(search: Search, resolver: DataResolver, store: Store) -> list[Se
 
     Raises:
         DamagedFile: a suggestion cannot be read, or has a value of its own.
-        ValueError: a suggestion's training was recorded under another default.
+        ChangedDefault: a suggestion's training was recorded under another default.
     """
     identity = find_search_id(search, resolver, store)
     trials = store.search_trials(identity)
@@ -167,7 +181,7 @@ def measured_value(search: Search, resolver: DataResolver, store: Store, params:
 
     Raises:
         DamagedFile: what was recorded of it cannot be used.
-        ValueError: it was recorded under another default, and nobody has accepted the change.
+        ChangedDefault: it was recorded under another default, and nobody has accepted the change.
     """
     resolved = resolver.resolve(search.trial_config(params))
     view = search.objective.view
@@ -179,7 +193,7 @@ def measured_value(search: Search, resolver: DataResolver, store: Store, params:
         changes = [*config_changes(record, resolved.config), *view_changes(record, measurement, view)]
         refused, _ = accepted_changes(changes, store.accepted_changes() if changes else ())
         if refused:
-            raise ValueError("\n".join(map(str, refused)))
+            raise ChangedDefault(refused)
     value = measurement.view.in_todays_names(measurement.metrics)[search.objective.metric.name]
     return value if math.isfinite(value) else None
 

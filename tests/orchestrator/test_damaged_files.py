@@ -437,11 +437,15 @@ def test_a_search_is_not_decided_by_values_of_another_default(sweep, monkeypatch
     ToyConfig.model_rebuild(force=True)
     study = a_study([Row("plain", {"learning_rate": 0.3, "own_noise": 0})], searches=[a_search(num_trials=2)])
     plan = plan_as_recorded([study], sweep.store(), RUNTIME)
+    changed = accept_changed_defaults(plan, sweep.store(), "the noise is as loud")
+    accepted = plan_as_recorded([study], sweep.store(), RUNTIME)
     monkeypatch.undo()
     ToyConfig.model_rebuild(force=True)
-    (state,) = plan.searches.values()
+    ((state,), (state_then,)) = plan.searches.values(), accepted.searches.values()
     assert "own_noise = 0 and is planned with 7" in state.fault
     assert state.best is None
+    assert "own_noise" in [change.path for change in changed]
+    assert ("", True) == (state_then.fault, state_then.is_finished)
 
 
 @pytest.fixture
