@@ -96,7 +96,15 @@ class DamagedFile(ValueError):
             next_step: for a person.
         """
         super().__init__(f"in the store, {path} {fault}. It held {held}; {next_step}")
-        self.path = path
+        self.path, self._parts = path, (fault, held, next_step)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let a worker send it to the driver, which exceptions with named arguments do not by themselves."""
+        return _damaged_file, (self.path, *self._parts)
+
+
+def _damaged_file(path: str, fault: str, held: str, next_step: str) -> DamagedFile:
+    return DamagedFile(path, fault, held=held, next_step=next_step)
 
 
 class Record(ClosedModel):

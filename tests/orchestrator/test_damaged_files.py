@@ -1,6 +1,7 @@
 """A file that is not what it should be is named, with what it held and what to do; what does not need it goes on."""
 
 import json
+import pickle
 import shutil
 
 import pytest
@@ -293,6 +294,13 @@ def test_a_sound_store_has_no_faults(sweep):
     assert () == found.faults
     assert (0, 3) == (found.num_without_checksums, found.num_suggestions)
     assert found.num_trainings == found.num_records >= 4
+
+
+def test_a_damaged_file_is_told_by_a_worker_as_by_the_driver():
+    """What it says outlives the way from one process to another."""
+    error = DamagedFile("store.json", "is no JSON", held="versions", next_step="move it away")
+    sent = pickle.loads(pickle.dumps(error))
+    assert (str(error), error.path) == (str(sent), sent.path)
 
 
 # -- searches
