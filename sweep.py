@@ -144,9 +144,15 @@ def main(
         }
         code = run_checks(declared) if check else verb.get("".join(given), run)(settings, declared)
     except (ValueError, OSError) as error:
-        errors.print(Text(f"error: {error}", style="red"))
+        errors.print(Text(f"error: {words_of(error)}", style="red"))
         code = EXIT_REFUSED
     raise typer.Exit(code)
+
+
+def words_of(error: ValueError | OSError) -> str:
+    """What an error says, without the number that the system has for it where the sentence is ours."""
+    is_ours = isinstance(error, OSError) and error.filename is None and error.strerror is not None
+    return str(error.strerror) if is_ours else str(error)
 
 
 def existing_store(settings: Settings) -> Store:
@@ -154,6 +160,8 @@ def existing_store(settings: Settings) -> Store:
     store = settings.open_store()
     if not store.is_there:
         console.print(f"There is no store at {store.url} yet: nothing is recorded.")
+    if store.fault:
+        errors.print(Text(f"warning: {store.fault}", style="red"))
     return store
 
 
@@ -272,9 +280,9 @@ def show_status(settings: Settings, studies: Sequence[Study]) -> int:
     print_searches(plan)
     failed = [identity for state in plan.searches.values() for identity in state.failed_ids]
     for identity in failed:
-        failure = store.training(identity).failure()
-        if failure is not None:
-            console.print(Text(f"{identity[:8]} failed: {failure.label}: {failure.message}", style="red"))
+        message = store.training(identity).failure_message()
+        if message is not None:
+            console.print(Text(f"{identity[:8]} failed: {message}", style="red"))
     console.print(describe(Counter(item.state for item in statuses)))
     for environment in dict.fromkeys(
         tuple(item.environment.items()) for item in statuses if item.environment
@@ -293,11 +301,18 @@ def write_report(settings: Settings, studies: Sequence[Study]) -> int:
 
     store = existing_store(settings)
     plan = recorded_plan(settings, studies, store)
-    written = write_tables(plan, store, settings.effective_profile, keeps_fuller=True)
+    unwritten = ""
+    try:
+        written = write_tables(plan, store, settings.effective_profile, keeps_fuller=True)
+    except OSError as error:  # a store that may be read alone is shown all the same
+        unwritten = words_of(error)
+        written = write_tables(plan, store, settings.effective_profile, writes=False)
     print_tables(written)
+    if unwritten:
+        errors.print(Text(f"error: not every file of the tables was written: {unwritten}", style="red"))
     statuses = read_status(plan, store)
     print_refused(statuses)
-    is_whole = not written.refusals and not any(table.emptied for table in written.tables)
+    is_whole = not unwritten and not written.refusals and not any(table.emptied for table in written.tables)
     return 0 if is_whole and is_complete(plan, statuses) else EXIT_INCOMPLETE
 
 
@@ -405,7 +420,7 @@ def tell_end(result: SweepResult, written: WrittenTables, settings: Settings) ->
 
 
 def print_tables(written: WrittenTables) -> None:
-    """Print every table, and a word on each that has lost cells or could not be written."""
+    """Print every table, and a word on each that has lost cells, is narrower, or could not be written."""
     from reports.terminal import to_terminal
 
     for item in written.tables:
@@ -419,6 +434,10 @@ def print_tables(written: WrittenTables) -> None:
                 else "its files are kept as they were; run the study without --report to fill it, or undo the change"
             )
             errors.print(Text(f"{name}: {item.emptied}; {kept}.", style="red"))
+        if item.narrowed:
+            name = f"{item.table.study}/{item.table.name}"
+            again = "its files were written without them; name no --seeds and --datasets to have them back"
+            errors.print(Text(f"{name}: {item.narrowed}; {again}.", style="yellow"))
     for refusal in written.refusals:
         errors.print(Text(f"refused: {refusal}", style="red"))
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Iterator, Sequence
 
 from orchestrator.plan import Plan
-from orchestrator.recorded_config import accepted_changes, config_changes
+from orchestrator.recorded_config import ConfigChange, accepted_changes, config_changes, view_changes
 from orchestrator.records import AcceptedChange, DamagedFile, Store, now
 
 
@@ -22,30 +23,44 @@ def accept_changed_defaults(plan: Plan, store: Store, reason: str) -> list[Accep
         )
     known = store.accepted_changes()
     found: dict[str, AcceptedChange] = {}
-    for planned in plan.trainings.values():
-        try:
-            record = store.training(planned.training_id).record()
-        except DamagedFile:
-            continue
-        if record is None:
-            continue
-        refused, _ = accepted_changes(config_changes(record, planned.config), known)
-        for change in refused:
-            found[str(change)] = AcceptedChange(
-                method=change.method,
-                version=change.version,
-                path=change.path,
-                recorded=change.recorded,
-                planned=change.planned,
-                reason=" ".join(reason.split()),
-                accepted_by=_user(),
-                accepted_at=now(),
-            )
+    for change in _refused_changes(plan, store, known):
+        found[f"{change.method} {change.path} {change.recorded} {change.planned}"] = AcceptedChange(
+            method=change.method,
+            version=change.version,
+            path=change.path,
+            recorded=change.recorded,
+            planned=change.planned,
+            reason=" ".join(reason.split()),
+            accepted_by=_user(),
+            accepted_at=now(),
+        )
     if not found:
         raise ValueError("--accept: no record of these studies was made under another default; leave it out")
     for change in found.values():
         store.write_accepted_change(change)
     return list(found.values())
+
+
+def _refused_changes(plan: Plan, store: Store, known: Sequence[AcceptedChange]) -> Iterator[ConfigChange]:
+    """Give what differs in the records of rows, in their measured views, and in what searches have suggested."""
+    for planned in plan.trainings.values():
+        folder = store.training(planned.training_id)
+        try:
+            record = folder.record()
+        except DamagedFile:
+            continue
+        if record is None:
+            continue
+        changes = config_changes(record, planned.config)
+        for view_id, asked in planned.views.items():
+            try:
+                measurement = folder.measurement(view_id)
+            except DamagedFile:
+                continue
+            changes += [] if measurement is None else view_changes(record, measurement, asked.view)
+        yield from accepted_changes(changes, known)[0]
+    for state in plan.searches.values():
+        yield from accepted_changes(state.changes, known)[0]
 
 
 def _user() -> str:

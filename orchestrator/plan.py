@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from orchestrator.design import full_label
-from orchestrator.resolution import DataResolver, Resolved, without_seed
+from orchestrator.resolution import NOT_RECORDED, DataResolver, Resolved, without_seed
 from orchestrator.search_state import SearchState
 from orchestrator.study import Ablation, Study
 from trainables.contract import AnyView, DatasetFacts, TrainingConfig
@@ -218,6 +218,8 @@ def _refuse_mixed_data(cells: Sequence[Cell], trainings: Mapping[str, PlannedTra
     faults: dict[str, None] = {}
     for cell in cells:
         ours = trainings[cell.training_id].views[cell.view_id]
+        if ours.data.fingerprint == NOT_RECORDED:
+            continue  # a row without a record, read without its data, which are unknown and not others
         theirs = first.setdefault((cell.study, cell.table, cell.dataset), ours)
         if not ours.data.is_measured_like(theirs.data, ours.view):
             faults[

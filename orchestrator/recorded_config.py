@@ -8,12 +8,12 @@ whole of it. What an old record lacks was added since, and counts as unchanged.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from orchestrator.records import AcceptedChange, TrainingRecord
-from trainables.contract import TrainingConfig
+from orchestrator.records import AcceptedChange, Measurement, TrainingRecord
+from trainables.contract import AnyView, TrainingConfig
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class ConfigChange:
         path: dotted.
         recorded: as JSON; empty where the record has no such field's part.
         planned: as JSON; empty where the config has the field no more.
+        measured_in: of a field of a view the measurement's file; empty for a field of the config.
     """
 
     method: str
@@ -33,13 +34,17 @@ class ConfigChange:
     path: str
     recorded: str
     planned: str
+    measured_in: str = ""
 
     def __str__(self) -> str:
         """Say what changed, and the two ways to go on."""
         now = f"is planned with {self.planned}" if self.planned else "has no such field any more"
+        again = f"Raise the method's VERSION ({self.version}) to train again"
+        if self.measured_in:
+            again = f"Move {self.measured_in} away, in the store, to measure again"
         return (
             f"method {self.method!r} was recorded with {self.path} = {self.recorded} and {now} under the same id: a "
-            f"default was changed. Raise the method's VERSION ({self.version}) to train again; or, if the change moves "
+            f"default was changed. {again}; or, if the change moves "
             "no number, accept it in writing: --accept 'REASON'"
         )
 
@@ -54,30 +59,58 @@ class ConfigChange:
         )
 
 
+class ChangedDefault(ValueError):
+    """Something was recorded under another default than is planned, and nobody has accepted the change.
+
+    Attributes:
+        changes: what differs.
+    """
+
+    def __init__(self, changes: Sequence[ConfigChange]) -> None:
+        """Say each."""
+        super().__init__("\n".join(map(str, changes)))
+        self.changes = tuple(changes)
+
+
 def config_changes(record: TrainingRecord, config: TrainingConfig) -> list[ConfigChange]:
     """List the fields in which a record's config differs from the planned one; empty as a rule."""
-    planned = cast(dict[str, Any], json.loads(config.model_dump_json()))
+    planned = json.loads(config.model_dump_json())
     return [
         ConfigChange(record.method, record.method_version, path, before, after)
         for path, before, after in _differences(record.config, planned, "")
     ]
 
 
-def _differences(
-    recorded: Mapping[str, Any], planned: Mapping[str, Any], front: str
-) -> Iterator[tuple[str, str, str]]:
-    for name, before in recorded.items():
-        path = f"{front}{name}"
-        if name not in planned:
-            yield path, _text(before), ""
-            continue
-        after = planned[name]
-        if isinstance(before, Mapping) and isinstance(after, Mapping):
-            yield from _differences(
-                cast(Mapping[str, Any], before), cast(Mapping[str, Any], after), f"{path}."
-            )
-        elif before != after:
-            yield path, _text(before), _text(after)
+def view_changes(record: TrainingRecord, measurement: Measurement, view: AnyView) -> list[ConfigChange]:
+    """List the fields in which a view that was measured differs from the planned one; empty as a rule."""
+    recorded, planned = (json.loads(some.model_dump_json()) for some in (measurement.view, view))
+    where = f"trainings/{record.training_id}/measurements/{measurement.view_id}.json"
+    return [
+        ConfigChange(record.method, record.method_version, path, before, after, where)
+        for path, before, after in _differences(recorded, planned, "view")
+    ]
+
+
+def _differences(recorded: Any, planned: Any, path: str) -> Iterator[tuple[str, str, str]]:
+    """Give path, old and new value of what differs; what only the planned one has was added since."""
+    if isinstance(recorded, Mapping) and isinstance(planned, Mapping):
+        before, after = cast(Mapping[str, Any], recorded), cast(Mapping[str, Any], planned)
+        for name, value in before.items():
+            of_name = f"{path}.{name}" if path else name
+            if name in after:
+                yield from _differences(value, after[name], of_name)
+            else:
+                yield of_name, _text(value), ""
+    elif _is_as_long(recorded, planned):
+        for place, (one, other) in enumerate(zip(recorded, planned, strict=True)):
+            yield from _differences(one, other, f"{path}.{place}")
+    elif recorded != planned:
+        yield path, _text(recorded), _text(planned)
+
+
+def _is_as_long(recorded: Any, planned: Any) -> bool:
+    are_lists = isinstance(recorded, list) and isinstance(planned, list)
+    return are_lists and len(cast(list[Any], recorded)) == len(cast(list[Any], planned))
 
 
 def _text(value: Any) -> str:

@@ -42,7 +42,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from orchestrator.identity import IDENTITY_VERSION, digest_of
 from trainables.contract import (
@@ -73,6 +73,10 @@ NAMES_OF_ITEMS = ("query", "name")
 CHUNK_BYTES = 2**20
 """Read at a time where a whole file need not be in memory."""
 
+BROKEN_LINK = "is a link that leads nowhere"
+PNG = b"\x89PNG\r\n\x1a\n"
+"""What every PNG begins with."""
+
 UNFINISHED_AFTER_S = 600.0
 """A file that nobody has written to for so long was left by a writer that was killed."""
 
@@ -92,7 +96,15 @@ class DamagedFile(ValueError):
             next_step: for a person.
         """
         super().__init__(f"in the store, {path} {fault}. It held {held}; {next_step}")
-        self.path = path
+        self.path, self._parts = path, (fault, held, next_step)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let a worker send it to the driver, which exceptions with named arguments do not by themselves."""
+        return _damaged_file, (self.path, *self._parts)
+
+
+def _damaged_file(path: str, fault: str, held: str, next_step: str) -> DamagedFile:
+    return DamagedFile(path, fault, held=held, next_step=next_step)
 
 
 class Record(ClosedModel):
@@ -101,10 +113,13 @@ class Record(ClosedModel):
     Attributes:
         HELD: what is lost with the file.
         NEXT_STEP: for a person who finds it damaged.
+        SINCE_CHECKSUMS: a field that records have had since they have a checksum, by which one that has lost it
+            is known; empty where none tells.
     """
 
     HELD: ClassVar[str]
     NEXT_STEP: ClassVar[str]
+    SINCE_CHECKSUMS: ClassVar[str] = ""
 
     model_config = ConfigDict(ser_json_inf_nan="strings")
 
@@ -168,9 +183,16 @@ class StudyData(Record):
 
     HELD: ClassVar[str] = "what the data sets were in the last sweep of a study"
     NEXT_STEP: ClassVar[str] = "move it away, and run the study where its data are"
+    SINCE_CHECKSUMS: ClassVar[str] = "of_config"
 
     data: tuple[KnownData, ...] = ()
     of_config: dict[str, int] = Field(default_factory=dict[str, int])
+
+    @model_validator(mode="after")
+    def _refuse_places_that_are_none(self) -> Self:
+        if any(place not in range(len(self.data)) for place in self.of_config.values()):
+            raise ValueError(f"of_config names places in data beyond the {len(self.data)} that it has")
+        return self
 
 
 class TrainingRecord(Record):
@@ -190,6 +212,7 @@ class TrainingRecord(Record):
 
     HELD: ClassVar[str] = "the record of a finished training"
     NEXT_STEP: ClassVar[str] = "get it back from a copy, or delete the training's folder to train it again"
+    SINCE_CHECKSUMS: ClassVar[str] = "files"
 
     training_id: str
     identity_version: int = IDENTITY_VERSION
@@ -232,6 +255,7 @@ class Measurement(Record):
 
     HELD: ClassVar[str] = "the metrics of one view of a training"
     NEXT_STEP: ClassVar[str] = "move it away, and the next run measures the view again, without training"
+    SINCE_CHECKSUMS: ClassVar[str] = "items_sha256"
 
     training_id: str
     view_id: str
@@ -264,7 +288,11 @@ class FailureRecord(Record):
 
 
 class AttemptRecord(Record):
-    """One start of one training on one worker; removed with the resume checkpoint."""
+    """One start of one training on one worker; removed with the resume checkpoint.
+
+    Attributes:
+        warnings: what it had to say until its last epoch; the record repeats them.
+    """
 
     HELD: ClassVar[str] = "when a training was started"
     NEXT_STEP: ClassVar[str] = "move it away; nothing depends on it but a count"
@@ -272,6 +300,7 @@ class AttemptRecord(Record):
     started_at: datetime.datetime
     host: str
     pid: int
+    warnings: tuple[str, ...] = ()
 
 
 class SearchTrialRecord(Record):
@@ -331,6 +360,11 @@ EPOCHS = "epochs.parquet"
 LOST_WITH_EPOCHS = {
     "held": "the loss of each epoch of a training",
     "next_step": "its figures lack that curve, and no number needs it; move it away, or get it back from a copy",
+}
+
+LOST_WITH_PICTURE = {
+    "held": "a picture of what a network does",
+    "next_step": "no number needs it: delete it",
 }
 
 
@@ -453,9 +487,8 @@ class Folder:
                 os.fsync(file.fileno())
             aside.replace(target)
         except OSError as error:
-            raise OSError(
-                error.errno, f"cannot write {target}: {error.strerror}; free space or name another --store"
-            ) from error
+            instead = "move that folder away" if target.is_dir() else "free space or name another --store"
+            raise OSError(error.errno, f"cannot write {target}: {error.strerror}; {instead}") from error
         finally:
             aside.unlink(missing_ok=True)
 
@@ -476,6 +509,8 @@ class Folder:
         try:
             text = self.read(name)
         except FileNotFoundError:
+            if self._is_broken_link(name):
+                raise self.damaged(name, BROKEN_LINK, model) from None
             return None
         except OSError as error:
             raise self.damaged(name, f"cannot be read ({error.strerror})", model) from error
@@ -487,6 +522,10 @@ class Folder:
             raise self.damaged(name, "is JSON of something else", model)
         fields = cast(dict[str, Any], content)
         checksum = fields.pop(CHECKSUM, None)  # records of version 1 have none
+        if checksum is None and model.SINCE_CHECKSUMS in fields:
+            raise self.damaged(
+                name, "has lost its checksum, so that nobody can say whether it is what was written", model
+            )
         if checksum is not None and checksum != _checksum_of(fields):
             raise self.damaged(
                 name, "was changed after it was written (its content and its checksum differ)", model
@@ -496,6 +535,33 @@ class Folder:
         except Refusal as error:
             fault = f"is no {model.__name__} ({'; '.join(map(str, error.faults))})"
             raise self.damaged(name, fault, model) from error
+
+    def _is_broken_link(self, name: str) -> bool:
+        """Say whether a link of that name leads nowhere, as after a disc was not mounted."""
+        is_local = isinstance(self._filesystem, LocalFileSystem)
+        return is_local and Path(self._at(name)).is_symlink() and not Path(self._at(name)).exists()
+
+    def read_sound(self, name: str, *, held: str, next_step: str) -> bytes:
+        """Read a file that is no record.
+
+        Args:
+            name: of the file.
+            held: what is lost with it.
+            next_step: for a person who finds it damaged.
+
+        Raises:
+            DamagedFile: it is there and cannot be read.
+            FileNotFoundError: it is not there.
+        """
+        try:
+            return self.read(name)
+        except FileNotFoundError:
+            if not self._is_broken_link(name):
+                raise
+            fault = BROKEN_LINK
+        except OSError as error:
+            fault = f"cannot be read ({error.strerror})"
+        raise DamagedFile((self / name).place, fault, held=held, next_step=next_step)
 
     def damaged(self, name: str, fault: str, model: type[Record]) -> DamagedFile:
         """Describe a record that cannot be used."""
@@ -507,23 +573,30 @@ class Folder:
         content = {**fields, CHECKSUM: digest_of(fields)}
         self.write(name, json.dumps(content, indent=2, ensure_ascii=False).encode())
 
-    def read_table(self, name: str, *, held: str, next_step: str) -> Any:
+    def read_table(self, name: str, *, held: str, next_step: str, sha256: str = "") -> Any:
         """Read a Parquet file.
 
         Args:
             name: of the file.
+            sha256: that it had when it was written; empty where nobody knows.
             held: what is lost with it.
             next_step: for a person who finds it damaged.
 
         Raises:
-            DamagedFile: it is no Parquet.
+            DamagedFile: it is no Parquet, or another file than was written.
+            FileNotFoundError: it is not there.
         """
-        content = self.read(name)
+        content = self.read_sound(name, held=held, next_step=next_step)
+        is_other = bool(sha256) and hashlib.sha256(content).hexdigest() != sha256
         try:
-            return pq.read_table(io.BytesIO(content))
+            table = pq.read_table(io.BytesIO(content))
         except (pa.ArrowException, OSError, ValueError) as error:
             fault = "is no Parquet file, or is cut short"
             raise DamagedFile((self / name).place, fault, held=held, next_step=next_step) from error
+        if is_other:
+            fault = "is not the table that was recorded (its checksum differs)"
+            raise DamagedFile((self / name).place, fault, held=held, next_step=next_step)
+        return table
 
     def write_table(self, name: str, columns: Mapping[str, Sequence[Any] | np.ndarray]) -> str:
         """Write columns as a Parquet file; gives its SHA-256."""
@@ -564,6 +637,23 @@ def _tidying(what: str) -> Generator[None]:
         yield
     except Exception as error:  # an object store raises one of many kinds
         logger.info("%s could not be removed: %s", what, error)
+
+
+def _sound_files(folder: Folder, model: type[ModelT], faults: list[str] | None) -> dict[str, ModelT]:
+    """Read every record of a folder that can be used, by its name."""
+    found: dict[str, ModelT] = {}
+    for name in folder.names():
+        try:
+            record = folder.read_model(name, model)
+        except DamagedFile as error:
+            if faults is None:
+                logger.warning("%s", error)
+            else:
+                faults.append(str(error))
+            continue
+        if record is not None:
+            found[name] = record
+    return found
 
 
 class TrainingFolder:
@@ -618,8 +708,20 @@ class TrainingFolder:
             self.checkpoints.remove(RESUME_CHECKPOINT)
 
     def failure(self) -> FailureRecord | None:
-        """The last failure: of a training that is not done, or of measuring a view of a done one."""
+        """The last failure: of a training that is not done, or of measuring a view of a done one.
+
+        Raises:
+            DamagedFile: it cannot be read, or is another training's.
+        """
         return self._own("failure.json", self._folder.read_model("failure.json", FailureRecord))
+
+    def failure_message(self) -> str | None:
+        """Why it failed last, in words; of a damaged record of it what is wrong with that. None where it has not."""
+        try:
+            failure = self.failure()
+        except DamagedFile as error:
+            return str(error)
+        return None if failure is None else failure.message
 
     def clear_failure(self) -> None:
         """Forget a failure that was put right."""
@@ -629,29 +731,48 @@ class TrainingFolder:
         """Keep why the last attempt failed."""
         self._folder.write_model("failure.json", failure)
 
-    def write_attempt(self, attempt: AttemptRecord) -> None:
-        """Count a start; what failed before is being put right."""
-        attempts = self._folder / "attempts"
-        number = 1 + max((int(name[:4]) for name in attempts.names() if name[:4].isdigit()), default=0)
-        attempts.write_model(f"{number:04d}.json", attempt)
+    def write_attempt(self, attempt: AttemptRecord) -> int:
+        """Count a start, and give its number; what failed before is being put right."""
+        names = (self._folder / "attempts").names()
+        number = 1 + max((int(name[:4]) for name in names if name[:4].isdigit()), default=0)
+        self.rewrite_attempt(number, attempt)
         with _tidying(f"{self._folder.url}/failure.json"):
             self.clear_failure()
+        return number
 
-    def attempts(self) -> list[AttemptRecord]:
-        """The starts so far of a training that is not done, oldest first."""
-        attempts = self._folder / "attempts"
-        found = (attempts.read_model(name, AttemptRecord) for name in attempts.names())
-        return [attempt for attempt in found if attempt is not None]
+    def rewrite_attempt(self, number: int, attempt: AttemptRecord) -> None:
+        """Keep what is known of a start by now."""
+        (self._folder / "attempts").write_model(f"{number:04d}.json", attempt)
 
-    def epochs(self) -> list[EpochReport]:
+    def num_attempts(self) -> int:
+        """Count the starts so far of a training that is not done, readable or not."""
+        return len((self._folder / "attempts").names())
+
+    def attempts(self, faults: list[str] | None = None) -> list[AttemptRecord]:
+        """The starts so far of a training that is not done, oldest first.
+
+        Args:
+            faults: gets what is wrong with files that cannot be used; the others are read on.
+        """
+        found = _sound_files(self._folder / "attempts", AttemptRecord, faults)
+        return [found[name] for name in sorted(found)]
+
+    def epochs(self, record: TrainingRecord | None = None) -> list[EpochReport]:
         """The epochs reported so far, in order.
 
+        Args:
+            record: of a finished training, which knows the file by its checksum; None takes what is there.
+
         Raises:
-            DamagedFile: they cannot be read.
+            DamagedFile: they cannot be read, or are not those of the record.
         """
-        if not self._folder.exists(EPOCHS):
+        sha256 = "" if record is None else record.files.get(EPOCHS, "")
+        try:
+            table = self._folder.read_table(EPOCHS, **LOST_WITH_EPOCHS, sha256=sha256)
+        except FileNotFoundError:
+            if sha256:
+                raise DamagedFile((self._folder / EPOCHS).place, "is not there", **LOST_WITH_EPOCHS) from None
             return []
-        table = self._folder.read_table(EPOCHS, **LOST_WITH_EPOCHS)
         fixed = ("epoch", "num_epochs", "wall_s")
         if missing := [name for name in fixed if name not in table.column_names]:
             raise DamagedFile(
@@ -697,18 +818,31 @@ class TrainingFolder:
             raise self._folder.damaged(name, fault, Measurement)
         return found
 
-    def items(self, view_id: str) -> Any:
+    def items(self, view_id: str, measurement: Measurement | None = None) -> Any:
         """The per-item results of a measured view: a row a query or image.
 
+        Args:
+            view_id: of the view.
+            measurement: of it, where it has been read already.
+
         Raises:
-            DamagedFile: they cannot be read.
+            DamagedFile: they, or the measurement of them, cannot be read, or they are another measurement's; or the
+                view is measured and they are not there.
             FileNotFoundError: the view is not measured.
         """
-        held = "one row an item of a measured view"
-        next_step = (
-            "move it and the view's file in measurements/ away, and the next run measures the view again"
-        )
-        return self._folder.read_table(f"queries/{view_id}.parquet", held=held, next_step=next_step)
+        name = f"queries/{view_id}.parquet"
+        lost = {
+            "held": "one row an item of a measured view",
+            "next_step": "move it and the view's file in measurements/ away, and the next run measures the view again",
+        }
+        measurement = measurement or self.measurement(view_id)
+        try:
+            sha256 = "" if measurement is None else measurement.table_sha256
+            return self._folder.read_table(name, **lost, sha256=sha256)
+        except FileNotFoundError:
+            if measurement is None:
+                raise
+            raise DamagedFile((self._folder / name).place, "is not there", **lost) from None
 
     def write_measurement(
         self,
@@ -751,13 +885,37 @@ class TrainingFolder:
         return found
 
     def sha256_of(self, name: str) -> str | None:
-        """Digest a file of the folder; None where it is not there."""
-        return self._folder.sha256_of(name) if self._folder.exists(name) else None
+        """Digest a file of the folder; None where it is not there, "" where it cannot be read."""
+        try:
+            return self._folder.sha256_of(name) if self._folder.exists(name) else None
+        except OSError:  # a folder in its place, or no right to read it
+            return ""
 
     @property
     def place(self) -> str:
         """Its path below the root of the store, for people."""
         return self._folder.place
+
+    def check_weights(self) -> None:
+        """Refuse the weights of a finished training that are not those that were recorded.
+
+        Raises:
+            DamagedFile: they differ, or the record cannot be used.
+        """
+        name = f"checkpoint/{FINAL_CHECKPOINT}"
+        record = self.record()
+        expected = None if record is None else record.files.get(name)  # none in records of version 1
+        if expected is not None and self.sha256_of(name) not in (
+            None,
+            expected,
+        ):  # whoever loads it tells the lack
+            raise DamagedFile(
+                (self._folder / name).place,
+                "is not the file that was recorded (its checksum differs)",
+                held="the trained weights",
+                next_step="what was measured stands; get it back from a copy, or delete the training's folder to "
+                "train it again",
+            )
 
     def has_weights(self) -> bool:
         """Say whether the trained network is kept, so that further views can be measured."""
@@ -769,8 +927,19 @@ class TrainingFolder:
         return [name.removesuffix(".png") for name in names if name.endswith(".png")]
 
     def picture(self, name: str) -> bytes:
-        """One of them, a PNG."""
-        return self._folder.read(f"pictures/{name}.png")
+        """One of them, a PNG.
+
+        Raises:
+            DamagedFile: it cannot be read, or is none.
+        """
+        path = f"pictures/{name}.png"
+        try:
+            content = self._folder.read_sound(path, **LOST_WITH_PICTURE)
+        except FileNotFoundError:
+            content = b""
+        if not content.startswith(PNG):
+            raise DamagedFile((self._folder / path).place, "is no PNG", **LOST_WITH_PICTURE)
+        return content
 
     def write_picture(self, name: str, content: bytes) -> None:
         """Keep a PNG."""
@@ -778,9 +947,14 @@ class TrainingFolder:
 
     def picture_warning(self) -> str:
         """Why pictures are missing; empty where nothing went wrong."""
-        if not self._folder.exists("pictures/warning.txt"):
+        name = "pictures/warning.txt"
+        try:
+            content = self._folder.read_sound(name, held="why pictures are missing", next_step="delete it")
+        except FileNotFoundError:
             return ""
-        return self._folder.read("pictures/warning.txt").decode(errors="replace")
+        except DamagedFile as error:
+            return str(error)
+        return content.decode(errors="replace")
 
     def write_picture_warning(self, message: str) -> None:
         """Keep why pictures are missing; empty to forget it."""
@@ -796,6 +970,7 @@ class Store:
     Attributes:
         url: where it is.
         is_there: whether a sweep had started it when it was opened.
+        fault: what is wrong with its `store.json`, which no record needs to be read; empty where nothing is.
     """
 
     def __init__(self, url: str) -> None:
@@ -806,18 +981,34 @@ class Store:
         """
         self.url = url if "://" in url else str(Path(url).expanduser().absolute())
         self.root = Folder(self.url)
-        version = self.root.read_model("store.json", StoreVersion)
-        self.is_there = version is not None
-        if version is None:
-            return
+        self.fault = ""
+        self._refuse_newer(url)
+        version: StoreVersion | None = None
+        try:
+            version = self.root.read_model("store.json", StoreVersion)
+        except DamagedFile as error:
+            self.fault = str(error)
+        self.is_there = version is not None or bool(self.fault or self.training_ids())
+
+    def _refuse_newer(self, url: str) -> None:
+        """Refuse a store of a newer version, which may say more in `store.json` than is known here."""
+        try:
+            content: Any = json.loads(self.root.read("store.json"))
+        except (OSError, ValueError, RecursionError):
+            return  # there is none, or it is told what is wrong with it
+        fields = cast(dict[str, Any], content) if isinstance(content, dict) else {}
         ours = StoreVersion()
-        newer = (
-            version.identity_version > ours.identity_version or version.record_version > ours.record_version
+        identity, records = (
+            version if isinstance(version, int) else known
+            for version, known in (
+                (fields.get("identity_version"), ours.identity_version),
+                (fields.get("record_version"), ours.record_version),
+            )
         )
-        if newer:
+        if identity > ours.identity_version or records > ours.record_version:
             raise ValueError(
                 f"The store {url} was written by a newer version of this program "
-                f"(identity {version.identity_version}, records {version.record_version}; this one knows "
+                f"(identity {identity}, records {records}; this one knows "
                 f"{ours.identity_version} and {ours.record_version}). "
                 "Update the program, or name another --store."
             )
@@ -826,6 +1017,9 @@ class Store:
         """Give the id by which other machines know this store; one that is new, or older than ids, gets one now.
 
         It is read again each time: two sweeps may have started one store at the same moment.
+
+        Raises:
+            DamagedFile: `store.json` cannot be used.
         """
         version = self.root.read_model("store.json", StoreVersion) or StoreVersion()
         if not version.store_id or version.record_version < RECORD_VERSION:
@@ -869,7 +1063,7 @@ class Store:
         Args:
             faults: gets what is wrong with files that cannot be used; the others are read on.
         """
-        found = self._sound_files("data", StudyData, faults)
+        found = _sound_files(self.root / "data", StudyData, faults)
         return {name.removesuffix(".json"): data for name, data in found.items()}
 
     def write_study_data(self, study: str, data: StudyData) -> None:
@@ -882,23 +1076,7 @@ class Store:
         Args:
             faults: gets what is wrong with files that cannot be used; the others are read on.
         """
-        return list(self._sound_files("accepted", AcceptedChange, faults).values())
-
-    def _sound_files(self, folder: str, model: type[ModelT], faults: list[str] | None) -> dict[str, ModelT]:
-        """Read every record of a folder that can be used, by its name."""
-        found: dict[str, ModelT] = {}
-        for name in (self.root / folder).names():
-            try:
-                record = (self.root / folder).read_model(name, model)
-            except DamagedFile as error:
-                if faults is None:
-                    logger.warning("%s", error)
-                else:
-                    faults.append(str(error))
-                continue
-            if record is not None:
-                found[name] = record
-        return found
+        return list(_sound_files(self.root / "accepted", AcceptedChange, faults).values())
 
     def write_accepted_change(self, change: AcceptedChange) -> None:
         """Keep that a changed default was accepted; accepting it again replaces the reason."""

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from orchestrator.identity import digest_of, training_id, view_id
-from orchestrator.records import DamagedFile, KnownData, Store, StudyData
+from orchestrator.parallel_reading import read_all
+from orchestrator.records import DamagedFile, KnownData, Store, StudyData, TrainingRecord
 from trainables.contract import AnyView, DatasetFacts, TrainingConfig, canonical
 
 DescribeData = Callable[[TrainingConfig], DatasetFacts]
@@ -143,9 +144,9 @@ class DataResolver:
 class StoreResolver(DataResolver):
     """Resolves configs by what the store says, so that no data set need be there.
 
-    In this order: what the last sweep of a study found; for stores of earlier versions, the data under which there
-    is a record; what is on this machine, if the store knows nothing of a data set. A config of which nothing is
-    known gets a training that nothing is recorded of.
+    In this order: what the last sweep of a study found; for other configs, such as those of stores of earlier
+    versions, the data under which there is a record; what is on this machine, if the store knows nothing of a data
+    set. A config of which nothing is known gets a training that nothing is recorded of.
 
     Args:
         store: of the records.
@@ -155,13 +156,11 @@ class StoreResolver(DataResolver):
     def __init__(self, store: Store, describe_data: DescribeData) -> None:
         super().__init__(self._find, store)
         self._store, self._describe_here = store, describe_data
-        faults: list[str] = []
         self._known = {
             key: data.data[place].facts()
-            for data in store.study_data(faults).values()
+            for data in store.study_data([]).values()  # what cannot be used is found in the records
             for key, place in data.of_config.items()
         }
-        self._is_known_whole = bool(self._known) and not faults
         self._recorded_data: list[tuple[DatasetFacts, set[int]]] | None = None
 
     def _find(self, config: TrainingConfig) -> DatasetFacts:
@@ -183,8 +182,11 @@ class StoreResolver(DataResolver):
     def _find_recorded(self, config: TrainingConfig) -> DatasetFacts | None:
         """Find the data under which a training of any seed of the config is recorded, the newest first."""
         if self._recorded_data is None:
-            # A store that this version has swept says of each study what it found.
-            self._recorded_data = [] if self._is_known_whole else _recorded_data(self._store)
+            # What was swept last says more than a record, such as what has been added since to measure on.
+            swept = {facts.fingerprint: facts for facts in self._known.values()}
+            found = _recorded_data(self._store)
+            self._recorded_data = [(swept.get(facts.fingerprint, facts), seeds) for facts, seeds in found]
+            self._recorded_data.sort(key=lambda item: item[0].fingerprint not in swept)
         for facts, seeds in self._recorded_data:
             for seed in seeds if facts.name in (config.dataset, config.as_trained().dataset) else ():
                 of_seed = config.model_copy(update={"seed": seed})
@@ -200,11 +202,14 @@ def _recorded_data(store: Store) -> list[tuple[DatasetFacts, set[int]]]:
     """Give the data sets of all records, with the seeds that trained on each; the newest first."""
     newest: dict[str, datetime.datetime] = {}
     found: dict[str, tuple[DatasetFacts, set[int]]] = {}
-    for identity in store.training_ids():
+
+    def read(identity: str) -> TrainingRecord | None:
         try:
-            record = store.training(identity).record()
+            return store.training(identity).record()
         except DamagedFile:
-            continue  # whoever needs it is told
+            return None  # whoever needs it is told
+
+    for record in read_all(read, store.training_ids()):
         if record is None:
             continue
         facts, seeds = found.setdefault(record.data.fingerprint, (record.data.facts(), set()))

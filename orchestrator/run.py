@@ -15,7 +15,7 @@ from orchestrator.plan import Plan, SeedCounts, configs_of, make_plan
 from orchestrator.records import Store
 from orchestrator.resolution import DataResolver, DescribeData, StoreResolver, remember_data
 from orchestrator.search import SearchSource
-from orchestrator.search_state import SearchState, read_search_state
+from orchestrator.search_state import SearchState, find_search_id, read_search_state
 from orchestrator.status import UNFINISHED, TrainingStatus, read_status
 from orchestrator.study import Study, UntilDecided
 from orchestrator.trial import Listener, Work
@@ -142,9 +142,7 @@ def run_sweep(
     plan = _make_plan(studies, resolver, store, seed_rule)
     statuses = read_status(plan, store)
     _refuse_changed_configs(statuses)
-    for study in studies:
-        searched = [search.trial_config({}) for search in study.searches]
-        remember_data(study.name, [*configs_of(study.ablations), *searched], resolver, store)
+    _remember_data(plan, resolver, store)
     remaining = [planned_work(status.training) for status in statuses if status.state in UNFINISHED]
     storage = open_storage(search_storage)
     sources = [
@@ -181,7 +179,20 @@ def run_sweep(
             with _stopping_on_signals(queue, on_stop):
                 backend.run(queue, followers, store, there)
     final = _make_plan(studies, resolver, store, seed_rule)
+    _remember_data(final, resolver, store)
     return SweepResult(final, tuple(read_status(final, store)), queue.is_stopping)
+
+
+def _remember_data(plan: Plan, resolver: DataResolver, store: Store) -> None:
+    """Keep what the data of all rows and suggestions are, so that tables are read without them."""
+    for study in plan.studies:
+        tables = [table for (owner, _), table in plan.tables.items() if owner == study.name]
+        searched = [search.trial_config({}) for search in study.searches]
+        for search in study.searches:
+            if not plan.searches[study.name, search.name].fault:
+                trials = store.search_trials(find_search_id(search, resolver, store))
+                searched += [search.trial_config(trial.params) for trial in trials if trial.training_id]
+        remember_data(study.name, [*configs_of(tables), *searched], resolver, store)
 
 
 def _mirror(plan: Plan, searches: Sequence[SearchSource], store: Store, storage: Storage) -> list[Listener]:

@@ -14,9 +14,16 @@ from typing import Any, cast
 
 from orchestrator.changes import Changes
 from orchestrator.identity import digest_of, view_id
-from orchestrator.ranges import Choice, FloatRange, Range, When
+from orchestrator.ranges import Choice, FloatRange, Range, When, range_of
+from orchestrator.recorded_config import (
+    ChangedDefault,
+    ConfigChange,
+    accepted_changes,
+    config_changes,
+    view_changes,
+)
 from orchestrator.records import DamagedFile, SearchTrialRecord, Store
-from orchestrator.resolution import DataResolver, Resolved
+from orchestrator.resolution import NOT_RECORDED, DataResolver, Resolved
 from orchestrator.study import Search
 
 RUNS_TO_FAIL_IN = 2
@@ -39,6 +46,7 @@ class SearchState:
         is_finished: whether nothing is left to suggest, to go on with or to try again.
         best: parameters of the best complete trial; None while unfinished, or without a complete one.
         fault: why what is recorded of it cannot be used; empty where it can.
+        changes: defaults that were changed since, where they are why.
     """
 
     num_trials: int
@@ -48,6 +56,7 @@ class SearchState:
     is_finished: bool = False
     best: Changes | None = None
     fault: str = ""
+    changes: tuple[ConfigChange, ...] = ()
 
     def __str__(self) -> str:
         """Say it in a line."""
@@ -100,13 +109,15 @@ def _range_key(declared: Range) -> list[Any]:
 
 
 def read_search_state(search: Search, resolver: DataResolver, store: Store) -> SearchState:
-    """Read how far a search is; one of whose files cannot be used has no best.
+    """Read how far a search is; one of whose files cannot be used, or is of another default, has no best.
 
     Raises:
         ValueError: its data cannot be found.
     """
     try:
         trials = read_trials(search, resolver, store)
+    except ChangedDefault as error:
+        return SearchState(search.num_trials, fault=str(error), changes=error.changes)
     except DamagedFile as error:
         return SearchState(search.num_trials, fault=str(error))
     return state_of(search, trials)
@@ -117,10 +128,12 @@ def read_trials(search: Search, resolver: DataResolver, store: Store) -> list[Se
 
     Raises:
         DamagedFile: a suggestion cannot be read, or has a value of its own.
+        ChangedDefault: a suggestion's training was recorded under another default.
     """
     identity = find_search_id(search, resolver, store)
     trials = store.search_trials(identity)
     for trial in trials:
+        _refuse_of_another_search(search, identity, trial, resolver)
         if trial.value is None:
             continue
         measured = measured_value(search, resolver, store, trial.params)
@@ -134,15 +147,54 @@ def read_trials(search: Search, resolver: DataResolver, store: Store) -> list[Se
     return trials
 
 
+def _refuse_of_another_search(
+    search: Search, identity: str, trial: SearchTrialRecord, resolver: DataResolver
+) -> None:
+    """Refuse a suggestion that was copied from another search, whose parameters mean another training.
+
+    Raises:
+        DamagedFile: its parameters do not give its training.
+    """
+    space = search.space
+    foreign = [
+        path
+        for path, value in trial.params.items()
+        if path not in space or not range_of(space[path]).contains(value)
+    ]
+    fault = f"suggests what is not in the space of this search ({', '.join(foreign)})" if foreign else ""
+    if trial.training_id and not foreign:  # the method has refused one without a training
+        found = resolver.candidates(search.trial_config(trial.params))
+        is_known = found[0].data.fingerprint != NOT_RECORDED  # its training may have ended without a record
+        if is_known and trial.training_id not in {candidate.training_id for candidate in found}:
+            fault = f"names training {trial.training_id[:8]}, which its parameters do not give"
+    if fault:
+        raise DamagedFile(
+            f"searches/{identity}/{trial.number:06d}.json",
+            fault,
+            held=SearchTrialRecord.HELD,
+            next_step=SearchTrialRecord.NEXT_STEP,
+        )
+
+
 def measured_value(search: Search, resolver: DataResolver, store: Store, params: Changes) -> float | None:
-    """Give the objective's value of a suggestion; None where there is none, or none that is a number."""
+    """Give the objective's value of a suggestion; None where there is none, or none that is a number.
+
+    Raises:
+        DamagedFile: what was recorded of it cannot be used.
+        ChangedDefault: it was recorded under another default, and nobody has accepted the change.
+    """
     resolved = resolver.resolve(search.trial_config(params))
-    view = resolver.view_id(resolved, search.objective.view)
-    measurement = store.training(resolved.training_id).measurement(view)
+    view = search.objective.view
+    folder = store.training(resolved.training_id)
+    measurement, record = folder.measurement(resolver.view_id(resolved, view)), folder.record()
     if measurement is None:
         return None
-    metrics = measurement.view.in_todays_names(measurement.metrics)
-    value = metrics[search.objective.metric.name]
+    if record is not None:
+        changes = [*config_changes(record, resolved.config), *view_changes(record, measurement, view)]
+        refused, _ = accepted_changes(changes, store.accepted_changes() if changes else ())
+        if refused:
+            raise ChangedDefault(refused)
+    value = measurement.view.in_todays_names(measurement.metrics)[search.objective.metric.name]
     return value if math.isfinite(value) else None
 
 

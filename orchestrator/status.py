@@ -9,7 +9,7 @@ from typing import Literal
 
 from orchestrator.parallel_reading import read_all
 from orchestrator.plan import Plan, PlannedTraining
-from orchestrator.recorded_config import accepted_changes, config_changes
+from orchestrator.recorded_config import accepted_changes, config_changes, view_changes
 from orchestrator.records import AcceptedChange, DamagedFile, Store, TrainingFolder, TrainingRecord
 
 State = Literal["done", "to measure", "failed", "started", "to train", "damaged", "changed"]
@@ -28,7 +28,7 @@ class TrainingStatus:
         epoch: last one reported.
         wall_s: training and measuring, of a done one.
         message: why it failed, or what is wrong with its record.
-        warnings: what a done training had to say of itself.
+        warnings: what a done training, its data and its measured views had to say of themselves.
         environment: what the last digits of a done one depend on beside its seed.
     """
 
@@ -60,11 +60,11 @@ def _status_of_sound(
     record = folder.record()
     if record is not None:
         return _status_of_recorded(training, folder, record, accepted)
-    failure = folder.failure()
+    failure = folder.failure_message()
     epoch = _last_epoch(folder)
     if failure is not None:
-        return TrainingStatus(training, "failed", epoch, message=failure.message)
-    return TrainingStatus(training, "started" if epoch or folder.attempts() else "to train", epoch)
+        return TrainingStatus(training, "failed", epoch, message=failure)
+    return TrainingStatus(training, "started" if epoch or folder.num_attempts() else "to train", epoch)
 
 
 def _status_of_recorded(
@@ -74,20 +74,35 @@ def _status_of_recorded(
     accepted: Sequence[AcceptedChange],
 ) -> TrainingStatus:
     state: State = "done"
-    refused, _ = accepted_changes(config_changes(record, training.config), accepted)
+    changes = config_changes(record, training.config)
+    drawing = folder.picture_warning()
+    said, faults = [*record.data.warnings, *record.warnings], list[str]()
+    measured = folder.measured_views()
+    for view_id in sorted(measured & training.views.keys()):
+        try:
+            measurement = folder.measurement(view_id)
+        except DamagedFile as error:
+            faults.append(str(error))
+            continue
+        if measurement is not None:
+            said += measurement.warnings
+            changes += view_changes(record, measurement, training.views[view_id].view)
+    refused, _ = accepted_changes(changes, accepted)
     message = "\n".join(map(str, refused))
     if refused:
         state = "changed"
-    elif not set(training.views) <= folder.measured_views():
-        failure = folder.failure()
-        state, message = ("to measure", "") if failure is None else ("failed", failure.message)
+    elif not set(training.views) <= measured:
+        failure = folder.failure_message()
+        state, message = ("to measure", "") if failure is None else ("failed", failure)
+    elif faults:
+        state, message = "damaged", "\n".join(faults)
     return TrainingStatus(
         training,
         state,
         record.num_epochs,
         record.train_wall_s + record.measure_wall_s,
         message,
-        record.warnings,
+        tuple(dict.fromkeys([*said, *filter(None, [drawing])])),
         record.environment,
     )
 

@@ -779,7 +779,7 @@ class _Projection:
         damaged: list[str] = []
         if len(self._logged_epochs(run)) < record.num_epochs:
             try:
-                self._log_epochs(run, _recorded_epochs(folder.epochs(), subject.started_at_ms))
+                self._log_epochs(run, _recorded_epochs(folder.epochs(record), subject.started_at_ms))
             except DamagedFile as error:
                 damaged.append(str(error))
         values = {"train_wall_s": record.train_wall_s, "measure_wall_s": record.measure_wall_s}
@@ -832,7 +832,10 @@ class _Projection:
             return
         with tempfile.TemporaryDirectory(prefix="tablewright-mlflow-") as aside:
             for name in names:
-                (Path(aside) / f"{name}.png").write_bytes(folder.picture(name))
+                try:
+                    (Path(aside) / f"{name}.png").write_bytes(folder.picture(name))
+                except DamagedFile as error:
+                    self._warn(str(error))
             try:
                 self._client.log_artifacts(run.run_id, aside, "pictures")
             except Exception as error:  # its files may lie elsewhere than its numbers
@@ -847,7 +850,10 @@ class _Projection:
         self._log(run.run_id, tags=tags)
         run.status = STATUS_OF[outcome.state]
         self._client.set_terminated(run.run_id, run.status, ended_at_ms)
-        failure = folder.failure() if outcome.state == "failed" else None
+        try:
+            failure = folder.failure() if outcome.state == "failed" else None
+        except DamagedFile:  # its message is told as the training's state
+            failure = None
         if failure is not None:
             try:
                 self._client.log_text(run.run_id, failure.traceback, "traceback.txt")

@@ -204,7 +204,8 @@ def run_trial(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> 
                 folder.clear_failure()
             else:
                 _train(work, store, runtime, hooks, said)
-        return Outcome("done", "; ".join([*said.so_far(), *filter(None, [folder.picture_warning()])]))
+        told = [*said.so_far(), folder.picture_warning()]
+        return Outcome("done", "; ".join(dict.fromkeys(filter(None, told))))
     except TrainingStopped:
         return Outcome("stopped")
     except Pruned:
@@ -312,13 +313,17 @@ def _train(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, said: 
     trainable = work.config.make_trainable()
     _check_data(work.config, work.data, runtime)
     started = AttemptRecord(started_at=now(), host=platform.node(), pid=os.getpid())
-    folder.write_attempt(started)
+    number = folder.write_attempt(started)
     reports = {report.epoch: report for report in _epochs_so_far(folder)}
     meter = SystemMeter()
 
     def on_epoch(report: EpochReport, network: Any) -> None:
+        nonlocal started
         if folder.is_done():
             raise _RecordedElsewhere
+        if said.so_far() != started.warnings:  # whoever goes on from here may not hear them again
+            started = started.model_copy(update={"warnings": said.so_far()})
+            folder.rewrite_attempt(number, started)
         reports[report.epoch] = report
         folder.write_epochs([reports[epoch] for epoch in sorted(reports)])
         watched = None if work.watch is None else _watch(work, work.watch, trainable, runtime, network)
@@ -334,7 +339,8 @@ def _train(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, said: 
     measured_from_s = time.monotonic()
     of_training = said.so_far()
     _measure(work, store, runtime, network, said)
-    attempts = folder.attempts() or [started]  # another attempt that has ended removes them
+    faults: list[str] = []
+    attempts = folder.attempts(faults) or [started]  # another attempt that has ended removes them
     record = TrainingRecord(
         training_id=work.training_id,
         method=work.config.METHOD,
@@ -345,7 +351,7 @@ def _train(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, said: 
         data=DataRecord.of(work.data),
         started_at=attempts[0].started_at,
         ended_at=now(),
-        attempts=len(attempts),
+        attempts=len(attempts) + len(faults),
         num_epochs=work.config.num_epochs,
         train_wall_s=sum(report.wall_s for report in reports.values()),
         measure_wall_s=time.monotonic() - measured_from_s,
@@ -353,7 +359,11 @@ def _train(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, said: 
         device=runtime.device,
         git_commit=git_commit(),
         versions={name: importlib.metadata.version(name) for name in RECORDED_PACKAGES},
-        warnings=of_training,
+        warnings=tuple(
+            dict.fromkeys(
+                [*(text for attempt in attempts for text in attempt.warnings), *of_training, *faults]
+            )
+        ),
         environment=_environment(trainable, runtime.device),
         files=folder.checksums(),
     )
@@ -391,6 +401,7 @@ def _measure(work: Work, store: Store, runtime: Runtime, network: Any, said: Col
     trainable = work.config.make_trainable()
     is_loaded = network is None
     if missing and is_loaded:
+        folder.check_weights()
         network = trainable.load(work.config, runtime, folder.checkpoints)
     together: dict[tuple[TrainingConfig, Split], dict[str, PlannedView]] = {}
     for identity, planned in missing.items():
@@ -417,7 +428,7 @@ def _measure(work: Work, store: Store, runtime: Runtime, network: Any, said: Col
                 warnings=[sentence for sentence in said.so_far() if sentence not in said_before],
             )
         if split == "test" and not folder.pictures():
-            _illustrate(config, work.label, folder, runtime, network, extraction)
+            _illustrate(config, work.label, folder, runtime, network, extraction, said)
 
 
 def _illustrate(
@@ -427,9 +438,10 @@ def _illustrate(
     runtime: Runtime,
     network: Any,
     extraction: AnyExtraction,
+    said: CollectedWarnings,
 ) -> None:
     """Draw what the network does; a fault of drawing is kept in words and costs no training."""
-    warning = ""
+    warning, said_before = "", said.so_far()
     try:
         pictures = config.make_trainable().illustrate(config, runtime, network, extraction)
         for name, content in pictures.items():
@@ -437,13 +449,16 @@ def _illustrate(
     except Exception as error:
         warning = f"not every picture could be drawn: {type(error).__name__}: {error}"
         logger.info("%s: %s", label, warning)
-    folder.write_picture_warning(warning)
+    while_drawing = [text for text in said.so_far() if text not in said_before]
+    folder.write_picture_warning("; ".join(filter(None, [warning, *while_drawing])))
 
 
 def _extract(partner: Partner, store: Store, runtime: Runtime, view: AnyView) -> AnyExtraction:
     trainable = partner.config.make_trainable()
     _check_measured(partner.config, view, partner.data, runtime)
-    network = trainable.load(partner.config, runtime, store.training(partner.training_id).checkpoints)
+    folder = store.training(partner.training_id)
+    folder.check_weights()
+    network = trainable.load(partner.config, runtime, folder.checkpoints)
     return trainable.extract(partner.config, runtime, network, view.split, flip=view.flip, parts=view.parts)
 
 

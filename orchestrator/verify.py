@@ -8,6 +8,7 @@ not blamed.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ import numpy as np
 from orchestrator.identity import digest_of, training_id
 from orchestrator.parallel_reading import read_all
 from orchestrator.plan import Plan
-from orchestrator.recorded_config import config_changes
+from orchestrator.recorded_config import config_changes, view_changes
 from orchestrator.records import (
     DamagedFile,
     Measurement,
@@ -29,7 +30,6 @@ from orchestrator.records import (
     measured_items,
 )
 
-PNG = b"\x89PNG\r\n\x1a\n"
 MEAN_TOLERANCE = 1e-9  # of a fraction; the order of adding up moves less
 
 
@@ -72,7 +72,8 @@ def verify_store(store: Store, plan: Plan | None = None) -> Verification:
         plan: of studies whose configs are compared with their records as well; None compares none.
     """
     read = read_all(lambda identity: _read_training(store.training(identity)), store.training_ids())
-    faults = [fault for of_training in read for fault in of_training.faults]
+    faults = [store.fault] if store.fault else []
+    faults += [fault for of_training in read for fault in of_training.faults]
     num_suggestions = 0
     for search_id in store.search_ids():
         numbers = store.search_trial_numbers(search_id)
@@ -107,7 +108,8 @@ def _read_training(folder: TrainingFolder) -> _Read:
         record = folder.record()
     except DamagedFile as error:
         faults.append(str(error))
-    for read in (folder.failure, folder.attempts, folder.epochs):
+    folder.attempts(faults)
+    for read in (folder.failure, folder.epochs):
         faults += _faults_of(read)
     if record is not None:
         faults += list(_faults_of_files(folder, record, " ".join(faults)))
@@ -115,10 +117,7 @@ def _read_training(folder: TrainingFolder) -> _Read:
     for view_id in view_ids:
         faults += _faults_of_measurement(folder, view_id)
     for name in folder.pictures():
-        if not folder.picture(name).startswith(PNG):
-            faults.append(
-                f"in the store, {folder.place}/pictures/{name}.png is no PNG; delete it, no number needs it"
-            )
+        faults += _faults_of(functools.partial(folder.picture, name))
     return _Read(tuple(faults), record is not None, bool(record and record.files), len(view_ids))
 
 
@@ -143,26 +142,20 @@ def _faults_of_files(folder: TrainingFolder, record: TrainingRecord, told: str) 
 def _faults_of_measurement(folder: TrainingFolder, view_id: str) -> Iterator[str]:
     try:
         measurement = folder.measurement(view_id)
-        table = folder.items(view_id)
+        table = folder.items(view_id, measurement)
     except DamagedFile as error:
         yield str(error)
         return
     except FileNotFoundError:
-        yield (
-            f"in the store, {folder.place}/queries/{view_id}.parquet is not there. It held one row an item of a "
-            "measured view; move the view's file in measurements/ away, and the next run measures it again"
-        )
-        return
+        return  # it was moved away meanwhile
     if measurement is None:
         return
     columns = {name: table[name].to_numpy() for name in table.column_names}
     names, _ = measured_items(columns)
-    expected = measurement.items_sha256, measurement.table_sha256
-    found = digest_of(names), folder.sha256_of(f"queries/{view_id}.parquet")
-    if measurement.items and expected != found:
+    if measurement.items and measurement.items_sha256 != digest_of(names):
         yield (
-            f"in the store, {folder.place}/queries/{view_id}.parquet is not the table that was measured (its checksum "
-            "differs); move it and the view's file in measurements/ away, and the next run measures the view again"
+            f"in the store, {folder.place}/queries/{view_id}.parquet names other items than were measured; move it and "
+            "the view's file in measurements/ away, and the next run measures the view again"
         )
         return
     yield from _faults_of_means(folder, measurement, measured_columns(columns))
@@ -220,6 +213,13 @@ def _faults_of_plan(store: Store, plan: Plan) -> Iterator[str]:
         if record is None:
             continue
         yield from map(str, config_changes(record, planned.config))
+        for view_id, asked in planned.views.items():
+            try:
+                measurement = store.training(planned.training_id).measurement(view_id)
+            except DamagedFile:
+                continue  # it is told already
+            if measurement is not None:
+                yield from map(str, view_changes(record, measurement, asked.view))
         if training_id(planned.config, record.data.fingerprint) != record.training_id:
             yield (
                 f"in the store, trainings/{record.training_id}/record.json is of other data than its id says; "

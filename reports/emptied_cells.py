@@ -14,6 +14,9 @@ from orchestrator.records import DamagedFile, Folder, Store
 
 NUM_REASONS_SHOWN = 3
 
+NEEDED = {"group", "row", "dataset", "seed", "metric", "state", "training_id"}
+"""Columns of the file with a table's values that are compared."""
+
 Place = tuple[str, str, str, int, str]
 """Group, row, data set, seed and metric of a value."""
 
@@ -23,12 +26,12 @@ class Emptied:
     """Values that a table's files have and its records give no more.
 
     Attributes:
-        num_before: values in the files.
-        num_lost: of those, the ones that would be gone.
+        num_before: values in the files; None where these cannot be read.
+        num_lost: of those, the ones that would be gone; where they cannot be read, all that are absent.
         reasons: what changed, in words -> how many values.
     """
 
-    num_before: int
+    num_before: int | None
     num_lost: int
     reasons: Mapping[str, int]
 
@@ -38,6 +41,8 @@ class Emptied:
         more = (
             f"; and {len(self.reasons) - len(shown)} other reasons" if len(self.reasons) > len(shown) else ""
         )
+        if self.num_before is None:
+            return f"{self.num_lost} values are not there, and nobody can say which were in it: {'; '.join(shown)}"
         lost = f"{self.num_lost} of {self.num_before} values that were in it are not there now"
         return f"{lost}: {'; '.join(shown)}{more}"
 
@@ -57,9 +62,13 @@ def find_emptied(
         plan: that it was read for.
         store: of the records.
     """
-    before = _values_before(folder, f"{table}.parquet")
-    lost: list[tuple[str, str]] = []
     mine = cast(pd.DataFrame, frame[(frame["study"] == study) & (frame["table"] == table)])
+    try:
+        before = _values_before(folder, f"{table}.parquet")
+    except DamagedFile as error:
+        num_absent = sum(state != "done" for state in mine["state"])
+        return Emptied(None, num_absent, {str(error): num_absent}) if num_absent else None
+    lost: list[tuple[str, str]] = []
     for place, identity, state, message in zip(
         _places(mine), mine["training_id"], mine["state"], mine["message"], strict=True
     ):
@@ -73,14 +82,47 @@ def find_emptied(
     return Emptied(len(before), len(lost), reasons)
 
 
-def _values_before(folder: Folder, name: str) -> dict[Place, str]:
-    """Give the training behind each value of the file; nothing where there is no such file."""
-    if not folder.exists(name):
-        return {}
+def find_narrowed(folder: Folder, study: str, table: str, frame: pd.DataFrame) -> str:
+    """Say which seeds and data sets a table's files have that are asked for no more; empty where there are none.
+
+    Args:
+        folder: of the study's tables.
+        study: its name.
+        table: that of the table.
+        frame: what `read_cells` gave.
+    """
     try:
-        found: pd.DataFrame = folder.read_table(name, held="the values of a table", next_step="").to_pandas()
+        before = list(_values_before(folder, f"{table}.parquet"))
     except DamagedFile:
+        return ""  # told where what is absent is told
+    mine = cast(pd.DataFrame, frame[(frame["study"] == study) & (frame["table"] == table)])
+    seeds, datasets = ({*mine[name].tolist()} for name in ("seed", "dataset"))
+    gone = [place for place in before if place[3] not in seeds or place[2] not in datasets]
+    if not gone:
+        return ""
+    lost_seeds = sorted({seed for *_, seed, _ in gone} - seeds)
+    lost_datasets = [label for label in dict.fromkeys(place[2] for place in gone) if label not in datasets]
+    what = [
+        f"{head} {', '.join(map(str, some))}"
+        for head, some in (("of seed", lost_seeds), ("on", lost_datasets))
+        if some
+    ]
+    return f"{len(gone)} of {len(before)} values that were in it ({'; '.join(what)}) were not asked for now"
+
+
+def _values_before(folder: Folder, name: str) -> dict[Place, str]:
+    """Give the training behind each value of the file; nothing where there is no such file.
+
+    Raises:
+        DamagedFile: it cannot be read, or is no file of a table's values.
+    """
+    lost = {"held": "the values of a table", "next_step": "move it away, and the table is written anew"}
+    try:
+        found: pd.DataFrame = folder.read_table(name, **lost).to_pandas()
+    except FileNotFoundError:
         return {}
+    if absent := NEEDED - set(found.columns):
+        raise DamagedFile((folder / name).place, f"has no column {', '.join(sorted(absent))}", **lost)
     done = cast(pd.DataFrame, found[(found["state"] == "done") & found["seed"].notna()])
     return dict(zip(_places(done), done["training_id"], strict=True))
 

@@ -134,7 +134,8 @@ def read_traces(plan: Plan, store: Store) -> dict[str, Trace]:
             return None
         fault, losses = "", []
         try:
-            losses = [report.metrics[LOSS] for report in folder.epochs() if LOSS in report.metrics]
+            reports = folder.epochs(folder.record())
+            losses = [report.metrics[LOSS] for report in reports if LOSS in report.metrics]
         except DamagedFile as error:
             fault = str(error)
         return Trace(losses, tuple(folder.pictures()), folder.picture_warning(), fault)
@@ -181,10 +182,15 @@ def table_figures(
         for picture in trace.pictures:
             if picture == RETRIEVAL and not _is_ranked_like_a_strip(view):
                 continue
+            try:
+                content = store.training(cell.training_id).picture(picture)
+            except DamagedFile as error:
+                warnings.append(f"A picture is missing: {error}")
+                continue
             caption = f"{picture.capitalize()}: {place}, training {cell.training_id[:SHORT_ID_DIGITS]}"
             if picture == RETRIEVAL:
                 caption += f"; {RETRIEVAL_PROTOCOL}"
-            figures.append(Figure(picture, caption, store.training(cell.training_id).picture(picture)))
+            figures.append(Figure(picture, caption, content))
         if trace.pictures:
             break
     pictures = {training_id: trace.pictures for training_id, trace in traces.items()}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import pandas as pd
@@ -16,7 +16,7 @@ import pandas as pd
 from orchestrator.identity import digest_of
 from orchestrator.parallel_reading import read_all
 from orchestrator.plan import Cell, Plan, PlannedTraining
-from orchestrator.recorded_config import accepted_changes, config_changes
+from orchestrator.recorded_config import accepted_changes, config_changes, view_changes
 from orchestrator.records import (
     AcceptedChange,
     DamagedFile,
@@ -71,6 +71,7 @@ class _Measured:
         left_out: why others are not in the means -> how many.
         items_sha256: of the names of those measured; empty where they are lost.
         warnings: what measuring had to say.
+        accepted: changed defaults of the view under which it is shown, in words.
     """
 
     metrics: Mapping[str, float]
@@ -79,6 +80,7 @@ class _Measured:
     left_out: Mapping[str, int]
     items_sha256: str
     warnings: tuple[str, ...]
+    accepted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -146,8 +148,7 @@ def _read_training(
     accepted: Sequence[AcceptedChange],
 ) -> _Reading:
     try:
-        failed = folder.failure()
-        failure = None if failed is None else failed.message
+        failure = folder.failure_message()
         record = folder.record()
     except DamagedFile as error:
         return _Reading(fault=str(error))
@@ -165,14 +166,25 @@ def _read_training(
         except DamagedFile as error:
             faults[view_id] = str(error)
             continue
-        if measurement is not None:
-            views[view_id] = _measured(folder, record, measurement)
-    said = tuple(
+        if measurement is None:
+            continue
+        of_view = view_changes(record, measurement, planned.views[view_id].view)
+        refused, taken_in_view = accepted_changes(of_view, accepted)
+        if refused:
+            faults[view_id] = LINE.join(map(str, refused))
+        else:
+            views[view_id] = replace(
+                _measured(folder, record, measurement), accepted=_in_words(taken_in_view)
+            )
+    return _Reading(views, record.git_commit, failure, None, faults, record.warnings, _in_words(taken))
+
+
+def _in_words(taken: Iterable[AcceptedChange]) -> tuple[str, ...]:
+    return tuple(
         f"{change.path} {change.recorded} is shown under {change.planned}, accepted by "
         f"{change.accepted_by} on {change.accepted_at:%Y-%m-%d}: “{change.reason}”"
         for change in taken
     )
-    return _Reading(views, record.git_commit, failure, None, faults, record.warnings, said)
 
 
 def _measured(folder: TrainingFolder, record: TrainingRecord, measurement: Measurement) -> _Measured:
@@ -188,7 +200,7 @@ def _measured(folder: TrainingFolder, record: TrainingRecord, measurement: Measu
         )
     # A record of an earlier version does not say what it left out; its table has one row an item measured.
     try:
-        table = folder.items(measurement.view_id)
+        table = folder.items(measurement.view_id, measurement)
     except (DamagedFile, FileNotFoundError):
         return _Measured(metrics, "items", None, {}, "", measurement.warnings)
     names, left_out = measured_items({name: table[name].to_pylist() for name in table.column_names})
@@ -218,7 +230,10 @@ def _rows_of(
         [line for item in members.values() for line in item.warnings]
         + list(measured.warnings if measured else ())
     )
-    accepted = _each_once(line for item in members.values() for line in item.accepted)
+    accepted = _each_once(
+        [line for item in members.values() for line in item.accepted]
+        + list(measured.accepted if measured else ())
+    )
     rows: list[tuple[object, ...]] = []
     for metric in metrics:
         value = None if measured is None or faults else measured.metrics.get(metric.name)

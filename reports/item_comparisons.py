@@ -42,6 +42,7 @@ def compare_items(
     study: str,
     name: str,
     frame: pd.DataFrame,
+    faults: list[str] | None = None,
 ) -> dict[Place, ItemComparison]:
     """Compare rows over the items that both were measured on, if the table asks for it.
 
@@ -51,6 +52,7 @@ def compare_items(
         study: name of the study.
         name: of one of its tables.
         frame: what `read_cells` gives; it may hold other tables too.
+        faults: gets why rows could not be compared, one text a file that cannot be used.
 
     Returns:
         By the place of the row from which the other is taken.
@@ -72,6 +74,8 @@ def compare_items(
         wanted = list(dict.fromkeys(seed.training_ids for _, pair in pairs for both in pair for seed in both))
         folders = [(store.training(ids[0]), view_ids[ids]) for ids in wanted]
         read = dict(zip(wanted, read_all(_read_items, folders), strict=True))
+        if faults is not None:
+            faults += dict.fromkeys(items.fault for items in read.values() if items.fault)
         for contrast, pair in pairs:
             for metric in ablation.metrics:
                 sides = [
@@ -109,18 +113,19 @@ def _common_seeds(
 
 @dataclass(frozen=True)
 class _Items:
-    """A table of items without those left out; empty where it is lost."""
+    """A table of items without those left out; empty where it is lost, and why."""
 
     names: tuple[str, ...]
     columns: Mapping[str, np.ndarray]
+    fault: str = ""
 
 
 def _read_items(of_view: tuple[TrainingFolder, str]) -> _Items:
     folder, view_id = of_view
     try:
         table = folder.items(view_id)
-    except (DamagedFile, FileNotFoundError):
-        return _Items((), {})  # `--verify` names it, and no mean needs it
+    except (DamagedFile, FileNotFoundError) as error:  # no mean needs it
+        return _Items((), {}, str(error))
     columns = {name: table[name].to_numpy() for name in table.column_names}
     return _Items(tuple(measured_items(columns)[0]), measured_columns(columns))
 

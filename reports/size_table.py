@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from orchestrator.study import SizeRow, SizeTable, Study
 from reports.cell import TableCell
 from reports.table import Column, RowGroup, Table, TableRow
-from trainables.contract import DEPTH, FLOPS, INFERENCE_PARAMETERS, PARAMETERS, SIZE_METRICS, Metric
+from trainables.contract import (
+    DEPTH,
+    FLOPS,
+    INFERENCE_PARAMETERS,
+    PARAMETERS,
+    SIZE_METRICS,
+    Metric,
+    NetworkSize,
+)
 
 SPANNER = "counted"
 DEMO_SCALE_NOTICE = "demo scale, not the paper's network"
@@ -32,6 +40,9 @@ def build_size_table(study: Study, declared: SizeTable, demo_datasets: Collectio
     shown = [replace(row, published={}) if row in small else row for row in declared.rows]
     if is_demo:
         shown = [row for row in shown if row.config is not None]
+    sizes = {
+        row.label: row.config.make_trainable().size(row.config) for row in shown if row.config is not None
+    }
     columns = tuple(
         Column(SPANNER, metric, any(metric.name in row.published for row in shown)) for metric in SIZE_METRICS
     )
@@ -41,15 +52,14 @@ def build_size_table(study: Study, declared: SizeTable, demo_datasets: Collectio
         caption=f"{declared.caption} ({DEMO_SCALE_NOTICE})" if is_demo else declared.caption,
         stub_head="network",
         columns=columns,
-        groups=(RowGroup("", tuple(map(_row, shown))),),
-        source_notes=tuple(_notes(study, declared, shown, [] if is_demo else small)),
+        groups=(RowGroup("", tuple(_row(row, sizes.get(row.label)) for row in shown)),),
+        source_notes=(*_notes(study, declared, shown, [] if is_demo else small), *_class_notes(sizes)),
     )
 
 
-def _row(row: SizeRow) -> TableRow:
+def _row(row: SizeRow, size: NetworkSize | None) -> TableRow:
     counted: dict[str, float] = {}
-    if row.config is not None:
-        size = row.config.make_trainable().size(row.config)
+    if size is not None:
         counted = {
             PARAMETERS.name: size.parameters / _MILLION,
             INFERENCE_PARAMETERS.name: size.inference_parameters / _MILLION,
@@ -72,6 +82,19 @@ def _cell(row: SizeRow, value: float | None, metric: Metric) -> TableCell:
         agrees_with_paper=None,
         training_ids=(),
     )
+
+
+def _class_notes(sizes: Mapping[str, NetworkSize]) -> Iterator[str]:
+    """Say which classifiers are as wide as those of another data set than the row's own."""
+    labels_of: dict[str, list[str]] = {}
+    for label, size in sizes.items():
+        if size.classes_from:
+            labels_of.setdefault(size.classes_from, []).append(f"“{label}”")
+    for classes_from, labels in labels_of.items():
+        yield (
+            f"Of the data set of {', '.join(labels)} no number of classes is published: the classifiers are counted "
+            f"for {classes_from}."
+        )
 
 
 def _notes(

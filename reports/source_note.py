@@ -38,6 +38,7 @@ def source_notes(
     """
     yield f"Measured with {(ablation.trained_rows[0].view or ablation.view).protocol}."
     yield from _count_notes(frame)
+    yield from _lost_count_notes(frame)
     yield from _paper_notes(study, ablation, cells, facts)
     for label, fact in facts.items():
         if fact.is_demo:
@@ -130,6 +131,18 @@ def _count_notes(frame: pd.DataFrame) -> Iterator[str]:
         lacking = f"; left out: {left_out}" if left_out else ""
         what = SINGULARS.get(items, items) if num_measured == 1 else items
         yield f"{dataset}: {num_measured} {what} measured{lacking}."
+
+
+def _lost_count_notes(frame: pd.DataFrame) -> Iterator[str]:
+    """Say of which data sets nobody can tell any more what the columns are means over."""
+    lost = cast(pd.DataFrame, frame[(frame["state"] == "done") & frame["num_measured"].isna()])
+    for dataset in dict.fromkeys(lost["dataset"].tolist()):
+        ids = dict.fromkeys(lost.loc[lost["dataset"] == dataset, "training_id"].tolist())
+        some = _some_ids([one[:SHORT_ID_DIGITS] for one in ids])
+        yield (
+            f"{dataset}: on how many queries or images {some} were measured cannot be said: the files with one row "
+            "each are lost."
+        )
 
 
 def _failure_notes(frame: pd.DataFrame) -> Iterator[str]:

@@ -9,12 +9,12 @@ Equal records give equal bytes: no file holds a time, a host or the store's own 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.plan import Plan
 from orchestrator.records import Folder, Store
 from orchestrator.study import Profile
-from reports.emptied_cells import Emptied, find_emptied
+from reports.emptied_cells import Emptied, find_emptied, find_narrowed
 from reports.figures import Figure, TableFigures, figure_path, read_traces, table_figures
 from reports.frame import read_cells
 from reports.html import NO_FIGURES, index_to_html, studies_to_html, to_html
@@ -40,6 +40,7 @@ class WrittenTable:
         index_url: of the page with all tables of its study.
         figure_urls: path below the folder of its study's tables -> path or URL.
         emptied: cells that the files there had filled and the table has not; None where there are none.
+        narrowed: which seeds and data sets these files had that were not asked for now; empty where there are none.
     """
 
     table: Table
@@ -47,6 +48,7 @@ class WrittenTable:
     index_url: str
     figure_urls: Mapping[str, str]
     emptied: Emptied | None = None
+    narrowed: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,9 @@ class WrittenTables:
     refusals: tuple[str, ...]
 
 
-def write_tables(plan: Plan, store: Store, profile: Profile, *, keeps_fuller: bool = False) -> WrittenTables:
+def write_tables(
+    plan: Plan, store: Store, profile: Profile, *, keeps_fuller: bool = False, writes: bool = True
+) -> WrittenTables:
     """Write every table of a plan from the records alone, finished or not.
 
     Args:
@@ -70,6 +74,7 @@ def write_tables(plan: Plan, store: Store, profile: Profile, *, keeps_fuller: bo
         store: of the records, and of the tables.
         profile: that the studies were declared with; each has tables of its own.
         keeps_fuller: whether files stay as they are where they have cells filled that would be empty now.
+        writes: whether files are written at all; without, tables are made to be looked at.
 
     Raises:
         OSError: a file cannot be written.
@@ -83,8 +88,13 @@ def write_tables(plan: Plan, store: Store, profile: Profile, *, keeps_fuller: bo
         tables: list[Table] = []
         for name in (name for owner, name in plan.tables if owner == study.name):
             try:
-                items = compare_items(plan, store, study.name, name, frame)
-                tables.append(build_table(plan, study.name, name, frame, items))
+                faults: list[str] = []
+                items = compare_items(plan, store, study.name, name, frame, faults)
+                table = build_table(plan, study.name, name, frame, items)
+                lost = (
+                    f"Rows could not be compared over what they were measured on: {text}." for text in faults
+                )
+                tables.append(replace(table, source_notes=(*table.source_notes, *lost)))
             except ValueError as error:
                 refusals.append(str(error))
         tables += [build_size_table(study, declared, demo_datasets) for declared in study.sizes]
@@ -98,7 +108,8 @@ def write_tables(plan: Plan, store: Store, profile: Profile, *, keeps_fuller: bo
         emptied = {
             table.name: find_emptied(folder, study.name, table.name, frame, plan, store) for table in tables
         }
-        kept = {name for name, lost in emptied.items() if keeps_fuller and lost is not None}
+        narrowed = {table.name: find_narrowed(folder, study.name, table.name, frame) for table in tables}
+        kept = {name for name, lost in emptied.items() if not writes or (keeps_fuller and lost is not None)}
         for table in tables:
             contents: dict[str, bytes] = {}
             figure_urls: dict[str, str] = {}
@@ -114,11 +125,23 @@ def write_tables(plan: Plan, store: Store, profile: Profile, *, keeps_fuller: bo
                 figure_urls = _write_figures(folder, table.name, beside[table.name].figures)
             urls = {ending: f"{folder.url}/{table.name}.{ending}" for ending in contents}
             index_url = f"{folder.url}/{INDEX}.html"
-            written.append(WrittenTable(table, urls, index_url, figure_urls, emptied[table.name]))
+            written.append(
+                WrittenTable(
+                    table,
+                    urls,
+                    index_url,
+                    figure_urls,
+                    emptied[table.name],
+                    narrowed[table.name] if urls else "",
+                )
+            )
+        if not writes:
+            continue
         declared = set(study.table_names) | set(study.left_out)
         _remove_undeclared(folder, declared)
         _write_index(folder, f"{study.name}: {study.title}", tables, beside, kept)
-    _list_studies(store.root / f"tables/{profile}")
+    if writes:
+        _list_studies(store.root / f"tables/{profile}")
     return WrittenTables(tuple(written), tuple(refusals))
 
 

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -79,6 +80,31 @@ def test_a_full_table_is_never_replaced_by_an_emptier_one_without_a_word(project
         in words(printed)
     )
     assert before == table(project)
+
+
+@pytest.mark.slow
+def test_a_store_that_cannot_be_written_to_is_read(project):
+    """The tables are printed; which file could not be written is told, and the exit code says so."""
+    shutil.rmtree(project / "runs/tables")
+    (project / "runs/tables").write_text("no folder", encoding="utf-8")  # refuses root, too, unlike rights
+    code, printed = run(project, "toy", "--report")
+    assert 1 == code
+    assert "toy/rates: Learning rates" in words(printed)
+    assert "not every file of the tables was written: cannot write" in words(printed), printed[-600:]
+    assert 0 == run(project, "toy", "--status")[0]
+
+
+@pytest.mark.slow
+def test_a_table_that_was_written_for_fewer_seeds_says_what_it_had(project):
+    """Asking for one seed writes a table of one seed; that there were more is told, and so is the way back."""
+    code, printed = run(project, "toy", "--report", "--seeds", "1")
+    assert 0 == code
+    assert (
+        "toy/rates: 4 of 8 values that were in it (of seed 0) were not asked for now; its files were written without "
+        "them; name no --seeds and --datasets to have them back." in words(printed)
+    )
+    code, printed = run(project, "toy", "--report")
+    assert (0, False) == (code, "were not asked for now" in printed)
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ Legend: N images of a split, B of a batch, C colours, H W height and width in pi
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
@@ -205,7 +206,7 @@ class ClassificationTrainable:
         return {} if attention is None else {"attention": attention}
 
     def size(self, config: Any) -> NetworkSize:
-        """Count the network, with classifiers for the published number of classes.
+        """Count the network, with classifiers for the published number of classes, of whichever data set has one.
 
         At inference it is what the answering heads read, where the config names some.
         """
@@ -216,11 +217,13 @@ class ClassificationTrainable:
             heads = config.answering_heads() if isinstance(config, HasTrainingHeads) else tuple(logits)
             return {head: logits[head] for head in heads}
 
-        return measure_size(
-            lambda: self._method.build_network(config, published_num_classes(data.dataset), {}),
+        num_classes, classes_from = published_num_classes(data.dataset)
+        size = measure_size(
+            lambda: self._method.build_network(config, num_classes, {}),
             infer,
             (1, 3, data.crop_px, data.crop_px),
         )
+        return dataclasses.replace(size, classes_from=classes_from)
 
     def numeric_environment(self, device: Device) -> dict[str, str]:
         """Name what the last digits depend on; see `trainables.numeric_environment`."""

@@ -427,12 +427,15 @@ class NetworkSize:
         inference_parameters: those that embedding or classifying an image reads.
         multiply_adds: of the convolutions and linear layers for one image at inference.
         depth: the most of these layers that follow one another.
+        classes_from: whose number of classes was taken, such as "Market-1501's 751 people", where none is published
+            of the config's own data set; empty where one is.
     """
 
     parameters: int
     inference_parameters: int
     multiply_adds: int
     depth: int
+    classes_from: str = ""
 
 
 class CheckpointFolder(Protocol):

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -35,6 +36,7 @@ from trainables.contract import (
 )
 from trainables.determinism import derive_seed, find_device, reproducible
 from trainables.layers.pretrained import StartingFile
+from trainables.loss_scaling import CountingScaler
 from trainables.optimisation import (
     Optimisation,
     Precision,
@@ -45,6 +47,8 @@ from trainables.optimisation import (
 
 CHECKPOINT_FORMAT = 1
 GPU_STEPS_BETWEEN_CHECKS = 50  # looking at a loss makes the CPU wait for the GPU
+logger = logging.getLogger(__name__)
+
 _AUTOCAST_DTYPE: dict[Precision, torch.dtype] = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
 
@@ -319,7 +323,7 @@ class _Training:
         self.network = method.build_network(config, images.num_classes, weights).to(device)
         self._optimizer = make_optimizer(config.optimisation, self.network.parameters())
         uses_scaler = config.optimisation.precision == "fp16"
-        self._scaler = torch.amp.GradScaler(device.type, enabled=uses_scaler)
+        self._scaling = CountingScaler(device, enabled=uses_scaler)
         self._meter = LossMeter(device)
         self._epoch = 0
         self._step = 0
@@ -335,6 +339,8 @@ class _Training:
             self._images.batches(self._epoch * self._images.steps_per_epoch + self._step)
         ) as batches:
             self._run_epochs(batches, hooks)
+        if sentence := self._scaling.sentence(self._epoch * self._images.steps_per_epoch):
+            logger.warning("%s", sentence)  # it is kept in the training's record
         with self._checkpoints.open_to_write(FINAL_CHECKPOINT) as file:
             content = {
                 "network": self.network.state_dict(),
@@ -381,17 +387,16 @@ class _Training:
             self._method,
             self._config,
             self.network,
-            self._scaler,
+            self._scaling.scaler,
             images_per_rank,
             labels_RB.unbind(),
             self._epoch,
         )
         max_norm = self._config.optimisation.max_grad_norm
         if max_norm is not None:
-            self._scaler.unscale_(self._optimizer)
+            self._scaling.scaler.unscale_(self._optimizer)
             nn.utils.clip_grad_norm_(self.network.parameters(), max_norm)
-        self._scaler.step(self._optimizer)
-        self._scaler.update()
+        self._scaling.step(self._optimizer)
         self._meter.add(terms)
         self._step += 1
 
@@ -438,7 +443,7 @@ class _Training:
             "epoch_wall_s": self._epoch_wall_s,
             "network": self.network.state_dict(),
             "optimizer": self._optimizer.state_dict(),
-            "scaler": self._scaler.state_dict(),
+            "scaler": self._scaling.state_dict(),
             "images": self._images.state_dict(),
             "meter": self._meter.state_dict(),
             "cpu_generator": torch.random.get_rng_state(),
@@ -447,7 +452,7 @@ class _Training:
 
     def _load_state_dict(self, state: Mapping[str, Any]) -> None:
         self._optimizer.load_state_dict(state["optimizer"])
-        self._scaler.load_state_dict(state["scaler"])
+        self._scaling.load_state_dict(state["scaler"])
         self._images.load_state_dict(state["images"])
         self._meter.load_state_dict(state["meter"])
         self._epoch, self._step = state["epoch"], state["step"]

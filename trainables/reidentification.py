@@ -5,6 +5,7 @@ Legend: R ranks, B images of a rank, C channels, H W height and width in pixels.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -145,13 +146,15 @@ class ReidTrainable:
         return pictures
 
     def size(self, config: Any) -> NetworkSize:
-        """Count the network, with classifiers for the published number of people."""
+        """Count the network, with classifiers for the published number of people, of whichever data set has one."""
         data = config.data
-        return measure_size(
-            lambda: self._method.build_network(config, published_num_pids(data.dataset), {}),
+        num_pids, classes_from = published_num_pids(data.dataset)
+        size = measure_size(
+            lambda: self._method.build_network(config, num_pids, {}),
             lambda network, images_BCHW: network.embed(images_BCHW),
             (1, 3, data.height_px, data.width_px),
         )
+        return dataclasses.replace(size, classes_from=classes_from)
 
     def numeric_environment(self, device: Device) -> dict[str, str]:
         """Name what the last digits depend on; see `trainables.numeric_environment`."""

@@ -7,8 +7,9 @@ import pytest
 
 from orchestrator.collected_warnings import MAX_WARNINGS, collected_warnings
 from orchestrator.design import Row
-from tests.orchestrator.toy_sweep import ToySweep, a_study
+from tests.orchestrator.toy_sweep import StopAfter, ToySweep, a_study
 from tests.toy_method import ToyConfig, ToyTrainable
+from trainables.contract import RESUME_CHECKPOINT
 
 
 def test_both_ways_of_warning_are_heard_once_each():
@@ -75,4 +76,45 @@ def test_what_a_training_says_stands_in_its_record(warning_method, tmp_path):
     assert ((), ("learning rate 0.2 is high",)) == (low.record().warnings, high.record().warnings)
     measured = [folder.measurement(*folder.measured_views()) for folder in (low, high)]
     assert [("one query has no name",)] * 2 == [measurement.warnings for measurement in measured]
-    assert [(), ("learning rate 0.2 is high",)] == [status.warnings for status in result.statuses]
+    of_both = ("one query has no name",)
+    expected = [of_both, ("learning rate 0.2 is high", *of_both)]
+    assert expected == [status.warnings for status in result.statuses]
+
+
+def test_what_an_interrupted_training_said_stands_in_its_record(monkeypatch, tmp_path):
+    """Whoever goes on with it need not hear it again, as what is said of the first step alone."""
+    fit = ToyTrainable.fit
+
+    def warn_at_first_and_fit(self, config, runtime, checkpoints, hooks):
+        if not checkpoints.exists(RESUME_CHECKPOINT):
+            logging.getLogger("toy").warning("the first step is skipped")
+        return fit(self, config, runtime, checkpoints, hooks)
+
+    monkeypatch.setattr(ToyTrainable, "fit", warn_at_first_and_fit)
+    sweep, study = ToySweep(tmp_path), a_study([Row("one")], base=ToyConfig(epoch_s=0.01))
+    stopped, _ = sweep(study, backend=StopAfter(1))
+    assert stopped.was_stopped
+    result, _ = sweep(study)
+    (status,) = result.statuses
+    assert ("done", ("the first step is skipped",)) == (status.state, status.warnings)
+    record = sweep.store().training(status.training.training_id).record()
+    assert (2, ("the first step is skipped",)) == (record.attempts, record.warnings)
+
+
+def test_what_is_said_while_drawing_is_told_with_the_pictures(monkeypatch, tmp_path):
+    """It concerns no number, and stands where a failure to draw does, and in the states."""
+    illustrate = ToyTrainable.illustrate
+
+    def warn_and_illustrate(self, *rest):
+        warnings.warn("the map is empty", UserWarning, stacklevel=1)
+        return illustrate(self, *rest)
+
+    monkeypatch.setattr(ToyTrainable, "illustrate", warn_and_illustrate)
+    sweep = ToySweep(tmp_path)
+    result, events = sweep(a_study([Row("one")]))
+    (status,) = result.statuses
+    folder = sweep.store().training(status.training.training_id)
+    assert "the map is empty" == folder.picture_warning()
+    assert ("the map is empty",) == status.warnings
+    assert ["the map is empty"] == [outcome.message for _, outcome in events.ended]
+    assert (["weight"], ()) == (folder.pictures(), folder.record().warnings)

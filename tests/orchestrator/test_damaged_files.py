@@ -1,20 +1,27 @@
 """A file that is not what it should be is named, with what it held and what to do; what does not need it goes on."""
 
 import json
+import pickle
 import shutil
 
 import pytest
 
 from orchestrator.acceptance import accept_changed_defaults
 from orchestrator.design import Row, Sweep
+from orchestrator.identity import digest_of
+from orchestrator.ranges import IntRange
+from orchestrator.recorded_config import config_changes
 from orchestrator.records import AcceptedChange, DamagedFile
 from orchestrator.run import is_complete, plan_as_recorded
 from orchestrator.search_state import find_search_id
 from orchestrator.status import read_status
+from orchestrator.study import Ablation, Dataset, Profile, Study
 from orchestrator.verify import verify_store
+from reports.figures import read_traces
+from reports.table_files import write_tables
 from tests.orchestrator.toy_sweep import ToySweep, a_search, a_study
 from tests.toy_method import ToyConfig
-from trainables.contract import Runtime
+from trainables.contract import MAP, RANK1, RetrievalView, Runtime
 
 RATES = [Sweep("learning_rate", (0.1, 0.2))]
 RUNTIME = Runtime(None, "/cache")
@@ -46,6 +53,16 @@ def cut(path):
     path.write_bytes(path.read_bytes()[:30])
 
 
+def replace_by_link(path):
+    path.unlink()
+    path.symlink_to("/nowhere/at/all")
+
+
+def replace_by_folder(path):
+    path.unlink()
+    path.mkdir()
+
+
 def first(folder):
     return sorted(folder.iterdir())[0]
 
@@ -73,6 +90,26 @@ DAMAGES = {
         lambda one, other: edit(first(one / "measurements"), metrics={"map": 1.0, "rank1": 1.0}),
         "was changed after",
     ),
+    "a record without its checksum": (
+        lambda one, other: edit(one / "record.json", sha256=None),
+        "record.json has lost its checksum",
+    ),
+    "a record that is a link to nowhere": (
+        lambda one, other: replace_by_link(one / "record.json"),
+        "record.json is a link that leads nowhere",
+    ),
+    "a measurement that is a link to nowhere": (
+        lambda one, other: replace_by_link(first(one / "measurements")),
+        "is a link that leads nowhere",
+    ),
+    "a measurement that is a folder": (
+        lambda one, other: replace_by_folder(first(one / "measurements")),
+        "cannot be read (Is a directory)",
+    ),
+    "a measurement without its checksum": (
+        lambda one, other: edit(first(one / "measurements"), sha256=None, metrics={"map": 1.0, "rank1": 1.0}),
+        "has lost its checksum",
+    ),
     "a measurement of another training": (
         lambda one, other: shutil.copy(first(other / "measurements"), first(one / "measurements")),
         "belongs to training",
@@ -89,11 +126,10 @@ def test_a_damaged_file_is_named_and_the_other_trainings_stand(sweep, damage):
     spoil(one, other)
     found = verify_store(sweep.store())
     assert any(phrase in fault and one.name in fault for fault in found.faults)
-    is_of_record = "record" in damage
     result, events = sweep(a_study([*RATES, Row("new", {"learning_rate": 0.3})]))
     assert 1 == len(events.started)
-    assert ["damaged" if is_of_record else "done", "done", "done"] == [s.state for s in result.statuses]
-    assert is_of_record != result.is_complete
+    assert ["damaged", "done", "done"] == [s.state for s in result.statuses]
+    assert not result.is_complete
 
 
 def test_what_was_copied_keeps_the_checksums_of_its_own_place(sweep):
@@ -116,6 +152,112 @@ def test_damaged_epochs_are_no_reason_to_refuse_a_training(sweep):
     assert "no number needs it" in fault
 
 
+WAYS = {
+    "link": replace_by_link,
+    "folder": replace_by_folder,
+    "cut short": lambda path: path.write_bytes(b"x"),
+}
+NO_NUMBER_NEEDS = ("epochs.parquet", "checkpoint/final.pt", "pictures/weight.png", "queries/*.parquet")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", NO_NUMBER_NEEDS)
+def test_what_no_number_needs_stops_nothing_whatever_lies_in_its_place(sweep, name, way):
+    """The table is written as it was; --verify names the file."""
+    plan, (one, _) = finished(sweep)
+    before = write_tables(plan, sweep.store(), Profile.DEMO).tables[0].table
+    (path,) = one.glob(name)
+    WAYS[way](path)
+    result, events = sweep(a_study(RATES))
+    assert (True, []) == (result.is_complete, events.started)
+    written = write_tables(result.plan, sweep.store(), Profile.DEMO)
+    assert before.groups == written.tables[0].table.groups
+    assert any(path.name in fault for fault in verify_store(sweep.store()).faults)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", ["failure.json", "attempts/0001.json"])
+def test_a_training_is_tried_again_whatever_is_left_of_earlier_tries(sweep, name, way):
+    """Why and when it was tried before is no part of what it ends in; what cannot be read is said in its record."""
+    _, events = sweep(a_study([Row("x", {"fails_at_epoch": 2})]))
+    folder = sweep.folder / "trainings" / events.started[0].training_id
+    WAYS[way](folder / name)
+    assert any(name in fault for fault in verify_store(sweep.store()).faults)
+    assert ["failed"] == states(sweep, a_study([Row("x", {"fails_at_epoch": 2})]))
+    result, events = sweep(a_study([Row("x", {"fails_at_epoch": 2})]))
+    assert (1, ["loss is nan at epoch 2"]) == (
+        len(events.started),
+        [status.message.partition(": ")[2] for status in result.statuses],
+    )
+
+
+def test_further_views_are_not_measured_on_other_weights(sweep):
+    """A view that is asked for later is refused where the weights are not those that were recorded."""
+    _, (one, other) = finished(sweep)
+    shutil.copy(other / "checkpoint/final.pt", one / "checkpoint/final.pt")
+    flipped = Row("flipped", {"learning_rate": 0.1}, view=RetrievalView(embeddings=("global",)))
+    result, _ = sweep(a_study([*RATES, flipped]))
+    (status, _) = result.statuses
+    assert "failed" == status.state
+    assert f"{one.name}/checkpoint/final.pt is not the file that was recorded" in status.message
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_damaged_versions_of_a_store_stop_no_reading(sweep, way):
+    """A sweep needs the store's id and is refused; records are read, and --verify names the file."""
+    finished(sweep)
+    WAYS[way](sweep.folder / "store.json")
+    assert ["done", "done"] == states(sweep)
+    assert "store.json" in sweep.store().fault
+    (fault,) = verify_store(sweep.store()).faults
+    assert "It held the store's versions and its own id" in fault
+    with pytest.raises(DamagedFile, match=r"store\.json"):
+        sweep(a_study(RATES))
+
+
+def test_a_store_without_its_versions_is_one_all_the_same(sweep):
+    """Records are there, whatever else is not."""
+    finished(sweep)
+    (sweep.folder / "store.json").unlink()
+    assert (True, "") == (sweep.store().is_there, sweep.store().fault)
+
+
+@pytest.mark.parametrize("data", [{"data": []}, {"of_config": {"a": 7}}, {"data": None}])
+def test_what_a_study_knew_of_its_data_stops_no_reading(sweep, data):
+    """A file that names what it does not hold is found out; the records tell the same."""
+    finished(sweep)
+    path = sweep.folder / "data/toy_study.json"
+    content = {**json.loads(path.read_text(encoding="utf-8")), **data}
+    content.pop("sha256")
+    path.write_text(json.dumps({**content, "sha256": digest_of(content)}), encoding="utf-8")
+    assert ["done", "done"] == states(sweep)
+    (fault,) = verify_store(sweep.store()).faults
+    assert "data/toy_study.json is no StudyData" in fault
+    assert sweep(a_study(RATES))[0].is_complete
+
+
+@pytest.mark.parametrize("way", ["is not there", "is not the table that was recorded"])
+def test_a_curve_that_is_lost_or_of_another_training_is_not_drawn(sweep, way):
+    """What is drawn is what was recorded, or its place says why not."""
+    plan, (one, other) = finished(sweep)
+    (one / "epochs.parquet").unlink()
+    if way != "is not there":
+        shutil.copy(other / "epochs.parquet", one / "epochs.parquet")
+    traces = read_traces(plan, sweep.store())
+    assert way in traces[one.name].fault
+    assert ([], "") == (traces[one.name].losses, traces[other.name].fault)
+
+
+def test_a_newer_store_is_refused_whatever_else_it_says(sweep):
+    """A file that this version does not know is no damaged one."""
+    finished(sweep)
+    edit(sweep.folder / "store.json", record_version=99, layout="new")
+    with pytest.raises(ValueError, match="was written by a newer version of this program"):
+        sweep.store()
+
+
 def test_weights_that_are_other_weights_are_found(sweep):
     """Further views would be measured on them."""
     _, (one, other) = finished(sweep)
@@ -129,7 +271,7 @@ def test_a_table_of_items_that_is_another_ones_is_found(sweep):
     _, (one, other) = finished(sweep)
     shutil.copy(first(other / "queries"), first(one / "queries"))
     (fault,) = verify_store(sweep.store()).faults
-    assert "is not the table that was measured" in fault
+    assert "is not the table that was recorded" in fault
 
 
 def test_a_metric_that_is_not_the_mean_over_its_items_is_found(sweep):
@@ -152,6 +294,13 @@ def test_a_sound_store_has_no_faults(sweep):
     assert () == found.faults
     assert (0, 3) == (found.num_without_checksums, found.num_suggestions)
     assert found.num_trainings == found.num_records >= 4
+
+
+def test_a_damaged_file_is_told_by_a_worker_as_by_the_driver():
+    """What it says outlives the way from one process to another."""
+    error = DamagedFile("store.json", "is no JSON", held="versions", next_step="move it away")
+    sent = pickle.loads(pickle.dumps(error))
+    assert (str(error), error.path) == (str(sent), sent.path)
 
 
 # -- searches
@@ -189,6 +338,35 @@ def test_a_damaged_suggestion_stops_its_search_alone(sweep):
     assert {"done"} == {status.state for status in result.statuses}
     assert not result.is_complete
     assert "is no JSON" in result.plan.searches["toy_study", "rate"].fault
+
+
+@pytest.mark.slow
+def test_a_suggestion_of_another_search_is_refused(sweep):
+    """Copied under its own number it is whole; what its parameters mean tells."""
+    study, files = search_files(sweep)
+    other = a_search(space={"network.embedding_size": IntRange(2, 4)}, num_trials=3, name="size")
+    finished(sweep, a_study(RATES, searches=[*study.searches, other]))
+    (folder,) = (one for one in (sweep.folder / "searches").iterdir() if one != files[0].parent)
+    shutil.copy(folder / files[1].name, files[1])
+    result, _ = sweep(a_study(RATES, searches=[*study.searches, other]))
+    states = {name: state for (_, name), state in result.plan.searches.items()}
+    assert f"{files[1].name} suggests what is not in the space of this search (network.embedding_size)" in (
+        states["rate"].fault
+    )
+    assert "" == states["size"].fault
+    assert not result.is_complete
+
+
+def test_a_suggestion_that_names_another_training_is_refused(sweep):
+    """Its parameters say which training answers it; another one's value is none of it."""
+    study, files = search_files(sweep)
+    store, (search,) = sweep.store(), study.searches
+    one, other = (store.search_trial(files[0].parent.name, number) for number in (1, 2))
+    changed = one.model_copy(update={"training_id": other.training_id, "value": other.value})
+    store.write_search_trial(files[0].parent.name, changed)
+    plan = plan_as_recorded([study], store, RUNTIME)
+    fault = plan.searches["toy_study", search.name].fault
+    assert f"names training {other.training_id[:8]}, which its parameters do not give" in fault
 
 
 def test_a_suggestion_under_another_number_is_refused(sweep):
@@ -257,6 +435,91 @@ def test_another_change_of_the_same_default_is_not_accepted_with_the_first(sweep
     other_default(0.5)
     study = a_study([Row("plain")], base=ToyConfig())
     assert ["changed"] == states(sweep, study)
+
+
+def test_a_search_is_not_decided_by_values_of_another_default(sweep, monkeypatch):
+    """Its suggestions were answered by other trainings than those that its space means now."""
+    study = a_study([Row("plain", {"learning_rate": 0.3})], searches=[a_search(num_trials=2)])
+    finished(sweep, study)
+    monkeypatch.setattr(ToyConfig.model_fields["own_noise"], "default", 7)
+    ToyConfig.model_rebuild(force=True)
+    study = a_study([Row("plain", {"learning_rate": 0.3, "own_noise": 0})], searches=[a_search(num_trials=2)])
+    plan = plan_as_recorded([study], sweep.store(), RUNTIME)
+    changed = accept_changed_defaults(plan, sweep.store(), "the noise is as loud")
+    accepted = plan_as_recorded([study], sweep.store(), RUNTIME)
+    monkeypatch.undo()
+    ToyConfig.model_rebuild(force=True)
+    ((state,), (state_then,)) = plan.searches.values(), accepted.searches.values()
+    assert "own_noise = 0 and is planned with 7" in state.fault
+    assert state.best is None
+    assert "own_noise" in [change.path for change in changed]
+    assert ("", True) == (state_then.fault, state_then.is_finished)
+
+
+@pytest.fixture
+def other_view(monkeypatch):
+    """Change a default of views as a person does who edits them; their ids leave it out before and after."""
+
+    def change():
+        monkeypatch.setattr(RetrievalView.model_fields["flip"], "default", True)
+        RetrievalView.model_rebuild(force=True)
+
+    yield change
+    monkeypatch.undo()
+    RetrievalView.model_rebuild(force=True)
+
+
+def test_a_changed_default_of_a_view_never_finds_old_measurements(sweep, other_view):
+    """What was measured in another way is refused with the file to move away; or it is accepted, and said."""
+    plan, _ = finished(sweep)
+    other_view()
+    study = a_view_study()
+    assert ["changed", "changed"] == states(sweep, study)
+    plan = plan_as_recorded([study], sweep.store(), RUNTIME)
+    (cell, *_) = plan.cells
+    table = write_tables(plan, sweep.store(), Profile.DEMO).tables[0].table
+    assert {"refused"} == {cell.state for row in table.rows for cell in row.cells}
+    with pytest.raises(ValueError, match=r"view\.flip = false and is planned with true") as raised:
+        sweep(study)
+    assert f"Move trainings/{cell.training_id}/measurements/{cell.view_id}.json away" in str(raised.value)
+    (change,) = accept_changed_defaults(plan, sweep.store(), "moves no number")
+    assert "view.flip" == change.path
+    assert ["done", "done"] == states(sweep, study)
+    table = write_tables(plan, sweep.store(), Profile.DEMO).tables[0].table
+    assert any("view.flip false is shown under true" in note for note in table.source_notes)
+
+
+def a_view_study():
+    """The study with a view that was built since, as that of another process is."""
+    table = Ablation("width", "Width", ToyConfig(), [Dataset("Toy")], RATES, RetrievalView(), [MAP, RANK1])
+    return Study("toy_study", "Toy", "nowhere", (0,), [table])
+
+
+def test_fields_that_parts_in_a_list_lack_were_added_since(sweep):
+    """A new field at its default is no change, however deep it lies; a changed one is told with its place."""
+    _, (one, _) = finished(sweep)
+    record = sweep.store().training(one.name).record()
+    (config,) = (
+        planned.config
+        for planned in plan_as_recorded([a_study(RATES)], sweep.store(), RUNTIME).trainings.values()
+        if planned.training_id == one.name
+    )
+
+    class WithParts:
+        def model_dump_json(self):
+            return json.dumps(
+                {**json.loads(config.model_dump_json()), "parts": [{"a": 1, "new": 5}, {"a": 2}]}
+            )
+
+    def changes(*parts):
+        older = record.model_copy(update={"config": {**record.config, "parts": list(parts)}})
+        return [
+            (change.path, change.recorded, change.planned) for change in config_changes(older, WithParts())
+        ]
+
+    assert [] == changes({"a": 1}, {"a": 2})
+    assert [("parts.1.a", "3", "2")] == changes({"a": 1}, {"a": 3})
+    assert ["parts"] == [path for path, *_ in changes({"a": 1})]
 
 
 def test_accepting_needs_a_reason(sweep):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.records import Store
+from orchestrator.records import PNG, Store
 from orchestrator.trial import TrialHooks, Work, run_trial
 from tests.planned_views import planned_views
 from tests.toy_method import ToyConfig, ToyTrainable
@@ -46,9 +46,9 @@ def test_pictures_come_with_the_first_view_of_the_test_split(trial):
     trial(ToyConfig(), VAL)
     _, folder = trial(ToyConfig(), VAL, TEST)
     assert ["weight"] == folder.pictures()
-    folder.write_picture("weight", b"the first")
+    folder.write_picture("weight", PNG + b"the first")
     trial(ToyConfig(), VAL, TEST, FLIPPED)
-    assert b"the first" == folder.picture("weight")
+    assert PNG + b"the first" == folder.picture("weight")
 
 
 def test_a_failure_to_draw_loses_no_training(trial):

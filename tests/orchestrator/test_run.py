@@ -6,10 +6,13 @@ import pytest
 
 from orchestrator.design import Row
 from orchestrator.identity import view_id
+from orchestrator.resolution import key_of
+from orchestrator.run import plan_as_recorded
+from orchestrator.status import read_status
 from tests.faulty_method import FaultyConfig
-from tests.orchestrator.toy_sweep import TEST, Events, StopAfter, ToySweep, a_study
+from tests.orchestrator.toy_sweep import TEST, Events, StopAfter, ToySweep, a_search, a_study
 from tests.toy_method import ToyConfig, ToyTrainable
-from trainables.contract import RetrievalView
+from trainables.contract import RetrievalView, Runtime
 
 
 @pytest.fixture
@@ -199,3 +202,37 @@ def test_rows_that_start_from_other_weights_stand_in_one_column(sweep):
     result, _ = sweep(a_study([Row("a"), Row("b", {"weights": "resnet101"})]))
     assert result.is_complete
     assert 2 == len(result.plan.trainings)
+
+
+# -- reading
+
+
+def searched_study(*more):
+    return a_study([Row("plain"), *more], searches=[a_search(num_trials=2)])
+
+
+def read(sweep, *studies):
+    return plan_as_recorded(studies, sweep.store(), Runtime(None, "/nowhere"))
+
+
+@pytest.mark.parametrize("is_forgotten", [False, True], ids=["as swept", "its best row unknown to data/"])
+def test_what_a_search_found_is_read_from_the_store_alone(sweep, is_forgotten):
+    """The best config is no row of the declaration; its trainings and suggestions are found all the same."""
+    result, _ = sweep(searched_study())
+    if is_forgotten:
+        data = sweep.store().study_data()["toy_study"]
+        declared = key_of(ToyConfig())
+        only = data.model_copy(update={"of_config": {declared: data.of_config[declared]}})
+        sweep.store().write_study_data("toy_study", only)
+    plan = read(sweep, searched_study())
+    assert list(result.plan.trainings) == list(plan.trainings)
+    assert result.plan.searches == plan.searches
+    assert {"done"} == {status.state for status in read_status(plan, sweep.store())}
+
+
+def test_a_row_that_was_never_swept_is_read_as_a_hole(sweep):
+    """Its data are unknown, not others: the rest of the table is read."""
+    sweep(searched_study())
+    plan = read(sweep, searched_study(Row("new", {"learning_rate": 0.3})))
+    states = [status.state for status in read_status(plan, sweep.store())]
+    assert (1, {"done", "to train"}) == (states.count("to train"), set(states))

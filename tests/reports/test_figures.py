@@ -11,7 +11,7 @@ from PIL import Image
 
 from orchestrator.design import Row
 from orchestrator.plan import Cell, Plan
-from orchestrator.records import Store
+from orchestrator.records import PNG, Store
 from orchestrator.study import Profile
 from reports.figures import (
     OPACITY,
@@ -141,7 +141,7 @@ def finished(folder: Path, rows: list[Row]) -> tuple[Plan, Store]:
         write_losses(store, plan, row.label, {0: [3.0, 1.0], 1: [3.0, 1.0], 2: [3.0, 1.0]})
         record_value(store, plan, row.label, {"Market-1501": VALUES, "DukeMTMC-reID": VALUES})
     for cell in plan.cells:
-        content = f"{cell.row} {cell.dataset} {cell.seed}".encode()
+        content = PNG + f"{cell.row} {cell.dataset} {cell.seed}".encode()
         store.training(cell.training_id).write_picture("attention", content)
     return plan, store
 
@@ -153,7 +153,7 @@ def test_the_pictures_are_those_of_the_base_row(tmp_path: Path):
         plan, store = finished(tmp_path / shown, [depth_row(depth) for depth in rows])
         beside = table_figures(plan, store, "tiny", "depth", read_traces(plan, store))
         assert ["loss", "attention"] == [figure.name for figure in beside.figures]
-        assert f"{shown} Market-1501 0".encode() == beside.figures[1].png
+        assert PNG + f"{shown} Market-1501 0".encode() == beside.figures[1].png
         training_id = next(cell.training_id for cell in plan.cells if cell.row == shown)
         expected = f"Attention: {shown} on Market-1501, seed 0, training {training_id[:8]}"
         assert expected == beside.figures[1].caption
@@ -176,7 +176,7 @@ def test_a_strip_stands_beside_what_is_ranked_like_it(tmp_path: Path, view: Retr
     plan, store = plan_of(ablation, seeds=(0,)), Store(str(tmp_path))
     record_value(store, plan, "depth 2", {"Market-1501": {0: VALUES[0]}})
     for name in ("attention", "retrieval"):
-        store.training(plan.cells[0].training_id).write_picture(name, name.encode())
+        store.training(plan.cells[0].training_id).write_picture(name, PNG + name.encode())
     beside = table_figures(plan, store, "tiny", "depth", read_traces(plan, store))
     assert ["attention", *(["retrieval"] if has_strip else [])] == [figure.name for figure in beside.figures]
     if has_strip:
@@ -196,7 +196,10 @@ def test_a_failure_to_draw_is_told_below_the_table(tmp_path: Path):
         "depth 2 on Market-1501, seed 0: not every picture could be drawn: RuntimeError: &lt;no ink&gt;."
         in page
     )
-    assert b"depth 2 Market-1501 1" == Path(written.figure_urls["figures/depth/attention.png"]).read_bytes()
+    assert (
+        PNG + b"depth 2 Market-1501 1"
+        == Path(written.figure_urls["figures/depth/attention.png"]).read_bytes()
+    )
 
 
 def test_figures_lie_beside_the_page_that_shows_them(tmp_path: Path):

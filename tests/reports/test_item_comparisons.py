@@ -36,8 +36,18 @@ def write_items(store: Store, plan: Plan, row: str, precision_NQ: np.ndarray) ->
                 "average_precision": np.append(precision_NQ[cell.seed], np.nan),
                 LEFT_OUT: np.array([""] * len(PERSONS_Q) + ["no right image"], dtype=object),
             }
-            folder = store.root / f"trainings/{cell.training_id}"
-            folder.write_table(f"queries/{cell.view_id}.parquet", columns)
+            write_table_of_items(store, cell.training_id, cell.view_id, columns)
+
+
+def write_table_of_items(store: Store, training_id: str, view_id: str, columns: dict[str, Any]) -> None:
+    """Write what a view was measured on, and that its measurement knows it."""
+    folder = store.root / f"trainings/{training_id}"
+    sha256 = folder.write_table(f"queries/{view_id}.parquet", columns)
+    measurement = store.training(training_id).measurement(view_id)
+    assert measurement is not None
+    folder.write_model(
+        f"measurements/{view_id}.json", measurement.model_copy(update={"table_sha256": sha256})
+    )
 
 
 def measured(tmp_path: Path, **declared: Any) -> tuple[Plan, Store, np.ndarray, np.ndarray]:
@@ -71,10 +81,9 @@ def test_queries_are_paired_by_name(tmp_path: Path):
     before = compare_items(plan, store, "tiny", "depth", frame)[PLACE].of_items
     for cell in plan.cells:
         if cell.row == "depth 3" and cell.seed == 0:
-            name = f"queries/{cell.view_id}.parquet"
-            folder = store.root / f"trainings/{cell.training_id}"
             table = store.training(cell.training_id).items(cell.view_id)
-            folder.write_table(name, {key: table[key].to_numpy()[::-1] for key in table.column_names})
+            turned = {key: table[key].to_numpy()[::-1] for key in table.column_names}
+            write_table_of_items(store, cell.training_id, cell.view_id, turned)
     after = compare_items(plan, store, "tiny", "depth", frame)[PLACE].of_items
     assert before.p_value == pytest.approx(after.p_value)
 
@@ -118,3 +127,21 @@ def test_nothing_is_said_over_queries_unless_asked_for(tmp_path: Path):
     assert "these weights" not in text_of(table, "html")
     frame = pd.read_parquet(io.BytesIO(Path(table.urls["parquet"]).read_bytes()))
     assert frame["items_p_value"].isna().all()
+
+
+@pytest.mark.parametrize("way", ["is not there", "is not the table that was recorded"])
+def test_rows_that_cannot_be_compared_say_which_file_they_lack(tmp_path: Path, way: str):
+    """A lost table of items, and another one in its place, take the comparison away and nothing else; it is told."""
+    plan, store, *_ = measured(tmp_path, tests_items=True)
+    one, other = (cell for cell in plan.cells if cell.row == "depth 3" and cell.seed < 2)
+    lost, whole = (
+        tmp_path / f"trainings/{cell.training_id}/queries/{cell.view_id}.parquet" for cell in (one, other)
+    )
+    lost.unlink()
+    if way != "is not there":
+        lost.write_bytes(whole.read_bytes())
+    (written,) = write_tables(plan, store, Profile.DEMO).tables
+    assert all(cell.items is None for row in written.table.rows for cell in row.cells)
+    (note,) = (note for note in written.table.source_notes if "could not be compared" in note)
+    assert f"queries/{one.view_id}.parquet {way}" in note
+    assert note in Path(written.urls["md"]).read_text().replace("\\_", "_")

@@ -159,3 +159,26 @@ def test_a_size_table_is_checked_when_declared():
         SizeTable("sizes", "Sizes", [SizeRow("ours", None), SizeRow("ours", None)])
     with pytest.raises(ValueError, match="at least one row"):
         SizeTable("sizes", "Sizes", [])
+
+
+def test_classifiers_as_wide_as_another_data_sets_are_said_to_be() -> None:
+    """Nobody publishes how many people a data set of one's own has: whose number was taken stands in the notes."""
+
+    class StandIn(CountedTrainable):
+        def size(self, config: Any) -> NetworkSize:
+            return replace(super().size(config), classes_from="Market-1501's 751 people")
+
+    class OwnDataConfig(CountedConfig):
+        METHOD: ClassVar[str] = "own_data"
+
+        def make_trainable(self) -> Trainable:
+            trainable: Any = StandIn()
+            return trainable
+
+    rows = [SizeRow("ours", OwnDataConfig(depth=1)), SizeRow("published", CountedConfig(depth=1))]
+    table = build_size_table(STUDY, SizeTable("sizes", "What it takes", rows), ())
+    (note,) = (note for note in table.source_notes if "Market-1501" in note)
+    assert (
+        "Of the data set of “ours” no number of classes is published: the classifiers are counted for Market-1501's "
+        "751 people." == note
+    )

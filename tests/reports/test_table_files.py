@@ -13,7 +13,7 @@ from rich.console import Console
 
 from orchestrator.design import Factorial, Row
 from orchestrator.plan import make_plan
-from orchestrator.records import Store
+from orchestrator.records import PNG, Store
 from orchestrator.resolution import DataResolver
 from orchestrator.study import Profile
 from reports.table import Table
@@ -83,7 +83,7 @@ def test_files_of_a_table_that_is_declared_no_more_are_removed(tmp_path: Path):
     plan = plan_of(old, kept)
     record_value(store, plan, "depth 2", {"Market-1501": seeds_of([0.5] * 3, [0.5] * 3)})
     for cell in plan.cells:
-        store.training(cell.training_id).write_picture("attention", b"png")
+        store.training(cell.training_id).write_picture("attention", PNG)
     write_tables(plan, store, Profile.DEMO)
     folder = tmp_path / "tables/demo/tiny"
     assert (folder / "figures/old/attention.png").is_file()

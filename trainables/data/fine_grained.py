@@ -271,9 +271,18 @@ def _classes_without(images: Iterable[LabelledImage], class_names: Sequence[str]
     return [name for label, name in enumerate(class_names) if label not in seen]
 
 
-def published_num_classes(name: str) -> int:
-    """Say how many classes a data set is published with; without publication, CUB-200-2011's number."""
-    return _SOURCES[name].published_counts.get("classes", _SOURCES["cub200"].published_counts["classes"])
+def published_num_classes(name: str) -> tuple[int, str]:
+    """Say how many classes a data set is published with.
+
+    Returns:
+        The number, and whose it is where none is published of this data set: CUB-200-2011's then.
+    """
+    own = _SOURCES[name].published_counts.get("classes")
+    if own is not None:
+        return own, ""
+    stand_in = _SOURCES["cub200"]
+    number = stand_in.published_counts["classes"]
+    return number, f"{stand_in.label}'s {number} classes"
 
 
 def _hold_out_val(name: str, train: tuple[LabelledImage, ...]) -> dict[str, tuple[LabelledImage, ...]]:

@@ -559,11 +559,18 @@ def _warnings_of_queries(
         )
 
 
-def published_num_pids(name: str) -> int:
-    """Say how many people a data set is published to train on; without publication, Market-1501's number."""
-    return _SOURCES[name].published_counts.get(
-        "train pids", _SOURCES["market1501"].published_counts["train pids"]
-    )
+def published_num_pids(name: str) -> tuple[int, str]:
+    """Say how many people a data set is published to train on.
+
+    Returns:
+        The number, and whose it is where none is published of this data set: Market-1501's then.
+    """
+    own = _SOURCES[name].published_counts.get("train pids")
+    if own is not None:
+        return own, ""
+    stand_in = _SOURCES["market1501"]
+    number = stand_in.published_counts["train pids"]
+    return number, f"{stand_in.label}'s {number} people"
 
 
 def _count(found: FoundImages) -> dict[str, int]:

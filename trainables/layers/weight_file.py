@@ -81,10 +81,13 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """Read the tensors of a file, by name, into memory of the CPU, wherever they were when it was saved.
 
     Raises:
-        ValueError: as `read_entries`.
+        ValueError: as `read_entries`; or tensors have no values, as of a network on the meta device.
     """
     look_at(path)
-    return _read(path, "cpu")
+    tensors = _read(path, "cpu")
+    if empty := [name for name, tensor in tensors.items() if tensor.is_meta]:
+        raise ValueError(f"{path} holds names and shapes without values, such as {empty[0]}; {SAVE_TENSORS}")
+    return tensors
 
 
 @functools.lru_cache(maxsize=16)

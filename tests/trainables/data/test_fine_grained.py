@@ -2,7 +2,12 @@ import pytest
 
 from tests.trainables.tiny_fine_grained import WRITERS
 from trainables.data.demo_details import dataset as demo_dataset
-from trainables.data.fine_grained import FineGrainedAugmentation, FineGrainedData, load_fine_grained
+from trainables.data.fine_grained import (
+    FineGrainedAugmentation,
+    FineGrainedData,
+    load_fine_grained,
+    published_num_classes,
+)
 from trainables.value.refusal import Refusal
 
 COUNTS = {
@@ -142,3 +147,9 @@ def test_impossible_settings_are_refused(model, fields, message):
     """A config that cannot be meant does not exist; None is the only way to switch a part off."""
     with pytest.raises(Refusal, match=message):
         model(**fields)
+
+
+def test_a_number_of_classes_that_stands_in_for_another_says_whose_it_is():
+    """A network for data that nobody has published is as wide as one for CUB-200-2011, and that is told."""
+    assert (196, "") == published_num_classes("cars196")
+    assert (200, "CUB-200-2011's 200 classes") == published_num_classes("demo_details")

@@ -2,7 +2,14 @@ import shutil
 
 import pytest
 
-from trainables.data.reid import Augmentation, RandomErasing, RandomPatch, ReidData, load_dataset
+from trainables.data.reid import (
+    Augmentation,
+    RandomErasing,
+    RandomPatch,
+    ReidData,
+    load_dataset,
+    published_num_pids,
+)
 from trainables.value.refusal import Refusal
 
 
@@ -220,3 +227,9 @@ def test_queries_that_nothing_can_be_found_for_are_a_warning(data_root, tmp_path
     facts = load_dataset("market1501", str(data_root), str(tmp_path)).facts()
     (told,) = [warning for warning in facts.warnings if "not measured" in warning]
     assert "of 4 images of query have no gallery image of their person under another camera" in told
+
+
+def test_a_number_of_people_that_stands_in_for_another_says_whose_it_is():
+    """A network for data that nobody has published is as wide as one for Market-1501, and that is told."""
+    assert (702, "") == published_num_pids("dukemtmc")
+    assert (751, "Market-1501's 751 people") == published_num_pids("real_pedestrians")

@@ -237,3 +237,11 @@ def test_a_file_that_cannot_be_opened_is_named_with_the_reason(tmp_path):
     """What the system says is passed on as a sentence."""
     with pytest.raises(ValueError, match=r"absent\.pth cannot be opened \(No such file"):
         read_entries(tmp_path / "absent.pth")
+
+
+def test_names_without_values_are_no_weights(tmp_path):
+    """A network that was saved from the meta device has everything but numbers."""
+    path = tmp_path / "meta.pth"
+    save(path, {name: value.to("meta") for name, value in TENSORS.items()})
+    with pytest.raises(ValueError, match=r"holds names and shapes without values, such as conv1\.weight"):
+        read_tensors(path)
