@@ -49,6 +49,10 @@ def study_files(tmp_path, monkeypatch):
             "    return Study('slip', 'S', 'mine', ())\n",
             r"slip\.py:4: Study 'slip' is refused:\n.*at least one seed",
         ),
+        (
+            "from orchestrator.design import Row\n\ndef make_study(profile):\n    return Row('a', view_=None)\n",
+            r"slip\.py:4: Row 'a' is refused:\n  - view_: Row has no such field; did you mean 'view'\?",
+        ),
     ],
 )
 def test_a_slip_in_a_studys_file_is_named_by_file_and_line(study_files, source, message):
