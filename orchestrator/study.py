@@ -29,7 +29,7 @@ from trainables.contract import (
 )
 from trainables.value.declaration import Declaration, repeated
 from trainables.value.freezing import EMPTY
-from trainables.value.refusal import Fault, Refusal, guess, shown
+from trainables.value.refusal import Fault, Refusal, guess, nearest, shown
 from trainables.value.text import Label, Text
 
 SEED = "seed"
@@ -421,6 +421,11 @@ def _why_no_repeat(row: Row, known: Sequence[str]) -> str:
     return f"it says that it repeats {row.repeats!r}, which is no row{guess(row.repeats, known)} {there}"
 
 
+def _without_own_seed(config: TrainingConfig) -> TrainingConfig:
+    """Give a config as it is where its writer names no seed."""
+    return config.model_copy(update={SEED: type(config).model_fields[SEED].default})
+
+
 def _twice(what: str, labels: Iterable[str]) -> Iterator[Fault]:
     for label in repeated([*labels]):
         yield Fault("", f"{what} {label!r} is given twice")
@@ -511,7 +516,8 @@ class Search(Declaration):
     Attributes:
         name: letters, digits and underscores.
         caption: of the table that sets the found config beside the declared one on `test`.
-        base: the config that the search varies; it is the first trial.
+        base: the config that the search varies; it is the first trial, and every trial has its seed. The table has
+            the study's seeds.
         dataset: the data set it searches on.
         space: dotted path -> range, or `When` for a conditional range.
         objective: what is made better.
@@ -587,7 +593,7 @@ class Search(Declaration):
         return Ablation(
             self.name,
             self.caption,
-            self.base,
+            _without_own_seed(self.base),  # which is that of the trials
             [self.dataset],
             [declared, found],
             self.view,
@@ -772,14 +778,31 @@ class Study(Declaration):
             "table name", [part.name for part in (*self.ablations, *self.searches, *self.sizes)]
         )
         yield from _twice("seed", map(str, self.all_seeds))
+        for ablation in self.ablations:
+            if self._replaces_seed_of(ablation):
+                yield Fault(
+                    f"ablation {ablation.name!r}",
+                    f"its base sets seed to {ablation.base.seed}, but every row is trained with the study's seeds, "
+                    "which have no such one; leave it out of the base, or name it in seeds=…",
+                )
         if not self.all_seeds:
             yield Fault("seeds", "a study needs at least one seed")
         if not self.table_names:
             yield Fault("", "a study needs a table")
 
+    def _replaces_seed_of(self, ablation: Ablation) -> bool:
+        """Say whether a base names a seed that no row would have."""
+        return ablation.base.seed not in self.all_seeds and ablation.base != _without_own_seed(ablation.base)
+
     def with_seeds(self, seeds: Sequence[int]) -> Study:
-        """Give the same study over other seeds."""
-        return replace(self, seeds=tuple(seeds))
+        """Give the same study over other seeds, that of a base among those that are replaced."""
+        ablations = [
+            ablation
+            if ablation.base.seed in seeds or ablation.base == _without_own_seed(ablation.base)
+            else replace(ablation, base=_without_own_seed(ablation.base))
+            for ablation in self.ablations
+        ]
+        return replace(self, seeds=tuple(seeds), ablations=ablations)
 
     @property
     def all_seeds(self) -> tuple[int, ...]:
@@ -804,9 +827,10 @@ class Study(Declaration):
         """
         known = self.table_names
         if unknown := [name for name in names if name not in known]:
+            meant = nearest(unknown[0], known)
             raise ValueError(
                 f"{self.name} has no table {', '.join(map(repr, unknown))}; it has {', '.join(known)}. "
-                f"Write {self.name}/TABLE"
+                f"Write {self.name}/TABLE" + (f", such as {self.name}/{meant}" if meant else "")
             )
         return replace(
             self,

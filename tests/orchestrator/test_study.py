@@ -107,6 +107,19 @@ def test_a_row_may_not_set_the_seed():
         table([Row("both", ensemble=[{"seed": 5}, {"learning_rate": 0.2}])])
 
 
+def test_a_base_may_not_set_a_seed_that_no_row_has():
+    """It would be replaced without a word; a search's base says which seed its trials have."""
+    of_base = table(base=ToyConfig(seed=3))
+    with pytest.raises(
+        ValueError, match=r"ablation 't': its base sets seed to 3, but every row is trained with the st"
+    ):
+        study(ablations=[of_base])
+    assert (4,) == study(ablations=[of_base], seeds=(2, 3)).with_seeds([4]).seeds
+    declared = search(base=ToyConfig(seed=3))
+    assert 3 == declared.trial_config({}).seed
+    assert 0 == declared.table(None, 0, "it has not begun").base.seed
+
+
 def test_a_table_without_metrics_is_refused():
     """There would be no column to fill."""
     with pytest.raises(ValueError, match="at least one metric"):
