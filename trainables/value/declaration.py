@@ -11,11 +11,14 @@ from dataclasses import MISSING, fields
 from typing import Any, Literal, TypeVar
 
 from trainables.value.field_type import arms_of, bounds_of, expected, parts_of
-from trainables.value.freezing import FrozenMapping, freeze
+from trainables.value.freezing import FrozenMapping, TooDeep, freeze
 from trainables.value.frozen_model import FrozenModel
 from trainables.value.refusal import Fault, Refusal, guess, nearest, shown
 
 KindT = TypeVar("KindT")
+
+INT_LIMIT = 2**63
+"""What Parquet and databases keep of whole numbers lies below it."""
 
 Rule = Callable[[Any], str | None]
 """Says what is wrong with a value of the right type; stands in the `Annotated` of a field."""
@@ -131,7 +134,10 @@ def take(value: Any, hint: Any, path: str) -> Taken:
         hint: the annotation of its field.
         path: of the field.
     """
-    frozen = freeze(value)
+    try:
+        frozen = freeze(value)
+    except TooDeep as error:
+        return Taken(None, (Fault(path, str(error)),), is_of_its_type=False)
     annotation, metadata = parts_of(hint)
     arms = arms_of(annotation)
     if len(arms) > 1:
@@ -174,7 +180,7 @@ def _take_typed(value: Any, annotation: Any, path: str) -> Taken | None:
         return _take_sequence(value, origin, arguments, path)
     if annotation is float:
         is_whole = isinstance(value, int) and not isinstance(value, bool)
-        is_fine = is_whole or (isinstance(value, float) and math.isfinite(value))
+        is_fine = _is_finite(value) if is_whole or isinstance(value, float) else False
     elif annotation in (int, bool):
         is_fine = type(value) is annotation
     elif annotation in (None, type(None)):
@@ -213,6 +219,13 @@ def _joined(value: Any, parts: Sequence[Taken]) -> Taken:
     return Taken(value, faults, all(one.is_of_its_type for one in parts))
 
 
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond every float
+        return False
+
+
 def _faults_of_any(value: Any, path: str) -> Iterator[Fault]:
     if isinstance(value, tuple):
         for index, item in enumerate(typing.cast(tuple[Any, ...], value)):
@@ -222,6 +235,10 @@ def _faults_of_any(value: Any, path: str) -> Iterator[Fault]:
             yield from _faults_of_any(item, f"{path}[{key!r}]")
     elif isinstance(value, float) and not math.isfinite(value):
         yield Fault(path, f"a finite number is needed; got {value!r}")
+    elif isinstance(value, int) and not -INT_LIMIT <= value < INT_LIMIT:
+        yield Fault(path, f"a whole number of at most 64 bits is needed; got {shown(value)}")
+    elif isinstance(value, str) and any(0xD800 <= ord(sign) < 0xE000 for sign in value):
+        yield Fault(path, f"text that can be written as UTF-8 is needed; got {value!a}")
     elif not (value is None or isinstance(value, bool | int | float | str | FrozenModel)):
         yield Fault(
             path,
