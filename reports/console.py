@@ -112,6 +112,11 @@ class ForgivingStream:
         setattr(sys, self._name, None)  # or Python itself tries to flush it on its way out, and fails
 
 
+def loses_styles(console: Console) -> bool:
+    """Say whether bold and underline are lost on their way to a reader, as in a file or on a terminal without them."""
+    return not console.is_terminal or console.is_dumb_terminal
+
+
 def make_console(name: Literal["stdout", "stderr"]) -> Console:
     """Give the console of a stream."""
     return Console(file=ForgivingStream(name), highlight=False, soft_wrap=True)  # pyright: ignore[reportArgumentType]

@@ -6,8 +6,9 @@ import io
 import sys
 
 import pytest
+from rich.console import Console
 
-from reports.console import ForgivingStream, make_console, plain
+from reports.console import ForgivingStream, loses_styles, make_console, plain
 
 
 @pytest.mark.parametrize(
@@ -62,3 +63,13 @@ def test_a_stream_that_fails_stops_nothing(monkeypatch: pytest.MonkeyPatch, erro
     console.print("two")
     assert sys.stdout is None
     assert not ForgivingStream("stdout").isatty()
+
+
+@pytest.mark.parametrize(
+    ("is_terminal", "kind", "is_lost"),
+    [(True, "xterm", False), (True, "dumb", True), (True, "unknown", True), (False, "xterm", True)],
+)
+def test_a_terminal_without_styles_gets_signs(is_terminal: bool, kind: str, is_lost: bool):
+    """On a dumb terminal bold and underline are lost as they are in a file."""
+    console = Console(file=io.StringIO(), force_terminal=is_terminal, _environ={"TERM": kind})
+    assert is_lost == loses_styles(console)
