@@ -20,6 +20,7 @@ from orchestrator.study import Profile, Study
 from orchestrator.study_files import load_study, study_names
 from trainables.contract import Runtime, Seed
 from trainables.value.declaration import repeated, take
+from trainables.value.file_name import why_not_the_same_everywhere
 from trainables.value.refusal import nearest
 
 NO_OPTIONS = ("studies", "reads_records_alone")
@@ -75,7 +76,12 @@ class Settings:
             for field in fields(self)
             if isinstance(value := getattr(self, field.name), str) and not value.strip()
         ]
-        if faults:  # of an empty address nothing else can be said
+        places = {"data-root": self.data_root, "store": self.store, "cache-dir": self.cache_dir}
+        databases = {"search-storage": self.search_storage, "tracking-uri": self.tracking_uri}
+        for option, value in {**{name: _place(value) for name, value in places.items()}, **databases}.items():
+            if value is not None and (why := why_not_the_same_everywhere(value)) is not None:
+                faults.append(f"--{option} is {value!a}, and {why}")
+        if faults:  # of what is empty or cannot be read nothing else can be said
             raise ValueError("\n".join(faults))
         if self.profile is not None and self.profile not in set(Profile):
             faults.append(f"--profile is {self.profile!r}; it is one of {', '.join(Profile)}")
@@ -207,6 +213,12 @@ class Settings:
         if self.tracking_uri == NO_TRACKING:
             return None
         return self.tracking_uri or f"sqlite:///{self._store_folder}/mlflow.db"
+
+
+def _place(value: str | None) -> str | None:
+    """Give a path in full, as databases and caches are told it; a URL as it is."""
+    is_path = value is not None and "://" not in value
+    return str(Path(value).expanduser().absolute()) if value is not None and is_path else value
 
 
 def refuse_unknown_variables(environment: Mapping[str, str]) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from PIL import Image
 
 from trainables.name_list import some
+from trainables.value.file_name import why_not_the_same_everywhere
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 UNREAD_SUFFIXES = frozenset({".bmp", ".gif", ".jfif", ".jp2", ".ppm", ".tif", ".tiff", ".webp"})
@@ -129,11 +130,12 @@ def read_listed_images(
             listed twice; classes that are tested and not trained.
     """
     sizes_bytes, lost = sizes_of_images(root, folders)
+    unreadable = [*faults_of_names(sizes_bytes)]
     faults = [
         *faults,
         *_faults_of_lists(splits, class_names),
         *faults_of_links(lost),
-        *_faults_of_files(splits, sizes_bytes.keys() | set(lost), mentioned),
+        *(unreadable or _faults_of_files(splits, sizes_bytes.keys() | set(lost), mentioned)),
     ]
     if faults:
         raise ValueError(f"{root} cannot be read: " + "; ".join(faults))
@@ -218,6 +220,17 @@ def faults_of_links(lost: Iterable[str]) -> Iterator[str]:
     names = sorted(lost)
     if names:
         yield f"{len(names)} links lead nowhere ({some(names)}); copy the images that they stand for"
+
+
+def faults_of_names(paths: Iterable[str]) -> Iterator[str]:
+    """Find files that have another name on another machine, so that neither a list nor a fingerprint could hold it."""
+    found: dict[str, list[str]] = {}
+    for path in paths:
+        if (why := why_not_the_same_everywhere(path)) is not None:
+            found.setdefault(why, []).append(ascii(path))
+    for why, unreadable in found.items():
+        names = some(sorted(unreadable))
+        yield f"{len(unreadable)} images have letters beyond ASCII in their names ({names}), and {why}"
 
 
 def fingerprint_of(lines: Iterable[str]) -> str:
