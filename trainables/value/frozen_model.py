@@ -199,6 +199,8 @@ class _Place:
         self._arm: Any = None  # of the union that was entered last, until a part of it is
         for part in location:
             self._enter(part)
+        if not location and model is BaseModel:  # which stands for one that is none of ours
+            self.annotation = None
 
     def _enter(self, part: int | str) -> None:
         inner = self._arm or self.annotation
