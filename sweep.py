@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.settings import Settings, refuse_unknown_variables, variable_of
-from reports.console import loses_styles, make_console
+from reports.console import loses_styles, make_console, open_closed_streams
 
 if TYPE_CHECKING:
     from orchestrator.plan import Plan
@@ -123,6 +123,7 @@ def main(
     """
     from orchestrator.study_files import study_titles
 
+    open_closed_streams()
     verbs = {"--plan": plan, "--status": status, "--report": report, "--check": check, "--verify": verify}
     given = [name for name, is_given in verbs.items() if is_given]
     if not studies and not verify:

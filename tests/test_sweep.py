@@ -181,6 +181,20 @@ def test_mistakes_are_told_at_once_and_nothing_is_trained(tmp_path):
     assert not (tmp_path / "runs/trainings").exists()
 
 
+def test_a_sweep_whose_streams_are_closed_ends_in_its_tables(tmp_path):
+    """Who starts it with >&- 2>&- finds records and tables."""
+    write_project(tmp_path)
+    process = subprocess.run(
+        ["bash", "-c", f"'{sys.executable}' sweep.py toy --tracking-uri none <&- >&- 2>&-"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert 0 == process.returncode
+    assert "rates.tex" in tables(tmp_path)
+
+
 def test_help_that_cannot_be_printed_is_no_traceback(tmp_path):
     """A full disc behind a redirection is told in a line."""
     write_project(tmp_path)

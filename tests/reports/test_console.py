@@ -8,7 +8,7 @@ import sys
 import pytest
 from rich.console import Console
 
-from reports.console import ForgivingStream, loses_styles, make_console, plain
+from reports.console import ForgivingStream, loses_styles, make_console, open_closed_streams, plain
 
 
 @pytest.mark.parametrize(
@@ -63,6 +63,18 @@ def test_a_stream_that_fails_stops_nothing(monkeypatch: pytest.MonkeyPatch, erro
     console.print("two")
     assert sys.stdout is None
     assert not ForgivingStream("stdout").isatty()
+
+
+def test_closed_streams_are_opened_to_nowhere(monkeypatch: pytest.MonkeyPatch):
+    """A program that was started with 2>&- has streams all the same, and those that are open stay as they are."""
+    stdout = sys.stdout
+    monkeypatch.setattr(sys, "stderr", None)
+    open_closed_streams()
+    assert stdout is sys.stdout
+    assert sys.stderr is not None
+    assert sys.stderr.fileno() > 0
+    make_console("stderr").print("nobody reads this")
+    sys.stderr.close()
 
 
 @pytest.mark.parametrize(
