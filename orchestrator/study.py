@@ -28,7 +28,7 @@ from trainables.contract import (
     TrainingConfig,
 )
 from trainables.value.declaration import Declaration
-from trainables.value.freezing import EMPTY
+from trainables.value.freezing import EMPTY, freeze
 from trainables.value.refusal import Fault, Refusal, guess, nearest, shown
 from trainables.value.text import Label, Text, as_seen
 
@@ -162,7 +162,11 @@ class Ablation(Declaration):
     @functools.cached_property
     def rows_by_design(self) -> tuple[tuple[Row, ...], ...]:
         """The rows that each design makes, asked once: a design of one's own may change its mind."""
-        made: list[tuple[Any, ...]] = [tuple(design.rows()) for design in self.rows]
+        given: list[Any] = [freeze(design.rows()) for design in self.rows]
+        if absent := [rows for rows in given if not isinstance(rows, tuple)]:
+            text = "the rows() of a design gives Rows, one by one or in a list"
+            raise Refusal(self.subject, [Fault("rows", f"{text}; got {shown(rows)}") for rows in absent])
+        made: list[tuple[Any, ...]] = [*given]
         strange = [row for rows in made for row in rows if not isinstance(row, Row)]
         if strange:
             raise Refusal(

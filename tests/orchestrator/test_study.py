@@ -23,6 +23,16 @@ def contains_itself():
     return items
 
 
+class Careless:
+    """A design of one's own that gives what it was given, and no rows."""
+
+    def __init__(self, given):
+        self.given = given
+
+    def rows(self):
+        return self.given
+
+
 def test_two_rows_with_one_label_are_refused():
     """A label names one row of its group."""
     with pytest.raises(ValueError, match="row label 'a' is given twice"):
@@ -405,6 +415,12 @@ NAN = float("nan")
         (lambda: Metric("a", "A", digits=1000), "digits: a whole number of at least 0 and at most 10 is needed"),
         (lambda: SizeRow("a", None, {"parameters": -3.0}), r"published\['parameters'\]: a size is 0 or above"),
         (lambda: Reranking(k1=0), "k1: a whole number of at least 1 is needed; got 0"),
+        (lambda: Row("a", {"x": np.datetime64("NaT")}), r"changes\['x'\]: .* is needed; got a datetime64"),
+        (lambda: Row("a", {"x": np.timedelta64(3, "ns")}), r"changes\['x'\]: .* is needed; got a timedelta64"),
+        (lambda: Row("a", {"x": np.ma.array([1, 2], mask=[0, 1])}), r"changes\['x'\]: .* is needed; got a MaskedArray"),
+        (lambda: Sweep(RATE, (0.1,), label="{value:9999999999}"), "label: a value is set to fewer than 100 signs"),
+        (lambda: table([Careless(None)]), "rows: the rows\\(\\) of a design gives Rows, .*; got None"),
+        (lambda: table([Careless(Row("a"))]), "rows: the rows\\(\\) of a design gives Rows, .*; got a Row"),
         # numbers under another's name
         (
             lambda: table(datasets=[Dataset("Market"), Dataset("Duke")]),

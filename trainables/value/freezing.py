@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, KeysView, Mapping, ValuesView
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
 from typing import Any, TypeVar
 
 import numpy as np
@@ -50,6 +50,8 @@ class FrozenMapping(Mapping[KeyT, ValueT]):
         return repr(self._entries)
 
 
+_KINDS_OF_NUMPY = "biufcUO"  # booleans, numbers, strings and objects
+
 EMPTY: FrozenMapping[Any, Any] = FrozenMapping({})
 
 
@@ -75,12 +77,14 @@ def freeze(value: Any, depth: int = 0) -> Any:
     """
     if depth > MAX_DEPTH:
         raise TooDeep
-    if isinstance(value, np.generic | np.ndarray):
+    is_numpy = isinstance(value, np.generic | np.ndarray) and not isinstance(value, np.ma.MaskedArray)
+    # Of times numpy would give whole numbers, and None for what is none; of masked items None as well.
+    if is_numpy and value.dtype.kind in _KINDS_OF_NUMPY:
         plain: Any = value.tolist()
         return plain if isinstance(plain, np.generic) else freeze(plain, depth)
     if isinstance(value, Mapping):
         return FrozenMapping({freeze(key, depth + 1): freeze(item, depth + 1) for key, item in value.items()})
-    if isinstance(value, list | tuple | range | KeysView | ValuesView | Iterator):
+    if isinstance(value, list | tuple | range | KeysView | ValuesView | ItemsView | Iterator):
         return tuple(freeze(item, depth + 1) for item in value)
     return value if isinstance(value, bool | enum.Enum) else _plain(value)
 
