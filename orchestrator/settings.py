@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -174,8 +174,8 @@ class Settings:
 
     @staticmethod
     def _with_datasets(studies: Sequence[Study], text: str) -> list[Study]:
-        labels = [label.strip() for label in text.split(",")]
         known = dict.fromkeys(label for study in studies for label in study.dataset_labels)
+        labels = _split_at_commas(text, known)
         if unknown := [label for label in labels if label not in known]:
             meant = nearest(unknown[0], known)
             hint = f" (did you mean {meant!r}?)" if meant else ""
@@ -213,6 +213,21 @@ class Settings:
         if self.tracking_uri == NO_TRACKING:
             return None
         return self.tracking_uri or f"sqlite:///{self._store_folder}/mlflow.db"
+
+
+def _split_at_commas(text: str, known: Iterable[str]) -> list[str]:
+    """Take labels apart, of which a known one may hold commas itself."""
+    longest_first = sorted(known, key=len, reverse=True)
+    labels: list[str] = []
+    rest: str | None = text
+    while rest is not None:
+        rest = rest.strip()
+        fitting = (label for label in longest_first if re.match(rf"{re.escape(label)}\s*(,|$)", rest))
+        label = next(fitting, rest.partition(",")[0].strip())
+        labels.append(label)
+        _, comma, behind = rest[len(label) :].partition(",")
+        rest = behind if comma else None
+    return labels
 
 
 def _place(value: str | None) -> str | None:

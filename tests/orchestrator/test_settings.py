@@ -9,7 +9,13 @@ import typer
 
 from orchestrator.optuna_mirror import open_storage
 from orchestrator.records import Folder, Store
-from orchestrator.settings import NO_OPTIONS, Settings, refuse_unknown_variables, variable_of
+from orchestrator.settings import (
+    NO_OPTIONS,
+    Settings,
+    _split_at_commas,
+    refuse_unknown_variables,
+    variable_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -195,3 +201,19 @@ def test_every_option_has_its_variable():
     names = {name.replace("_", "-") for name in held}
     assert names <= options
     refuse_unknown_variables({variable_of(name): "" for name in names})
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ("A", ["A"]),
+        ("CUHK03 labelled, 1367/100", ["CUHK03 labelled, 1367/100"]),
+        (" A ,CUHK03 labelled, 1367/100 , B", ["A", "CUHK03 labelled, 1367/100", "B"]),
+        ("CUHK03 labelled,C", ["CUHK03 labelled", "C"]),
+        ("A,", ["A", ""]),
+        ("", [""]),
+    ],
+)
+def test_labels_may_hold_commas(text, labels):
+    """A data set whose label has a comma can be asked for as it heads its column."""
+    assert labels == _split_at_commas(text, ["A", "B", "CUHK03 labelled", "CUHK03 labelled, 1367/100"])
