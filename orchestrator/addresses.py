@@ -122,7 +122,7 @@ def _database_faults(
 
 def unreachable_database(option: str, url: str, error: Exception) -> ValueError:
     """Say why a database of a right address cannot be opened."""
-    causes = list(_causes(error))
+    causes = list(causes_of(error))
     scheme, where = scheme_of(url), shown(without_password(url))
     if any(isinstance(cause, ImportError) for cause in causes):
         package = PACKAGE_OF_DATABASE.get(scheme, "its driver")
@@ -146,7 +146,8 @@ def unreachable_database(option: str, url: str, error: Exception) -> ValueError:
     return ValueError(f"{option} {where} cannot be opened ({why}). Give a database such as {databases}.")
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
+def causes_of(error: BaseException | None) -> Iterator[BaseException]:
+    """Give an error and what it came from, the first cause last."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
