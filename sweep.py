@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.settings import Settings, refuse_unknown_variables, variable_of
-from reports.console import make_console
+from reports.console import loses_styles, make_console, open_closed_streams
 
 if TYPE_CHECKING:
     from orchestrator.plan import Plan
@@ -43,9 +43,25 @@ UNUSABLE = ("damaged", "changed")
 MAX_RUNNING_SHOWN, MAX_TABLES_NAMED = 12, 8
 
 
-def option(name: str, text: str) -> Any:
+def option(name: str, text: str, **more: Any) -> Any:
     """An option that can be given as an environment variable too."""
-    return typer.Option(f"--{name}", help=text, envvar=variable_of(name))
+    return typer.Option(f"--{name}", help=text, envvar=variable_of(name), **more)
+
+
+def whole_number(text: str) -> int:
+    """Read an option that is a whole number."""
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"a whole number is needed, such as 4; got {text!r}") from None
+
+
+def number(text: str) -> float:
+    """Read an option that is a number."""
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"a number is needed, such as 1 or 0.5; got {text!r}") from None
 
 
 @app.command()
@@ -79,10 +95,19 @@ def main(
     ] = None,
     seeds: Annotated[str | None, option("seeds", "Such as 0,1,2 (default: the study's)")] = None,
     gpus_per_training: Annotated[
-        float | None, option("gpus-per-training", "1, 0.5, 0 … (default: 1 if there is any)")
+        float | None,
+        option(
+            "gpus-per-training", "1, 0.5, 0 … (default: 1 if there is any)", parser=number, metavar="NUMBER"
+        ),
     ] = None,
     max_concurrent: Annotated[
-        int | None, option("max-concurrent", "Trainings at a time (default: what fits)")
+        int | None,
+        option(
+            "max-concurrent",
+            "Trainings at a time (default: what fits)",
+            parser=whole_number,
+            metavar="NUMBER",
+        ),
     ] = None,
     datasets: Annotated[
         str | None, option("datasets", "Columns to fill, such as Market-1501 (default: all)")
@@ -98,6 +123,7 @@ def main(
     """
     from orchestrator.study_files import study_titles
 
+    open_closed_streams()
     verbs = {"--plan": plan, "--status": status, "--report": report, "--check": check, "--verify": verify}
     given = [name for name, is_given in verbs.items() if is_given]
     if not studies and not verify:
@@ -424,7 +450,7 @@ def print_tables(written: WrittenTables) -> None:
     from reports.terminal import to_terminal
 
     for item in written.tables:
-        console.print(to_terminal(item.table, marks_with_signs=not console.is_terminal), soft_wrap=False)
+        console.print(to_terminal(item.table, marks_with_signs=loses_styles(console)), soft_wrap=False)
     for item in written.tables:
         if item.emptied is not None:
             name = f"{item.table.study}/{item.table.name}"
@@ -561,4 +587,8 @@ def duration(seconds: float) -> str:
 
 
 if __name__ == "__main__":
-    app()
+    try:
+        app()
+    except OSError as error:  # the help or a word on a wrong option has met a full disc
+        errors.print(Text(f"error: nothing could be printed: {error.strerror}", style="red"))
+        raise SystemExit(EXIT_INCOMPLETE) from None

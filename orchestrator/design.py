@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import string
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -126,6 +127,8 @@ def is_label_format(label: str) -> str | None:
         return f"{needed}; got {shown(label)}, whose braces do not match"
     if any(name != "value" or "{" in (spec or "") for name, spec in fields):
         return f"{needed}; got {shown(label)}"
+    if any(re.search(r"\d{3}", spec or "") for _, spec in fields):
+        return f"a value is set to fewer than 100 signs; got {shown(label)}"
     return None if fields else f"all rows would have one label; put {{value}} into {shown(label)}"
 
 

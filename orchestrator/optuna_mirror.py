@@ -27,6 +27,7 @@ from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import TrialState
 from pydantic import BaseModel
 
+from orchestrator.addresses import unreachable_database
 from orchestrator.identity import digest_of
 from orchestrator.plan import Plan
 from orchestrator.records import Store
@@ -52,11 +53,7 @@ def open_storage(url: str) -> Storage:
     try:
         return RDBStorage(url)
     except Exception as error:  # SQLAlchemy raises one of many kinds
-        raise ValueError(
-            f"--search-storage {url!r} cannot be opened ({error}). "
-            "Give a database such as sqlite:///runs/optuna.db or postgresql://user@host/name; "
-            "one that is damaged may be moved away, it is filled again from the store."
-        ) from error
+        raise unreachable_database("--search-storage", url, error) from error
 
 
 class OptunaMirror:

@@ -9,7 +9,10 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from trainables.value.declaration import Declaration, repeated
-from trainables.value.refusal import Fault
+from trainables.value.refusal import Fault, shown
+
+MAX_WHOLE = 2**53
+"""Optuna keeps numbers as floats, which have every whole number up to it."""
 
 MAX_TRIED = 32
 """A declaration is tried with each whole number of a range of so many, and with the ends of a wider one."""
@@ -55,6 +58,11 @@ class IntRange(Declaration):
     def find_faults(self) -> Iterator[Fault]:
         """Find an empty range, an end that no step reaches, and a logarithm that there is none of."""
         yield from _range_faults(self)
+        for name, value in (("low", self.low), ("high", self.high)):
+            if abs(value) > MAX_WHOLE:
+                yield Fault(
+                    name, f"it lies within ±{MAX_WHOLE}, where every whole number is kept; got {shown(value)}"
+                )
         if self.log and self.step != 1:
             yield Fault(
                 "step", f"logarithms have no even steps; got {self.step} with log=True; set one of them only"

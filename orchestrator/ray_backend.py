@@ -13,6 +13,7 @@ import gc
 import logging
 import os
 import pickle
+import platform
 import socket
 import tempfile
 import time
@@ -484,12 +485,21 @@ class RayBackend:
         self._check_address()
         is_ours = not ray.is_initialized()
         if is_ours:
-            ray.init(
-                address=self._address or "local",
-                include_dashboard=False if self._address is None else None,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
+            try:
+                ray.init(
+                    address=self._address or "local",
+                    include_dashboard=False if self._address is None else None,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                )
+            except Exception as error:  # of a cluster that is absent, of another version, or shut to us
+                if self._address is None:
+                    raise
+                raise ValueError(
+                    f"--address {self._address} is no cluster that can be joined ({type(error).__name__}); see that "
+                    f"one runs there, with Ray {ray.__version__} and Python {platform.python_version()} as here, "
+                    "or leave --address out to start a cluster here"
+                ) from error
         try:
             if is_ours and self._address is None:
                 self._check_machine()
@@ -500,15 +510,16 @@ class RayBackend:
 
     def _check_address(self) -> None:
         """Ray itself tries an address that does not answer for many minutes."""
-        host, _, port = (self._address or "").rpartition(":")
+        host, _, port = (self._address or "").removeprefix("ray://").rpartition(":")
         if not host or not port.isdigit():
-            return  # `auto`, `local` or a URL of Ray's client, which are answered at once
+            return  # `auto` or `local`, which are answered at once
         try:
-            socket.create_connection((host, int(port)), CONNECT_S).close()
+            socket.create_connection((host.strip("[]"), int(port)), CONNECT_S).close()
         except OSError as error:
             raise ValueError(
-                f"--address {self._address} does not answer ({error}); give the host and port that `ray status` "
-                "shows on the cluster, `auto` on one of its machines, or nothing to start a cluster here"
+                f"--address {self._address} does not answer ({error.strerror or type(error).__name__}); give "
+                "the host and port that `ray status` shows on the cluster, `auto` on one of its machines, or nothing "
+                "to start a cluster here"
             ) from error
 
     def _check_machine(self) -> None:

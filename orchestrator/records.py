@@ -44,6 +44,7 @@ import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 from pydantic import ConfigDict, Field, model_validator
 
+from orchestrator.addresses import unreachable_store
 from orchestrator.identity import IDENTITY_VERSION, digest_of
 from trainables.contract import (
     FINAL_CHECKPOINT,
@@ -977,10 +978,14 @@ class Store:
         """Open a store, whether there is one or not; nothing is written.
 
         Raises:
-            ValueError: it was written by a newer version of this program.
+            ValueError: it cannot be reached, or was written by a newer version of this program.
         """
         self.url = url if "://" in url else str(Path(url).expanduser().absolute())
-        self.root = Folder(self.url)
+        try:
+            self.root = Folder(self.url)
+            self.root.exists("store.json")
+        except Exception as error:  # each kind of store raises its own, and those of a package that is absent
+            raise unreachable_store(url, error) from error
         self.fault = ""
         self._refuse_newer(url)
         version: StoreVersion | None = None

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from orchestrator.addresses import (
+    NO_TRACKING,
+    cluster_faults,
+    search_storage_faults,
+    store_faults,
+    tracking_faults,
+)
 from orchestrator.records import Store
 from orchestrator.study import Profile, Study
 from orchestrator.study_files import load_study, study_names
 from trainables.contract import Runtime, Seed
 from trainables.value.declaration import repeated, take
+from trainables.value.file_name import why_not_the_same_everywhere
 from trainables.value.refusal import nearest
-
-NO_TRACKING = "none"
-TRACKING_SCHEMES = (NO_TRACKING, "http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
 
 NO_OPTIONS = ("studies", "reads_records_alone")
 """Settings that are no option of their own, and so no environment variable."""
@@ -66,7 +71,18 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Find every fault that can be seen without opening anything."""
-        faults: list[str] = []
+        faults = [
+            f"--{field.name.replace('_', '-')} is empty; leave it out, or say what is meant"
+            for field in fields(self)
+            if isinstance(value := getattr(self, field.name), str) and not value.strip()
+        ]
+        places = {"data-root": self.data_root, "store": self.store, "cache-dir": self.cache_dir}
+        databases = {"search-storage": self.search_storage, "tracking-uri": self.tracking_uri}
+        for option, value in {**{name: _place(value) for name, value in places.items()}, **databases}.items():
+            if value is not None and (why := why_not_the_same_everywhere(value)) is not None:
+                faults.append(f"--{option} is {value!a}, and {why}")
+        if faults:  # of what is empty or cannot be read nothing else can be said
+            raise ValueError("\n".join(faults))
         if self.profile is not None and self.profile not in set(Profile):
             faults.append(f"--profile is {self.profile!r}; it is one of {', '.join(Profile)}")
         if self.profile == Profile.PAPER and self.data_root is None and not self.reads_records_alone:
@@ -82,15 +98,8 @@ class Settings:
             )
         if self.max_concurrent is not None and self.max_concurrent < 1:
             faults.append(f"--max-concurrent is {self.max_concurrent}; it is 1 or more")
-        if not self.store:
-            faults.append("--store is empty; name a folder or URL, such as runs")
-        scheme = (self.tracking_uri or NO_TRACKING).partition(":")[0].partition("+")[0]
-        if scheme not in TRACKING_SCHEMES:
-            faults.append(
-                f"--tracking-uri is {self.tracking_uri!r}; it is 'none' or begins with one of "
-                f"{', '.join(name for name in TRACKING_SCHEMES if name != NO_TRACKING)}"
-            )
-        is_remote = "://" in self.store
+        faults += self._address_faults()
+        is_remote = "://" in self.store and not self.store.startswith("file://")
         for option, value in (
             ("--tracking-uri", self.tracking_uri),
             ("--search-storage", self.search_storage),
@@ -99,6 +108,15 @@ class Settings:
                 faults.append(f"the store {self.store} can hold no database; name one with {option}")
         if faults:
             raise ValueError("\n".join(faults))
+
+    def _address_faults(self) -> Iterator[str]:
+        yield from store_faults(self.store)
+        if self.address is not None:
+            yield from cluster_faults(self.address)
+        if self.tracking_uri is not None:
+            yield from tracking_faults(self.tracking_uri, self._store_folder)
+        if self.search_storage is not None:
+            yield from search_storage_faults(self.search_storage, self._store_folder)
 
     @classmethod
     def _seed_faults(cls, text: str) -> list[str]:
@@ -156,11 +174,13 @@ class Settings:
 
     @staticmethod
     def _with_datasets(studies: Sequence[Study], text: str) -> list[Study]:
-        labels = [label.strip() for label in text.split(",")]
         known = dict.fromkeys(label for study in studies for label in study.dataset_labels)
+        labels = _split_at_commas(text, known)
         if unknown := [label for label in labels if label not in known]:
+            meant = nearest(unknown[0], known)
+            hint = f" (did you mean {meant!r}?)" if meant else ""
             raise ValueError(
-                f"--datasets names {', '.join(map(repr, unknown))}; these studies have {', '.join(known)}. "
+                f"--datasets names {', '.join(map(repr, unknown))}{hint}; these studies have {', '.join(known)}. "
                 "Write names as they head the columns, with commas between"
             )
         return [cut for study in studies if (cut := study.with_datasets(labels)) is not None]
@@ -180,7 +200,7 @@ class Settings:
 
     @property
     def _store_folder(self) -> Path:
-        return Path(self.store).expanduser().absolute()
+        return Path(self.store.removeprefix("file://")).expanduser().absolute()
 
     @property
     def search_storage_url(self) -> str:
@@ -193,6 +213,27 @@ class Settings:
         if self.tracking_uri == NO_TRACKING:
             return None
         return self.tracking_uri or f"sqlite:///{self._store_folder}/mlflow.db"
+
+
+def _split_at_commas(text: str, known: Iterable[str]) -> list[str]:
+    """Take labels apart, of which a known one may hold commas itself."""
+    longest_first = sorted(known, key=len, reverse=True)
+    labels: list[str] = []
+    rest: str | None = text
+    while rest is not None:
+        rest = rest.strip()
+        fitting = (label for label in longest_first if re.match(rf"{re.escape(label)}\s*(,|$)", rest))
+        label = next(fitting, rest.partition(",")[0].strip())
+        labels.append(label)
+        _, comma, behind = rest[len(label) :].partition(",")
+        rest = behind if comma else None
+    return labels
+
+
+def _place(value: str | None) -> str | None:
+    """Give a path in full, as databases and caches are told it; a URL as it is."""
+    is_path = value is not None and "://" not in value
+    return str(Path(value).expanduser().absolute()) if value is not None and is_path else value
 
 
 def refuse_unknown_variables(environment: Mapping[str, str]) -> None:

@@ -27,10 +27,10 @@ from trainables.contract import (
     Seed,
     TrainingConfig,
 )
-from trainables.value.declaration import Declaration, repeated
-from trainables.value.freezing import EMPTY
+from trainables.value.declaration import Declaration
+from trainables.value.freezing import EMPTY, freeze
 from trainables.value.refusal import Fault, Refusal, guess, shown
-from trainables.value.text import Label, Text
+from trainables.value.text import Label, Text, as_seen
 
 SEED = "seed"
 """The field of a config that tables and searches set themselves."""
@@ -162,7 +162,11 @@ class Ablation(Declaration):
     @functools.cached_property
     def rows_by_design(self) -> tuple[tuple[Row, ...], ...]:
         """The rows that each design makes, asked once: a design of one's own may change its mind."""
-        made: list[tuple[Any, ...]] = [tuple(design.rows()) for design in self.rows]
+        given: list[Any] = [freeze(design.rows()) for design in self.rows]
+        if absent := [rows for rows in given if not isinstance(rows, tuple)]:
+            text = "the rows() of a design gives Rows, one by one or in a list"
+            raise Refusal(self.subject, [Fault("rows", f"{text}; got {shown(rows)}") for rows in absent])
+        made: list[tuple[Any, ...]] = [*given]
         strange = [row for rows in made for row in rows if not isinstance(row, Row)]
         if strange:
             raise Refusal(
@@ -284,6 +288,8 @@ class Ablation(Declaration):
         """Find what is wrong between base, rows and columns."""
         yield from _twice("data set label", [dataset.label for dataset in self.datasets])
         yield from _twice("metric", [metric.name for metric in self.metrics])
+        yield from _twice("metric label", [metric.label for metric in self.metrics])
+        yield from self._dataset_faults()
         yield from _absent("data set", self.datasets)
         yield from _absent("metric", self.metrics)
         try:
@@ -304,9 +310,23 @@ class Ablation(Declaration):
         if not labels_of:
             yield from self._repeat_faults()
 
+    def _dataset_faults(self) -> Iterator[Fault]:
+        """Find columns under two heads that come to the same numbers, as where one lacks its changes."""
+        label_of: dict[TrainingConfig, str] = {}
+        for dataset in self.datasets:
+            config, faults = try_changes(self.base, dataset.changes)
+            other = dataset.label if faults else label_of.setdefault(config, dataset.label)
+            if other != dataset.label:
+                yield Fault(
+                    "datasets",
+                    f"{other!r} and {dataset.label!r} come to the same config, so the numbers of one would stand under "
+                    f"the name of the other; say what differs: Dataset({dataset.label!r}, {{path: value}})",
+                )
+
     def _comparison_faults(self, rows: Sequence[Row]) -> Iterator[Fault]:
-        labels = [full_label(row) for row in rows if row.is_trained]
-        if self.reference and self.reference not in [*labels, *(row.label for row in rows if row.is_trained)]:
+        compared = [row for row in rows if row.is_trained and not row.waits_for]
+        labels = [full_label(row) for row in compared]
+        if self.reference and self.reference not in [*labels, *(row.label for row in compared)]:
             text = f"{self.reference!r} is no trained row{guess(self.reference, labels)} There are "
             yield Fault("reference", text + ", ".join(map(repr, labels)))
         shown_names = [metric.name for metric in self.metrics]
@@ -320,6 +340,11 @@ class Ablation(Declaration):
             elif value <= 0:
                 yield Fault(
                     f"deviation[{name!r}]", f"a deviation is above 0, in the metric's unit; got {value}"
+                )
+            elif value >= 1 and next(metric for metric in self.metrics if metric.name == name).is_fraction:
+                yield Fault(
+                    f"deviation[{name!r}]",
+                    f"that of a fraction is below 1; got {value}; write 0.012 for 1.2 percentage points",
                 )
 
     def _protocol_faults(self, rows: Sequence[Row]) -> Iterator[Fault]:
@@ -438,9 +463,20 @@ def _why_no_repeat(row: Row, known: Sequence[str]) -> str:
     return f"it says that it repeats {row.repeats!r}, which is no row{guess(row.repeats, known)} {there}"
 
 
+def _without_own_seed(config: TrainingConfig) -> TrainingConfig:
+    """Give a config as it is where its writer names no seed."""
+    return config.model_copy(update={SEED: type(config).model_fields[SEED].default})
+
+
 def _twice(what: str, labels: Iterable[str]) -> Iterator[Fault]:
-    for label in repeated([*labels]):
-        yield Fault("", f"{what} {label!r} is given twice")
+    alike: dict[str, list[str]] = {}
+    for label in labels:
+        alike.setdefault(as_seen(label), []).append(label)
+    for same in alike.values():
+        if len(set(same)) > 1:
+            yield Fault("", f"{what}s {', '.join(map(ascii, same))} look the same in print; name them apart")
+        elif len(same) > 1:
+            yield Fault("", f"{what} {same[0]!r} is given twice")
 
 
 def _absent(what: str, given: Sequence[Any]) -> Iterator[Fault]:
@@ -473,6 +509,9 @@ class SizeRow(Declaration):
         for name in self.published:
             if name not in known:
                 yield Fault("published", f"{name!r} is no metric of size; there are {', '.join(known)}")
+        for name, value in self.published.items():
+            if value < 0:
+                yield Fault(f"published[{name!r}]", f"a size is 0 or above; got {value}")
 
 
 @dataclass(frozen=True)
@@ -528,7 +567,8 @@ class Search(Declaration):
     Attributes:
         name: letters, digits and underscores.
         caption: of the table that sets the found config beside the declared one on `test`.
-        base: the config that the search varies; it is the first trial.
+        base: the config that the search varies; it is the first trial, and every trial has its seed. The table has
+            the study's seeds.
         dataset: the data set it searches on.
         space: dotted path -> range, or `When` for a conditional range.
         objective: what is made better.
@@ -604,7 +644,7 @@ class Search(Declaration):
         return Ablation(
             self.name,
             self.caption,
-            self.base,
+            _without_own_seed(self.base),  # which is that of the trials
             [self.dataset],
             [declared, found],
             self.view,
@@ -616,7 +656,7 @@ class Search(Declaration):
 
     def find_faults(self) -> Iterator[Fault]:
         """Find every fault, and build the config at both ends of each range."""
-        faults = [*self._seed_faults(), *self._condition_faults()]
+        faults = [*self._seed_faults(), *self._overlap_faults(), *self._condition_faults()]
         if not self.space:
             faults.append(Fault("space", "it is empty; name at least one path and its range"))
         if not faults:
@@ -637,6 +677,19 @@ class Search(Declaration):
                         name,
                         f"{path} would make luck a part of what is found; take it out, every trial has the base's seed",
                     )
+
+    def _overlap_faults(self) -> Iterator[Fault]:
+        for path in self.search_changes:
+            if path in self.space:
+                text = (
+                    f"it sets {path}, which is searched, and would be overwritten; name it in one of the two"
+                )
+                yield Fault("search_changes", text)
+        if self.view.split != "test":
+            yield Fault(
+                "view",
+                f"it uses split={self.view.split!r}, on which the best was chosen; the table measures on 'test'",
+            )
 
     def _condition_faults(self) -> Iterator[Fault]:
         """Find conditions that never hold."""
@@ -737,7 +790,7 @@ class UntilDecided(Declaration):
     """
 
     first: Annotated[int, Field(ge=3)] = 3
-    most: Annotated[int, Field(ge=3)] = 10
+    most: Annotated[int, Field(ge=3, le=1000)] = 10
     begin: Seed = 0
 
     def find_faults(self) -> Iterator[Fault]:
@@ -789,14 +842,31 @@ class Study(Declaration):
             "table name", [part.name for part in (*self.ablations, *self.searches, *self.sizes)]
         )
         yield from _twice("seed", map(str, self.all_seeds))
+        for ablation in self.ablations:
+            if self._replaces_seed_of(ablation):
+                yield Fault(
+                    f"ablation {ablation.name!r}",
+                    f"its base sets seed to {ablation.base.seed}, but every row is trained with the study's seeds, "
+                    "which have no such one; leave it out of the base, or name it in seeds=…",
+                )
         if not self.all_seeds:
             yield Fault("seeds", "a study needs at least one seed")
         if not self.table_names:
             yield Fault("", "a study needs a table")
 
+    def _replaces_seed_of(self, ablation: Ablation) -> bool:
+        """Say whether a base names a seed that no row would have."""
+        return ablation.base.seed not in self.all_seeds and ablation.base != _without_own_seed(ablation.base)
+
     def with_seeds(self, seeds: Sequence[int]) -> Study:
-        """Give the same study over other seeds."""
-        return replace(self, seeds=tuple(seeds))
+        """Give the same study over other seeds, that of a base among those that are replaced."""
+        ablations = [
+            ablation
+            if ablation.base.seed in seeds or ablation.base == _without_own_seed(ablation.base)
+            else replace(ablation, base=_without_own_seed(ablation.base))
+            for ablation in self.ablations
+        ]
+        return replace(self, seeds=tuple(seeds), ablations=ablations)
 
     @property
     def all_seeds(self) -> tuple[int, ...]:

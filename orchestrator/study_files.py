@@ -5,24 +5,27 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import inspect
+import json
 import pkgutil
 import re
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic.errors import PydanticUserError
 
-from orchestrator.study import Profile, Study
+from orchestrator.study import Profile, Study, is_file_name, is_not_all
 from trainables.value.frozen_model import faults_of
-from trainables.value.refusal import Refusal, nearest
+from trainables.value.refusal import Refusal, nearest, shown
 
 
 def study_names(package: str = "search_spaces") -> list[str]:
     """List the studies: the files of the package."""
     folder = importlib.import_module(package)
-    return sorted(module.name for module in pkgutil.iter_modules(folder.__path__))
+    return sorted(module.name for module in pkgutil.iter_modules(folder.__path__) if not module.ispkg)
 
 
 def study_titles(package: str = "search_spaces") -> list[tuple[str, str]]:
@@ -32,10 +35,12 @@ def study_titles(package: str = "search_spaces") -> list[tuple[str, str]]:
 
 def _title_of(module: str) -> str:
     spec = importlib.util.find_spec(module)
-    assert spec is not None
-    assert spec.origin is not None
+    if spec is None or spec.origin is None:  # such as a link that leads nowhere
+        return "(cannot be read: there is no file of this name, or a link that leads nowhere)"
     try:
         text = ast.get_docstring(ast.parse(Path(spec.origin).read_bytes())) or ""
+    except OSError as error:
+        return f"(cannot be read: {error.strerror})"
     except SyntaxError as error:
         return f"(cannot be read: line {error.lineno}: {error.msg})"
     except ValueError as error:  # a null character
@@ -57,18 +62,35 @@ def load_study(name: str, profile: Profile, package: str = "search_spaces") -> S
             f"There is no study {name!r}. {_hint(name, names)}Studies: {', '.join(names) or 'none'}."
         )
     file = f"{package}/{name}.py"
+    if (misnamed := is_file_name(name) or is_not_all(name)) is not None:
+        raise ValueError(f"{file}: a study has the name of its file, and {misnamed}; rename the file")
     try:
         module = importlib.import_module(f"{package}.{name}")
-        study = module.make_study(profile) if hasattr(module, "make_study") else None
-    except Exception as error:  # whatever a slip in a person's file raises
+        make_study = getattr(module, "make_study", None)
+        study = make_study(profile) if make_study is not None and _takes_a_profile(make_study) else None
+    except (Exception, SystemExit) as error:  # whatever a slip in a person's file raises
         raise ValueError(f"{_place_of(error, package) or file}: {_text_of(error)}") from error
-    if not hasattr(module, "make_study"):
+    if make_study is None:
         raise ValueError(f"{file} declares no study; define make_study(profile) -> Study in it.")
+    if not _takes_a_profile(make_study):
+        raise ValueError(
+            f"{file}: make_study is a function of the profile alone; write def make_study(profile):"
+        )
     if not isinstance(study, Study):
-        raise ValueError(f"{file}: make_study must return a Study; it returned {type(study).__name__}")
+        got = shown(study) if study is None or isinstance(study, type) else type(study).__name__
+        raise ValueError(f"{file}: make_study must return a Study; it returned {got}")
     if study.name != name:
         raise ValueError(f"{file}: the study is named {study.name!r}; name it {name!r}, as its file")
     return study
+
+
+def _takes_a_profile(make_study: Any) -> bool:
+    """Say whether it can be called with a profile, whatever it does then."""
+    try:
+        inspect.signature(make_study).bind("demo")
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _hint(name: str, names: Sequence[str]) -> str:
@@ -81,18 +103,25 @@ def _hint(name: str, names: Sequence[str]) -> str:
     return f"Did you mean {' or '.join(map(repr, meant))}? " if any(meant) else ""
 
 
-def _place_of(error: Exception, package: str) -> str:
+def _place_of(error: BaseException, package: str) -> str:
     """Name the line of a study's file that an exception comes from; empty where it is in none."""
-    if isinstance(error, SyntaxError):
-        return f"{package}/{Path(error.filename or '').name}:{error.lineno}"
+    if isinstance(error, SyntaxError):  # of a null character neither file nor line is told
+        return f"{package}/{Path(error.filename).name}:{error.lineno}" if error.filename else ""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if Path(frame.filename).parent.name == package.rpartition(".")[2]]
     return f"{package}/{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else ""
 
 
-def _text_of(error: Exception) -> str:
+def _text_of(error: BaseException) -> str:
     if isinstance(error, SyntaxError):
-        return f"SyntaxError: {error.msg}: {(error.text or '').strip()}"
+        return f"SyntaxError: {error.msg}" + (f": {text}" if (text := (error.text or "").strip()) else "")
+    if isinstance(error, SystemExit):
+        return "this line ends the program; raise ValueError with what is wrong instead"
+    if isinstance(error, json.JSONDecodeError):
+        return f"it is no JSON at line {error.lineno} column {error.colno}; it may be cut off"
+    if not str(error):
+        line = traceback.extract_tb(error.__traceback__)[-1].line
+        return f"{type(error).__name__} in {shown(line)}"
     if isinstance(error, PydanticUserError):
         return _text_of_class(error)
     if isinstance(error, ValidationError):  # of a model that is none of ours

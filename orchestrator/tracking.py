@@ -39,6 +39,7 @@ import fsspec
 import psutil
 from pydantic import BaseModel
 
+from orchestrator.addresses import causes_of
 from orchestrator.identity import digest_of
 from orchestrator.records import (
     DamagedFile,
@@ -434,7 +435,7 @@ class Tracker:
             except Exception as error:  # whatever it is, trainings go on without MLflow
                 projection = None  # what the server has is read anew
                 if not self.warnings:
-                    self._warn(f"{self._server} cannot be written to for now: {_one_line(error)}")
+                    self._warn(f"{self._server} cannot be written to for now: {_why(error)}")
                 num_failures_at_end += is_last
                 if num_failures_at_end >= MAX_TRIES:
                     return
@@ -486,7 +487,7 @@ class Tracker:
             self._num_tries[identity] += projection.is_reachable()
             if self._num_tries[identity] < MAX_TRIES:
                 raise
-            self._warn(f"the run of training {identity[:8]} cannot be logged: {_one_line(error)}")
+            self._warn(f"the run of training {identity[:8]} cannot be logged: {_why(error)}")
             return
         self._num_delivered += 1
         self._num_tries.pop(identity, None)
@@ -650,7 +651,7 @@ class _Projection:
                 try:
                     self._client.log_artifacts(self._parent_id, folder, "tables")
                 except Exception as error:  # its files may lie elsewhere than its numbers
-                    self._warn(f"MLflow did not take the tables as artifacts: {_one_line(error)}")
+                    self._warn(f"MLflow did not take the tables as artifacts: {_why(error)}")
         self._client.set_terminated(self._parent_id, status)
 
     # -- the runs of trainings
@@ -840,7 +841,7 @@ class _Projection:
                 self._client.log_artifacts(run.run_id, aside, "pictures")
             except Exception as error:  # its files may lie elsewhere than its numbers
                 self._takes_pictures = False  # one refusal is told; hundreds would only take time
-                self._warn(f"MLflow did not take pictures as artifacts: {_one_line(error)}")
+                self._warn(f"MLflow did not take pictures as artifacts: {_why(error)}")
 
     def _end(self, run: _ChildRun, outcome: Outcome, folder: TrainingFolder, ended_at_ms: int) -> None:
         tags = {STATE: outcome.state}
@@ -858,7 +859,7 @@ class _Projection:
             try:
                 self._client.log_text(run.run_id, failure.traceback, "traceback.txt")
             except Exception as error:  # its files may lie elsewhere than its numbers
-                self._warn(f"MLflow did not take a traceback as an artifact: {_one_line(error)}")
+                self._warn(f"MLflow did not take a traceback as an artifact: {_why(error)}")
 
     def _log(
         self,
@@ -925,6 +926,14 @@ def _ms(moment: datetime.datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
-def _one_line(error: Exception) -> str:
-    text = re.sub(r"//[^/\s@]*@", "//", " ".join(str(error).split()))  # no credentials of an address
-    return f"{type(error).__name__}: {text[:300]}"
+def _why(error: Exception) -> str:
+    """Say in our words why MLflow did not take something; its own may hold addresses with passwords."""
+    causes = list(causes_of(error))
+    if any(isinstance(cause, ImportError) for cause in causes):
+        return "the driver of its database is not installed here; install it, or name it in --tracking-uri"
+    if any("Connection" in type(cause).__name__ or "Timeout" in type(cause).__name__ for cause in causes):
+        return "it does not answer; see that the server runs, and that this machine may reach it"
+    kinds = ", ".join(dict.fromkeys(type(cause).__name__ for cause in causes))
+    return (
+        f"it refused, or could not write ({kinds}); see that its database and its artifacts may be written to"
+    )

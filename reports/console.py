@@ -6,8 +6,10 @@ a terminal without a sign must not turn that into an error.
 
 from __future__ import annotations
 
+import os
 import sys
 import unicodedata
+from pathlib import Path
 from typing import Literal, TextIO
 
 from rich.console import Console
@@ -109,7 +111,27 @@ class ForgivingStream:
 
     def _give_up(self) -> None:
         self._is_lost = True
-        setattr(sys, self._name, None)  # or Python itself tries to flush it on its way out, and fails
+        # Or Python itself tries to flush it on its way out, and fails. Ray does not start without standard error.
+        setattr(sys, self._name, None if self._name == "stdout" else _open_nothing())
+
+
+def loses_styles(console: Console) -> bool:
+    """Say whether bold and underline are lost on their way to a reader, as in a file or on a terminal without them."""
+    return not console.is_terminal or console.is_dumb_terminal
+
+
+def open_closed_streams() -> None:
+    """Put a stream to nowhere in the place of each standard stream that was closed before the program began.
+
+    Ray does not start without standard error, and the first file that is opened would get the number of a closed one.
+    """
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, _open_nothing())
+
+
+def _open_nothing() -> TextIO:
+    return Path(os.devnull).open("r+", encoding="utf-8")
 
 
 def make_console(name: Literal["stdout", "stderr"]) -> Console:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import rich.box
 import rich.table
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.text import Text
 
 from reports.cell import TableCell, compared_text, marks_text, mean_text, published_text
+from reports.console import plain
 from reports.table import DIFFERENCE_HEAD, Table
 from trainables.contract import Metric
 
@@ -33,9 +35,20 @@ def to_terminal(table: Table, *, marks_with_signs: bool = False) -> Group:
         table: to be shown.
         marks_with_signs: mark best and second by signs, as where styles would be lost.
     """
-    title = Text(f"{table.study}/{table.name}: {table.caption}", style="bold")
-    notes = [Text(note, style="dim") for note in table.source_notes]
+    title = _Line(f"{table.study}/{table.name}: {table.caption}", "bold")
+    notes = [_Line(note, "dim") for note in table.source_notes]
     return Group(title, _Grid(table, marks_with_signs), *notes)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A text outside the grid."""
+
+    text: str
+    style: str
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield Text(plain(self.text, console.encoding), style=self.style)
 
 
 @dataclass(frozen=True)
@@ -48,9 +61,28 @@ class _PrintedColumn:
 
     @property
     def width(self) -> int:
-        """Of its widest line."""
+        """Of its widest line, in columns of the terminal, of which some signs take two."""
         lines = [line for text in (self.head, *self.texts) for line in text.plain.split("\n")]
-        return max(map(len, lines)) + GAP
+        return max(map(cell_len, lines)) + GAP
+
+    def in_signs_of(self, encoding: str) -> _PrintedColumn:
+        """Give the same column in the signs that an encoding has."""
+        texts = tuple(_in_signs_of(encoding, text) for text in self.texts)
+        return _PrintedColumn(_in_signs_of(encoding, self.head), texts, self.style)
+
+
+@dataclass(frozen=True)
+class _Stub:
+    """The column of labels: its head, and the labels of rows by those of their groups."""
+
+    head: str
+    groups: tuple[tuple[str, tuple[str, ...]], ...]
+
+    @property
+    def width(self) -> int:
+        """What is kept for it before a table is cut into parts."""
+        labels = [self.head, *(label for _, labels in self.groups for label in labels)]
+        return min(max(map(cell_len, labels)) + len("  ") + GAP, MIN_LABEL_WIDTH)
 
 
 @dataclass(frozen=True)
@@ -61,11 +93,18 @@ class _Grid:
     marks_with_signs: bool
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        columns = list(_columns(self.table, self.marks_with_signs))
-        labels = [self.table.stub_head, *(row.label for row in self.table.rows)]
-        label_width = min(max(map(len, labels)) + len("  ") + GAP, MIN_LABEL_WIDTH)
-        for part in _parts(columns, options.max_width - label_width - 2 * GAP):
-            yield _part(self.table, part)
+        # A plain sign may be wider than the one it stands for, so it is put in before anything is measured.
+        encoding = console.encoding
+        columns = [column.in_signs_of(encoding) for column in _columns(self.table, self.marks_with_signs)]
+        stub = _Stub(
+            plain(self.table.stub_head, encoding),
+            tuple(
+                (plain(group.label, encoding), tuple(plain(row.label, encoding) for row in group.rows))
+                for group in self.table.groups
+            ),
+        )
+        for part in _parts(columns, options.max_width - stub.width - 2 * GAP):
+            yield _part(stub, part)
 
 
 def _parts(columns: Sequence[_PrintedColumn], width: int) -> list[list[_PrintedColumn]]:
@@ -78,18 +117,18 @@ def _parts(columns: Sequence[_PrintedColumn], width: int) -> list[list[_PrintedC
     return parts
 
 
-def _part(table: Table, columns: Sequence[_PrintedColumn]) -> rich.table.Table:
+def _part(stub: _Stub, columns: Sequence[_PrintedColumn]) -> rich.table.Table:
     grid = rich.table.Table(box=rich.box.SIMPLE_HEAD, padding=(0, GAP, 0, 0))
-    grid.add_column(Text(table.stub_head), overflow="fold")
+    grid.add_column(Text(stub.head), overflow="fold")
     for column in columns:
         grid.add_column(column.head, justify="right", no_wrap=True, style=column.style)
     number = 0
-    for group in table.groups:
-        if group.label:
-            grid.add_row(Text(group.label, style="italic"))
-        for row in group.rows:
-            indent = "  " if group.label else ""
-            grid.add_row(Text(indent + row.label), *(column.texts[number] for column in columns))
+    for group, labels in stub.groups:
+        if group:
+            grid.add_row(Text(group, style="italic"))
+        for label in labels:
+            indent = "  " if group else ""
+            grid.add_row(Text(indent + label), *(column.texts[number] for column in columns))
             number += 1
     return grid
 
@@ -108,6 +147,13 @@ def _columns(table: Table, marks_with_signs: bool) -> Iterator[_PrintedColumn]:
             head = "\npaper"
             texts = [Text(published_text(cell, column.metric)) for cell in cells]
         yield _PrintedColumn(Text(head), tuple(texts), "" if part == "value" else "dim")
+
+
+def _in_signs_of(encoding: str, text: Text) -> Text:
+    spelt = Text()
+    for span in text.divide([place for of in text.spans for place in (of.start, of.end)]):
+        spelt.append(plain(span.plain, encoding), span.spans[0].style if span.spans else span.style)
+    return spelt
 
 
 def _value_text(cell: TableCell, metric: Metric, marks_with_signs: bool) -> Text:

@@ -39,8 +39,9 @@ def view(*embeddings: str) -> RetrievalView:
 
 
 def base_config(profile: Profile) -> MdprConfig:
-    """The full method at the profile's scale."""
-    return demo_config() if Profile(profile).is_demo else paper_config("market1501")
+    """The full method at the profile's scale; seeds are the studies'."""
+    recipe = demo_config() if Profile(profile).is_demo else paper_config("market1501")
+    return recipe.model_copy(update={"seed": 0})
 
 
 def data_sets(profile: Profile) -> list[Dataset]:

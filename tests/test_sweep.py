@@ -4,10 +4,13 @@ import os
 import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from tests.toy_studies import run, start, write_project
+from tests.toy_studies import ROOT, run, start, write_project
 from tests.waiting import PATIENCE_S, wait_for
 
 pytestmark = pytest.mark.ray
@@ -168,7 +171,44 @@ def test_mistakes_are_told_at_once_and_nothing_is_trained(tmp_path):
     code, printed = run(tmp_path, "toy", "--gpus-per-training", "1.5")
     assert code == 2, printed
     assert "a fraction of one GPU" in printed
+    for option, needed in (
+        ("--max-concurrent", "a whole number is needed"),
+        ("--gpus-per-training", "a number is ne"),
+    ):
+        code, printed = run(tmp_path, "toy", option, "many")
+        assert (2, True) == (code, f"{needed}" in printed), printed
+        assert "Input should" not in printed
     assert not (tmp_path / "runs/trainings").exists()
+
+
+def test_a_sweep_whose_streams_are_closed_ends_in_its_tables(tmp_path):
+    """Who starts it with >&- 2>&- finds records and tables."""
+    write_project(tmp_path)
+    process = subprocess.run(
+        ["bash", "-c", f"'{sys.executable}' sweep.py toy --tracking-uri none <&- >&- 2>&-"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert 0 == process.returncode
+    assert "rates.tex" in tables(tmp_path)
+
+
+def test_help_that_cannot_be_printed_is_no_traceback(tmp_path):
+    """A full disc behind a redirection is told in a line."""
+    write_project(tmp_path)
+    with Path("/dev/full").open("wb") as full:
+        process = subprocess.run(
+            [sys.executable, "sweep.py", "--help"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert 1 == process.returncode
+    assert b"error: nothing could be printed: No space left on device\n" == process.stderr
 
 
 def test_a_misspelt_field_is_refused_when_the_study_is_read(tmp_path):

@@ -108,3 +108,66 @@ def test_studies_are_read_and_tables_written_in_any_locale(tmp_path: Path):
         assert all(label in written for label in ("λ = 1 ✓", "λ = ½", "—"))
     latex = (tables / "rates.tex").read_text(encoding="utf-8")
     assert r"{\ensuremath{\lambda}} = 1 \checkmark{}" in latex
+
+
+READ_CUB = """
+from trainables.data.fine_grained import load_fine_grained
+try:
+    print(load_fine_grained("cub200", "data", "cache").split_fingerprints["train"])
+except ValueError as error:
+    print(ascii(str(error)))
+"""
+
+
+def read_cub(folder: Path, **environment: str) -> str:
+    environment = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], **environment}
+    command = [sys.executable, "-c", READ_CUB]
+    process = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    return process.stdout.strip()
+
+
+@pytest.fixture
+def birds(tmp_path: Path) -> Path:
+    """A data set whose files have letters beyond ASCII in their names."""
+    root = tmp_path / "data/CUB_200_2011"
+    names = ["001.Älster/ä_1.jpg", "001.Älster/ä_2.jpg"]
+    for name in names:
+        (root / "images" / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / "images" / name).touch()
+    lists = {
+        "classes.txt": "1 001.Älster\n",
+        "images.txt": "".join(f"{number} {name}\n" for number, name in enumerate(names, 1)),
+        "image_class_labels.txt": "1 1\n2 1\n",
+        "train_test_split.txt": "1 1\n2 0\n",
+    }
+    for name, text in lists.items():
+        (root / name).write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def test_a_data_set_has_one_fingerprint_in_every_locale(birds: Path):
+    """Where names of files are read as UTF-8 it is the same; elsewhere they are refused, not read as another text."""
+    fingerprint = read_cub(birds, LC_ALL="C.UTF-8")
+    assert 64 == len(fingerprint)
+    assert fingerprint == read_cub(birds, LC_ALL="C", PYTHONUTF8="1")
+    told = read_cub(birds, **ASCII_LOCALE)
+    assert "2 images have letters beyond ASCII in their names" in told
+    assert "read as ascii here; set PYTHONUTF8=1 and run the same command again" in told
+    assert "listed and not there" not in told
+
+
+def test_a_name_that_is_no_utf_8_is_refused(birds: Path):
+    """A file that Latin-1 named cannot stand in a fingerprint; which one it is, is told."""
+    (birds / "data/CUB_200_2011/images/x").mkdir()
+    Path(os.fsdecode(bytes(birds / "data/CUB_200_2011/images/x") + b"/\xe4.jpg")).touch()
+    told = read_cub(birds, LC_ALL="C.UTF-8")
+    assert "1 images have letters beyond ASCII in their names" in told
+    assert "the name is no UTF-8; rename it" in told
+
+
+def test_a_store_is_refused_where_its_name_cannot_be_read(tmp_path: Path):
+    """Databases and records would have another name for it than the folder has."""
+    write_project(tmp_path)
+    code, printed = run_in_ascii(tmp_path, "toy", "--plan", "--store", "störe")
+    assert 2 == code, printed
+    assert "and names of files are read as ascii here; set PYTHONUTF8=1" in " ".join(printed.split())

@@ -71,7 +71,7 @@ class Metric(Declaration):
     name: Label
     label: Label
     higher_is_better: bool = True
-    digits: Annotated[int, Field(ge=0)] = 1
+    digits: Annotated[int, Field(ge=0, le=10)] = 1
     is_fraction: bool = True
 
 
@@ -97,9 +97,9 @@ SINGLE_SHOT_METRICS: tuple[Metric, ...] = (MRR, RANK1, RANK5, RANK10)
 class Reranking(FrozenModel):
     """k-reciprocal re-ranking (Zhong et al., CVPR 2017, Sec. 3) and its three constants."""
 
-    k1: int = 20
-    k2: int = 6
-    original_distance_weight: float = 0.3
+    k1: int = Field(default=20, ge=1)
+    k2: int = Field(default=6, ge=1)
+    original_distance_weight: float = Field(default=0.3, ge=0, le=1)
 
 
 class EvaluationView(FrozenModel, abc.ABC):

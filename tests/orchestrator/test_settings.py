@@ -1,11 +1,21 @@
 """What may be said on the command line or in the environment, and what is refused."""
 
 import dataclasses
+import re
 
+import fsspec
 import pytest
 import typer
 
-from orchestrator.settings import NO_OPTIONS, Settings, refuse_unknown_variables, variable_of
+from orchestrator.optuna_mirror import open_storage
+from orchestrator.records import Folder, Store
+from orchestrator.settings import (
+    NO_OPTIONS,
+    Settings,
+    _split_at_commas,
+    refuse_unknown_variables,
+    variable_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -18,6 +28,42 @@ from orchestrator.settings import NO_OPTIONS, Settings, refuse_unknown_variables
             "--tracking-uri is 'htp://there'; it is 'none' or begins with one of http,",
         ),
         ({"tracking_uri": "non"}, "--tracking-uri is 'non'"),
+        ({"tracking_uri": "http://"}, "--tracking-uri is 'http://' and names no host"),
+        ({"tracking_uri": "sqlite://"}, "--tracking-uri is 'sqlite://', which is lost when the command ends"),
+        ({"tracking_uri": " "}, "--tracking-uri is empty; leave it out"),
+        (
+            {"search_storage": "optuna.db"},
+            "--search-storage is 'optuna.db'; it begins with one of sqlite,",
+        ),
+        (
+            {"search_storage": "postgres://u:secret@h/x"},
+            r"--search-storage is 'postgres://u:…@h/x'; .* did you mean 'postg",
+        ),
+        (
+            {"search_storage": "redis://h"},
+            "--search-storage is 'redis://h'; it begins with one of sqlite,",
+        ),
+        (
+            {"search_storage": "sqlite:///:memory:"},
+            "which is lost when the command ends; write such as sqlite:///file.db",
+        ),
+        (
+            {"search_storage": "sqlite:////no/where/x.db"},
+            "but there is no folder /no/where; make it, or name another",
+        ),
+        ({"search_storage": ""}, "--search-storage is empty"),
+        ({"address": "here"}, "--address is 'here'; it is host:port as `ray status` shows it"),
+        ({"address": "http://h:1"}, "--address is 'http://h:1'; it is host:port"),
+        ({"address": "h:99999"}, "--address is 'h:99999'; it is host:port"),
+        (
+            {"store": "s4://bucket/runs"},
+            "--store is 's4://bucket/runs'; it is a folder, or a URL that begins with one of s3, gs,",
+        ),
+        ({"store": "memory://runs"}, "--store is 'memory://runs', which is lost when the command ends"),
+        ({"store": "https://host/runs"}, "--store is 'https://host/runs', which nothing is written to"),
+        ({"store": "s3://"}, "--store is 's3://' and names no place; write such as s3://bucket/folder"),
+        ({"store": "/dev/null/runs"}, "--store is '/dev/null/runs', but /dev/null is no folder"),
+        ({"data_root": ""}, "--data-root is empty"),
         ({"gpus_per_training": float("nan")}, "--gpus-per-training is nan"),
         ({"gpus_per_training": 1.5}, "--gpus-per-training is 1.5"),
         ({"max_concurrent": 0}, "--max-concurrent is 0"),
@@ -38,6 +84,78 @@ def test_what_cannot_be_meant_is_refused(given, message):
     """The message names the option, what was given and what is allowed."""
     with pytest.raises(ValueError, match=message):
         Settings(("mdpr_ablation",), **given)
+
+
+def test_addresses_of_clusters_and_stores():
+    """Whatever Ray and the store can reach is let through."""
+    for address in ("auto", "local", "head:6379", "10.0.0.1:6379", "[::1]:6379", "ray://head:10001"):
+        assert address == Settings(("mdpr_ablation",), address=address).address
+    elsewhere = {"tracking_uri": "none", "search_storage": "postgresql+psycopg://user@host/name"}
+    for store in ("gs://bucket/runs", "s3://bucket"):
+        assert store == Settings(("mdpr_ablation",), store=store, **elsewhere).store
+
+
+def test_a_store_whose_package_is_absent_is_refused_with_what_installs_it(monkeypatch):
+    """The package's own name for itself, or a traceback, reaches nobody."""
+
+    def absent(url, **_):
+        raise ImportError("Install s3fs to access S3")
+
+    monkeypatch.setattr(fsspec.core, "url_to_fs", absent)
+    with pytest.raises(
+        ValueError, match=r"--store is 's3://b/x', and s3fs, by .* not installed; pip install -e '\.\[aws\]'"
+    ):
+        Store("s3://b/x")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            PermissionError("InvalidAccessKeyId: …"),
+            r"which cannot be reached \(PermissionError\); see that the address",
+        ),
+        (
+            RuntimeError("Unable to locate credentials"),
+            r"which cannot be reached \(RuntimeError\); see that the address",
+        ),
+    ],
+)
+def test_a_store_that_cannot_be_reached_is_refused(monkeypatch, error, message):
+    """Whatever its package raises, what to look at is said in our words."""
+
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(Folder, "exists", fail)
+    with pytest.raises(ValueError, match=message) as caught:
+        Store("memory://x")
+    assert str(error) not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        (
+            "postgresql+nodriver://u:secret@localhost:1/x",
+            r"'postgresql\+nodriver://u:…@localhost:1/x' cannot be opened \(it does not answer",
+        ),
+        (
+            "mysql://localhost:1/x",
+            r"'mysql://localhost:1/x' cannot be opened \(the driver of mysql is not installed; pip install mysql",
+        ),
+        (
+            "sqlite:///{folder}/text.db",
+            r"cannot be opened \(the file is no database of SQLite, is one of another program,",
+        ),
+    ],
+)
+def test_a_database_that_cannot_be_opened_is_refused_in_our_words(tmp_path, url, message):
+    """Nobody is told of commits, of an import or of SQLAlchemy's web page, and no password is printed."""
+    (tmp_path / "text.db").write_text("no database " * 1000, encoding="utf-8")
+    with pytest.raises(ValueError, match=message) as caught:
+        open_storage(url.format(folder=tmp_path))
+    assert not re.search("sqlalche|commit|import|secret", str(caught.value))
 
 
 def test_databases_of_every_kind_may_track():
@@ -83,3 +201,19 @@ def test_every_option_has_its_variable():
     names = {name.replace("_", "-") for name in held}
     assert names <= options
     refuse_unknown_variables({variable_of(name): "" for name in names})
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ("A", ["A"]),
+        ("CUHK03 labelled, 1367/100", ["CUHK03 labelled, 1367/100"]),
+        (" A ,CUHK03 labelled, 1367/100 , B", ["A", "CUHK03 labelled, 1367/100", "B"]),
+        ("CUHK03 labelled,C", ["CUHK03 labelled", "C"]),
+        ("A,", ["A", ""]),
+        ("", [""]),
+    ],
+)
+def test_labels_may_hold_commas(text, labels):
+    """A data set whose label has a comma can be asked for as it heads its column."""
+    assert labels == _split_at_commas(text, ["A", "B", "CUHK03 labelled", "CUHK03 labelled, 1367/100"])

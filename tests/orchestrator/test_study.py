@@ -11,10 +11,27 @@ import pytest
 from orchestrator.design import Contrast, LeaveOneOut, Row, Sweep
 from orchestrator.published import Printed
 from orchestrator.ranges import Choice, FloatRange, IntRange, When
-from orchestrator.study import Dataset, Objective, SizeRow, SizeTable, Study, is_searched
+from orchestrator.study import Dataset, Objective, SizeRow, SizeTable, Study, UntilDecided, is_searched
 from tests.orchestrator.declared import RATE, TEST, VAL, M, search, study, table
 from tests.toy_method import ToyConfig, ToyNetwork
-from trainables.contract import MAP, TOP1, Metric, RetrievalView
+from trainables.contract import MAP, TOP1, Metric, Reranking, RetrievalView
+
+
+def contains_itself():
+    """Give a list that stands in itself."""
+    items = []
+    items.append(items)
+    return items
+
+
+class Careless:
+    """A design of one's own that gives what it was given, and no rows."""
+
+    def __init__(self, given):
+        self.given = given
+
+    def rows(self):
+        return self.given
 
 
 def test_two_rows_with_one_label_are_refused():
@@ -106,6 +123,19 @@ def test_a_row_may_not_set_the_seed():
         table([Row("four", {"seed": 4})])
     with pytest.raises(ValueError, match="it sets seed to 5"):
         table([Row("both", ensemble=[{"seed": 5}, {"learning_rate": 0.2}])])
+
+
+def test_a_base_may_not_set_a_seed_that_no_row_has():
+    """It would be replaced without a word; a search's base says which seed its trials have."""
+    of_base = table(base=ToyConfig(seed=3))
+    with pytest.raises(
+        ValueError, match=r"ablation 't': its base sets seed to 3, but every row is trained with the st"
+    ):
+        study(ablations=[of_base])
+    assert (4,) == study(ablations=[of_base], seeds=(2, 3)).with_seeds([4]).seeds
+    declared = search(base=ToyConfig(seed=3))
+    assert 3 == declared.trial_config({}).seed
+    assert 0 == declared.table(None, 0, "it has not begun").base.seed
 
 
 def test_a_table_without_metrics_is_refused():
@@ -381,6 +411,42 @@ NAN = float("nan")
         (lambda: table(datasets=[Dataset("Toy"), Dataset("Toy")]), "data set label 'Toy' is given twice"),
         (lambda: table([]), "at least one trained row"),
         (lambda: table(datasets=[]), "at least one data set"),
+        # what a reader cannot tell apart, or cannot see
+        (lambda: table([Row("a b"), Row("a  b", {RATE: 0.3})]), "row labels 'a b', 'a  b' look the same in print"),
+        (lambda: table([Row("é"), Row("e\u0301", {RATE: 0.3})]), r"row labels '\\xe9', 'e\\u0301' look the same"),
+        (lambda: table(datasets=[Dataset("T"), Dataset("T ", {"epochs": 2})]), "data set labels 'T', 'T ' look"),
+        (lambda: table(metrics=[MAP, Metric("rank1", "mAP")]), "metric label 'mAP' is given twice"),
+        *((lambda sign=sign: Row(sign), "label: a label is printed") for sign in ("\u200d", "\u0301", "\ufe0f")),
+        *(
+            (lambda sign=sign: Row(f"a{sign}"), rf"sign 2 of .* is .*\(U\+{ord(sign):04X}\)")
+            for sign in ("\u2800", "\u3164", "\ue000", "\uffff", "\ufdd0")
+        ),
+        (lambda: Row("a" * 201), "label: a label has at most 200 signs; got 201, "),
+        # numbers and texts that nobody can keep
+        (lambda: Row("a", {"x": 2**63}), r"changes\['x'\]: a whole number of at most 64 bits is needed"),
+        (lambda: Row("a", {"x": 10**5000}), r"changes\['x'\]: .* got a whole number of more than 80 digits"),
+        (lambda: FloatRange(0, 10**400), "high: a finite number is needed; got a whole number of more than 80 digits"),
+        (lambda: IntRange(0, 2**54), "high: it lies within ±9007199254740992"),
+        (lambda: Row("a", {"x": "\udcfc"}), r"changes\['x'\]: text that can be written as UTF-8 is needed"),
+        (lambda: Row("a", {"x": contains_itself()}), "changes: it contains itself, or is nested more than 50 deep"),
+        (lambda: ToyConfig(network=contains_itself()), "ToyConfig is refused:\n  - it contains itself"),
+        (lambda: UntilDecided(most=10**9), "most: a whole number of at least 3 and at most 1000 is needed"),
+        (lambda: Metric("a", "A", digits=1000), "digits: a whole number of at least 0 and at most 10 is needed"),
+        (lambda: SizeRow("a", None, {"parameters": -3.0}), r"published\['parameters'\]: a size is 0 or above"),
+        (lambda: Reranking(k1=0), "k1: a whole number of at least 1 is needed; got 0"),
+        (lambda: Row("a", {"x": np.datetime64("NaT")}), r"changes\['x'\]: .* is needed; got a datetime64"),
+        (lambda: Row("a", {"x": np.timedelta64(3, "ns")}), r"changes\['x'\]: .* is needed; got a timedelta64"),
+        (lambda: Row("a", {"x": np.ma.array([1, 2], mask=[0, 1])}), r"changes\['x'\]: .* is needed; got a MaskedArray"),
+        (lambda: Sweep(RATE, (0.1,), label="{value:9999999999}"), "label: a value is set to fewer than 100 signs"),
+        (lambda: table([Careless(None)]), "rows: the rows\\(\\) of a design gives Rows, .*; got None"),
+        (lambda: table([Careless(Row("a"))]), "rows: the rows\\(\\) of a design gives Rows, .*; got a Row"),
+        # numbers under another's name
+        (
+            lambda: table(datasets=[Dataset("Market"), Dataset("Duke")]),
+            r"datasets: 'Market' and 'Duke' come to the same config, .* say what differs: Dataset\('Duke', \{path",
+        ),
+        (lambda: table([Row("a"), Row("b", waits_for="x")], reference="b"), "reference: 'b' is no trained row"),
+        (lambda: table(deviation={"map": 1.2}), r"deviation\['map'\]: that of a fraction is below 1; .*write 0\.012"),
         (lambda: study(sizes=[SizeTable("t", "S", [SizeRow("a", None)])]), "table name 't' is given twice"),
         (lambda: Objective(Metric("top1", "Top-1"), VAL), "the view gives no metric 'top1'"),
     ],
@@ -419,12 +485,27 @@ def test_a_fault_is_found_when_a_declaration_is_built(build, message):
         ({"metrics": [TOP1]}, "its table: .*the view gives no metric 'top1'"),
         ({"view": RetrievalView(embeddings=("nose",))}, "offers no embedding 'nose'"),
         ({"metrics": []}, "its table: a table needs at least one metric"),
+        ({"search_changes": {RATE: 0.3}}, "search_changes: it sets learning_rate, which is searched"),
+        ({"view": VAL}, "view: it uses split='val', on which the best was chosen; the table measures on 'test'"),
     ],
 )  # fmt: skip
 def test_a_search_that_could_not_be_made_is_refused(changes, message):
     """A range, a condition or a view that a config refuses is found before the first trial."""
     with pytest.raises(ValueError, match=message):
         search(**changes)
+
+
+def test_kinds_of_strings_and_numbers_of_ones_own_become_pythons():
+    """What is derived from a string may be changed; a string may not."""
+
+    class Name(str):
+        mutable = ""
+
+    class Count(int):
+        pass
+
+    row = Row(Name("a"), {"x": Count(3), "y": (np.float64(0.5),)})
+    assert [str, int, float] == [type(row.label), type(row.changes["x"]), type(row.changes["y"][0])]
 
 
 def test_all_faults_of_a_table_are_told_with_table_row_and_path():

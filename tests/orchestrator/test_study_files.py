@@ -43,11 +43,45 @@ def study_files(tmp_path, monkeypatch):
         ("import nothing_like_it\n", r"slip\.py:1: ModuleNotFoundError: .*nothing_like_it"),
         ("def make_study(profile):\n    return Ablation()\n", r"slip\.py:2: NameError: .*Ablation"),
         ("", r"slip\.py declares no study"),
+        ("x = 1\0", r"written_studies/slip\.py: SyntaxError: .*null"),
+        (
+            "def make_study(): pass\n",
+            r"slip\.py: make_study is a function of the profile alone; write def make_study",
+        ),
+        (
+            "def make_study(profile, scale): pass\n",
+            r"slip\.py: make_study is a function of the profile alone",
+        ),
+        ("make_study = 3\n", r"slip\.py: make_study is a function of the profile alone"),
+        (
+            "def make_study(profile): raise SystemExit\n",
+            r"slip\.py:1: this line ends the program; raise ValueError",
+        ),
+        (
+            "def make_study(profile):\n    assert not profile\n",
+            r"slip\.py:2: AssertionError in 'assert not profile'",
+        ),
+        (
+            "import json\ndef make_study(profile): json.loads('{')\n",
+            r"slip\.py:2: it is no JSON at line 1 column 2",
+        ),
+        (
+            "from pydantic import TypeAdapter\ndef make_study(profile): TypeAdapter(int).validate_python('a')\n",
+            r"slip\.py:2: int is refused:\n  - another value is needed; got 'a'",
+        ),
+        (
+            "from orchestrator.study import Study\ndef make_study(profile): return Study\n",
+            r"must return a Study; it returned the class Study, not one of it",
+        ),
         ("def make_study(profile):\n    return 3\n", r"must return a Study; it returned int"),
         (
             "from orchestrator.study import Study\n\ndef make_study(profile):\n"
             "    return Study('slip', 'S', 'mine', ())\n",
             r"slip\.py:4: Study 'slip' is refused:\n.*at least one seed",
+        ),
+        (
+            "from orchestrator.design import Row\n\ndef make_study(profile):\n    return Row('a', view_=None)\n",
+            r"slip\.py:4: Row 'a' is refused:\n  - view_: Row has no such field; did you mean 'view'\?",
         ),
     ],
 )
@@ -124,3 +158,27 @@ def test_the_beginning_of_a_name_suggests_what_begins_so():
     """`mdpr` means the studies of MDPR."""
     with pytest.raises(ValueError, match="'mdpr_ablation' or 'mdpr_main'"):
         load_study("mdpr", Profile.DEMO)
+
+
+@pytest.mark.parametrize("name", ["my-study", "my study", "Mine", "con", "all"])
+def test_a_file_that_no_study_can_be_named_by_is_to_be_renamed(study_files, name):
+    """Naming the study as its file would be refused in turn."""
+    (study_files / f"{name}.py").touch()
+    with pytest.raises(
+        ValueError, match=rf"written_studies/{name}\.py: a study has the name of its file, and .* rename"
+    ):
+        load_study(name, Profile.DEMO, "written_studies")
+
+
+def test_a_link_that_leads_nowhere_does_not_hide_the_other_studies(study_files):
+    """The list says of it that it cannot be read."""
+    (study_files / "sound.py").write_text('"""Sound."""\n')
+    (study_files / "lost.py").symlink_to(study_files / "nowhere.py")
+    (study_files / "parts").mkdir()
+    (study_files / "parts/__init__.py").touch()
+    titles = dict(study_titles("written_studies"))
+    assert {"lost", "sound"} == set(titles)
+    assert "Sound." == titles["sound"]
+    assert titles["lost"].startswith("(cannot be read: there is no file of this name, or a link")
+    with pytest.raises(ValueError, match=r"written_studies/lost\.py: ModuleNotFoundError"):
+        load_study("lost", Profile.DEMO, "written_studies")

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import shutil
 import signal
 import socket
@@ -451,6 +452,7 @@ def test_an_absent_server_costs_the_trainings_nothing(project):
     assert time.monotonic() - started_s < PATIENCE_S
     assert len(tracker.warnings) == 2
     assert "secret" not in "".join(tracker.warnings)
+    assert not re.search("HTTPConnectionPool|Max retries|Exception", "".join(tracker.warnings))
     project.sweep(recorded=[work])
     assert [run.info.status for run in project.children()] == ["FINISHED"]
 

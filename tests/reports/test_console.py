@@ -6,8 +6,9 @@ import io
 import sys
 
 import pytest
+from rich.console import Console
 
-from reports.console import ForgivingStream, make_console, plain
+from reports.console import ForgivingStream, loses_styles, make_console, open_closed_streams, plain
 
 
 @pytest.mark.parametrize(
@@ -62,3 +63,25 @@ def test_a_stream_that_fails_stops_nothing(monkeypatch: pytest.MonkeyPatch, erro
     console.print("two")
     assert sys.stdout is None
     assert not ForgivingStream("stdout").isatty()
+
+
+def test_closed_streams_are_opened_to_nowhere(monkeypatch: pytest.MonkeyPatch):
+    """A program that was started with 2>&- has streams all the same, and those that are open stay as they are."""
+    stdout = sys.stdout
+    monkeypatch.setattr(sys, "stderr", None)
+    open_closed_streams()
+    assert stdout is sys.stdout
+    assert sys.stderr is not None
+    assert sys.stderr.fileno() > 0
+    make_console("stderr").print("nobody reads this")
+    sys.stderr.close()
+
+
+@pytest.mark.parametrize(
+    ("is_terminal", "kind", "is_lost"),
+    [(True, "xterm", False), (True, "dumb", True), (True, "unknown", True), (False, "xterm", True)],
+)
+def test_a_terminal_without_styles_gets_signs(is_terminal: bool, kind: str, is_lost: bool):
+    """On a dumb terminal bold and underline are lost as they are in a file."""
+    console = Console(file=io.StringIO(), force_terminal=is_terminal, _environ={"TERM": kind})
+    assert is_lost == loses_styles(console)

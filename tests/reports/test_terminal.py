@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from rich.console import Console
 
 from orchestrator.records import Store
 from orchestrator.study import Profile
+from reports.console import make_console
 from reports.table_files import write_tables
 from reports.terminal import to_terminal
 from tests.reports.every_state import every_state_plan, record_every_state
@@ -70,3 +72,28 @@ def test_a_narrow_terminal_cuts_nothing_off(tmp_path: Path, width: int):
     assert width >= max(map(len, text.splitlines()))
     for value in ("81.3", "82.1", "92.0", "93.0", "72.0", "70.1", "82.0", "91.3", "85.1", "failed", "—"):
         assert value in text
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_numbers_stay_in_one_piece_in_plain_signs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int
+):
+    """+- is wider than ±: lines end below each other even so, and within the terminal."""
+    plan = plan_of(make_ablation([depth_row(2), depth_row(3)]))
+    store = Store(str(tmp_path))
+    for row in ("depth 2", "depth 3"):
+        record_value(store, plan, row, {"Market-1501": seeds_of([0.8, 0.9, 0.7], [0.9, 0.91, 0.93])})
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="strict")
+    monkeypatch.setattr(sys, "stdout", stream)
+    console = make_console("stdout")
+    console.width = width
+    console.print(to_terminal(write_tables(plan, store, Profile.DEMO).tables[0].table), soft_wrap=False)
+    stream.seek(0)
+    lines = stream.read().splitlines()
+    (head, *_), rows = (
+        [line for line in lines if line.startswith("+")],
+        [line for line in lines if "+- " in line],
+    )
+    assert 2 == sum("80.0 +- 10.0" in line for line in rows)
+    assert {len(head)} == {len(line) for line in rows if line.startswith("|")}
+    assert width >= max(map(len, lines))

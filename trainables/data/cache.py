@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from trainables.data.cached_array import build_array_once
+from trainables.data.labelled_images import UNREADABLE, why_unreadable
 from trainables.data.reid import ReidDataset
 from trainables.data.reid_images import ImageRecord
 
@@ -85,6 +86,6 @@ def _decode_into(
         with open_image(record.path) as image:
             resized = image.convert("RGB").resize((width_px, height_px), Image.Resampling.BICUBIC)
         images_NHWC[index] = np.asarray(resized)
-    except (OSError, SyntaxError, ValueError) as error:  # Pillow raises each of them on damaged files
-        return f"{record.path} ({error})"
+    except UNREADABLE as error:
+        return f"{record.path} ({why_unreadable(error)})"
     return ""

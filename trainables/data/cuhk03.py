@@ -22,7 +22,6 @@ them a query is compared with.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
@@ -31,7 +30,7 @@ from typing import Any, Literal
 import numpy as np
 
 from trainables.data.cuhk03_release import RELEASE, open_release
-from trainables.data.labelled_images import find_root, read_list, sizes_of_images, some
+from trainables.data.labelled_images import find_root, read_json, sizes_of_images, some
 from trainables.data.matlab_file import read_matlab
 from trainables.data.reid_images import (
     FoundImages,
@@ -173,10 +172,7 @@ def _read_json(path: Path, place: int) -> Names:
     Raises:
         ValueError: it is no JSON of that form.
     """
-    try:
-        content = json.loads(read_list(path))
-    except ValueError as error:  # wrong JSON and wrong UTF-8 alike
-        raise ValueError(f"cannot be read as JSON ({error})") from error
+    content = read_json(path)
     if not isinstance(content, list) or place >= len(content):
         found = f"{len(content)} splits" if isinstance(content, list) else type(content).__name__
         raise ValueError(f"has no split {place}: it must be a list of splits, got {found}")
@@ -184,8 +180,7 @@ def _read_json(path: Path, place: int) -> Names:
         return {split: _entries(content[place][split]) for split in SPLITS}
     except (TypeError, KeyError, IndexError, ValueError, AttributeError) as error:
         raise ValueError(
-            f"has a split {place} without train, query and gallery as lists of [path, person, camera] "
-            f"({type(error).__name__}: {error})"
+            f"has a split {place} without train, query and gallery as lists of [path, person, camera]"
         ) from error
 
 

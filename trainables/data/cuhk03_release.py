@@ -77,7 +77,10 @@ class Release:
             with _h5py().File(self._path, "r") as file:
                 yield file
         except (OSError, KeyError, IndexError, TypeError, ValueError) as error:
-            raise ValueError(f"{self._path} is not as published ({type(error).__name__}: {error})") from error
+            raise ValueError(
+                f"{self._path} is not as published ({type(error).__name__}): no file of MATLAB 7.3, cut off, or "
+                f"without the cells {self._boxes!r} and 'testsets' of images and people; get it again"
+            ) from error
 
 
 def open_release(root: Path, boxes: str) -> Release:

@@ -112,7 +112,8 @@ def _read_idx(path: Path, num_dimensions: int, digests: list[str], faults: list[
     try:
         content = gzip.decompress(path.read_bytes())
     except (OSError, EOFError, zlib.error) as error:
-        faults.append(f"{path.name} cannot be unpacked ({error})")
+        why = getattr(error, "strerror", None) or "it is not of gzip, or cut off"
+        faults.append(f"{path.name} cannot be unpacked ({why})")
         return None
     digests.append(hashlib.sha256(content).hexdigest())
     start = 4 + 4 * num_dimensions

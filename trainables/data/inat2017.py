@@ -14,7 +14,6 @@ competition. Below `inaturalist2017/`:
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from trainables.data.labelled_images import (
     FoundImages,
     LabelledImage,
     find_root,
+    read_json,
     read_listed_images,
     some,
 )
@@ -76,9 +76,9 @@ def _read(root: Path, file: str, faults: list[str]) -> dict[str, list[dict[str, 
     }
     tables: dict[str, list[dict[str, Any]]] = {table: [] for table in needed}
     try:
-        content = json.loads((root / file).read_bytes())
-    except ValueError as error:  # of JSON, and of UTF-8
-        faults.append(f"{file} cannot be read as JSON ({error})")
+        content = read_json(root / file)
+    except ValueError as error:
+        faults.append(f"{file} {error}")
         return tables
     for table, keys in needed.items():
         entries = content.get(table) if isinstance(content, dict) else None
@@ -88,13 +88,24 @@ def _read(root: Path, file: str, faults: list[str]) -> dict[str, list[dict[str, 
         wrong = [
             f"entry {place}"
             for place, entry in enumerate(entries, 1)
-            if not (isinstance(entry, dict) and all(key in entry for key in keys))
+            if not (isinstance(entry, dict) and all(_is_usable(key, entry.get(key)) for key in keys))
         ]
+        numbers = [entry["id"] for entry in entries if "id" in keys] if not wrong else []
         if wrong:
-            faults.append(f"{file} has {table} without {' or '.join(keys)} ({some(wrong)})")
+            faults.append(
+                f"{file} has {table} without {' or '.join(keys)} ({some(wrong)}); ids are whole numbers, names texts"
+            )
+        elif len(set(numbers)) < len(numbers):
+            seen: set[int] = set()
+            twice = [str(number) for number in numbers if number in seen or seen.add(number)]
+            faults.append(f"{file} gives {len(twice)} of its {table} an id that others have ({some(twice)})")
         else:
             tables[table] = entries
     return tables
+
+
+def _is_usable(key: str, value: Any) -> bool:
+    return isinstance(value, str) if key in ("file_name", "name") else type(value) is int
 
 
 def _label(

@@ -7,16 +7,22 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from trainables.name_list import some
+from trainables.value.file_name import why_not_the_same_everywhere
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
+UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+"""Pillow raises each of them on images that cannot be decoded."""
+
 UNREAD_SUFFIXES = frozenset({".bmp", ".gif", ".jfif", ".jp2", ".ppm", ".tif", ".tiff", ".webp"})
 """Of images too; passing them over would measure fewer images than there are."""
 
@@ -129,11 +135,12 @@ def read_listed_images(
             listed twice; classes that are tested and not trained.
     """
     sizes_bytes, lost = sizes_of_images(root, folders)
+    unreadable = [*faults_of_names(sizes_bytes)]
     faults = [
         *faults,
         *_faults_of_lists(splits, class_names),
         *faults_of_links(lost),
-        *_faults_of_files(splits, sizes_bytes.keys() | set(lost), mentioned),
+        *(unreadable or _faults_of_files(splits, sizes_bytes.keys() | set(lost), mentioned)),
     ]
     if faults:
         raise ValueError(f"{root} cannot be read: " + "; ".join(faults))
@@ -191,20 +198,25 @@ def sizes_of_images(root: Path, folders: Iterable[str]) -> tuple[dict[str, int],
     By `scandir`, which needs no second look at each of iNaturalist's 675,170 files.
 
     Returns:
-        Size in bytes by path, and the paths of links that lead nowhere.
+        Size in bytes by path, and the paths of links that lead nowhere, or back to a folder that they lie in.
     """
     sizes_bytes: dict[str, int] = {}
     lost: list[str] = []
-    unread = list(folders)
+    unread = [(folder, frozenset({(root / folder).resolve()})) for folder in folders]
     while unread:
-        folder = unread.pop()
+        folder, above = unread.pop()
         with os.scandir(root / folder) as entries:
             for entry in entries:
                 if entry.name.startswith("."):  # such as the `._0001.jpg` that macOS writes beside a file
                     continue
                 name = f"{folder}/{entry.name}"
                 if entry.is_dir():
-                    unread.append(name)
+                    place = Path(entry.path).resolve()
+                    is_circle = entry.is_symlink() and any(place in (one, *one.parents) for one in above)
+                    if is_circle:
+                        lost.append(name)
+                    else:
+                        unread.append((name, above | {place}))
                 elif Path(entry.name).suffix.lower() in IMAGE_SUFFIXES:
                     try:
                         sizes_bytes[name] = entry.stat().st_size
@@ -217,7 +229,18 @@ def faults_of_links(lost: Iterable[str]) -> Iterator[str]:
     """Name the links that lead nowhere."""
     names = sorted(lost)
     if names:
-        yield f"{len(names)} links lead nowhere ({some(names)}); copy the images that they stand for"
+        yield f"{len(names)} links lead nowhere or in a circle ({some(names)}); copy the images that they stand for"
+
+
+def faults_of_names(paths: Iterable[str]) -> Iterator[str]:
+    """Find files that have another name on another machine, so that neither a list nor a fingerprint could hold it."""
+    found: dict[str, list[str]] = {}
+    for path in paths:
+        if (why := why_not_the_same_everywhere(path)) is not None:
+            found.setdefault(why, []).append(ascii(path))
+    for why, unreadable in found.items():
+        names = some(sorted(unreadable))
+        yield f"{len(unreadable)} images have letters beyond ASCII in their names ({names}), and {why}"
 
 
 def fingerprint_of(lines: Iterable[str]) -> str:
@@ -237,4 +260,37 @@ def read_list(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(f"is no text in UTF-8 ({error.reason} at byte {error.start})") from error
+        raise ValueError(f"is no text in UTF-8 (at byte {error.start}); save it as such") from error
+
+
+def read_json(path: Path) -> Any:
+    """Read a list that is JSON.
+
+    Raises:
+        ValueError: it is none, and where that is seen.
+    """
+    text = read_list(path)
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno} column {error.colno}"
+        raise ValueError(f"cannot be read as JSON (at {where}; it may be cut off)") from error
+    except (ValueError, RecursionError) as error:
+        raise ValueError(
+            "cannot be read as JSON (it is nested too deeply, or has a number too long)"
+        ) from error
+
+
+def why_unreadable(error: Exception) -> str:
+    """Say in a phrase why an image cannot be decoded.
+
+    Args:
+        error: of `UNREADABLE`.
+    """
+    if isinstance(error, UnidentifiedImageError):
+        return "no image, or of a kind that is not read"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    if isinstance(error, Image.DecompressionBombError):
+        return "of so many pixels that it is refused"
+    return "cut off or damaged"

@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from trainables.data.labelled_images import IMAGE_SUFFIXES, UNREAD_SUFFIXES, faults_of_links
+from trainables.data.labelled_images import IMAGE_SUFFIXES, UNREAD_SUFFIXES, faults_of_links, some
 from trainables.data.reid_images import FoundImages, ImageRecord, in_order, open_file
 
 JUNK_PID = -1
@@ -104,23 +105,31 @@ class _Folder:
             misnamed: list[str] = []
             nameless: list[str] = []
             unread: list[str] = []
+            nested: list[str] = []
             num_images = 0
             for path in (self._root / folder).iterdir():
                 relative = f"{folder}/{path.name}"
                 if path.suffix.lower() in UNREAD_SUFFIXES:
                     unread.append(relative)
                 # macOS writes a `._0001.jpg` beside a file on a disc of another system.
-                if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith("."):
+                if path.name.startswith("."):
+                    continue
+                if path.suffix.lower() not in IMAGE_SUFFIXES:
+                    nested += [relative] if path.is_dir() and _holds_images(path) else []
                     continue
                 num_images += 1
-                try:
-                    self.sizes_bytes[relative] = path.stat().st_size
-                except OSError:  # a link in a circle, or to what is not there
-                    self.lost.append(relative)
                 match = self._file_name.fullmatch(path.name)
                 if match is None:
                     misnamed.append(relative)
                     continue
+                try:
+                    found = path.stat()
+                    if stat.S_ISDIR(found.st_mode):
+                        misnamed.append(f"{relative}/")
+                        continue
+                    self.sizes_bytes[relative] = found.st_size
+                except OSError:  # a link in a circle, or to what is not there
+                    self.lost.append(relative)
                 record = ImageRecord(relative, int(match["pid"]), int(match["camid"]))
                 if record.pid in (JUNK_PID, DISTRACTOR_PID) and not may_hold_nobody:
                     nameless.append(relative)
@@ -143,9 +152,18 @@ class _Folder:
                 self.faults.append(
                     f"{_some(unread)} of a kind that is not read; convert them to .jpg or .png, or move them away"
                 )
+            if nested:
+                self.faults.append(
+                    f"{len(nested)} folders within {folder}/ hold images ({some(sorted(nested))}), which are not read; "
+                    f"move the images to {folder}/ itself, or the folders away"
+                )
             if not num_images:
                 self.faults.append(f"{folder}/ holds no image")
         return in_order(records)
+
+
+def _holds_images(folder: Path) -> bool:
+    return any(path.suffix.lower() in IMAGE_SUFFIXES for path in folder.rglob("*"))
 
 
 def _digest_of(sizes_bytes: Mapping[str, int]) -> str:

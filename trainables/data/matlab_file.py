@@ -17,4 +17,5 @@ def read_matlab(path: Path) -> dict[str, Any]:
     try:
         return scipy.io.loadmat(path, simplify_cells=True)
     except Exception as error:  # scipy raises whatever its parser stumbles over
-        raise ValueError(f"cannot be read as a MATLAB file ({type(error).__name__}: {error})") from error
+        why = "it may be cut off, or of version 7.3, which is another kind of file"
+        raise ValueError(f"cannot be read as a MATLAB file of version 5 to 7 ({why})") from error

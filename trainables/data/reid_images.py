@@ -13,7 +13,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from trainables.data.labelled_images import faults_of_links, some
+from trainables.data.labelled_images import faults_of_links, faults_of_names, some
 
 
 @dataclass(frozen=True)
@@ -107,10 +107,11 @@ def compare_with_files(
         ValueError: all faults at once: those found in the lists; images listed and not there, there and not
             listed, listed twice; people who are listed nowhere, or both to train and to test on.
     """
+    unreadable = [*faults_of_names(sizes_bytes)]
     faults = [
         *listed.faults,
         *faults_of_links(lost),
-        *_faults(listed, sizes_bytes.keys() | set(lost), person_of),
+        *(unreadable or _faults(listed, sizes_bytes.keys() | set(lost), person_of)),
     ]
     if faults:
         raise ValueError(f"{root} cannot be read: " + "; ".join(faults))

@@ -22,12 +22,12 @@ from PIL import Image
 
 from trainables.data.cached_array import build_array_once, locked
 from trainables.data.fine_grained import FineGrainedDataset
+from trainables.data.labelled_images import UNREADABLE, why_unreadable
 
 MAX_ARRAY_BYTES = 64 * 2**30
 CENTRE = 0.5
 """Place of a crop in the middle; see `ResizedImages.crops`."""
 _NAMES_SHOWN = 10
-_READING_ERRORS = (OSError, SyntaxError, ValueError)  # Pillow raises each of them on damaged files
 
 
 class ResizedImages(Protocol):
@@ -205,8 +205,8 @@ def _in_threads(names: Sequence[str], read: Callable[[int], object]) -> Iterator
     def try_to_read(place: int) -> str:
         try:
             read(place)
-        except _READING_ERRORS as error:
-            return f"{names[place]} ({error})"
+        except UNREADABLE as error:
+            return f"{names[place]} ({why_unreadable(error)})"
         return ""
 
     with ThreadPoolExecutor(_num_threads()) as threads:

@@ -23,7 +23,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from trainables.data.labelled_images import faults_of_links, find_root, sizes_of_images, some
+from trainables.data.labelled_images import faults_of_links, faults_of_names, find_root, sizes_of_images, some
 from trainables.data.reid_images import FoundImages, ImageRecord, in_order, open_file
 
 LABEL = "SynergyReID"
@@ -50,6 +50,9 @@ def read_synergyreid(data_root: str | None) -> FoundImages:
         misnamed: list[str] = []
         found, lost = sizes_of_images(root, [folder])
         faults += faults_of_links(lost)
+        if unreadable := [*faults_of_names(found)]:
+            faults += unreadable
+            continue
         sizes_bytes |= found
         for path, size_bytes in sorted(found.items()):
             digest.update(f"{path}\0{size_bytes}\n".encode())

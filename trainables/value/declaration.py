@@ -7,19 +7,72 @@ import math
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import fields
-from typing import Any, Literal
+from dataclasses import MISSING, fields
+from typing import Any, Literal, TypeVar
 
 from trainables.value.field_type import arms_of, bounds_of, expected, parts_of
-from trainables.value.freezing import FrozenMapping, freeze
+from trainables.value.freezing import FrozenMapping, TooDeep, freeze
 from trainables.value.frozen_model import FrozenModel
-from trainables.value.refusal import Fault, Refusal, nearest, shown
+from trainables.value.refusal import Fault, Refusal, guess, nearest, shown
+
+KindT = TypeVar("KindT")
+
+INT_LIMIT = 2**63
+"""What Parquet and databases keep of whole numbers lies below it."""
 
 Rule = Callable[[Any], str | None]
 """Says what is wrong with a value of the right type; stands in the `Annotated` of a field."""
 
 
-class Declaration:
+class _Checked(type):
+    """The type of declarations: says in our words what Python would say of arguments that fit no field."""
+
+    def __call__(cls: type[KindT], /, *values: Any, **named: Any) -> KindT:
+        """Build one, if what is given can be told apart by its fields."""
+        hints = _hints(cls)
+        in_order = (
+            values if len(values) <= len(hints) else ()
+        )  # which of too many stands where would be a guess
+        given = {**named, **dict(zip(hints, in_order, strict=False))}
+        faults = [*_argument_faults(cls, values, named)]
+        if not faults:
+            return type.__call__(cls, *values, **named)
+        for name, value in given.items():
+            faults += take(value, hints[name], name).faults if name in hints else ()
+        name = next((given[key] for key in ("name", "label") if isinstance(given.get(key), str)), None)
+        raise Refusal(cls.__name__ if name is None else f"{cls.__name__} {shown(name)}", faults)
+
+
+def _argument_faults(kind: type, values: Sequence[Any], named: Mapping[str, Any]) -> Iterator[Fault]:
+    """Find arguments beyond the fields, fields that there are none of, given twice, or not given."""
+    hints = _hints(kind)
+    order = f"{kind.__name__} has, in this order, {', '.join(hints)}"
+    if len(values) > len(hints):
+        yield Fault(
+            "",
+            f"{order}; got {len(values)} values without a name, which is {len(values) - len(hints)} too many",
+        )
+    for name in named:
+        if name not in hints:
+            yield Fault(
+                name, f"{kind.__name__} has no such field{guess(name, hints)} It has {', '.join(hints)}"
+            )
+        elif name in list(hints)[: len(values)]:
+            place = list(hints).index(name)
+            yield Fault(
+                name,
+                f"it is given twice, by its name and as value {place + 1}, {shown(values[place])}; {order}",
+            )
+    for field in fields(kind):
+        is_given = field.name in named or field.name in list(hints)[: len(values)]
+        has_default = field.default is not MISSING or field.default_factory is not MISSING
+        if field.name in hints and not is_given and not has_default:
+            yield Fault(
+                field.name, f"it is not given and has no default; {expected(hints[field.name])} is needed"
+            )
+
+
+class Declaration(metaclass=_Checked):
     """The base of a frozen dataclass that a person writes.
 
     Whatever it is given is kept as tuples and read-only mappings, nested ones too, so that nothing that is changed
@@ -81,7 +134,10 @@ def take(value: Any, hint: Any, path: str) -> Taken:
         hint: the annotation of its field.
         path: of the field.
     """
-    frozen = freeze(value)
+    try:
+        frozen = freeze(value)
+    except TooDeep as error:
+        return Taken(None, (Fault(path, str(error)),), is_of_its_type=False)
     annotation, metadata = parts_of(hint)
     arms = arms_of(annotation)
     if len(arms) > 1:
@@ -124,7 +180,7 @@ def _take_typed(value: Any, annotation: Any, path: str) -> Taken | None:
         return _take_sequence(value, origin, arguments, path)
     if annotation is float:
         is_whole = isinstance(value, int) and not isinstance(value, bool)
-        is_fine = is_whole or (isinstance(value, float) and math.isfinite(value))
+        is_fine = _is_finite(value) if is_whole or isinstance(value, float) else False
     elif annotation in (int, bool):
         is_fine = type(value) is annotation
     elif annotation in (None, type(None)):
@@ -163,6 +219,13 @@ def _joined(value: Any, parts: Sequence[Taken]) -> Taken:
     return Taken(value, faults, all(one.is_of_its_type for one in parts))
 
 
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond every float
+        return False
+
+
 def _faults_of_any(value: Any, path: str) -> Iterator[Fault]:
     if isinstance(value, tuple):
         for index, item in enumerate(typing.cast(tuple[Any, ...], value)):
@@ -172,6 +235,10 @@ def _faults_of_any(value: Any, path: str) -> Iterator[Fault]:
             yield from _faults_of_any(item, f"{path}[{key!r}]")
     elif isinstance(value, float) and not math.isfinite(value):
         yield Fault(path, f"a finite number is needed; got {value!r}")
+    elif isinstance(value, int) and not -INT_LIMIT <= value < INT_LIMIT:
+        yield Fault(path, f"a whole number of at most 64 bits is needed; got {shown(value)}")
+    elif isinstance(value, str) and any(0xD800 <= ord(sign) < 0xE000 for sign in value):
+        yield Fault(path, f"text that can be written as UTF-8 is needed; got {value!a}")
     elif not (value is None or isinstance(value, bool | int | float | str | FrozenModel)):
         yield Fault(
             path,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, KeysView, Mapping, ValuesView
+import enum
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
 from typing import Any, TypeVar
 
 import numpy as np
@@ -49,22 +50,51 @@ class FrozenMapping(Mapping[KeyT, ValueT]):
         return repr(self._entries)
 
 
+_KINDS_OF_NUMPY = "biufcUO"  # booleans, numbers, strings and objects
+
 EMPTY: FrozenMapping[Any, Any] = FrozenMapping({})
 
 
-def freeze(value: Any) -> Any:
+MAX_DEPTH = 50
+"""Containers within each other; a declaration needs four."""
+
+
+class TooDeep(ValueError):
+    """A value contains itself, or so many containers within each other that nobody can mean it."""
+
+    def __init__(self) -> None:
+        super().__init__(f"it contains itself, or is nested more than {MAX_DEPTH} deep")
+
+
+def freeze(value: Any, depth: int = 0) -> Any:
     """Copy containers, nested ones too, into tuples and read-only mappings, and numpy's numbers into Python's.
 
+    Kinds of strings and numbers that someone has derived from Python's become Python's, but for the members of an enum.
     Anything else is given back as it is; whether it may stand in a value is for others to say.
+
+    Raises:
+        TooDeep: it cannot be copied.
     """
-    if isinstance(value, np.generic | np.ndarray):
+    if depth > MAX_DEPTH:
+        raise TooDeep
+    is_numpy = isinstance(value, np.generic | np.ndarray) and not isinstance(value, np.ma.MaskedArray)
+    # Of times numpy would give whole numbers, and None for what is none; of masked items None as well.
+    if is_numpy and value.dtype.kind in _KINDS_OF_NUMPY:
         plain: Any = value.tolist()
-        return plain if isinstance(plain, np.generic) else freeze(plain)
+        return plain if isinstance(plain, np.generic) else freeze(plain, depth)
     if isinstance(value, Mapping):
-        return FrozenMapping({freeze(key): freeze(item) for key, item in value.items()})
-    if isinstance(value, list | tuple | range | KeysView | ValuesView | Iterator):
-        return tuple(freeze(item) for item in value)
-    return value
+        return FrozenMapping({freeze(key, depth + 1): freeze(item, depth + 1) for key, item in value.items()})
+    if isinstance(value, list | tuple | range | KeysView | ValuesView | ItemsView | Iterator):
+        return tuple(freeze(item, depth + 1) for item in value)
+    return value if isinstance(value, bool | enum.Enum) else _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int.__int__(value)
+    return float.__float__(value) if isinstance(value, float) else value
 
 
 def thaw(value: Any) -> Any:

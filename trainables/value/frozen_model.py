@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, NoReturn, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from trainables.value.field_type import arms_of, expected, parts_of, what_to_write
-from trainables.value.freezing import thaw
+from trainables.value.freezing import TooDeep, thaw
 from trainables.value.refusal import Fault, Refusal, guess, join_paths, shown
 
 
@@ -91,7 +91,10 @@ class FrozenModel(ClosedModel):
 
     @classmethod
     def _prepared(cls, fields: Any) -> Any:
-        return thaw(fields)
+        try:
+            return thaw(fields)
+        except TooDeep as error:
+            raise Refusal(cls.__name__, [Fault("", str(error))]) from None
 
     @classmethod
     def __pydantic_on_complete__(cls) -> None:
@@ -196,6 +199,8 @@ class _Place:
         self._arm: Any = None  # of the union that was entered last, until a part of it is
         for part in location:
             self._enter(part)
+        if not location and model is BaseModel:  # which stands for one that is none of ours
+            self.annotation = None
 
     def _enter(self, part: int | str) -> None:
         inner = self._arm or self.annotation

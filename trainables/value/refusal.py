@@ -76,6 +76,8 @@ def shown(value: Any) -> str:
     """Repeat a refused value, so that it is recognised and its kind is seen."""
     if isinstance(value, type):
         return f"the class {value.__name__}, not one of it; write {value.__name__}(…)"
+    if isinstance(value, int) and abs(value) >= 10**MAX_SHOWN:
+        return f"a whole number of more than {MAX_SHOWN} digits"
     if value is None or isinstance(value, bool | int | float | complex | str | bytes):
         return _cut(repr(value))
     if isinstance(value, list | tuple | AbstractSet | Mapping):

@@ -5,7 +5,12 @@ from __future__ import annotations
 import unicodedata
 from typing import Annotated
 
+_BLANK_LETTERS = "\u115f\u1160\u2800\u3164\uffa0"  # letters by their category, and drawn as nothing
+_NO_CHARACTERS = frozenset(map(chr, range(0xFDD0, 0xFDF0)))
 _JOINERS = "\u200c\u200d"  # part of words in some scripts, and of emoji
+MAX_LABEL_LENGTH = 200
+"""Signs of a label; a longer one fits no table."""
+
 _NAMES = {"\n": "a line break", "\r": "a line break", "\t": "a tab", "\0": "a null character"}
 
 
@@ -13,7 +18,10 @@ def has_unseen_signs(text: str) -> str | None:
     """Say which sign would break a line or a table, or change unseen how its neighbours read."""
     for position, sign in enumerate(text, start=1):
         category = unicodedata.category(sign)
-        is_unseen = category in ("Cc", "Cf", "Cs", "Zl", "Zp") and sign not in _JOINERS
+        is_unseen = category in ("Cc", "Cf", "Co", "Cs", "Zl", "Zp") and sign not in _JOINERS
+        is_unseen = (
+            is_unseen or sign in _BLANK_LETTERS or ord(sign) & 0xFFFE == 0xFFFE or sign in _NO_CHARACTERS
+        )
         if is_unseen:
             name = _NAMES.get(sign) or unicodedata.name(sign, "a control sign")
             code = f"U+{ord(sign):04X}"
@@ -23,7 +31,21 @@ def has_unseen_signs(text: str) -> str | None:
 
 def is_blank(text: str) -> str | None:
     """Say that a label shows nothing."""
-    return None if text.strip() else f"a label is printed and says which one it is; got {text!r}"
+    is_seen = any(unicodedata.category(sign)[0] not in "ZCM" for sign in text)
+    return None if is_seen else f"a label is printed and says which one it is; got {_ascii(text)}"
+
+
+def is_too_long(text: str) -> str | None:
+    """Say that a label fits no table."""
+    if len(text) <= MAX_LABEL_LENGTH:
+        return None
+    shown = _ascii(text)
+    return f"a label has at most {MAX_LABEL_LENGTH} signs; got {len(text)}, {shown}; put the rest into the caption"
+
+
+def as_seen(text: str) -> str:
+    """Give a text as a reader tells it from others: blanks at its ends, doubled ones and spellings of é go unseen."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def _ascii(text: str) -> str:
@@ -34,5 +56,5 @@ def _ascii(text: str) -> str:
 Text = Annotated[str, has_unseen_signs]
 """A caption, a source or another text that is printed; it may be empty."""
 
-Label = Annotated[str, has_unseen_signs, is_blank]
+Label = Annotated[str, has_unseen_signs, is_blank, is_too_long]
 """What tells a row, a column or a group from its neighbours."""

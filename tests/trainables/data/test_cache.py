@@ -71,6 +71,8 @@ def test_unreadable_images_are_named_all_at_once(data_root, tmp_path, add_images
         verify_and_build(dataset, 16, 8, str(cache))
     for name in ("train/0012_c1s1_000302_01", "query/0003_c4s1_000001_00", "test/0003_c5s1_000001_00"):
         assert name in str(raised.value)
+    assert "0003_c5s1_000001_00.jpg (no image, or of a kind that is not read)" in str(raised.value)
+    assert "0012_c1s1_000302_01.jpg (cut off or damaged)" in str(raised.value)
     assert [] == files(cache)
     assert {".lock"} == {path.suffix for path in (cache / "images").iterdir()}
 

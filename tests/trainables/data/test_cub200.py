@@ -85,3 +85,33 @@ def test_other_lists_and_other_images_are_another_fingerprint(root):
     second = read(root).earlier_fingerprint
     save_image(next(root.rglob("*_1130.jpg")), 5, size=(60, 60))
     assert 3 == len({first, second, read(root).earlier_fingerprint})
+
+
+def test_links_to_folders_in_a_circle_are_named(root):
+    """A link to the folder that it lies in, or to one above, ends the search instead of going round for ever."""
+    (root / "images/again").symlink_to(root / "images")
+    (root / "images/above").symlink_to(root.parent)
+    with pytest.raises(
+        ValueError, match=r"2 links lead nowhere or in a circle \(images/above, images/again\)"
+    ):
+        read(root)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "ending"),
+    [("utf-8-sig", "\r\n"), ("utf-8", " \t\n"), ("utf-8", "\n\n"), ("utf-8", "\r\n\r\n")],
+)
+def test_lists_of_other_systems_are_read(root, encoding, ending):
+    """A byte-order mark, Windows' line ends, blanks behind a line and empty lines change nothing."""
+    whole = read(root)
+    for name in ("classes.txt", "images.txt", "image_class_labels.txt", "train_test_split.txt"):
+        lines = (root / name).read_text(encoding="utf-8").splitlines()
+        (root / name).write_bytes("".join(f"{line}{ending}" for line in lines).encode(encoding))
+    assert (whole.class_names, whole.splits) == (read(root).class_names, read(root).splits)
+
+
+def test_a_list_in_another_encoding_is_told_with_what_to_do(root):
+    """Windows saves "Unicode" as UTF-16."""
+    (root / "classes.txt").write_text("1 001.Black_footed_Albatross", encoding="utf-16")
+    with pytest.raises(ValueError, match=r"classes\.txt is no text in UTF-8 \(at byte 0\); save it as such"):
+        read(root)

@@ -73,3 +73,46 @@ def test_a_species_that_no_list_has_is_named(root):
         ValueError, match=r"1 images are there and in no list \(train_val_images/Aves/Anas crecca/"
     ):
         read(root)
+
+
+@pytest.mark.parametrize(
+    ("table", "changes", "fault"),
+    [
+        (
+            "images",
+            {"id": [1]},
+            "val2017.json has images without id or file_name (entry 1); ids are whole numbers",
+        ),
+        (
+            "images",
+            {"file_name": 3},
+            "val2017.json has images without id or file_name (entry 1); ids are whole",
+        ),
+        (
+            "categories",
+            {"id": "a"},
+            "val2017.json has categories without id or name (entry 1); ids are whole numbers",
+        ),
+        (
+            "annotations",
+            {"image_id": None},
+            "val2017.json has annotations without image_id or category_id (entry 1)",
+        ),
+        ("images", {"id": 21}, "val2017.json gives 1 of its images an id that others have (21)"),
+    ],
+)
+def test_entries_of_other_kinds_are_told(root, table, changes, fault):
+    """An id that is no whole number, or two images of one id, are faults of the list, in words."""
+    edit(root / "val2017.json", lambda content: content[table][0].update(changes))
+    with pytest.raises(ValueError, match="inaturalist2017 cannot be read") as raised:
+        read(root)
+    assert fault in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["{", "[" * 100_000, "", "nonsense"])
+def test_no_words_of_the_json_module_reach_a_person(root, text):
+    """What is no JSON is told by its place."""
+    (root / "train2017.json").write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"train2017\.json cannot be read as JSON \(") as raised:
+        read(root)
+    assert not any(word in str(raised.value) for word in ("Expecting", "char ", "recursion"))

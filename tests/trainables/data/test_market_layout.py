@@ -1,5 +1,7 @@
 import hashlib
+import os
 import shutil
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -207,3 +209,28 @@ def test_faults_of_cuhk03_np_are_told(cuhk03_np):
     (cuhk03_np / "query").rename(cuhk03_np / "queries")
     with pytest.raises(ValueError, match=r"missing cuhk03-np/labeled/query/"):
         load_dataset("cuhk03_labelled", data_root, "")
+
+
+def test_images_in_a_folder_within_a_folder_are_not_passed_over(data_root, tmp_path):
+    """What an archive was unpacked into a second time would be measured on fewer images without a word."""
+    folder = data_root / "Market-1501-v15.09.15/bounding_box_train"
+    (folder / "more").mkdir()
+    (folder / "empty").mkdir()
+    (folder / ".hidden").mkdir()
+    load_dataset("market1501", str(data_root), str(tmp_path))
+    shutil.copy(folder / "0002_c1s1_000451_03.jpg", folder / "more/0002_c1s1_000452_03.jpg")
+    (folder / "0002_c1s1_000453_03.jpg").mkdir()
+    with pytest.raises(
+        ValueError, match=r"1 folders within bounding_box_train/ hold images \(bounding_box_train/more"
+    ):
+        load_dataset("market1501", str(data_root), str(tmp_path))
+    with pytest.raises(ValueError, match=r"0002_c1s1_000453_03\.jpg/\) not named as"):
+        load_dataset("market1501", str(data_root), str(tmp_path))
+
+
+def test_an_image_whose_name_is_no_utf_8_is_named(data_root, tmp_path):
+    """It fits no published name, and its own cannot be written as text; the message can."""
+    folder = data_root / "Market-1501-v15.09.15/query"
+    Path(os.fsdecode(bytes(folder) + b"/\xe4.jpg")).touch()
+    with pytest.raises(ValueError, match=r"1 image \(query/.*jpg\) not named as"):
+        load_dataset("market1501", str(data_root), str(tmp_path))

@@ -81,6 +81,33 @@ def test_rules_and_faults_between_fields_are_told_with_the_others():
     assert ["count", "share"] == [fault.path for fault in caught.value.faults]
 
 
+@pytest.mark.parametrize(
+    ("values", "named", "faults"),
+    [
+        (("w",), {"nam": 1}, ["nam: Whole has no such field; did you mean 'name'? It has name, mode, count,"]),
+        ((), {}, ["name: it is not given and has no default; a string is needed"]),
+        (("w", "exat"), {"cout": 1}, ["cout: Whole has no such field; did you mean 'count'?", "mode: one of"]),
+        (("w",), {"name": "v"}, ["name: it is given twice, by its name and as value 1, 'w'; Whole has, in"]),
+        (tuple("wabcdefghi"), {}, ["Whole has, in this order, name, mode, count,"]),
+    ],
+)  # fmt: skip
+def test_arguments_that_fit_no_field_are_refused_with_all_other_faults(values, named, faults):
+    """A slip in a keyword is told as every other fault is, with the nearest field."""
+    with pytest.raises(Refusal) as caught:
+        Whole(*values, **named)
+    assert len(faults) == len(caught.value.faults)
+    for text, fault in zip(faults, caught.value.faults, strict=True):
+        assert str(fault).startswith(text)
+
+
+def test_a_slip_in_a_changed_copy_is_refused():
+    """`dataclasses.replace` names fields too."""
+    with pytest.raises(
+        Refusal, match=r"Part 'a' is refused:\n  - siz: Part has no such field; did you mean 'size'\?"
+    ):
+        replace(Part("a"), siz=2)
+
+
 def test_a_changed_copy_is_checked():
     """`dataclasses.replace` builds a declaration like any other."""
     with pytest.raises(Refusal, match=r"Whole 'w' is refused:\n  - mode: one of"):
