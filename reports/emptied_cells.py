@@ -104,7 +104,10 @@ def find_narrowed(folder: Folder, study: str, table: str, frame: pd.DataFrame) -
     lost_datasets = [label for label in dict.fromkeys(place[2] for place in gone) if label not in datasets]
     what = [
         f"{head} {', '.join(map(str, some))}"
-        for head, some in (("of seed", lost_seeds), ("on", lost_datasets))
+        for head, some in (
+            ("of seed" if len(lost_seeds) == 1 else "of seeds", lost_seeds),
+            ("on", lost_datasets),
+        )
         if some
     ]
     return f"{len(gone)} of {len(before)} values that were in it ({'; '.join(what)}) were not asked for now"
