@@ -297,7 +297,7 @@ def show_status(settings: Settings, studies: Sequence[Study]) -> int:
     for item in statuses:
         style = {"done": "green", "started": "yellow"}.get(item.state, "")
         style = "red" if item.state in ("failed", *UNUSABLE) else style
-        epoch = f"{item.epoch}/{item.training.config.num_epochs}"
+        epoch = f"{item.epoch}/{item.training.config.planned_epochs()}"
         what = Text(item.training.label) + Text(f"\n{item.message}" if item.message else "", style="red")
         for warning in item.warnings:
             what += Text(f"\nwarning: {warning}", style="yellow")
@@ -344,10 +344,12 @@ def write_report(settings: Settings, studies: Sequence[Study]) -> int:
 
 def verify_all(settings: Settings, studies: Sequence[Study]) -> int:
     """`--verify`."""
+    from orchestrator.study_files import import_studies
     from orchestrator.verify import verify_store
 
     store = existing_store(settings)
     plan = recorded_plan(settings, studies, store) if studies else None
+    import_studies()  # whose methods know what the recorded views mean
     found = verify_store(store, plan)
     for fault in found.faults:
         errors.print(Text(f"fault: {fault}", style="red"))
@@ -358,6 +360,11 @@ def verify_all(settings: Settings, studies: Sequence[Study]) -> int:
         f"Read {found.num_trainings} trainings ({found.num_records} finished{older}), {found.num_measurements} "
         f"measurements and {found.num_suggestions} suggestions of searches: {len(found.faults) or 'no'} faults."
     )
+    if found.unknown_kinds:
+        console.print(
+            f"Views of the kinds {', '.join(map(repr, found.unknown_kinds))} are of no study here, so that their "
+            "metrics were not held against what they are means of; run --verify beside the studies they are from."
+        )
     return EXIT_INCOMPLETE if found.faults else 0
 
 

@@ -59,7 +59,8 @@ def run_ours(num_trials: int, folder: Path) -> None:
     from orchestrator.study import Ablation, Dataset, Study
     from orchestrator.tracking import Tracker
     from tests.toy_method import ToyConfig
-    from trainables.contract import MAP, RetrievalView, Runtime
+    from trainables.contract.run import Runtime
+    from trainables.retrieval.view import MAP, RetrievalView
 
     ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     rates = [0.1 + index / 1000 for index in range(num_trials)]

@@ -7,7 +7,7 @@ from collections.abc import Generator, Sequence
 
 from orchestrator.design import full_label
 from orchestrator.study import Study
-from trainables.contract import TrainingConfig
+from trainables.contract.method import ChecksItself, TrainingConfig
 
 
 def check_studies(studies: Sequence[Study]) -> Generator[tuple[str, str]]:
@@ -18,7 +18,9 @@ def check_studies(studies: Sequence[Study]) -> Generator[tuple[str, str]]:
     """
     for config, label in _distinct_configs(studies).items():
         try:
-            config.make_trainable().check(config)
+            trainable = config.make_trainable()
+            if isinstance(trainable, ChecksItself):
+                trainable.check(config)
             yield label, ""
         except Exception as error:  # told to the user with the row it belongs to
             yield label, f"{type(error).__name__}: {error}"

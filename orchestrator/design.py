@@ -11,7 +11,7 @@ from typing import Annotated, Any, Protocol, runtime_checkable
 
 from orchestrator.changes import Changes
 from orchestrator.published import Printed, Query, other_methods, printed
-from trainables.contract import AnyView
+from trainables.contract.view import EvaluationView
 from trainables.value.declaration import Declaration, repeated
 from trainables.value.freezing import EMPTY
 from trainables.value.refusal import Fault, Refusal, shown
@@ -86,7 +86,7 @@ class Row(Declaration):
 
     label: Label
     changes: Changes = EMPTY
-    view: AnyView | None = None
+    view: EvaluationView | None = None
     group: Text = ""
     ensemble: Sequence[Changes] = ()
     published: Mapping[str, Mapping[str, float]] = EMPTY
@@ -249,7 +249,7 @@ class Factorial(Declaration):
     """
 
     factors: Mapping[Label, Mapping[Label, Changes]]
-    views: Mapping[Label, AnyView] = EMPTY
+    views: Mapping[Label, EvaluationView] = EMPTY
 
     def find_faults(self) -> Iterator[Fault]:
         """Find factors without levels, and two factors that would overwrite each other."""

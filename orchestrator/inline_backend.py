@@ -19,7 +19,7 @@ from orchestrator.trial import (
     run_trial,
 )
 from orchestrator.work_queue import WorkQueue
-from trainables.contract import Device, Runtime
+from trainables.contract.run import Device, Runtime
 
 
 class InlineBackend:

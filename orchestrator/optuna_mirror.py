@@ -34,7 +34,8 @@ from orchestrator.records import Store
 from orchestrator.search import TRAINING_ID, SearchSource, frozen_trial
 from orchestrator.search_state import is_final
 from orchestrator.trial import Outcome, Progress, Work
-from trainables.contract import Metric, TrainingConfig
+from trainables.contract.method import TrainingConfig
+from trainables.contract.metric import Metric
 from trainables.value.frozen_model import FrozenModel
 
 Storage = BaseStorage

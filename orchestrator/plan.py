@@ -14,7 +14,9 @@ from orchestrator.design import full_label
 from orchestrator.resolution import NOT_RECORDED, DataResolver, Resolved, without_seed
 from orchestrator.search_state import SearchState
 from orchestrator.study import Ablation, Study
-from trainables.contract import AnyView, DatasetFacts, TrainingConfig
+from trainables.contract.data import DatasetFacts
+from trainables.contract.method import TrainingConfig
+from trainables.contract.view import EvaluationView
 from trainables.value.freezing import EMPTY
 
 SeedCounts = Mapping[tuple[str, str, str, str], int]
@@ -47,7 +49,7 @@ class PlannedView:
         partners: the other trainings of an ensemble.
     """
 
-    view: AnyView
+    view: EvaluationView
     config: TrainingConfig
     data: DatasetFacts
     partners: tuple[Partner, ...] = ()

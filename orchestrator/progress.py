@@ -38,7 +38,7 @@ class SweepProgress:
 
     def on_start(self, work: Work) -> None:
         """Add a running training."""
-        self.running[work.training_id] = RunningTraining(work.label, num_epochs=work.config.num_epochs)
+        self.running[work.training_id] = RunningTraining(work.label, num_epochs=work.config.planned_epochs())
         self._num_running_at_most = max(self._num_running_at_most, len(self.running))
 
     def on_progress(self, work: Work, progress: Progress) -> None:

@@ -49,7 +49,7 @@ from orchestrator.trial import (
     run_trial,
 )
 from orchestrator.work_queue import WorkQueue
-from trainables.contract import Device, Runtime
+from trainables.contract.run import Device, Runtime
 
 CONNECT_S = 10.0
 """How long an address may take to answer."""

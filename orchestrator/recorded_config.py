@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from orchestrator.records import AcceptedChange, Measurement, TrainingRecord
-from trainables.contract import AnyView, TrainingConfig
+from trainables.contract.method import TrainingConfig
+from trainables.contract.view import EvaluationView
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,9 @@ def config_changes(record: TrainingRecord, config: TrainingConfig) -> list[Confi
     ]
 
 
-def view_changes(record: TrainingRecord, measurement: Measurement, view: AnyView) -> list[ConfigChange]:
+def view_changes(
+    record: TrainingRecord, measurement: Measurement, view: EvaluationView
+) -> list[ConfigChange]:
     """List the fields in which a view that was measured differs from the planned one; empty as a rule."""
     recorded, planned = (json.loads(some.model_dump_json()) for some in (measurement.view, view))
     where = f"trainings/{record.training_id}/measurements/{measurement.view_id}.json"

@@ -35,27 +35,21 @@ import uuid
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, Literal, Self, TypeVar, cast
+from typing import Annotated, Any, BinaryIO, ClassVar, Literal, Self, TypeVar, cast
 
 import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 from orchestrator.addresses import unreachable_store
 from orchestrator.identity import IDENTITY_VERSION, digest_of
-from trainables.contract import (
-    FINAL_CHECKPOINT,
-    LEFT_OUT,
-    RESUME_CHECKPOINT,
-    AnyView,
-    DatasetFacts,
-    EpochReport,
-    StartingWeights,
-    ViewResult,
-)
+from trainables.contract.data import DatasetFacts, StartingWeights
+from trainables.contract.recorded_view import recorded_view, view_of_record
+from trainables.contract.run import FINAL_CHECKPOINT, RESUME_CHECKPOINT, EpochReport
+from trainables.contract.view import LEFT_OUT, EvaluationView, ViewResult
 from trainables.value.frozen_model import ClosedModel
 from trainables.value.refusal import Refusal
 
@@ -238,6 +232,9 @@ class TrainingRecord(Record):
     files: dict[str, str] = Field(default_factory=dict[str, str])
 
 
+RecordedView = Annotated[EvaluationView, BeforeValidator(view_of_record), PlainSerializer(recorded_view)]
+
+
 class Measurement(Record):
     """One view of one training, measured. Metrics are fractions.
 
@@ -260,7 +257,7 @@ class Measurement(Record):
 
     training_id: str
     view_id: str
-    view: AnyView
+    view: RecordedView
     metrics: dict[str, float]
     measured_at: datetime.datetime
     partner_ids: tuple[str, ...] = ()
@@ -847,7 +844,7 @@ class TrainingFolder:
 
     def write_measurement(
         self,
-        view: AnyView,
+        view: EvaluationView,
         view_id: str,
         result: ViewResult,
         partner_ids: Sequence[str] = (),

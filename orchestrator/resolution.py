@@ -17,7 +17,10 @@ from dataclasses import dataclass
 from orchestrator.identity import digest_of, training_id, view_id
 from orchestrator.parallel_reading import read_all
 from orchestrator.records import DamagedFile, KnownData, Store, StudyData, TrainingRecord
-from trainables.contract import AnyView, DatasetFacts, TrainingConfig, canonical
+from trainables.contract.data import DatasetFacts
+from trainables.contract.method import TrainingConfig
+from trainables.contract.view import EvaluationView
+from trainables.value.canonical import canonical
 
 DescribeData = Callable[[TrainingConfig], DatasetFacts]
 """Finds a config's data set; the only thing a plan needs to know of the machine."""
@@ -131,7 +134,7 @@ class DataResolver:
                 found.append(Resolved(identity, candidate, facts, config, measured, measured_then))
         return found
 
-    def view_id(self, resolved: Resolved, view: AnyView, partner_ids: Sequence[str] = ()) -> str:
+    def view_id(self, resolved: Resolved, view: EvaluationView, partner_ids: Sequence[str] = ()) -> str:
         """Identify a view of that training, by the id that an earlier version gave it where that is the same."""
         measured_on = resolved.measured.measured_on(view)
         identity = view_id(view, partner_ids, measured_on)
@@ -167,14 +170,16 @@ class StoreResolver(DataResolver):
         known = self._known.get(key_of(config)) or self._find_recorded(config)
         if known is not None:
             return known
-        alike = [facts for facts in self._all_known() if facts.name == config.dataset]
+        alike = [facts for facts in self._all_known() if facts.name == config.dataset_name()]
         if alike:
             return dataclasses.replace(alike[0], fingerprint=NOT_RECORDED, earlier_fingerprints={})
         try:
             return self._describe_here(config)
         except ValueError:
             absent = "it is not on this machine, and nothing of it is recorded"
-            return DatasetFacts(config.dataset, config.dataset, NOT_RECORDED, False, {}, (absent,))
+            return DatasetFacts(
+                config.dataset_name(), config.dataset_name(), NOT_RECORDED, False, {}, (absent,)
+            )
 
     def _all_known(self) -> Iterable[DatasetFacts]:
         return [*self._known.values(), *(facts for facts, _ in self._recorded_data or ())]
@@ -188,7 +193,9 @@ class StoreResolver(DataResolver):
             self._recorded_data = [(swept.get(facts.fingerprint, facts), seeds) for facts, seeds in found]
             self._recorded_data.sort(key=lambda item: item[0].fingerprint not in swept)
         for facts, seeds in self._recorded_data:
-            for seed in seeds if facts.name in (config.dataset, config.as_trained().dataset) else ():
+            for seed in (
+                seeds if facts.name in (config.dataset_name(), config.as_trained().dataset_name()) else ()
+            ):
                 of_seed = config.model_copy(update={"seed": seed})
                 if any(
                     self._recorded.is_done(training_id(candidate, facts.fingerprint))

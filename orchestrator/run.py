@@ -20,7 +20,9 @@ from orchestrator.status import UNFINISHED, TrainingStatus, read_status
 from orchestrator.study import Study, UntilDecided
 from orchestrator.trial import Listener, Work
 from orchestrator.work_queue import WorkQueue, planned_work
-from trainables.contract import DatasetFacts, Device, Runtime, TrainingConfig
+from trainables.contract.data import DatasetFacts
+from trainables.contract.method import PreparesData, TrainingConfig
+from trainables.contract.run import Device, Runtime
 
 logger = logging.getLogger(__name__)
 
@@ -248,7 +250,9 @@ def _prepare(configs: Iterable[TrainingConfig], runtime: Runtime) -> None:
     faults: list[str] = []
     for config in dict.fromkeys(config.model_copy(update={"seed": 0}) for config in configs):
         try:
-            config.make_trainable().prepare_data(config, runtime)
+            trainable = config.make_trainable()
+            if isinstance(trainable, PreparesData):
+                trainable.prepare_data(config, runtime)
         except ValueError as error:
             if str(error) not in faults:
                 faults.append(str(error))

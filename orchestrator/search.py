@@ -28,7 +28,7 @@ from orchestrator.resolution import DataResolver, Resolved
 from orchestrator.search_state import find_search_id, is_final, is_spent, measured_value, read_trials
 from orchestrator.study import Search, is_searched
 from orchestrator.trial import Outcome, Progress, Work
-from trainables.contract import SEED_LIMIT
+from trainables.contract.method import SEED_LIMIT
 
 OPTUNA_STATES = {
     "running": TrialState.RUNNING,

@@ -18,7 +18,8 @@ from orchestrator.addresses import (
 from orchestrator.records import Store
 from orchestrator.study import Profile, Study
 from orchestrator.study_files import load_study, study_names
-from trainables.contract import Runtime, Seed
+from trainables.contract.method import Seed
+from trainables.contract.run import Runtime
 from trainables.value.declaration import repeated, take
 from trainables.value.file_name import why_not_the_same_everywhere
 from trainables.value.refusal import nearest

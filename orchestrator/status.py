@@ -132,7 +132,7 @@ def estimated_hours_left(statuses: Iterable[TrainingStatus]) -> float | None:
         if status.state not in ("done", "to measure"):
             if _kind(status.training) not in recorded_s:
                 return None
-            share = 1 - status.epoch / status.training.config.num_epochs
+            share = 1 - status.epoch / status.training.config.planned_epochs()
             left_s += share * statistics.median(recorded_s[_kind(status.training)])
     return left_s / 3600
 

@@ -19,14 +19,11 @@ from pydantic import Field
 from orchestrator.changes import Changes, apply_changes, try_changes, value_at
 from orchestrator.design import AsPrinted, Comparing, Contrast, Design, Row, full_label
 from orchestrator.ranges import FloatRange, Range, When, range_of
-from trainables.contract import (
-    SEED_LIMIT,
-    SIZE_METRICS,
-    AnyView,
-    Metric,
-    Seed,
-    TrainingConfig,
-)
+from trainables.contract.method import SEED_LIMIT, CountsSize, Seed, TrainingConfig
+from trainables.contract.metric import Metric
+from trainables.contract.recorded_view import fault_of_view
+from trainables.contract.size import SIZE_METRICS
+from trainables.contract.view import EvaluationView
 from trainables.value.declaration import Declaration
 from trainables.value.freezing import EMPTY, freeze
 from trainables.value.refusal import Fault, Refusal, guess, shown
@@ -148,7 +145,7 @@ class Ablation(Declaration):
     base: TrainingConfig
     datasets: Sequence[Dataset]
     rows: Sequence[Row | Design]
-    view: AnyView
+    view: EvaluationView
     metrics: Sequence[Metric]
     stub_head: Text = ""
     source: Text = ""
@@ -356,12 +353,14 @@ class Ablation(Declaration):
             found = "; ".join(f"{protocol}: {', '.join(labels)}" for protocol, labels in rows_of.items())
             yield Fault(
                 "",
-                "rows measured under different protocols cannot stand in one column; only the embeddings may "
-                f"differ, so give each protocol an Ablation of its own ({found})",
+                "rows measured under different protocols cannot stand in one column; only the outputs of the "
+                f"model that they read may differ, so give each protocol an Ablation of its own ({found})",
             )
 
     def _row_faults(self, row: Row) -> Iterator[str]:
         view = row.view or self.view
+        if fault := fault_of_view(view):
+            yield fault
         measured = {metric.name for metric in view.metrics}
         for metric in self.metrics:
             if metric.name not in measured:
@@ -395,7 +394,7 @@ class Ablation(Declaration):
                 elif name in metrics and metrics[name].is_fraction and not 0 <= value <= 1:
                     yield f"published {name} {value} is not a fraction; write 0.942 for 94.2 %"
 
-    def _member_faults(self, row: Row, dataset: Dataset, view: AnyView) -> Iterator[str]:
+    def _member_faults(self, row: Row, dataset: Dataset, view: EvaluationView) -> Iterator[str]:
         members: list[TrainingConfig] = []
         for number, changes in enumerate(row.ensemble or (EMPTY,), start=1):
             config, faults = try_changes(self.base, {**dataset.changes, **row.changes, **changes})
@@ -534,6 +533,13 @@ class SizeTable(Declaration):
         """Find rows that are none, or named alike."""
         yield from _twice("row label", [row.label for row in self.rows])
         yield from _absent("row", self.rows)
+        for row in self.rows:
+            if row.config is not None and not isinstance(row.config.make_trainable(), CountsSize):
+                yield Fault(
+                    f"row {row.label!r}",
+                    f"the method {row.config.METHOD} cannot count its network; give it a method size(config), or leave "
+                    "the row out",
+                )
 
 
 # -- searches ------------------------------------------------------------------------------------
@@ -544,10 +550,12 @@ class Objective(Declaration):
     """What a search makes better: one metric of one view on the `val` split."""
 
     metric: Metric
-    view: AnyView
+    view: EvaluationView
 
     def find_faults(self) -> Iterator[Fault]:
         """Refuse to look at `test`, and a metric that the view does not give."""
+        if fault := fault_of_view(self.view):
+            yield Fault("view", fault)
         if self.view.split != "val":
             yield Fault(
                 "view",
@@ -588,7 +596,7 @@ class Search(Declaration):
     space: Mapping[str, Range | When]
     objective: Objective
     num_trials: Annotated[int, Field(ge=1)]
-    view: AnyView
+    view: EvaluationView
     metrics: Sequence[Metric]
     search_changes: Changes = EMPTY
     sampler: Literal["tpe", "random", "gp"] = "tpe"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib
 import importlib.util
 import inspect
@@ -26,6 +27,13 @@ def study_names(package: str = "search_spaces") -> list[str]:
     """List the studies: the files of the package."""
     folder = importlib.import_module(package)
     return sorted(module.name for module in pkgutil.iter_modules(folder.__path__) if not module.ispkg)
+
+
+def import_studies(package: str = "search_spaces") -> None:
+    """Import every study that can be, with the methods and the kinds of views that they use."""
+    for name in study_names(package):
+        with contextlib.suppress(Exception, SystemExit):  # a slip in a study is told when it is asked for
+            importlib.import_module(f"{package}.{name}")
 
 
 def study_titles(package: str = "search_spaces") -> list[tuple[str, str]]:

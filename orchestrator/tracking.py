@@ -37,7 +37,6 @@ from urllib.parse import urlsplit
 
 import fsspec
 import psutil
-from pydantic import BaseModel
 
 from orchestrator.addresses import causes_of
 from orchestrator.identity import digest_of
@@ -50,7 +49,9 @@ from orchestrator.records import (
     TrainingRecord,
 )
 from orchestrator.trial import Outcome, Progress, Work, git_commit
-from trainables.contract import DatasetFacts, EpochReport, EvaluationView
+from trainables.contract.data import DatasetFacts
+from trainables.contract.run import EpochReport
+from trainables.contract.view import EvaluationView
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric, Run
@@ -120,20 +121,8 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 def view_prefix(view: EvaluationView) -> str:
-    """Name a view as the front of its metrics: the split, then only what is not at its default.
-
-    `test` is the default view, `test.global` that of one embedding, `test.global-attended.flip` that of
-    two with flip averaging, `test.all.euclidean.reranking-k1_10` one of all with two options.
-    """
-    default = type(view)()
-    options = [
-        _option(name, getattr(view, name))
-        for name in type(view).model_fields
-        if name not in ("split", "embeddings", "logits") and getattr(view, name) != getattr(default, name)
-    ]
-    has_names = bool(options) or view.parts != default.parts
-    names = ["-".join(view.parts)] if has_names else []
-    return _allowed(".".join([view.split, *names, *options]))
+    """Name a view as the front of its metrics; see `EvaluationView.short_name`."""
+    return _allowed(view.short_name)
 
 
 def ensemble_suffix(partner_ids: Sequence[str]) -> str:
@@ -148,13 +137,6 @@ def data_suffix(measurement: Measurement, record: TrainingRecord) -> str:
     """Name the data set that was measured on where it is not the training's, such as `.on-Market-1501_500k`."""
     is_other = measurement.data_label not in ("", record.data.label)
     return f".on-{measurement.data_label}" if is_other else ""
-
-
-def _option(name: str, value: Any) -> str:
-    if isinstance(value, BaseModel):
-        changed = value.model_dump(exclude_defaults=True)
-        return "-".join([name, *(f"{key}_{item}" for key, item in changed.items())])
-    return value if isinstance(value, str) else name
 
 
 def _allowed(name: str) -> str:

@@ -14,7 +14,7 @@ import platform
 import subprocess
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -35,21 +35,17 @@ from orchestrator.records import (
     now,
 )
 from orchestrator.study import Objective
-from trainables.contract import (
-    FINAL_CHECKPOINT,
-    AnyExtraction,
-    AnyView,
-    DatasetFacts,
+from trainables.contract.data import DatasetFacts
+from trainables.contract.method import (
     DescribesEnvironment,
-    Device,
-    EpochReport,
-    FitHooks,
-    Runtime,
-    Split,
+    ExtractsOnce,
+    Illustrates,
+    PreparesData,
     Trainable,
     TrainingConfig,
-    TrainingStopped,
 )
+from trainables.contract.run import FINAL_CHECKPOINT, Device, EpochReport, FitHooks, Runtime, TrainingStopped
+from trainables.contract.view import EvaluationView, Split
 
 RECORDED_PACKAGES = ("torch", "numpy", "pillow", "ray", "optuna", "mlflow")
 
@@ -274,7 +270,9 @@ def _check_data(config: TrainingConfig, planned: DatasetFacts, runtime: Runtime)
         raise _other_data(planned, found, planned.fingerprint, found.fingerprint, runtime)
 
 
-def _check_measured(config: TrainingConfig, view: AnyView, planned: DatasetFacts, runtime: Runtime) -> None:
+def _check_measured(
+    config: TrainingConfig, view: EvaluationView, planned: DatasetFacts, runtime: Runtime
+) -> None:
     """Refuse to measure on other data than the id of the view says."""
     found = _found_here(config, runtime)
     if not found.is_measured_like(planned, view):
@@ -332,7 +330,7 @@ def _train(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, said: 
     if folder.checkpoints.exists(FINAL_CHECKPOINT):
         network = trainable.load(work.config, runtime, folder.checkpoints)
     else:
-        trainable.prepare_data(work.config, runtime)
+        _prepare(trainable, work.config, runtime)
         network = trainable.fit(
             work.config, runtime, folder.checkpoints, FitHooks(on_epoch, hooks.should_stop)
         )
@@ -352,7 +350,7 @@ def _train(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, said: 
         started_at=attempts[0].started_at,
         ended_at=now(),
         attempts=len(attempts) + len(faults),
-        num_epochs=work.config.num_epochs,
+        num_epochs=work.config.planned_epochs(),
         train_wall_s=sum(report.wall_s for report in reports.values()),
         measure_wall_s=time.monotonic() - measured_from_s,
         host=platform.node(),
@@ -409,14 +407,13 @@ def _measure(work: Work, store: Store, runtime: Runtime, network: Any, said: Col
         together.setdefault((planned.config, planned.view.split), {})[identity] = planned
     for (config, split), views in together.items():
         if is_loaded or config != work.config:
-            trainable.prepare_data(config, runtime)
-        flip = any(planned.view.flip for planned in views.values())
-        parts = tuple(dict.fromkeys(part for planned in views.values() for part in planned.view.parts))
-        extraction = trainable.extract(config, runtime, network, split, flip=flip, parts=parts)
+            _prepare(trainable, config, runtime)
+        seen = [planned.view for planned in views.values()]
+        extraction = _extract(trainable, config, runtime, network, split, seen)
         for identity, planned in views.items():
             members = [(config, extraction)]
             members += [
-                (partner.config, _extract(partner, store, runtime, planned.view))
+                (partner.config, _extract_of(partner, store, runtime, planned.view))
                 for partner in planned.partners
             ]
             folder.write_measurement(
@@ -437,13 +434,16 @@ def _illustrate(
     folder: TrainingFolder,
     runtime: Runtime,
     network: Any,
-    extraction: AnyExtraction,
+    extraction: Any,
     said: CollectedWarnings,
 ) -> None:
     """Draw what the network does; a fault of drawing is kept in words and costs no training."""
+    trainable = config.make_trainable()
+    if not isinstance(trainable, Illustrates):
+        return
     warning, said_before = "", said.so_far()
     try:
-        pictures = config.make_trainable().illustrate(config, runtime, network, extraction)
+        pictures = trainable.illustrate(config, runtime, network, extraction)
         for name, content in pictures.items():
             folder.write_picture(name, content)
     except Exception as error:
@@ -453,20 +453,35 @@ def _illustrate(
     folder.write_picture_warning("; ".join(filter(None, [warning, *while_drawing])))
 
 
-def _extract(partner: Partner, store: Store, runtime: Runtime, view: AnyView) -> AnyExtraction:
+def _prepare(trainable: Trainable, config: TrainingConfig, runtime: Runtime) -> None:
+    if isinstance(trainable, PreparesData):
+        trainable.prepare_data(config, runtime)
+
+
+def _extract(
+    trainable: Trainable,
+    config: TrainingConfig,
+    runtime: Runtime,
+    network: Any,
+    split: Split,
+    views: Sequence[EvaluationView],
+) -> Any:
+    is_extracted = isinstance(trainable, ExtractsOnce)
+    return trainable.extract(config, runtime, network, split, views) if is_extracted else network
+
+
+def _extract_of(partner: Partner, store: Store, runtime: Runtime, view: EvaluationView) -> Any:
     trainable = partner.config.make_trainable()
     _check_measured(partner.config, view, partner.data, runtime)
     folder = store.training(partner.training_id)
     folder.check_weights()
     network = trainable.load(partner.config, runtime, folder.checkpoints)
-    return trainable.extract(partner.config, runtime, network, view.split, flip=view.flip, parts=view.parts)
+    return _extract(trainable, partner.config, runtime, network, view.split, [view])
 
 
 def _watch(work: Work, objective: Objective, trainable: Trainable, runtime: Runtime, network: Any) -> float:
     view = objective.view
-    extraction = trainable.extract(
-        work.config, runtime, network, view.split, flip=view.flip, parts=view.parts
-    )
+    extraction = _extract(trainable, work.config, runtime, network, view.split, [view])
     return float(trainable.measure([(work.config, extraction)], view).metrics[objective.metric.name])
 
 

@@ -29,6 +29,7 @@ from orchestrator.records import (
     measured_columns,
     measured_items,
 )
+from trainables.contract.recorded_view import UnknownView
 
 MEAN_TOLERANCE = 1e-9  # of a fraction; the order of adding up moves less
 
@@ -43,6 +44,7 @@ class Verification:
         num_measurements: measured views.
         num_suggestions: of searches.
         num_without_checksums: finished trainings that are older than checksums.
+        unknown_kinds: of views that nothing loaded can read, so that their metrics were not held against their items.
         faults: one sentence each, in the order of the files' names.
     """
 
@@ -51,6 +53,7 @@ class Verification:
     num_measurements: int
     num_suggestions: int
     num_without_checksums: int
+    unknown_kinds: tuple[str, ...]
     faults: tuple[str, ...]
 
 
@@ -62,6 +65,7 @@ class _Read:
     is_recorded: bool
     has_checksums: bool
     num_measurements: int
+    unknown_kinds: tuple[str, ...]
 
 
 def verify_store(store: Store, plan: Plan | None = None) -> Verification:
@@ -90,6 +94,7 @@ def verify_store(store: Store, plan: Plan | None = None) -> Verification:
         num_measurements=sum(of_training.num_measurements for of_training in read),
         num_suggestions=num_suggestions,
         num_without_checksums=sum(item.is_recorded and not item.has_checksums for item in read),
+        unknown_kinds=tuple(sorted({kind for of_training in read for kind in of_training.unknown_kinds})),
         faults=tuple(dict.fromkeys(faults)),
     )
 
@@ -113,12 +118,13 @@ def _read_training(folder: TrainingFolder) -> _Read:
         faults += _faults_of(read)
     if record is not None:
         faults += list(_faults_of_files(folder, record, " ".join(faults)))
-    view_ids = sorted(folder.measured_views())
+    view_ids, unknown = sorted(folder.measured_views()), list[str]()
     for view_id in view_ids:
-        faults += _faults_of_measurement(folder, view_id)
+        faults += _faults_of_measurement(folder, view_id, unknown)
     for name in folder.pictures():
         faults += _faults_of(functools.partial(folder.picture, name))
-    return _Read(tuple(faults), record is not None, bool(record and record.files), len(view_ids))
+    has_checksums = bool(record and record.files)
+    return _Read(tuple(faults), record is not None, has_checksums, len(view_ids), tuple(unknown))
 
 
 def _faults_of_files(folder: TrainingFolder, record: TrainingRecord, told: str) -> Iterator[str]:
@@ -139,7 +145,7 @@ def _faults_of_files(folder: TrainingFolder, record: TrainingRecord, told: str) 
             )
 
 
-def _faults_of_measurement(folder: TrainingFolder, view_id: str) -> Iterator[str]:
+def _faults_of_measurement(folder: TrainingFolder, view_id: str, unknown: list[str]) -> Iterator[str]:
     try:
         measurement = folder.measurement(view_id)
         table = folder.items(view_id, measurement)
@@ -158,6 +164,8 @@ def _faults_of_measurement(folder: TrainingFolder, view_id: str) -> Iterator[str
             "the view's file in measurements/ away, and the next run measures the view again"
         )
         return
+    if isinstance(measurement.view, UnknownView):
+        unknown.append(measurement.view.kind)
     yield from _faults_of_means(folder, measurement, measured_columns(columns))
 
 

@@ -11,7 +11,7 @@ from reports.number import difference_text, half_printed_unit, printed_text, val
 from reports.seed import Seed
 from reports.statistics import rerun_interval, rerun_miss_chance, seed_interval, summarise
 from reports.table_statistics import Compared
-from trainables.contract import Metric
+from trainables.contract.metric import Metric
 
 MIN_SEEDS_FOR_A_VERDICT = 3  # with two, one degree of freedom is left and an interval says next to nothing
 

@@ -152,7 +152,7 @@ def _reason(before: str, now: str, state: str, message: str, plan: Plan, store: 
     planned = plan.trainings[now]
     if changes := config_changes(record, planned.config):
         first = changes[0]
-        more = f" and {len(changes) - 1} more" if len(changes) > 1 else ""
+        more = f" and {len(changes) - 1} more fields" if len(changes) > 1 else ""
         return f"the config was changed since: {first.path} was {first.recorded}, is {first.planned or 'gone'}{more}"
     if record.method_version != planned.config.VERSION:
         return f"the method's VERSION was raised from {record.method_version} to {planned.config.VERSION}"

@@ -28,13 +28,7 @@ from orchestrator.plan import Cell, Plan
 from orchestrator.records import DamagedFile, Store
 from orchestrator.study import Ablation
 from reports.source_note import SHORT_ID_DIGITS
-from trainables.contract import AnyView, RetrievalView
 
-RETRIEVAL = "retrieval"
-RETRIEVAL_PROTOCOL = (
-    "the nearest gallery images by cosine distance of all embeddings joined, single query, no flip averaging, no "
-    "re-ranking; solid blue frames are right, dashed red ones wrong"
-)
 LOSS = "loss"
 LOSS_CAPTION = "Training loss, mean over an epoch and over seeds; rows with other terms have other scales"
 ENSEMBLES_LEFT_OUT = "an ensemble is several trainings and has no loss of its own"
@@ -180,7 +174,8 @@ def table_figures(
             warnings.append(f"{place}: {trace.picture_warning}")
         view = plan.trainings[cell.training_id].views[cell.view_id].view
         for picture in trace.pictures:
-            if picture == RETRIEVAL and not _is_ranked_like_a_strip(view):
+            shown = view.caption_of(picture)
+            if shown is None:
                 continue
             try:
                 content = store.training(cell.training_id).picture(picture)
@@ -188,23 +183,13 @@ def table_figures(
                 warnings.append(f"A picture is missing: {error}")
                 continue
             caption = f"{picture.capitalize()}: {place}, training {cell.training_id[:SHORT_ID_DIGITS]}"
-            if picture == RETRIEVAL:
-                caption += f"; {RETRIEVAL_PROTOCOL}"
+            if shown:
+                caption += f"; {shown}"
             figures.append(Figure(picture, caption, content))
         if trace.pictures:
             break
     pictures = {training_id: trace.pictures for training_id, trace in traces.items()}
     return TableFigures(tuple(figures), tuple(warnings), pictures)
-
-
-def _is_ranked_like_a_strip(view: AnyView) -> bool:
-    """Say whether a strip shows what a view measures, but for its distance, which the strip's caption names."""
-    return (
-        isinstance(view, RetrievalView)
-        and view.query == "single"
-        and view.gallery == "all"
-        and view.reranking is None
-    )
 
 
 def _cells_of_base(ablation: Ablation, cells: Sequence[Cell]) -> list[Cell]:

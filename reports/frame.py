@@ -26,7 +26,7 @@ from orchestrator.records import (
     TrainingRecord,
     measured_items,
 )
-from trainables.contract import Metric
+from trainables.contract.metric import Metric
 
 CellState = Literal["done", "missing", "failed", "refused"]
 

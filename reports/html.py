@@ -22,7 +22,7 @@ from reports.number import difference_text, precise_difference_text, precise_tex
 from reports.source_note import SHORT_ID_DIGITS
 from reports.table import DIFFERENCE_HEAD, Table
 from reports.table_statistics import Compared
-from trainables.contract import Metric
+from trainables.contract.metric import Metric
 
 NO_FIGURES = TableFigures()
 NO_TABLES: Mapping[str, TableFigures] = MappingProxyType({})

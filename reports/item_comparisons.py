@@ -15,7 +15,8 @@ from orchestrator.plan import Plan
 from orchestrator.records import DamagedFile, Store, TrainingFolder, measured_columns, measured_items
 from reports.query_test import QueryComparison, compare_queries
 from reports.seed import Place, Seed, seeds_by_place
-from trainables.contract import AnyView, Metric
+from trainables.contract.metric import Metric
+from trainables.contract.view import EvaluationView
 
 CLUSTERS_OF = {"pid": "identities", "label": "classes"}
 """What the values of a view's cluster column are called."""
@@ -138,7 +139,7 @@ class _Scores:
     cluster: Mapping[str, object]
 
 
-def _mean_scores(readings: Sequence[_Items], view: AnyView, metric: Metric) -> _Scores | None:
+def _mean_scores(readings: Sequence[_Items], view: EvaluationView, metric: Metric) -> _Scores | None:
     """Average each item's score over seeds; None where a seed's items are lost or do not tell."""
     total: dict[str, float] = {}
     cluster: dict[str, object] = {}

@@ -13,7 +13,7 @@ from reports.cell import TableCell, compared_text, marks_text, mean_text, publis
 from reports.latex_signs import CHECK, CROSS, escape_latex, name_lost_signs
 from reports.source_note import SHORT_ID_DIGITS
 from reports.table import DIFFERENCE_HEAD, PrintedColumn, Table, TableRow
-from trainables.contract import Metric
+from trainables.contract.metric import Metric
 
 COLUMN_WIDTH_PT, PAGE_WIDTH_PT = 229, 469  # of a two-column article; a wider table spans both columns
 CHARACTER_WIDTH_PT, RAISED_CHARACTER_WIDTH_PT = 4.6, 4.2  # at 9 pt, where most characters are digits

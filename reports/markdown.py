@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from reports.cell import TableCell, compared_text, marks_text, mean_text, published_text
 from reports.source_note import SHORT_ID_DIGITS
 from reports.table import DIFFERENCE_HEAD, Part, Table, TableRow
-from trainables.contract import Metric
+from trainables.contract.metric import Metric
 
 HEADS: dict[Part, str] = {"value": "", "difference": f", {DIFFERENCE_HEAD}", "paper": ", paper"}
 

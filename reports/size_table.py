@@ -8,15 +8,9 @@ from dataclasses import replace
 from orchestrator.study import SizeRow, SizeTable, Study
 from reports.cell import TableCell
 from reports.table import Column, RowGroup, Table, TableRow
-from trainables.contract import (
-    DEPTH,
-    FLOPS,
-    INFERENCE_PARAMETERS,
-    PARAMETERS,
-    SIZE_METRICS,
-    Metric,
-    NetworkSize,
-)
+from trainables.contract.method import CountsSize, TrainingConfig
+from trainables.contract.metric import Metric
+from trainables.contract.size import DEPTH, FLOPS, INFERENCE_PARAMETERS, PARAMETERS, SIZE_METRICS, NetworkSize
 
 SPANNER = "counted"
 DEMO_SCALE_NOTICE = "demo scale, not the paper's network"
@@ -34,15 +28,15 @@ def build_size_table(study: Study, declared: SizeTable, demo_datasets: Collectio
         declared: the declaration.
         demo_datasets: names, as configs have them, of the data sets that are not comparable with a paper.
     """
-    small = [row for row in declared.rows if row.config is not None and row.config.dataset in demo_datasets]
+    small = [
+        row for row in declared.rows if row.config is not None and row.config.dataset_name() in demo_datasets
+    ]
     counted = [row for row in declared.rows if row.config is not None]
     is_demo = counted == small
     shown = [replace(row, published={}) if row in small else row for row in declared.rows]
     if is_demo:
         shown = [row for row in shown if row.config is not None]
-    sizes = {
-        row.label: row.config.make_trainable().size(row.config) for row in shown if row.config is not None
-    }
+    sizes = {row.label: _size_of(row.config) for row in shown if row.config is not None}
     columns = tuple(
         Column(SPANNER, metric, any(metric.name in row.published for row in shown)) for metric in SIZE_METRICS
     )
@@ -55,6 +49,12 @@ def build_size_table(study: Study, declared: SizeTable, demo_datasets: Collectio
         groups=(RowGroup("", tuple(_row(row, sizes.get(row.label)) for row in shown)),),
         source_notes=(*_notes(study, declared, shown, [] if is_demo else small), *_class_notes(sizes)),
     )
+
+
+def _size_of(config: TrainingConfig) -> NetworkSize:
+    trainable = config.make_trainable()
+    assert isinstance(trainable, CountsSize)  # the study was refused otherwise
+    return trainable.size(config)
 
 
 def _row(row: SizeRow, size: NetworkSize | None) -> TableRow:

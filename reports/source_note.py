@@ -12,7 +12,8 @@ from orchestrator.design import full_label
 from orchestrator.study import Ablation, Study
 from reports.cell import AGREES, DISAGREES, MIN_SEEDS_FOR_A_VERDICT, TableCell
 from reports.number import half_printed_unit, value_text
-from trainables.contract import DatasetFacts, Metric
+from trainables.contract.data import DatasetFacts
+from trainables.contract.metric import Metric
 
 SHORT_ID_DIGITS = 8
 SHORT_COMMIT_DIGITS = 12

@@ -14,7 +14,7 @@ from reports.number import difference_text, value_text
 from reports.seed_noise import NOTHING_VARIES, Floats
 from reports.table_statistics import Compared, SmallestDifference, TableStatistics
 from reports.table_values import TableValues
-from trainables.contract import Metric
+from trainables.contract.metric import Metric
 
 MIN_SEEDS_IN_A_RANGE = 5  # fewer are read as quickly one by one
 

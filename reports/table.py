@@ -25,7 +25,8 @@ from reports.source_note import source_notes
 from reports.statistics_note import statistics_notes
 from reports.table_statistics import Compared, TableStatistics, table_statistics
 from reports.table_values import table_values
-from trainables.contract import DatasetFacts, Metric
+from trainables.contract.data import DatasetFacts
+from trainables.contract.metric import Metric
 
 NOT_ASKED_FOR: Mapping[Place, ItemComparison] = MappingProxyType({})
 

@@ -81,7 +81,7 @@ def write_tables(
     """
     frame = read_cells(plan, store)
     traces = read_traces(plan, store)
-    demo_datasets = {item.config.dataset for item in plan.trainings.values() if item.data.is_demo}
+    demo_datasets = {item.config.dataset_name() for item in plan.trainings.values() if item.data.is_demo}
     written: list[WrittenTable] = []
     refusals: list[str] = []
     for study in plan.studies:

@@ -16,7 +16,7 @@ from orchestrator.study import Ablation
 from reports.contrast_weights import contrast_weights
 from reports.seed import Place, Seed
 from reports.seed_noise import Bools, Floats, Whole
-from trainables.contract import Metric
+from trainables.contract.metric import Metric
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from rich.text import Text
 from reports.cell import TableCell, compared_text, marks_text, mean_text, published_text
 from reports.console import plain
 from reports.table import DIFFERENCE_HEAD, Table
-from trainables.contract import Metric
+from trainables.contract.metric import Metric
 
 RANK_STYLES = {1: "bold", 2: "underline"}
 RANK_SIGNS = {1: "*", 2: "_"}

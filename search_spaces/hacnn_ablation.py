@@ -17,8 +17,10 @@ from typing import Any
 from orchestrator.design import Row, Sweep
 from orchestrator.published import printed, published_table
 from orchestrator.study import Ablation, Dataset, Profile, SizeRow, SizeTable, Study
-from trainables.contract import DEPTH, FLOPS, INFERENCE_PARAMETERS, MAP, RANK1, RetrievalView, Split
+from trainables.contract.size import DEPTH, FLOPS, INFERENCE_PARAMETERS
+from trainables.contract.view import Split
 from trainables.hacnn import HacnnConfig, code_recipe, demo_config, paper_config
+from trainables.retrieval.view import MAP, RANK1, RetrievalView
 
 SPATIAL, CHANNEL, LOCAL = "network.soft_spatial", "network.soft_channel", "network.local"
 LEARNS_REGIONS, INTERACTION = f"{LOCAL}.learns_regions", f"{LOCAL}.interaction"

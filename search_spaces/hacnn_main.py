@@ -12,7 +12,7 @@ from orchestrator.design import Row, other_method_rows
 from orchestrator.published import Query, printed
 from orchestrator.study import Ablation, Dataset, Profile, Study
 from search_spaces.hacnn_ablation import SEEDS, base_config, view
-from trainables.contract import MAP, RANK1
+from trainables.retrieval.view import MAP, RANK1
 
 
 def make_study(profile: Profile) -> Study:

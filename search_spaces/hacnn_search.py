@@ -12,8 +12,8 @@ from typing import Any
 from orchestrator.ranges import Choice, FloatRange, Range
 from orchestrator.study import Dataset, Objective, Profile, Search, Study
 from search_spaces.hacnn_ablation import NUM_REGIONS, REDUCTION, SEEDS, base_config, data_sets, view
-from trainables.contract import MAP, RANK1
 from trainables.hacnn import HacnnConfig
+from trainables.retrieval.view import MAP, RANK1
 
 
 def space(base: HacnnConfig) -> dict[str, Range]:

@@ -15,8 +15,8 @@ from typing import Any
 from orchestrator.design import Cumulative, LeaveOneOut, Row, Sweep
 from orchestrator.published import printed
 from orchestrator.study import Ablation, Dataset, Profile, Study
-from trainables.contract import MAP, RANK1, RetrievalView
 from trainables.mancs import MancsConfig, demo_config, paper_config
+from trainables.retrieval.view import MAP, RANK1, RetrievalView
 
 CURRICULUM = "losses.rank.curriculum"
 GAMMA = "losses.classification.gamma"

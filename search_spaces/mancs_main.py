@@ -18,7 +18,8 @@ from orchestrator.design import Row
 from orchestrator.published import Query, printed, published_table
 from orchestrator.study import Ablation, Dataset, Profile, SizeRow, SizeTable, Study
 from search_spaces.mancs_ablation import NO_SUPERVISION, VIEW, WITHOUT, base_config, data_sets
-from trainables.contract import MAP, RANK1, RANK5, Metric, RetrievalView
+from trainables.contract.metric import Metric
+from trainables.retrieval.view import MAP, RANK1, RANK5, RetrievalView
 
 CUHK03_BATCH = {"data.num_identities": 32, "data.num_instances": 8}
 DUKE = [Dataset("DukeMTMC-reID", {"data.dataset": "dukemtmc"})]

@@ -12,8 +12,8 @@ from typing import Any
 from orchestrator.ranges import FloatRange, Range
 from orchestrator.study import Dataset, Objective, Profile, Search, Study
 from search_spaces.mancs_ablation import CURRICULUM, VIEW, WEIGHTS, base_config, data_sets
-from trainables.contract import MAP, RANK1
 from trainables.mancs import MancsConfig
+from trainables.retrieval.view import MAP, RANK1
 
 
 def space(base: MancsConfig) -> dict[str, Range]:

@@ -14,8 +14,8 @@ from typing import Any
 
 from orchestrator.design import Design, Factorial, Row, Sweep, rows_as_printed
 from orchestrator.study import Ablation, Dataset, Profile, Study
-from trainables.contract import MAP, RANK1, RetrievalView
 from trainables.mdpr import Guidance, MdprConfig, demo_config, paper_config
+from trainables.retrieval.view import MAP, RANK1, RetrievalView
 
 NUM_ATTENTIONS = "network.soft.attention.num_attentions"
 GUIDANCE = "network.soft.attention.guidance"

@@ -21,8 +21,8 @@ from search_spaces.mdpr_ablation import (
     data_sets,
     view,
 )
-from trainables.contract import MAP, RANK1
 from trainables.mdpr import MdprConfig, paper_config
+from trainables.retrieval.view import MAP, RANK1
 
 
 def make_study(profile: Profile) -> Study:

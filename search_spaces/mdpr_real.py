@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from orchestrator.design import Row
 from orchestrator.study import Ablation, Dataset, Profile, Study
-from trainables.contract import MAP, MINP, RANK1, RetrievalView
 from trainables.mdpr import demo_config
+from trainables.retrieval.view import MAP, MINP, RANK1, RetrievalView
 
 REAL = Dataset(
     "Real pedestrians",

@@ -12,8 +12,8 @@ from typing import Any
 from orchestrator.ranges import Choice, FloatRange, Range
 from orchestrator.study import Dataset, Objective, Profile, Search, Study
 from search_spaces.mdpr_ablation import EMBEDDING_SIZE, NUM_ATTENTIONS, base_config, data_sets
-from trainables.contract import MAP, RANK1, RetrievalView
 from trainables.mdpr import MdprConfig
+from trainables.retrieval.view import MAP, RANK1, RetrievalView
 
 
 def space(base: MdprConfig) -> dict[str, Range]:

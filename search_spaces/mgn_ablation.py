@@ -17,7 +17,6 @@ from orchestrator.changes import apply_changes
 from orchestrator.design import Row, Sweep
 from orchestrator.published import printed
 from orchestrator.study import Ablation, Dataset, Profile, SizeRow, SizeTable, Study
-from trainables.contract import MAP, RANK1, RANK5, RANK10, RetrievalView
 from trainables.layers.backbone import Backbone
 from trainables.mgn import (
     BaselineNetworkConfig,
@@ -27,6 +26,7 @@ from trainables.mgn import (
     demo_config,
     paper_config,
 )
+from trainables.retrieval.view import MAP, RANK1, RANK5, RANK10, RetrievalView
 
 SEEDS = (0, 1, 2)
 

@@ -14,7 +14,7 @@ from orchestrator.design import Row, other_method_rows
 from orchestrator.published import Query, printed
 from orchestrator.study import Ablation, Dataset, Profile, Study
 from search_spaces.mgn_ablation import SEEDS, base_config, data_sets, view
-from trainables.contract import MAP, RANK1, Reranking, RetrievalView
+from trainables.retrieval.view import MAP, RANK1, Reranking, RetrievalView
 
 RERANKED = " (RK)"
 """What the paper adds to the name of a method that re-ranks."""

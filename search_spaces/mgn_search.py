@@ -20,8 +20,8 @@ from search_spaces.mgn_ablation import (
     data_sets,
     view,
 )
-from trainables.contract import MAP, RANK1
 from trainables.mgn import MgnConfig, MgnNetworkConfig
+from trainables.retrieval.view import MAP, RANK1
 
 
 def space(base: MgnConfig) -> dict[str, Range]:

@@ -16,7 +16,7 @@ from typing import Any
 from orchestrator.design import Row, Sweep
 from orchestrator.published import Printed, printed
 from orchestrator.study import Ablation, Dataset, Profile, SizeRow, SizeTable, Study
-from trainables.contract import TOP1, ClassificationView
+from trainables.classification.view import TOP1, ClassificationView
 from trainables.layers.trilinear import TRILINEAR_FORMS
 from trainables.tasn import TasnConfig, VggBackbone, demo_config, paper_config
 

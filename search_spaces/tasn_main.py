@@ -31,7 +31,7 @@ from search_spaces.tasn_ablation import (
     base_config,
     data_set,
 )
-from trainables.contract import TOP1
+from trainables.classification.view import TOP1
 
 HIGH_PX = 336
 HIGH_MEMBERS_PX = (HIGH_PX, 280, 392)  # Table 4's sides above the default

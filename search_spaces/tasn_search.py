@@ -8,7 +8,7 @@ from __future__ import annotations
 from orchestrator.ranges import FloatRange, Range
 from orchestrator.study import Objective, Profile, Search, Study
 from search_spaces.tasn_ablation import MASTER, SEEDS, TEMPERATURE, WEIGHT, base_config, data_set
-from trainables.contract import TOP1
+from trainables.classification.view import TOP1
 
 
 def space(rate: float) -> dict[str, Range]:

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from tests.toy_method import ToyConfig, ToyTrainable
-from trainables.contract import ViewResult
+from trainables.contract.view import ViewResult
 
 BROKEN = []
 """Stands for a process's CUDA context, which a device-side assert spoils until the process ends."""
@@ -31,7 +31,7 @@ class FaultyConfig(ToyConfig):
 
 
 class FaultyTrainable(ToyTrainable):
-    """Implements `trainables.contract.Trainable`."""
+    """Implements `trainables.contract.method.Trainable`."""
 
     def describe_data(self, config, runtime):
         facts = super().describe_data(config, runtime)

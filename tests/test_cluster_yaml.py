@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 import sweep
 import trainables
-from trainables.contract import TrainingConfig
+from trainables.contract.method import TrainingConfig
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "cluster.yaml").read_text()

@@ -193,7 +193,7 @@ def test_a_forbidden_import_is_found(module: str, source: str) -> None:
         ("trainables.data.matlab_file", "import scipy.io"),
         ("trainables.data.demo_generator.body", "import anny\nfrom . import raster"),
         ("orchestrator.search", "import optuna.samplers"),
-        ("orchestrator.trial", "from trainables.contract import Metric"),
+        ("orchestrator.trial", "from trainables.contract.metric import Metric"),
         ("reports.terminal", "import rich.table"),
         ("reports.frame", "from orchestrator.plan import Plan"),
         ("search_spaces.mdpr_search", "from search_spaces.mdpr_ablation import base_config"),

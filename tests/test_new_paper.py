@@ -13,11 +13,11 @@ STUDY = '''"""Invented: does a person need more than one stripe, or a teacher?""
 from orchestrator.design import LeaveOneOut, Row, Sweep
 from orchestrator.ranges import Choice
 from orchestrator.study import Ablation, Dataset, Objective, Profile, Search, Study
-from trainables.contract import MAP, MINP, RANK1, RetrievalView, Reranking
+from trainables.retrieval.view import MAP, MINP, RANK1, RetrievalView, Reranking
 from trainables.data.reid import ReidData
 from trainables.layers.backbone import Backbone
 from trainables.mdpr import MdprConfig, MdprNetworkConfig
-from trainables.optimisation import Optimisation
+from trainables.training.optimisation import Optimisation
 
 
 def make_study(profile):

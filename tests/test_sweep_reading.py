@@ -15,7 +15,7 @@ from orchestrator.run import run_sweep
 from orchestrator.study import Profile
 from reports.table_files import write_tables
 from tests.toy_studies import ROOT, run, write_project
-from trainables.contract import Runtime
+from trainables.contract.run import Runtime
 
 ROWS = '[Sweep("learning_rate", (0.1, 0.2))]'
 

@@ -12,17 +12,11 @@ import numpy as np
 
 from orchestrator.identity import digest_of
 from tests.waiting import PATIENCE_S
-from trainables.contract import (
-    FINAL_CHECKPOINT,
-    RESUME_CHECKPOINT,
-    DatasetFacts,
-    EmbeddingConfig,
-    EpochReport,
-    Extraction,
-    ImageSet,
-    TrainingStopped,
-    ViewResult,
-)
+from trainables.contract.data import DatasetFacts
+from trainables.contract.run import FINAL_CHECKPOINT, RESUME_CHECKPOINT, EpochReport, TrainingStopped
+from trainables.contract.view import ViewResult
+from trainables.retrieval.embedded import Extraction, ImageSet
+from trainables.retrieval.embedding_config import EmbeddingConfig
 from trainables.value.frozen_model import FrozenModel
 
 
@@ -64,12 +58,10 @@ class ToyConfig(EmbeddingConfig):
     def make_trainable(self):
         return ToyTrainable()
 
-    @property
-    def dataset(self):
+    def dataset_name(self):
         return self.data_name
 
-    @property
-    def num_epochs(self):
+    def planned_epochs(self):
         return self.epochs
 
     def embedding_widths(self):
@@ -81,7 +73,7 @@ class ToyConfig(EmbeddingConfig):
 
 
 class ToyTrainable:
-    """Implements `trainables.contract.Trainable`."""
+    """Implements `trainables.contract.method.Trainable`."""
 
     def describe_data(self, config, runtime):
         if config.data_name == "absent":
@@ -151,7 +143,7 @@ class ToyTrainable:
         with checkpoints.open_to_read(FINAL_CHECKPOINT) as file:
             return json.loads(file.read())["weight"]
 
-    def extract(self, config, runtime, network, split, *, flip, parts):
+    def extract(self, config, runtime, network, split, views):
         side = ImageSet(("a.jpg",), np.array([1]), np.array([1]), {"global": np.array([[network]])})
         return Extraction(split, side, side)
 

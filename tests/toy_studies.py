@@ -14,7 +14,7 @@ STUDY = '''"""A toy study."""
 from orchestrator.design import Row, Sweep
 from orchestrator.study import Ablation, Dataset, Study, UntilDecided
 from tests.toy_method import ToyConfig
-from trainables.contract import MAP, RANK1, RetrievalView
+from trainables.retrieval.view import MAP, RANK1, RetrievalView
 
 
 def make_study(profile):

@@ -36,7 +36,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.contract import Trainable
+from trainables.contract.method import Trainable
 from trainables.data.reid import Augmentation, DatasetName, RandomErasing, ReidData, ScaleCrop
 from trainables.layers.backbone import BACKBONE, Backbone, build_backbone, find_weights_files
 from trainables.layers.pixels import PixelStandardisation
@@ -45,11 +45,11 @@ from trainables.layers.stages import Stages
 from trainables.losses.curriculum_triplet import curriculum_triplet_loss
 from trainables.losses.focal import sigmoid_focal_loss, softmax_focal_loss, true_class_sigmoid_focal_loss
 from trainables.losses.triplet import batch_hard_triplet_loss
-from trainables.optimisation import Optimisation
-from trainables.paired_parts import build_part
 from trainables.pictures.panel import Panel
-from trainables.published_recipe import require_recipe
-from trainables.reid_config import ReidConfig
+from trainables.reidentification.config import ReidConfig
+from trainables.training.optimisation import Optimisation
+from trainables.training.paired_parts import build_part
+from trainables.training.published_recipe import require_recipe
 from trainables.value.frozen_model import FrozenModel
 
 RANK = "rank"
@@ -237,7 +237,7 @@ class MancsConfig(ReidConfig):
     def make_trainable(self) -> Trainable:
         """Give Mancs as a re-identification method."""
         # Here, not above: planning needs configs but neither loaders nor the training loop.
-        from trainables.reidentification import ReidTrainable
+        from trainables.reidentification.method import ReidTrainable
 
         return ReidTrainable(Mancs())
 

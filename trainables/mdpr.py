@@ -30,7 +30,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from trainables.contract import Trainable
+from trainables.contract.method import Trainable
 from trainables.data.reid import Augmentation, DatasetName, ReidData
 from trainables.layers.attention import (
     AttentionGuidance,
@@ -56,11 +56,11 @@ from trainables.losses.distillation import mutual_distillation_loss
 from trainables.losses.diversity import attention_diversity_loss, foreground_mass
 from trainables.losses.label_smoothing import smoothed_cross_entropy
 from trainables.losses.triplet import batch_hard_triplet_loss
-from trainables.optimisation import Optimisation
-from trainables.paired_parts import build_part
 from trainables.pictures.panel import Panel
-from trainables.published_recipe import require_recipe
-from trainables.reid_config import ReidConfig
+from trainables.reidentification.config import ReidConfig
+from trainables.training.optimisation import Optimisation
+from trainables.training.paired_parts import build_part
+from trainables.training.published_recipe import require_recipe
 from trainables.value.frozen_model import FrozenModel
 
 HARD_GLOBAL, SOFT_STAGE5, SOFT_STAGE4, FUSED = "hard_global", "soft_stage5", "soft_stage4", "fused"
@@ -282,7 +282,7 @@ class MdprConfig(ReidConfig):
     def make_trainable(self) -> Trainable:
         """Give MDPR as a re-identification method."""
         # Here, not above: planning needs configs but neither loaders nor the training loop.
-        from trainables.reidentification import ReidTrainable
+        from trainables.reidentification.method import ReidTrainable
 
         return ReidTrainable(Mdpr())
 

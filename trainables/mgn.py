@@ -43,7 +43,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.contract import Trainable
+from trainables.contract.method import Trainable
 from trainables.data.reid import Augmentation, DatasetName, ReidData
 from trainables.layers.backbone import (
     BACKBONE,
@@ -57,10 +57,10 @@ from trainables.layers.pixels import PixelStandardisation
 from trainables.layers.pretrained import StartingFile
 from trainables.layers.stages import Stages
 from trainables.losses.triplet import batch_hard_triplet_loss
-from trainables.optimisation import Optimisation
-from trainables.paired_parts import build_part
-from trainables.published_recipe import require_recipe
-from trainables.reid_config import ReidConfig
+from trainables.reidentification.config import ReidConfig
+from trainables.training.optimisation import Optimisation
+from trainables.training.paired_parts import build_part
+from trainables.training.published_recipe import require_recipe
 from trainables.value.frozen_model import FrozenModel
 
 POOLED = "pooled"
@@ -283,7 +283,7 @@ class MgnConfig(ReidConfig):
     def make_trainable(self) -> Trainable:
         """Give MGN as a re-identification method."""
         # Here, not above: planning needs configs but neither loaders nor the training loop.
-        from trainables.reidentification import ReidTrainable
+        from trainables.reidentification.method import ReidTrainable
 
         return ReidTrainable(Mgn())
 

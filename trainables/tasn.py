@@ -42,7 +42,9 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.contract import ClassificationView, EvaluationView, Trainable, TrainingConfig
+from trainables.classification.view import ClassificationView
+from trainables.contract.method import Trainable, TrainingConfig
+from trainables.contract.view import EvaluationView
 from trainables.data.fine_grained import DatasetName, FineGrainedAugmentation, FineGrainedData
 from trainables.layers.attention_sampler import Marginal, crop_grid, marginal_grid, saliency_grid, sample
 from trainables.layers.backbone import (
@@ -61,10 +63,10 @@ from trainables.layers.resnet import BasicBlock
 from trainables.layers.stages import STAGE_NAMES, Stages
 from trainables.layers.trilinear import FORMS_WITH_TAU, TrilinearForm, trilinear_attention
 from trainables.layers.vgg import Vgg19
-from trainables.optimisation import Optimisation
-from trainables.paired_parts import build_part
 from trainables.pictures.panel import Panel
-from trainables.published_recipe import require_recipe
+from trainables.training.optimisation import Optimisation
+from trainables.training.paired_parts import build_part
+from trainables.training.published_recipe import require_recipe
 from trainables.value.frozen_model import FrozenModel
 
 ATTENTION, PART, MASTER = "attention", "part", "master"
@@ -213,13 +215,11 @@ class TasnConfig(TrainingConfig):
             raise ValueError("; ".join(faults))
         return self
 
-    @property
-    def dataset(self) -> str:
+    def dataset_name(self) -> str:
         """Name of the data set."""
         return self.data.dataset
 
-    @property
-    def num_epochs(self) -> int:
+    def planned_epochs(self) -> int:
         """Length of the whole training."""
         return self.optimisation.num_epochs
 
@@ -258,7 +258,7 @@ class TasnConfig(TrainingConfig):
     def make_trainable(self) -> Trainable:
         """Give TASN as a classification method."""
         # Here, not above: planning needs configs but neither loaders nor the training loop.
-        from trainables.classification import ClassificationTrainable
+        from trainables.classification.method import ClassificationTrainable
 
         return ClassificationTrainable(Tasn())
 

@@ -4,7 +4,7 @@ from orchestrator.design import Row
 from orchestrator.ranges import FloatRange
 from orchestrator.study import Ablation, Dataset, Objective, Search, Study
 from tests.toy_method import ToyConfig
-from trainables.contract import MAP, RetrievalView
+from trainables.retrieval.view import MAP, RetrievalView
 
 TEST, VAL = RetrievalView(split="test"), RetrievalView(split="val")
 M = "network.attention.num_attentions"

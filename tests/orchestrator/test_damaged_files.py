@@ -21,7 +21,8 @@ from reports.figures import read_traces
 from reports.table_files import write_tables
 from tests.orchestrator.toy_sweep import ToySweep, a_search, a_study
 from tests.toy_method import ToyConfig
-from trainables.contract import MAP, RANK1, RetrievalView, Runtime
+from trainables.contract.run import Runtime
+from trainables.retrieval.view import MAP, RANK1, RetrievalView
 
 RATES = [Sweep("learning_rate", (0.1, 0.2))]
 RUNTIME = Runtime(None, "/cache")
@@ -294,6 +295,15 @@ def test_a_sound_store_has_no_faults(sweep):
     assert () == found.faults
     assert (0, 3) == (found.num_without_checksums, found.num_suggestions)
     assert found.num_trainings == found.num_records >= 4
+
+
+def test_views_that_nothing_here_knows_are_said_not_to_be_held_against_their_items(sweep, monkeypatch):
+    """A store that is verified without the studies it is from is no store without faults."""
+    finished(sweep, a_study(RATES))
+    assert () == verify_store(sweep.store()).unknown_kinds
+    monkeypatch.setattr("trainables.contract.recorded_view._kinds", lambda: [])
+    found = verify_store(sweep.store())
+    assert (("retrieval",), ()) == (found.unknown_kinds, found.faults)
 
 
 def test_a_damaged_file_is_told_by_a_worker_as_by_the_driver():

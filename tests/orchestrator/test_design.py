@@ -8,7 +8,7 @@ from orchestrator.design import Cumulative, Factorial, LeaveOneOut, Row, Sweep, 
 from orchestrator.study import Ablation, Dataset
 from tests.orchestrator.declared import RATE, TEST, M
 from tests.toy_method import ToyAttention, ToyConfig
-from trainables.contract import MAP, MINP, RANK1, RetrievalView
+from trainables.retrieval.view import MAP, MINP, RANK1, RetrievalView
 
 
 def labels(design):
@@ -84,7 +84,7 @@ def test_a_label_of_a_sweep_is_a_format(label, expected):
         (lambda: Factorial({"A": {}}), r"factors\['A'\]: a design needs at least one level"),
         (lambda: Factorial({"A": {"on": {RATE: 1}}, "B": {"on": {RATE: 2}}}),
          "'A' and 'B' both set learning_rate, and the second would overwrite the first"),
-        (lambda: Factorial({"A": {"on": {}}}, {"x": "all"}), r"views\['x'\]: a RetrievalView or"),
+        (lambda: Factorial({"A": {"on": {}}}, {"x": "all"}), r"views\['x'\]: an EvaluationView is"),
         (lambda: Row(""), "label: a label is printed"),
         (lambda: Row("  "), "label: a label is printed"),
         (lambda: Row(3), "label: a string is needed; got 3"),

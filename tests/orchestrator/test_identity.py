@@ -8,7 +8,7 @@ import pytest
 from orchestrator.changes import apply_changes
 from orchestrator.identity import canonical, digest_of, training_id, view_id
 from tests.toy_method import ToyAttention, ToyConfig, ToyNetwork
-from trainables.contract import Reranking, RetrievalView
+from trainables.retrieval.view import Reranking, RetrievalView
 from trainables.value.frozen_model import FrozenModel
 
 DATA = "f" * 64

@@ -6,7 +6,8 @@ from orchestrator.records import PNG, Store
 from orchestrator.trial import TrialHooks, Work, run_trial
 from tests.planned_views import planned_views
 from tests.toy_method import ToyConfig, ToyTrainable
-from trainables.contract import RetrievalView, Runtime
+from trainables.contract.run import Runtime
+from trainables.retrieval.view import RetrievalView
 
 TEST, VAL, FLIPPED = RetrievalView(), RetrievalView(split="val"), RetrievalView(flip=True)
 

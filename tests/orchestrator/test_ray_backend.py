@@ -19,7 +19,8 @@ from tests.faulty_method import FaultyConfig
 from tests.toy_method import ToyConfig
 from tests.toy_studies import run, start, write_project
 from tests.waiting import PATIENCE_S, wait_for
-from trainables.contract import MAP, RetrievalView, Runtime
+from trainables.contract.run import Runtime
+from trainables.retrieval.view import MAP, RetrievalView
 
 pytestmark = pytest.mark.ray
 

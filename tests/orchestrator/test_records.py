@@ -23,7 +23,9 @@ from orchestrator.records import (
     now,
 )
 from orchestrator.settings import Settings
-from trainables.contract import EpochReport, RetrievalView, ViewResult
+from trainables.contract.run import EpochReport
+from trainables.contract.view import ViewResult
+from trainables.retrieval.view import RetrievalView
 
 
 @pytest.fixture(params=["folder", "memory"])

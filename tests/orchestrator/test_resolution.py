@@ -9,7 +9,9 @@ from orchestrator.identity import training_id, view_id
 from orchestrator.records import DataRecord, Store, TrainingRecord
 from orchestrator.resolution import DataResolver, StoreResolver, remember_data
 from tests.toy_method import ToyConfig
-from trainables.contract import DatasetFacts, RetrievalView, ViewResult
+from trainables.contract.data import DatasetFacts
+from trainables.contract.view import ViewResult
+from trainables.retrieval.view import RetrievalView
 
 VIEW = RetrievalView()
 MULTIPLE = RetrievalView(query="multiple")
@@ -32,7 +34,7 @@ def store(tmp_path):
 
 
 def refuse(config):
-    raise ValueError(f"{config.dataset} is not there")
+    raise ValueError(f"{config.dataset_name()} is not there")
 
 
 def changed(**splits):

@@ -12,7 +12,8 @@ from orchestrator.status import read_status
 from tests.faulty_method import FaultyConfig
 from tests.orchestrator.toy_sweep import TEST, Events, StopAfter, ToySweep, a_search, a_study
 from tests.toy_method import ToyConfig, ToyTrainable
-from trainables.contract import RetrievalView, Runtime
+from trainables.contract.run import Runtime
+from trainables.retrieval.view import RetrievalView
 
 
 @pytest.fixture
@@ -61,18 +62,18 @@ def test_a_view_added_later_costs_no_training(sweep):
     assert folder.measurement(view_id(alone)) is not None
 
 
-def test_only_what_views_name_is_extracted(sweep, monkeypatch):
-    """All views of a split are measured from one extraction of the parts that any of them reads."""
+def test_all_views_of_a_split_are_measured_from_one_extraction(sweep, monkeypatch):
+    """A network is run once over a split, and is told which views will be measured from it."""
     asked, extract = [], ToyTrainable.extract
 
-    def watch(self, config, runtime, network, split, *, flip, parts):
-        asked.append((split, parts))
-        return extract(self, config, runtime, network, split, flip=flip, parts=parts)
+    def watch(self, config, runtime, network, split, views):
+        asked.append((split, [view.embeddings for view in views]))
+        return extract(self, config, runtime, network, split, views)
 
     monkeypatch.setattr(ToyTrainable, "extract", watch)
     views = [RetrievalView(embeddings=names) for names in (("global",), ("attended", "global"))]
     sweep(a_study([Row(str(number), view=view) for number, view in enumerate(views)]))
-    assert [("test", ("global", "attended"))] == asked
+    assert [("test", [("global",), ("attended", "global")])] == asked
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from orchestrator.study import Study
 from orchestrator.trial import Outcome
 from tests.orchestrator.toy_sweep import StopAfter, ToySweep, a_search
 from tests.toy_method import ToyConfig
-from trainables.contract import DatasetFacts
+from trainables.contract.data import DatasetFacts
 
 FACTS = DatasetFacts("toyset", "Toyset", "f" * 64, True, {"train": 10})
 

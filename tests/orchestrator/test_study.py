@@ -14,7 +14,9 @@ from orchestrator.ranges import Choice, FloatRange, IntRange, When
 from orchestrator.study import Dataset, Objective, SizeRow, SizeTable, Study, UntilDecided, is_searched
 from tests.orchestrator.declared import RATE, TEST, VAL, M, search, study, table
 from tests.toy_method import ToyConfig, ToyNetwork
-from trainables.contract import MAP, TOP1, Metric, Reranking, RetrievalView
+from trainables.classification.view import TOP1
+from trainables.contract.metric import Metric
+from trainables.retrieval.view import MAP, Reranking, RetrievalView
 
 
 def contains_itself():
@@ -366,7 +368,7 @@ NAN = float("nan")
         (lambda: table(metrics=["map"]), r"metrics\[0\]: a Metric is needed; got 'map'"),
         (lambda: table(metrics=MAP), "metrics: .* put it into brackets"),
         (lambda: table(view=RetrievalView), r"view: .* got the class RetrievalView, not one of it"),
-        (lambda: table(view="all"), "view: a RetrievalView or a ClassificationView is needed; got 'all'"),
+        (lambda: table(view="all"), "view: an EvaluationView is needed; got 'all'"),
         (lambda: table(base=ToyConfig), "base: a TrainingConfig is needed; got the class ToyConfig"),
         (lambda: table(base={"seed": 1}), "base: a TrainingConfig is needed; got the dict"),
         (lambda: study(ablations=table()), "ablations: .* put it into brackets"),

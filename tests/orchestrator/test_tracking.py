@@ -25,7 +25,8 @@ from orchestrator.trial import Outcome, Pruned, TrialHooks, Work, run_trial
 from tests.planned_views import planned_views
 from tests.toy_method import ToyConfig, ToyTrainable
 from tests.waiting import PATIENCE_S, wait_for
-from trainables.contract import MAP, Reranking, RetrievalView, Runtime
+from trainables.contract.run import Runtime
+from trainables.retrieval.view import MAP, Reranking, RetrievalView
 
 ROOT = Path(__file__).parent.parent.parent
 ALL = RetrievalView()

@@ -16,7 +16,8 @@ from orchestrator.trial import MachineFault, Outcome, Pruned, TrialHooks, end_as
 from orchestrator.work_queue import planned_work
 from tests.faulty_method import BROKEN, FaultyConfig
 from tests.waiting import PATIENCE_S
-from trainables.contract import MAP, RetrievalView, Runtime
+from trainables.contract.run import Runtime
+from trainables.retrieval.view import MAP, RetrievalView
 
 TEST = RetrievalView()
 QUIET = TrialHooks(lambda progress: None, lambda: False)

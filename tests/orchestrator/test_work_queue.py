@@ -6,7 +6,7 @@ from orchestrator.trial import Outcome, Work
 from orchestrator.work_queue import WorkQueue
 from tests.planned_views import planned_views
 from tests.toy_method import ToyConfig
-from trainables.contract import RetrievalView
+from trainables.retrieval.view import RetrievalView
 
 
 def a_work(rate=0.1, label="row"):

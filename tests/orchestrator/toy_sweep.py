@@ -8,7 +8,8 @@ from orchestrator.records import Store
 from orchestrator.run import first_seeds_alone, run_sweep
 from orchestrator.study import Ablation, Dataset, Objective, Search, Study
 from tests.toy_method import ToyConfig
-from trainables.contract import MAP, RANK1, RetrievalView, Runtime
+from trainables.contract.run import Runtime
+from trainables.retrieval.view import MAP, RANK1, RetrievalView
 
 TEST = RetrievalView(split="test")
 VAL = RetrievalView(split="val")

@@ -25,7 +25,8 @@ from reports.figures import (
 from reports.html import to_html
 from reports.table_files import write_tables
 from tests.reports.tiny_study import DUKE, MARKET, depth_row, make_ablation, plan_of, record_value, seeds_of
-from trainables.contract import RANK1, EpochReport, Reranking, RetrievalView
+from trainables.contract.run import EpochReport
+from trainables.retrieval.view import RANK1, Reranking, RetrievalView
 
 VALUES = seeds_of([0.8, 0.8, 0.8], [0.9, 0.9, 0.9])
 

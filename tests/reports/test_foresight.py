@@ -8,7 +8,7 @@ from typing import Any
 from orchestrator.records import Store
 from reports.foresight import foresee
 from tests.reports.tiny_study import DUKE, MARKET, depth_row, make_ablation, plan_of, record_value
-from trainables.contract import MAP
+from trainables.retrieval.view import MAP
 
 
 def foreseen(store_path: Path, values: dict[str, tuple[float, ...]], **declared: Any) -> str:

@@ -27,7 +27,7 @@ from tests.reports.tiny_study import (
     record_value,
     seeds_of,
 )
-from trainables.contract import MAP, RetrievalView
+from trainables.retrieval.view import MAP, RetrievalView
 
 
 def test_each_cell_and_metric_has_a_row_even_where_nothing_was_measured(tmp_path: Path):

@@ -18,7 +18,8 @@ from reports.item_comparisons import compare_items
 from reports.query_test import compare_queries
 from reports.table_files import WrittenTable, write_tables
 from tests.reports.tiny_study import depth_row, make_ablation, plan_of, record_value
-from trainables.contract import LEFT_OUT, MAP, RANK1
+from trainables.contract.view import LEFT_OUT
+from trainables.retrieval.view import MAP, RANK1
 
 PERSONS_Q = np.repeat([1, 2, 3, 4], 3)
 PLACE = ("depth 3", "Market-1501", "map")

@@ -19,7 +19,8 @@ from tests.reports.every_state import every_state_plan, record_every_state
 from tests.reports.snapshot import check_snapshot
 from tests.reports.tiny_study import DUKE, MARKET, depth_row, make_ablation, plan_of, record_value, seeds_of
 from tests.waiting import PATIENCE_S
-from trainables.contract import MAP, RANK1, RANK5, RANK10, Metric
+from trainables.contract.metric import Metric
+from trainables.retrieval.view import MAP, RANK1, RANK5, RANK10
 
 TEX_COMMANDS = {
     "pdflatex": ["-interaction=nonstopmode", "-halt-on-error"],

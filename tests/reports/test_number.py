@@ -15,7 +15,9 @@ from reports.number import difference_text, half_printed_unit, precise_text, pri
 from reports.table_files import write_tables
 from reports.terminal import to_terminal
 from tests.reports.tiny_study import depth_row, make_ablation, plan_of, record_value, seeds_of
-from trainables.contract import DEPTH, INFERENCE_PARAMETERS, MAP, Metric
+from trainables.contract.metric import Metric
+from trainables.contract.size import DEPTH, INFERENCE_PARAMETERS
+from trainables.retrieval.view import MAP
 
 SIGNED_ZERO = re.compile(r"(?<!\w)[-−]0(\.0+)?(?![\d.])")
 

@@ -31,7 +31,8 @@ from tests.reports.tiny_study import (
     record_value,
     seeds_of,
 )
-from trainables.contract import MAP, RetrievalView, Runtime
+from trainables.contract.run import Runtime
+from trainables.retrieval.view import MAP, RetrievalView
 
 FIRST, MOST = 3, 8
 NEAR = (0.80, 0.83, 0.81)

@@ -20,7 +20,8 @@ from reports.size_table import build_size_table
 from reports.table import Table
 from reports.table_files import write_tables
 from tests.reports.tiny_study import TinyConfig, depth_row, describe, make_ablation, make_study
-from trainables.contract import NetworkSize, Trainable
+from trainables.contract.method import Trainable
+from trainables.contract.size import NetworkSize
 
 
 class CountedTrainable:

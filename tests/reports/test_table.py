@@ -32,7 +32,8 @@ from tests.reports.tiny_study import (
     record_failure,
     record_value,
 )
-from trainables.contract import MAP, RANK1, Metric, Reranking, RetrievalView
+from trainables.contract.metric import Metric
+from trainables.retrieval.view import MAP, RANK1, Reranking, RetrievalView
 
 LOSS = Metric("map", "error", higher_is_better=False, digits=2, is_fraction=False)
 

@@ -11,15 +11,10 @@ from orchestrator.plan import Plan, make_plan
 from orchestrator.records import DataRecord, FailureRecord, Measurement, Store, TrainingRecord
 from orchestrator.resolution import DataResolver
 from orchestrator.study import Ablation, Dataset, Study
-from trainables.contract import (
-    MAP,
-    RANK1,
-    DatasetFacts,
-    EmbeddingConfig,
-    RetrievalView,
-    Trainable,
-    TrainingConfig,
-)
+from trainables.contract.data import DatasetFacts
+from trainables.contract.method import Trainable, TrainingConfig
+from trainables.retrieval.embedding_config import EmbeddingConfig
+from trainables.retrieval.view import MAP, RANK1, RetrievalView
 
 WHEN = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -37,12 +32,10 @@ class TinyConfig(EmbeddingConfig):
     def make_trainable(self) -> Trainable:
         raise NotImplementedError
 
-    @property
-    def dataset(self) -> str:
+    def dataset_name(self) -> str:
         return self.data
 
-    @property
-    def num_epochs(self) -> int:
+    def planned_epochs(self) -> int:
         return 1
 
     def embedding_widths(self) -> dict[str, int]:
@@ -58,7 +51,7 @@ LABELS = {"market1501": "Market-1501", "dukemtmcreid": "DukeMTMC-reID", "demo": 
 
 
 def describe(config: TrainingConfig) -> DatasetFacts:
-    name = config.dataset
+    name = config.dataset_name()
     return DatasetFacts(name, LABELS[name], f"fingerprint of {name}", name == "demo", {"query": 3})
 
 

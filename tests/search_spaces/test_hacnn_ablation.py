@@ -4,7 +4,7 @@ import pytest
 
 from orchestrator.study import Profile
 from orchestrator.study_files import load_study
-from trainables.contract import DEPTH, FLOPS, INFERENCE_PARAMETERS
+from trainables.contract.size import DEPTH, FLOPS, INFERENCE_PARAMETERS
 
 
 @pytest.fixture(scope="module", params=list(Profile))

@@ -6,7 +6,7 @@ from orchestrator.plan import make_plan
 from orchestrator.resolution import DataResolver
 from orchestrator.study import Profile
 from search_spaces.mancs_ablation import CURRICULUM, ERASING, GAMMA, base_config, make_study
-from trainables.contract import DatasetFacts
+from trainables.contract.data import DatasetFacts
 
 DEMO_TRAININGS_AT_MOST = 16
 

@@ -6,7 +6,7 @@ from orchestrator.plan import make_plan
 from orchestrator.resolution import DataResolver
 from orchestrator.study import Profile
 from search_spaces.mancs_main import make_study
-from trainables.contract import DatasetFacts
+from trainables.contract.data import DatasetFacts
 from trainables.mancs import paper_config
 
 
@@ -39,7 +39,7 @@ def test_every_data_set_has_the_published_recipe(table):
     (row,) = ablation.printed_rows
     for dataset in ablation.datasets:
         (config,) = ablation.members(row, dataset)
-        assert paper_config(config.dataset) == config
+        assert paper_config(config.dataset_name()) == config
 
 
 @pytest.mark.parametrize(("profile", "num_trainings"), [(Profile.DEMO, 1), (Profile.PAPER, 6)])

@@ -10,7 +10,7 @@ from orchestrator.search import SearchSource
 from orchestrator.study import Profile
 from search_spaces.mancs_ablation import CURRICULUM
 from search_spaces.mancs_search import make_study
-from trainables.contract import DatasetFacts
+from trainables.contract.data import DatasetFacts
 
 T0, T1 = f"{CURRICULUM}.t0", f"{CURRICULUM}.t1"
 

@@ -6,7 +6,7 @@ from orchestrator.plan import make_plan
 from orchestrator.resolution import DataResolver
 from orchestrator.study import Profile
 from orchestrator.study_files import load_study
-from trainables.contract import DatasetFacts
+from trainables.contract.data import DatasetFacts
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from orchestrator.resolution import DataResolver
 from orchestrator.study import Profile
 from search_spaces.mgn_ablation import base_config
 from search_spaces.mgn_main import make_study
-from trainables.contract import DatasetFacts
+from trainables.contract.data import DatasetFacts
 
 TABLES = ["mgn_v1_t3", "mgn_v1_t4", "mgn_v1_t5", "mgn_mm_t2", "mgn_mm_t3", "mgn_mm_t4"]
 
@@ -52,4 +52,4 @@ def test_a_data_set_is_trained_once(profile, num_trainings):
     configs = [training.config for training in plan.trainings.values()]
     assert num_trainings == len(configs)
     assert base_config(profile) in configs
-    assert num_trainings == len({config.dataset for config in configs})
+    assert num_trainings == len({config.dataset_name() for config in configs})

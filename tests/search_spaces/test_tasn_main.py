@@ -6,7 +6,7 @@ from orchestrator.plan import make_plan
 from orchestrator.resolution import DataResolver
 from orchestrator.study import Profile
 from search_spaces import tasn_ablation, tasn_main
-from trainables.contract import DatasetFacts
+from trainables.contract.data import DatasetFacts
 from trainables.tasn import VggBackbone
 
 

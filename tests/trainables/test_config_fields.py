@@ -12,7 +12,7 @@ from pydantic_core import PydanticUndefined
 
 from orchestrator.identity import canonical, training_id
 from trainables import hacnn, mancs, mdpr, mgn, tasn
-from trainables.contract import Runtime
+from trainables.contract.run import Runtime
 from trainables.value.frozen_model import FrozenModel
 
 PINNED = Path(__file__).parent / "config_fields.json"

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from tests.trainables.network_probe import losses_of_steps, record_shapes
 from tests.trainables.tiny_reid import redrawn
-from trainables.contract import NetworkSize, RetrievalView
+from trainables.contract.size import NetworkSize
 from trainables.data.reid import ReidData
 from trainables.hacnn import (
     ChannelAttention,
@@ -35,7 +35,8 @@ from trainables.hacnn import (
     stripe_biases,
 )
 from trainables.layers.complexity import count_multiply_adds, count_parameters
-from trainables.optimisation import Optimisation, learning_rate
+from trainables.retrieval.view import RetrievalView
+from trainables.training.optimisation import Optimisation, learning_rate
 from trainables.value.refusal import Refusal
 
 NUM_PIDS = 5
@@ -757,7 +758,7 @@ def test_the_papers_recipe():
     """From scratch at 160x64: Adam at a constant 5e-4, 32 images, 150 epochs, no augmentation."""
     config = paper_config("market1501")
     data, optimisation = config.data, config.optimisation
-    assert (config.dataset, config.num_epochs) == ("market1501", 150)
+    assert (config.dataset_name(), config.planned_epochs()) == ("market1501", 150)
     assert (data.height_px, data.width_px, data.num_identities, data.num_instances) == (160, 64, 32, 1)
     assert data.sampling == "images"
     assert set(data.augmentation.model_dump().values()) == {None}

@@ -18,7 +18,6 @@ from tests.trainables.tiny_reid import (
     redrawn,
     tiny_runtime,
 )
-from trainables.contract import RetrievalView
 from trainables.data.reid import ReidData
 from trainables.layers.backbone import Backbone
 from trainables.layers.complexity import count_multiply_adds, count_parameters
@@ -38,7 +37,8 @@ from trainables.mancs import (
     demo_config,
     paper_config,
 )
-from trainables.optimisation import Optimisation
+from trainables.retrieval.view import RetrievalView
+from trainables.training.optimisation import Optimisation
 from trainables.value.refusal import Refusal
 
 NUM_PIDS = 5
@@ -560,7 +560,7 @@ def test_the_published_recipe(dataset, batch):
     assert ("softmax", 2.0, 1.0) == tuple(config.losses.classification.model_dump().values())
     assert 0.2 == config.losses.attention.weight
     optimisation = config.optimisation
-    assert (160, 3e-4, 5.0) == (config.num_epochs, optimisation.base_lr, optimisation.max_grad_norm)
+    assert (160, 3e-4, 5.0) == (config.planned_epochs(), optimisation.base_lr, optimisation.max_grad_norm)
     assert ("adam", "steps", ()) == (optimisation.optimizer, optimisation.schedule, optimisation.decay_epochs)
     assert (2, "padded", "prelu", None) == (
         config.network.backbone.last_stride,
@@ -575,7 +575,7 @@ def test_the_demo_goes_through_every_phase_of_its_curriculum():
     config = demo_config()
     curriculum = config.losses.rank.curriculum
     num_negatives = (config.data.num_identities - 1) * config.data.num_instances
-    assert 0 < curriculum.t0 < curriculum.t1 < config.num_epochs
+    assert 0 < curriculum.t0 < curriculum.t1 < config.planned_epochs()
     assert num_negatives / 16 == curriculum.a
 
 
@@ -606,7 +606,7 @@ def test_the_trained_network_is_what_is_measured(tmp_path):
     trained = fit_through(config, runtime, folder, Journal())
     loaded = trainable.load(config, runtime, folder)
     assert_equal_states(trained.state_dict(), loaded.state_dict())
-    extraction = trainable.extract(config, runtime, loaded, "test", flip=False)
+    extraction = trainable.extract(config, runtime, loaded, "test", [RetrievalView()])
     assert {"rank"} == set(extraction.query.embeddings)
     view = RetrievalView(embeddings=("rank",), distance="euclidean")
     assert 0 < trainable.measure([(config, extraction)], view).metrics["map"] <= 1

@@ -13,7 +13,6 @@ from torch.nn import functional
 
 from tests.trainables.network_probe import losses_of_steps, record_shapes
 from tests.trainables.tiny_reid import redrawn
-from trainables.contract import RetrievalView
 from trainables.data.reid import ReidData
 from trainables.layers.complexity import count_multiply_adds, count_parameters
 from trainables.layers.gem import GeM
@@ -37,7 +36,8 @@ from trainables.mdpr import (
     make_loss_terms,
     paper_config,
 )
-from trainables.optimisation import Optimisation
+from trainables.retrieval.view import RetrievalView
+from trainables.training.optimisation import Optimisation
 from trainables.value.refusal import Refusal
 
 NUM_PIDS = 5
@@ -836,7 +836,7 @@ def test_a_misspelt_field_is_refused():
 def test_the_papers_recipe(dataset, num_epochs, warmup_steps):
     """The recipe is that of sections 1, 7 and 8."""
     config = paper_config(dataset)
-    assert (config.dataset, config.num_epochs, config.seed) == (dataset, num_epochs, 3407)
+    assert (config.dataset_name(), config.planned_epochs(), config.seed) == (dataset, num_epochs, 3407)
     assert (config.data.height_px, config.data.width_px) == (384, 192)
     assert (config.data.num_identities, config.data.num_instances, config.data.num_ranks) == (4, 16, 1)
     optimisation = config.optimisation

@@ -14,8 +14,9 @@ from orchestrator.status import read_status
 from orchestrator.study import Ablation, Dataset, Study
 from tests.orchestrator.toy_sweep import Events
 from tests.trainables.tiny_reid import TinyConfig, tiny_runtime
-from trainables import reidentification
-from trainables.contract import MAP, RANK1, RetrievalView, Runtime
+from trainables.contract.run import Runtime
+from trainables.reidentification import method as reidentification
+from trainables.retrieval.view import MAP, RANK1, RetrievalView
 
 MARKET = Dataset("Market-1501")
 WITH_DISTRACTORS = Dataset("Market-1501+500k", {"data.dataset": "market1501_500k"})

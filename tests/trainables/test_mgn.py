@@ -21,7 +21,6 @@ from tests.trainables.tiny_reid import (
     redrawn,
     tiny_runtime,
 )
-from trainables.contract import RetrievalView
 from trainables.data.reid import ReidData
 from trainables.layers.backbone import Backbone
 from trainables.layers.complexity import count_multiply_adds, count_parameters
@@ -43,7 +42,8 @@ from trainables.mgn import (
     make_loss_terms,
     paper_config,
 )
-from trainables.optimisation import Optimisation
+from trainables.retrieval.view import RetrievalView
+from trainables.training.optimisation import Optimisation
 from trainables.value.refusal import Refusal
 
 NUM_PIDS = 5

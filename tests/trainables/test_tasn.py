@@ -7,12 +7,12 @@ import torch
 
 from orchestrator.changes import apply_changes
 from tests.trainables.tiny_reid import redrawn
-from trainables.contract import ClassificationView, RetrievalView
+from trainables.classification.view import ClassificationView
 from trainables.layers.attention_sampler import marginal_grid, sample
 from trainables.layers.backbone import ATTENTION_NET, BACKBONE, Backbone
 from trainables.layers.complexity import count_multiply_adds, count_parameters
 from trainables.layers.resnet import build_resnet_stages
-from trainables.optimisation import make_optimizer
+from trainables.retrieval.view import RetrievalView
 from trainables.tasn import (
     AttentionNet,
     Tasn,
@@ -23,6 +23,7 @@ from trainables.tasn import (
     make_loss_terms,
     paper_config,
 )
+from trainables.training.optimisation import make_optimizer
 from trainables.value.refusal import Refusal
 
 MASTER_ALONE = {"network.part": False, "losses.distillation": None}

@@ -6,12 +6,13 @@ from torch import nn
 from torch.nn import functional
 
 from tests.trainables.tiny_fine_grained import write_cub200
-from trainables.classification import ClassificationTrainable
-from trainables.contract import Runtime, TrainingConfig
+from trainables.classification.method import ClassificationTrainable
+from trainables.contract.method import TrainingConfig
+from trainables.contract.run import Runtime
 from trainables.data.fine_grained import FineGrainedData
 from trainables.layers.backbone import BACKBONE
 from trainables.layers.pretrained import load_weights
-from trainables.optimisation import Optimisation
+from trainables.training.optimisation import Optimisation
 
 
 def tiny_runtime(folder, **changes):
@@ -33,12 +34,10 @@ class TinyClassifierConfig(TrainingConfig):
     def make_trainable(self):
         return ClassificationTrainable(TinyClassifier())
 
-    @property
-    def dataset(self):
+    def dataset_name(self):
         return self.data.dataset
 
-    @property
-    def num_epochs(self):
+    def planned_epochs(self):
         return self.optimisation.num_epochs
 
     def check_view(self, view):

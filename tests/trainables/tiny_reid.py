@@ -10,15 +10,15 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional
 
-from trainables.contract import FitHooks, Runtime, TrainingStopped
+from trainables.contract.run import FitHooks, Runtime, TrainingStopped
 from trainables.data.reid import Augmentation, RandomPatch, ReidData
 from trainables.layers.backbone import BACKBONE
 from trainables.layers.pretrained import StartingFile, load_weights
 from trainables.layers.published_part import part_of
 from trainables.losses.triplet import batch_hard_triplet_loss
-from trainables.optimisation import Optimisation
-from trainables.reid_config import ReidConfig
-from trainables.reidentification import ReidTrainable
+from trainables.reidentification.config import ReidConfig
+from trainables.reidentification.method import ReidTrainable
+from trainables.training.optimisation import Optimisation
 
 NUM_TRAIN_PIDS, IMAGES_PER_PID = 6, 5
 EMBEDDING_SIZE = 8

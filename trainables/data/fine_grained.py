@@ -16,7 +16,8 @@ import numpy as np
 from PIL import Image
 from pydantic import Field, model_validator
 
-from trainables.contract import DatasetFacts, Split
+from trainables.contract.data import DatasetFacts
+from trainables.contract.view import Split
 from trainables.data.cars196 import read_cars196
 from trainables.data.cub200 import read_cub200
 from trainables.data.demo_details.dataset import read_demo_details

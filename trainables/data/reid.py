@@ -19,7 +19,8 @@ import numpy as np
 from PIL import Image
 from pydantic import Field, model_validator
 
-from trainables.contract import DatasetFacts, Split
+from trainables.contract.data import DatasetFacts
+from trainables.contract.view import Split
 from trainables.data.cuhk03 import NUM_FOLDS, Boxes, read_cuhk03
 from trainables.data.embedded import unpack_demo_archive
 from trainables.data.labelled_images import find_root, fingerprint_of

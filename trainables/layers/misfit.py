@@ -9,7 +9,7 @@ from trainables.layers.architectures import KNOWN_ARCHITECTURES, published_part
 from trainables.layers.name_matching import Match, find_matches
 from trainables.layers.published_part import PublishedPart, is_counter
 from trainables.layers.weight_file import Entry
-from trainables.name_list import some
+from trainables.value.name_list import some
 
 _NUM_SHOWN = 3
 

@@ -23,7 +23,7 @@ from trainables.layers.published_part import (
     published_name,
 )
 from trainables.layers.weight_file import Entry, look_at, read_entries, read_tensors
-from trainables.name_list import some
+from trainables.value.name_list import some
 
 # A network and the moving average of it that contrastive methods keep: MoCo's, and its third version's.
 _MOVING_AVERAGES = (("encoder_q", "encoder_k"), ("base_encoder", "momentum_encoder"))

@@ -13,7 +13,7 @@ from typing import Literal
 from trainables.layers.architectures import KnownArchitecture, published_part
 from trainables.layers.pretrained import StartingFile
 from trainables.layers.published_part import IbnInit
-from trainables.name_list import some
+from trainables.value.name_list import some
 
 Weights = Literal["random", "imagenet", "luperson_moco", "imagenet_mobilenet"]
 

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainables.contract import Extraction, ImageSet
+from trainables.retrieval.embedded import Extraction, ImageSet
 from trainables.retrieval.joining import join
 
 _ROWS_AT_A_TIME = 2048

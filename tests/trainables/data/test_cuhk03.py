@@ -8,8 +8,8 @@ import pytest
 import scipy.io
 
 from tests.trainables.data import tiny_cuhk03 as tiny
-from trainables.data.cache import open_cache
 from trainables.data.reid import load_dataset
+from trainables.data.reid_cache import open_cache
 
 
 @pytest.fixture

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from trainables.contract import Extraction, ImageSet, RetrievalView
+from trainables.retrieval.embedded import Extraction, ImageSet
 from trainables.retrieval.ensemble import join_extractions
 from trainables.retrieval.measurement import measure_view
+from trainables.retrieval.view import RetrievalView
 
 
 def side(names, embeddings):

@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from orchestrator.records import measured_columns, measured_items
-from trainables.contract import LEFT_OUT, Extraction, ImageSet, Reranking, RetrievalView
+from trainables.contract.view import LEFT_OUT
 from trainables.retrieval import measurement, nearness
+from trainables.retrieval.embedded import Extraction, ImageSet
 from trainables.retrieval.measurement import measure_view
+from trainables.retrieval.view import Reranking, RetrievalView
 
 
 def image_set(embeddings, pids, camids, flipped=None):

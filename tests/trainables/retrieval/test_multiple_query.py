@@ -5,8 +5,8 @@ import shutil
 import torch
 
 from tests.trainables.tiny_reid import TinyConfig, TinyNetwork, tiny_runtime
-from trainables.contract import RetrievalView
 from trainables.retrieval.ensemble import join_extractions
+from trainables.retrieval.view import RetrievalView
 
 
 def extract(folder):
@@ -21,7 +21,9 @@ def extract(folder):
         shutil.copy(path, market / "gt_bbox" / path.name)
     torch.manual_seed(0)
     config = TinyConfig()
-    return config, config.make_trainable().extract(config, runtime, TinyNetwork(6), "test", flip=True)
+    return config, config.make_trainable().extract(
+        config, runtime, TinyNetwork(6), "test", [RetrievalView(flip=True)]
+    )
 
 
 def test_boxes_are_embedded_beside_queries_and_gallery(tmp_path):

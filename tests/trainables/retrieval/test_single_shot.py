@@ -11,9 +11,10 @@ from orchestrator.records import Store
 from reports.frame import read_cells
 from reports.table import build_table
 from tests.reports.tiny_study import depth_row, make_ablation, plan_of, record_value
-from trainables.contract import MAP, MRR, RANK1, Extraction, ImageSet, Reranking, RetrievalView
+from trainables.retrieval.embedded import Extraction, ImageSet
 from trainables.retrieval.measurement import measure_view
 from trainables.retrieval.single_shot import NUM_DRAWS, rank_single_shot
+from trainables.retrieval.view import MAP, MRR, RANK1, Reranking, RetrievalView
 from trainables.value.refusal import Refusal
 
 SINGLE_SHOT = RetrievalView(gallery="single_shot", distance="euclidean")

@@ -1,0 +1,1 @@
+"""Fine-grained classification: what its methods have in common."""

@@ -1,0 +1,1 @@
+"""What a method promises to the rest of the system."""

@@ -1,0 +1,159 @@
+"""What a method does, and the config that makes one."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Protocol, runtime_checkable
+
+from pydantic import Field
+
+from trainables.contract.data import DatasetFacts
+from trainables.contract.run import CheckpointFolder, Device, FitHooks, Runtime
+from trainables.contract.size import NetworkSize
+from trainables.contract.view import EvaluationView, Split, ViewResult
+from trainables.value.frozen_model import FrozenModel
+
+SEED_LIMIT = 2**32
+"""Seeds lie below it: what numpy's older generators and torch's all take."""
+
+Seed = Annotated[int, Field(ge=0, lt=SEED_LIMIT)]
+
+
+class Trainable(Protocol):
+    """A method, ready to be run. Stateless: everything it needs is in its arguments.
+
+    These verbs every method has; those of the protocols below it may have, and what lacks one is done without.
+    """
+
+    def describe_data(self, config: Any, runtime: Runtime) -> DatasetFacts:
+        """Find the config's data set. Raises ValueError naming folders expected and found."""
+        ...
+
+    def fit(self, config: Any, runtime: Runtime, checkpoints: CheckpointFolder, hooks: FitHooks) -> Any:
+        """Train from the last checkpoint, or from the start; returns the trained network."""
+        ...
+
+    def load(self, config: Any, runtime: Runtime, checkpoints: CheckpointFolder) -> Any:
+        """Read the final checkpoint back into a network."""
+        ...
+
+    def measure(self, members: Sequence[tuple[Any, Any]], view: Any) -> ViewResult:
+        """Measure one view.
+
+        Args:
+            members: a training's config and what was extracted for the view, or its network where the method is no
+                `ExtractsOnce`; several where an ensemble is measured.
+            view: how to measure.
+
+        Raises:
+            ValueError: the members of an ensemble saw different images.
+        """
+        ...
+
+
+@runtime_checkable
+class PreparesData(Protocol):
+    """A method that makes its data ready once on each machine, before anything trains there."""
+
+    def prepare_data(self, config: Any, runtime: Runtime) -> None:
+        """Decode every image once into this machine's cache; ValueError names unreadable ones."""
+        ...
+
+
+@runtime_checkable
+class ExtractsOnce(Protocol):
+    """A method whose network is run once over a split, whatever the number of views that are measured from it."""
+
+    def extract(self, config: Any, runtime: Runtime, network: Any, split: Split, views: Sequence[Any]) -> Any:
+        """Run the network over a split, in inference mode, without changing it.
+
+        Args:
+            config: of the training.
+            runtime: settings of this machine.
+            network: the trained one.
+            split: of the data set.
+            views: of that split, which will be measured; what none of them reads may be left out.
+        """
+        ...
+
+
+@runtime_checkable
+class Illustrates(Protocol):
+    """A method that draws what people look for beside its numbers."""
+
+    def illustrate(self, config: Any, runtime: Runtime, network: Any, extraction: Any) -> Mapping[str, bytes]:
+        """Draw it, from what was extracted of the `test` split.
+
+        Returns:
+            PNGs by name, such as `attention` or `retrieval`; small, and the same bytes for equal weights.
+        """
+        ...
+
+
+@runtime_checkable
+class CountsSize(Protocol):
+    """A method that can count its network."""
+
+    def size(self, config: Any) -> NetworkSize:
+        """Count the network of a config; nothing is computed and no memory taken."""
+        ...
+
+
+@runtime_checkable
+class ChecksItself(Protocol):
+    """A method that can be tried in a second."""
+
+    def check(self, config: Any) -> None:
+        """Make one optimisation step on tiny random inputs; raises what a training would raise."""
+        ...
+
+
+@runtime_checkable
+class DescribesEnvironment(Protocol):
+    """A method that can say what its last digits depend on beside config, seed and code."""
+
+    def numeric_environment(self, device: Device) -> Mapping[str, str]:
+        """Name the processor, the libraries and whatever else decides the last digits on a device; short texts."""
+        ...
+
+
+class TrainingConfig(FrozenModel, abc.ABC):
+    """Everything that changes the weights of one training, and nothing else.
+
+    A method subclasses it, names itself in METHOD, and raises VERSION whenever its code changes what
+    an equal config would train to. A component that can be off is an optional field, and None is the
+    only spelling of off.
+    """
+
+    METHOD: ClassVar[str]
+    VERSION: ClassVar[int]
+
+    seed: Seed = 0
+
+    @abc.abstractmethod
+    def make_trainable(self) -> Trainable:
+        """Give the method that this config configures."""
+
+    def as_trained(self) -> TrainingConfig:
+        """Give the config of the training that makes these weights: of fields that only measure, the plain value.
+
+        Two configs that are equal in it are one training, measured twice.
+        """
+        return self
+
+    @abc.abstractmethod
+    def dataset_name(self) -> str:
+        """Name of the data set it trains and is measured on."""
+
+    @abc.abstractmethod
+    def planned_epochs(self) -> int:
+        """Length of the whole training."""
+
+    @abc.abstractmethod
+    def check_view(self, view: EvaluationView) -> None:
+        """Refuse a view that cannot be measured on this training, before it is trained.
+
+        Raises:
+            ValueError: what is wrong, and what to set.
+        """

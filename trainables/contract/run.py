@@ -1,0 +1,92 @@
+"""What a training is given by whoever runs it, and what it tells back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Literal, Protocol
+
+Device = Literal["cpu", "cuda"]
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Settings of one machine that cannot change a weight, and so are in no identity.
+
+    Attributes:
+        data_root: folder that holds the published data sets; None where only embedded data is used.
+        cache_dir: where this machine keeps decoded images; shared by its trainings.
+        device: what trainings run on; the machine that plans them may have none of it.
+        checkpoint_every_s: longest time of training that a crash may cost.
+    """
+
+    data_root: str | None
+    cache_dir: str
+    device: Device = "cpu"
+    checkpoint_every_s: float = 60.0
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """Progress of a training at the end of an epoch.
+
+    Attributes:
+        epoch: epochs completed, from 1 on.
+        num_epochs: epochs of the whole training.
+        metrics: means over the epoch, `loss` among them.
+        wall_s: time the epoch took on this machine.
+    """
+
+    epoch: int
+    num_epochs: int
+    metrics: Mapping[str, float]
+    wall_s: float
+
+
+class CheckpointFolder(Protocol):
+    """Where one training keeps its state. Writing is atomic: a reader sees all of a file or none."""
+
+    @property
+    def url(self) -> str:
+        """Say where it is, for messages."""
+        ...
+
+    def exists(self, name: str) -> bool:
+        """Say whether a complete file of that name is there."""
+        ...
+
+    def open_to_read(self, name: str) -> AbstractContextManager[BinaryIO]:
+        """Open a complete file."""
+        ...
+
+    def open_to_write(self, name: str) -> AbstractContextManager[BinaryIO]:
+        """Open a file that appears under its name only when the context ends without error."""
+        ...
+
+
+RESUME_CHECKPOINT = "resume.pt"
+"""Everything that continuing needs: weights, optimizer, schedule, scaler, sampler, generators."""
+
+FINAL_CHECKPOINT = "final.pt"
+"""The weights of the last epoch; what views added later are measured on."""
+
+
+class TrainingStopped(Exception):
+    """A training was asked to stop; its resume checkpoint is written."""
+
+
+@dataclass(frozen=True)
+class FitHooks:
+    """How a training talks to whoever runs it.
+
+    Attributes:
+        on_epoch: called when an epoch ends, before a checkpoint that counts it is written, so that no
+            report is lost by a crash; an epoch repeated after one reports the same again. Gets the
+            network too, to measure it between epochs. It may raise `TrainingStopped`.
+        should_stop: asked every step; when true the training writes its checkpoint and raises
+            `TrainingStopped`.
+    """
+
+    on_epoch: Callable[[EpochReport, Any], None] = lambda report, network: None
+    should_stop: Callable[[], bool] = lambda: False

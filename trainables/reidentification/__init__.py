@@ -1,0 +1,1 @@
+"""Person re-identification: what its methods have in common."""

@@ -1,0 +1,111 @@
+"""Embedding the images of a split with a trained network.
+
+Legend: N images of a split, B of a batch, C channels, H W height and width in pixels, D embedding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trainables.contract.run import Runtime
+from trainables.data.reid import ReidDataset
+from trainables.data.reid_cache import open_cache
+from trainables.retrieval.embedded import ImageSet
+from trainables.training.determinism import reproducible
+
+# As many as keep the device busy; more would only take memory.
+_BATCH_SIZE = {"cpu": 64, "cuda": 256}
+
+
+class EmbeddingNetwork(Protocol):
+    """A network that names its embeddings."""
+
+    training: bool
+
+    def train(self, mode: bool = True) -> object:
+        """Switch between training and inference."""
+        ...
+
+    def embed(self, images_BCHW: Tensor) -> Mapping[str, Tensor]:
+        """Embed images, float 0..255: (B, D) by name; normalised only where the method's own test does so."""
+        ...
+
+
+@dataclass(frozen=True)
+class ImageSize:
+    """Of the images a network takes."""
+
+    height_px: int
+    width_px: int
+
+
+def embed_side(
+    network: EmbeddingNetwork,
+    dataset: ReidDataset,
+    split: str,
+    size: ImageSize,
+    runtime: Runtime,
+    *,
+    flip: bool,
+) -> ImageSet:
+    """Embed one side of a retrieval in float32, from this machine's cache.
+
+    Args:
+        network: put into inference mode meanwhile.
+        dataset: whose images.
+        split: one of the data set's, such as `val_query`.
+        size: of the cached images.
+        runtime: device and cache.
+        flip: embed the mirror images too.
+    """
+    records = dataset.splits[split]
+    images_NHWC = open_cache(dataset, split, size.height_px, size.width_px, runtime.cache_dir)
+    embeddings, flipped = embed_images(network, images_NHWC, torch.device(runtime.device), flip=flip)
+    return ImageSet(
+        names=tuple(record.path for record in records),
+        pids=np.array([record.pid for record in records], dtype=np.int64),
+        camids=np.array([record.camid for record in records], dtype=np.int64),
+        embeddings=embeddings,
+        flipped_embeddings=flipped,
+    )
+
+
+def embed_images(
+    network: EmbeddingNetwork, images_NHWC: np.ndarray, device: torch.device, *, flip: bool
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Embed uint8 images, (N, H, W, C), and if asked their mirror images, else nothing; in float32.
+
+    Returns:
+        Embeddings of the images and of the mirror images, by name, float32 (N, D).
+    """
+    upright: dict[str, list[np.ndarray]] = {}
+    mirrored: dict[str, list[np.ndarray]] = {}
+    batch_size = _BATCH_SIZE[device.type]
+    was_training = network.training
+    network.train(False)
+    try:
+        with reproducible(device), torch.inference_mode(), torch.autocast(device.type, enabled=False):
+            for start in range(0, len(images_NHWC), batch_size):
+                images = torch.from_numpy(np.array(images_NHWC[start : start + batch_size])).to(device)
+                images_BCHW = images.movedim(-1, 1).float()
+                _append(upright, network.embed(images_BCHW))
+                if flip:
+                    _append(mirrored, network.embed(images_BCHW.flip(-1)))
+    finally:
+        network.train(was_training)
+    return _join(upright), _join(mirrored)
+
+
+def _append(parts: dict[str, list[np.ndarray]], embeddings: Mapping[str, Tensor]) -> None:
+    for name, embedding_BD in embeddings.items():
+        parts.setdefault(name, []).append(embedding_BD.float().cpu().numpy())
+
+
+def _join(parts: Mapping[str, list[np.ndarray]]) -> dict[str, np.ndarray]:
+    return {name: np.concatenate(batches) for name, batches in parts.items()}

@@ -1,0 +1,211 @@
+"""Re-identification methods as the orchestrator runs them: data, training, embedding, measuring.
+
+Legend: R ranks, B images of a rank, C channels, H W height and width in pixels.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from trainables.contract.data import DatasetFacts
+from trainables.contract.run import CheckpointFolder, Device, FitHooks, Runtime
+from trainables.contract.size import NetworkSize
+from trainables.contract.view import Split, ViewResult
+from trainables.data.reid import ReidData, ReidDataset, TrainSplit, load_dataset, published_num_pids
+from trainables.data.reid_augment import TrainAugmenter
+from trainables.data.reid_cache import open_cache, verify_and_build
+from trainables.layers.network_size import measure_size
+from trainables.pictures.attention_overlays import draw_attention
+from trainables.pictures.choice import NUM_ATTENTION_IMAGES, spread_over
+from trainables.pictures.panel import ShowsPanels
+from trainables.pictures.retrieval_strips import draw_retrieval_strips
+from trainables.reidentification.batches import TrainingImages
+from trainables.reidentification.extraction import ImageSize, embed_side
+from trainables.retrieval.embedded import Extraction
+from trainables.retrieval.ensemble import join_extractions
+from trainables.retrieval.measurement import measure_view
+from trainables.retrieval.view import RetrievalView
+from trainables.training.determinism import derive_seed, find_device, reproducible
+from trainables.training.fitting import Method, backpropagate, fit, load_network
+from trainables.training.numeric_environment import describe_numeric_environment
+from trainables.training.optimisation import check_precision, make_optimizer
+from trainables.training.smallest_config import SHRINKING, smallest_config
+from trainables.training.starting_weights import join_weights
+
+CHECK_NUM_PIDS, CHECK_NUM_INSTANCES = 2, 2
+CHECK_MIN_HEIGHT_PX, CHECK_MIN_WIDTH_PX = 64, 32  # convolutions need some room
+
+
+class ReidTrainable:
+    """Implements `trainables.contract.method.Trainable` for any re-identification method. Stateless.
+
+    Args:
+        method: its network and losses.
+    """
+
+    def __init__(self, method: Method) -> None:
+        self._method = method
+
+    def describe_data(self, config: Any, runtime: Runtime) -> DatasetFacts:
+        """Find the data set, and the weights the network starts from, which are data as well.
+
+        Raises:
+            ValueError: either is not where it is expected.
+        """
+        facts = _find_dataset(config, runtime).facts()
+        return join_weights(facts, self._method.weights_files(config, runtime.data_root))
+
+    def prepare_data(self, config: Any, runtime: Runtime) -> None:
+        """Decode every image of every split once into this machine's cache.
+
+        Raises:
+            ValueError: images cannot be read (all are named), the device cannot train in the config's
+                precision, or the training split is too small for a batch.
+        """
+        check_precision(config.optimisation.precision, runtime.device)
+        data = config.data
+        dataset = _find_dataset(config, runtime)
+        verify_and_build(dataset, data.height_px, data.width_px, runtime.cache_dir)
+        TrainingImages(dataset, data, config.seed, runtime, torch.device("cpu"))
+
+    def fit(self, config: Any, runtime: Runtime, checkpoints: CheckpointFolder, hooks: FitHooks) -> nn.Module:
+        """Train; see `trainables.training.fitting.fit`."""
+        check_precision(config.optimisation.precision, runtime.device)
+        device = find_device(runtime.device)
+        images = TrainingImages(_find_dataset(config, runtime), config.data, config.seed, runtime, device)
+        return fit(self._method, config, images, runtime, checkpoints, hooks)
+
+    def load(self, config: Any, runtime: Runtime, checkpoints: CheckpointFolder) -> nn.Module:
+        """Read the final checkpoint back into a network."""
+        return load_network(self._method, config, checkpoints, find_device(runtime.device))
+
+    def extract(
+        self,
+        config: Any,
+        runtime: Runtime,
+        network: Any,
+        split: Split,
+        views: Sequence[RetrievalView],
+    ) -> Extraction:
+        """Embed both sides of a split, in inference mode and float32, without changing the network.
+
+        Every embedding is kept, whichever `views` ask for: `illustrate` ranks by all of them.
+        """
+        flip = any(view.flip for view in views)
+        data = config.data
+        dataset = _find_dataset(config, runtime)
+        size = ImageSize(data.height_px, data.width_px)
+        boxes = dataset.multiple_query(split)
+        sides = [
+            embed_side(network, dataset, side, size, runtime, flip=flip)
+            for side in (*dataset.query_and_gallery(split), *([] if boxes is None else [boxes]))
+        ]
+        return Extraction(split, *sides)
+
+    def measure(self, members: Sequence[tuple[Any, Extraction]], view: RetrievalView) -> ViewResult:
+        """Measure one view; embeddings are joined in the order of members, then in that of their configs."""
+        if len(members) == 1:
+            ((config, extraction),) = members
+            return measure_view(extraction, config.resolve_embeddings(view.embeddings), view)
+        extraction, names = join_extractions(
+            [(extraction, config.resolve_embeddings(view.embeddings)) for config, extraction in members]
+        )
+        return measure_view(extraction, names, view)
+
+    def illustrate(
+        self, config: Any, runtime: Runtime, network: Any, extraction: Extraction
+    ) -> dict[str, bytes]:
+        """Draw `retrieval`, and `attention` where the method has something to show; PNGs by name."""
+        data = config.data
+        dataset = _find_dataset(config, runtime)
+        query_NHWC, gallery_NHWC = (
+            open_cache(dataset, side, data.height_px, data.width_px, runtime.cache_dir)
+            for side in dataset.query_and_gallery(extraction.split)
+        )
+        names = config.resolve_embeddings(("all",))
+        pictures = {"retrieval": draw_retrieval_strips(extraction, names, query_NHWC, gallery_NHWC)}
+        if isinstance(self._method, ShowsPanels):
+            device = find_device(runtime.device)
+            chosen_BHWC = query_NHWC[spread_over(len(query_NHWC), NUM_ATTENTION_IMAGES)]
+            attention = draw_attention(self._method, config, network, chosen_BHWC, device)
+            if attention is not None:
+                pictures["attention"] = attention
+        return pictures
+
+    def size(self, config: Any) -> NetworkSize:
+        """Count the network, with classifiers for the published number of people, of whichever data set has one."""
+        data = config.data
+        num_pids, classes_from = published_num_pids(data.dataset)
+        size = measure_size(
+            lambda: self._method.build_network(config, num_pids, {}),
+            lambda network, images_BCHW: network.embed(images_BCHW),
+            (1, 3, data.height_px, data.width_px),
+        )
+        return dataclasses.replace(size, classes_from=classes_from)
+
+    def numeric_environment(self, device: Device) -> dict[str, str]:
+        """Name what the last digits depend on; see `trainables.training.numeric_environment`."""
+        return describe_numeric_environment(device)
+
+    def check(self, config: Any) -> None:
+        """Make one step, augmentation included, on a few small random images, on the CPU in float32.
+
+        Published weights are not read: they may be on other machines only. Images are as small as the
+        config's own checks allow.
+        """
+        small = smallest_config(config, _smaller_sizes(config.data))
+        data = small.data
+        device = torch.device("cpu")
+        with reproducible(device, derive_seed(config.seed, "network")):
+            network = self._method.build_network(small, CHECK_NUM_PIDS, {}).train()
+            optimizer = make_optimizer(small.optimisation, network.parameters())
+            generator = torch.Generator().manual_seed(derive_seed(config.seed, "augmentation"))
+            augment = TrainAugmenter(data.augmentation)
+            num_images = CHECK_NUM_PIDS * CHECK_NUM_INSTANCES
+            labels_B = torch.arange(CHECK_NUM_PIDS).repeat_interleave(CHECK_NUM_INSTANCES)
+            shape = (num_images, 3, data.height_px, data.width_px)
+            images_per_rank: list[Tensor] = []
+            for _ in range(data.num_ranks):
+                images_BCHW = torch.randint(256, shape, dtype=torch.uint8, generator=generator)
+                images_per_rank.append(augment(images_BCHW, generator))
+            backpropagate(
+                self._method,
+                small,
+                network,
+                torch.amp.GradScaler("cpu", enabled=False),
+                images_per_rank,
+                [labels_B] * data.num_ranks,
+                epoch=0,
+            )
+            optimizer.step()
+
+
+def _find_dataset(config: Any, runtime: Runtime) -> ReidDataset:
+    data = config.data
+    return _load_once(data.dataset, data.train_split, data.fold, runtime.data_root, runtime.cache_dir)
+
+
+def _smaller_sizes(data: ReidData) -> Iterator[dict[str, int]]:
+    for divisor in SHRINKING:
+        height_px, width_px = data.height_px // divisor, data.width_px // divisor
+        if height_px >= CHECK_MIN_HEIGHT_PX and width_px >= CHECK_MIN_WIDTH_PX:
+            yield {"data.height_px": height_px, "data.width_px": width_px}
+    yield {"data.height_px": data.height_px, "data.width_px": data.width_px}
+
+
+@functools.lru_cache(maxsize=16)
+def _load_once(
+    name: str, train_split: TrainSplit, fold: int, data_root: str | None, cache_dir: str
+) -> ReidDataset:
+    """Read a data set's names once a process: a plan asks once a config, and Market-1501 has 32,000 of them.
+
+    What a process has described is what it trains on: images that are added during a sweep change nothing in
+    it, and a process that starts later sees another fingerprint.
+    """
+    return load_dataset(name, data_root, cache_dir, train_split=train_split, fold=fold)

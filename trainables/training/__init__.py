@@ -1,0 +1,1 @@
+"""The training loop of the papers, and what it is made of."""

@@ -1,0 +1,468 @@
+"""The training loop of every method: steps, checkpoints, resuming, and what an epoch reports.
+
+An interrupted training continues from its checkpoint. On a CPU it ends in exactly the weights and epoch
+metrics of an undisturbed one, wherever it was interrupted; `images_per_s` and times aside.
+
+A checkpoint is written when `Runtime.checkpoint_every_s` have passed since the last one, at whatever step
+that is, and when the training is asked to stop; the end of an epoch alone is no reason, so that short epochs
+cost nothing. A crash loses that many seconds at most. The epochs it repeats report the same again.
+
+Legend: R ranks, B images of a rank, C channels, H W height and width in pixels, T loss terms.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from typing import Any, ClassVar, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from trainables.contract.run import (
+    FINAL_CHECKPOINT,
+    RESUME_CHECKPOINT,
+    CheckpointFolder,
+    EpochReport,
+    FitHooks,
+    Runtime,
+    TrainingStopped,
+)
+from trainables.layers.pretrained import StartingFile
+from trainables.training.checkpoint import Checkpoint
+from trainables.training.determinism import derive_seed, find_device, reproducible
+from trainables.training.loss_scaling import CountingScaler
+from trainables.training.optimisation import (
+    Optimisation,
+    Precision,
+    check_precision,
+    learning_rate,
+    make_optimizer,
+)
+from trainables.value.canonical import canonical
+
+CHECKPOINT_FORMAT = 1
+GPU_STEPS_BETWEEN_CHECKS = 50  # looking at a loss makes the CPU wait for the GPU
+logger = logging.getLogger(__name__)
+
+_AUTOCAST_DTYPE: dict[Precision, torch.dtype] = {"fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+class FitConfig(Protocol):
+    """What the loop reads of a method's config."""
+
+    METHOD: ClassVar[str]
+    VERSION: ClassVar[int]
+
+    @property
+    def seed(self) -> int:
+        """Of every stream of random numbers."""
+        ...
+
+    @property
+    def optimisation(self) -> Optimisation:
+        """Optimizer, schedule and precision."""
+        ...
+
+
+class TrainingBatches(Protocol):
+    """The labelled images of a training, batch by batch, in an order that its seed alone decides."""
+
+    @property
+    def num_classes(self) -> int:
+        """Count the labels: identities or classes."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Identify the images and their labels."""
+        ...
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Count the optimisation steps of an epoch."""
+        ...
+
+    @property
+    def images_per_step(self) -> int:
+        """Count the images of a step, over all ranks."""
+        ...
+
+    def batches(self, first_step: int) -> Generator[tuple[Tensor, Tensor]]:
+        """Yield images (R, B, C, H, W) uint8 and labels (R, B), on the device, without end.
+
+        Args:
+            first_step: steps that are done, over all epochs.
+        """
+        ...
+
+    def augment(self, images_RBCHW: Tensor) -> Sequence[Tensor]:
+        """Give each rank's images as the network sees them, (B, C, H, W) float 0..255."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give what `augment` depends on besides its argument."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from a state."""
+        ...
+
+
+class Method(Protocol):
+    """A method as the loop sees it. Stateless."""
+
+    def weights_files(self, config: Any, data_root: str | None) -> Mapping[str, StartingFile]:
+        """Find the weights that parts of the network start from, by part; one that starts at random has none."""
+        ...
+
+    def build_network(self, config: Any, num_classes: int, weights: Mapping[str, StartingFile]) -> nn.Module:
+        """Build the network; random weights follow from the seed of torch's generator of the CPU.
+
+        Args:
+            config: of the training.
+            num_classes: of each classifier.
+            weights: what `weights_files` gave, or {} to load nothing, as when a checkpoint follows or when a
+                network on the meta device is only counted.
+        """
+        ...
+
+    def loss_terms(
+        self,
+        config: Any,
+        network: Any,
+        images_per_rank: Sequence[Tensor],
+        labels_per_rank: Sequence[Tensor],
+        epoch: int,
+    ) -> Iterator[dict[str, Tensor]]:
+        """Yield scalar terms, already divided by the number of ranks; their sum is differentiated.
+
+        Whatever is yielded at once is differentiated at once, and its graph freed before the next. It runs
+        under autocast in half precision; losses are for the method to make in float32, outside of it. Nothing is
+        yielded inside an autocast block of the method's own: when the backward pass fails, leaving that block
+        late would put back the loop's autocast for good.
+
+        Args:
+            config: of the training.
+            network: from `build_network`, in training mode.
+            images_per_rank: (B, C, H, W) float 0..255 each.
+            labels_per_rank: (B,) int64 in [0, num_classes) each.
+            epoch: epochs completed, from 0 on; losses that follow a curriculum need it.
+        """
+        ...
+
+
+def fit(
+    method: Method,
+    config: FitConfig,
+    images: TrainingBatches,
+    runtime: Runtime,
+    checkpoints: CheckpointFolder,
+    hooks: FitHooks,
+) -> nn.Module:
+    """Train from the last checkpoint, or from the start, to the last epoch; write the final checkpoint.
+
+    Args:
+        method: network and losses.
+        config: of the training.
+        images: made for this training, none drawn of them yet.
+        runtime: settings of this machine.
+        checkpoints: of this training.
+        hooks: how to talk to whoever runs it.
+
+    Returns:
+        The trained network, on the runtime's device.
+
+    Raises:
+        ValueError: the device cannot do what the config asks for; data or weights are missing; the
+            checkpoint belongs to another training.
+        FloatingPointError: a loss term is not finite.
+        TrainingStopped: a hook asked for it; the checkpoint is written.
+    """
+    check_precision(config.optimisation.precision, runtime.device)
+    device = find_device(runtime.device)
+    with reproducible(device, derive_seed(config.seed, "network")):
+        training = _Training(method, config, images, runtime, checkpoints, device)
+        training.run(hooks)
+        return training.network
+
+
+def load_network(
+    method: Method, config: Any, checkpoints: CheckpointFolder, device: torch.device
+) -> nn.Module:
+    """Build a trained network again from its final checkpoint.
+
+    Raises:
+        ValueError: the checkpoint is absent, damaged, or another training's; says what to do.
+    """
+    checkpoint = Checkpoint(checkpoints, FINAL_CHECKPOINT, ("network", "num_classes"))
+    checkpoint.check_origin({"config_sha256": _digest(config)})
+    with reproducible(device, seed=0):  # the random weights drawn here are overwritten
+        network = method.build_network(config, checkpoint.content["num_classes"], {})
+    checkpoint.restore_network(network)
+    return network.to(device)
+
+
+def backpropagate(
+    method: Method,
+    config: FitConfig,
+    network: nn.Module,
+    scaler: torch.amp.GradScaler,
+    images_per_rank: Sequence[Tensor],
+    labels_per_rank: Sequence[Tensor],
+    epoch: int,
+) -> dict[str, Tensor]:
+    """Add a batch's gradients to the network's; give its loss terms, summed over ranks and detached.
+
+    Args:
+        method: whose losses.
+        config: of the training.
+        network: in training mode.
+        scaler: of the loss; disabled unless in fp16.
+        images_per_rank: (B, C, H, W) float 0..255 each.
+        labels_per_rank: (B,) each.
+        epoch: epochs completed.
+    """
+    dtype = _AUTOCAST_DTYPE.get(config.optimisation.precision)
+    device_type = labels_per_rank[0].device.type
+    ranks = method.loss_terms(config, network, images_per_rank, labels_per_rank, epoch)
+    sums: dict[str, Tensor] = {}
+    while True:
+        # The forward pass runs inside `next`; the backward pass is not for autocast.
+        with torch.autocast(device_type, dtype=dtype, enabled=dtype is not None):
+            terms = next(ranks, None)
+        if terms is None:
+            return sums
+        scaler.scale(torch.stack(list(terms.values())).sum()).backward()
+        for name, term in terms.items():
+            sums[name] = sums[name] + term.detach() if name in sums else term.detach()
+
+
+class LossMeter:
+    """Sums loss terms over an epoch on their device, without waiting for it.
+
+    Args:
+        device: of the terms.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._names: tuple[str, ...] = ()
+        self._num_steps = 0
+        self._sums_T = torch.zeros(0)
+        self._first_bad_step_T = torch.zeros(0)
+
+    def add(self, terms: Mapping[str, Tensor]) -> None:
+        """Count a step's terms."""
+        if not self._names:
+            self._names = tuple(terms)
+            self._sums_T = torch.zeros(len(terms), dtype=torch.float64, device=self._device)
+            self._first_bad_step_T = torch.zeros(len(terms), dtype=torch.int64, device=self._device)
+        assert self._names == tuple(terms)
+        values_T = torch.stack([term.double() for term in terms.values()])
+        self._num_steps += 1
+        self._sums_T += values_T
+        is_first_bad_T = ~values_T.isfinite() & (self._first_bad_step_T == 0)
+        self._first_bad_step_T += is_first_bad_T * self._num_steps
+
+    def check(self, epoch: int) -> None:
+        """Raise FloatingPointError if a term was not finite at some step; waits for the device."""
+        bad = {
+            name: step
+            for name, step in zip(self._names, self._first_bad_step_T.tolist(), strict=True)
+            if step
+        }
+        if bad:
+            first = min(bad.values())
+            raise FloatingPointError(
+                f"loss is not finite in epoch {epoch}, step {first} of it, term "
+                f"{', '.join(name for name, step in bad.items() if step == first)}; "
+                "lower optimisation.base_lr, or lengthen optimisation.warmup_steps"
+            )
+
+    def means(self) -> dict[str, float]:
+        """Give `loss` and each term, `loss/<term>`, as means over the steps counted."""
+        means_T = (self._sums_T / self._num_steps).tolist()
+        terms = {f"loss/{name}": mean for name, mean in zip(self._names, means_T, strict=True)}
+        return {"loss": sum(means_T), **terms}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give the sums so far, of finite terms."""
+        return {"names": list(self._names), "num_steps": self._num_steps, "sums_T": self._sums_T}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from a state."""
+        self._names = tuple(state["names"])
+        self._num_steps = state["num_steps"]
+        self._sums_T = state["sums_T"].to(self._device)
+        self._first_bad_step_T = torch.zeros(len(self._names), dtype=torch.int64, device=self._device)
+
+
+class _Training:
+    """One training between two of its steps; all that changes in it is in its checkpoint."""
+
+    def __init__(
+        self,
+        method: Method,
+        config: FitConfig,
+        images: TrainingBatches,
+        runtime: Runtime,
+        checkpoints: CheckpointFolder,
+        device: torch.device,
+    ) -> None:
+        self._method, self._config, self._images, self._runtime = method, config, images, runtime
+        self._checkpoints, self._device = checkpoints, device
+        self._digest = _digest(config, images.fingerprint)
+        checkpoint = self._read_checkpoint()
+        # Weights that a checkpoint replaces need not be read.
+        weights = {} if checkpoint else method.weights_files(config, runtime.data_root)
+        self.network = method.build_network(config, images.num_classes, weights).to(device)
+        self._optimizer = make_optimizer(config.optimisation, self.network.parameters())
+        uses_scaler = config.optimisation.precision == "fp16"
+        self._scaling = CountingScaler(device, enabled=uses_scaler)
+        self._meter = LossMeter(device)
+        self._epoch = 0
+        self._step = 0
+        self._epoch_wall_s = 0.0
+        if checkpoint:
+            checkpoint.restore_network(self.network)
+            self._load_state_dict(checkpoint.content)
+
+    def run(self, hooks: FitHooks) -> None:
+        """Train to the end."""
+        self._saved_at_s = time.monotonic()
+        with closing(
+            self._images.batches(self._epoch * self._images.steps_per_epoch + self._step)
+        ) as batches:
+            self._run_epochs(batches, hooks)
+        if sentence := self._scaling.sentence(self._epoch * self._images.steps_per_epoch):
+            logger.warning("%s", sentence)  # it is kept in the training's record
+        with self._checkpoints.open_to_write(FINAL_CHECKPOINT) as file:
+            content = {
+                "network": self.network.state_dict(),
+                "num_classes": self._images.num_classes,
+                "config_sha256": _digest(self._config),
+            }
+            torch.save(content, file)
+
+    def _run_epochs(self, batches: Iterator[tuple[Tensor, Tensor]], hooks: FitHooks) -> None:
+        while self._epoch < self._config.optimisation.num_epochs:
+            self._run_epoch(batches, hooks)
+            report = self._report()
+            self._epoch, self._step, self._epoch_wall_s = self._epoch + 1, 0, 0.0
+            self._meter = LossMeter(self._device)
+            try:
+                hooks.on_epoch(report, self.network)
+            except TrainingStopped:
+                self._write_checkpoint()
+                raise
+            self._write_checkpoint_if_due()
+
+    def _run_epoch(self, batches: Iterator[tuple[Tensor, Tensor]], hooks: FitHooks) -> None:
+        self.network.train()
+        is_on_cpu = self._device.type == "cpu"
+        before_s = time.monotonic() - self._epoch_wall_s
+        while self._step < self._images.steps_per_epoch:
+            self._epoch_wall_s = time.monotonic() - before_s
+            if hooks.should_stop():
+                self._write_checkpoint()
+                raise TrainingStopped(f"stopped in epoch {self._epoch + 1}, before step {self._step + 1}")
+            self._write_checkpoint_if_due()
+            self._make_step(*next(batches))
+            if is_on_cpu or self._step % GPU_STEPS_BETWEEN_CHECKS == 0:
+                self._meter.check(self._epoch + 1)
+        self._meter.check(self._epoch + 1)
+        self._epoch_wall_s = time.monotonic() - before_s
+
+    def _make_step(self, images_RBCHW: Tensor, labels_RB: Tensor) -> None:
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._learning_rate(self._step)
+        images_per_rank = self._images.augment(images_RBCHW)
+        self._optimizer.zero_grad(set_to_none=True)
+        terms = backpropagate(
+            self._method,
+            self._config,
+            self.network,
+            self._scaling.scaler,
+            images_per_rank,
+            labels_RB.unbind(),
+            self._epoch,
+        )
+        max_norm = self._config.optimisation.max_grad_norm
+        if max_norm is not None:
+            self._scaling.scaler.unscale_(self._optimizer)
+            nn.utils.clip_grad_norm_(self.network.parameters(), max_norm)
+        self._scaling.step(self._optimizer)
+        self._meter.add(terms)
+        self._step += 1
+
+    def _learning_rate(self, step_of_epoch: int) -> float:
+        steps_per_epoch = self._images.steps_per_epoch
+        step = self._epoch * steps_per_epoch + step_of_epoch
+        return learning_rate(self._config.optimisation, step, steps_per_epoch)
+
+    def _report(self) -> EpochReport:
+        num_images = self._step * self._images.images_per_step
+        rates = [self._learning_rate(step) for step in range(self._step)]
+        metrics = self._meter.means() | {
+            "learning_rate": sum(rates) / len(rates),
+            "images_per_s": num_images / self._epoch_wall_s,
+        }
+        num_epochs = self._config.optimisation.num_epochs
+        return EpochReport(self._epoch + 1, num_epochs, metrics, self._epoch_wall_s)
+
+    def _write_checkpoint_if_due(self) -> None:
+        if time.monotonic() - self._saved_at_s >= self._runtime.checkpoint_every_s:
+            self._write_checkpoint()
+
+    def _write_checkpoint(self) -> None:
+        self._meter.check(self._epoch + 1)  # never continue from a network that is lost
+        with self._checkpoints.open_to_write(RESUME_CHECKPOINT) as file:
+            torch.save(self._state_dict(), file)
+        self._saved_at_s = time.monotonic()
+
+    def _read_checkpoint(self) -> Checkpoint | None:
+        if not self._checkpoints.exists(RESUME_CHECKPOINT):
+            return None
+        origin = self._origin()
+        checkpoint = Checkpoint(self._checkpoints, RESUME_CHECKPOINT, (*origin, "network"))
+        checkpoint.check_origin(origin)
+        return checkpoint
+
+    def _origin(self) -> dict[str, object]:
+        return {"format": CHECKPOINT_FORMAT, "config_sha256": self._digest, "device": self._device.type}
+
+    def _state_dict(self) -> dict[str, Any]:
+        return self._origin() | {
+            "epoch": self._epoch,
+            "step": self._step,
+            "epoch_wall_s": self._epoch_wall_s,
+            "network": self.network.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "scaler": self._scaling.state_dict(),
+            "images": self._images.state_dict(),
+            "meter": self._meter.state_dict(),
+            "cpu_generator": torch.random.get_rng_state(),
+            "cuda_generator": torch.cuda.get_rng_state() if self._device.type == "cuda" else None,
+        }
+
+    def _load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._scaling.load_state_dict(state["scaler"])
+        self._images.load_state_dict(state["images"])
+        self._meter.load_state_dict(state["meter"])
+        self._epoch, self._step = state["epoch"], state["step"]
+        self._epoch_wall_s = state["epoch_wall_s"]
+        torch.random.set_rng_state(state["cpu_generator"])
+        if self._device.type == "cuda":
+            torch.cuda.set_rng_state(state["cuda_generator"])
+
+
+def _digest(config: FitConfig, data_fingerprint: str = "") -> str:
+    """Tell trainings apart whose checkpoints must not be mixed up, by what their ids are made of."""
+    content = [config.METHOD, config.VERSION, canonical(config), data_fingerprint]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

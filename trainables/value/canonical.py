@@ -1,0 +1,34 @@
+"""The JSON value that a config's identity is made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+KIND_FIELD = "kind"
+"""Tells the members of a union apart, so it is written even at its default."""
+
+
+def canonical(value: Any) -> Any:
+    """Turn a config into the JSON value that its id, and the digest in its checkpoints, are made of.
+
+    A field at its declared default is left out, so that adding a field leaves old ids as they are.
+    Changing a default must therefore raise the method's VERSION; a test pins the defaults.
+    """
+    if isinstance(value, BaseModel):
+        fields = type(value).model_fields
+        return {
+            name: canonical(getattr(value, name))
+            for name, declared in sorted(fields.items())
+            if name == KIND_FIELD or getattr(value, name) != declared.get_default(call_default_factory=True)
+        }
+    if isinstance(value, dict):
+        return {str(key): canonical(item) for key, item in sorted(value.items())}  # pyright: ignore
+    if isinstance(value, (list, tuple)):
+        return [canonical(item) for item in value]  # pyright: ignore
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise TypeError(
+        f"a config holds numbers, strings, booleans, lists and models; got {type(value).__name__}"
+    )
