@@ -39,6 +39,7 @@ from trainables.contract.data import DatasetFacts
 from trainables.contract.method import (
     DescribesEnvironment,
     ExtractsOnce,
+    HasSource,
     Illustrates,
     PreparesData,
     Trainable,
@@ -350,7 +351,9 @@ def _train(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, said: 
         started_at=attempts[0].started_at,
         ended_at=now(),
         attempts=len(attempts) + len(faults),
-        num_epochs=work.config.planned_epochs(),
+        num_epochs=max(
+            (report.num_epochs for report in reports.values()), default=work.config.planned_epochs()
+        ),
         train_wall_s=sum(report.wall_s for report in reports.values()),
         measure_wall_s=time.monotonic() - measured_from_s,
         host=platform.node(),
@@ -363,6 +366,7 @@ def _train(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, said: 
             )
         ),
         environment=_environment(trainable, runtime.device),
+        source=dict(trainable.definitions()) if isinstance(trainable, HasSource) else {},
         files=folder.checksums(),
     )
     if folder.is_done():  # the first record stays; it is never edited
