@@ -53,7 +53,7 @@ def fit(config, run):
 
 
 def make_study(profile):
-    rows = [tw.LeaveOneOut({"dropout": {"dropout": 0.0}, "half its width": {"width": 16}})]
+    rows = [tw.LeaveOneOut({"dropout": {"dropout": 0.0}}), tw.Row("half as wide", {"width": 16})]
     table = tw.Ablation("parts", "What each part is worth", Spirals(), [tw.Dataset("Spirals")], rows)
     search = tw.Search(
         "rate",

@@ -358,7 +358,7 @@ def _train(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, said: 
         measure_wall_s=time.monotonic() - measured_from_s,
         host=platform.node(),
         device=runtime.device,
-        git_commit=git_commit(),
+        git_commit=_commit_of(trainable),
         versions={name: importlib.metadata.version(name) for name in RECORDED_PACKAGES},
         warnings=tuple(
             dict.fromkeys(
@@ -515,13 +515,31 @@ class SystemMeter:
         return used
 
 
+def _commit_of(trainable: Trainable) -> str:
+    """Give the commit of the code that trains: of a method of one's own that of its own project."""
+    if not isinstance(trainable, HasSource):
+        return git_commit()
+    files = dict.fromkeys(name.partition(": ")[0] for name in trainable.definitions())
+    return git_commit(trainable.project_folder(), tuple(files))
+
+
 @functools.cache
-def git_commit(folder: str | None = None) -> str:
-    """Give the commit of the code, with `-dirty` behind it if it was edited; empty outside a checkout."""
+def git_commit(folder: str | None = None, files: tuple[str, ...] = ()) -> str:
+    """Give the commit of the code, with `-dirty` behind it if it was edited; empty outside a checkout.
+
+    Args:
+        folder: in the checkout; None is this program's.
+        files: that must be in the commit, relative to the folder; one that Git does not know makes it dirty too.
+    """
     where = folder or str(Path(__file__).parent)
     command = ["git", "-C", where, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         found = subprocess.run(command, capture_output=True, check=True, timeout=10)
-        return found.stdout.decode().strip()
+        commit = found.stdout.decode().strip()
+        if files and not commit.endswith("-dirty"):
+            command = ["git", "-C", where, "ls-files", "--error-unmatch", "--", *files]
+            known = subprocess.run(command, capture_output=True, check=False, timeout=10)
+            commit += "-dirty" if known.returncode else ""
+        return commit
     except (OSError, subprocess.SubprocessError):
         return ""

@@ -29,7 +29,7 @@ from trainables.contract.method import TrainingConfig
 from trainables.contract.metric import Metric
 from trainables.contract.run import FINAL_CHECKPOINT, CheckpointFolder, Device, FitHooks, Runtime
 from trainables.contract.view import EvaluationView, Split, ViewResult
-from trainables.source import Source, source_of
+from trainables.source import Source, project_of, source_of
 from trainables.value.declaration import Declaration
 from trainables.value.refusal import Fault, Refusal, guess
 from trainables.value.text import Label, Text
@@ -291,6 +291,10 @@ class FunctionTrainable:
         """Give the code that it is made of."""
         return self._method.source.definitions
 
+    def project_folder(self) -> str:
+        """Give the topmost folder of the project that the function is in."""
+        return str(project_of(self._method.file))
+
     def fit(self, config: Config, runtime: Runtime, checkpoints: CheckpointFolder, hooks: FitHooks) -> Any:
         """Call the function; what it returns is kept."""
         import torch
@@ -326,6 +330,11 @@ class FunctionTrainable:
                 f"{view.method} is measured one model at a time; an ensemble needs a method that joins its members"
             )
         ((config, model),) = members
+        if model is None:
+            raise ValueError(
+                f"a search that stops hopeless trials measures {view.method} between its epochs; name what is "
+                "measured: run.epochs(…, model=net)"
+            )
         with seeded(config.seed, "cpu"):
             given = self._method.measure(config, model, view.split)
         return _result_of(given, self._method)

@@ -211,6 +211,12 @@ def test_other_data_are_another_training(tmp_path):
         Data("Mine", files=["a.csv", "b.csv"]).facts(tmp_path)
 
 
+def test_a_search_that_stops_trials_is_told_what_to_name():
+    """Between two epochs there is nothing to measure where no part is called `model`."""
+    with pytest.raises(ValueError, match=r"name what is measured: run\.epochs\(…, model=net\)"):
+        Walk().make_trainable().measure([(Walk(), None)], Walk.view("val"))
+
+
 def test_what_has_no_state_cannot_be_kept_between_epochs(checkpoints):
     """It is refused at the first epoch, not lost with a kill."""
 

@@ -126,6 +126,10 @@ class HasSource(Protocol):
         """Give the definitions that it is made of: file and name -> SHA-256."""
         ...
 
+    def project_folder(self) -> str:
+        """Give the folder of the project that they are in, to which the names of files are relative."""
+        ...
+
 
 class TrainingConfig(FrozenModel, abc.ABC):
     """Everything that changes the weights of one training, and nothing else.
