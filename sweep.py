@@ -222,6 +222,7 @@ def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
         grid.add_row(f"{study}/{table}", str(len(cells)), str(len(unique)), str(recorded))
     console.print(grid)
     print_searches(plan)
+    print_source_changes(plan, store)
     states = Counter(item.state for item in statuses)
     console.print(
         f"{counted(len(plan.cells), 'cell')} from {counted(len(plan.trainings), 'training')}; {describe(states)}."
@@ -297,7 +298,7 @@ def show_status(settings: Settings, studies: Sequence[Study]) -> int:
     for item in statuses:
         style = {"done": "green", "started": "yellow"}.get(item.state, "")
         style = "red" if item.state in ("failed", *UNUSABLE) else style
-        epoch = f"{item.epoch}/{item.training.config.planned_epochs()}"
+        epoch = f"{item.epoch}/{item.epochs_in_all}"
         what = Text(item.training.label) + Text(f"\n{item.message}" if item.message else "", style="red")
         for warning in item.warnings:
             what += Text(f"\nwarning: {warning}", style="yellow")
@@ -371,12 +372,11 @@ def verify_all(settings: Settings, studies: Sequence[Study]) -> int:
 def accept_changes(settings: Settings, studies: Sequence[Study], reason: str) -> None:
     """`--accept`, before a run or a report."""
     from orchestrator.acceptance import accept_changed_defaults
+    from orchestrator.recorded_config import accepted_in_words
 
     store = existing_store(settings)
     for change in accept_changed_defaults(recorded_plan(settings, studies, store), store, reason):
-        console.print(
-            Text(f"accepted: {change.path} {change.recorded} is {change.planned} now ({change.reason})")
-        )
+        console.print(Text(f"accepted: {accepted_in_words(change)} ({change.reason})"))
 
 
 def run_checks(studies: Sequence[Study]) -> int:
@@ -405,6 +405,7 @@ def run(settings: Settings, studies: Sequence[Study]) -> int:
     with progress_view() as start_view:
 
         def listeners(plan: Plan, statuses: Sequence[TrainingStatus]) -> list[Listener]:
+            print_source_changes(plan, store)
             if tracker is not None:
                 begin_tracking(tracker, settings, plan, statuses)
             return [start_view(plan, statuses), *([tracker] if tracker is not None else [])]
@@ -431,6 +432,14 @@ def run(settings: Settings, studies: Sequence[Study]) -> int:
         tracker.end(succeeded=result.is_complete)
     print_tables(written)
     return tell_end(result, written, settings)
+
+
+def print_source_changes(plan: Plan, store: Store) -> None:
+    """Say which recorded trainings were made by other code of their method."""
+    from orchestrator.source_changes import find_source_changes, tell_source_changes
+
+    for text in tell_source_changes(find_source_changes(plan, store)):
+        console.print(Text("changed ", style="yellow") + Text(text))
 
 
 def tell_end(result: SweepResult, written: WrittenTables, settings: Settings) -> int:

@@ -6,12 +6,13 @@ import getpass
 from collections.abc import Iterator, Sequence
 
 from orchestrator.plan import Plan
-from orchestrator.recorded_config import ConfigChange, accepted_changes, config_changes, view_changes
+from orchestrator.recorded_config import CODE, ConfigChange, accepted_changes, config_changes, view_changes
 from orchestrator.records import AcceptedChange, DamagedFile, Store, now
+from orchestrator.source_changes import find_source_changes
 
 
 def accept_changed_defaults(plan: Plan, store: Store, reason: str) -> list[AcceptedChange]:
-    """Accept every changed default that stands between the plan and its records, and keep the reason.
+    """Accept every changed default, and all changed code, between the plan and its records, and keep the reason.
 
     Raises:
         ValueError: no reason is given, or nothing is there to be accepted.
@@ -34,8 +35,21 @@ def accept_changed_defaults(plan: Plan, store: Store, reason: str) -> list[Accep
             accepted_by=_user(),
             accepted_at=now(),
         )
+    for change in find_source_changes(plan, store):
+        found[f"{change.method} {change.recorded}"] = AcceptedChange(
+            method=change.method,
+            version=change.planned,
+            path=CODE,
+            recorded=change.recorded,
+            planned=change.planned,
+            reason=" ".join(reason.split()),
+            accepted_by=_user(),
+            accepted_at=now(),
+        )
     if not found:
-        raise ValueError("--accept: no record of these studies was made under another default; leave it out")
+        raise ValueError(
+            "--accept: no record of these studies was made under another default or other code; leave it out"
+        )
     for change in found.values():
         store.write_accepted_change(change)
     return list(found.values())

@@ -26,9 +26,16 @@ def digest_of(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def training_id(config: TrainingConfig, data_fingerprint: str) -> str:
-    """Identify a training by what it would train to."""
-    return digest_of([IDENTITY_VERSION, config.METHOD, config.VERSION, config, data_fingerprint])
+def training_id(config: TrainingConfig, data_fingerprint: str, version: int | str | None = None) -> str:
+    """Identify a training by what it would train to.
+
+    Args:
+        config: of the training.
+        data_fingerprint: of what it trains on.
+        version: of the method; None is today's.
+    """
+    version = config.VERSION if version is None else version
+    return digest_of([IDENTITY_VERSION, config.METHOD, version, config, data_fingerprint])
 
 
 def view_id(

@@ -16,6 +16,9 @@ from orchestrator.records import AcceptedChange, Measurement, TrainingRecord
 from trainables.contract.method import TrainingConfig
 from trainables.contract.view import EvaluationView
 
+CODE = "(code)"
+"""Stands where the path of a field stands, for a change of the code of a method of one's own."""
+
 
 @dataclass(frozen=True)
 class ConfigChange:
@@ -31,7 +34,7 @@ class ConfigChange:
     """
 
     method: str
-    version: int
+    version: int | str
     path: str
     recorded: str
     planned: str
@@ -41,6 +44,10 @@ class ConfigChange:
         """Say what changed, and the two ways to go on."""
         now = f"is planned with {self.planned}" if self.planned else "has no such field any more"
         again = f"Raise the method's VERSION ({self.version}) to train again"
+        if isinstance(
+            self.version, str
+        ):  # that of a method of one's own is its code's, and nobody's to raise
+            again = "To train again, name the new value in the table's base or rows, and leave the default as it was"
         if self.measured_in:
             again = f"Move {self.measured_in} away, in the store, to measure again"
         return (
@@ -60,6 +67,13 @@ class ConfigChange:
         )
 
 
+def accepted_in_words(change: AcceptedChange) -> str:
+    """Say what was accepted, in half a sentence."""
+    if change.path == CODE:
+        return f"what {change.method} trained by its code {change.recorded[:8]} is shown under {change.planned[:8]}"
+    return f"{change.path} {change.recorded} is shown under {change.planned}"
+
+
 class ChangedDefault(ValueError):
     """Something was recorded under another default than is planned, and nobody has accepted the change.
 
@@ -76,10 +90,14 @@ class ChangedDefault(ValueError):
 def config_changes(record: TrainingRecord, config: TrainingConfig) -> list[ConfigChange]:
     """List the fields in which a record's config differs from the planned one; empty as a rule."""
     planned = json.loads(config.model_dump_json())
-    return [
+    changes = [
         ConfigChange(record.method, record.method_version, path, before, after)
         for path, before, after in _differences(record.config, planned, "")
     ]
+    if record.method_version != config.VERSION:  # it was found because that change was accepted
+        versions = str(record.method_version), str(config.VERSION)
+        changes.append(ConfigChange(record.method, config.VERSION, CODE, *versions))
+    return changes
 
 
 def view_changes(

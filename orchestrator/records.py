@@ -203,6 +203,7 @@ class TrainingRecord(Record):
         warnings: what the training, and the code it called, had to say of it; one sentence each.
         environment: what its last digits depend on beside the seed, such as the processor's instruction set.
         files: SHA-256 by name of what lies beside the record and never changes.
+        source: of a method with code of its own, the definitions that it was made of: file and name -> SHA-256.
     """
 
     HELD: ClassVar[str] = "the record of a finished training"
@@ -212,7 +213,7 @@ class TrainingRecord(Record):
     training_id: str
     identity_version: int = IDENTITY_VERSION
     method: str
-    method_version: int
+    method_version: int | str
     label: str
     study: str
     config: dict[str, Any]
@@ -230,6 +231,7 @@ class TrainingRecord(Record):
     warnings: tuple[str, ...] = ()
     environment: dict[str, str] = Field(default_factory=dict[str, str])
     files: dict[str, str] = Field(default_factory=dict[str, str])
+    source: dict[str, str] = Field(default_factory=dict[str, str])
 
 
 RecordedView = Annotated[EvaluationView, BeforeValidator(view_of_record), PlainSerializer(recorded_view)]
@@ -342,7 +344,7 @@ class AcceptedChange(Record):
     NEXT_STEP: ClassVar[str] = "move it away, and accept the change again"
 
     method: str
-    version: int
+    version: int | str
     path: str
     recorded: str
     planned: str

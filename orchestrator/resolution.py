@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 from orchestrator.identity import digest_of, training_id, view_id
 from orchestrator.parallel_reading import read_all
-from orchestrator.records import DamagedFile, KnownData, Store, StudyData, TrainingRecord
+from orchestrator.recorded_config import CODE
+from orchestrator.records import AcceptedChange, DamagedFile, KnownData, Store, StudyData, TrainingRecord
 from trainables.contract.data import DatasetFacts
 from trainables.contract.method import TrainingConfig
 from trainables.contract.view import EvaluationView
@@ -58,7 +59,9 @@ def without_seed(config: TrainingConfig) -> TrainingConfig:
 
 def key_of(config: TrainingConfig) -> str:
     """Identify a config without its seed, whatever its data are."""
-    return digest_of([config.METHOD, config.VERSION, canonical(without_seed(config))])
+    # Other code of a method of one's own reads the same data.
+    version = config.VERSION if isinstance(config.VERSION, int) else ""
+    return digest_of([config.METHOD, version, canonical(without_seed(config))])
 
 
 class _Recorded:
@@ -68,6 +71,7 @@ class _Recorded:
         self._store = store
         self._ids = frozenset(() if store is None else store.training_ids())
         self._is_done: dict[str, bool] = {}
+        self._accepted: list[AcceptedChange] | None = None
         self._views: dict[str, set[str]] = {}
 
     def is_done(self, identity: str) -> bool:
@@ -77,6 +81,22 @@ class _Recorded:
         if identity not in self._is_done:
             self._is_done[identity] = self._store.training(identity).is_done()
         return self._is_done[identity]
+
+    def versions_alike(self, config: TrainingConfig) -> list[str]:
+        """Give the earlier versions of a method's own code that were accepted as moving no number."""
+        if self._store is None or isinstance(config.VERSION, int):
+            return []
+        if self._accepted is None:
+            self._accepted = [change for change in self._store.accepted_changes() if change.path == CODE]
+        alike = [config.VERSION]
+        for version in alike:  # one that was accepted may have been accepted for another before
+            alike += [
+                change.recorded
+                for change in self._accepted
+                if (change.method, change.planned) == (config.METHOD, version)
+                and change.recorded not in alike
+            ]
+        return alike[1:]
 
     def views(self, identity: str) -> set[str]:
         """Ids of its measured views."""
@@ -127,6 +147,10 @@ class DataResolver:
         measured, trained = self.describe(config), config.as_trained()
         data = measured if trained == config else self.describe(trained)
         found = [Resolved(training_id(trained, data.fingerprint), trained, data, config, measured)]
+        found += [
+            Resolved(training_id(trained, data.fingerprint, version), trained, data, config, measured)
+            for version in self._recorded.versions_alike(trained)
+        ]
         for candidate, facts in ((config, measured), (trained, data)):
             for fingerprint, splits in facts.earlier_fingerprints.items():
                 identity = training_id(candidate, fingerprint)

@@ -30,6 +30,7 @@ class TrainingStatus:
         message: why it failed, or what is wrong with its record.
         warnings: what a done training, its data and its measured views had to say of themselves.
         environment: what the last digits of a done one depend on beside its seed.
+        num_epochs: that it reported; 0 where it has reported none.
     """
 
     training: PlannedTraining
@@ -39,6 +40,12 @@ class TrainingStatus:
     message: str = ""
     warnings: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    num_epochs: int = 0
+
+    @property
+    def epochs_in_all(self) -> int:
+        """Of the whole training: what it reported, before that what its config says."""
+        return self.num_epochs or self.training.config.planned_epochs()
 
 
 def read_status(plan: Plan, store: Store) -> list[TrainingStatus]:
@@ -61,10 +68,11 @@ def _status_of_sound(
     if record is not None:
         return _status_of_recorded(training, folder, record, accepted)
     failure = folder.failure_message()
-    epoch = _last_epoch(folder)
+    epoch, num_epochs = _last_epoch(folder)
     if failure is not None:
-        return TrainingStatus(training, "failed", epoch, message=failure)
-    return TrainingStatus(training, "started" if epoch or folder.num_attempts() else "to train", epoch)
+        return TrainingStatus(training, "failed", epoch, message=failure, num_epochs=num_epochs)
+    state: State = "started" if epoch or folder.num_attempts() else "to train"
+    return TrainingStatus(training, state, epoch, num_epochs=num_epochs)
 
 
 def _status_of_recorded(
@@ -104,16 +112,17 @@ def _status_of_recorded(
         message,
         tuple(dict.fromkeys([*said, *filter(None, [drawing])])),
         record.environment,
+        record.num_epochs,
     )
 
 
-def _last_epoch(folder: TrainingFolder) -> int:
-    """Give the last epoch reported; damaged reports are no reason not to go on from the checkpoint."""
+def _last_epoch(folder: TrainingFolder) -> tuple[int, int]:
+    """Give the last epoch reported, and of how many; damaged reports are no reason not to go on from the checkpoint."""
     try:
         epochs = folder.epochs()
     except DamagedFile:
-        return 0
-    return epochs[-1].epoch if epochs else 0
+        return 0, 0
+    return (epochs[-1].epoch, epochs[-1].num_epochs) if epochs else (0, 0)
 
 
 def estimated_hours_left(statuses: Iterable[TrainingStatus]) -> float | None:
@@ -132,7 +141,7 @@ def estimated_hours_left(statuses: Iterable[TrainingStatus]) -> float | None:
         if status.state not in ("done", "to measure"):
             if _kind(status.training) not in recorded_s:
                 return None
-            share = 1 - status.epoch / status.training.config.planned_epochs()
+            share = 1 - status.epoch / status.epochs_in_all
             left_s += share * statistics.median(recorded_s[_kind(status.training)])
     return left_s / 3600
 

@@ -23,7 +23,7 @@ from trainables.contract.method import SEED_LIMIT, CountsSize, Seed, TrainingCon
 from trainables.contract.metric import Metric
 from trainables.contract.recorded_view import fault_of_view
 from trainables.contract.size import SIZE_METRICS
-from trainables.contract.view import EvaluationView
+from trainables.contract.view import METHODS_VIEW, EvaluationView
 from trainables.value.declaration import Declaration
 from trainables.value.freezing import EMPTY, freeze
 from trainables.value.refusal import Fault, Refusal, guess, shown
@@ -113,6 +113,11 @@ class Dataset(Declaration):
             )
 
 
+def _own_view(base: TrainingConfig, view: EvaluationView, metrics: Sequence[Metric]) -> Mapping[str, Any]:
+    own = base.default_view() if view == METHODS_VIEW else None
+    return {} if own is None else {"view": own, "metrics": tuple(metrics) or own.metrics}
+
+
 @dataclass(frozen=True)
 class Ablation(Declaration):
     """One printed table: rows of configs, columns of data sets and metrics.
@@ -123,8 +128,8 @@ class Ablation(Declaration):
         base: the config that rows differ from.
         datasets: column groups.
         rows: rows and designs, in printing order.
-        view: how each row is measured unless it says otherwise.
-        metrics: columns within each data set.
+        view: how each row is measured unless it says otherwise; left out, the method's own, where it has one.
+        metrics: columns within each data set; left out together with the view, all that it gives.
         stub_head: head of the column of row labels.
         source: table or figure of the paper that it reproduces.
         reference: label of the row, its group in front, that every other row is compared with; without a group in
@@ -145,8 +150,8 @@ class Ablation(Declaration):
     base: TrainingConfig
     datasets: Sequence[Dataset]
     rows: Sequence[Row | Design]
-    view: EvaluationView
-    metrics: Sequence[Metric]
+    view: EvaluationView = METHODS_VIEW
+    metrics: Sequence[Metric] = ()
     stub_head: Text = ""
     source: Text = ""
     reference: Text = ""
@@ -281,8 +286,17 @@ class Ablation(Declaration):
 
     # -- faults
 
+    def follows(self) -> Mapping[str, Any]:
+        """Take the method's own view, and all that it measures, where none are named."""
+        return _own_view(self.base, self.view, self.metrics)
+
     def find_faults(self) -> Iterator[Fault]:
         """Find what is wrong between base, rows and columns."""
+        if self.view == METHODS_VIEW:
+            yield Fault(
+                "view", f"{self.base.METHOD} has several ways to measure; name one, such as RetrievalView()"
+            )
+            return
         yield from _twice("data set label", [dataset.label for dataset in self.datasets])
         yield from _twice("metric", [metric.name for metric in self.metrics])
         yield from _twice("metric label", [metric.label for metric in self.metrics])
@@ -596,8 +610,8 @@ class Search(Declaration):
     space: Mapping[str, Range | When]
     objective: Objective
     num_trials: Annotated[int, Field(ge=1)]
-    view: EvaluationView
-    metrics: Sequence[Metric]
+    view: EvaluationView = METHODS_VIEW
+    metrics: Sequence[Metric] = ()
     search_changes: Changes = EMPTY
     sampler: Literal["tpe", "random", "gp"] = "tpe"
     pruner: Literal["median", "hyperband"] | None = None
@@ -661,6 +675,10 @@ class Search(Declaration):
         )
 
     # -- faults
+
+    def follows(self) -> Mapping[str, Any]:
+        """Take the method's own view, and all that it measures, where none are named."""
+        return _own_view(self.base, self.view, self.metrics)
 
     def find_faults(self) -> Iterator[Fault]:
         """Find every fault, and build the config at both ends of each range."""

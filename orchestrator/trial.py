@@ -39,6 +39,7 @@ from trainables.contract.data import DatasetFacts
 from trainables.contract.method import (
     DescribesEnvironment,
     ExtractsOnce,
+    HasSource,
     Illustrates,
     PreparesData,
     Trainable,
@@ -350,12 +351,14 @@ def _train(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, said: 
         started_at=attempts[0].started_at,
         ended_at=now(),
         attempts=len(attempts) + len(faults),
-        num_epochs=work.config.planned_epochs(),
+        num_epochs=max(
+            (report.num_epochs for report in reports.values()), default=work.config.planned_epochs()
+        ),
         train_wall_s=sum(report.wall_s for report in reports.values()),
         measure_wall_s=time.monotonic() - measured_from_s,
         host=platform.node(),
         device=runtime.device,
-        git_commit=git_commit(),
+        git_commit=_commit_of(trainable),
         versions={name: importlib.metadata.version(name) for name in RECORDED_PACKAGES},
         warnings=tuple(
             dict.fromkeys(
@@ -363,6 +366,7 @@ def _train(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, said: 
             )
         ),
         environment=_environment(trainable, runtime.device),
+        source=dict(trainable.definitions()) if isinstance(trainable, HasSource) else {},
         files=folder.checksums(),
     )
     if folder.is_done():  # the first record stays; it is never edited
@@ -511,13 +515,31 @@ class SystemMeter:
         return used
 
 
+def _commit_of(trainable: Trainable) -> str:
+    """Give the commit of the code that trains: of a method of one's own that of its own project."""
+    if not isinstance(trainable, HasSource):
+        return git_commit()
+    files = dict.fromkeys(name.partition(": ")[0] for name in trainable.definitions())
+    return git_commit(trainable.project_folder(), tuple(files))
+
+
 @functools.cache
-def git_commit(folder: str | None = None) -> str:
-    """Give the commit of the code, with `-dirty` behind it if it was edited; empty outside a checkout."""
+def git_commit(folder: str | None = None, files: tuple[str, ...] = ()) -> str:
+    """Give the commit of the code, with `-dirty` behind it if it was edited; empty outside a checkout.
+
+    Args:
+        folder: in the checkout; None is this program's.
+        files: that must be in the commit, relative to the folder; one that Git does not know makes it dirty too.
+    """
     where = folder or str(Path(__file__).parent)
     command = ["git", "-C", where, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         found = subprocess.run(command, capture_output=True, check=True, timeout=10)
-        return found.stdout.decode().strip()
+        commit = found.stdout.decode().strip()
+        if files and not commit.endswith("-dirty"):
+            command = ["git", "-C", where, "ls-files", "--error-unmatch", "--", *files]
+            known = subprocess.run(command, capture_output=True, check=False, timeout=10)
+            commit += "-dirty" if known.returncode else ""
+        return commit
     except (OSError, subprocess.SubprocessError):
         return ""

@@ -19,7 +19,7 @@ import numpy as np
 from orchestrator.identity import digest_of, training_id
 from orchestrator.parallel_reading import read_all
 from orchestrator.plan import Plan
-from orchestrator.recorded_config import config_changes, view_changes
+from orchestrator.recorded_config import accepted_changes, config_changes, view_changes
 from orchestrator.records import (
     DamagedFile,
     Measurement,
@@ -213,6 +213,7 @@ def _faults_of_suggestion(store: Store, search_id: str, number: int) -> Iterator
 
 def _faults_of_plan(store: Store, plan: Plan) -> Iterator[str]:
     """Compare what the studies mean with what is recorded under the same ids."""
+    accepted = store.accepted_changes()
     for planned in plan.trainings.values():
         try:
             record = store.training(planned.training_id).record()
@@ -220,15 +221,17 @@ def _faults_of_plan(store: Store, plan: Plan) -> Iterator[str]:
             continue  # it is told already
         if record is None:
             continue
-        yield from map(str, config_changes(record, planned.config))
+        yield from map(str, accepted_changes(config_changes(record, planned.config), accepted)[0])
         for view_id, asked in planned.views.items():
             try:
                 measurement = store.training(planned.training_id).measurement(view_id)
             except DamagedFile:
                 continue  # it is told already
             if measurement is not None:
-                yield from map(str, view_changes(record, measurement, asked.view))
-        if training_id(planned.config, record.data.fingerprint) != record.training_id:
+                changes = view_changes(record, measurement, asked.view)
+                yield from map(str, accepted_changes(changes, accepted)[0])
+        identity = training_id(planned.config, record.data.fingerprint, record.method_version)
+        if identity != record.training_id:
             yield (
                 f"in the store, trainings/{record.training_id}/record.json is of other data than its id says; "
                 f"{record.NEXT_STEP}"

@@ -155,6 +155,8 @@ def _reason(before: str, now: str, state: str, message: str, plan: Plan, store: 
         more = f" and {len(changes) - 1} more fields" if len(changes) > 1 else ""
         return f"the config was changed since: {first.path} was {first.recorded}, is {first.planned or 'gone'}{more}"
     if record.method_version != planned.config.VERSION:
+        if isinstance(planned.config.VERSION, str):
+            return "the code of the method was changed since"
         return f"the method's VERSION was raised from {record.method_version} to {planned.config.VERSION}"
     if record.data.fingerprint != planned.data.fingerprint:
         then, here = (_counts(data.num_images) for data in (record.data, planned.data))

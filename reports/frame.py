@@ -16,7 +16,7 @@ import pandas as pd
 from orchestrator.identity import digest_of
 from orchestrator.parallel_reading import read_all
 from orchestrator.plan import Cell, Plan, PlannedTraining
-from orchestrator.recorded_config import accepted_changes, config_changes, view_changes
+from orchestrator.recorded_config import accepted_changes, accepted_in_words, config_changes, view_changes
 from orchestrator.records import (
     AcceptedChange,
     DamagedFile,
@@ -181,8 +181,8 @@ def _read_training(
 
 def _in_words(taken: Iterable[AcceptedChange]) -> tuple[str, ...]:
     return tuple(
-        f"{change.path} {change.recorded} is shown under {change.planned}, accepted by "
-        f"{change.accepted_by} on {change.accepted_at:%Y-%m-%d}: “{change.reason}”"
+        f"{accepted_in_words(change)}, accepted by {change.accepted_by} on {change.accepted_at:%Y-%m-%d}: "
+        f"“{change.reason}”"
         for change in taken
     )
 

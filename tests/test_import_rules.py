@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("orchestrator", "reports", "search_spaces", "trainables")
-OURS = (*FOLDERS, "sweep", "benchmarks", "tests")
+OURS = (*FOLDERS, "sweep", "tablewright", "benchmarks", "tests")
 GENERATOR = "trainables.data.demo_generator"  # made the demo archive once, with requirements of its own
 
 
@@ -56,7 +56,8 @@ RULES = {
             "yaml": ("orchestrator.published",),
         },
     ),
-    "search_spaces": Rule((*DECLARATIONS, "trainables", "search_spaces"), (), {}),
+    "search_spaces": Rule((*DECLARATIONS, "trainables", "search_spaces", "tablewright"), (), {}),
+    "tablewright": Rule((*DECLARATIONS, "trainables.contract", "trainables.function"), (), {}),
     "reports": Rule(
         (
             "reports",

@@ -516,6 +516,8 @@ def test_fields_that_parts_in_a_list_lack_were_added_since(sweep):
     )
 
     class WithParts:
+        VERSION = record.method_version
+
         def model_dump_json(self):
             return json.dumps(
                 {**json.loads(config.model_dump_json()), "parts": [{"a": 1, "new": 5}, {"a": 2}]}

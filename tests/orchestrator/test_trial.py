@@ -1,5 +1,6 @@
 """One attempt: whose fault a failure is, two attempts at once, the data it may train on, what it leaves."""
 
+import subprocess
 import threading
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from orchestrator.resolution import DataResolver
 from orchestrator.run import describe_with
 from orchestrator.status import read_status
 from orchestrator.study import Ablation, Dataset, Study
-from orchestrator.trial import MachineFault, Outcome, Pruned, TrialHooks, end_as_failed, run_trial
+from orchestrator.trial import MachineFault, Outcome, Pruned, TrialHooks, end_as_failed, git_commit, run_trial
 from orchestrator.work_queue import planned_work
 from tests.faulty_method import BROKEN, FaultyConfig
 from tests.waiting import PATIENCE_S
@@ -254,3 +255,24 @@ def test_a_training_that_is_tried_again_is_shown_as_started(store):
 
     run_trial(work, store, RUNTIME, TrialHooks(lambda progress: None, look))
     assert {("started", 1)} == set(seen)
+
+
+def test_a_commit_that_lacks_a_file_of_the_method_is_dirty(tmp_path):
+    """A caption never names a commit that does not contain what trained; neither does one that was edited since."""
+
+    def git(*arguments):
+        subprocess.run(
+            ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b", *arguments], check=True
+        )
+
+    git("init", "-q")
+    (tmp_path / "mine.py").write_text("a = 1\n")
+    git("add", "mine.py")
+    git("commit", "-qm", "one")
+    clean = git_commit(str(tmp_path), ("mine.py",))
+    assert (40, False) == (len(clean), clean.endswith("-dirty"))
+    (tmp_path / "new.py").write_text("b = 1\n")
+    assert f"{clean}-dirty" == git_commit(str(tmp_path), ("mine.py", "new.py"))
+    (tmp_path / "mine.py").write_text("a = 2\n")
+    git_commit.cache_clear()
+    assert f"{clean}-dirty" == git_commit(str(tmp_path), ("mine.py",))

@@ -118,6 +118,19 @@ class DescribesEnvironment(Protocol):
         ...
 
 
+@runtime_checkable
+class HasSource(Protocol):
+    """A method whose VERSION is that of its code, as nobody raises it by hand."""
+
+    def definitions(self) -> Mapping[str, str]:
+        """Give the definitions that it is made of: file and name -> SHA-256."""
+        ...
+
+    def project_folder(self) -> str:
+        """Give the folder of the project that they are in, to which the names of files are relative."""
+        ...
+
+
 class TrainingConfig(FrozenModel, abc.ABC):
     """Everything that changes the weights of one training, and nothing else.
 
@@ -127,7 +140,7 @@ class TrainingConfig(FrozenModel, abc.ABC):
     """
 
     METHOD: ClassVar[str]
-    VERSION: ClassVar[int]
+    VERSION: ClassVar[int | str]
 
     seed: Seed = 0
 
@@ -148,7 +161,11 @@ class TrainingConfig(FrozenModel, abc.ABC):
 
     @abc.abstractmethod
     def planned_epochs(self) -> int:
-        """Length of the whole training."""
+        """Length of the whole training, as far as it is known before it reports one."""
+
+    def default_view(self) -> EvaluationView | None:
+        """Give the view that a table measures by where it names none; None where one has to be named."""
+        return None
 
     @abc.abstractmethod
     def check_view(self, view: EvaluationView) -> None:

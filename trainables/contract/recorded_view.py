@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from trainables.contract.metric import Metric
-from trainables.contract.view import EvaluationView
+from trainables.contract.view import EvaluationView, MethodsView
 
 KIND_OF_RECORD = "kind"
 """Field of a recorded view that holds its KIND; records of earlier versions have none."""
@@ -92,7 +92,11 @@ def fault_of_view(view: EvaluationView) -> str | None:
 def _kinds() -> Iterable[type[EvaluationView]]:
     """Give every kind of view that a loaded module has; of a class that was defined again, the last one."""
     found = {f"{known.__module__}.{known.__qualname__}": known for known in _subclasses(EvaluationView)}
-    return [known for known in found.values() if not inspect.isabstract(known) and known is not UnknownView]
+    return [
+        known
+        for known in found.values()
+        if not inspect.isabstract(known) and known not in (UnknownView, MethodsView)
+    ]
 
 
 def _subclasses(view: type[EvaluationView]) -> Iterator[type[EvaluationView]]:

@@ -102,6 +102,25 @@ LEFT_OUT = "left_out"
 """Column of a per-item table: why an item was not measured; empty for one that was."""
 
 
+class MethodsView(EvaluationView):
+    """Stands where no view is named, until the method's own takes its place."""
+
+    KIND: ClassVar[str] = "the method's"
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """None yet."""
+        return ()
+
+    @property
+    def protocol(self) -> str:
+        """None yet."""
+        return ""
+
+
+METHODS_VIEW = MethodsView()
+
+
 def _option(name: str, value: object) -> str:
     if isinstance(value, BaseModel):
         changed = value.model_dump(exclude_defaults=True)

@@ -91,6 +91,8 @@ class Declaration(metaclass=_Checked):
             object.__setattr__(self, name, one.value)
         faults = [fault for one in taken.values() for fault in one.faults]
         if all(one.is_of_its_type for one in taken.values()):
+            for name, value in self.follows().items():
+                object.__setattr__(self, name, value)
             faults += self.find_faults()
         if faults:
             raise Refusal(self.subject, faults)
@@ -100,6 +102,10 @@ class Declaration(metaclass=_Checked):
         """Name it in a refusal."""
         named = next((value for name in ("name", "label") if (value := getattr(self, name, None))), None)
         return type(self).__name__ if named is None else f"{type(self).__name__} {shown(named)}"
+
+    def follows(self) -> Mapping[str, Any]:
+        """Give fields that were left out and follow from others, each of which is of its type."""
+        return {}
 
     def find_faults(self) -> Iterator[Fault]:
         """Find what is wrong between fields, each of which is of its type."""

@@ -1,0 +1,19 @@
+"""The example of a method of one's own, as a project beside a copy of the command line."""
+
+import shutil
+
+from tests.toy_studies import ROOT
+
+STUDY = (ROOT / "examples/spirals.py").read_text(encoding="utf-8")
+
+
+def write_spirals(folder, *changes):
+    """Write the example into a folder, with texts replaced by others."""
+    text = STUDY
+    for before, after in changes:
+        assert before in text
+        text = text.replace(before, after)
+    (folder / "search_spaces").mkdir(parents=True, exist_ok=True)
+    shutil.copy(ROOT / "sweep.py", folder / "sweep.py")
+    (folder / "search_spaces/__init__.py").write_text('"""Studies."""\n')
+    (folder / "search_spaces/spirals.py").write_text(text, encoding="utf-8")

@@ -1,0 +1,91 @@
+"""A function of one's own as a method, through the command line and a real Ray: killed, changed, accepted."""
+
+import json
+import os
+import signal
+
+import pytest
+
+from tests.spirals import write_spirals
+from tests.toy_studies import run, start
+from tests.waiting import wait_for
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+
+def words(printed):
+    return " ".join(printed.split())
+
+
+def metrics_of(folder):
+    """What was measured, by the config it was trained by."""
+    found = {}
+    for path in folder.glob("runs/trainings/*/measurements/*.json"):
+        record = json.loads((path.parent.parent / "record.json").read_text())
+        if json.loads(path.read_text())["view"]["split"] == "test":
+            config = record["config"]
+            key = (config["dropout"], config["width"], config["lr"], config["seed"])
+            found[key] = json.loads(path.read_text())["metrics"]
+    return found
+
+
+def test_a_function_is_trained_measured_and_tabled(tmp_path):
+    """Metrics of any scale and direction; other code is told and trained anew, or accepted and noted."""
+    write_spirals(tmp_path)
+    code, printed = run(tmp_path, "spirals", "--tracking-uri", "none")
+    assert 0 == code, printed
+    table = (tmp_path / "runs/tables/demo/spirals/parts.md").read_text()
+    assert "Spirals<br>PPL" in table
+    assert "best of 6 trials" in (tmp_path / "runs/tables/demo/spirals/rate.md").read_text()
+    assert "Spirals: 200 items measured" in table
+    undisturbed = metrics_of(tmp_path)
+    assert all({"accuracy", "ppl"} == values.keys() for values in undisturbed.values())
+    assert all(values["ppl"] > 1 for values in undisturbed.values())
+
+    write_spirals(tmp_path, ("def points(split):", "# where the points lie\ndef points(split):"))
+    code, printed = run(tmp_path, "spirals/parts", "--plan")
+    assert "9 done" in printed
+    assert "changed" not in printed
+
+    write_spirals(tmp_path, ("+ 0.1 * torch", "+ 0.2 * torch"))
+    code, printed = run(tmp_path, "spirals/parts", "--plan")
+    assert "9 to train" in printed
+    said = "Spirals: its code was changed since 9 recorded trainings of these configs: spirals.py: points."
+    assert said in words(printed)
+    code, printed = run(tmp_path, "spirals/parts", "--report", "--accept", "twice the noise is as little")
+    assert 0 == code, printed
+    assert "“twice the noise is as little”" in words(printed)
+    code, printed = run(tmp_path, "spirals/parts", "--plan")
+    assert "9 done" in printed
+    code, printed = run(tmp_path, "spirals/parts", "--verify")
+    assert (0, True) == (code, "no faults" in printed), printed
+
+    write_spirals(tmp_path, ("lr: float = 0.05", "lr: float = 0.04"))
+    code, printed = run(tmp_path, "spirals/parts", "--plan")
+    assert "recorded with lr = 0.05 and is planned with 0.04" in words(printed)
+    assert "9 changed" in printed
+
+
+def test_a_killed_training_goes_on_and_ends_in_the_same_digits(tmp_path):
+    """SIGKILL of everything between two epochs; nothing is trained twice, and every digit is as without it."""
+    killed, calm = tmp_path / "killed", tmp_path / "calm"
+    flag = tmp_path / "go on"
+    waiting = (
+        "        run.report(loss=loss)\n",
+        f"        run.report(loss=loss)\n        while _ == 3 and not __import__('os').path.exists({str(flag)!r}):\n"
+        "            __import__('time').sleep(0.05)\n",
+    )
+    write_spirals(killed, waiting)
+    process = start(killed, "spirals/parts", "--seeds", "0", "--tracking-uri", "none")
+    wait_for(lambda: list(killed.glob("runs/trainings/*/epochs.parquet")))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    flag.touch()
+    assert not list(killed.glob("runs/trainings/*/record.json"))
+    code, printed = run(killed, "spirals/parts", "--seeds", "0", "--tracking-uri", "none")
+    assert 0 == code, printed
+    write_spirals(calm, waiting)
+    code, printed = run(calm, "spirals/parts", "--seeds", "0", "--tracking-uri", "none")
+    assert 0 == code, printed
+    assert metrics_of(calm) == metrics_of(killed)
+    assert 3 == len(metrics_of(calm))

@@ -1,0 +1,231 @@
+"""A function as a method: interrupted anywhere it ends in the same digits; what cannot be is refused in words."""
+
+import random
+from itertools import count
+
+import numpy as np
+import pytest
+import torch
+
+from orchestrator.records import Store
+from trainables.contract.metric import Metric
+from trainables.contract.run import FitHooks, Runtime, TrainingStopped
+from trainables.function import Config, Data, Measured, method
+from trainables.value.refusal import Refusal
+
+TOP1 = Metric("top1", "Top-1")
+PERPLEXITY = Metric("ppl", "PPL", higher_is_better=False, is_fraction=False)
+
+
+class Walk(Config):
+    """A network that walks by all three generators."""
+
+    rate: float = 0.1
+    num_steps: int = 6
+
+
+def measure(config, model, split):
+    """Its one weight."""
+    return {"top1": 0.5, "ppl": float(model.weight.abs().sum()) + 2}
+
+
+@method(Walk, metrics=[TOP1, PERPLEXITY], measure=measure, data=Data("Nothing", version="1"))
+def walk(config, run):
+    """Walk."""
+    model, seen = torch.nn.Linear(3, 1), {"sum": 0.0}
+    optimiser = torch.optim.Adam(model.parameters(), config.rate)
+    for _ in run.epochs(config.num_steps, model=model, optimiser=optimiser, seen=seen):
+        x = torch.randn(4, 3) * random.random() + float(np.random.rand())  # noqa: NPY002
+        loss = model(torch.nn.functional.dropout(x)).square().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        seen["sum"] += float(loss)
+        run.report(loss=loss, seen=seen["sum"])
+    return model
+
+
+@pytest.fixture
+def checkpoints(tmp_path):
+    """Fresh folders of one training each."""
+    store, numbers = Store(str(tmp_path / "runs")), count()
+    return lambda: store.training(f"{next(numbers):064d}").checkpoints
+
+
+def fit(config, folder, stops_after=()):
+    """Train, interrupted after the given epochs; gives the model, and what was reported by epoch."""
+    trainable, reports, runtime = config.make_trainable(), {}, Runtime(None, "", checkpoint_every_s=1e9)
+    waiting = list(stops_after)
+    while True:
+        hooks = FitHooks(
+            lambda report, model: reports.update({report.epoch: report.metrics}),
+            lambda: bool(waiting) and max(reports, default=0) >= waiting[0],
+        )
+        try:
+            return trainable.fit(config, runtime, folder, hooks), reports
+        except TrainingStopped:
+            waiting.pop(0)
+
+
+@pytest.mark.parametrize("stops_after", [(1,), (3,), (1, 2, 5)])
+def test_an_interrupted_training_ends_in_the_same_digits(checkpoints, stops_after):
+    """Weights, moments, a dictionary and the generators of Python, NumPy and torch go on where they were."""
+    calm, reports = fit(Walk(seed=3), checkpoints())
+    model, again = fit(Walk(seed=3), checkpoints(), stops_after)
+    torch.testing.assert_close(calm.state_dict(), model.state_dict(), rtol=0, atol=0)
+    assert reports == again
+    assert 6 == len(reports)
+
+
+def test_a_training_neither_hears_nor_disturbs_what_draws_beside_it(checkpoints):
+    """It depends on its seed alone, and leaves the process's generators as they were."""
+    random.seed(1)
+    before = random.getstate()
+    first, _ = fit(Walk(seed=3), checkpoints())
+    assert before == random.getstate()
+    random.random()
+    torch.rand(3)
+    again, _ = fit(Walk(seed=3), checkpoints())
+    other, _ = fit(Walk(seed=4), checkpoints())
+    assert torch.equal(first.weight, again.weight)
+    assert not torch.equal(first.weight, other.weight)
+
+
+def test_what_it_returned_is_read_back(checkpoints):
+    """And measured by the function that was declared with it, in any unit."""
+    folder = checkpoints()
+    model, _ = fit(Walk(), folder)
+    trainable = Walk().make_trainable()
+    loaded = trainable.load(Walk(), Runtime(None, ""), folder)
+    expected = measure(Walk(), model, "test")
+    assert expected == trainable.measure([(Walk(), loaded)], Walk.view()).metrics
+    assert (TOP1, PERPLEXITY) == Walk.view("val").metrics
+
+
+def test_a_function_without_a_run_is_a_method_too(checkpoints):
+    """The easiest first step: train(config) -> model, with no word of checkpoints."""
+
+    class Plain(Config):
+        size: int = 3
+
+    @method(Plain, metrics=[TOP1], measure=lambda config, model, split: {"top1": model}, data=Data("None"))
+    def train(config):
+        return config.size / 10
+
+    assert 0.3 == train(Plain())  # it is an ordinary function still
+    model, reports = fit(Plain(), checkpoints())
+    assert (0.3, {}) == (model, reports)
+
+
+def test_a_loop_that_is_not_by_epochs_keeps_a_state_of_its_own(checkpoints):
+    """Asked to stop it keeps what it is given, and is given it back."""
+
+    class Boosting(Config):
+        num_trees: int = 5
+
+    @method(Boosting, metrics=[TOP1], measure=lambda config, model, split: {"top1": 0.1}, data=Data("None"))
+    def boost(config, run):
+        trees = (run.resume() or {"trees": []})["trees"]
+        while len(trees) < config.num_trees:
+            trees.append(random.random())
+            run.report(loss=trees[-1])
+            run.checkpoint(trees=trees)
+        return trees
+
+    calm, _ = fit(Boosting(), checkpoints())
+    again, reports = fit(Boosting(), checkpoints(), stops_after=(2,))
+    assert calm == again
+    assert [1, 2, 3, 4, 5] == sorted(reports)
+
+
+class Loose(Config):
+    """For methods that are refused."""
+
+    lr: float = 0.1
+
+
+class Strict(Config):
+    """Lacks a default."""
+
+    lr: float
+
+
+def fine(config, model, split):
+    """Measures."""
+    return {"top1": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("declared", "function", "fault"),
+    [
+        ({"metrics": []}, lambda config: 1, "metrics: at least one Metric is needed"),
+        ({"measure": None}, lambda config: 1, "measure: a function"),
+        ({"measure": lambda model: 1}, lambda config: 1, "measure: it is called as measure"),
+        ({"data": None}, lambda config: 1, "data: what it trains on is needed"),
+        ({"config": Strict}, lambda config: 1, r"Strict\.lr: it has no default"),
+        ({"config": dict}, lambda config: 1, "config: a class of its own is needed"),
+        ({}, lambda: 1, "it is called as fit"),
+    ],
+)
+def test_a_method_that_could_not_run_is_refused_when_it_is_declared(declared, function, fault):
+    """Not after the training."""
+    given = {"config": Loose, "metrics": [TOP1], "measure": fine, "data": Data("None")} | declared
+    with pytest.raises(Refusal, match=fault):
+        method(given.pop("config"), **given)(function)
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        ({"topl": 0.5}, "gave no 'top1'; did you mean 'topl'"),
+        ({}, "gave no 'top1'. It gave none"),
+        ({"top1": "high"}, "gave top1 as a str, not as a number"),
+        ({"top1": float("nan")}, "top1 = nan, which no table can average"),
+        ({"top1": 94.2}, "give 0.942 for 94.2 %, or declare"),
+        (0.5, "gave a float; it gives its metrics by name"),
+        (Measured({"top1": 0.5}, {"a": [1], "b": [1, 2]}), "columns of different lengths"),
+    ],
+)
+def test_what_measuring_gives_is_checked(given, fault):
+    """A metric that is absent or no number is named, with what was given."""
+
+    class Given(Config):
+        lr: float = 0.1
+
+    @method(Given, metrics=[TOP1], measure=lambda config, model, split: given, data=Data("None"))
+    def train(config):
+        return 1
+
+    with pytest.raises(ValueError, match=fault.replace("(", r"\(")):
+        Given().make_trainable().measure([(Given(), 1)], Given.view())
+
+
+def test_other_data_are_another_training(tmp_path):
+    """By content; a file that is not there is named before anything trains."""
+    (tmp_path / "a.csv").write_text("1")
+    data = Data("Mine", files=["a.csv"])
+    before = data.facts(tmp_path).fingerprint
+    (tmp_path / "a.csv").write_text("2")
+    assert before != data.facts(tmp_path).fingerprint
+    with pytest.raises(ValueError, match=r"the data of Mine are not there: .*b\.csv"):
+        Data("Mine", files=["a.csv", "b.csv"]).facts(tmp_path)
+
+
+def test_a_search_that_stops_trials_is_told_what_to_name():
+    """Between two epochs there is nothing to measure where no part is called `model`."""
+    with pytest.raises(ValueError, match=r"name what is measured: run\.epochs\(…, model=net\)"):
+        Walk().make_trainable().measure([(Walk(), None)], Walk.view("val"))
+
+
+def test_what_has_no_state_cannot_be_kept_between_epochs(checkpoints):
+    """It is refused at the first epoch, not lost with a kill."""
+
+    class Lost(Config):
+        lr: float = 0.1
+
+    @method(Lost, metrics=[TOP1], measure=fine, data=Data("None"))
+    def train(config, run):
+        return [epoch for epoch in run.epochs(2, trees=[1])]
+
+    with pytest.raises(ValueError, match=r"trees=…\) is a list, which has no state_dict"):
+        fit(Lost(), checkpoints())

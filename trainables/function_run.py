@@ -1,0 +1,192 @@
+"""What a training function is given: epochs that survive a kill, and somewhere to report to."""
+
+# ruff: noqa: NPY002 (a person's code draws from the global generator, so that it is seeded and kept)
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+from trainables.contract.run import (
+    RESUME_CHECKPOINT,
+    CheckpointFolder,
+    Device,
+    EpochReport,
+    FitHooks,
+    Runtime,
+    TrainingStopped,
+)
+from trainables.training.determinism import reproducible
+
+
+class Run:
+    """One training, as its function sees it.
+
+    Attributes:
+        seed: of the config; the generators of Python, NumPy and torch are seeded with it already.
+        device: to train on, `cpu` or `cuda`.
+        data_root: folder of the published data sets, None where none was given.
+    """
+
+    def __init__(self, seed: int, runtime: Runtime, checkpoints: CheckpointFolder, hooks: FitHooks) -> None:
+        """Begin, or go on from the last checkpoint."""
+        self.seed = seed
+        self.device: Device = runtime.device
+        self.data_root = runtime.data_root
+        self._checkpoints, self._hooks = checkpoints, hooks
+        self._checkpoint_every_s = runtime.checkpoint_every_s
+        self._saved_at_s = time.monotonic()
+        self._reported: dict[str, float] = {}
+        self._num_reports = 0
+        self._is_in_epochs = False
+
+    def epochs(self, num_epochs: int, **parts: Any) -> Iterator[int]:
+        """Give the numbers of the epochs that are left, from 1 on, and keep the state between them.
+
+        Before the first it puts back what the last checkpoint holds: the parts, and the generators of Python, NumPy and
+        torch. After each it tells what was reported, saves when that is due, and ends the training when it is asked
+        to. What is done between two epochs must be in a part, or it is lost with a kill.
+
+        Args:
+            num_epochs: of the whole training.
+            parts: objects with `state_dict` and `load_state_dict`, or dictionaries. A search that stops hopeless trials
+                measures the one that is called `model`.
+
+        Raises:
+            ValueError: a part is neither; or a checkpoint is of other parts.
+        """
+        _refuse_stateless(parts)
+        done = self._load(parts)
+        self._is_in_epochs = True
+        for epoch in range(done + 1, num_epochs + 1):
+            self._reported, begun_s = {}, time.monotonic()
+            yield epoch
+            report = EpochReport(epoch, num_epochs, self._reported, time.monotonic() - begun_s)
+            self._hooks.on_epoch(report, parts.get("model"))
+            is_stopping = self._hooks.should_stop()
+            if is_stopping or time.monotonic() - self._saved_at_s >= self._checkpoint_every_s:
+                self._save(epoch, {name: _state_of(part) for name, part in parts.items()})
+            if is_stopping and epoch < num_epochs:
+                raise TrainingStopped
+        self._is_in_epochs = False
+
+    def report(self, **metrics: float) -> None:
+        """Tell how the training goes: within `epochs` for the epoch, elsewhere for one step of a loop of one's own.
+
+        Args:
+            metrics: by name, such as `loss` and `val_ppl`; of an epoch the last ones count.
+
+        Raises:
+            ValueError: a value is no number.
+        """
+        self._reported |= {name: _number(name, value) for name, value in metrics.items()}
+        if not self._is_in_epochs:
+            self._num_reports += 1
+            report = EpochReport(self._num_reports, self._num_reports, self._reported, 0.0)
+            self._reported = {}
+            self._hooks.on_epoch(report, None)
+
+    def resume(self) -> dict[str, Any] | None:
+        """Give what `checkpoint` kept last, for loops that are not by epochs; None at the beginning."""
+        if not self._checkpoints.exists(RESUME_CHECKPOINT):
+            return None
+        state = self._read()
+        self._num_reports = state["epoch"]
+        return state["parts"]
+
+    def checkpoint(self, **state: Any) -> None:
+        """Keep a state when it is due, and end the training when it is asked to.
+
+        Args:
+            state: whatever going on needs, by name; `resume` gives it back.
+        """
+        is_stopping = self._hooks.should_stop()
+        if is_stopping or time.monotonic() - self._saved_at_s >= self._checkpoint_every_s:
+            self._save(self._num_reports, state)
+        if is_stopping:
+            raise TrainingStopped
+
+    def _load(self, parts: Mapping[str, Any]) -> int:
+        if not self._checkpoints.exists(RESUME_CHECKPOINT):
+            return 0
+        state = self._read()
+        if state["parts"].keys() != parts.keys():
+            raise ValueError(
+                f"the checkpoint {self._checkpoints.url}/{RESUME_CHECKPOINT} holds {', '.join(state['parts'])}, and "
+                f"run.epochs is given {', '.join(parts)}; give the same parts, or delete the training's folder to "
+                "begin it again"
+            )
+        for name, part in parts.items():
+            if isinstance(part, dict):
+                part.clear()  # pyright: ignore[reportUnknownMemberType]
+                part.update(state["parts"][name])  # pyright: ignore[reportUnknownMemberType]
+            else:
+                part.load_state_dict(state["parts"][name])
+        return state["epoch"]
+
+    def _read(self) -> dict[str, Any]:
+        with self._checkpoints.open_to_read(RESUME_CHECKPOINT) as file:
+            # The store's own file, of a training of hers: whatever her parts keep in their states may stand in it.
+            state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=False)
+        random.setstate(state["python"])
+        np.random.set_state(state["numpy"])
+        torch.set_rng_state(state["torch"])
+        if state["cuda"] is not None and self.device == "cuda":
+            torch.cuda.set_rng_state(state["cuda"])
+        return state
+
+    def _save(self, epoch: int, parts: Mapping[str, Any]) -> None:
+        state = {
+            "epoch": epoch,
+            "parts": dict(parts),
+            "python": random.getstate(),
+            "numpy": np.random.get_state(),
+            "torch": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state() if self.device == "cuda" else None,
+        }
+        with self._checkpoints.open_to_write(RESUME_CHECKPOINT) as file:
+            torch.save(state, file)
+        self._saved_at_s = time.monotonic()
+
+
+@contextmanager
+def seeded(seed: int, device: Device) -> Iterator[None]:
+    """Seed the generators of Python, NumPy and torch inside, and put them back as they were after."""
+    python, numpy = random.getstate(), np.random.get_state()
+    try:
+        with reproducible(torch.device(device), seed):
+            random.seed(seed)
+            np.random.seed(seed)
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
+
+
+def _refuse_stateless(parts: Mapping[str, Any]) -> None:
+    for name, part in parts.items():
+        has_state = hasattr(part, "state_dict") and hasattr(part, "load_state_dict")
+        if not isinstance(part, dict) and not has_state:
+            raise ValueError(
+                f"run.epochs(…, {name}=…) is a {type(part).__name__}, which has no state_dict and load_state_dict; "
+                "give an object that has, such as a torch module or optimizer, or a dictionary"
+            )
+
+
+def _state_of(part: Any) -> Any:
+    return dict(part) if isinstance(part, dict) else part.state_dict()  # pyright: ignore
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        return float(value.detach() if isinstance(value, torch.Tensor) else value)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"run.report({name}=…) is a {type(value).__name__}, where one number is needed; give float(…) of it"
+        ) from None
