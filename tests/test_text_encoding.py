@@ -145,6 +145,7 @@ def birds(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_data_set_has_one_fingerprint_in_every_locale(birds: Path):
     """Where names of files are read as UTF-8 it is the same; elsewhere they are refused, not read as another text."""
     fingerprint = read_cub(birds, LC_ALL="C.UTF-8")
@@ -156,6 +157,7 @@ def test_a_data_set_has_one_fingerprint_in_every_locale(birds: Path):
     assert "listed and not there" not in told
 
 
+@pytest.mark.slow
 def test_a_name_that_is_no_utf_8_is_refused(birds: Path):
     """A file that Latin-1 named cannot stand in a fingerprint; which one it is, is told."""
     (birds / "data/CUB_200_2011/images/x").mkdir()
@@ -165,6 +167,7 @@ def test_a_name_that_is_no_utf_8_is_refused(birds: Path):
     assert "the name is no UTF-8; rename it" in told
 
 
+@pytest.mark.slow
 def test_a_store_is_refused_where_its_name_cannot_be_read(tmp_path: Path):
     """Databases and records would have another name for it than the folder has."""
     write_project(tmp_path)

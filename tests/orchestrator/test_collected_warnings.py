@@ -81,6 +81,7 @@ def test_what_a_training_says_stands_in_its_record(warning_method, tmp_path):
     assert expected == [status.warnings for status in result.statuses]
 
 
+@pytest.mark.slow
 def test_what_an_interrupted_training_said_stands_in_its_record(monkeypatch, tmp_path):
     """Whoever goes on with it need not hear it again, as what is said of the first step alone."""
     fit = ToyTrainable.fit

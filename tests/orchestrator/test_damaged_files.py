@@ -251,6 +251,7 @@ def test_a_curve_that_is_lost_or_of_another_training_is_not_drawn(sweep, way):
     assert ([], "") == (traces[one.name].losses, traces[other.name].fault)
 
 
+@pytest.mark.slow
 def test_a_newer_store_is_refused_whatever_else_it_says(sweep):
     """A file that this version does not know is no damaged one."""
     finished(sweep)
@@ -340,6 +341,7 @@ def test_a_suggestion_whose_value_is_not_its_measurements_is_refused(sweep):
     assert any("has the value 0.999" in fault for fault in verify_store(store).faults)
 
 
+@pytest.mark.slow
 def test_a_damaged_suggestion_stops_its_search_alone(sweep):
     """Tables without it are filled."""
     study, files = search_files(sweep)
@@ -379,6 +381,7 @@ def test_a_suggestion_that_names_another_training_is_refused(sweep):
     assert f"names training {other.training_id[:8]}, which its parameters do not give" in fault
 
 
+@pytest.mark.slow
 def test_a_suggestion_under_another_number_is_refused(sweep):
     """A copy of a suggestion is none."""
     _, files = search_files(sweep)
@@ -479,6 +482,7 @@ def other_view(monkeypatch):
     RetrievalView.model_rebuild(force=True)
 
 
+@pytest.mark.slow
 def test_a_changed_default_of_a_view_never_finds_old_measurements(sweep, other_view):
     """What was measured in another way is refused with the file to move away; or it is accepted, and said."""
     plan, _ = finished(sweep)

@@ -44,6 +44,7 @@ def test_a_second_run_trains_nothing(sweep):
     assert events.started == []
 
 
+@pytest.mark.slow
 def test_an_added_row_trains_alone(sweep):
     """Adding a row to a study trains that row only."""
     sweep(a_study([Row("a")]))

@@ -39,6 +39,7 @@ def open_source(store, search, max_open=1):
     )
 
 
+@pytest.mark.slow
 def test_a_search_ends_in_a_table_on_test(sweep):
     """The best of a search on `val` is trained with every seed and stands beside the declared config."""
     study = Study("s", "S", "nowhere", (0, 1), searches=[a_search()])
@@ -81,6 +82,7 @@ def test_whole_numbers_are_searched_by_their_logarithm(tmp_path):
     assert find_search_id(search, resolver, store) != find_search_id(plain, resolver, store)
 
 
+@pytest.mark.slow
 def test_an_equal_suggestion_is_answered_from_the_store(sweep):
     """A space of two configs costs two trainings however many trials are asked for."""
     search = a_search(space={"learning_rate": Choice((0.1, 0.2))}, num_trials=5, sampler="random")
@@ -88,6 +90,7 @@ def test_an_equal_suggestion_is_answered_from_the_store(sweep):
     assert len({work.training_id for work in events.started}) == 2
 
 
+@pytest.mark.slow
 def test_a_stopped_search_is_no_filled_table(sweep):
     """Ctrl-C in a search leaves a hole that says how far it is, and the next run fills it."""
     study = a_search_study(num_trials=4)
@@ -137,6 +140,7 @@ def broken_machine(monkeypatch):
     return faults
 
 
+@pytest.mark.slow
 def test_suggestions_that_failed_are_tried_again_in_the_next_run(sweep, broken_machine):
     """A fault of the machine does not end in a best of one trial: the next run trains what failed."""
     broken_machine.append("no space left on device")

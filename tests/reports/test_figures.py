@@ -121,6 +121,7 @@ def test_lines_are_where_the_losses_are():
     assert share_of(ORANGE, png) > 1e-4
 
 
+@pytest.mark.slow
 def test_of_two_equal_curves_both_are_seen():
     """The upper one is broken, so that the lower one is not hidden."""
     apart = [LossCurve("a", [3.0, 2.0]), LossCurve("b", [1.0, 0.0])]
@@ -216,6 +217,7 @@ def test_figures_lie_beside_the_page_that_shows_them(tmp_path: Path):
             assert Path(url).is_file()
 
 
+@pytest.mark.slow
 def test_every_training_behind_a_row_links_to_its_pictures(tmp_path: Path):
     """The list of trainings names the pictures of those that have any, as they lie in the store."""
     plan, store = finished(tmp_path, [depth_row(2), depth_row(3)])

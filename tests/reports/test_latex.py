@@ -70,6 +70,7 @@ def test_tables_compile(tmp_path: Path):
     compile_log(tmp_path, tables, r"{article}\usepackage{amssymb}")
 
 
+@pytest.mark.slow
 def test_every_character_compiles(tmp_path: Path):
     """No character of a label can stop a paper from compiling."""
     planes = (range(1, 0x600), range(0x1E00, 0x2C00), range(0xFB00, 0xFB10), range(0x1D400, 0x1D800))

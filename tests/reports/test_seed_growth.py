@@ -64,6 +64,7 @@ def test_every_row_begins_with_the_first_seeds(tmp_path: Path):
     assert {MOST} == set(seeds_at_most(plan, store).values())
 
 
+@pytest.mark.slow
 def test_rows_of_open_comparisons_get_one_more_seed(tmp_path: Path):
     """What is far off is found and has its three; what is near the reference goes on, and the reference with it."""
     study, plan = a_plan()

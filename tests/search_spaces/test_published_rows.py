@@ -58,6 +58,7 @@ def test_every_own_row_is_in_a_study():
     assert [] == [row for row in OWN_ROWS if row not in shown()]
 
 
+@pytest.mark.slow
 def test_every_value_of_an_own_row_is_shown():
     """No printed value of such a row is lost on the way into our tables."""
     lost: list[tuple[str, str, float]] = []

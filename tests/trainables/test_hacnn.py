@@ -522,6 +522,7 @@ def test_the_local_loss_reaches_the_global_levels_through_interaction_only(inter
 
 
 @pytest.mark.parametrize("num_regions", [1, 2, 6])
+@pytest.mark.slow
 def test_the_number_of_regions_is_free(num_regions):
     """T regions give T pairs of coordinates and a local layer T times as wide; nothing else changes."""
     config = small_config(local={"num_regions": num_regions, "region_height": 1 / num_regions})

@@ -239,6 +239,7 @@ def test_widths_of_the_groups_features_at_test():
     ],
     ids=["4 maps", "1 map", "no guidance", "detached", "per map", "no distillation", "no diversity", "pairs"],
 )
+@pytest.mark.slow
 def test_the_descriptor_does_not_see_what_only_training_uses(changed):
     """With equal weights, the descriptor is bit-identical whatever the attention and the losses."""
     network, other = build(small_config()).eval(), build(changed, seed=1).eval()
@@ -422,6 +423,7 @@ def test_prototypes_exponents_and_necks_start_as_specified():
     assert config.network.backbone.num_frozen_stages == 0
 
 
+@pytest.mark.slow
 def test_predictors_start_by_torchs_default_or_normal():
     """The variant's predictors start at N(0, 0.01) with zero bias."""
     network = build(small_config(losses={"distillation": Distillation(predictor_init="normal")}))

@@ -269,6 +269,7 @@ def test_published_weights_reach_the_trunk_and_every_branch():
         assert all(torch.equal(e, h) for e, h in zip(expected, held, strict=True))
 
 
+@pytest.mark.slow
 def test_heads_start_as_the_code_starts_them():
     """Reductions at Kaiming fan-in, their norms around 1, classifiers at N(0, 0.001) with bias 0."""
     network = build(small_config(network={"reduction_size": 256}))
@@ -469,6 +470,7 @@ def entries(config):
         (small_config(losses={"combination": "sum"}), ()),
     ],
 )
+@pytest.mark.slow
 def test_a_switch_changes_its_own_modules_only(changed, prefixes):
     """Entries that a switch adds, removes or reshapes are all of its own part, and each part is touched."""
     before, after = entries(small_config()), entries(changed)
@@ -533,6 +535,7 @@ def test_the_relu_behind_the_reduction_keeps_embeddings_from_being_negative():
         assert relu == (smallest >= 0)
 
 
+@pytest.mark.slow
 def test_what_is_embedded_is_what_losses_see():
     """`embed` gives what `forward` gives, in joining order, and leaves the images alone."""
     for config in (small_config(), small_config({"part4": Branch()}), small_config(BASELINE)):

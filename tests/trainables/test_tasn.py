@@ -98,6 +98,7 @@ def test_size_of_what_a_test_reads():
     ("side", "multiply_adds"),
     [(224, 4_087_136_256), (280, 6_582_742_016), (336, 9_351_049_216), (392, 12_974_803_968)],
 )
+@pytest.mark.slow
 def test_compute_of_the_backbone_at_each_resolution(side, multiply_adds):
     """224, 280, 336 and 392 px cost 4.09e9, 6.58e9, 9.35e9 and 12.97e9 multiply-adds."""
     network = paper_network()

@@ -69,6 +69,7 @@ def test_unreadable_images_stop_the_training_before_it_starts(runtime, tmp_path)
 
 
 @pytest.mark.parametrize("stops", [(2,), (4, 5), (9,)])
+@pytest.mark.slow
 def test_an_interrupted_training_ends_in_the_same_weights(runtime, tmp_path, stops):
     """Wherever it stopped, weights and epoch metrics are those of an undisturbed one, bit by bit."""
     config, whole, parts = TinyClassifierConfig(), Journal(), Journal(*stops)

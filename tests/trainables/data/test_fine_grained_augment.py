@@ -58,6 +58,7 @@ def test_mirroring_is_left_to_right_for_half_of_the_images():
     assert 70 < int(is_mirrored.sum()) < 130
 
 
+@pytest.mark.slow
 def test_turning_moves_pixels_by_the_drawn_angle():
     """A dot right of the centre goes where the angle says, within the largest angle, to both sides."""
     batch = torch.zeros(40, 3, 65, 65, dtype=torch.uint8)

@@ -1,11 +1,13 @@
 """Counting parameters and multiply-adds."""
 
+import pytest
 import torch
 from torch import nn
 
 from trainables.layers.complexity import count_multiply_adds, count_parameters
 
 
+@pytest.mark.slow
 def test_a_small_network_by_hand():
     """Convolutions, grouped ones and linear layers are counted once a call; norms and biases are not."""
     with torch.device("meta"):

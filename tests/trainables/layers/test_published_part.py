@@ -45,6 +45,7 @@ def test_plain_norms_are_no_layout_where_they_are_not_allowed():
 
 
 @pytest.mark.parametrize("architecture", KNOWN_ARCHITECTURES)
+@pytest.mark.slow
 def test_parts_are_known_without_memory_or_random_numbers(architecture):
     """A part is described from the meta device, once a process, and no later draw of weights is moved by it."""
     before = torch.get_rng_state()

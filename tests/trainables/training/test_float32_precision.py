@@ -126,6 +126,7 @@ def test_float32_is_float32_inside_and_every_setting_as_it_was_after(mixture: st
 
 
 @pytest.mark.parametrize("mixture", LEFT_TO_TORCH)
+@pytest.mark.slow
 def test_what_nobody_has_set_reads_the_same_after(mixture: str, found):
     """Where torch's own default stands, a process that only read its settings can go on as before."""
     inside, after, undisturbed = found[mixture]
