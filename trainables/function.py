@@ -17,6 +17,7 @@ import hashlib
 import inspect
 import json
 import math
+import pickle
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -208,6 +209,7 @@ def method(
 
     def declare(function: FunctionT) -> FunctionT:
         faults = [*_faults_of(config, metrics, measure, data), *_faults_of_arguments(function, measure)]
+        faults += [] if faults else _faults_of_name(name or config.__name__, config)
         if faults:
             raise Refusal(f"The method {getattr(function, '__name__', function)!r}", faults)
         # Of one that is defined inside another function, the outermost counts as a whole.
@@ -218,6 +220,19 @@ def method(
         return function
 
     return declare
+
+
+def _faults_of_name(name: str, config: type[Config]) -> list[Fault]:
+    """Find that another method has the name; one that is defined again takes the place of the first."""
+    known = _METHODS.get(name)
+    if known is None or _place_of(known.config) == _place_of(config):
+        return []
+    taken = f"{name!r} is that of {_place_of(known.config)} already, and records are told apart by it"
+    return [Fault("name", f"{taken}; give method(…, name=…) another")]
+
+
+def _place_of(config: type[Config]) -> str:
+    return f"{config.__module__}.{config.__qualname__}"
 
 
 def _faults_of(config: Any, metrics: Any, measure: Any, data: Any) -> list[Fault]:
@@ -309,8 +324,14 @@ class FunctionTrainable:
             raise ValueError(
                 f"{self._method.fit.__name__} returned nothing; it returns the model, which is what measure is given"
             )
-        with checkpoints.open_to_write(FINAL_CHECKPOINT) as file:
-            torch.save(model, file)
+        try:
+            with checkpoints.open_to_write(FINAL_CHECKPOINT) as file:
+                torch.save(model, file)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise ValueError(
+                f"what {self._method.fit.__name__} returned cannot be kept ({error}); return a model whose classes and "
+                "functions stand at the top of a file, or its state alone"
+            ) from error
         return model
 
     def load(self, config: Config, runtime: Runtime, checkpoints: CheckpointFolder) -> Any:

@@ -217,6 +217,42 @@ def test_a_search_that_stops_trials_is_told_what_to_name():
         Walk().make_trainable().measure([(Walk(), None)], Walk.view("val"))
 
 
+def test_two_methods_of_one_name_are_refused():
+    """Records are told apart by it; one that is defined again takes the place of the first."""
+
+    def declare(name=""):
+        class Twice(Config):
+            lr: float = 0.1
+
+        method(Twice, metrics=[TOP1], measure=fine, data=Data("None"), name=name)(lambda config: 1)
+        return Twice
+
+    first, again = declare(), declare()
+    assert "Twice" == first.METHOD == again.METHOD
+
+    class Other(Config):
+        lr: float = 0.1
+
+    with pytest.raises(
+        Refusal, match=r"'Twice' is that of .*Twice already.*give method\(…, name=…\) another"
+    ):
+        method(Other, metrics=[TOP1], measure=fine, data=Data("None"), name="Twice")(lambda config: 1)
+
+
+def test_a_model_that_cannot_be_kept_is_told_in_words(checkpoints):
+    """With what to return instead."""
+
+    class Closed(Config):
+        lr: float = 0.1
+
+    @method(Closed, metrics=[TOP1], measure=fine, data=Data("None"))
+    def train(config):
+        return lambda x: x
+
+    with pytest.raises(ValueError, match=r"what train returned cannot be kept .* at the top of a file"):
+        fit(Closed(), checkpoints())
+
+
 def test_what_has_no_state_cannot_be_kept_between_epochs(checkpoints):
     """It is refused at the first epoch, not lost with a kill."""
 
