@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,3 +21,10 @@ def version_of(path: Path) -> FileVersion:
     """Look at a file without reading it."""
     stat = path.stat()
     return FileVersion(path, stat.st_size, stat.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=64)
+def sha256_of(version: FileVersion) -> str:
+    """Give the digest of a file's content."""
+    with version.path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -30,6 +30,7 @@ from trainables.contract.method import TrainingConfig
 from trainables.contract.metric import Metric
 from trainables.contract.run import FINAL_CHECKPOINT, CheckpointFolder, Device, FitHooks, Runtime
 from trainables.contract.view import EvaluationView, Split, ViewResult
+from trainables.file_version import sha256_of, version_of
 from trainables.source import Source, project_of, source_of
 from trainables.value.declaration import Declaration
 from trainables.value.refusal import Fault, Refusal, guess
@@ -418,8 +419,4 @@ def _digest_of_path(path: Path) -> Any:
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.is_file())
         return [[file.relative_to(path).as_posix(), file.stat().st_size] for file in files]
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+    return sha256_of(version_of(path))

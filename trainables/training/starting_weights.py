@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 from collections.abc import Iterable, Mapping
 
 from trainables.contract.data import DatasetFacts, StartingWeights
-from trainables.file_version import FileVersion, version_of
+from trainables.file_version import sha256_of, version_of
 from trainables.layers.pretrained import StartingFile, find_fit
 
 
@@ -32,7 +31,7 @@ def join_weights(facts: DatasetFacts, weights: Mapping[str, StartingFile]) -> Da
         except ValueError as error:
             faults.append(f"starting weights of {part}: {error}")
             continue
-        sha256 = _sha256_of_version(version_of(file.path))
+        sha256 = sha256_of(version_of(file.path))
         digests[sha256] = None
         name, foreign = file.path.name, _foreign_to(file, sha256)
         warnings += [f"{part} starts from {name}, which {remark}" for remark in (*fit.warnings, *foreign)]
@@ -67,9 +66,3 @@ def _foreign_to(file: StartingFile, sha256: str) -> tuple[str, ...]:
     return (
         f"is not the published file: its SHA-256 begins with {sha256[:8]} and not with {file.published_sha256[:8]}",
     )
-
-
-@functools.lru_cache(maxsize=64)
-def _sha256_of_version(version: FileVersion) -> str:
-    with version.path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
