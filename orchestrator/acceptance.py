@@ -24,22 +24,11 @@ def accept_changed_defaults(plan: Plan, store: Store, reason: str) -> list[Accep
         )
     known = store.accepted_changes()
     found: dict[str, AcceptedChange] = {}
-    for change in _refused_changes(plan, store, known):
+    for change in [*_refused_changes(plan, store, known), *_changed_code(plan, store)]:
         found[f"{change.method} {change.path} {change.recorded} {change.planned}"] = AcceptedChange(
             method=change.method,
             version=change.version,
             path=change.path,
-            recorded=change.recorded,
-            planned=change.planned,
-            reason=" ".join(reason.split()),
-            accepted_by=_user(),
-            accepted_at=now(),
-        )
-    for change in find_source_changes(plan, store):
-        found[f"{change.method} {change.recorded}"] = AcceptedChange(
-            method=change.method,
-            version=change.planned,
-            path=CODE,
             recorded=change.recorded,
             planned=change.planned,
             reason=" ".join(reason.split()),
@@ -75,6 +64,11 @@ def _refused_changes(plan: Plan, store: Store, known: Sequence[AcceptedChange]) 
         yield from accepted_changes(changes, known)[0]
     for state in plan.searches.values():
         yield from accepted_changes(state.changes, known)[0]
+
+
+def _changed_code(plan: Plan, store: Store) -> Iterator[ConfigChange]:
+    for change in find_source_changes(plan, store):
+        yield ConfigChange(change.method, change.planned, CODE, change.recorded, change.planned)
 
 
 def _user() -> str:
