@@ -15,7 +15,7 @@ from orchestrator.records import Store
 from orchestrator.study import UntilDecided
 from reports.frame import read_cells
 from reports.seed import seeds_by_place
-from reports.seed_decision import decide_seeds
+from reports.table_statistics import decided_seeds
 from reports.table_values import table_values
 
 
@@ -44,15 +44,7 @@ def _seed_counts(plan: Plan, store: Store, *, is_upper_bound: bool) -> SeedCount
         mine = cast(pd.DataFrame, frame[(frame["study"] == name) & (frame["table"] == table)])
         values = table_values(ablation, seeds_by_place(mine), study.all_seeds)
         tested = values.places_of(ablation.tested_metrics)
-        decided = decide_seeds(
-            values.values_CRN[tested],
-            values.weights_KR,
-            first=study.seeds.first,
-            most=study.seeds.most,
-            is_lost_CRN=values.is_lost_CRN[tested],
-            training_R=values.training_R,
-            source_R=values.source_R,
-        )
+        decided = decided_seeds(study.seeds, values, tested)
         needed_CR = decided.num_seeds_CR
         if is_upper_bound:
             is_open_CR = (decided.is_open_CK[..., None] & (values.weights_KR != 0)).any(1)

@@ -42,10 +42,7 @@ def row_deviations(values_CRN: Floats, *, training_R: Sequence[int] | Whole | No
         if num_common > 1 and (num_trainings == 2 or not _does_vary(values_RN, own_RR)):
             weights_RR[:] = own_RR
     noise = seed_noise(values_CRN[None], weights_CRR[None], training_R=training_R)
-    half_df_CR = noise.df_BCK[0] / 2
-    # The t-statistic's scale lies low; the geometric mean of what the variance may be is as often too high as too low.
-    log_excess_CR = np.log(half_df_CR) - cast(Floats, cast(Any, special).digamma(half_df_CR))
-    variance_CR = noise.deviation_BCK[0] ** 2 * np.exp(log_excess_CR)
+    variance_CR = _typical_variance(noise.deviation_BCK[0] ** 2, noise.df_BCK[0])
     num_known_C = is_known_CR.sum(1, keepdims=True)
     usual_C = np.where(is_known_CR, variance_CR, 0.0).sum(1, keepdims=True) / np.maximum(num_known_C, 1)
     usual_C = np.where(num_known_C > 0, usual_C, np.nan)
@@ -72,11 +69,8 @@ def row_correlations(values_CRN: Floats, deviation_CR: Floats, training_R: Seque
     rows, others = np.nonzero(np.triu(training_R[:, None] == training_R, 1))
     difference_CKN = values_CRN[:, rows] - values_CRN[:, others]
     df_CK = (~np.isnan(difference_CKN)).sum(2) - 1.0
-    sums_CK1 = np.nansum(difference_CKN, 2, keepdims=True)
-    residual_CKN = np.nan_to_num(difference_CKN - sums_CK1 / np.maximum(df_CK[..., None] + 1, 1))
-    half_df_CK = np.maximum(df_CK, 1) / 2
-    log_excess_CK = np.log(half_df_CK) - cast(Floats, cast(Any, special).digamma(half_df_CK))
-    variance_CK = (residual_CKN**2).sum(2) / (2 * half_df_CK) * np.exp(log_excess_CK)
+    some_df_CK = np.maximum(df_CK, 1)
+    variance_CK = _typical_variance((_residuals(difference_CKN) ** 2).sum(2) / some_df_CK, some_df_CK)
     one_CK, other_CK = deviation_CR[:, rows], deviation_CR[:, others]
     product_CK = 2 * one_CK * other_CK
     is_known_CK = (df_CK > 0) & (product_CK > 0)
@@ -105,17 +99,24 @@ def _without_seed_effect(is_known_R: Bools, training_R: Whole) -> Floats:
     return weights_RR
 
 
-def _residuals(values_RN: Floats, weights_RR: Floats) -> Floats:
-    """Give what weighted sums of rows are off their means, 0 where a seed is missing."""
-    sums_RN = seed_sums(values_RN, weights_RR)
-    num_seeds_R1 = np.maximum((~np.isnan(sums_RN)).sum(1, keepdims=True), 1)
-    return np.nan_to_num(sums_RN - np.nansum(sums_RN, 1, keepdims=True) / num_seeds_R1)
+def _typical_variance(variance: Floats, df: Floats) -> Floats:
+    """Give the geometric mean of what a variance may be, as often too high as too low; its estimate lies low."""
+    half_df = df / 2
+    return variance * np.exp(np.log(half_df) - cast(Floats, cast(Any, special).digamma(half_df)))
+
+
+def _residuals(series: Floats) -> Floats:
+    """Give what series over the seeds, the last axis, are off their means; 0 where a seed is missing."""
+    num_seeds = np.maximum((~np.isnan(series)).sum(-1, keepdims=True), 1)
+    return np.nan_to_num(series - np.nansum(series, -1, keepdims=True) / num_seeds)
 
 
 def _does_vary(values_RN: Floats, weights_RR: Floats) -> bool:
     """Say whether more than rounding moves any of the sums from seed to seed."""
     largest = np.nanmax(np.abs(values_RN), initial=0.0)
-    return bool(np.abs(_residuals(values_RN, weights_RR)).max(initial=0.0) > NOTHING_VARIES * largest)
+    return bool(
+        np.abs(_residuals(seed_sums(values_RN, weights_RR))).max(initial=0.0) > NOTHING_VARIES * largest
+    )
 
 
 def smallest_differences(

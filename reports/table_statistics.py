@@ -15,7 +15,7 @@ from orchestrator.design import Contrast
 from orchestrator.study import Ablation, Study, UntilDecided
 from reports.best_rows import best_rows
 from reports.comparison import MIN_SEEDS_TO_COMPARE, Comparison, compare
-from reports.seed_decision import decide_seeds
+from reports.seed_decision import SeedDecision, decide_seeds
 from reports.smallest_difference import row_correlations, row_deviations, smallest_differences
 from reports.table_values import ColumnKey, TableValues
 
@@ -117,19 +117,30 @@ def table_statistics(study: Study, ablation: Ablation, values: TableValues) -> T
     )
 
 
+def decided_seeds(seeds: UntilDecided, values: TableValues, tested: Sequence[int]) -> SeedDecision:
+    """Say what the seeds of a table have decided, and which rows need more.
+
+    Args:
+        seeds: of its study.
+        values: what its seeds gave.
+        tested: places of the columns whose comparisons are tested.
+    """
+    return decide_seeds(
+        values.values_CRN[tested],
+        values.weights_KR,
+        first=seeds.first,
+        most=seeds.most,
+        is_lost_CRN=values.is_lost_CRN[tested],
+        training_R=values.training_R,
+        source_R=values.source_R,
+    )
+
+
 def _compare_tested(
     study: Study, values: TableValues, tested: Sequence[int]
 ) -> tuple[list[list[Comparison | None]], Sequence[Sequence[bool]]]:
     if isinstance(study.seeds, UntilDecided):
-        decided = decide_seeds(
-            values.values_CRN[tested],
-            values.weights_KR,
-            first=study.seeds.first,
-            most=study.seeds.most,
-            is_lost_CRN=values.is_lost_CRN[tested],
-            training_R=values.training_R,
-            source_R=values.source_R,
-        )
+        decided = decided_seeds(study.seeds, values, tested)
         return decided.comparisons, decided.is_open_CK.tolist()
     found = compare(
         values.values_CRN[tested], values.weights_KR, training_R=values.training_R, source_R=values.source_R

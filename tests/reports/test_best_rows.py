@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 
 from reports.best_rows import best_rows, best_rows_of_tables
+from tests.reports.noise import noise
 
-
-@pytest.fixture(autouse=True)
-def _no_warning() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield
-
-
-def noise(num_rows: int, num_seeds: int, *, num_tables: int = 1, num_columns: int = 1) -> np.ndarray:
-    """Standard normal values (B, C, R, N)."""
-    return np.random.default_rng(0).normal(size=(num_tables, num_columns, num_rows, num_seeds))
+pytestmark = pytest.mark.filterwarnings("error")
 
 
 def test_a_row_that_is_clearly_ahead_is_bold_alone():

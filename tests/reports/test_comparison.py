@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -15,21 +13,13 @@ from reports.comparison import (
     compare_tables,
     correct_p_values,
 )
+from tests.reports.noise import noise
 from tests.reports.weights import against_row, against_row_above, factorial_effects
 
 NAN = math.nan
 
 
-@pytest.fixture(autouse=True)
-def _no_warning() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield
-
-
-def noise(num_rows: int, num_seeds: int, *, num_tables: int = 1, num_columns: int = 1) -> np.ndarray:
-    """Standard normal values (B, C, R, N)."""
-    return np.random.default_rng(0).normal(size=(num_tables, num_columns, num_rows, num_seeds))
+pytestmark = pytest.mark.filterwarnings("error")
 
 
 # -- weights -------------------------------------------------------------------------------------

@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
 from reports.comparison import compare
 from reports.seed_decision import SeedDecision, decide_seeds, decide_tables
+from tests.reports.noise import noise
 from tests.reports.weights import against_row
 
 NAN = math.nan
 WEIGHTS = against_row(5, 0)
 
 
-@pytest.fixture(autouse=True)
-def _no_warning() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield
-
-
-def noise(num_rows: int = 5, num_seeds: int = 10, *, num_tables: int = 1, seed: int = 0) -> np.ndarray:
-    """Standard normal values (B, 1, R, N)."""
-    return np.random.default_rng(seed).normal(size=(num_tables, 1, num_rows, num_seeds))
+pytestmark = pytest.mark.filterwarnings("error")
 
 
 def decide(values: np.ndarray, num_seeds: np.ndarray | int, *, most: int = 10) -> SeedDecision:

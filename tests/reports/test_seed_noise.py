@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 from scipy import stats
 
-from reports.seed_noise import Floats, seed_noise
+from reports.seed_noise import seed_noise
+from tests.reports.noise import noise
 from tests.reports.weights import against_row
 
-
-@pytest.fixture(autouse=True)
-def _no_warning() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield
-
-
-def noise(num_rows: int, num_seeds: int, *, num_columns: int = 1, seed: int = 0) -> Floats:
-    """One table of standard normal values."""
-    return np.random.default_rng(seed).normal(size=(1, num_columns, num_rows, num_seeds))
+pytestmark = pytest.mark.filterwarnings("error")
 
 
 def test_two_rows_are_judged_by_their_differences_alone():
