@@ -18,10 +18,10 @@ from orchestrator.search import SearchSource
 from orchestrator.search_state import SearchState, find_search_id, read_search_state
 from orchestrator.status import UNFINISHED, TrainingStatus, read_status
 from orchestrator.study import Study, UntilDecided
-from orchestrator.trial import Listener, Work
+from orchestrator.trial import Listener, Work, prepare_data
 from orchestrator.work_queue import WorkQueue, planned_work
 from trainables.contract.data import DatasetFacts
-from trainables.contract.method import PreparesData, TrainingConfig
+from trainables.contract.method import TrainingConfig
 from trainables.contract.run import Device, Runtime
 
 logger = logging.getLogger(__name__)
@@ -250,9 +250,7 @@ def _prepare(configs: Iterable[TrainingConfig], runtime: Runtime) -> None:
     faults: list[str] = []
     for config in dict.fromkeys(config.model_copy(update={"seed": 0}) for config in configs):
         try:
-            trainable = config.make_trainable()
-            if isinstance(trainable, PreparesData):
-                trainable.prepare_data(config, runtime)
+            prepare_data(config, runtime)
         except ValueError as error:
             if str(error) not in faults:
                 faults.append(str(error))

@@ -331,7 +331,7 @@ def _train(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, said: 
     if folder.checkpoints.exists(FINAL_CHECKPOINT):
         network = trainable.load(work.config, runtime, folder.checkpoints)
     else:
-        _prepare(trainable, work.config, runtime)
+        prepare_data(work.config, runtime)
         network = trainable.fit(
             work.config, runtime, folder.checkpoints, FitHooks(on_epoch, hooks.should_stop)
         )
@@ -411,7 +411,7 @@ def _measure(work: Work, store: Store, runtime: Runtime, network: Any, said: Col
         together.setdefault((planned.config, planned.view.split), {})[identity] = planned
     for (config, split), views in together.items():
         if is_loaded or config != work.config:
-            _prepare(trainable, config, runtime)
+            prepare_data(config, runtime)
         seen = [planned.view for planned in views.values()]
         extraction = _extract(trainable, config, runtime, network, split, seen)
         for identity, planned in views.items():
@@ -457,7 +457,13 @@ def _illustrate(
     folder.write_picture_warning("; ".join(filter(None, [warning, *while_drawing])))
 
 
-def _prepare(trainable: Trainable, config: TrainingConfig, runtime: Runtime) -> None:
+def prepare_data(config: TrainingConfig, runtime: Runtime) -> None:
+    """Make a config's data ready on this machine, where its method has anything to make ready.
+
+    Raises:
+        ValueError: what cannot be read.
+    """
+    trainable = config.make_trainable()
     if isinstance(trainable, PreparesData):
         trainable.prepare_data(config, runtime)
 
