@@ -206,13 +206,16 @@ def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
     """`--plan`."""
     from orchestrator.run import plan_with_data
     from orchestrator.status import estimated_hours_left, read_status
+    from orchestrator.study import UntilDecided
     from reports.foresight import foresee
     from reports.seed_growth import seeds_at_most, seeds_until_decided
 
     store = existing_store(settings)
     plan = plan_with_data(studies, store, settings.runtime(), seeds_until_decided)
-    largest = plan_with_data(studies, store, settings.runtime(), seeds_at_most)
+    may_grow = any(isinstance(study.seeds, UntilDecided) for study in studies)
+    largest = plan_with_data(studies, store, settings.runtime(), seeds_at_most) if may_grow else plan
     statuses = read_status(plan, store)
+    statuses_at_most = read_status(largest, store) if may_grow else statuses
     by_training = {item.training.training_id: item for item in statuses}
     grid = Table("table", "cells", "unique trainings", "recorded", box=None, header_style="bold")
     for study, table in plan.tables:
@@ -237,7 +240,7 @@ def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
             f"Seeds are added while comparisons are open: at most {counted(len(largest.cells), 'cell')} from "
             f"{counted(len(largest.trainings), 'training')}."
         )
-    hours, most_hours = (estimated_hours_left(some) for some in (statuses, read_status(largest, store)))
+    hours, most_hours = (estimated_hours_left(some) for some in (statuses, statuses_at_most))
     unit = "hours of one training's resources (GPU-hours, where it takes a GPU)"
     if hours is None or most_hours is None:
         console.print(f"Estimated {unit}: unknown until one training of each data set is recorded.")
