@@ -8,7 +8,8 @@ from orchestrator.published import printed
 from orchestrator.ranges import Choice, FloatRange, IntRange, When
 from orchestrator.study import Ablation, Dataset, Objective, Search, Study, UntilDecided
 from trainables.contract.metric import Metric
-from trainables.function import Config, Data, Measured, method
+from trainables.function import method
+from trainables.own_method import Config, Data, Measured
 
 __all__ = [
     "Ablation",

@@ -57,7 +57,9 @@ RULES = {
         },
     ),
     "search_spaces": Rule((*DECLARATIONS, "trainables", "search_spaces", "tablewright"), (), {}),
-    "tablewright": Rule((*DECLARATIONS, "trainables.contract", "trainables.function"), (), {}),
+    "tablewright": Rule(
+        (*DECLARATIONS, "trainables.contract", "trainables.function", "trainables.own_method"), (), {}
+    ),
     "reports": Rule(
         (
             "reports",

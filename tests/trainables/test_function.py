@@ -10,7 +10,8 @@ import torch
 from orchestrator.records import Store
 from trainables.contract.metric import Metric
 from trainables.contract.run import FitHooks, Runtime, TrainingStopped
-from trainables.function import Config, Data, Measured, method
+from trainables.function import method
+from trainables.own_method import Config, Data, Measured
 from trainables.value.refusal import Refusal
 
 TOP1 = Metric("top1", "Top-1")
