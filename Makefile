@@ -40,7 +40,7 @@ bench: $(VENV)/installed-dev
 	@set -e; for benchmark in $(BENCHMARKS); do echo "== $$benchmark"; $(BIN)/python $$benchmark; done
 
 real: $(VENV)/installed $(VIDEO) /usr/bin/ffmpeg
-	$(BIN)/python -m trainables.data.real_pedestrians $(VIDEO) data/real_pedestrians
+	$(BIN)/python -m tablewright.trainables.data.real_pedestrians $(VIDEO) data/real_pedestrians
 	$(BIN)/python sweep.py mdpr_real --data-root data --seeds $(SEEDS)
 
 $(VIDEO):

@@ -15,20 +15,20 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.settings import Settings, refuse_unknown_variables, variable_of
-from reports.console import loses_styles, make_console, open_closed_streams
+from tablewright.orchestrator.settings import Settings, refuse_unknown_variables, variable_of
+from tablewright.reports.console import loses_styles, make_console, open_closed_streams
 
 if TYPE_CHECKING:
-    from orchestrator.plan import Plan
-    from orchestrator.progress import SweepProgress
-    from orchestrator.records import Store
-    from orchestrator.run import SweepResult
-    from orchestrator.status import TrainingStatus
-    from orchestrator.study import Study
-    from orchestrator.trial import Listener, Outcome, Work
-    from orchestrator.trial import Progress as EpochProgress
-    from reports.foresight import Foresight
-    from reports.table_files import WrittenTables
+    from tablewright.orchestrator.plan import Plan
+    from tablewright.orchestrator.progress import SweepProgress
+    from tablewright.orchestrator.records import Store
+    from tablewright.orchestrator.run import SweepResult
+    from tablewright.orchestrator.status import TrainingStatus
+    from tablewright.orchestrator.study import Study
+    from tablewright.orchestrator.trial import Listener, Outcome, Work
+    from tablewright.orchestrator.trial import Progress as EpochProgress
+    from tablewright.reports.foresight import Foresight
+    from tablewright.reports.table_files import WrittenTables
 
 console, errors = make_console("stdout"), make_console("stderr")
 app = typer.Typer(
@@ -121,7 +121,7 @@ def main(
 
     python sweep.py mdpr_ablation --profile paper --data-root ~/data
     """
-    from orchestrator.study_files import study_titles
+    from tablewright.orchestrator.study_files import study_titles
 
     open_closed_streams()
     verbs = {"--plan": plan, "--status": status, "--report": report, "--check": check, "--verify": verify}
@@ -193,8 +193,8 @@ def existing_store(settings: Settings) -> Store:
 
 def recorded_plan(settings: Settings, studies: Sequence[Study], store: Store) -> Plan:
     """The plan as the last sweep had it, with what searches have found; no data set need be there."""
-    from orchestrator.run import plan_as_recorded
-    from reports.seed_growth import seeds_until_decided
+    from tablewright.orchestrator.run import plan_as_recorded
+    from tablewright.reports.seed_growth import seeds_until_decided
 
     return plan_as_recorded(studies, store, settings.runtime(), seeds_until_decided)
 
@@ -204,11 +204,11 @@ def recorded_plan(settings: Settings, studies: Sequence[Study], store: Store) ->
 
 def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
     """`--plan`."""
-    from orchestrator.run import plan_with_data
-    from orchestrator.status import estimated_hours_left, read_status
-    from orchestrator.study import UntilDecided
-    from reports.foresight import foresee
-    from reports.seed_growth import seeds_at_most, seeds_until_decided
+    from tablewright.orchestrator.run import plan_with_data
+    from tablewright.orchestrator.status import estimated_hours_left, read_status
+    from tablewright.orchestrator.study import UntilDecided
+    from tablewright.reports.foresight import foresee
+    from tablewright.reports.seed_growth import seeds_at_most, seeds_until_decided
 
     store = existing_store(settings)
     plan = plan_with_data(studies, store, settings.runtime(), seeds_until_decided)
@@ -292,7 +292,7 @@ def describe(states: Counter[Any]) -> str:
 
 def show_status(settings: Settings, studies: Sequence[Study]) -> int:
     """`--status`."""
-    from orchestrator.status import read_status
+    from tablewright.orchestrator.status import read_status
 
     store = existing_store(settings)
     plan = recorded_plan(settings, studies, store)
@@ -325,9 +325,9 @@ def show_status(settings: Settings, studies: Sequence[Study]) -> int:
 
 def write_report(settings: Settings, studies: Sequence[Study]) -> int:
     """`--report`."""
-    from orchestrator.run import is_complete
-    from orchestrator.status import read_status
-    from reports.table_files import write_tables
+    from tablewright.orchestrator.run import is_complete
+    from tablewright.orchestrator.status import read_status
+    from tablewright.reports.table_files import write_tables
 
     store = existing_store(settings)
     plan = recorded_plan(settings, studies, store)
@@ -348,8 +348,8 @@ def write_report(settings: Settings, studies: Sequence[Study]) -> int:
 
 def verify_all(settings: Settings, studies: Sequence[Study]) -> int:
     """`--verify`."""
-    from orchestrator.study_files import import_studies
-    from orchestrator.verify import verify_store
+    from tablewright.orchestrator.study_files import import_studies
+    from tablewright.orchestrator.verify import verify_store
 
     store = existing_store(settings)
     plan = recorded_plan(settings, studies, store) if studies else None
@@ -374,8 +374,8 @@ def verify_all(settings: Settings, studies: Sequence[Study]) -> int:
 
 def accept_changes(settings: Settings, studies: Sequence[Study], reason: str) -> None:
     """`--accept`, before a run or a report."""
-    from orchestrator.acceptance import accept_changed_defaults
-    from orchestrator.recorded_config import accepted_in_words
+    from tablewright.orchestrator.acceptance import accept_changed_defaults
+    from tablewright.orchestrator.recorded_config import accepted_in_words
 
     store = existing_store(settings)
     for change in accept_changed_defaults(recorded_plan(settings, studies, store), store, reason):
@@ -384,7 +384,7 @@ def accept_changes(settings: Settings, studies: Sequence[Study], reason: str) ->
 
 def run_checks(studies: Sequence[Study]) -> int:
     """`--check`."""
-    from orchestrator.check import check_studies
+    from tablewright.orchestrator.check import check_studies
 
     faults = 0
     for label, fault in check_studies(studies):
@@ -399,9 +399,9 @@ def run_checks(studies: Sequence[Study]) -> int:
 
 def run(settings: Settings, studies: Sequence[Study]) -> int:
     """Run or continue, then write the tables, tell MLflow, and print; in this order, so that nothing is lost."""
-    from orchestrator.run import run_sweep
-    from reports.seed_growth import seeds_until_decided
-    from reports.table_files import write_tables
+    from tablewright.orchestrator.run import run_sweep
+    from tablewright.reports.seed_growth import seeds_until_decided
+    from tablewright.reports.table_files import write_tables
 
     store = settings.open_store()
     tracker = make_tracker(settings, store)
@@ -413,7 +413,7 @@ def run(settings: Settings, studies: Sequence[Study]) -> int:
                 begin_tracking(tracker, settings, plan, statuses)
             return [start_view(plan, statuses), *([tracker] if tracker is not None else [])]
 
-        from orchestrator.ray_backend import make_backend
+        from tablewright.orchestrator.ray_backend import make_backend
 
         result = run_sweep(
             studies,
@@ -439,7 +439,7 @@ def run(settings: Settings, studies: Sequence[Study]) -> int:
 
 def print_source_changes(plan: Plan, store: Store) -> None:
     """Say which recorded trainings were made by other code of their method."""
-    from orchestrator.source_changes import find_source_changes, tell_source_changes
+    from tablewright.orchestrator.source_changes import find_source_changes, tell_source_changes
 
     for text in tell_source_changes(find_source_changes(plan, store)):
         console.print(Text("changed ", style="yellow") + Text(text))
@@ -466,7 +466,7 @@ def tell_end(result: SweepResult, written: WrittenTables, settings: Settings) ->
 
 def print_tables(written: WrittenTables) -> None:
     """Print every table, and a word on each that has lost cells, is narrower, or could not be written."""
-    from reports.terminal import to_terminal
+    from tablewright.reports.terminal import to_terminal
 
     for item in written.tables:
         console.print(to_terminal(item.table, marks_with_signs=loses_styles(console)), soft_wrap=False)
@@ -503,7 +503,7 @@ def make_tracker(settings: Settings, store: Store) -> Any:
     """MLflow's tracker, or None where tracking is switched off."""
     if settings.tracking_url is None:
         return None
-    from orchestrator.tracking import Tracker
+    from tablewright.orchestrator.tracking import Tracker
 
     return Tracker(settings.tracking_url, store)
 
@@ -526,7 +526,7 @@ def counted(number: int, noun: str) -> str:
 @contextmanager
 def progress_view() -> Generator[Any]:
     """Show a running sweep: a live view on a terminal, a line for each ended training elsewhere."""
-    from orchestrator.progress import SweepProgress
+    from tablewright.orchestrator.progress import SweepProgress
 
     shown: list[Live] = []
 
@@ -605,9 +605,14 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes}:{rest_s:02d} min"
 
 
-if __name__ == "__main__":
+def start() -> None:
+    """Be the command: `tablewright` where it is installed, `python sweep.py` in a clone."""
     try:
         app()
     except OSError as error:  # the help or a word on a wrong option has met a full disc
         errors.print(Text(f"error: nothing could be printed: {error.strerror}", style="red"))
         raise SystemExit(EXIT_INCOMPLETE) from None
+
+
+if __name__ == "__main__":
+    start()

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from trainables.data.reid import Augmentation
-from trainables.data.reid_augment import TrainAugmenter
+from tablewright.trainables.data.reid import Augmentation
+from tablewright.trainables.data.reid_augment import TrainAugmenter
 
 NUM_IMAGES, BATCH, STEPS, REPEATS = 2_000, 64, 20, 5
 SIZES = ((128, 64), (256, 128), (384, 128), (384, 192))

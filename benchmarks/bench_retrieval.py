@@ -18,9 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from trainables.retrieval.embedded import Extraction, ImageSet
-from trainables.retrieval.measurement import measure_view
-from trainables.retrieval.view import RetrievalView
+from tablewright.trainables.retrieval.embedded import Extraction, ImageSet
+from tablewright.trainables.retrieval.measurement import measure_view
+from tablewright.trainables.retrieval.view import RetrievalView
 
 REPEATS = 5
 NUM_PIDS, NUM_CAMERAS = 750, 6

@@ -52,15 +52,15 @@ def run_ours(num_trials: int, folder: Path) -> None:
     """A sweep of the toy method with the tracker, as `sweep.py` wires it."""
     import ray
 
-    from orchestrator.design import Sweep
-    from orchestrator.ray_backend import RayBackend
-    from orchestrator.records import Store
-    from orchestrator.run import run_sweep
-    from orchestrator.study import Ablation, Dataset, Study
-    from orchestrator.tracking import Tracker
+    from tablewright.orchestrator.design import Sweep
+    from tablewright.orchestrator.ray_backend import RayBackend
+    from tablewright.orchestrator.records import Store
+    from tablewright.orchestrator.run import run_sweep
+    from tablewright.orchestrator.study import Ablation, Dataset, Study
+    from tablewright.orchestrator.tracking import Tracker
+    from tablewright.trainables.contract.run import Runtime
+    from tablewright.trainables.retrieval.view import MAP, RetrievalView
     from tests.toy_method import ToyConfig
-    from trainables.contract.run import Runtime
-    from trainables.retrieval.view import MAP, RetrievalView
 
     ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     rates = [0.1 + index / 1000 for index in range(num_trials)]

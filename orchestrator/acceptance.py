@@ -5,10 +5,16 @@ from __future__ import annotations
 import getpass
 from collections.abc import Iterator, Sequence
 
-from orchestrator.plan import Plan
-from orchestrator.recorded_config import CODE, ConfigChange, accepted_changes, config_changes, view_changes
-from orchestrator.records import AcceptedChange, DamagedFile, Store, now
-from orchestrator.source_changes import find_source_changes
+from tablewright.orchestrator.plan import Plan
+from tablewright.orchestrator.recorded_config import (
+    CODE,
+    ConfigChange,
+    accepted_changes,
+    config_changes,
+    view_changes,
+)
+from tablewright.orchestrator.records import AcceptedChange, DamagedFile, Store, now
+from tablewright.orchestrator.source_changes import find_source_changes
 
 
 def accept_changed_defaults(plan: Plan, store: Store, reason: str) -> list[AcceptedChange]:

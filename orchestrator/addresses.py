@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from trainables.value.refusal import guess, shown
+from tablewright.trainables.value.refusal import guess, shown
 
 NO_TRACKING = "none"
 TRACKING_SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")

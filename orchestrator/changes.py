@@ -7,9 +7,9 @@ from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel
 
-from trainables.value.freezing import FrozenMapping, freeze, thaw
-from trainables.value.frozen_model import ClosedModel
-from trainables.value.refusal import Fault, Refusal, join_paths, nearest
+from tablewright.trainables.value.freezing import FrozenMapping, freeze, thaw
+from tablewright.trainables.value.frozen_model import ClosedModel
+from tablewright.trainables.value.refusal import Fault, Refusal, join_paths, nearest
 
 Changes = Mapping[str, Any]
 """Dotted path into a config -> new value; several are applied together, then validated."""

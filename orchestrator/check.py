@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Generator, Sequence
 
-from orchestrator.design import full_label
-from orchestrator.study import Study
-from trainables.contract.method import ChecksItself, TrainingConfig
+from tablewright.orchestrator.design import full_label
+from tablewright.orchestrator.study import Study
+from tablewright.trainables.contract.method import ChecksItself, TrainingConfig
 
 
 def check_studies(studies: Sequence[Study]) -> Generator[tuple[str, str]]:

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Protocol, runtime_checkable
 
-from orchestrator.changes import Changes
-from orchestrator.published import Printed, Query, other_methods, printed
-from trainables.contract.view import EvaluationView
-from trainables.value.declaration import Declaration, repeated
-from trainables.value.freezing import EMPTY
-from trainables.value.refusal import Fault, Refusal, shown
-from trainables.value.text import Label, Text
+from tablewright.orchestrator.changes import Changes
+from tablewright.orchestrator.published import Printed, Query, other_methods, printed
+from tablewright.trainables.contract.view import EvaluationView
+from tablewright.trainables.value.declaration import Declaration, repeated
+from tablewright.trainables.value.freezing import EMPTY
+from tablewright.trainables.value.refusal import Fault, Refusal, shown
+from tablewright.trainables.value.text import Label, Text
 
 
 @runtime_checkable

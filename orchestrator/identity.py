@@ -12,9 +12,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trainables.contract.method import TrainingConfig
-from trainables.contract.view import EvaluationView
-from trainables.value.canonical import canonical
+from tablewright.trainables.contract.method import TrainingConfig
+from tablewright.trainables.contract.view import EvaluationView
+from tablewright.trainables.value.canonical import canonical
 
 IDENTITY_VERSION = 1
 """Raised when equal inputs would get other ids; a store written by a newer version is refused."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 
-from orchestrator.listeners import Listeners
-from orchestrator.records import Store
-from orchestrator.trial import (
+from tablewright.orchestrator.listeners import Listeners
+from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.trial import (
     Listener,
     MachineFault,
     Outcome,
@@ -18,8 +18,8 @@ from orchestrator.trial import (
     end_as_failed,
     run_trial,
 )
-from orchestrator.work_queue import WorkQueue
-from trainables.contract.run import Device, Runtime
+from tablewright.orchestrator.work_queue import WorkQueue
+from tablewright.trainables.contract.run import Device, Runtime
 
 
 class InlineBackend:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-from orchestrator.trial import Listener, Outcome, Progress, Work
+from tablewright.orchestrator.trial import Listener, Outcome, Progress, Work
 
 logger = logging.getLogger(__name__)
 

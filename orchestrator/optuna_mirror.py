@@ -27,16 +27,16 @@ from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import TrialState
 from pydantic import BaseModel
 
-from orchestrator.addresses import unreachable_database
-from orchestrator.identity import digest_of
-from orchestrator.plan import Plan
-from orchestrator.records import Store
-from orchestrator.search import TRAINING_ID, SearchSource, frozen_trial
-from orchestrator.search_state import is_final
-from orchestrator.trial import Outcome, Progress, Work
-from trainables.contract.method import TrainingConfig
-from trainables.contract.metric import Metric
-from trainables.value.frozen_model import FrozenModel
+from tablewright.orchestrator.addresses import unreachable_database
+from tablewright.orchestrator.identity import digest_of
+from tablewright.orchestrator.plan import Plan
+from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.search import TRAINING_ID, SearchSource, frozen_trial
+from tablewright.orchestrator.search_state import is_final
+from tablewright.orchestrator.trial import Outcome, Progress, Work
+from tablewright.trainables.contract.method import TrainingConfig
+from tablewright.trainables.contract.metric import Metric
+from tablewright.trainables.value.frozen_model import FrozenModel
 
 Storage = BaseStorage
 

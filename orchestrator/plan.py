@@ -10,14 +10,14 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from orchestrator.design import full_label
-from orchestrator.resolution import NOT_RECORDED, DataResolver, Resolved, without_seed
-from orchestrator.search_state import SearchState
-from orchestrator.study import Ablation, Study
-from trainables.contract.data import DatasetFacts
-from trainables.contract.method import TrainingConfig
-from trainables.contract.view import EvaluationView
-from trainables.value.freezing import EMPTY
+from tablewright.orchestrator.design import full_label
+from tablewright.orchestrator.resolution import NOT_RECORDED, DataResolver, Resolved, without_seed
+from tablewright.orchestrator.search_state import SearchState
+from tablewright.orchestrator.study import Ablation, Study
+from tablewright.trainables.contract.data import DatasetFacts
+from tablewright.trainables.contract.method import TrainingConfig
+from tablewright.trainables.contract.view import EvaluationView
+from tablewright.trainables.value.freezing import EMPTY
 
 SeedCounts = Mapping[tuple[str, str, str, str], int]
 """(study, table, row with its group in front, data set) -> seeds."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from orchestrator.trial import Outcome, Progress, Work
+from tablewright.orchestrator.trial import Outcome, Progress, Work
 
 
 @dataclass

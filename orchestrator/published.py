@@ -13,11 +13,11 @@ from typing import Any, Literal, cast
 import yaml
 from pydantic import ConfigDict, Field
 
-from trainables.value.declaration import Declaration, repeated, take
-from trainables.value.freezing import FrozenMapping, thaw
-from trainables.value.frozen_model import ClosedModel
-from trainables.value.refusal import Fault, Refusal, guess, shown
-from trainables.value.text import Text
+from tablewright.trainables.value.declaration import Declaration, repeated, take
+from tablewright.trainables.value.freezing import FrozenMapping, thaw
+from tablewright.trainables.value.frozen_model import ClosedModel
+from tablewright.trainables.value.refusal import Fault, Refusal, guess, shown
+from tablewright.trainables.value.text import Text
 
 FILE = "published.yaml"
 Query = Literal["single", "multiple"]
@@ -122,7 +122,7 @@ class Printed(Declaration):
 
 
 @functools.cache
-def published_tables(package: str = "search_spaces") -> Mapping[str, PublishedTable]:
+def published_tables(package: str = "tablewright.search_spaces") -> Mapping[str, PublishedTable]:
     """Read every printed table, by id.
 
     Raises:

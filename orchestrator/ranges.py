@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from trainables.value.declaration import Declaration, repeated
-from trainables.value.refusal import Fault, shown
+from tablewright.trainables.value.declaration import Declaration, repeated
+from tablewright.trainables.value.refusal import Fault, shown
 
 MAX_WHOLE = 2**53
 """Optuna keeps numbers as floats, which have every whole number up to it."""

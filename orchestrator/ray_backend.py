@@ -33,10 +33,10 @@ from ray.experimental.internal_kv import _internal_kv_put as kv_put  # pyright: 
 from ray.tune.experiment import Trial
 from ray.tune.search import Searcher
 
-from orchestrator.listeners import Listeners
-from orchestrator.records import FailureRecord, Store
-from orchestrator.settings import Settings
-from orchestrator.trial import (
+from tablewright.orchestrator.listeners import Listeners
+from tablewright.orchestrator.records import FailureRecord, Store
+from tablewright.orchestrator.settings import Settings
+from tablewright.orchestrator.trial import (
     Listener,
     MachineFault,
     Outcome,
@@ -48,8 +48,8 @@ from orchestrator.trial import (
     failure_of,
     run_trial,
 )
-from orchestrator.work_queue import WorkQueue
-from trainables.contract.run import Device, Runtime
+from tablewright.orchestrator.work_queue import WorkQueue
+from tablewright.trainables.contract.run import Device, Runtime
 
 CONNECT_S = 10.0
 """How long an address may take to answer."""

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from orchestrator.records import AcceptedChange, Measurement, TrainingRecord
-from trainables.contract.method import TrainingConfig
-from trainables.contract.view import EvaluationView
+from tablewright.orchestrator.records import AcceptedChange, Measurement, TrainingRecord
+from tablewright.trainables.contract.method import TrainingConfig
+from tablewright.trainables.contract.view import EvaluationView
 
 CODE = "(code)"
 """Stands where the path of a field stands, for a change of the code of a method of one's own."""

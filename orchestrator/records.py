@@ -44,14 +44,14 @@ import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
-from orchestrator.addresses import unreachable_store
-from orchestrator.identity import IDENTITY_VERSION, digest_of
-from trainables.contract.data import DatasetFacts, StartingWeights
-from trainables.contract.recorded_view import recorded_view, view_of_record
-from trainables.contract.run import FINAL_CHECKPOINT, RESUME_CHECKPOINT, EpochReport
-from trainables.contract.view import LEFT_OUT, EvaluationView, ViewResult
-from trainables.value.frozen_model import ClosedModel
-from trainables.value.refusal import Refusal
+from tablewright.orchestrator.addresses import unreachable_store
+from tablewright.orchestrator.identity import IDENTITY_VERSION, digest_of
+from tablewright.trainables.contract.data import DatasetFacts, StartingWeights
+from tablewright.trainables.contract.recorded_view import recorded_view, view_of_record
+from tablewright.trainables.contract.run import FINAL_CHECKPOINT, RESUME_CHECKPOINT, EpochReport
+from tablewright.trainables.contract.view import LEFT_OUT, EvaluationView, ViewResult
+from tablewright.trainables.value.frozen_model import ClosedModel
+from tablewright.trainables.value.refusal import Refusal
 
 RECORD_VERSION = 2
 """Raised when a record is written in a way that older code would misread.

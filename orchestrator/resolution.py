@@ -14,14 +14,21 @@ import datetime
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from orchestrator.identity import digest_of, training_id, view_id
-from orchestrator.parallel_reading import read_all
-from orchestrator.recorded_config import CODE
-from orchestrator.records import AcceptedChange, DamagedFile, KnownData, Store, StudyData, TrainingRecord
-from trainables.contract.data import DatasetFacts
-from trainables.contract.method import TrainingConfig
-from trainables.contract.view import EvaluationView
-from trainables.value.canonical import canonical
+from tablewright.orchestrator.identity import digest_of, training_id, view_id
+from tablewright.orchestrator.parallel_reading import read_all
+from tablewright.orchestrator.recorded_config import CODE
+from tablewright.orchestrator.records import (
+    AcceptedChange,
+    DamagedFile,
+    KnownData,
+    Store,
+    StudyData,
+    TrainingRecord,
+)
+from tablewright.trainables.contract.data import DatasetFacts
+from tablewright.trainables.contract.method import TrainingConfig
+from tablewright.trainables.contract.view import EvaluationView
+from tablewright.trainables.value.canonical import canonical
 
 DescribeData = Callable[[TrainingConfig], DatasetFacts]
 """Finds a config's data set; the only thing a plan needs to know of the machine."""

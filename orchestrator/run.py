@@ -10,19 +10,19 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from orchestrator.optuna_mirror import OptunaMirror, Storage, open_storage
-from orchestrator.plan import Plan, SeedCounts, configs_of, make_plan
-from orchestrator.records import Store
-from orchestrator.resolution import DataResolver, DescribeData, StoreResolver, remember_data
-from orchestrator.search import SearchSource
-from orchestrator.search_state import SearchState, find_search_id, read_search_state
-from orchestrator.status import UNFINISHED, TrainingStatus, read_status
-from orchestrator.study import Study, UntilDecided
-from orchestrator.trial import Listener, Work, prepare_data
-from orchestrator.work_queue import WorkQueue, planned_work
-from trainables.contract.data import DatasetFacts
-from trainables.contract.method import TrainingConfig
-from trainables.contract.run import Device, Runtime
+from tablewright.orchestrator.optuna_mirror import OptunaMirror, Storage, open_storage
+from tablewright.orchestrator.plan import Plan, SeedCounts, configs_of, make_plan
+from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.resolution import DataResolver, DescribeData, StoreResolver, remember_data
+from tablewright.orchestrator.search import SearchSource
+from tablewright.orchestrator.search_state import SearchState, find_search_id, read_search_state
+from tablewright.orchestrator.status import UNFINISHED, TrainingStatus, read_status
+from tablewright.orchestrator.study import Study, UntilDecided
+from tablewright.orchestrator.trial import Listener, Work, prepare_data
+from tablewright.orchestrator.work_queue import WorkQueue, planned_work
+from tablewright.trainables.contract.data import DatasetFacts
+from tablewright.trainables.contract.method import TrainingConfig
+from tablewright.trainables.contract.run import Device, Runtime
 
 logger = logging.getLogger(__name__)
 

@@ -20,15 +20,21 @@ from optuna.distributions import (
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from orchestrator.changes import Changes
-from orchestrator.plan import PlannedView
-from orchestrator.ranges import Choice, FloatRange, Range, range_of
-from orchestrator.records import SearchTrialRecord, Store
-from orchestrator.resolution import DataResolver, Resolved
-from orchestrator.search_state import find_search_id, is_final, is_spent, measured_value, read_trials
-from orchestrator.study import Search, is_searched
-from orchestrator.trial import Outcome, Progress, Work
-from trainables.contract.method import SEED_LIMIT
+from tablewright.orchestrator.changes import Changes
+from tablewright.orchestrator.plan import PlannedView
+from tablewright.orchestrator.ranges import Choice, FloatRange, Range, range_of
+from tablewright.orchestrator.records import SearchTrialRecord, Store
+from tablewright.orchestrator.resolution import DataResolver, Resolved
+from tablewright.orchestrator.search_state import (
+    find_search_id,
+    is_final,
+    is_spent,
+    measured_value,
+    read_trials,
+)
+from tablewright.orchestrator.study import Search, is_searched
+from tablewright.orchestrator.trial import Outcome, Progress, Work
+from tablewright.trainables.contract.method import SEED_LIMIT
 
 OPTUNA_STATES = {
     "running": TrialState.RUNNING,

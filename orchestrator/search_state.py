@@ -12,19 +12,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from orchestrator.changes import Changes
-from orchestrator.identity import digest_of, view_id
-from orchestrator.ranges import Choice, FloatRange, Range, When, range_of
-from orchestrator.recorded_config import (
+from tablewright.orchestrator.changes import Changes
+from tablewright.orchestrator.identity import digest_of, view_id
+from tablewright.orchestrator.ranges import Choice, FloatRange, Range, When, range_of
+from tablewright.orchestrator.recorded_config import (
     ChangedDefault,
     ConfigChange,
     accepted_changes,
     config_changes,
     view_changes,
 )
-from orchestrator.records import DamagedFile, SearchTrialRecord, Store
-from orchestrator.resolution import NOT_RECORDED, DataResolver, Resolved
-from orchestrator.study import Search
+from tablewright.orchestrator.records import DamagedFile, SearchTrialRecord, Store
+from tablewright.orchestrator.resolution import NOT_RECORDED, DataResolver, Resolved
+from tablewright.orchestrator.study import Search
 
 RUNS_TO_FAIL_IN = 2
 """A suggestion that failed in this many runs is not tried again."""

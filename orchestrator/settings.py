@@ -8,21 +8,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from orchestrator.addresses import (
+from tablewright.orchestrator.addresses import (
     NO_TRACKING,
     cluster_faults,
     search_storage_faults,
     store_faults,
     tracking_faults,
 )
-from orchestrator.records import Store
-from orchestrator.study import Profile, Study
-from orchestrator.study_files import load_study, study_names
-from trainables.contract.method import Seed
-from trainables.contract.run import Runtime
-from trainables.value.declaration import repeated, take
-from trainables.value.file_name import why_not_the_same_everywhere
-from trainables.value.refusal import nearest
+from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.study import Profile, Study
+from tablewright.orchestrator.study_files import load_study, study_names
+from tablewright.trainables.contract.method import Seed
+from tablewright.trainables.contract.run import Runtime
+from tablewright.trainables.value.declaration import repeated, take
+from tablewright.trainables.value.file_name import why_not_the_same_everywhere
+from tablewright.trainables.value.refusal import nearest
 
 NO_OPTIONS = ("studies", "reads_records_alone")
 """Settings that are no option of their own, and so no environment variable."""

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestrator.parallel_reading import read_all
-from orchestrator.plan import Plan, PlannedTraining
-from orchestrator.records import DamagedFile, Store, TrainingRecord
-from trainables.contract.method import HasSource
+from tablewright.orchestrator.parallel_reading import read_all
+from tablewright.orchestrator.plan import Plan, PlannedTraining
+from tablewright.orchestrator.records import DamagedFile, Store, TrainingRecord
+from tablewright.trainables.contract.method import HasSource
 
 MAX_NAMES = 6
 

@@ -7,10 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from orchestrator.parallel_reading import read_all
-from orchestrator.plan import Plan, PlannedTraining
-from orchestrator.recorded_config import accepted_changes, config_changes, view_changes
-from orchestrator.records import AcceptedChange, DamagedFile, Store, TrainingFolder, TrainingRecord
+from tablewright.orchestrator.parallel_reading import read_all
+from tablewright.orchestrator.plan import Plan, PlannedTraining
+from tablewright.orchestrator.recorded_config import accepted_changes, config_changes, view_changes
+from tablewright.orchestrator.records import (
+    AcceptedChange,
+    DamagedFile,
+    Store,
+    TrainingFolder,
+    TrainingRecord,
+)
 
 State = Literal["done", "to measure", "failed", "started", "to train", "damaged", "changed"]
 UNFINISHED: tuple[State, ...] = ("to measure", "failed", "started", "to train")

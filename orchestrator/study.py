@@ -16,18 +16,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from orchestrator.changes import Changes, apply_changes, try_changes, value_at
-from orchestrator.design import AsPrinted, Comparing, Contrast, Design, Row, full_label
-from orchestrator.ranges import FloatRange, Range, When, range_of
-from trainables.contract.method import SEED_LIMIT, CountsSize, Seed, TrainingConfig
-from trainables.contract.metric import Metric
-from trainables.contract.recorded_view import fault_of_view
-from trainables.contract.size import SIZE_METRICS
-from trainables.contract.view import METHODS_VIEW, EvaluationView
-from trainables.value.declaration import Declaration
-from trainables.value.freezing import EMPTY, freeze
-from trainables.value.refusal import Fault, Refusal, guess, shown
-from trainables.value.text import Label, Text, as_seen
+from tablewright.orchestrator.changes import Changes, apply_changes, try_changes, value_at
+from tablewright.orchestrator.design import AsPrinted, Comparing, Contrast, Design, Row, full_label
+from tablewright.orchestrator.ranges import FloatRange, Range, When, range_of
+from tablewright.trainables.contract.method import SEED_LIMIT, CountsSize, Seed, TrainingConfig
+from tablewright.trainables.contract.metric import Metric
+from tablewright.trainables.contract.recorded_view import fault_of_view
+from tablewright.trainables.contract.size import SIZE_METRICS
+from tablewright.trainables.contract.view import METHODS_VIEW, EvaluationView
+from tablewright.trainables.value.declaration import Declaration
+from tablewright.trainables.value.freezing import EMPTY, freeze
+from tablewright.trainables.value.refusal import Fault, Refusal, guess, shown
+from tablewright.trainables.value.text import Label, Text, as_seen
 
 SEED = "seed"
 """The field of a config that tables and searches set themselves."""

@@ -18,25 +18,25 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic.errors import PydanticUserError
 
-from orchestrator.study import Profile, Study, is_file_name, is_not_all
-from trainables.value.frozen_model import faults_of
-from trainables.value.refusal import Refusal, nearest, shown
+from tablewright.orchestrator.study import Profile, Study, is_file_name, is_not_all
+from tablewright.trainables.value.frozen_model import faults_of
+from tablewright.trainables.value.refusal import Refusal, nearest, shown
 
 
-def study_names(package: str = "search_spaces") -> list[str]:
+def study_names(package: str = "tablewright.search_spaces") -> list[str]:
     """List the studies: the files of the package."""
     folder = importlib.import_module(package)
     return sorted(module.name for module in pkgutil.iter_modules(folder.__path__) if not module.ispkg)
 
 
-def import_studies(package: str = "search_spaces") -> None:
+def import_studies(package: str = "tablewright.search_spaces") -> None:
     """Import every study that can be, with the methods and the kinds of views that they use."""
     for name in study_names(package):
         with contextlib.suppress(Exception, SystemExit):  # a slip in a study is told when it is asked for
             importlib.import_module(f"{package}.{name}")
 
 
-def study_titles(package: str = "search_spaces") -> list[tuple[str, str]]:
+def study_titles(package: str = "tablewright.search_spaces") -> list[tuple[str, str]]:
     """List the studies with the first lines of their files' docstrings."""
     return [(name, _title_of(f"{package}.{name}")) for name in study_names(package)]
 
@@ -56,7 +56,7 @@ def _title_of(module: str) -> str:
     return text.partition("\n")[0]
 
 
-def load_study(name: str, profile: Profile, package: str = "search_spaces") -> Study:
+def load_study(name: str, profile: Profile, package: str = "tablewright.search_spaces") -> Study:
     """Build the study that a file declares with its function `make_study(profile)`.
 
     Raises:

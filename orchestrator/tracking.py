@@ -38,9 +38,9 @@ from urllib.parse import urlsplit
 import fsspec
 import psutil
 
-from orchestrator.addresses import causes_of
-from orchestrator.identity import digest_of
-from orchestrator.records import (
+from tablewright.orchestrator.addresses import causes_of
+from tablewright.orchestrator.identity import digest_of
+from tablewright.orchestrator.records import (
     DamagedFile,
     DataRecord,
     Measurement,
@@ -48,10 +48,10 @@ from orchestrator.records import (
     TrainingFolder,
     TrainingRecord,
 )
-from orchestrator.trial import Outcome, Progress, Work, git_commit
-from trainables.contract.data import DatasetFacts
-from trainables.contract.run import EpochReport
-from trainables.contract.view import EvaluationView
+from tablewright.orchestrator.trial import Outcome, Progress, Work, git_commit
+from tablewright.trainables.contract.data import DatasetFacts
+from tablewright.trainables.contract.run import EpochReport
+from tablewright.trainables.contract.view import EvaluationView
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric, Run

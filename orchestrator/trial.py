@@ -21,10 +21,10 @@ from typing import Any, Literal, Protocol
 
 import psutil
 
-from orchestrator.collected_warnings import CollectedWarnings, collected_warnings
-from orchestrator.identity import digest_of
-from orchestrator.plan import Partner, PlannedView
-from orchestrator.records import (
+from tablewright.orchestrator.collected_warnings import CollectedWarnings, collected_warnings
+from tablewright.orchestrator.identity import digest_of
+from tablewright.orchestrator.plan import Partner, PlannedView
+from tablewright.orchestrator.records import (
     AttemptRecord,
     DamagedFile,
     DataRecord,
@@ -34,9 +34,9 @@ from orchestrator.records import (
     TrainingRecord,
     now,
 )
-from orchestrator.study import Objective
-from trainables.contract.data import DatasetFacts
-from trainables.contract.method import (
+from tablewright.orchestrator.study import Objective
+from tablewright.trainables.contract.data import DatasetFacts
+from tablewright.trainables.contract.method import (
     DescribesEnvironment,
     ExtractsOnce,
     HasSource,
@@ -45,8 +45,15 @@ from trainables.contract.method import (
     Trainable,
     TrainingConfig,
 )
-from trainables.contract.run import FINAL_CHECKPOINT, Device, EpochReport, FitHooks, Runtime, TrainingStopped
-from trainables.contract.view import EvaluationView, Split
+from tablewright.trainables.contract.run import (
+    FINAL_CHECKPOINT,
+    Device,
+    EpochReport,
+    FitHooks,
+    Runtime,
+    TrainingStopped,
+)
+from tablewright.trainables.contract.view import EvaluationView, Split
 
 RECORDED_PACKAGES = ("torch", "numpy", "pillow", "ray", "optuna", "mlflow")
 

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.identity import digest_of, training_id
-from orchestrator.parallel_reading import read_all
-from orchestrator.plan import Plan
-from orchestrator.recorded_config import accepted_changes, config_changes, view_changes
-from orchestrator.records import (
+from tablewright.orchestrator.identity import digest_of, training_id
+from tablewright.orchestrator.parallel_reading import read_all
+from tablewright.orchestrator.plan import Plan
+from tablewright.orchestrator.recorded_config import accepted_changes, config_changes, view_changes
+from tablewright.orchestrator.records import (
     DamagedFile,
     Measurement,
     Store,
@@ -29,7 +29,7 @@ from orchestrator.records import (
     measured_columns,
     measured_items,
 )
-from trainables.contract.recorded_view import UnknownView
+from tablewright.trainables.contract.recorded_view import UnknownView
 
 MEAN_TOLERANCE = 1e-9  # of a fraction; the order of adding up moves less
 

@@ -12,8 +12,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from orchestrator.plan import PlannedTraining
-from orchestrator.trial import Outcome, Progress, Work
+from tablewright.orchestrator.plan import PlannedTraining
+from tablewright.orchestrator.trial import Outcome, Progress, Work
 
 logger = logging.getLogger(__name__)
 

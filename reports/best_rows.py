@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from reports.comparison import MIN_SEEDS_TO_COMPARE, SIGNIFICANCE_LEVEL, t_quantile
-from reports.seed_noise import NOTHING_VARIES, Bools, Floats, Whole, seed_noise, seed_sums
+from tablewright.reports.comparison import MIN_SEEDS_TO_COMPARE, SIGNIFICANCE_LEVEL, t_quantile
+from tablewright.reports.seed_noise import NOTHING_VARIES, Bools, Floats, Whole, seed_noise, seed_sums
 
 NUM_RIVALS = (
     3  # highest means that each row is held against; the very highest may be too noisy to tell anything

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from reports.item_comparisons import ItemComparison
-from reports.number import difference_text, half_printed_unit, printed_text, value_text
-from reports.seed import Seed
-from reports.statistics import rerun_interval, rerun_miss_chance, seed_interval, summarise
-from reports.table_statistics import Compared
-from trainables.contract.metric import Metric
+from tablewright.reports.item_comparisons import ItemComparison
+from tablewright.reports.number import difference_text, half_printed_unit, printed_text, value_text
+from tablewright.reports.seed import Seed
+from tablewright.reports.statistics import rerun_interval, rerun_miss_chance, seed_interval, summarise
+from tablewright.reports.table_statistics import Compared
+from tablewright.trainables.contract.metric import Metric
 
 MIN_SEEDS_FOR_A_VERDICT = 3  # with two, one degree of freedom is left and an interval says next to nothing
 

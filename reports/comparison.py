@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from reports.seed_noise import NOTHING_VARIES, Floats, Whole, seed_noise, seed_sums
+from tablewright.reports.seed_noise import NOTHING_VARIES, Floats, Whole, seed_noise, seed_sums
 
 SIGNIFICANCE_LEVEL = 0.05
 MIN_SEEDS_TO_COMPARE = 3  # with two, chance and difference can hardly be told apart

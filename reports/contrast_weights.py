@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from orchestrator.design import Contrast
-from reports.seed_noise import Floats
+from tablewright.orchestrator.design import Contrast
+from tablewright.reports.seed_noise import Floats
 
 
 def contrast_weights(contrasts: Sequence[Contrast], rows: Sequence[str]) -> Floats:

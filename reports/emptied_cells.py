@@ -8,9 +8,9 @@ from typing import cast
 
 import pandas as pd
 
-from orchestrator.plan import Plan
-from orchestrator.recorded_config import config_changes
-from orchestrator.records import DamagedFile, Folder, Store
+from tablewright.orchestrator.plan import Plan
+from tablewright.orchestrator.recorded_config import config_changes
+from tablewright.orchestrator.records import DamagedFile, Folder, Store
 
 NUM_REASONS_SHOWN = 3
 

@@ -22,12 +22,12 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from orchestrator.design import Row, full_label
-from orchestrator.parallel_reading import read_all
-from orchestrator.plan import Cell, Plan
-from orchestrator.records import DamagedFile, Store
-from orchestrator.study import Ablation
-from reports.source_note import SHORT_ID_DIGITS
+from tablewright.orchestrator.design import Row, full_label
+from tablewright.orchestrator.parallel_reading import read_all
+from tablewright.orchestrator.plan import Cell, Plan
+from tablewright.orchestrator.records import DamagedFile, Store
+from tablewright.orchestrator.study import Ablation
+from tablewright.reports.source_note import SHORT_ID_DIGITS
 
 LOSS = "loss"
 LOSS_CAPTION = "Training loss, mean over an epoch and over seeds; rows with other terms have other scales"

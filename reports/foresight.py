@@ -8,15 +8,15 @@ from typing import cast
 
 import pandas as pd
 
-from orchestrator.plan import Plan
-from orchestrator.records import Store
-from orchestrator.study import Study, UntilDecided
-from reports.comparison import MIN_SEEDS_TO_COMPARE
-from reports.frame import read_cells
-from reports.seed import seeds_by_place
-from reports.statistics_note import smallest_text
-from reports.table_statistics import SmallestDifference, smallest_of
-from reports.table_values import ColumnKey, table_values
+from tablewright.orchestrator.plan import Plan
+from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.study import Study, UntilDecided
+from tablewright.reports.comparison import MIN_SEEDS_TO_COMPARE
+from tablewright.reports.frame import read_cells
+from tablewright.reports.seed import seeds_by_place
+from tablewright.reports.statistics_note import smallest_text
+from tablewright.reports.table_statistics import SmallestDifference, smallest_of
+from tablewright.reports.table_values import ColumnKey, table_values
 
 NUM_FURTHER_SEEDS = 2
 """By which the second number of seeds is higher that a person may choose from."""

@@ -13,11 +13,16 @@ from typing import Literal
 
 import pandas as pd
 
-from orchestrator.identity import digest_of
-from orchestrator.parallel_reading import read_all
-from orchestrator.plan import Cell, Plan, PlannedTraining
-from orchestrator.recorded_config import accepted_changes, accepted_in_words, config_changes, view_changes
-from orchestrator.records import (
+from tablewright.orchestrator.identity import digest_of
+from tablewright.orchestrator.parallel_reading import read_all
+from tablewright.orchestrator.plan import Cell, Plan, PlannedTraining
+from tablewright.orchestrator.recorded_config import (
+    accepted_changes,
+    accepted_in_words,
+    config_changes,
+    view_changes,
+)
+from tablewright.orchestrator.records import (
     AcceptedChange,
     DamagedFile,
     Measurement,
@@ -26,7 +31,7 @@ from orchestrator.records import (
     TrainingRecord,
     measured_items,
 )
-from trainables.contract.metric import Metric
+from tablewright.trainables.contract.metric import Metric
 
 CellState = Literal["done", "missing", "failed", "refused"]
 

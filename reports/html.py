@@ -14,15 +14,15 @@ from typing import Any, cast
 
 import jinja2
 
-from reports.cell import TableCell, compared_text, marks_text, mean_text, published_text
-from reports.comparison import SIGNIFICANCE_LEVEL
-from reports.figures import TableFigures, figure_path
-from reports.item_comparisons import ItemComparison
-from reports.number import difference_text, precise_difference_text, precise_text, printed_text
-from reports.source_note import SHORT_ID_DIGITS
-from reports.table import DIFFERENCE_HEAD, Table
-from reports.table_statistics import Compared
-from trainables.contract.metric import Metric
+from tablewright.reports.cell import TableCell, compared_text, marks_text, mean_text, published_text
+from tablewright.reports.comparison import SIGNIFICANCE_LEVEL
+from tablewright.reports.figures import TableFigures, figure_path
+from tablewright.reports.item_comparisons import ItemComparison
+from tablewright.reports.number import difference_text, precise_difference_text, precise_text, printed_text
+from tablewright.reports.source_note import SHORT_ID_DIGITS
+from tablewright.reports.table import DIFFERENCE_HEAD, Table
+from tablewright.reports.table_statistics import Compared
+from tablewright.trainables.contract.metric import Metric
 
 NO_FIGURES = TableFigures()
 NO_TABLES: Mapping[str, TableFigures] = MappingProxyType({})
@@ -68,7 +68,7 @@ def studies_to_html(tables_of: Mapping[str, Sequence[str]]) -> str:
 @functools.cache
 def _template(name: str) -> jinja2.Template:
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("reports", "."),
+        loader=jinja2.PackageLoader("tablewright.reports", "."),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

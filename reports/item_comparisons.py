@@ -9,14 +9,20 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
-from orchestrator.design import Contrast, full_label
-from orchestrator.parallel_reading import read_all
-from orchestrator.plan import Plan
-from orchestrator.records import DamagedFile, Store, TrainingFolder, measured_columns, measured_items
-from reports.query_test import QueryComparison, compare_queries
-from reports.seed import Place, Seed, seeds_by_place
-from trainables.contract.metric import Metric
-from trainables.contract.view import EvaluationView
+from tablewright.orchestrator.design import Contrast, full_label
+from tablewright.orchestrator.parallel_reading import read_all
+from tablewright.orchestrator.plan import Plan
+from tablewright.orchestrator.records import (
+    DamagedFile,
+    Store,
+    TrainingFolder,
+    measured_columns,
+    measured_items,
+)
+from tablewright.reports.query_test import QueryComparison, compare_queries
+from tablewright.reports.seed import Place, Seed, seeds_by_place
+from tablewright.trainables.contract.metric import Metric
+from tablewright.trainables.contract.view import EvaluationView
 
 CLUSTERS_OF = {"pid": "identities", "label": "classes"}
 """What the values of a view's cluster column are called."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from reports.cell import TableCell, compared_text, marks_text, mean_text, published_text
-from reports.latex_signs import CHECK, CROSS, escape_latex, name_lost_signs
-from reports.source_note import SHORT_ID_DIGITS
-from reports.table import DIFFERENCE_HEAD, PrintedColumn, Table, TableRow
-from trainables.contract.metric import Metric
+from tablewright.reports.cell import TableCell, compared_text, marks_text, mean_text, published_text
+from tablewright.reports.latex_signs import CHECK, CROSS, escape_latex, name_lost_signs
+from tablewright.reports.source_note import SHORT_ID_DIGITS
+from tablewright.reports.table import DIFFERENCE_HEAD, PrintedColumn, Table, TableRow
+from tablewright.trainables.contract.metric import Metric
 
 COLUMN_WIDTH_PT, PAGE_WIDTH_PT = 229, 469  # of a two-column article; a wider table spans both columns
 CHARACTER_WIDTH_PT, RAISED_CHARACTER_WIDTH_PT = 4.6, 4.2  # at 9 pt, where most characters are digits

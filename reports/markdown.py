@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from reports.cell import TableCell, compared_text, marks_text, mean_text, published_text
-from reports.source_note import SHORT_ID_DIGITS
-from reports.table import DIFFERENCE_HEAD, Part, Table, TableRow
-from trainables.contract.metric import Metric
+from tablewright.reports.cell import TableCell, compared_text, marks_text, mean_text, published_text
+from tablewright.reports.source_note import SHORT_ID_DIGITS
+from tablewright.reports.table import DIFFERENCE_HEAD, Part, Table, TableRow
+from tablewright.trainables.contract.metric import Metric
 
 HEADS: dict[Part, str] = {"value": "", "difference": f", {DIFFERENCE_HEAD}", "paper": ", paper"}
 

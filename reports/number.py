@@ -5,7 +5,7 @@ What rounds to zero is printed without a sign: −0.04 and 0.04 of a percent are
 
 from __future__ import annotations
 
-from trainables.contract.metric import Metric
+from tablewright.trainables.contract.metric import Metric
 
 DETAIL_DIGITS = 2  # more than the table prints
 

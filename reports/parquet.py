@@ -10,10 +10,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from reports.cell import TableCell
-from reports.frame import COLUMNS
-from reports.table import Table
-from reports.table_statistics import Compared
+from tablewright.reports.cell import TableCell
+from tablewright.reports.frame import COLUMNS
+from tablewright.reports.table import Table
+from tablewright.reports.table_statistics import Compared
 
 _TYPES = {
     "seed": pa.int64(),

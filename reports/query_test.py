@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.comparison import t_quantile, two_sided_p_values
-from reports.seed_noise import NOTHING_VARIES, Floats
+from tablewright.reports.comparison import t_quantile, two_sided_p_values
+from tablewright.reports.seed_noise import NOTHING_VARIES, Floats
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from reports.frame import CellState
+from tablewright.reports.frame import CellState
 
 Place = tuple[str, str, str]
 """Of a cell in its table: row with its group in front, data set and metric."""

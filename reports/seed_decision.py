@@ -23,7 +23,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from scipy import special
 
-from reports.comparison import (
+from tablewright.reports.comparison import (
     MIN_SEEDS_TO_COMPARE,
     SIGNIFICANCE_LEVEL,
     Bools,
@@ -33,7 +33,7 @@ from reports.comparison import (
     comparisons_of,
     correct_p_values,
 )
-from reports.seed_noise import Floats, Whole
+from tablewright.reports.seed_noise import Floats, Whole
 
 SPENDING_POWER = 3
 LEAST_CHANCE = 0.2  # of being found with `most` seeds, below which a comparison is given up

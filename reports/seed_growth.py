@@ -10,13 +10,13 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
-from orchestrator.plan import Plan, SeedCounts
-from orchestrator.records import Store
-from orchestrator.study import UntilDecided
-from reports.frame import read_cells
-from reports.seed import seeds_by_place
-from reports.table_statistics import decided_seeds
-from reports.table_values import table_values
+from tablewright.orchestrator.plan import Plan, SeedCounts
+from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.study import UntilDecided
+from tablewright.reports.frame import read_cells
+from tablewright.reports.seed import seeds_by_place
+from tablewright.reports.table_statistics import decided_seeds
+from tablewright.reports.table_values import table_values
 
 
 def seeds_until_decided(plan: Plan, store: Store) -> SeedCounts:

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from orchestrator.study import SizeRow, SizeTable, Study
-from reports.cell import TableCell
-from reports.table import Column, RowGroup, Table, TableRow
-from trainables.contract.method import CountsSize, TrainingConfig
-from trainables.contract.metric import Metric
-from trainables.contract.size import DEPTH, FLOPS, INFERENCE_PARAMETERS, PARAMETERS, SIZE_METRICS, NetworkSize
+from tablewright.orchestrator.study import SizeRow, SizeTable, Study
+from tablewright.reports.cell import TableCell
+from tablewright.reports.table import Column, RowGroup, Table, TableRow
+from tablewright.trainables.contract.method import CountsSize, TrainingConfig
+from tablewright.trainables.contract.metric import Metric
+from tablewright.trainables.contract.size import (
+    DEPTH,
+    FLOPS,
+    INFERENCE_PARAMETERS,
+    PARAMETERS,
+    SIZE_METRICS,
+    NetworkSize,
+)
 
 SPANNER = "counted"
 DEMO_SCALE_NOTICE = "demo scale, not the paper's network"

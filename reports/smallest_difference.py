@@ -11,8 +11,8 @@ from typing import Any, cast
 import numpy as np
 from scipy import optimize, special
 
-from reports.comparison import SIGNIFICANCE_LEVEL, compare_tables, t_quantile
-from reports.seed_noise import NOTHING_VARIES, Bools, Floats, Whole, seed_noise, seed_sums
+from tablewright.reports.comparison import SIGNIFICANCE_LEVEL, compare_tables, t_quantile
+from tablewright.reports.seed_noise import NOTHING_VARIES, Bools, Floats, Whole, seed_noise, seed_sums
 
 POWER = 0.8
 NUM_SIMULATED = 1_000  # comparisons, over all simulated tables: an error of 2 %

@@ -8,12 +8,12 @@ from typing import cast
 
 import pandas as pd
 
-from orchestrator.design import full_label
-from orchestrator.study import Ablation, Study
-from reports.cell import AGREES, DISAGREES, MIN_SEEDS_FOR_A_VERDICT, TableCell
-from reports.number import half_printed_unit, value_text
-from trainables.contract.data import DatasetFacts
-from trainables.contract.metric import Metric
+from tablewright.orchestrator.design import full_label
+from tablewright.orchestrator.study import Ablation, Study
+from tablewright.reports.cell import AGREES, DISAGREES, MIN_SEEDS_FOR_A_VERDICT, TableCell
+from tablewright.reports.number import half_printed_unit, value_text
+from tablewright.trainables.contract.data import DatasetFacts
+from tablewright.trainables.contract.metric import Metric
 
 SHORT_ID_DIGITS = 8
 SHORT_COMMIT_DIGITS = 12

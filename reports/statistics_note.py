@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from orchestrator.design import Contrast, full_label
-from orchestrator.study import Ablation, Study, UntilDecided
-from reports.cell import OPEN, SIGNIFICANT, TableCell
-from reports.comparison import MIN_SEEDS_TO_COMPARE, SIGNIFICANCE_LEVEL
-from reports.number import difference_text, value_text
-from reports.seed_noise import NOTHING_VARIES, Floats
-from reports.table_statistics import Compared, SmallestDifference, TableStatistics
-from reports.table_values import TableValues
-from trainables.contract.metric import Metric
+from tablewright.orchestrator.design import Contrast, full_label
+from tablewright.orchestrator.study import Ablation, Study, UntilDecided
+from tablewright.reports.cell import OPEN, SIGNIFICANT, TableCell
+from tablewright.reports.comparison import MIN_SEEDS_TO_COMPARE, SIGNIFICANCE_LEVEL
+from tablewright.reports.number import difference_text, value_text
+from tablewright.reports.seed_noise import NOTHING_VARIES, Floats
+from tablewright.reports.table_statistics import Compared, SmallestDifference, TableStatistics
+from tablewright.reports.table_values import TableValues
+from tablewright.trainables.contract.metric import Metric
 
 MIN_SEEDS_IN_A_RANGE = 5  # fewer are read as quickly one by one
 

@@ -14,19 +14,19 @@ from typing import Literal, NamedTuple, cast
 
 import pandas as pd
 
-from orchestrator.design import Row, full_label
-from orchestrator.plan import Plan
-from orchestrator.study import Ablation, Dataset, Study
-from reports.cell import TableCell, build_cell
-from reports.item_comparisons import ItemComparison
-from reports.number import value_text
-from reports.seed import Place, Seed, seeds_by_place
-from reports.source_note import source_notes
-from reports.statistics_note import statistics_notes
-from reports.table_statistics import Compared, TableStatistics, table_statistics
-from reports.table_values import table_values
-from trainables.contract.data import DatasetFacts
-from trainables.contract.metric import Metric
+from tablewright.orchestrator.design import Row, full_label
+from tablewright.orchestrator.plan import Plan
+from tablewright.orchestrator.study import Ablation, Dataset, Study
+from tablewright.reports.cell import TableCell, build_cell
+from tablewright.reports.item_comparisons import ItemComparison
+from tablewright.reports.number import value_text
+from tablewright.reports.seed import Place, Seed, seeds_by_place
+from tablewright.reports.source_note import source_notes
+from tablewright.reports.statistics_note import statistics_notes
+from tablewright.reports.table_statistics import Compared, TableStatistics, table_statistics
+from tablewright.reports.table_values import table_values
+from tablewright.trainables.contract.data import DatasetFacts
+from tablewright.trainables.contract.metric import Metric
 
 NOT_ASKED_FOR: Mapping[Place, ItemComparison] = MappingProxyType({})
 

@@ -11,19 +11,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
-from orchestrator.plan import Plan
-from orchestrator.records import Folder, Store
-from orchestrator.study import Profile
-from reports.emptied_cells import Emptied, find_emptied, find_narrowed
-from reports.figures import Figure, TableFigures, figure_path, read_traces, table_figures
-from reports.frame import read_cells
-from reports.html import NO_FIGURES, index_to_html, studies_to_html, to_html
-from reports.item_comparisons import compare_items
-from reports.latex import to_latex
-from reports.markdown import index_to_markdown, to_markdown
-from reports.parquet import to_parquet
-from reports.size_table import build_size_table
-from reports.table import Table, build_table
+from tablewright.orchestrator.plan import Plan
+from tablewright.orchestrator.records import Folder, Store
+from tablewright.orchestrator.study import Profile
+from tablewright.reports.emptied_cells import Emptied, find_emptied, find_narrowed
+from tablewright.reports.figures import Figure, TableFigures, figure_path, read_traces, table_figures
+from tablewright.reports.frame import read_cells
+from tablewright.reports.html import NO_FIGURES, index_to_html, studies_to_html, to_html
+from tablewright.reports.item_comparisons import compare_items
+from tablewright.reports.latex import to_latex
+from tablewright.reports.markdown import index_to_markdown, to_markdown
+from tablewright.reports.parquet import to_parquet
+from tablewright.reports.size_table import build_size_table
+from tablewright.reports.table import Table, build_table
 
 ENDINGS = ("tex", "md", "html", "parquet")
 INDEX = "index"

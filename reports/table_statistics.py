@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from orchestrator.design import Contrast
-from orchestrator.study import Ablation, Study, UntilDecided
-from reports.best_rows import best_rows
-from reports.comparison import MIN_SEEDS_TO_COMPARE, Comparison, compare
-from reports.seed_decision import SeedDecision, decide_seeds
-from reports.smallest_difference import row_correlations, row_deviations, smallest_differences
-from reports.table_values import ColumnKey, TableValues
+from tablewright.orchestrator.design import Contrast
+from tablewright.orchestrator.study import Ablation, Study, UntilDecided
+from tablewright.reports.best_rows import best_rows
+from tablewright.reports.comparison import MIN_SEEDS_TO_COMPARE, Comparison, compare
+from tablewright.reports.seed_decision import SeedDecision, decide_seeds
+from tablewright.reports.smallest_difference import row_correlations, row_deviations, smallest_differences
+from tablewright.reports.table_values import ColumnKey, TableValues
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from orchestrator.design import Contrast, full_label
-from orchestrator.study import Ablation
-from reports.contrast_weights import contrast_weights
-from reports.seed import Place, Seed
-from reports.seed_noise import Bools, Floats, Whole
-from trainables.contract.metric import Metric
+from tablewright.orchestrator.design import Contrast, full_label
+from tablewright.orchestrator.study import Ablation
+from tablewright.reports.contrast_weights import contrast_weights
+from tablewright.reports.seed import Place, Seed
+from tablewright.reports.seed_noise import Bools, Floats, Whole
+from tablewright.trainables.contract.metric import Metric
 
 
 @dataclass(frozen=True)

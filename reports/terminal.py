@@ -11,10 +11,10 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.text import Text
 
-from reports.cell import TableCell, compared_text, marks_text, mean_text, published_text
-from reports.console import plain
-from reports.table import DIFFERENCE_HEAD, Table
-from trainables.contract.metric import Metric
+from tablewright.reports.cell import TableCell, compared_text, marks_text, mean_text, published_text
+from tablewright.reports.console import plain
+from tablewright.reports.table import DIFFERENCE_HEAD, Table
+from tablewright.trainables.contract.metric import Metric
 
 RANK_STYLES = {1: "bold", 2: "underline"}
 RANK_SIGNS = {1: "*", 2: "_"}

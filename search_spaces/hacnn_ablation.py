@@ -14,13 +14,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.design import Row, Sweep
-from orchestrator.published import printed, published_table
-from orchestrator.study import Ablation, Dataset, Profile, SizeRow, SizeTable, Study
-from trainables.contract.size import DEPTH, FLOPS, INFERENCE_PARAMETERS
-from trainables.contract.view import Split
-from trainables.hacnn import HacnnConfig, code_recipe, demo_config, paper_config
-from trainables.retrieval.view import MAP, RANK1, RetrievalView
+from tablewright.orchestrator.design import Row, Sweep
+from tablewright.orchestrator.published import printed, published_table
+from tablewright.orchestrator.study import Ablation, Dataset, Profile, SizeRow, SizeTable, Study
+from tablewright.trainables.contract.size import DEPTH, FLOPS, INFERENCE_PARAMETERS
+from tablewright.trainables.contract.view import Split
+from tablewright.trainables.hacnn import HacnnConfig, code_recipe, demo_config, paper_config
+from tablewright.trainables.retrieval.view import MAP, RANK1, RetrievalView
 
 SPATIAL, CHANNEL, LOCAL = "network.soft_spatial", "network.soft_channel", "network.local"
 LEARNS_REGIONS, INTERACTION = f"{LOCAL}.learns_regions", f"{LOCAL}.interaction"

@@ -8,11 +8,11 @@ Cost: 4 trainings a seed; multiple query is a view of the first.
 
 from __future__ import annotations
 
-from orchestrator.design import Row, other_method_rows
-from orchestrator.published import Query, printed
-from orchestrator.study import Ablation, Dataset, Profile, Study
-from search_spaces.hacnn_ablation import SEEDS, base_config, view
-from trainables.retrieval.view import MAP, RANK1
+from tablewright.orchestrator.design import Row, other_method_rows
+from tablewright.orchestrator.published import Query, printed
+from tablewright.orchestrator.study import Ablation, Dataset, Profile, Study
+from tablewright.search_spaces.hacnn_ablation import SEEDS, base_config, view
+from tablewright.trainables.retrieval.view import MAP, RANK1
 
 
 def make_study(profile: Profile) -> Study:

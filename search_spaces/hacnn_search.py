@@ -9,11 +9,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.ranges import Choice, FloatRange, Range
-from orchestrator.study import Dataset, Objective, Profile, Search, Study
-from search_spaces.hacnn_ablation import NUM_REGIONS, REDUCTION, SEEDS, base_config, data_sets, view
-from trainables.hacnn import HacnnConfig
-from trainables.retrieval.view import MAP, RANK1
+from tablewright.orchestrator.ranges import Choice, FloatRange, Range
+from tablewright.orchestrator.study import Dataset, Objective, Profile, Search, Study
+from tablewright.search_spaces.hacnn_ablation import (
+    NUM_REGIONS,
+    REDUCTION,
+    SEEDS,
+    base_config,
+    data_sets,
+    view,
+)
+from tablewright.trainables.hacnn import HacnnConfig
+from tablewright.trainables.retrieval.view import MAP, RANK1
 
 
 def space(base: HacnnConfig) -> dict[str, Range]:

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.design import Cumulative, LeaveOneOut, Row, Sweep
-from orchestrator.published import printed
-from orchestrator.study import Ablation, Dataset, Profile, Study
-from trainables.mancs import MancsConfig, demo_config, paper_config
-from trainables.retrieval.view import MAP, RANK1, RetrievalView
+from tablewright.orchestrator.design import Cumulative, LeaveOneOut, Row, Sweep
+from tablewright.orchestrator.published import printed
+from tablewright.orchestrator.study import Ablation, Dataset, Profile, Study
+from tablewright.trainables.mancs import MancsConfig, demo_config, paper_config
+from tablewright.trainables.retrieval.view import MAP, RANK1, RetrievalView
 
 CURRICULUM = "losses.rank.curriculum"
 GAMMA = "losses.classification.gamma"

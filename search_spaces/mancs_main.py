@@ -13,13 +13,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from orchestrator.changes import apply_changes
-from orchestrator.design import Row
-from orchestrator.published import Query, printed, published_table
-from orchestrator.study import Ablation, Dataset, Profile, SizeRow, SizeTable, Study
-from search_spaces.mancs_ablation import NO_SUPERVISION, VIEW, WITHOUT, base_config, data_sets
-from trainables.contract.metric import Metric
-from trainables.retrieval.view import MAP, RANK1, RANK5, RetrievalView
+from tablewright.orchestrator.changes import apply_changes
+from tablewright.orchestrator.design import Row
+from tablewright.orchestrator.published import Query, printed, published_table
+from tablewright.orchestrator.study import Ablation, Dataset, Profile, SizeRow, SizeTable, Study
+from tablewright.search_spaces.mancs_ablation import NO_SUPERVISION, VIEW, WITHOUT, base_config, data_sets
+from tablewright.trainables.contract.metric import Metric
+from tablewright.trainables.retrieval.view import MAP, RANK1, RANK5, RetrievalView
 
 CUHK03_BATCH = {"data.num_identities": 32, "data.num_instances": 8}
 DUKE = [Dataset("DukeMTMC-reID", {"data.dataset": "dukemtmc"})]

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.ranges import FloatRange, Range
-from orchestrator.study import Dataset, Objective, Profile, Search, Study
-from search_spaces.mancs_ablation import CURRICULUM, VIEW, WEIGHTS, base_config, data_sets
-from trainables.mancs import MancsConfig
-from trainables.retrieval.view import MAP, RANK1
+from tablewright.orchestrator.ranges import FloatRange, Range
+from tablewright.orchestrator.study import Dataset, Objective, Profile, Search, Study
+from tablewright.search_spaces.mancs_ablation import CURRICULUM, VIEW, WEIGHTS, base_config, data_sets
+from tablewright.trainables.mancs import MancsConfig
+from tablewright.trainables.retrieval.view import MAP, RANK1
 
 
 def space(base: MancsConfig) -> dict[str, Range]:

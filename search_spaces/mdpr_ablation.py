@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.design import Design, Factorial, Row, Sweep, rows_as_printed
-from orchestrator.study import Ablation, Dataset, Profile, Study
-from trainables.mdpr import Guidance, MdprConfig, demo_config, paper_config
-from trainables.retrieval.view import MAP, RANK1, RetrievalView
+from tablewright.orchestrator.design import Design, Factorial, Row, Sweep, rows_as_printed
+from tablewright.orchestrator.study import Ablation, Dataset, Profile, Study
+from tablewright.trainables.mdpr import Guidance, MdprConfig, demo_config, paper_config
+from tablewright.trainables.retrieval.view import MAP, RANK1, RetrievalView
 
 NUM_ATTENTIONS = "network.soft.attention.num_attentions"
 GUIDANCE = "network.soft.attention.guidance"

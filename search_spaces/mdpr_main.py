@@ -8,11 +8,11 @@ Cost: 3 trainings a seed, of which `mdpr_ablation` shares two.
 
 from __future__ import annotations
 
-from orchestrator.changes import apply_changes
-from orchestrator.design import Row, other_method_rows
-from orchestrator.published import printed, published_table
-from orchestrator.study import Ablation, Dataset, Profile, SizeRow, SizeTable, Study
-from search_spaces.mdpr_ablation import (
+from tablewright.orchestrator.changes import apply_changes
+from tablewright.orchestrator.design import Row, other_method_rows
+from tablewright.orchestrator.published import printed, published_table
+from tablewright.orchestrator.study import Ablation, Dataset, Profile, SizeRow, SizeTable, Study
+from tablewright.search_spaces.mdpr_ablation import (
     HARD_ALONE,
     NUM_ATTENTIONS,
     SEEDS,
@@ -21,8 +21,8 @@ from search_spaces.mdpr_ablation import (
     data_sets,
     view,
 )
-from trainables.mdpr import MdprConfig, paper_config
-from trainables.retrieval.view import MAP, RANK1
+from tablewright.trainables.mdpr import MdprConfig, paper_config
+from tablewright.trainables.retrieval.view import MAP, RANK1
 
 
 def make_study(profile: Profile) -> Study:

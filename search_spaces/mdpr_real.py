@@ -7,10 +7,10 @@ images, nothing more. Source of the pictures: PETS 2009, University of Reading.
 
 from __future__ import annotations
 
-from orchestrator.design import Row
-from orchestrator.study import Ablation, Dataset, Profile, Study
-from trainables.mdpr import demo_config
-from trainables.retrieval.view import MAP, MINP, RANK1, RetrievalView
+from tablewright.orchestrator.design import Row
+from tablewright.orchestrator.study import Ablation, Dataset, Profile, Study
+from tablewright.trainables.mdpr import demo_config
+from tablewright.trainables.retrieval.view import MAP, MINP, RANK1, RetrievalView
 
 REAL = Dataset(
     "Real pedestrians",

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.ranges import Choice, FloatRange, Range
-from orchestrator.study import Dataset, Objective, Profile, Search, Study
-from search_spaces.mdpr_ablation import EMBEDDING_SIZE, NUM_ATTENTIONS, base_config, data_sets
-from trainables.mdpr import MdprConfig
-from trainables.retrieval.view import MAP, RANK1, RetrievalView
+from tablewright.orchestrator.ranges import Choice, FloatRange, Range
+from tablewright.orchestrator.study import Dataset, Objective, Profile, Search, Study
+from tablewright.search_spaces.mdpr_ablation import EMBEDDING_SIZE, NUM_ATTENTIONS, base_config, data_sets
+from tablewright.trainables.mdpr import MdprConfig
+from tablewright.trainables.retrieval.view import MAP, RANK1, RetrievalView
 
 
 def space(base: MdprConfig) -> dict[str, Range]:

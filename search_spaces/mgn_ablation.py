@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.changes import apply_changes
-from orchestrator.design import Row, Sweep
-from orchestrator.published import printed
-from orchestrator.study import Ablation, Dataset, Profile, SizeRow, SizeTable, Study
-from trainables.layers.backbone import Backbone
-from trainables.mgn import (
+from tablewright.orchestrator.changes import apply_changes
+from tablewright.orchestrator.design import Row, Sweep
+from tablewright.orchestrator.published import printed
+from tablewright.orchestrator.study import Ablation, Dataset, Profile, SizeRow, SizeTable, Study
+from tablewright.trainables.layers.backbone import Backbone
+from tablewright.trainables.mgn import (
     BaselineNetworkConfig,
     Branch,
     MgnConfig,
@@ -26,7 +26,7 @@ from trainables.mgn import (
     demo_config,
     paper_config,
 )
-from trainables.retrieval.view import MAP, RANK1, RANK5, RANK10, RetrievalView
+from tablewright.trainables.retrieval.view import MAP, RANK1, RANK5, RANK10, RetrievalView
 
 SEEDS = (0, 1, 2)
 

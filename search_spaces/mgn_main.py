@@ -10,11 +10,11 @@ Cost: 4 trainings a seed; multiple query and re-ranking are views of the one on 
 
 from __future__ import annotations
 
-from orchestrator.design import Row, other_method_rows
-from orchestrator.published import Query, printed
-from orchestrator.study import Ablation, Dataset, Profile, Study
-from search_spaces.mgn_ablation import SEEDS, base_config, data_sets, view
-from trainables.retrieval.view import MAP, RANK1, Reranking, RetrievalView
+from tablewright.orchestrator.design import Row, other_method_rows
+from tablewright.orchestrator.published import Query, printed
+from tablewright.orchestrator.study import Ablation, Dataset, Profile, Study
+from tablewright.search_spaces.mgn_ablation import SEEDS, base_config, data_sets, view
+from tablewright.trainables.retrieval.view import MAP, RANK1, Reranking, RetrievalView
 
 RERANKED = " (RK)"
 """What the paper adds to the name of a method that re-ranks."""

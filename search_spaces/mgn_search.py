@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.ranges import Choice, FloatRange, Range
-from orchestrator.study import Dataset, Objective, Profile, Search, Study
-from search_spaces.mgn_ablation import (
+from tablewright.orchestrator.ranges import Choice, FloatRange, Range
+from tablewright.orchestrator.study import Dataset, Objective, Profile, Search, Study
+from tablewright.search_spaces.mgn_ablation import (
     COMBINATION,
     MARGIN,
     REDUCTION_SIZE,
@@ -20,8 +20,8 @@ from search_spaces.mgn_ablation import (
     data_sets,
     view,
 )
-from trainables.mgn import MgnConfig, MgnNetworkConfig
-from trainables.retrieval.view import MAP, RANK1
+from tablewright.trainables.mgn import MgnConfig, MgnNetworkConfig
+from tablewright.trainables.retrieval.view import MAP, RANK1
 
 
 def space(base: MgnConfig) -> dict[str, Range]:

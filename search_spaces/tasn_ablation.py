@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.design import Row, Sweep
-from orchestrator.published import Printed, printed
-from orchestrator.study import Ablation, Dataset, Profile, SizeRow, SizeTable, Study
-from trainables.classification.view import TOP1, ClassificationView
-from trainables.layers.trilinear import TRILINEAR_FORMS
-from trainables.tasn import TasnConfig, VggBackbone, demo_config, paper_config
+from tablewright.orchestrator.design import Row, Sweep
+from tablewright.orchestrator.published import Printed, printed
+from tablewright.orchestrator.study import Ablation, Dataset, Profile, SizeRow, SizeTable, Study
+from tablewright.trainables.classification.view import TOP1, ClassificationView
+from tablewright.trainables.layers.trilinear import TRILINEAR_FORMS
+from tablewright.trainables.tasn import TasnConfig, VggBackbone, demo_config, paper_config
 
 SEEDS = (0, 1, 2)
 

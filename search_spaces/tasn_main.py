@@ -18,10 +18,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from orchestrator.design import Row, other_method_rows
-from orchestrator.published import printed
-from orchestrator.study import Ablation, Dataset, Profile, Study
-from search_spaces.tasn_ablation import (
+from tablewright.orchestrator.design import Row, other_method_rows
+from tablewright.orchestrator.published import printed
+from tablewright.orchestrator.study import Ablation, Dataset, Profile, Study
+from tablewright.search_spaces.tasn_ablation import (
     BIRDS_SCHEDULE,
     INPUT,
     MASTER,
@@ -31,7 +31,7 @@ from search_spaces.tasn_ablation import (
     base_config,
     data_set,
 )
-from trainables.classification.view import TOP1
+from tablewright.trainables.classification.view import TOP1
 
 HIGH_PX = 336
 HIGH_MEMBERS_PX = (HIGH_PX, 280, 392)  # Table 4's sides above the default

@@ -5,10 +5,10 @@ Seeds: not stated in the paper; three of ours for the final table, the first of 
 
 from __future__ import annotations
 
-from orchestrator.ranges import FloatRange, Range
-from orchestrator.study import Objective, Profile, Search, Study
-from search_spaces.tasn_ablation import MASTER, SEEDS, TEMPERATURE, WEIGHT, base_config, data_set
-from trainables.classification.view import TOP1
+from tablewright.orchestrator.ranges import FloatRange, Range
+from tablewright.orchestrator.study import Objective, Profile, Search, Study
+from tablewright.search_spaces.tasn_ablation import MASTER, SEEDS, TEMPERATURE, WEIGHT, base_config, data_set
+from tablewright.trainables.classification.view import TOP1
 
 
 def space(rate: float) -> dict[str, Range]:

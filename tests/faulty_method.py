@@ -4,8 +4,8 @@ import dataclasses
 import os
 from pathlib import Path
 
+from tablewright.trainables.contract.view import ViewResult
 from tests.toy_method import ToyConfig, ToyTrainable
-from trainables.contract.view import ViewResult
 
 BROKEN = []
 """Stands for a process's CUDA context, which a device-side assert spoils until the process ends."""

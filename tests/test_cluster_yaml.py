@@ -17,9 +17,8 @@ import typer
 import yaml
 from pydantic import BaseModel
 
-import sweep
-import trainables
-from trainables.contract.method import TrainingConfig
+from tablewright import sweep, trainables
+from tablewright.trainables.contract.method import TrainingConfig
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "cluster.yaml").read_text()
@@ -72,9 +71,13 @@ def test_head_trains_nothing_and_workers_are_spot_gpus() -> None:
 
 def test_no_hyperparameter_stands_in_it() -> None:
     """Neither a field of any method's configuration nor an option that is one occurs outside comments."""
-    for module in pkgutil.iter_modules(trainables.__path__, "trainables."):
+    for module in pkgutil.iter_modules(trainables.__path__, "tablewright.trainables."):
         importlib.import_module(module.name)
-    configs = [kind for kind in TrainingConfig.__subclasses__() if kind.__module__.startswith("trainables.")]
+    configs = [
+        kind
+        for kind in TrainingConfig.__subclasses__()
+        if kind.__module__.startswith("tablewright.trainables.")
+    ]
     assert configs
     names = set().union(*(field_names(config) for config in configs))
     words = set(re.findall(r"\w+", json.dumps(read_cluster())))

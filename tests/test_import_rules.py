@@ -15,6 +15,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("orchestrator", "reports", "search_spaces", "trainables")
 OURS = (*FOLDERS, "sweep", "tablewright", "benchmarks", "tests")
+PACKAGE = "tablewright."
+"""What is installed; its parts are links to the folders beside it."""
 GENERATOR = "trainables.data.demo_generator"  # made the demo archive once, with requirements of its own
 
 
@@ -86,7 +88,7 @@ def is_within(module: str, allowed: tuple[str, ...]) -> bool:
 
 def is_module(name: str) -> bool:
     """Whether a dotted name of ours is a file or a folder, rather than a thing inside a file."""
-    path = ROOT.joinpath(*name.split("."))
+    path = ROOT.joinpath(*name.removeprefix(PACKAGE).split("."))
     return path.is_dir() or path.with_suffix(".py").is_file()
 
 
@@ -100,7 +102,7 @@ def imports_of(source: str, module: str, *, is_package: bool = False) -> Iterato
             base = node.module or ""
             if node.level:
                 parents = package.split(".")[: len(package.split(".")) - node.level + 1]
-                base = ".".join([*parents, *([base] if base else [])])
+                base = PACKAGE + ".".join([*parents, *([base] if base else [])])
             for alias in node.names:
                 inner = f"{base}.{alias.name}"
                 is_ours = base.partition(".")[0] in OURS
@@ -117,8 +119,12 @@ def faults_of(source: str, module: str, *, is_package: bool = False) -> list[str
     rule = RULES[module.partition(".")[0]]
     faults: list[str] = []
     for line, name in imports_of(source, module, is_package=is_package):
+        is_below_package = name.startswith(PACKAGE)
+        name = name.removeprefix(PACKAGE)
         top = name.partition(".")[0]
-        if is_within(name, (GENERATOR,)):
+        if top in FOLDERS and not is_below_package:
+            is_allowed = False  # installed, it is found below the package alone
+        elif is_within(name, (GENERATOR,)):
             is_allowed = is_within(module, (GENERATOR,))
         elif top in OURS:
             is_allowed = is_within(name, rule.ours)
@@ -137,6 +143,7 @@ def source_files() -> list[Path]:
     """Every file that the rules speak of."""
     return [
         ROOT / "sweep.py",
+        ROOT / "tablewright/__init__.py",
         *(path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))),
     ]
 
@@ -163,23 +170,24 @@ def test_every_folder_keeps_to_the_import_table() -> None:
     ("module", "source"),
     [
         ("trainables.mdpr", "import pandas"),
-        ("trainables.mdpr", "from orchestrator.study import Study"),
+        ("trainables.mdpr", "from tablewright.orchestrator.study import Study"),
         ("trainables.mdpr", "import scipy"),
         ("trainables.mdpr", "from safetensors import safe_open"),
         ("trainables.mdpr", "def lazy():\n    import mlflow"),
         ("trainables.mdpr", "import importlib\nimportlib.import_module('ray.tune')"),
         ("trainables.data.reid", "from .demo_generator import body"),
-        ("trainables.data.reid", "from trainables.data import demo_generator"),
+        ("trainables.data.reid", "from tablewright.trainables.data import demo_generator"),
         ("trainables.data.demo_generator.body", "import ray"),
         ("orchestrator.plan", "import ray"),
+        ("orchestrator.plan", "from orchestrator.study import Study"),
         ("orchestrator.search", "from ray import tune"),
         ("orchestrator.trial", "import torch"),
-        ("orchestrator.trial", "from trainables.mdpr import MdprConfig"),
-        ("orchestrator.trial", "from trainables import contract, mdpr"),
-        ("search_spaces.mdpr_ablation", "from orchestrator import ray_backend"),
+        ("orchestrator.trial", "from tablewright.trainables.mdpr import MdprConfig"),
+        ("orchestrator.trial", "from tablewright.trainables import contract, mdpr"),
+        ("search_spaces.mdpr_ablation", "from tablewright.orchestrator import ray_backend"),
         ("search_spaces.mdpr_ablation", "import torch"),
         ("reports.table", "import rich"),
-        ("reports.table", "if TYPE_CHECKING:\n    from orchestrator.trial import Work"),
+        ("reports.table", "if TYPE_CHECKING:\n    from tablewright.orchestrator.trial import Work"),
         ("reports.frame", "import torch"),
         ("sweep", "import pandas"),
     ],
@@ -196,10 +204,10 @@ def test_a_forbidden_import_is_found(module: str, source: str) -> None:
         ("trainables.data.matlab_file", "import scipy.io"),
         ("trainables.data.demo_generator.body", "import anny\nfrom . import raster"),
         ("orchestrator.search", "import optuna.samplers"),
-        ("orchestrator.trial", "from trainables.contract.metric import Metric"),
+        ("orchestrator.trial", "from tablewright.trainables.contract.metric import Metric"),
         ("reports.terminal", "import rich.table"),
-        ("reports.frame", "from orchestrator.plan import Plan"),
-        ("search_spaces.mdpr_search", "from search_spaces.mdpr_ablation import base_config"),
+        ("reports.frame", "from tablewright.orchestrator.plan import Plan"),
+        ("search_spaces.mdpr_search", "from tablewright.search_spaces.mdpr_ablation import base_config"),
     ],
 )
 def test_an_allowed_import_is_let_through(module: str, source: str) -> None:
@@ -209,7 +217,9 @@ def test_an_allowed_import_is_let_through(module: str, source: str) -> None:
 
 def test_init_files_hold_only_their_docstring() -> None:
     """A package's `__init__.py` is one docstring: importing a part imports nothing beside it."""
-    inits = [path for path in source_files() if path.name == "__init__.py"]
+    inits = [
+        path for path in source_files() if path.name == "__init__.py" and path.parent.name != "tablewright"
+    ]
     wrong = [
         module_of(path)
         for path in inits
@@ -270,11 +280,11 @@ def import_all(modules: list[str], forbidden: list[str], folder: Path) -> None:
 def test_importing_a_method_or_a_study_does_no_work(tmp_path: Path) -> None:
     """Importing a trainable or a study prints, writes and seeds nothing, and brings no Ray."""
     modules = [
-        module_of(path)
+        PACKAGE + module_of(path)
         for path in source_files()
         if path.is_relative_to(ROOT / "trainables") or path.is_relative_to(ROOT / "search_spaces")
     ]
-    modules = [module for module in modules if not is_within(module, (GENERATOR,))]
+    modules = [module for module in modules if not is_within(module, (PACKAGE + GENERATOR,))]
     import_all(modules, ["ray", "optuna", "mlflow", "pandas"], tmp_path)
 
 
@@ -283,15 +293,15 @@ def test_importing_the_orchestrator_and_reports_does_no_work(tmp_path: Path) -> 
     """Reports, and the orchestrator without its three backends, load no Ray, MLflow or torch."""
     backends = {module for modules in RULES["orchestrator"].only_in.values() for module in modules}
     modules = [
-        module_of(path)
+        PACKAGE + module_of(path)
         for path in source_files()
         if path.is_relative_to(ROOT / "orchestrator") or path.is_relative_to(ROOT / "reports")
     ]
-    light = [module for module in modules if module not in backends]
+    light = [module for module in modules if module.removeprefix(PACKAGE) not in backends]
     import_all(light, ["ray", "mlflow", "torch"], tmp_path)
 
 
 @pytest.mark.slow
 def test_importing_the_command_line_loads_nothing_heavy(tmp_path: Path) -> None:
     """`python sweep.py --help` answers at once: no Ray, MLflow, Optuna, torch or pandas is loaded for it."""
-    import_all(["sweep"], ["ray", "mlflow", "optuna", "torch", "pandas"], tmp_path)
+    import_all(["tablewright.sweep"], ["ray", "mlflow", "optuna", "torch", "pandas"], tmp_path)

@@ -10,14 +10,14 @@ from tests.toy_studies import ROOT, run
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 STUDY = '''"""Invented: does a person need more than one stripe, or a teacher?"""
-from orchestrator.design import LeaveOneOut, Row, Sweep
-from orchestrator.ranges import Choice
-from orchestrator.study import Ablation, Dataset, Objective, Profile, Search, Study
-from trainables.retrieval.view import MAP, MINP, RANK1, RetrievalView, Reranking
-from trainables.data.reid import ReidData
-from trainables.layers.backbone import Backbone
-from trainables.mdpr import MdprConfig, MdprNetworkConfig
-from trainables.training.optimisation import Optimisation
+from tablewright.orchestrator.design import LeaveOneOut, Row, Sweep
+from tablewright.orchestrator.ranges import Choice
+from tablewright.orchestrator.study import Ablation, Dataset, Objective, Profile, Search, Study
+from tablewright.trainables.retrieval.view import MAP, MINP, RANK1, RetrievalView, Reranking
+from tablewright.trainables.data.reid import ReidData
+from tablewright.trainables.layers.backbone import Backbone
+from tablewright.trainables.mdpr import MdprConfig, MdprNetworkConfig
+from tablewright.trainables.training.optimisation import Optimisation
 
 
 def make_study(profile):

@@ -9,13 +9,13 @@ import sys
 
 import pytest
 
-from orchestrator.inline_backend import InlineBackend
-from orchestrator.records import Store
-from orchestrator.run import run_sweep
-from orchestrator.study import Profile
-from reports.table_files import write_tables
+from tablewright.orchestrator.inline_backend import InlineBackend
+from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.run import run_sweep
+from tablewright.orchestrator.study import Profile
+from tablewright.reports.table_files import write_tables
+from tablewright.trainables.contract.run import Runtime
 from tests.toy_studies import ROOT, run, write_project
-from trainables.contract.run import Runtime
 
 ROWS = '[Sweep("learning_rate", (0.1, 0.2))]'
 

@@ -111,7 +111,7 @@ def test_studies_are_read_and_tables_written_in_any_locale(tmp_path: Path):
 
 
 READ_CUB = """
-from trainables.data.fine_grained import load_fine_grained
+from tablewright.trainables.data.fine_grained import load_fine_grained
 try:
     print(load_fine_grained("cub200", "data", "cache").split_fingerprints["train"])
 except ValueError as error:

@@ -10,14 +10,19 @@ from pathlib import Path
 
 import numpy as np
 
-from orchestrator.identity import digest_of
+from tablewright.orchestrator.identity import digest_of
+from tablewright.trainables.contract.data import DatasetFacts
+from tablewright.trainables.contract.run import (
+    FINAL_CHECKPOINT,
+    RESUME_CHECKPOINT,
+    EpochReport,
+    TrainingStopped,
+)
+from tablewright.trainables.contract.view import ViewResult
+from tablewright.trainables.retrieval.embedded import Extraction, ImageSet
+from tablewright.trainables.retrieval.embedding_config import EmbeddingConfig
+from tablewright.trainables.value.frozen_model import FrozenModel
 from tests.waiting import PATIENCE_S
-from trainables.contract.data import DatasetFacts
-from trainables.contract.run import FINAL_CHECKPOINT, RESUME_CHECKPOINT, EpochReport, TrainingStopped
-from trainables.contract.view import ViewResult
-from trainables.retrieval.embedded import Extraction, ImageSet
-from trainables.retrieval.embedding_config import EmbeddingConfig
-from trainables.value.frozen_model import FrozenModel
 
 
 class ToyAttention(FrozenModel):

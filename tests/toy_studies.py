@@ -11,10 +11,10 @@ from tests.waiting import PATIENCE_S
 ROOT = Path(__file__).parent.parent
 
 STUDY = '''"""A toy study."""
-from orchestrator.design import Row, Sweep
-from orchestrator.study import Ablation, Dataset, Study, UntilDecided
+from tablewright.orchestrator.design import Row, Sweep
+from tablewright.orchestrator.study import Ablation, Dataset, Study, UntilDecided
 from tests.toy_method import ToyConfig
-from trainables.retrieval.view import MAP, RANK1, RetrievalView
+from tablewright.trainables.retrieval.view import MAP, RANK1, RetrievalView
 
 
 def make_study(profile):

@@ -20,13 +20,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from trainables.contract.data import DatasetFacts
-from trainables.contract.metric import Metric
-from trainables.contract.run import FINAL_CHECKPOINT, CheckpointFolder, Device, FitHooks, Runtime
-from trainables.contract.view import ViewResult
-from trainables.own_method import Config, Data, OwnMethod, Returned, declare, faults_of, faults_of_name
-from trainables.source import project_of, source_of
-from trainables.value.refusal import Fault, Refusal
+from tablewright.trainables.contract.data import DatasetFacts
+from tablewright.trainables.contract.metric import Metric
+from tablewright.trainables.contract.run import FINAL_CHECKPOINT, CheckpointFolder, Device, FitHooks, Runtime
+from tablewright.trainables.contract.view import ViewResult
+from tablewright.trainables.own_method import (
+    Config,
+    Data,
+    OwnMethod,
+    Returned,
+    declare,
+    faults_of,
+    faults_of_name,
+)
+from tablewright.trainables.source import project_of, source_of
+from tablewright.trainables.value.refusal import Fault, Refusal
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
@@ -130,7 +138,7 @@ class FunctionTrainable:
         """Call the function; what it returns is kept."""
         import torch
 
-        from trainables.function_run import Run, seeded
+        from tablewright.trainables.function_run import Run, seeded
 
         with seeded(config.seed, runtime.device):
             run = Run(config.seed, runtime, checkpoints, hooks)
@@ -160,7 +168,7 @@ class FunctionTrainable:
 
     def measure(self, members: Sequence[tuple[Config, Any]], view: Returned) -> ViewResult:
         """Call the measuring function."""
-        from trainables.function_run import seeded
+        from tablewright.trainables.function_run import seeded
 
         if len(members) > 1:
             raise ValueError(
@@ -178,6 +186,6 @@ class FunctionTrainable:
 
     def numeric_environment(self, device: Device) -> Mapping[str, str]:
         """Name the processor and the libraries."""
-        from trainables.training.numeric_environment import describe_numeric_environment
+        from tablewright.trainables.training.numeric_environment import describe_numeric_environment
 
         return describe_numeric_environment(device)

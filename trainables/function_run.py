@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from trainables.contract.run import (
+from tablewright.trainables.contract.run import (
     RESUME_CHECKPOINT,
     CheckpointFolder,
     Device,
@@ -22,7 +22,7 @@ from trainables.contract.run import (
     Runtime,
     TrainingStopped,
 )
-from trainables.training.determinism import reproducible
+from tablewright.trainables.training.determinism import reproducible
 
 
 class Run:

@@ -34,17 +34,17 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.contract.method import Trainable
-from trainables.data.reid import Augmentation, DatasetName, EnlargeCrop, ReidData
-from trainables.layers.float32 import without_autocast
-from trainables.layers.pixels import PixelStandardisation
-from trainables.layers.pretrained import StartingFile
-from trainables.pictures.panel import Panel
-from trainables.reidentification.config import ReidConfig
-from trainables.training.optimisation import Optimisation
-from trainables.training.paired_parts import build_part
-from trainables.training.published_recipe import require_recipe
-from trainables.value.frozen_model import FrozenModel
+from tablewright.trainables.contract.method import Trainable
+from tablewright.trainables.data.reid import Augmentation, DatasetName, EnlargeCrop, ReidData
+from tablewright.trainables.layers.float32 import without_autocast
+from tablewright.trainables.layers.pixels import PixelStandardisation
+from tablewright.trainables.layers.pretrained import StartingFile
+from tablewright.trainables.pictures.panel import Panel
+from tablewright.trainables.reidentification.config import ReidConfig
+from tablewright.trainables.training.optimisation import Optimisation
+from tablewright.trainables.training.paired_parts import build_part
+from tablewright.trainables.training.published_recipe import require_recipe
+from tablewright.trainables.value.frozen_model import FrozenModel
 
 GLOBAL, LOCAL = "global", "local"
 NUM_LEVELS = 3
@@ -175,7 +175,7 @@ class HacnnConfig(ReidConfig):
     def make_trainable(self) -> Trainable:
         """Give HA-CNN as a re-identification method."""
         # Here, not above: planning needs configs but neither loaders nor the training loop.
-        from trainables.reidentification.method import ReidTrainable
+        from tablewright.trainables.reidentification.method import ReidTrainable
 
         return ReidTrainable(Hacnn())
 

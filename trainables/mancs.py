@@ -36,21 +36,25 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.contract.method import Trainable
-from trainables.data.reid import Augmentation, DatasetName, RandomErasing, ReidData, ScaleCrop
-from trainables.layers.backbone import BACKBONE, Backbone, build_backbone, find_weights_files
-from trainables.layers.pixels import PixelStandardisation
-from trainables.layers.pretrained import StartingFile
-from trainables.layers.stages import Stages
-from trainables.losses.curriculum_triplet import curriculum_triplet_loss
-from trainables.losses.focal import sigmoid_focal_loss, softmax_focal_loss, true_class_sigmoid_focal_loss
-from trainables.losses.triplet import batch_hard_triplet_loss
-from trainables.pictures.panel import Panel
-from trainables.reidentification.config import ReidConfig
-from trainables.training.optimisation import Optimisation
-from trainables.training.paired_parts import build_part
-from trainables.training.published_recipe import require_recipe
-from trainables.value.frozen_model import FrozenModel
+from tablewright.trainables.contract.method import Trainable
+from tablewright.trainables.data.reid import Augmentation, DatasetName, RandomErasing, ReidData, ScaleCrop
+from tablewright.trainables.layers.backbone import BACKBONE, Backbone, build_backbone, find_weights_files
+from tablewright.trainables.layers.pixels import PixelStandardisation
+from tablewright.trainables.layers.pretrained import StartingFile
+from tablewright.trainables.layers.stages import Stages
+from tablewright.trainables.losses.curriculum_triplet import curriculum_triplet_loss
+from tablewright.trainables.losses.focal import (
+    sigmoid_focal_loss,
+    softmax_focal_loss,
+    true_class_sigmoid_focal_loss,
+)
+from tablewright.trainables.losses.triplet import batch_hard_triplet_loss
+from tablewright.trainables.pictures.panel import Panel
+from tablewright.trainables.reidentification.config import ReidConfig
+from tablewright.trainables.training.optimisation import Optimisation
+from tablewright.trainables.training.paired_parts import build_part
+from tablewright.trainables.training.published_recipe import require_recipe
+from tablewright.trainables.value.frozen_model import FrozenModel
 
 RANK = "rank"
 ATTENDED_STAGES = ("layer1", "layer2", "layer3")
@@ -237,7 +241,7 @@ class MancsConfig(ReidConfig):
     def make_trainable(self) -> Trainable:
         """Give Mancs as a re-identification method."""
         # Here, not above: planning needs configs but neither loaders nor the training loop.
-        from trainables.reidentification.method import ReidTrainable
+        from tablewright.trainables.reidentification.method import ReidTrainable
 
         return ReidTrainable(Mancs())
 

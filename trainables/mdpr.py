@@ -30,38 +30,38 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from trainables.contract.method import Trainable
-from trainables.data.reid import Augmentation, DatasetName, ReidData
-from trainables.layers.attention import (
+from tablewright.trainables.contract.method import Trainable
+from tablewright.trainables.data.reid import Augmentation, DatasetName, ReidData
+from tablewright.trainables.layers.attention import (
     AttentionGuidance,
     AttentionMaker,
     AttentionPooling,
     foreground_attention,
 )
-from trainables.layers.backbone import (
+from tablewright.trainables.layers.backbone import (
     BACKBONE,
     STRIDE_BEFORE_LAST_STAGE,
     Backbone,
     build_backbone,
     find_weights_files,
 )
-from trainables.layers.embed import Embed
-from trainables.layers.fuse import FuseBlock
-from trainables.layers.neck import BatchNormNeck, EmbeddingHead
-from trainables.layers.pixels import PixelStandardisation
-from trainables.layers.pretrained import StartingFile
-from trainables.layers.stages import Stages
-from trainables.losses.circle import circle_logits, cosines_to_prototypes, pairwise_circle_loss
-from trainables.losses.distillation import mutual_distillation_loss
-from trainables.losses.diversity import attention_diversity_loss, foreground_mass
-from trainables.losses.label_smoothing import smoothed_cross_entropy
-from trainables.losses.triplet import batch_hard_triplet_loss
-from trainables.pictures.panel import Panel
-from trainables.reidentification.config import ReidConfig
-from trainables.training.optimisation import Optimisation
-from trainables.training.paired_parts import build_part
-from trainables.training.published_recipe import require_recipe
-from trainables.value.frozen_model import FrozenModel
+from tablewright.trainables.layers.embed import Embed
+from tablewright.trainables.layers.fuse import FuseBlock
+from tablewright.trainables.layers.neck import BatchNormNeck, EmbeddingHead
+from tablewright.trainables.layers.pixels import PixelStandardisation
+from tablewright.trainables.layers.pretrained import StartingFile
+from tablewright.trainables.layers.stages import Stages
+from tablewright.trainables.losses.circle import circle_logits, cosines_to_prototypes, pairwise_circle_loss
+from tablewright.trainables.losses.distillation import mutual_distillation_loss
+from tablewright.trainables.losses.diversity import attention_diversity_loss, foreground_mass
+from tablewright.trainables.losses.label_smoothing import smoothed_cross_entropy
+from tablewright.trainables.losses.triplet import batch_hard_triplet_loss
+from tablewright.trainables.pictures.panel import Panel
+from tablewright.trainables.reidentification.config import ReidConfig
+from tablewright.trainables.training.optimisation import Optimisation
+from tablewright.trainables.training.paired_parts import build_part
+from tablewright.trainables.training.published_recipe import require_recipe
+from tablewright.trainables.value.frozen_model import FrozenModel
 
 HARD_GLOBAL, SOFT_STAGE5, SOFT_STAGE4, FUSED = "hard_global", "soft_stage5", "soft_stage4", "fused"
 PROTOTYPE_STD = 0.01
@@ -282,7 +282,7 @@ class MdprConfig(ReidConfig):
     def make_trainable(self) -> Trainable:
         """Give MDPR as a re-identification method."""
         # Here, not above: planning needs configs but neither loaders nor the training loop.
-        from trainables.reidentification.method import ReidTrainable
+        from tablewright.trainables.reidentification.method import ReidTrainable
 
         return ReidTrainable(Mdpr())
 

@@ -43,25 +43,25 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.contract.method import Trainable
-from trainables.data.reid import Augmentation, DatasetName, ReidData
-from trainables.layers.backbone import (
+from tablewright.trainables.contract.method import Trainable
+from tablewright.trainables.data.reid import Augmentation, DatasetName, ReidData
+from tablewright.trainables.layers.backbone import (
     BACKBONE,
     STRIDE_BEFORE_LAST_STAGE,
     Backbone,
     build_backbone,
     find_weights_files,
 )
-from trainables.layers.gem import GeM
-from trainables.layers.pixels import PixelStandardisation
-from trainables.layers.pretrained import StartingFile
-from trainables.layers.stages import Stages
-from trainables.losses.triplet import batch_hard_triplet_loss
-from trainables.reidentification.config import ReidConfig
-from trainables.training.optimisation import Optimisation
-from trainables.training.paired_parts import build_part
-from trainables.training.published_recipe import require_recipe
-from trainables.value.frozen_model import FrozenModel
+from tablewright.trainables.layers.gem import GeM
+from tablewright.trainables.layers.pixels import PixelStandardisation
+from tablewright.trainables.layers.pretrained import StartingFile
+from tablewright.trainables.layers.stages import Stages
+from tablewright.trainables.losses.triplet import batch_hard_triplet_loss
+from tablewright.trainables.reidentification.config import ReidConfig
+from tablewright.trainables.training.optimisation import Optimisation
+from tablewright.trainables.training.paired_parts import build_part
+from tablewright.trainables.training.published_recipe import require_recipe
+from tablewright.trainables.value.frozen_model import FrozenModel
 
 POOLED = "pooled"
 """The one embedding of a plain baseline."""
@@ -283,7 +283,7 @@ class MgnConfig(ReidConfig):
     def make_trainable(self) -> Trainable:
         """Give MGN as a re-identification method."""
         # Here, not above: planning needs configs but neither loaders nor the training loop.
-        from trainables.reidentification.method import ReidTrainable
+        from tablewright.trainables.reidentification.method import ReidTrainable
 
         return ReidTrainable(Mgn())
 

@@ -13,15 +13,15 @@ from typing import Any, ClassVar, cast
 
 import numpy as np
 
-from trainables.contract.data import DatasetFacts
-from trainables.contract.method import Trainable, TrainingConfig
-from trainables.contract.metric import Metric
-from trainables.contract.view import EvaluationView, Split, ViewResult
-from trainables.file_version import sha256_of, version_of
-from trainables.source import Source
-from trainables.value.declaration import Declaration
-from trainables.value.refusal import Fault, guess
-from trainables.value.text import Label, Text
+from tablewright.trainables.contract.data import DatasetFacts
+from tablewright.trainables.contract.method import Trainable, TrainingConfig
+from tablewright.trainables.contract.metric import Metric
+from tablewright.trainables.contract.view import EvaluationView, Split, ViewResult
+from tablewright.trainables.file_version import sha256_of, version_of
+from tablewright.trainables.source import Source
+from tablewright.trainables.value.declaration import Declaration
+from tablewright.trainables.value.refusal import Fault, guess
+from tablewright.trainables.value.text import Label, Text
 
 STUDIES_FOLDER = "search_spaces"
 """Folder of a project in which its studies lie."""

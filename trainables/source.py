@@ -20,8 +20,8 @@ PROJECT_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
 """What lies in the topmost folder of a project."""
 DECORATOR = "method"
 """Name of `trainables.function.method`, however it was imported."""
-OURS = Path(__file__).parent.parent
-OUR_FOLDERS = ("orchestrator", "trainables", "reports", "search_spaces", "tablewright.py", "sweep.py")
+OURS = Path(__file__).resolve().parent.parent
+OUR_FOLDERS = ("orchestrator", "trainables", "reports", "search_spaces", "tablewright", "sweep.py")
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 

@@ -42,12 +42,18 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.classification.view import ClassificationView
-from trainables.contract.method import Trainable, TrainingConfig
-from trainables.contract.view import EvaluationView
-from trainables.data.fine_grained import DatasetName, FineGrainedAugmentation, FineGrainedData
-from trainables.layers.attention_sampler import Marginal, crop_grid, marginal_grid, saliency_grid, sample
-from trainables.layers.backbone import (
+from tablewright.trainables.classification.view import ClassificationView
+from tablewright.trainables.contract.method import Trainable, TrainingConfig
+from tablewright.trainables.contract.view import EvaluationView
+from tablewright.trainables.data.fine_grained import DatasetName, FineGrainedAugmentation, FineGrainedData
+from tablewright.trainables.layers.attention_sampler import (
+    Marginal,
+    crop_grid,
+    marginal_grid,
+    saliency_grid,
+    sample,
+)
+from tablewright.trainables.layers.backbone import (
     ATTENTION_NET,
     BACKBONE,
     Backbone,
@@ -55,19 +61,19 @@ from trainables.layers.backbone import (
     build_backbone,
     find_weights_files,
 )
-from trainables.layers.float32 import without_autocast
-from trainables.layers.pixels import PixelStandardisation
-from trainables.layers.pretrained import StartingFile, load_weights
-from trainables.layers.published_files import find_starting_file
-from trainables.layers.resnet import BasicBlock
-from trainables.layers.stages import STAGE_NAMES, Stages
-from trainables.layers.trilinear import FORMS_WITH_TAU, TrilinearForm, trilinear_attention
-from trainables.layers.vgg import Vgg19
-from trainables.pictures.panel import Panel
-from trainables.training.optimisation import Optimisation
-from trainables.training.paired_parts import build_part
-from trainables.training.published_recipe import require_recipe
-from trainables.value.frozen_model import FrozenModel
+from tablewright.trainables.layers.float32 import without_autocast
+from tablewright.trainables.layers.pixels import PixelStandardisation
+from tablewright.trainables.layers.pretrained import StartingFile, load_weights
+from tablewright.trainables.layers.published_files import find_starting_file
+from tablewright.trainables.layers.resnet import BasicBlock
+from tablewright.trainables.layers.stages import STAGE_NAMES, Stages
+from tablewright.trainables.layers.trilinear import FORMS_WITH_TAU, TrilinearForm, trilinear_attention
+from tablewright.trainables.layers.vgg import Vgg19
+from tablewright.trainables.pictures.panel import Panel
+from tablewright.trainables.training.optimisation import Optimisation
+from tablewright.trainables.training.paired_parts import build_part
+from tablewright.trainables.training.published_recipe import require_recipe
+from tablewright.trainables.value.frozen_model import FrozenModel
 
 ATTENTION, PART, MASTER = "attention", "part", "master"
 _DILATIONS = ((1, 2), (1, 2, 3))
@@ -258,7 +264,7 @@ class TasnConfig(TrainingConfig):
     def make_trainable(self) -> Trainable:
         """Give TASN as a classification method."""
         # Here, not above: planning needs configs but neither loaders nor the training loop.
-        from trainables.classification.method import ClassificationTrainable
+        from tablewright.trainables.classification.method import ClassificationTrainable
 
         return ClassificationTrainable(Tasn())
 

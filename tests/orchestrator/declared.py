@@ -1,10 +1,10 @@
 """Small sound declarations of the toy method, for tests to spoil in one place at a time."""
 
-from orchestrator.design import Row
-from orchestrator.ranges import FloatRange
-from orchestrator.study import Ablation, Dataset, Objective, Search, Study
+from tablewright.orchestrator.design import Row
+from tablewright.orchestrator.ranges import FloatRange
+from tablewright.orchestrator.study import Ablation, Dataset, Objective, Search, Study
+from tablewright.trainables.retrieval.view import MAP, RetrievalView
 from tests.toy_method import ToyConfig
-from trainables.retrieval.view import MAP, RetrievalView
 
 TEST, VAL = RetrievalView(split="test"), RetrievalView(split="val")
 M = "network.attention.num_attentions"

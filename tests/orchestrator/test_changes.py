@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.changes import apply_changes, value_at
+from tablewright.orchestrator.changes import apply_changes, value_at
 from tests.toy_method import ToyAttention, ToyConfig
 
 M = "network.attention.num_attentions"

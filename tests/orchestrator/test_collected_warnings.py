@@ -5,11 +5,11 @@ import warnings
 
 import pytest
 
-from orchestrator.collected_warnings import MAX_WARNINGS, collected_warnings
-from orchestrator.design import Row
+from tablewright.orchestrator.collected_warnings import MAX_WARNINGS, collected_warnings
+from tablewright.orchestrator.design import Row
+from tablewright.trainables.contract.run import RESUME_CHECKPOINT
 from tests.orchestrator.toy_sweep import StopAfter, ToySweep, a_study
 from tests.toy_method import ToyConfig, ToyTrainable
-from trainables.contract.run import RESUME_CHECKPOINT
 
 
 def test_both_ways_of_warning_are_heard_once_each():

@@ -6,23 +6,23 @@ import shutil
 
 import pytest
 
-from orchestrator.acceptance import accept_changed_defaults
-from orchestrator.design import Row, Sweep
-from orchestrator.identity import digest_of
-from orchestrator.ranges import IntRange
-from orchestrator.recorded_config import config_changes
-from orchestrator.records import AcceptedChange, DamagedFile
-from orchestrator.run import is_complete, plan_as_recorded
-from orchestrator.search_state import find_search_id
-from orchestrator.status import read_status
-from orchestrator.study import Ablation, Dataset, Profile, Study
-from orchestrator.verify import verify_store
-from reports.figures import read_traces
-from reports.table_files import write_tables
+from tablewright.orchestrator.acceptance import accept_changed_defaults
+from tablewright.orchestrator.design import Row, Sweep
+from tablewright.orchestrator.identity import digest_of
+from tablewright.orchestrator.ranges import IntRange
+from tablewright.orchestrator.recorded_config import config_changes
+from tablewright.orchestrator.records import AcceptedChange, DamagedFile
+from tablewright.orchestrator.run import is_complete, plan_as_recorded
+from tablewright.orchestrator.search_state import find_search_id
+from tablewright.orchestrator.status import read_status
+from tablewright.orchestrator.study import Ablation, Dataset, Profile, Study
+from tablewright.orchestrator.verify import verify_store
+from tablewright.reports.figures import read_traces
+from tablewright.reports.table_files import write_tables
+from tablewright.trainables.contract.run import Runtime
+from tablewright.trainables.retrieval.view import MAP, RANK1, RetrievalView
 from tests.orchestrator.toy_sweep import ToySweep, a_search, a_study
 from tests.toy_method import ToyConfig
-from trainables.contract.run import Runtime
-from trainables.retrieval.view import MAP, RANK1, RetrievalView
 
 RATES = [Sweep("learning_rate", (0.1, 0.2))]
 RUNTIME = Runtime(None, "/cache")
@@ -302,7 +302,7 @@ def test_views_that_nothing_here_knows_are_said_not_to_be_held_against_their_ite
     """A store that is verified without the studies it is from is no store without faults."""
     finished(sweep, a_study(RATES))
     assert () == verify_store(sweep.store()).unknown_kinds
-    monkeypatch.setattr("trainables.contract.recorded_view._kinds", lambda: [])
+    monkeypatch.setattr("tablewright.trainables.contract.recorded_view._kinds", lambda: [])
     found = verify_store(sweep.store())
     assert (("retrieval",), ()) == (found.unknown_kinds, found.faults)
 
@@ -586,8 +586,8 @@ def test_the_whole_is_complete_only_if_nothing_is_damaged(sweep):
 
 def test_searches_of_a_store_are_found_by_their_id(sweep):
     """The id of a search does not depend on whether it has begun."""
-    from orchestrator.resolution import DataResolver
-    from orchestrator.run import describe_with
+    from tablewright.orchestrator.resolution import DataResolver
+    from tablewright.orchestrator.run import describe_with
 
     study, files = search_files(sweep)
     resolver = DataResolver(describe_with(RUNTIME), sweep.store())

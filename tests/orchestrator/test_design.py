@@ -4,11 +4,11 @@ import math
 
 import pytest
 
-from orchestrator.design import Cumulative, Factorial, LeaveOneOut, Row, Sweep, rows_as_printed
-from orchestrator.study import Ablation, Dataset
+from tablewright.orchestrator.design import Cumulative, Factorial, LeaveOneOut, Row, Sweep, rows_as_printed
+from tablewright.orchestrator.study import Ablation, Dataset
+from tablewright.trainables.retrieval.view import MAP, MINP, RANK1, RetrievalView
 from tests.orchestrator.declared import RATE, TEST, M
 from tests.toy_method import ToyAttention, ToyConfig
-from trainables.retrieval.view import MAP, MINP, RANK1, RetrievalView
 
 
 def labels(design):

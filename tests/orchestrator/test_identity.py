@@ -5,11 +5,11 @@ import sys
 
 import pytest
 
-from orchestrator.changes import apply_changes
-from orchestrator.identity import canonical, digest_of, training_id, view_id
+from tablewright.orchestrator.changes import apply_changes
+from tablewright.orchestrator.identity import canonical, digest_of, training_id, view_id
+from tablewright.trainables.retrieval.view import Reranking, RetrievalView
+from tablewright.trainables.value.frozen_model import FrozenModel
 from tests.toy_method import ToyAttention, ToyConfig, ToyNetwork
-from trainables.retrieval.view import Reranking, RetrievalView
-from trainables.value.frozen_model import FrozenModel
 
 DATA = "f" * 64
 
@@ -107,7 +107,7 @@ def test_what_has_no_json_is_refused():
 def test_ids_do_not_depend_on_the_process():
     """Hash randomisation and import order do not reach an id."""
     code = (
-        "from tests.toy_method import ToyConfig; from orchestrator.identity import training_id;"
+        "from tests.toy_method import ToyConfig; from tablewright.orchestrator.identity import training_id;"
         "print(training_id(ToyConfig(), 'f' * 64))"
     )
     found = {

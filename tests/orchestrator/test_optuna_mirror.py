@@ -3,9 +3,9 @@
 import optuna
 import pytest
 
-from orchestrator.design import Row, Sweep
-from orchestrator.optuna_mirror import open_storage
-from orchestrator.study import Study
+from tablewright.orchestrator.design import Row, Sweep
+from tablewright.orchestrator.optuna_mirror import open_storage
+from tablewright.orchestrator.study import Study
 from tests.orchestrator.toy_sweep import ToySweep, a_search, a_study
 from tests.toy_method import ToyConfig
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from orchestrator.records import PNG, Store
-from orchestrator.trial import TrialHooks, Work, run_trial
+from tablewright.orchestrator.records import PNG, Store
+from tablewright.orchestrator.trial import TrialHooks, Work, run_trial
+from tablewright.trainables.contract.run import Runtime
+from tablewright.trainables.retrieval.view import RetrievalView
 from tests.planned_views import planned_views
 from tests.toy_method import ToyConfig, ToyTrainable
-from trainables.contract.run import Runtime
-from trainables.retrieval.view import RetrievalView
 
 TEST, VAL, FLIPPED = RetrievalView(), RetrievalView(split="val"), RetrievalView(flip=True)
 

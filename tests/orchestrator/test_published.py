@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from orchestrator.published import other_methods, printed, published_table, published_tables
+from tablewright.orchestrator.published import other_methods, printed, published_table, published_tables
 
 
 def make_package(tmp_path, monkeypatch, text):

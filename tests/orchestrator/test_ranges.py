@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.ranges import Choice, FloatRange, IntRange, When
+from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
 
 
 @pytest.mark.parametrize(

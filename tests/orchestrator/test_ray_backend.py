@@ -9,18 +9,18 @@ import time
 import psutil
 import pytest
 
-from orchestrator.design import Row, Sweep
-from orchestrator.ranges import Choice, FloatRange
-from orchestrator.ray_backend import RayBackend, Resources, return_memory
-from orchestrator.records import Store
-from orchestrator.run import run_sweep
-from orchestrator.study import Ablation, Dataset, Objective, Search, Study
+from tablewright.orchestrator.design import Row, Sweep
+from tablewright.orchestrator.ranges import Choice, FloatRange
+from tablewright.orchestrator.ray_backend import RayBackend, Resources, return_memory
+from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.run import run_sweep
+from tablewright.orchestrator.study import Ablation, Dataset, Objective, Search, Study
+from tablewright.trainables.contract.run import Runtime
+from tablewright.trainables.retrieval.view import MAP, RetrievalView
 from tests.faulty_method import FaultyConfig
 from tests.toy_method import ToyConfig
 from tests.toy_studies import run, start, write_project
 from tests.waiting import PATIENCE_S, wait_for
-from trainables.contract.run import Runtime
-from trainables.retrieval.view import MAP, RetrievalView
 
 pytestmark = pytest.mark.ray
 
@@ -269,7 +269,7 @@ def test_a_store_that_is_not_shared_is_refused_before_anything_trains(sweep, two
 
 def test_a_verdict_is_for_one_attempt_only(sweep, two_cpus, tmp_path):
     """A word that an attempt has left behind never ends the next attempt at the same training."""
-    from orchestrator import ray_backend
+    from tablewright.orchestrator import ray_backend
 
     sent = []
     send = ray_backend._Signals.send
@@ -292,7 +292,7 @@ def test_a_verdict_is_for_one_attempt_only(sweep, two_cpus, tmp_path):
 
 def test_waiting_trainings_end_with_the_sweep(sweep, two_cpus, monkeypatch, caplog):
     """Where no machine is large enough the log says so once, and Ctrl-C waits for no machine."""
-    monkeypatch.setattr("orchestrator.ray_backend.WAITING_AFTER_S", 1.0)
+    monkeypatch.setattr("tablewright.orchestrator.ray_backend.WAITING_AFTER_S", 1.0)
     backend = StoppingBackend(
         lambda: "waiting for resources" in caplog.text,
         while_s=3.0,

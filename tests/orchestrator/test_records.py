@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from orchestrator import records
-from orchestrator.identity import view_id
-from orchestrator.records import (
+from tablewright.orchestrator import records
+from tablewright.orchestrator.identity import view_id
+from tablewright.orchestrator.records import (
     AttemptRecord,
     FailureRecord,
     Folder,
@@ -22,10 +22,10 @@ from orchestrator.records import (
     StoreVersion,
     now,
 )
-from orchestrator.settings import Settings
-from trainables.contract.run import EpochReport
-from trainables.contract.view import ViewResult
-from trainables.retrieval.view import RetrievalView
+from tablewright.orchestrator.settings import Settings
+from tablewright.trainables.contract.run import EpochReport
+from tablewright.trainables.contract.view import ViewResult
+from tablewright.trainables.retrieval.view import RetrievalView
 
 
 @pytest.fixture(params=["folder", "memory"])
@@ -104,7 +104,7 @@ def test_a_killed_writer_leaves_the_old_file(tmp_path):
     folder = Folder(str(tmp_path / "x"))
     folder.write("resume.pt", b"old")
     code = (
-        "import os, signal, sys; from orchestrator.records import Folder\n"
+        "import os, signal, sys; from tablewright.orchestrator.records import Folder\n"
         "with Folder(sys.argv[1]).open_to_write('resume.pt') as file:\n"
         "    file.write(b'new'); file.flush(); os.kill(os.getpid(), signal.SIGKILL)\n"
     )

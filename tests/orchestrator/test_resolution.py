@@ -5,13 +5,13 @@ import datetime
 
 import pytest
 
-from orchestrator.identity import training_id, view_id
-from orchestrator.records import DataRecord, Store, TrainingRecord
-from orchestrator.resolution import DataResolver, StoreResolver, remember_data
+from tablewright.orchestrator.identity import training_id, view_id
+from tablewright.orchestrator.records import DataRecord, Store, TrainingRecord
+from tablewright.orchestrator.resolution import DataResolver, StoreResolver, remember_data
+from tablewright.trainables.contract.data import DatasetFacts
+from tablewright.trainables.contract.view import ViewResult
+from tablewright.trainables.retrieval.view import RetrievalView
 from tests.toy_method import ToyConfig
-from trainables.contract.data import DatasetFacts
-from trainables.contract.view import ViewResult
-from trainables.retrieval.view import RetrievalView
 
 VIEW = RetrievalView()
 MULTIPLE = RetrievalView(query="multiple")

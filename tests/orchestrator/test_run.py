@@ -4,16 +4,16 @@ import math
 
 import pytest
 
-from orchestrator.design import Row
-from orchestrator.identity import view_id
-from orchestrator.resolution import key_of
-from orchestrator.run import plan_as_recorded
-from orchestrator.status import read_status
+from tablewright.orchestrator.design import Row
+from tablewright.orchestrator.identity import view_id
+from tablewright.orchestrator.resolution import key_of
+from tablewright.orchestrator.run import plan_as_recorded
+from tablewright.orchestrator.status import read_status
+from tablewright.trainables.contract.run import Runtime
+from tablewright.trainables.retrieval.view import RetrievalView
 from tests.faulty_method import FaultyConfig
 from tests.orchestrator.toy_sweep import TEST, Events, StopAfter, ToySweep, a_search, a_study
 from tests.toy_method import ToyConfig, ToyTrainable
-from trainables.contract.run import Runtime
-from trainables.retrieval.view import RetrievalView
 
 
 @pytest.fixture

@@ -5,16 +5,16 @@ import json
 
 import pytest
 
-from orchestrator.ranges import Choice, FloatRange, IntRange, When
-from orchestrator.records import SearchTrialRecord, Store
-from orchestrator.resolution import DataResolver
-from orchestrator.search import SearchSource
-from orchestrator.search_state import find_search_id, read_search_state
-from orchestrator.study import Study
-from orchestrator.trial import Outcome
+from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
+from tablewright.orchestrator.records import SearchTrialRecord, Store
+from tablewright.orchestrator.resolution import DataResolver
+from tablewright.orchestrator.search import SearchSource
+from tablewright.orchestrator.search_state import find_search_id, read_search_state
+from tablewright.orchestrator.study import Study
+from tablewright.orchestrator.trial import Outcome
+from tablewright.trainables.contract.data import DatasetFacts
 from tests.orchestrator.toy_sweep import StopAfter, ToySweep, a_search
 from tests.toy_method import ToyConfig
-from trainables.contract.data import DatasetFacts
 
 FACTS = DatasetFacts("toyset", "Toyset", "f" * 64, True, {"train": 10})
 

@@ -7,9 +7,9 @@ import fsspec
 import pytest
 import typer
 
-from orchestrator.optuna_mirror import open_storage
-from orchestrator.records import Folder, Store
-from orchestrator.settings import (
+from tablewright.orchestrator.optuna_mirror import open_storage
+from tablewright.orchestrator.records import Folder, Store
+from tablewright.orchestrator.settings import (
     NO_OPTIONS,
     Settings,
     _split_at_commas,

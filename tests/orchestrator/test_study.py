@@ -8,15 +8,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from orchestrator.design import Contrast, LeaveOneOut, Row, Sweep
-from orchestrator.published import Printed
-from orchestrator.ranges import Choice, FloatRange, IntRange, When
-from orchestrator.study import Dataset, Objective, SizeRow, SizeTable, Study, UntilDecided, is_searched
+from tablewright.orchestrator.design import Contrast, LeaveOneOut, Row, Sweep
+from tablewright.orchestrator.published import Printed
+from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
+from tablewright.orchestrator.study import (
+    Dataset,
+    Objective,
+    SizeRow,
+    SizeTable,
+    Study,
+    UntilDecided,
+    is_searched,
+)
+from tablewright.trainables.classification.view import TOP1
+from tablewright.trainables.contract.metric import Metric
+from tablewright.trainables.retrieval.view import MAP, Reranking, RetrievalView
 from tests.orchestrator.declared import RATE, TEST, VAL, M, search, study, table
 from tests.toy_method import ToyConfig, ToyNetwork
-from trainables.classification.view import TOP1
-from trainables.contract.metric import Metric
-from trainables.retrieval.view import MAP, Reranking, RetrievalView
 
 
 def contains_itself():

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from orchestrator.study import Profile
-from orchestrator.study_files import load_study, study_names, study_titles
+from tablewright.orchestrator.study import Profile
+from tablewright.orchestrator.study_files import load_study, study_names, study_titles
 
 CONFIG_CLASS = """from tests.toy_method import ToyConfig
 class MyConfig(ToyConfig):
@@ -70,18 +70,18 @@ def study_files(tmp_path, monkeypatch):
             r"slip\.py:2: int is refused:\n  - another value is needed; got 'a'",
         ),
         (
-            "from orchestrator.study import Study\ndef make_study(profile): return Study\n",
+            "from tablewright.orchestrator.study import Study\ndef make_study(profile): return Study\n",
             r"must return a Study; it returned the class Study, not one of it",
         ),
         ("def make_study(profile):\n    return 3\n", r"must return a Study; it returned int"),
         (
-            "from orchestrator.study import Study\n\ndef make_study(profile):\n"
+            "from tablewright.orchestrator.study import Study\n\ndef make_study(profile):\n"
             "    return Study('slip', 'S', 'mine', ())\n",
             r"slip\.py:4: Study 'slip' is refused:\n.*at least one seed",
         ),
         (
-            "from orchestrator.design import Row\n\ndef make_study(profile):\n    return Row('a', view_=None)\n",
-            r"slip\.py:4: Row 'a' is refused:\n  - view_: Row has no such field; did you mean 'view'\?",
+            "import tablewright as tw\n\n\ndef make_study(profile):\n    return tw.Row('a', view_=None)\n",
+            r"slip\.py:5: Row 'a' is refused:\n  - view_: Row has no such field; did you mean 'view'\?",
         ),
     ],
 )

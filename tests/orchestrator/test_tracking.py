@@ -17,16 +17,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from orchestrator.identity import training_id
-from orchestrator.records import Measurement, Store
-from orchestrator.study import Objective
-from orchestrator.tracking import Tracker, data_suffix, ensemble_suffix, flatten, view_prefix
-from orchestrator.trial import Outcome, Pruned, TrialHooks, Work, run_trial
+from tablewright.orchestrator.identity import training_id
+from tablewright.orchestrator.records import Measurement, Store
+from tablewright.orchestrator.study import Objective
+from tablewright.orchestrator.tracking import Tracker, data_suffix, ensemble_suffix, flatten, view_prefix
+from tablewright.orchestrator.trial import Outcome, Pruned, TrialHooks, Work, run_trial
+from tablewright.trainables.contract.run import Runtime
+from tablewright.trainables.retrieval.view import MAP, Reranking, RetrievalView
 from tests.planned_views import planned_views
 from tests.toy_method import ToyConfig, ToyTrainable
 from tests.waiting import PATIENCE_S, wait_for
-from trainables.contract.run import Runtime
-from trainables.retrieval.view import MAP, Reranking, RetrievalView
 
 ROOT = Path(__file__).parent.parent.parent
 ALL = RetrievalView()
@@ -296,7 +296,7 @@ def test_a_stopped_training_is_continued_in_its_run(project):
     tracker.begin("toy", {})
     report = project.store.training(work.training_id).epochs()[-1]
     tracker.on_start(work)
-    from orchestrator.trial import Progress
+    from tablewright.orchestrator.trial import Progress
 
     tracker.on_progress(work, Progress(report, {}))  # the epoch that the crash repeated
     train(tracker, project.store, work)
@@ -462,8 +462,8 @@ def test_an_absent_server_costs_the_trainings_nothing(project):
 
 DRIVER = """
     import os, sys, time
-    from orchestrator.records import Store
-    from orchestrator.tracking import Tracker
+    from tablewright.orchestrator.records import Store
+    from tablewright.orchestrator.tracking import Tracker
     from tests.orchestrator.test_tracking import a_work, train
 
     store, uri, name, how = Store(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4]

@@ -6,19 +6,27 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.design import Row
-from orchestrator.plan import make_plan
-from orchestrator.records import Folder, Store
-from orchestrator.resolution import DataResolver
-from orchestrator.run import describe_with
-from orchestrator.status import read_status
-from orchestrator.study import Ablation, Dataset, Study
-from orchestrator.trial import MachineFault, Outcome, Pruned, TrialHooks, end_as_failed, git_commit, run_trial
-from orchestrator.work_queue import planned_work
+from tablewright.orchestrator.design import Row
+from tablewright.orchestrator.plan import make_plan
+from tablewright.orchestrator.records import Folder, Store
+from tablewright.orchestrator.resolution import DataResolver
+from tablewright.orchestrator.run import describe_with
+from tablewright.orchestrator.status import read_status
+from tablewright.orchestrator.study import Ablation, Dataset, Study
+from tablewright.orchestrator.trial import (
+    MachineFault,
+    Outcome,
+    Pruned,
+    TrialHooks,
+    end_as_failed,
+    git_commit,
+    run_trial,
+)
+from tablewright.orchestrator.work_queue import planned_work
+from tablewright.trainables.contract.run import Runtime
+from tablewright.trainables.retrieval.view import MAP, RetrievalView
 from tests.faulty_method import BROKEN, FaultyConfig
 from tests.waiting import PATIENCE_S
-from trainables.contract.run import Runtime
-from trainables.retrieval.view import MAP, RetrievalView
 
 TEST = RetrievalView()
 QUIET = TrialHooks(lambda progress: None, lambda: False)
@@ -104,7 +112,7 @@ def test_a_failure_that_cannot_be_written_is_told(store, monkeypatch, caplog):
     def on_a_full_disk(self, failure):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("orchestrator.records.TrainingFolder.write_failure", on_a_full_disk)
+    monkeypatch.setattr("tablewright.orchestrator.records.TrainingFolder.write_failure", on_a_full_disk)
     outcome = run_trial(a_work(has_bad_labels=True), store, RUNTIME, QUIET)
     assert (outcome.state, outcome.message) == ("failed", "ValueError: label 751 of 751 classes")
     assert outcome.unwritten is not None

@@ -2,11 +2,11 @@
 
 import pytest
 
-from orchestrator.trial import Outcome, Work
-from orchestrator.work_queue import WorkQueue
+from tablewright.orchestrator.trial import Outcome, Work
+from tablewright.orchestrator.work_queue import WorkQueue
+from tablewright.trainables.retrieval.view import RetrievalView
 from tests.planned_views import planned_views
 from tests.toy_method import ToyConfig
-from trainables.retrieval.view import RetrievalView
 
 
 def a_work(rate=0.1, label="row"):

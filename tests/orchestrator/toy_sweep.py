@@ -2,14 +2,14 @@
 
 import dataclasses
 
-from orchestrator.inline_backend import InlineBackend
-from orchestrator.ranges import FloatRange
-from orchestrator.records import Store
-from orchestrator.run import first_seeds_alone, run_sweep
-from orchestrator.study import Ablation, Dataset, Objective, Search, Study
+from tablewright.orchestrator.inline_backend import InlineBackend
+from tablewright.orchestrator.ranges import FloatRange
+from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.run import first_seeds_alone, run_sweep
+from tablewright.orchestrator.study import Ablation, Dataset, Objective, Search, Study
+from tablewright.trainables.contract.run import Runtime
+from tablewright.trainables.retrieval.view import MAP, RANK1, RetrievalView
 from tests.toy_method import ToyConfig
-from trainables.contract.run import Runtime
-from trainables.retrieval.view import MAP, RANK1, RetrievalView
 
 TEST = RetrievalView(split="test")
 VAL = RetrievalView(split="val")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reports.best_rows import best_rows, best_rows_of_tables
+from tablewright.reports.best_rows import best_rows, best_rows_of_tables
 from tests.reports.noise import noise
 
 pytestmark = pytest.mark.filterwarnings("error")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from reports.comparison import (
+from tablewright.reports.comparison import (
     compare,
     compare_tables,
     correct_p_values,

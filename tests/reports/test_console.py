@@ -8,7 +8,13 @@ import sys
 import pytest
 from rich.console import Console
 
-from reports.console import ForgivingStream, loses_styles, make_console, open_closed_streams, plain
+from tablewright.reports.console import (
+    ForgivingStream,
+    loses_styles,
+    make_console,
+    open_closed_streams,
+    plain,
+)
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from orchestrator.design import Row
-from orchestrator.plan import Cell, Plan
-from orchestrator.records import PNG, Store
-from orchestrator.study import Profile
-from reports.figures import (
+from tablewright.orchestrator.design import Row
+from tablewright.orchestrator.plan import Cell, Plan
+from tablewright.orchestrator.records import PNG, Store
+from tablewright.orchestrator.study import Profile
+from tablewright.reports.figures import (
     OPACITY,
     LossCurve,
     Trace,
@@ -22,11 +22,11 @@ from reports.figures import (
     read_traces,
     table_figures,
 )
-from reports.html import to_html
-from reports.table_files import write_tables
+from tablewright.reports.html import to_html
+from tablewright.reports.table_files import write_tables
+from tablewright.trainables.contract.run import EpochReport
+from tablewright.trainables.retrieval.view import RANK1, Reranking, RetrievalView
 from tests.reports.tiny_study import DUKE, MARKET, depth_row, make_ablation, plan_of, record_value, seeds_of
-from trainables.contract.run import EpochReport
-from trainables.retrieval.view import RANK1, Reranking, RetrievalView
 
 VALUES = seeds_of([0.8, 0.8, 0.8], [0.9, 0.9, 0.9])
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from orchestrator.records import Store
-from reports.foresight import foresee
+from tablewright.orchestrator.records import Store
+from tablewright.reports.foresight import foresee
+from tablewright.trainables.retrieval.view import MAP
 from tests.reports.tiny_study import DUKE, MARKET, depth_row, make_ablation, plan_of, record_value
-from trainables.retrieval.view import MAP
 
 
 def foreseen(store_path: Path, values: dict[str, tuple[float, ...]], **declared: Any) -> str:

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.design import Row
-from orchestrator.plan import Plan, make_plan
-from orchestrator.records import Measurement, Store, TrainingFolder
-from orchestrator.resolution import DataResolver
-from reports.frame import COLUMNS, read_cells
-from reports.table import build_table
+from tablewright.orchestrator.design import Row
+from tablewright.orchestrator.plan import Plan, make_plan
+from tablewright.orchestrator.records import Measurement, Store, TrainingFolder
+from tablewright.orchestrator.resolution import DataResolver
+from tablewright.reports.frame import COLUMNS, read_cells
+from tablewright.reports.table import build_table
+from tablewright.trainables.retrieval.view import MAP, RetrievalView
 from tests.reports.tiny_study import (
     COMMIT,
     VIEW,
@@ -27,7 +28,6 @@ from tests.reports.tiny_study import (
     record_value,
     seeds_of,
 )
-from trainables.retrieval.view import MAP, RetrievalView
 
 
 def test_each_cell_and_metric_has_a_row_even_where_nothing_was_measured(tmp_path: Path):

@@ -6,10 +6,10 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
-from orchestrator.records import Store
-from orchestrator.study import Profile
-from reports.html import index_to_html, to_html
-from reports.table_files import write_tables
+from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.study import Profile
+from tablewright.reports.html import index_to_html, to_html
+from tablewright.reports.table_files import write_tables
 from tests.reports.every_state import HOSTILE, every_state_plan, record_every_state
 from tests.reports.snapshot import check_snapshot
 

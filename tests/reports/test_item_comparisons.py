@@ -10,16 +10,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from orchestrator.plan import Plan
-from orchestrator.records import Store
-from orchestrator.study import Profile
-from reports.frame import read_cells
-from reports.item_comparisons import compare_items
-from reports.query_test import compare_queries
-from reports.table_files import WrittenTable, write_tables
+from tablewright.orchestrator.plan import Plan
+from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.study import Profile
+from tablewright.reports.frame import read_cells
+from tablewright.reports.item_comparisons import compare_items
+from tablewright.reports.query_test import compare_queries
+from tablewright.reports.table_files import WrittenTable, write_tables
+from tablewright.trainables.contract.view import LEFT_OUT
+from tablewright.trainables.retrieval.view import MAP, RANK1
 from tests.reports.tiny_study import depth_row, make_ablation, plan_of, record_value
-from trainables.contract.view import LEFT_OUT
-from trainables.retrieval.view import MAP, RANK1
 
 PERSONS_Q = np.repeat([1, 2, 3, 4], 3)
 PLACE = ("depth 3", "Market-1501", "map")

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.design import Row
-from orchestrator.records import Store
-from orchestrator.study import Dataset, Profile
-from reports.latex import to_latex
-from reports.latex_signs import CHECK, CROSS, escape_latex
-from reports.table_files import write_tables
+from tablewright.orchestrator.design import Row
+from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.study import Dataset, Profile
+from tablewright.reports.latex import to_latex
+from tablewright.reports.latex_signs import CHECK, CROSS, escape_latex
+from tablewright.reports.table_files import write_tables
+from tablewright.trainables.contract.metric import Metric
+from tablewright.trainables.retrieval.view import MAP, RANK1, RANK5, RANK10
 from tests.reports.every_state import every_state_plan, record_every_state
 from tests.reports.snapshot import check_snapshot
 from tests.reports.tiny_study import DUKE, MARKET, depth_row, make_ablation, plan_of, record_value, seeds_of
 from tests.waiting import PATIENCE_S
-from trainables.contract.metric import Metric
-from trainables.retrieval.view import MAP, RANK1, RANK5, RANK10
 
 TEX_COMMANDS = {
     "pdflatex": ["-interaction=nonstopmode", "-halt-on-error"],

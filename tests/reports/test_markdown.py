@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.records import Store
-from orchestrator.study import Profile
-from reports.markdown import escape_markdown, to_markdown
-from reports.table_files import write_tables
+from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.study import Profile
+from tablewright.reports.markdown import escape_markdown, to_markdown
+from tablewright.reports.table_files import write_tables
 from tests.reports.every_state import every_state_plan, record_every_state
 from tests.reports.snapshot import check_snapshot
 

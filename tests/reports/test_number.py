@@ -9,15 +9,21 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from orchestrator.records import Store
-from orchestrator.study import Profile
-from reports.number import difference_text, half_printed_unit, precise_text, printed_text, value_text
-from reports.table_files import write_tables
-from reports.terminal import to_terminal
+from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.study import Profile
+from tablewright.reports.number import (
+    difference_text,
+    half_printed_unit,
+    precise_text,
+    printed_text,
+    value_text,
+)
+from tablewright.reports.table_files import write_tables
+from tablewright.reports.terminal import to_terminal
+from tablewright.trainables.contract.metric import Metric
+from tablewright.trainables.contract.size import DEPTH, INFERENCE_PARAMETERS
+from tablewright.trainables.retrieval.view import MAP
 from tests.reports.tiny_study import depth_row, make_ablation, plan_of, record_value, seeds_of
-from trainables.contract.metric import Metric
-from trainables.contract.size import DEPTH, INFERENCE_PARAMETERS
-from trainables.retrieval.view import MAP
 
 SIGNED_ZERO = re.compile(r"(?<!\w)[-−]0(\.0+)?(?![\d.])")
 

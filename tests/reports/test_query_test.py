@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from reports.query_test import compare_queries
+from tablewright.reports.query_test import compare_queries
 
 
 def test_equally_many_queries_of_each_identity_give_the_t_test_over_identities():

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from reports.comparison import compare
-from reports.seed_decision import SeedDecision, decide_seeds, decide_tables
+from tablewright.reports.comparison import compare
+from tablewright.reports.seed_decision import SeedDecision, decide_seeds, decide_tables
 from tests.reports.noise import noise
 from tests.reports.weights import against_row
 

@@ -9,17 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from orchestrator.design import Row
-from orchestrator.plan import Plan, make_plan
-from orchestrator.records import Store
-from orchestrator.resolution import DataResolver
-from orchestrator.run import plan_as_recorded
-from orchestrator.study import Study, UntilDecided
-from reports.frame import read_cells
-from reports.seed import seeds_by_place
-from reports.seed_growth import seeds_at_most, seeds_until_decided
-from reports.table import build_table
-from reports.table_values import table_values
+from tablewright.orchestrator.design import Row
+from tablewright.orchestrator.plan import Plan, make_plan
+from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.resolution import DataResolver
+from tablewright.orchestrator.run import plan_as_recorded
+from tablewright.orchestrator.study import Study, UntilDecided
+from tablewright.reports.frame import read_cells
+from tablewright.reports.seed import seeds_by_place
+from tablewright.reports.seed_growth import seeds_at_most, seeds_until_decided
+from tablewright.reports.table import build_table
+from tablewright.reports.table_values import table_values
+from tablewright.trainables.contract.run import Runtime
+from tablewright.trainables.retrieval.view import MAP, RetrievalView
 from tests.orchestrator.toy_sweep import StopAfter, ToySweep, a_study
 from tests.reports.tiny_study import (
     DUKE,
@@ -31,8 +33,6 @@ from tests.reports.tiny_study import (
     record_value,
     seeds_of,
 )
-from trainables.contract.run import Runtime
-from trainables.retrieval.view import MAP, RetrievalView
 
 FIRST, MOST = 3, 8
 NEAR = (0.80, 0.83, 0.81)

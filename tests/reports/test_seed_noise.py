@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from reports.seed_noise import seed_noise
+from tablewright.reports.seed_noise import seed_noise
 from tests.reports.noise import noise
 from tests.reports.weights import against_row
 

@@ -11,17 +11,17 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from orchestrator.plan import make_plan
-from orchestrator.records import Store
-from orchestrator.resolution import DataResolver
-from orchestrator.study import Dataset, Profile, SizeRow, SizeTable
-from reports.cell import mean_text, published_text
-from reports.size_table import build_size_table
-from reports.table import Table
-from reports.table_files import write_tables
+from tablewright.orchestrator.plan import make_plan
+from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.resolution import DataResolver
+from tablewright.orchestrator.study import Dataset, Profile, SizeRow, SizeTable
+from tablewright.reports.cell import mean_text, published_text
+from tablewright.reports.size_table import build_size_table
+from tablewright.reports.table import Table
+from tablewright.reports.table_files import write_tables
+from tablewright.trainables.contract.method import Trainable
+from tablewright.trainables.contract.size import NetworkSize
 from tests.reports.tiny_study import TinyConfig, depth_row, describe, make_ablation, make_study
-from trainables.contract.method import Trainable
-from trainables.contract.size import NetworkSize
 
 
 class CountedTrainable:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from reports.comparison import compare_tables
-from reports.smallest_difference import row_correlations, row_deviations, smallest_differences
+from tablewright.reports.comparison import compare_tables
+from tablewright.reports.smallest_difference import row_correlations, row_deviations, smallest_differences
 from tests.reports.weights import against_row, factorial_effects
 
 NAN = math.nan

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from reports.statistics import (
+from tablewright.reports.statistics import (
     Summary,
     rerun_interval,
     rerun_miss_chance,

@@ -8,18 +8,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from orchestrator.design import Cumulative, Factorial, Row
-from orchestrator.plan import Plan, make_plan
-from orchestrator.published import Printed
-from orchestrator.ranges import IntRange
-from orchestrator.records import Store
-from orchestrator.resolution import DataResolver
-from orchestrator.search_state import SearchState
-from orchestrator.study import Ablation, Dataset, Objective, Search, Study
-from reports.cell import build_cell, compared_text, marks_text, mean_text, published_text
-from reports.frame import read_cells
-from reports.seed import Seed
-from reports.table import DEMO_NOTICE, Table, build_table
+from tablewright.orchestrator.design import Cumulative, Factorial, Row
+from tablewright.orchestrator.plan import Plan, make_plan
+from tablewright.orchestrator.published import Printed
+from tablewright.orchestrator.ranges import IntRange
+from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.resolution import DataResolver
+from tablewright.orchestrator.search_state import SearchState
+from tablewright.orchestrator.study import Ablation, Dataset, Objective, Search, Study
+from tablewright.reports.cell import build_cell, compared_text, marks_text, mean_text, published_text
+from tablewright.reports.frame import read_cells
+from tablewright.reports.seed import Seed
+from tablewright.reports.table import DEMO_NOTICE, Table, build_table
+from tablewright.trainables.contract.metric import Metric
+from tablewright.trainables.retrieval.view import MAP, RANK1, Reranking, RetrievalView
 from tests.reports.tiny_study import (
     DUKE,
     MARKET,
@@ -32,8 +34,6 @@ from tests.reports.tiny_study import (
     record_failure,
     record_value,
 )
-from trainables.contract.metric import Metric
-from trainables.retrieval.view import MAP, RANK1, Reranking, RetrievalView
 
 LOSS = Metric("map", "error", higher_is_better=False, digits=2, is_fraction=False)
 

@@ -11,14 +11,14 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from orchestrator.design import Factorial, Row
-from orchestrator.plan import make_plan
-from orchestrator.records import PNG, Store
-from orchestrator.resolution import DataResolver
-from orchestrator.study import Profile
-from reports.table import Table
-from reports.table_files import write_tables
-from reports.terminal import to_terminal
+from tablewright.orchestrator.design import Factorial, Row
+from tablewright.orchestrator.plan import make_plan
+from tablewright.orchestrator.records import PNG, Store
+from tablewright.orchestrator.resolution import DataResolver
+from tablewright.orchestrator.study import Profile
+from tablewright.reports.table import Table
+from tablewright.reports.table_files import write_tables
+from tablewright.reports.terminal import to_terminal
 from tests.reports.every_state import every_state_plan, record_every_state
 from tests.reports.tiny_study import (
     depth_row,

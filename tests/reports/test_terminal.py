@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from orchestrator.records import Store
-from orchestrator.study import Profile
-from reports.console import make_console
-from reports.table_files import write_tables
-from reports.terminal import to_terminal
+from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.study import Profile
+from tablewright.reports.console import make_console
+from tablewright.reports.table_files import write_tables
+from tablewright.reports.terminal import to_terminal
 from tests.reports.every_state import every_state_plan, record_every_state
 from tests.reports.snapshot import check_snapshot
 from tests.reports.tiny_study import DUKE, MARKET, depth_row, make_ablation, plan_of, record_value, seeds_of

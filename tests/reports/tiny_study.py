@@ -6,15 +6,15 @@ import datetime
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from orchestrator.design import Row
-from orchestrator.plan import Plan, make_plan
-from orchestrator.records import DataRecord, FailureRecord, Measurement, Store, TrainingRecord
-from orchestrator.resolution import DataResolver
-from orchestrator.study import Ablation, Dataset, Study
-from trainables.contract.data import DatasetFacts
-from trainables.contract.method import Trainable, TrainingConfig
-from trainables.retrieval.embedding_config import EmbeddingConfig
-from trainables.retrieval.view import MAP, RANK1, RetrievalView
+from tablewright.orchestrator.design import Row
+from tablewright.orchestrator.plan import Plan, make_plan
+from tablewright.orchestrator.records import DataRecord, FailureRecord, Measurement, Store, TrainingRecord
+from tablewright.orchestrator.resolution import DataResolver
+from tablewright.orchestrator.study import Ablation, Dataset, Study
+from tablewright.trainables.contract.data import DatasetFacts
+from tablewright.trainables.contract.method import Trainable, TrainingConfig
+from tablewright.trainables.retrieval.embedding_config import EmbeddingConfig
+from tablewright.trainables.retrieval.view import MAP, RANK1, RetrievalView
 
 WHEN = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -2,9 +2,9 @@
 
 import pytest
 
-from orchestrator.study import Profile
-from orchestrator.study_files import load_study
-from trainables.contract.size import DEPTH, FLOPS, INFERENCE_PARAMETERS
+from tablewright.orchestrator.study import Profile
+from tablewright.orchestrator.study_files import load_study
+from tablewright.trainables.contract.size import DEPTH, FLOPS, INFERENCE_PARAMETERS
 
 
 @pytest.fixture(scope="module", params=list(Profile))

@@ -2,11 +2,11 @@
 
 import pytest
 
-from orchestrator.plan import make_plan
-from orchestrator.resolution import DataResolver
-from orchestrator.study import Profile
-from search_spaces.mancs_ablation import CURRICULUM, ERASING, GAMMA, base_config, make_study
-from trainables.contract.data import DatasetFacts
+from tablewright.orchestrator.plan import make_plan
+from tablewright.orchestrator.resolution import DataResolver
+from tablewright.orchestrator.study import Profile
+from tablewright.search_spaces.mancs_ablation import CURRICULUM, ERASING, GAMMA, base_config, make_study
+from tablewright.trainables.contract.data import DatasetFacts
 
 DEMO_TRAININGS_AT_MOST = 16
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from orchestrator.plan import make_plan
-from orchestrator.resolution import DataResolver
-from orchestrator.study import Profile
-from search_spaces.mancs_main import make_study
-from trainables.contract.data import DatasetFacts
-from trainables.mancs import paper_config
+from tablewright.orchestrator.plan import make_plan
+from tablewright.orchestrator.resolution import DataResolver
+from tablewright.orchestrator.study import Profile
+from tablewright.search_spaces.mancs_main import make_study
+from tablewright.trainables.contract.data import DatasetFacts
+from tablewright.trainables.mancs import paper_config
 
 
 def tables(profile):

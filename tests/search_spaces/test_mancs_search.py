@@ -2,15 +2,15 @@
 
 import pytest
 
-from orchestrator.changes import apply_changes
-from orchestrator.identity import view_id
-from orchestrator.records import Store
-from orchestrator.resolution import DataResolver
-from orchestrator.search import SearchSource
-from orchestrator.study import Profile
-from search_spaces.mancs_ablation import CURRICULUM
-from search_spaces.mancs_search import make_study
-from trainables.contract.data import DatasetFacts
+from tablewright.orchestrator.changes import apply_changes
+from tablewright.orchestrator.identity import view_id
+from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.resolution import DataResolver
+from tablewright.orchestrator.search import SearchSource
+from tablewright.orchestrator.study import Profile
+from tablewright.search_spaces.mancs_ablation import CURRICULUM
+from tablewright.search_spaces.mancs_search import make_study
+from tablewright.trainables.contract.data import DatasetFacts
 
 T0, T1 = f"{CURRICULUM}.t0", f"{CURRICULUM}.t1"
 

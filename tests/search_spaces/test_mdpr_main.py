@@ -2,11 +2,11 @@
 
 import pytest
 
-from orchestrator.plan import make_plan
-from orchestrator.resolution import DataResolver
-from orchestrator.study import Profile
-from orchestrator.study_files import load_study
-from trainables.contract.data import DatasetFacts
+from tablewright.orchestrator.plan import make_plan
+from tablewright.orchestrator.resolution import DataResolver
+from tablewright.orchestrator.study import Profile
+from tablewright.orchestrator.study_files import load_study
+from tablewright.trainables.contract.data import DatasetFacts
 
 
 @pytest.mark.parametrize(

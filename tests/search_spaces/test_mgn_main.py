@@ -2,13 +2,13 @@
 
 import pytest
 
-from orchestrator.plan import make_plan
-from orchestrator.published import published_table
-from orchestrator.resolution import DataResolver
-from orchestrator.study import Profile
-from search_spaces.mgn_ablation import base_config
-from search_spaces.mgn_main import make_study
-from trainables.contract.data import DatasetFacts
+from tablewright.orchestrator.plan import make_plan
+from tablewright.orchestrator.published import published_table
+from tablewright.orchestrator.resolution import DataResolver
+from tablewright.orchestrator.study import Profile
+from tablewright.search_spaces.mgn_ablation import base_config
+from tablewright.search_spaces.mgn_main import make_study
+from tablewright.trainables.contract.data import DatasetFacts
 
 TABLES = ["mgn_v1_t3", "mgn_v1_t4", "mgn_v1_t5", "mgn_mm_t2", "mgn_mm_t3", "mgn_mm_t4"]
 

@@ -5,22 +5,22 @@ import inspect
 
 import pytest
 
-from orchestrator.study import Profile
-from orchestrator.study_files import load_study, study_names
+from tablewright.orchestrator.study import Profile
+from tablewright.orchestrator.study_files import load_study, study_names
 
 
 @pytest.mark.parametrize("name", study_names())
 @pytest.mark.parametrize("profile", list(Profile))
 def test_a_profile_may_be_given_by_its_name(name, profile):
     """`make_study("demo")` declares what the command line does, not the paper's recipe."""
-    module = importlib.import_module(f"search_spaces.{name}")
+    module = importlib.import_module(f"tablewright.search_spaces.{name}")
     assert load_study(name, profile) == module.make_study(profile.value)
 
 
 @pytest.mark.parametrize("name", study_names())
 def test_a_misspelt_profile_is_refused(name):
     """A study, and the parts that others build on, take nothing for the paper's recipe but `paper`."""
-    module = importlib.import_module(f"search_spaces.{name}")
+    module = importlib.import_module(f"tablewright.search_spaces.{name}")
     makers = [
         function
         for _, function in inspect.getmembers(module, inspect.isfunction)

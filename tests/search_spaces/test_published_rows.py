@@ -6,9 +6,9 @@ import functools
 
 import pytest
 
-from orchestrator.published import published_tables
-from orchestrator.study import Profile, Study
-from orchestrator.study_files import load_study, study_names
+from tablewright.orchestrator.published import published_tables
+from tablewright.orchestrator.study import Profile, Study
+from tablewright.orchestrator.study_files import load_study, study_names
 
 COUNTS = ("classes",)
 """Columns that are counts in a table of percentages."""

@@ -2,12 +2,12 @@
 
 import pytest
 
-from orchestrator.plan import make_plan
-from orchestrator.resolution import DataResolver
-from orchestrator.study import Profile
-from search_spaces import tasn_ablation, tasn_main
-from trainables.contract.data import DatasetFacts
-from trainables.tasn import VggBackbone
+from tablewright.orchestrator.plan import make_plan
+from tablewright.orchestrator.resolution import DataResolver
+from tablewright.orchestrator.study import Profile
+from tablewright.search_spaces import tasn_ablation, tasn_main
+from tablewright.trainables.contract.data import DatasetFacts
+from tablewright.trainables.tasn import VggBackbone
 
 
 def trained_rows(name):

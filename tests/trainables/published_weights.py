@@ -2,8 +2,8 @@
 
 import torch
 
-from trainables.layers.architectures import published_part
-from trainables.layers.pretrained import StartingFile
+from tablewright.trainables.layers.architectures import published_part
+from tablewright.trainables.layers.pretrained import StartingFile
 
 
 def zeros_of(architecture, *, dtype=torch.float32, counters=True):

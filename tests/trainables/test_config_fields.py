@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from pydantic_core import PydanticUndefined
 
-from orchestrator.identity import canonical, training_id
-from trainables import hacnn, mancs, mdpr, mgn, tasn
-from trainables.contract.run import Runtime
-from trainables.value.frozen_model import FrozenModel
+from tablewright.orchestrator.identity import canonical, training_id
+from tablewright.trainables import hacnn, mancs, mdpr, mgn, tasn
+from tablewright.trainables.contract.run import Runtime
+from tablewright.trainables.value.frozen_model import FrozenModel
 
 PINNED = Path(__file__).parent / "config_fields.json"
 RENEW = "RENEW_SNAPSHOTS"

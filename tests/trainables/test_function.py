@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from orchestrator.records import Store
-from trainables.contract.metric import Metric
-from trainables.contract.run import FitHooks, Runtime, TrainingStopped
-from trainables.function import method
-from trainables.own_method import Config, Data, Measured
-from trainables.value.refusal import Refusal
+from tablewright.orchestrator.records import Store
+from tablewright.trainables.contract.metric import Metric
+from tablewright.trainables.contract.run import FitHooks, Runtime, TrainingStopped
+from tablewright.trainables.function import method
+from tablewright.trainables.own_method import Config, Data, Measured
+from tablewright.trainables.value.refusal import Refusal
 
 TOP1 = Metric("top1", "Top-1")
 PERPLEXITY = Metric("ppl", "PPL", higher_is_better=False, is_fraction=False)

@@ -13,11 +13,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from tests.trainables.network_probe import losses_of_steps, record_shapes
-from tests.trainables.tiny_reid import redrawn
-from trainables.contract.size import NetworkSize
-from trainables.data.reid import ReidData
-from trainables.hacnn import (
+from tablewright.trainables.contract.size import NetworkSize
+from tablewright.trainables.data.reid import ReidData
+from tablewright.trainables.hacnn import (
     ChannelAttention,
     Hacnn,
     HacnnConfig,
@@ -34,10 +32,12 @@ from trainables.hacnn import (
     paper_config,
     stripe_biases,
 )
-from trainables.layers.complexity import count_multiply_adds, count_parameters
-from trainables.retrieval.view import RetrievalView
-from trainables.training.optimisation import Optimisation, learning_rate
-from trainables.value.refusal import Refusal
+from tablewright.trainables.layers.complexity import count_multiply_adds, count_parameters
+from tablewright.trainables.retrieval.view import RetrievalView
+from tablewright.trainables.training.optimisation import Optimisation, learning_rate
+from tablewright.trainables.value.refusal import Refusal
+from tests.trainables.network_probe import losses_of_steps, record_shapes
+from tests.trainables.tiny_reid import redrawn
 
 NUM_PIDS = 5
 LABELS_B = torch.tensor([0, 0, 3, 3])

@@ -9,22 +9,17 @@ Legend: B images, C channels, H W height and width of a map, D embedding, I iden
 import pytest
 import torch
 
-from tests.trainables.network_probe import losses_of_steps
-from tests.trainables.tiny_reid import (
-    Journal,
-    LocalFolder,
-    assert_equal_states,
-    fit_through,
-    redrawn,
-    tiny_runtime,
+from tablewright.trainables.data.reid import ReidData
+from tablewright.trainables.layers.backbone import Backbone
+from tablewright.trainables.layers.complexity import count_multiply_adds, count_parameters
+from tablewright.trainables.losses.curriculum_triplet import curriculum_triplet_loss
+from tablewright.trainables.losses.focal import (
+    sigmoid_focal_loss,
+    softmax_focal_loss,
+    true_class_sigmoid_focal_loss,
 )
-from trainables.data.reid import ReidData
-from trainables.layers.backbone import Backbone
-from trainables.layers.complexity import count_multiply_adds, count_parameters
-from trainables.losses.curriculum_triplet import curriculum_triplet_loss
-from trainables.losses.focal import sigmoid_focal_loss, softmax_focal_loss, true_class_sigmoid_focal_loss
-from trainables.losses.triplet import batch_hard_triplet_loss
-from trainables.mancs import (
+from tablewright.trainables.losses.triplet import batch_hard_triplet_loss
+from tablewright.trainables.mancs import (
     Attention,
     AttentionLoss,
     ClassificationLoss,
@@ -37,9 +32,18 @@ from trainables.mancs import (
     demo_config,
     paper_config,
 )
-from trainables.retrieval.view import RetrievalView
-from trainables.training.optimisation import Optimisation
-from trainables.value.refusal import Refusal
+from tablewright.trainables.retrieval.view import RetrievalView
+from tablewright.trainables.training.optimisation import Optimisation
+from tablewright.trainables.value.refusal import Refusal
+from tests.trainables.network_probe import losses_of_steps
+from tests.trainables.tiny_reid import (
+    Journal,
+    LocalFolder,
+    assert_equal_states,
+    fit_through,
+    redrawn,
+    tiny_runtime,
+)
 
 NUM_PIDS = 5
 LABELS_B = torch.tensor([0, 0, 3, 3, 4, 4])

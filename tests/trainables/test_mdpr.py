@@ -11,14 +11,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from tests.trainables.network_probe import losses_of_steps, record_shapes
-from tests.trainables.tiny_reid import redrawn
-from trainables.data.reid import ReidData
-from trainables.layers.complexity import count_multiply_adds, count_parameters
-from trainables.layers.gem import GeM
-from trainables.losses.diversity import attention_diversity_loss, foreground_mass
-from trainables.losses.triplet import batch_hard_triplet_loss
-from trainables.mdpr import (
+from tablewright.trainables.data.reid import ReidData
+from tablewright.trainables.layers.complexity import count_multiply_adds, count_parameters
+from tablewright.trainables.layers.gem import GeM
+from tablewright.trainables.losses.diversity import attention_diversity_loss, foreground_mass
+from tablewright.trainables.losses.triplet import batch_hard_triplet_loss
+from tablewright.trainables.mdpr import (
     Attention,
     Backbone,
     CirclePairwise,
@@ -36,9 +34,11 @@ from trainables.mdpr import (
     make_loss_terms,
     paper_config,
 )
-from trainables.retrieval.view import RetrievalView
-from trainables.training.optimisation import Optimisation
-from trainables.value.refusal import Refusal
+from tablewright.trainables.retrieval.view import RetrievalView
+from tablewright.trainables.training.optimisation import Optimisation
+from tablewright.trainables.value.refusal import Refusal
+from tests.trainables.network_probe import losses_of_steps, record_shapes
+from tests.trainables.tiny_reid import redrawn
 
 NUM_PIDS = 5
 LABELS_B = torch.tensor([0, 0, 3, 3])

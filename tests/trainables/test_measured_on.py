@@ -6,17 +6,17 @@ import shutil
 import pytest
 from PIL import Image
 
-from orchestrator.design import Row
-from orchestrator.inline_backend import InlineBackend
-from orchestrator.records import Store
-from orchestrator.run import plan_as_recorded, run_sweep
-from orchestrator.status import read_status
-from orchestrator.study import Ablation, Dataset, Study
+from tablewright.orchestrator.design import Row
+from tablewright.orchestrator.inline_backend import InlineBackend
+from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.run import plan_as_recorded, run_sweep
+from tablewright.orchestrator.status import read_status
+from tablewright.orchestrator.study import Ablation, Dataset, Study
+from tablewright.trainables.contract.run import Runtime
+from tablewright.trainables.reidentification import method as reidentification
+from tablewright.trainables.retrieval.view import MAP, RANK1, RetrievalView
 from tests.orchestrator.toy_sweep import Events
 from tests.trainables.tiny_reid import TinyConfig, tiny_runtime
-from trainables.contract.run import Runtime
-from trainables.reidentification import method as reidentification
-from trainables.retrieval.view import MAP, RANK1, RetrievalView
 
 MARKET = Dataset("Market-1501")
 WITH_DISTRACTORS = Dataset("Market-1501+500k", {"data.dataset": "market1501_500k"})

@@ -12,21 +12,12 @@ import pytest
 import torch
 from torch.nn import functional
 
-from tests.trainables.network_probe import record_shapes
-from tests.trainables.tiny_reid import (
-    Journal,
-    LocalFolder,
-    assert_equal_states,
-    fit_through,
-    redrawn,
-    tiny_runtime,
-)
-from trainables.data.reid import ReidData
-from trainables.layers.backbone import Backbone
-from trainables.layers.complexity import count_multiply_adds, count_parameters
-from trainables.layers.gem import GeM
-from trainables.losses.triplet import batch_hard_triplet_loss
-from trainables.mgn import (
+from tablewright.trainables.data.reid import ReidData
+from tablewright.trainables.layers.backbone import Backbone
+from tablewright.trainables.layers.complexity import count_multiply_adds, count_parameters
+from tablewright.trainables.layers.gem import GeM
+from tablewright.trainables.losses.triplet import batch_hard_triplet_loss
+from tablewright.trainables.mgn import (
     BaselineNetworkConfig,
     Branch,
     Mgn,
@@ -42,9 +33,18 @@ from trainables.mgn import (
     make_loss_terms,
     paper_config,
 )
-from trainables.retrieval.view import RetrievalView
-from trainables.training.optimisation import Optimisation
-from trainables.value.refusal import Refusal
+from tablewright.trainables.retrieval.view import RetrievalView
+from tablewright.trainables.training.optimisation import Optimisation
+from tablewright.trainables.value.refusal import Refusal
+from tests.trainables.network_probe import record_shapes
+from tests.trainables.tiny_reid import (
+    Journal,
+    LocalFolder,
+    assert_equal_states,
+    fit_through,
+    redrawn,
+    tiny_runtime,
+)
 
 NUM_PIDS = 5
 LABELS_B = torch.tensor([0, 0, 3, 3])

@@ -5,15 +5,14 @@ import math
 import pytest
 import torch
 
-from orchestrator.changes import apply_changes
-from tests.trainables.tiny_reid import redrawn
-from trainables.classification.view import ClassificationView
-from trainables.layers.attention_sampler import marginal_grid, sample
-from trainables.layers.backbone import ATTENTION_NET, BACKBONE, Backbone
-from trainables.layers.complexity import count_multiply_adds, count_parameters
-from trainables.layers.resnet import build_resnet_stages
-from trainables.retrieval.view import RetrievalView
-from trainables.tasn import (
+from tablewright.orchestrator.changes import apply_changes
+from tablewright.trainables.classification.view import ClassificationView
+from tablewright.trainables.layers.attention_sampler import marginal_grid, sample
+from tablewright.trainables.layers.backbone import ATTENTION_NET, BACKBONE, Backbone
+from tablewright.trainables.layers.complexity import count_multiply_adds, count_parameters
+from tablewright.trainables.layers.resnet import build_resnet_stages
+from tablewright.trainables.retrieval.view import RetrievalView
+from tablewright.trainables.tasn import (
     AttentionNet,
     Tasn,
     VggBackbone,
@@ -23,8 +22,9 @@ from trainables.tasn import (
     make_loss_terms,
     paper_config,
 )
-from trainables.training.optimisation import make_optimizer
-from trainables.value.refusal import Refusal
+from tablewright.trainables.training.optimisation import make_optimizer
+from tablewright.trainables.value.refusal import Refusal
+from tests.trainables.tiny_reid import redrawn
 
 MASTER_ALONE = {"network.part": False, "losses.distillation": None}
 PART_ALONE = {"network.master": False, "losses.distillation": None}

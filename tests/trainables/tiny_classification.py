@@ -5,14 +5,14 @@ from types import MappingProxyType
 from torch import nn
 from torch.nn import functional
 
+from tablewright.trainables.classification.method import ClassificationTrainable
+from tablewright.trainables.contract.method import TrainingConfig
+from tablewright.trainables.contract.run import Runtime
+from tablewright.trainables.data.fine_grained import FineGrainedData
+from tablewright.trainables.layers.backbone import BACKBONE
+from tablewright.trainables.layers.pretrained import load_weights
+from tablewright.trainables.training.optimisation import Optimisation
 from tests.trainables.tiny_fine_grained import write_cub200
-from trainables.classification.method import ClassificationTrainable
-from trainables.contract.method import TrainingConfig
-from trainables.contract.run import Runtime
-from trainables.data.fine_grained import FineGrainedData
-from trainables.layers.backbone import BACKBONE
-from trainables.layers.pretrained import load_weights
-from trainables.training.optimisation import Optimisation
 
 
 def tiny_runtime(folder, **changes):

@@ -10,15 +10,15 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional
 
-from trainables.contract.run import FitHooks, Runtime, TrainingStopped
-from trainables.data.reid import Augmentation, RandomPatch, ReidData
-from trainables.layers.backbone import BACKBONE
-from trainables.layers.pretrained import StartingFile, load_weights
-from trainables.layers.published_part import part_of
-from trainables.losses.triplet import batch_hard_triplet_loss
-from trainables.reidentification.config import ReidConfig
-from trainables.reidentification.method import ReidTrainable
-from trainables.training.optimisation import Optimisation
+from tablewright.trainables.contract.run import FitHooks, Runtime, TrainingStopped
+from tablewright.trainables.data.reid import Augmentation, RandomPatch, ReidData
+from tablewright.trainables.layers.backbone import BACKBONE
+from tablewright.trainables.layers.pretrained import StartingFile, load_weights
+from tablewright.trainables.layers.published_part import part_of
+from tablewright.trainables.losses.triplet import batch_hard_triplet_loss
+from tablewright.trainables.reidentification.config import ReidConfig
+from tablewright.trainables.reidentification.method import ReidTrainable
+from tablewright.trainables.training.optimisation import Optimisation
 
 NUM_TRAIN_PIDS, IMAGES_PER_PID = 6, 5
 EMBEDDING_SIZE = 8

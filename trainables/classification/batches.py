@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainables.contract.run import Runtime
-from trainables.data.fine_grained import FineGrainedData, FineGrainedDataset
-from trainables.data.fine_grained_augment import FineGrainedAugmenter
-from trainables.data.resized_images import CENTRE, open_resized
-from trainables.training.determinism import derive_seed
+from tablewright.trainables.contract.run import Runtime
+from tablewright.trainables.data.fine_grained import FineGrainedData, FineGrainedDataset
+from tablewright.trainables.data.fine_grained_augment import FineGrainedAugmenter
+from tablewright.trainables.data.resized_images import CENTRE, open_resized
+from tablewright.trainables.training.determinism import derive_seed
 
 
 class ClassificationImages:

@@ -17,31 +17,31 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trainables.classification.batches import ClassificationImages
-from trainables.classification.view import TOP1, ClassificationExtraction, ClassificationView
-from trainables.contract.data import DatasetFacts
-from trainables.contract.run import CheckpointFolder, Device, FitHooks, Runtime
-from trainables.contract.size import NetworkSize
-from trainables.contract.view import Split, ViewResult
-from trainables.data.fine_grained import (
+from tablewright.trainables.classification.batches import ClassificationImages
+from tablewright.trainables.classification.view import TOP1, ClassificationExtraction, ClassificationView
+from tablewright.trainables.contract.data import DatasetFacts
+from tablewright.trainables.contract.run import CheckpointFolder, Device, FitHooks, Runtime
+from tablewright.trainables.contract.size import NetworkSize
+from tablewright.trainables.contract.view import Split, ViewResult
+from tablewright.trainables.data.fine_grained import (
     FineGrainedData,
     FineGrainedDataset,
     TrainSplit,
     load_fine_grained,
     published_num_classes,
 )
-from trainables.data.fine_grained_augment import FineGrainedAugmenter
-from trainables.data.resized_images import CENTRE, open_resized, verify_and_resize
-from trainables.layers.network_size import measure_size
-from trainables.pictures.attention_overlays import draw_attention
-from trainables.pictures.choice import NUM_ATTENTION_IMAGES, spread_over
-from trainables.pictures.panel import ShowsPanels
-from trainables.training.determinism import derive_seed, find_device, reproducible
-from trainables.training.fitting import Method, backpropagate, fit, load_network
-from trainables.training.numeric_environment import describe_numeric_environment
-from trainables.training.optimisation import check_precision, make_optimizer
-from trainables.training.smallest_config import SHRINKING, smallest_config
-from trainables.training.starting_weights import join_weights
+from tablewright.trainables.data.fine_grained_augment import FineGrainedAugmenter
+from tablewright.trainables.data.resized_images import CENTRE, open_resized, verify_and_resize
+from tablewright.trainables.layers.network_size import measure_size
+from tablewright.trainables.pictures.attention_overlays import draw_attention
+from tablewright.trainables.pictures.choice import NUM_ATTENTION_IMAGES, spread_over
+from tablewright.trainables.pictures.panel import ShowsPanels
+from tablewright.trainables.training.determinism import derive_seed, find_device, reproducible
+from tablewright.trainables.training.fitting import Method, backpropagate, fit, load_network
+from tablewright.trainables.training.numeric_environment import describe_numeric_environment
+from tablewright.trainables.training.optimisation import check_precision, make_optimizer
+from tablewright.trainables.training.smallest_config import SHRINKING, smallest_config
+from tablewright.trainables.training.starting_weights import join_weights
 
 CHECK_NUM_CLASSES, CHECK_NUM_IMAGES = 2, 4
 CHECK_MIN_PX = 64  # convolutions need some room

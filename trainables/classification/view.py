@@ -9,8 +9,8 @@ from typing import ClassVar
 import numpy as np
 from pydantic import field_validator
 
-from trainables.contract.metric import Metric
-from trainables.contract.view import EvaluationView, Split
+from tablewright.trainables.contract.metric import Metric
+from tablewright.trainables.contract.view import EvaluationView, Split
 
 TOP1 = Metric("top1", "Top-1")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from trainables.contract.view import EvaluationView
-from trainables.value.name_list import some
+from tablewright.trainables.contract.view import EvaluationView
+from tablewright.trainables.value.name_list import some
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from typing import Annotated, Any, ClassVar, Protocol, runtime_checkable
 
 from pydantic import Field
 
-from trainables.contract.data import DatasetFacts
-from trainables.contract.run import CheckpointFolder, Device, FitHooks, Runtime
-from trainables.contract.size import NetworkSize
-from trainables.contract.view import EvaluationView, Split, ViewResult
-from trainables.value.frozen_model import FrozenModel
+from tablewright.trainables.contract.data import DatasetFacts
+from tablewright.trainables.contract.run import CheckpointFolder, Device, FitHooks, Runtime
+from tablewright.trainables.contract.size import NetworkSize
+from tablewright.trainables.contract.view import EvaluationView, Split, ViewResult
+from tablewright.trainables.value.frozen_model import FrozenModel
 
 SEED_LIMIT = 2**32
 """Seeds lie below it: what numpy's older generators and torch's all take."""

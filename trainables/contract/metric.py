@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from trainables.value.declaration import Declaration
-from trainables.value.text import Label
+from tablewright.trainables.value.declaration import Declaration
+from tablewright.trainables.value.text import Label
 
 
 @dataclass(frozen=True)

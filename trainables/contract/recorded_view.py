@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
-from trainables.contract.metric import Metric
-from trainables.contract.view import EvaluationView, MethodsView
+from tablewright.trainables.contract.metric import Metric
+from tablewright.trainables.contract.view import EvaluationView, MethodsView
 
 KIND_OF_RECORD = "kind"
 """Field of a recorded view that holds its KIND; records of earlier versions have none."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trainables.contract.metric import Metric
+from tablewright.trainables.contract.metric import Metric
 
 PARAMETERS = Metric("parameters", "Parameters, M", higher_is_better=False, digits=2, is_fraction=False)
 

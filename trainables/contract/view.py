@@ -10,8 +10,8 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import BaseModel
 
-from trainables.contract.metric import Metric
-from trainables.value.frozen_model import FrozenModel
+from tablewright.trainables.contract.metric import Metric
+from tablewright.trainables.value.frozen_model import FrozenModel
 
 Split = Literal["val", "test"]
 

@@ -20,14 +20,14 @@ from typing import Any
 
 import numpy as np
 
-from trainables.data.labelled_images import (
+from tablewright.trainables.data.labelled_images import (
     FoundImages,
     LabelledImage,
     find_root,
     read_listed_images,
     some,
 )
-from trainables.data.matlab_file import read_matlab
+from tablewright.trainables.data.matlab_file import read_matlab
 
 LABEL = "Stanford Cars"
 FOLDER = "stanford_cars"

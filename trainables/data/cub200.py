@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from trainables.data.labelled_images import (
+from tablewright.trainables.data.labelled_images import (
     FoundImages,
     LabelledImage,
     find_root,

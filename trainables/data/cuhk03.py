@@ -29,10 +29,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from trainables.data.cuhk03_release import RELEASE, open_release
-from trainables.data.labelled_images import find_root, read_json, sizes_of_images, some
-from trainables.data.matlab_file import read_matlab
-from trainables.data.reid_images import (
+from tablewright.trainables.data.cuhk03_release import RELEASE, open_release
+from tablewright.trainables.data.labelled_images import find_root, read_json, sizes_of_images, some
+from tablewright.trainables.data.matlab_file import read_matlab
+from tablewright.trainables.data.reid_images import (
     FoundImages,
     ImageRecord,
     ListedImages,

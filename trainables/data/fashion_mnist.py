@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from trainables.data.labelled_images import FoundImages, LabelledImage, find_root, some
+from tablewright.trainables.data.labelled_images import FoundImages, LabelledImage, find_root, some
 
 LABEL = "Fashion-MNIST"
 FOLDER = "fashion-mnist"

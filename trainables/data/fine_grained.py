@@ -16,15 +16,15 @@ import numpy as np
 from PIL import Image
 from pydantic import Field, model_validator
 
-from trainables.contract.data import DatasetFacts
-from trainables.contract.view import Split
-from trainables.data.cars196 import read_cars196
-from trainables.data.cub200 import read_cub200
-from trainables.data.demo_details.dataset import read_demo_details
-from trainables.data.fashion_mnist import read_fashion_mnist
-from trainables.data.inat2017 import read_inat2017
-from trainables.data.labelled_images import FoundImages, LabelledImage, fingerprint_of, some
-from trainables.value.frozen_model import FrozenModel
+from tablewright.trainables.contract.data import DatasetFacts
+from tablewright.trainables.contract.view import Split
+from tablewright.trainables.data.cars196 import read_cars196
+from tablewright.trainables.data.cub200 import read_cub200
+from tablewright.trainables.data.demo_details.dataset import read_demo_details
+from tablewright.trainables.data.fashion_mnist import read_fashion_mnist
+from tablewright.trainables.data.inat2017 import read_inat2017
+from tablewright.trainables.data.labelled_images import FoundImages, LabelledImage, fingerprint_of, some
+from tablewright.trainables.value.frozen_model import FrozenModel
 
 DatasetName = Literal["cub200", "cars196", "inat2017", "fashion_mnist", "demo_details"]
 TrainSplit = Literal["train", "train_without_val"]

@@ -17,7 +17,7 @@ import math
 import torch
 from torch import Tensor
 
-from trainables.data.fine_grained import FineGrainedAugmentation
+from tablewright.trainables.data.fine_grained import FineGrainedAugmentation
 
 WHITE = 255.0
 GREY_WEIGHTS = (0.299, 0.587, 0.114)

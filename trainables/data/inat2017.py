@@ -17,7 +17,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from trainables.data.labelled_images import (
+from tablewright.trainables.data.labelled_images import (
     FoundImages,
     LabelledImage,
     find_root,

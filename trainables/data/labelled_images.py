@@ -16,8 +16,8 @@ from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
-from trainables.value.file_name import why_not_the_same_everywhere
-from trainables.value.name_list import some
+from tablewright.trainables.value.file_name import why_not_the_same_everywhere
+from tablewright.trainables.value.name_list import some
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)

@@ -18,8 +18,8 @@ import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from trainables.data.labelled_images import IMAGE_SUFFIXES, UNREAD_SUFFIXES, faults_of_links, some
-from trainables.data.reid_images import FoundImages, ImageRecord, in_order, open_file
+from tablewright.trainables.data.labelled_images import IMAGE_SUFFIXES, UNREAD_SUFFIXES, faults_of_links, some
+from tablewright.trainables.data.reid_images import FoundImages, ImageRecord, in_order, open_file
 
 JUNK_PID = -1
 DISTRACTOR_PID = 0

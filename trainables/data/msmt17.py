@@ -21,8 +21,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from trainables.data.labelled_images import find_root, read_list, sizes_of_images, some
-from trainables.data.reid_images import (
+from tablewright.trainables.data.labelled_images import find_root, read_list, sizes_of_images, some
+from tablewright.trainables.data.reid_images import (
     FoundImages,
     ImageRecord,
     ListedImages,
@@ -30,7 +30,7 @@ from trainables.data.reid_images import (
     faults_of_labels,
     open_file,
 )
-from trainables.data.synergyreid import folder_of
+from tablewright.trainables.data.synergyreid import folder_of
 
 LABEL = "MSMT17"
 FOLDERS_OF_VERSION = {"MSMT17_V1": ("train", "test"), "MSMT17_V2": ("mask_train_v2", "mask_test_v2")}

@@ -1,7 +1,7 @@
 """Cuts eleven real pedestrians out of a public video, into the layout of Market-1501.
 
-`python -m trainables.data.real_pedestrians VIDEO OUT` needs the program `ffmpeg`. VIDEO is `vtest.avi` (768 × 576,
-795 frames) of Debian's package `opencv-doc`: footage of PETS 2009, University of Reading, for academic and
+`python -m tablewright.trainables.data.real_pedestrians VIDEO OUT` needs the program `ffmpeg`. VIDEO is `vtest.avi`
+(768 × 576, 795 frames) of Debian's package `opencv-doc`: footage of PETS 2009, University of Reading, for academic and
 industrial research. No frame and no cut of it belongs into this repository.
 
 `real_pedestrians.csv` holds 733 boxes in 70 tracklets, labelled by eye for this project: pid, zone, tracklet,
@@ -139,7 +139,7 @@ def _read_frames(video: Path) -> Iterator[np.ndarray]:
 def main(arguments: Sequence[str]) -> None:
     """Run from the command line."""
     if len(arguments) != 2:
-        sys.exit("usage: python -m trainables.data.real_pedestrians VIDEO OUT")
+        sys.exit("usage: python -m tablewright.trainables.data.real_pedestrians VIDEO OUT")
     video, out = map(Path, arguments)
     try:
         num_images = cut(video, out)

@@ -19,12 +19,12 @@ import numpy as np
 from PIL import Image
 from pydantic import Field, model_validator
 
-from trainables.contract.data import DatasetFacts
-from trainables.contract.view import Split
-from trainables.data.cuhk03 import NUM_FOLDS, Boxes, read_cuhk03
-from trainables.data.embedded import unpack_demo_archive
-from trainables.data.labelled_images import find_root, fingerprint_of
-from trainables.data.market_layout import (
+from tablewright.trainables.contract.data import DatasetFacts
+from tablewright.trainables.contract.view import Split
+from tablewright.trainables.data.cuhk03 import NUM_FOLDS, Boxes, read_cuhk03
+from tablewright.trainables.data.embedded import unpack_demo_archive
+from tablewright.trainables.data.labelled_images import find_root, fingerprint_of
+from tablewright.trainables.data.market_layout import (
     CUHK03_NP_FILE_NAME,
     DISTRACTORS,
     DUKE_FILE_NAME,
@@ -35,10 +35,10 @@ from trainables.data.market_layout import (
     TRAIN,
     read_layout,
 )
-from trainables.data.msmt17 import read_msmt17
-from trainables.data.reid_images import FoundImages, ImageRecord
-from trainables.data.synergyreid import read_synergyreid
-from trainables.value.frozen_model import FrozenModel
+from tablewright.trainables.data.msmt17 import read_msmt17
+from tablewright.trainables.data.reid_images import FoundImages, ImageRecord
+from tablewright.trainables.data.synergyreid import read_synergyreid
+from tablewright.trainables.value.frozen_model import FrozenModel
 
 DatasetName = Literal[
     "market1501",

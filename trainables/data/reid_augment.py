@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trainables.data.reid import Augmentation, EnlargeCrop, RandomErasing, RandomPatch, ScaleCrop
+from tablewright.trainables.data.reid import Augmentation, EnlargeCrop, RandomErasing, RandomPatch, ScaleCrop
 
 # ImageNet's channel means, in levels 0..255; the colour of erased rectangles.
 MEAN_LEVELS = (0.485 * 255, 0.456 * 255, 0.406 * 255)

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from trainables.data.cached_array import build_array_once
-from trainables.data.labelled_images import UNREADABLE, why_unreadable
-from trainables.data.reid import ReidDataset
-from trainables.data.reid_images import ImageRecord
+from tablewright.trainables.data.cached_array import build_array_once
+from tablewright.trainables.data.labelled_images import UNREADABLE, why_unreadable
+from tablewright.trainables.data.reid import ReidDataset
+from tablewright.trainables.data.reid_images import ImageRecord
 
 _NAMES_SHOWN = 10
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from trainables.data.labelled_images import faults_of_links, faults_of_names, some
+from tablewright.trainables.data.labelled_images import faults_of_links, faults_of_names, some
 
 
 @dataclass(frozen=True)

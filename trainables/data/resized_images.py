@@ -20,9 +20,9 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from trainables.data.cached_array import build_array_once, locked
-from trainables.data.fine_grained import FineGrainedDataset
-from trainables.data.labelled_images import UNREADABLE, why_unreadable
+from tablewright.trainables.data.cached_array import build_array_once, locked
+from tablewright.trainables.data.fine_grained import FineGrainedDataset
+from tablewright.trainables.data.labelled_images import UNREADABLE, why_unreadable
 
 MAX_ARRAY_BYTES = 64 * 2**30
 CENTRE = 0.5

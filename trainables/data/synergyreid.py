@@ -23,8 +23,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from trainables.data.labelled_images import faults_of_links, faults_of_names, find_root, sizes_of_images, some
-from trainables.data.reid_images import FoundImages, ImageRecord, in_order, open_file
+from tablewright.trainables.data.labelled_images import (
+    faults_of_links,
+    faults_of_names,
+    find_root,
+    sizes_of_images,
+    some,
+)
+from tablewright.trainables.data.reid_images import FoundImages, ImageRecord, in_order, open_file
 
 LABEL = "SynergyReID"
 FOLDERS = ("data_reid", "synergyreid_data")

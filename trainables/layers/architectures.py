@@ -8,11 +8,11 @@ from typing import Literal, cast, get_args
 import torch
 from torch import nn
 
-from trainables.layers.mobilenet import build_mobilenet_stages
-from trainables.layers.published_part import PublishedPart, part_of
-from trainables.layers.resnet import ResnetDepth, StemPool, build_resnet_stages
-from trainables.layers.stages import Stages
-from trainables.layers.vgg import Vgg19
+from tablewright.trainables.layers.mobilenet import build_mobilenet_stages
+from tablewright.trainables.layers.published_part import PublishedPart, part_of
+from tablewright.trainables.layers.resnet import ResnetDepth, StemPool, build_resnet_stages
+from tablewright.trainables.layers.stages import Stages
+from tablewright.trainables.layers.vgg import Vgg19
 
 StagedArchitecture = Literal[
     "resnet18", "resnet34", "resnet50", "resnet101",

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.layers.embed import Embed
-from trainables.layers.gem import GeM
-from trainables.layers.initialisation import init_convolutions_and_norms
+from tablewright.trainables.layers.embed import Embed
+from tablewright.trainables.layers.gem import GeM
+from tablewright.trainables.layers.initialisation import init_convolutions_and_norms
 
 
 class AttentionMaker(nn.Module):

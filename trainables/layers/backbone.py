@@ -7,13 +7,13 @@ from typing import Final, Literal, Protocol, get_args
 
 from pydantic import Field
 
-from trainables.layers.architectures import StagedArchitecture, build_stages, is_ibn
-from trainables.layers.pretrained import StartingFile, load_weights
-from trainables.layers.published_files import Weights, architectures_with, find_starting_file
-from trainables.layers.published_part import IbnInit
-from trainables.layers.resnet import StemPool
-from trainables.layers.stages import Stages
-from trainables.value.frozen_model import FrozenModel
+from tablewright.trainables.layers.architectures import StagedArchitecture, build_stages, is_ibn
+from tablewright.trainables.layers.pretrained import StartingFile, load_weights
+from tablewright.trainables.layers.published_files import Weights, architectures_with, find_starting_file
+from tablewright.trainables.layers.published_part import IbnInit
+from tablewright.trainables.layers.resnet import StemPool
+from tablewright.trainables.layers.stages import Stages
+from tablewright.trainables.value.frozen_model import FrozenModel
 
 # Parts of a network that start from weight files of their own. Always spelt by these names: a part without a file
 # starts at random, and so would one whose key is mistyped.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from trainables.layers.initialisation import init_convolutions_and_norms
+from tablewright.trainables.layers.initialisation import init_convolutions_and_norms
 
 
 class FuseBlock(nn.Sequential):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from trainables.layers.architectures import KNOWN_ARCHITECTURES, published_part
-from trainables.layers.name_matching import Match, find_matches
-from trainables.layers.published_part import PublishedPart, is_counter
-from trainables.layers.weight_file import Entry
-from trainables.value.name_list import some
+from tablewright.trainables.layers.architectures import KNOWN_ARCHITECTURES, published_part
+from tablewright.trainables.layers.name_matching import Match, find_matches
+from tablewright.trainables.layers.published_part import PublishedPart, is_counter
+from tablewright.trainables.layers.weight_file import Entry
+from tablewright.trainables.value.name_list import some
 
 _NUM_SHOWN = 3
 

@@ -27,8 +27,8 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from trainables.layers.initialisation import init_convolutions_and_norms
-from trainables.layers.stages import Stage, Stages
+from tablewright.trainables.layers.initialisation import init_convolutions_and_norms
+from tablewright.trainables.layers.stages import Stage, Stages
 
 _STEM_CHANNELS = 32
 # Left out, see the deviation; behind it torchvision has a classifier.

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from trainables.layers.published_part import IbnInit, Layout, PublishedPart, is_counter
-from trainables.layers.weight_file import Entry
+from tablewright.trainables.layers.published_part import IbnInit, Layout, PublishedPart, is_counter
+from tablewright.trainables.layers.weight_file import Entry
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from trainables.layers.gem import GeM
+from tablewright.trainables.layers.gem import GeM
 
 
 class BatchNormNeck(nn.BatchNorm1d):

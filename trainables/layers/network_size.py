@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from trainables.contract.size import NetworkSize
-from trainables.layers.complexity import count_parameters
+from tablewright.trainables.contract.size import NetworkSize
+from tablewright.trainables.layers.complexity import count_parameters
 
 # Operation -> its factors, by place; a layer multiplies one of them that is a parameter with the other.
 _PRODUCTS = {

@@ -13,17 +13,17 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from trainables.file_version import FileVersion
-from trainables.layers.misfit import describe_misfit
-from trainables.layers.name_matching import Match, find_matches
-from trainables.layers.published_part import (
+from tablewright.trainables.file_version import FileVersion
+from tablewright.trainables.layers.misfit import describe_misfit
+from tablewright.trainables.layers.name_matching import Match, find_matches
+from tablewright.trainables.layers.published_part import (
     IbnInit,
     PublishedPart,
     Source,
     published_name,
 )
-from trainables.layers.weight_file import Entry, look_at, read_entries, read_tensors
-from trainables.value.name_list import some
+from tablewright.trainables.layers.weight_file import Entry, look_at, read_entries, read_tensors
+from tablewright.trainables.value.name_list import some
 
 # A network and the moving average of it that contrastive methods keep: MoCo's, and its third version's.
 _MOVING_AVERAGES = (("encoder_q", "encoder_k"), ("base_encoder", "momentum_encoder"))

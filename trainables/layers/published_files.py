@@ -10,10 +10,10 @@ import importlib.util
 from pathlib import Path
 from typing import Literal
 
-from trainables.layers.architectures import KnownArchitecture, published_part
-from trainables.layers.pretrained import StartingFile
-from trainables.layers.published_part import IbnInit
-from trainables.value.name_list import some
+from tablewright.trainables.layers.architectures import KnownArchitecture, published_part
+from tablewright.trainables.layers.pretrained import StartingFile
+from tablewright.trainables.layers.published_part import IbnInit
+from tablewright.trainables.value.name_list import some
 
 Weights = Literal["random", "imagenet", "luperson_moco", "imagenet_mobilenet"]
 

@@ -13,8 +13,8 @@ from typing import Literal, Protocol, runtime_checkable
 
 from torch import nn
 
-from trainables.layers.resnet import InstanceBatchNorm
-from trainables.layers.weight_file import Entry, entry_of
+from tablewright.trainables.layers.resnet import InstanceBatchNorm
+from tablewright.trainables.layers.weight_file import Entry, entry_of
 
 IbnInit = Literal["fresh", "from_plain_bn"]
 

@@ -19,8 +19,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from trainables.layers.initialisation import init_convolutions_and_norms
-from trainables.layers.stages import Stage, Stages
+from tablewright.trainables.layers.initialisation import init_convolutions_and_norms
+from tablewright.trainables.layers.stages import Stage, Stages
 
 ResnetDepth = Literal[18, 34, 50, 101]
 StemPool = Literal["unpadded", "padded"]

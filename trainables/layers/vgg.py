@@ -11,7 +11,7 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from trainables.layers.initialisation import init_convolutions_and_norms
+from tablewright.trainables.layers.initialisation import init_convolutions_and_norms
 
 _WIDTHS_OF_BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
 

@@ -22,8 +22,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from trainables.file_version import FileVersion, version_of
-from trainables.layers.foreign_file import (
+from tablewright.trainables.file_version import FileVersion, version_of
+from tablewright.trainables.layers.foreign_file import (
     GET_AGAIN,
     HEAD_BYTES,
     SAVE_TENSORS,

@@ -19,7 +19,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from trainables.losses.triplet import euclidean_distances
+from tablewright.trainables.losses.triplet import euclidean_distances
 
 SMALLEST_DEVIATION = 1e-3  # ranks are whole numbers: below it the nearest one is drawn anyway
 

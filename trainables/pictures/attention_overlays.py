@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trainables.pictures.panel import Panel, ShowsPanels
-from trainables.pictures.sheet import Tile, draw_sheet
-from trainables.training.determinism import reproducible
+from tablewright.trainables.pictures.panel import Panel, ShowsPanels
+from tablewright.trainables.pictures.sheet import Tile, draw_sheet
+from tablewright.trainables.training.determinism import reproducible
 
 HEAT_STRENGTH = 0.5
 MAX_TILES = 60

@@ -13,14 +13,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from trainables.pictures.choice import NUM_QUERIES, spread_over
-from trainables.pictures.sheet import BLACK, Colour, Tile, draw_sheet
-from trainables.retrieval.embedded import Extraction
-from trainables.retrieval.joining import check_comparable, join
-from trainables.retrieval.nearest import nearest_images
-from trainables.retrieval.nearness import nearness_blocks
-from trainables.retrieval.ranking import DISTRACTOR_PID, JUNK_PID
-from trainables.training.float32_precision import ieee_float32
+from tablewright.trainables.pictures.choice import NUM_QUERIES, spread_over
+from tablewright.trainables.pictures.sheet import BLACK, Colour, Tile, draw_sheet
+from tablewright.trainables.retrieval.embedded import Extraction
+from tablewright.trainables.retrieval.joining import check_comparable, join
+from tablewright.trainables.retrieval.nearest import nearest_images
+from tablewright.trainables.retrieval.nearness import nearness_blocks
+from tablewright.trainables.retrieval.ranking import DISTRACTOR_PID, JUNK_PID
+from tablewright.trainables.training.float32_precision import ieee_float32
 
 NUM_SHOWN = 10
 RIGHT: Colour = (0, 114, 178)

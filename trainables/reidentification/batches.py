@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainables.contract.run import Runtime
-from trainables.data.reid import ReidData, ReidDataset
-from trainables.data.reid_augment import TrainAugmenter
-from trainables.data.reid_cache import open_cache
-from trainables.data.reid_sampler import IdentitiesOnceSampler, PKSampler, ShuffledSampler
-from trainables.training.determinism import derive_seed
+from tablewright.trainables.contract.run import Runtime
+from tablewright.trainables.data.reid import ReidData, ReidDataset
+from tablewright.trainables.data.reid_augment import TrainAugmenter
+from tablewright.trainables.data.reid_cache import open_cache
+from tablewright.trainables.data.reid_sampler import IdentitiesOnceSampler, PKSampler, ShuffledSampler
+from tablewright.trainables.training.determinism import derive_seed
 
 
 class TrainingImages:

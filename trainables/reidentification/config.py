@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from trainables.contract.view import EvaluationView
-from trainables.data.reid import TRAINS_LIKE, ReidData
-from trainables.retrieval.embedding_config import EmbeddingConfig
-from trainables.training.optimisation import Optimisation
+from tablewright.trainables.contract.view import EvaluationView
+from tablewright.trainables.data.reid import TRAINS_LIKE, ReidData
+from tablewright.trainables.retrieval.embedding_config import EmbeddingConfig
+from tablewright.trainables.training.optimisation import Optimisation
 
 
 class ReidConfig(EmbeddingConfig):

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainables.contract.run import Runtime
-from trainables.data.reid import ReidDataset
-from trainables.data.reid_cache import open_cache
-from trainables.retrieval.embedded import ImageSet
-from trainables.training.determinism import reproducible
+from tablewright.trainables.contract.run import Runtime
+from tablewright.trainables.data.reid import ReidDataset
+from tablewright.trainables.data.reid_cache import open_cache
+from tablewright.trainables.retrieval.embedded import ImageSet
+from tablewright.trainables.training.determinism import reproducible
 
 # As many as keep the device busy; more would only take memory.
 _BATCH_SIZE = {"cpu": 64, "cuda": 256}

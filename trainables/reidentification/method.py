@@ -13,30 +13,36 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainables.contract.data import DatasetFacts
-from trainables.contract.run import CheckpointFolder, Device, FitHooks, Runtime
-from trainables.contract.size import NetworkSize
-from trainables.contract.view import Split, ViewResult
-from trainables.data.reid import ReidData, ReidDataset, TrainSplit, load_dataset, published_num_pids
-from trainables.data.reid_augment import TrainAugmenter
-from trainables.data.reid_cache import open_cache, verify_and_build
-from trainables.layers.network_size import measure_size
-from trainables.pictures.attention_overlays import draw_attention
-from trainables.pictures.choice import NUM_ATTENTION_IMAGES, spread_over
-from trainables.pictures.panel import ShowsPanels
-from trainables.pictures.retrieval_strips import draw_retrieval_strips
-from trainables.reidentification.batches import TrainingImages
-from trainables.reidentification.extraction import ImageSize, embed_side
-from trainables.retrieval.embedded import Extraction
-from trainables.retrieval.ensemble import join_extractions
-from trainables.retrieval.measurement import measure_view
-from trainables.retrieval.view import RetrievalView
-from trainables.training.determinism import derive_seed, find_device, reproducible
-from trainables.training.fitting import Method, backpropagate, fit, load_network
-from trainables.training.numeric_environment import describe_numeric_environment
-from trainables.training.optimisation import check_precision, make_optimizer
-from trainables.training.smallest_config import SHRINKING, smallest_config
-from trainables.training.starting_weights import join_weights
+from tablewright.trainables.contract.data import DatasetFacts
+from tablewright.trainables.contract.run import CheckpointFolder, Device, FitHooks, Runtime
+from tablewright.trainables.contract.size import NetworkSize
+from tablewright.trainables.contract.view import Split, ViewResult
+from tablewright.trainables.data.reid import (
+    ReidData,
+    ReidDataset,
+    TrainSplit,
+    load_dataset,
+    published_num_pids,
+)
+from tablewright.trainables.data.reid_augment import TrainAugmenter
+from tablewright.trainables.data.reid_cache import open_cache, verify_and_build
+from tablewright.trainables.layers.network_size import measure_size
+from tablewright.trainables.pictures.attention_overlays import draw_attention
+from tablewright.trainables.pictures.choice import NUM_ATTENTION_IMAGES, spread_over
+from tablewright.trainables.pictures.panel import ShowsPanels
+from tablewright.trainables.pictures.retrieval_strips import draw_retrieval_strips
+from tablewright.trainables.reidentification.batches import TrainingImages
+from tablewright.trainables.reidentification.extraction import ImageSize, embed_side
+from tablewright.trainables.retrieval.embedded import Extraction
+from tablewright.trainables.retrieval.ensemble import join_extractions
+from tablewright.trainables.retrieval.measurement import measure_view
+from tablewright.trainables.retrieval.view import RetrievalView
+from tablewright.trainables.training.determinism import derive_seed, find_device, reproducible
+from tablewright.trainables.training.fitting import Method, backpropagate, fit, load_network
+from tablewright.trainables.training.numeric_environment import describe_numeric_environment
+from tablewright.trainables.training.optimisation import check_precision, make_optimizer
+from tablewright.trainables.training.smallest_config import SHRINKING, smallest_config
+from tablewright.trainables.training.starting_weights import join_weights
 
 CHECK_NUM_PIDS, CHECK_NUM_INSTANCES = 2, 2
 CHECK_MIN_HEIGHT_PX, CHECK_MIN_WIDTH_PX = 64, 32  # convolutions need some room

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from trainables.contract.view import Split
+from tablewright.trainables.contract.view import Split
 
 
 @dataclass(frozen=True)

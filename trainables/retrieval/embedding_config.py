@@ -5,9 +5,9 @@ from __future__ import annotations
 import abc
 from collections.abc import Sequence
 
-from trainables.contract.method import TrainingConfig
-from trainables.contract.view import EvaluationView
-from trainables.retrieval.view import RetrievalView
+from tablewright.trainables.contract.method import TrainingConfig
+from tablewright.trainables.contract.view import EvaluationView
+from tablewright.trainables.retrieval.view import RetrievalView
 
 
 class EmbeddingConfig(TrainingConfig):

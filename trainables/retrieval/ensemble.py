@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from trainables.retrieval.embedded import Extraction, ImageSet
+from tablewright.trainables.retrieval.embedded import Extraction, ImageSet
 
 
 def join_extractions(

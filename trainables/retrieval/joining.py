@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from trainables.retrieval.embedded import ImageSet
+from tablewright.trainables.retrieval.embedded import ImageSet
 
 _ROWS_AT_A_TIME = 2048
 

@@ -10,16 +10,16 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from trainables.contract.view import LEFT_OUT, ViewResult
-from trainables.retrieval.embedded import Extraction
-from trainables.retrieval.joining import check_comparable, join
-from trainables.retrieval.multiple_query import pool_multiple_queries
-from trainables.retrieval.nearness import nearness_blocks
-from trainables.retrieval.ranking import DISTRACTOR_PID, JUNK_PID, rank_queries
-from trainables.retrieval.reranking import reranked_nearness_blocks
-from trainables.retrieval.single_shot import rank_single_shot
-from trainables.retrieval.view import MAP, MINP, MRR, RetrievalView
-from trainables.training.float32_precision import ieee_float32
+from tablewright.trainables.contract.view import LEFT_OUT, ViewResult
+from tablewright.trainables.retrieval.embedded import Extraction
+from tablewright.trainables.retrieval.joining import check_comparable, join
+from tablewright.trainables.retrieval.multiple_query import pool_multiple_queries
+from tablewright.trainables.retrieval.nearness import nearness_blocks
+from tablewright.trainables.retrieval.ranking import DISTRACTOR_PID, JUNK_PID, rank_queries
+from tablewright.trainables.retrieval.reranking import reranked_nearness_blocks
+from tablewright.trainables.retrieval.single_shot import rank_single_shot
+from tablewright.trainables.retrieval.view import MAP, MINP, MRR, RetrievalView
+from tablewright.trainables.training.float32_precision import ieee_float32
 
 RANKS = (1, 5, 10)
 NO_RIGHT_IMAGE = "no right image under another camera"

@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainables.retrieval.embedded import Extraction, ImageSet
-from trainables.retrieval.joining import join
+from tablewright.trainables.retrieval.embedded import Extraction, ImageSet
+from tablewright.trainables.retrieval.joining import join
 
 _ROWS_AT_A_TIME = 2048
 

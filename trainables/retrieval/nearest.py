@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trainables.retrieval.ranking import JUNK_PID
+from tablewright.trainables.retrieval.ranking import JUNK_PID
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Generator
 import torch
 from torch import Tensor
 
-from trainables.retrieval.joining import JoinedEmbeddings
+from tablewright.trainables.retrieval.joining import JoinedEmbeddings
 
 BLOCK_BYTES = 48 * 2**20
 """Size of a block of nearness; a few of them are alive at a time."""

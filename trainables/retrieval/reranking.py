@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainables.retrieval.joining import JoinedEmbeddings
-from trainables.retrieval.nearness import product_blocks
-from trainables.retrieval.view import Reranking
+from tablewright.trainables.retrieval.joining import JoinedEmbeddings
+from tablewright.trainables.retrieval.nearness import product_blocks
+from tablewright.trainables.retrieval.view import Reranking
 
 SHARED_SHARE = 2 / 3  # Eq. 6: a candidate's neighbourhood joins when so much of it is shared
 

@@ -23,7 +23,12 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from trainables.retrieval.ranking import DISTRACTOR_PID, JUNK_PID, RankedQueries, no_positive_error
+from tablewright.trainables.retrieval.ranking import (
+    DISTRACTOR_PID,
+    JUNK_PID,
+    RankedQueries,
+    no_positive_error,
+)
 
 NUM_DRAWS = 100
 DRAW_SEED = 1467

@@ -8,9 +8,9 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
-from trainables.contract.metric import Metric
-from trainables.contract.view import EvaluationView
-from trainables.value.frozen_model import FrozenModel
+from tablewright.trainables.contract.metric import Metric
+from tablewright.trainables.contract.view import EvaluationView
+from tablewright.trainables.value.frozen_model import FrozenModel
 
 MAP = Metric("map", "mAP")
 

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainables.contract.run import FINAL_CHECKPOINT, CheckpointFolder
-from trainables.value.name_list import some
+from tablewright.trainables.contract.run import FINAL_CHECKPOINT, CheckpointFolder
+from tablewright.trainables.value.name_list import some
 
 
 class Checkpoint:

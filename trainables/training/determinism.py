@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import torch
 
-from trainables.contract.run import Device
-from trainables.training.float32_precision import ieee_float32
+from tablewright.trainables.contract.run import Device
+from tablewright.trainables.training.float32_precision import ieee_float32
 
 
 def derive_seed(seed: int, stream: str) -> int:

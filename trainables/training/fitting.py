@@ -23,7 +23,7 @@ from typing import Any, ClassVar, Protocol
 import torch
 from torch import Tensor, nn
 
-from trainables.contract.run import (
+from tablewright.trainables.contract.run import (
     FINAL_CHECKPOINT,
     RESUME_CHECKPOINT,
     CheckpointFolder,
@@ -32,18 +32,18 @@ from trainables.contract.run import (
     Runtime,
     TrainingStopped,
 )
-from trainables.layers.pretrained import StartingFile
-from trainables.training.checkpoint import Checkpoint
-from trainables.training.determinism import derive_seed, find_device, reproducible
-from trainables.training.loss_scaling import CountingScaler
-from trainables.training.optimisation import (
+from tablewright.trainables.layers.pretrained import StartingFile
+from tablewright.trainables.training.checkpoint import Checkpoint
+from tablewright.trainables.training.determinism import derive_seed, find_device, reproducible
+from tablewright.trainables.training.loss_scaling import CountingScaler
+from tablewright.trainables.training.optimisation import (
     Optimisation,
     Precision,
     check_precision,
     learning_rate,
     make_optimizer,
 )
-from trainables.value.canonical import canonical
+from tablewright.trainables.value.canonical import canonical
 
 CHECKPOINT_FORMAT = 1
 GPU_STEPS_BETWEEN_CHECKS = 50  # looking at a loss makes the CPU wait for the GPU

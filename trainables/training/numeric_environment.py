@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from PIL import features
 
-from trainables.contract.run import Device
-from trainables.training.determinism import find_device, reproducible
+from tablewright.trainables.contract.run import Device
+from tablewright.trainables.training.determinism import find_device, reproducible
 
 _CPU_INFO = Path("/proc/cpuinfo")
 _EXTENSIONS = (

@@ -19,8 +19,8 @@ import torch
 from pydantic import Field, model_validator
 from torch import nn
 
-from trainables.contract.run import Device
-from trainables.value.frozen_model import FrozenModel
+from tablewright.trainables.contract.run import Device
+from tablewright.trainables.value.frozen_model import FrozenModel
 
 Precision = Literal["fp32", "fp16", "bf16"]
 

@@ -7,7 +7,7 @@ from typing import ParamSpec, TypeVar
 
 import torch
 
-from trainables.training.determinism import derive_seed
+from tablewright.trainables.training.determinism import derive_seed
 
 _Arguments = ParamSpec("_Arguments")
 _Part = TypeVar("_Part")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-from trainables.contract.method import TrainingConfig
-from trainables.value.refusal import Refusal
+from tablewright.trainables.contract.method import TrainingConfig
+from tablewright.trainables.value.refusal import Refusal
 
 ConfigT = TypeVar("ConfigT", bound=TrainingConfig)
 

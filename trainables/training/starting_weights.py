@@ -6,9 +6,9 @@ import dataclasses
 import hashlib
 from collections.abc import Iterable, Mapping
 
-from trainables.contract.data import DatasetFacts, StartingWeights
-from trainables.file_version import sha256_of, version_of
-from trainables.layers.pretrained import StartingFile, find_fit
+from tablewright.trainables.contract.data import DatasetFacts, StartingWeights
+from tablewright.trainables.file_version import sha256_of, version_of
+from tablewright.trainables.layers.pretrained import StartingFile, find_fit
 
 
 def join_weights(facts: DatasetFacts, weights: Mapping[str, StartingFile]) -> DatasetFacts:

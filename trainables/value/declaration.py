@@ -10,10 +10,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import MISSING, fields
 from typing import Any, Literal, TypeVar
 
-from trainables.value.field_type import arms_of, bounds_of, expected, parts_of
-from trainables.value.freezing import FrozenMapping, TooDeep, freeze
-from trainables.value.frozen_model import FrozenModel
-from trainables.value.refusal import Fault, Refusal, guess, nearest, shown
+from tablewright.trainables.value.field_type import arms_of, bounds_of, expected, parts_of
+from tablewright.trainables.value.freezing import FrozenMapping, TooDeep, freeze
+from tablewright.trainables.value.frozen_model import FrozenModel
+from tablewright.trainables.value.refusal import Fault, Refusal, guess, nearest, shown
 
 KindT = TypeVar("KindT")
 

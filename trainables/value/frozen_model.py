@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal, NoReturn, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from trainables.value.field_type import arms_of, expected, parts_of, what_to_write
-from trainables.value.freezing import TooDeep, thaw
-from trainables.value.refusal import Fault, Refusal, guess, join_paths, shown
+from tablewright.trainables.value.field_type import arms_of, expected, parts_of, what_to_write
+from tablewright.trainables.value.freezing import TooDeep, thaw
+from tablewright.trainables.value.refusal import Fault, Refusal, guess, join_paths, shown
 
 
 class ClosedModel(BaseModel):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from tablewright.trainables.classification.batches import ClassificationImages
+from tablewright.trainables.data.fine_grained import FineGrainedAugmentation, load_fine_grained
 from tests.trainables.tiny_classification import TinyClassifierConfig, tiny_runtime
-from trainables.classification.batches import ClassificationImages
-from trainables.data.fine_grained import FineGrainedAugmentation, load_fine_grained
 
 CPU = torch.device("cpu")
 PLAIN = FineGrainedAugmentation(

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from tablewright.trainables.classification.method import ROWS_AT_ONCE, ClassificationTrainable, measure_top1
+from tablewright.trainables.classification.view import TOP1, ClassificationExtraction, ClassificationView
+from tablewright.trainables.data.fine_grained import FineGrainedData
+from tablewright.trainables.layers.backbone import BACKBONE
+from tablewright.trainables.pictures.panel import Panel
+from tablewright.trainables.training.optimisation import Optimisation
 from tests.trainables.tiny_classification import TinyClassifier, TinyClassifierConfig, tiny_runtime
 from tests.trainables.tiny_reid import Journal, LocalFolder, assert_equal_states, fit_through, save_tiny_stem
-from trainables.classification.method import ROWS_AT_ONCE, ClassificationTrainable, measure_top1
-from trainables.classification.view import TOP1, ClassificationExtraction, ClassificationView
-from trainables.data.fine_grained import FineGrainedData
-from trainables.layers.backbone import BACKBONE
-from trainables.pictures.panel import Panel
-from trainables.training.optimisation import Optimisation
 
 STEPS = 9
 

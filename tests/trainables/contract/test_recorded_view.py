@@ -6,17 +6,22 @@ from typing import ClassVar
 
 import pytest
 
-from orchestrator.design import Row
-from orchestrator.identity import view_id
-from orchestrator.records import Measurement, Store
-from orchestrator.study import Ablation, Dataset
+from tablewright.orchestrator.design import Row
+from tablewright.orchestrator.identity import view_id
+from tablewright.orchestrator.records import Measurement, Store
+from tablewright.orchestrator.study import Ablation, Dataset
+from tablewright.trainables.classification.view import ClassificationView
+from tablewright.trainables.contract.metric import Metric
+from tablewright.trainables.contract.recorded_view import (
+    UnknownView,
+    fault_of_view,
+    recorded_view,
+    view_of_record,
+)
+from tablewright.trainables.contract.view import EvaluationView, ViewResult
+from tablewright.trainables.retrieval.view import Reranking, RetrievalView
+from tablewright.trainables.value.frozen_model import FrozenModel
 from tests.toy_method import ToyConfig
-from trainables.classification.view import ClassificationView
-from trainables.contract.metric import Metric
-from trainables.contract.recorded_view import UnknownView, fault_of_view, recorded_view, view_of_record
-from trainables.contract.view import EvaluationView, ViewResult
-from trainables.retrieval.view import Reranking, RetrievalView
-from trainables.value.frozen_model import FrozenModel
 
 PERPLEXITY = Metric("ppl", "PPL", higher_is_better=False, digits=2, is_fraction=False)
 

@@ -6,8 +6,8 @@ from collections import namedtuple
 import numpy as np
 import pytest
 
+from tablewright.trainables.data.cached_array import build_array_once
 from tests.waiting import PATIENCE_S
-from trainables.data.cached_array import build_array_once
 
 
 def fill(array):

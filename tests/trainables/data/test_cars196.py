@@ -1,5 +1,6 @@
 import pytest
 
+from tablewright.trainables.data.cars196 import read_cars196
 from tests.trainables.tiny_fine_grained import (
     CAR_CLASSES,
     CARS,
@@ -7,7 +8,6 @@ from tests.trainables.tiny_fine_grained import (
     save_image,
     write_cars196,
 )
-from trainables.data.cars196 import read_cars196
 
 
 def read(root):

@@ -1,7 +1,7 @@
 import pytest
 
+from tablewright.trainables.data.cub200 import read_cub200
 from tests.trainables.tiny_fine_grained import save_image, write_cub200, write_lines
-from trainables.data.cub200 import read_cub200
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import scipy.io
 
+from tablewright.trainables.data.reid import load_dataset
+from tablewright.trainables.data.reid_cache import open_cache
 from tests.trainables.data import tiny_cuhk03 as tiny
-from trainables.data.reid import load_dataset
-from trainables.data.reid_cache import open_cache
 
 
 @pytest.fixture

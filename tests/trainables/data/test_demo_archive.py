@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import trainables.data
-from trainables.data.reid import load_dataset
+from tablewright.trainables import data
+from tablewright.trainables.data.reid import load_dataset
 
-ARCHIVE = Path(trainables.data.__file__).parent / "demo_pedestrians.tar.xz"
+ARCHIVE = Path(data.__file__).parent / "demo_pedestrians.tar.xz"
 MAX_ARCHIVE_BYTES = 8_000_000
 NAME = re.compile(r"^(-1|\d{4})_c([1-6])s1_(\d{6})_(\d{2,3})\.jpg$")
 CAMIDS = {1, 2, 3, 4, 5, 6}
@@ -96,8 +96,8 @@ def test_gallery_holds_junk_and_distractors(contents):
 def test_every_image_decodes(contents):
     """Each file is an RGB picture 64 wide and 128 high that shows something."""
     for folder, names in contents.items():
-        for name, data in names.items():
-            pixels = np.asarray(Image.open(io.BytesIO(data)))
+        for name, content in names.items():
+            pixels = np.asarray(Image.open(io.BytesIO(content)))
             assert pixels.shape == (128, 64, 3), f"{folder}/{name}"
             assert pixels.std() > 2, f"{folder}/{name}"
 

@@ -3,8 +3,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from trainables.data.embedded import unpack_demo_archive
-from trainables.data.reid import load_dataset
+from tablewright.trainables.data.embedded import unpack_demo_archive
+from tablewright.trainables.data.reid import load_dataset
 
 
 def pack(path, text):

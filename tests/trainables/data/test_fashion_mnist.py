@@ -3,8 +3,8 @@ import gzip
 import numpy as np
 import pytest
 
+from tablewright.trainables.data.fashion_mnist import read_fashion_mnist
 from tests.trainables.tiny_fine_grained import write_fashion_mnist, write_idx
-from trainables.data.fashion_mnist import read_fashion_mnist
 
 
 def read(root):

@@ -1,14 +1,14 @@
 import pytest
 
-from tests.trainables.tiny_fine_grained import WRITERS
-from trainables.data.demo_details import dataset as demo_dataset
-from trainables.data.fine_grained import (
+from tablewright.trainables.data.demo_details import dataset as demo_dataset
+from tablewright.trainables.data.fine_grained import (
     FineGrainedAugmentation,
     FineGrainedData,
     load_fine_grained,
     published_num_classes,
 )
-from trainables.value.refusal import Refusal
+from tablewright.trainables.value.refusal import Refusal
+from tests.trainables.tiny_fine_grained import WRITERS
 
 COUNTS = {
     "cub200": {"train": 7, "test": 3},

@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
-from trainables.data.fine_grained import FineGrainedAugmentation
-from trainables.data.fine_grained_augment import FineGrainedAugmenter
+from tablewright.trainables.data.fine_grained import FineGrainedAugmentation
+from tablewright.trainables.data.fine_grained_augment import FineGrainedAugmenter
 
 OFF = dict.fromkeys(
     ("rotation_deg", "flip_probability", "brightness", "contrast", "saturation", "pca_noise"), None

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
+from tablewright.trainables.data.inat2017 import read_inat2017
 from tests.trainables.tiny_fine_grained import save_image, write_inat2017
-from trainables.data.inat2017 import read_inat2017
 
 
 @pytest.fixture

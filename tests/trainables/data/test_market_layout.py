@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from trainables.data.market_layout import DUKE_FILE_NAME, MARKET_FILE_NAME
-from trainables.data.reid import load_dataset
-from trainables.data.reid_images import ImageRecord
+from tablewright.trainables.data.market_layout import DUKE_FILE_NAME, MARKET_FILE_NAME
+from tablewright.trainables.data.reid import load_dataset
+from tablewright.trainables.data.reid_images import ImageRecord
 
 
 def test_market_names_give_person_and_camera(data_root, tmp_path):

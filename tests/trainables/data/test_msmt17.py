@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from trainables.data.reid import load_dataset
+from tablewright.trainables.data.reid import load_dataset
 
 
 def names(pid, cameras):

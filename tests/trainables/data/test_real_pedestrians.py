@@ -5,9 +5,9 @@ from collections import Counter
 import pytest
 from PIL import Image
 
-from trainables.data import real_pedestrians
-from trainables.data.real_pedestrians import TEST_PIDS, assign_folders, cut, read_boxes
-from trainables.data.reid import load_dataset
+from tablewright.trainables.data import real_pedestrians
+from tablewright.trainables.data.real_pedestrians import TEST_PIDS, assign_folders, cut, read_boxes
+from tablewright.trainables.data.reid import load_dataset
 
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")
 

@@ -2,7 +2,7 @@ import shutil
 
 import pytest
 
-from trainables.data.reid import (
+from tablewright.trainables.data.reid import (
     Augmentation,
     RandomErasing,
     RandomPatch,
@@ -10,7 +10,7 @@ from trainables.data.reid import (
     load_dataset,
     published_num_pids,
 )
-from trainables.value.refusal import Refusal
+from tablewright.trainables.value.refusal import Refusal
 
 
 def test_differing_counts_are_warnings(data_root, tmp_path):

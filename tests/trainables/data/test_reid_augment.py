@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from trainables.data.reid import Augmentation, EnlargeCrop, RandomErasing, RandomPatch, ScaleCrop
-from trainables.data.reid_augment import MEAN_LEVELS, TrainAugmenter
-from trainables.value.refusal import Refusal
+from tablewright.trainables.data.reid import Augmentation, EnlargeCrop, RandomErasing, RandomPatch, ScaleCrop
+from tablewright.trainables.data.reid_augment import MEAN_LEVELS, TrainAugmenter
+from tablewright.trainables.value.refusal import Refusal
 
 OFF = Augmentation(pad_crop_px=None, flip_probability=None, erasing=None, patch=None)
 H, W = 32, 16

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tablewright.trainables.data.reid import load_dataset
+from tablewright.trainables.data.reid_cache import open_cache, verify_and_build
 from tests.waiting import PATIENCE_S
-from trainables.data.reid import load_dataset
-from trainables.data.reid_cache import open_cache, verify_and_build
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from trainables.data.reid_sampler import IdentitiesOnceSampler, PKSampler, ShuffledSampler
+from tablewright.trainables.data.reid_sampler import IdentitiesOnceSampler, PKSampler, ShuffledSampler
 
 NUM_IMAGES_OF = {1: 3, 4: 4, 5: 9, 7: 8, 9: 5, 12: 16, 20: 4}
 PIDS = np.repeat(list(NUM_IMAGES_OF), list(NUM_IMAGES_OF.values()))

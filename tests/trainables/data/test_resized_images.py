@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tablewright.trainables.data.fine_grained import load_fine_grained
+from tablewright.trainables.data.resized_images import CENTRE, open_resized, resized_size, verify_and_resize
 from tests.trainables.tiny_fine_grained import write_cub200
-from trainables.data.fine_grained import load_fine_grained
-from trainables.data.resized_images import CENTRE, open_resized, resized_size, verify_and_resize
 
 FIRST, LAST = 0.0, 0.999
 

@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from trainables.data.reid import load_dataset
+from tablewright.trainables.data.reid import load_dataset
 
 NAMES = {
     "reid_training": [f"{pid}_{pid // 2}_{frame}.jpeg" for pid in range(5) for frame in (2, 10, 0)],

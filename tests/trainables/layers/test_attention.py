@@ -6,13 +6,13 @@ Legend: B images, C channels, H W height and width of a map, A attention maps, D
 import torch
 from torch.nn import functional
 
-from trainables.layers.attention import (
+from tablewright.trainables.layers.attention import (
     AttentionGuidance,
     AttentionMaker,
     AttentionPooling,
     foreground_attention,
 )
-from trainables.layers.fuse import FuseBlock
+from tablewright.trainables.layers.fuse import FuseBlock
 
 
 def random(*shape):

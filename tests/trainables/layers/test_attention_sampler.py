@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from trainables.layers.attention_sampler import (
+from tablewright.trainables.layers.attention_sampler import (
     BALANCING_PASSES,
     DENSITY_CAP,
     crop_grid,

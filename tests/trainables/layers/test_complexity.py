@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.layers.complexity import count_multiply_adds, count_parameters
+from tablewright.trainables.layers.complexity import count_multiply_adds, count_parameters
 
 
 @pytest.mark.slow

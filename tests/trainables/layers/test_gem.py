@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from trainables.layers.gem import GeM
+from tablewright.trainables.layers.gem import GeM
 
 MAP_BCHW = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
 

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
+from tablewright.trainables.layers.architectures import KNOWN_ARCHITECTURES, build_stages, published_part
+from tablewright.trainables.layers.misfit import describe_misfit
+from tablewright.trainables.layers.name_matching import find_matches
+from tablewright.trainables.layers.weight_file import entry_of
 from tests.trainables.published_weights import prefixed, zeros_of
-from trainables.layers.architectures import KNOWN_ARCHITECTURES, build_stages, published_part
-from trainables.layers.misfit import describe_misfit
-from trainables.layers.name_matching import find_matches
-from trainables.layers.weight_file import entry_of
 
 ZERO = torch.zeros(1)
 FC = {"fc.weight": torch.zeros(1000, 2048), "fc.bias": torch.zeros(1000)}

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from trainables.layers.complexity import count_parameters
-from trainables.layers.mobilenet import build_mobilenet_stages
+from tablewright.trainables.layers.complexity import count_parameters
+from tablewright.trainables.layers.mobilenet import build_mobilenet_stages
 
 
 def test_stages_have_the_stated_sizes_and_widths():

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from trainables.layers.name_matching import find_matches
-from trainables.layers.published_part import PublishedPart
-from trainables.layers.weight_file import Entry
+from tablewright.trainables.layers.name_matching import find_matches
+from tablewright.trainables.layers.published_part import PublishedPart
+from tablewright.trainables.layers.weight_file import Entry
 
 FLOAT, COUNTER = torch.float32, torch.int64
 PART = PublishedPart(

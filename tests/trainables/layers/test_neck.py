@@ -2,7 +2,7 @@
 
 import torch
 
-from trainables.layers.neck import BatchNormNeck, EmbeddingHead
+from tablewright.trainables.layers.neck import BatchNormNeck, EmbeddingHead
 
 
 def test_the_bias_is_frozen_at_zero():

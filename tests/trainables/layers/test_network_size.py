@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from trainables.contract.size import NetworkSize
-from trainables.layers.network_size import measure_size
+from tablewright.trainables.contract.size import NetworkSize
+from tablewright.trainables.layers.network_size import measure_size
 
 
 class Branched(nn.Module):

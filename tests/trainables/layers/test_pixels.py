@@ -2,7 +2,7 @@
 
 import torch
 
-from trainables.layers.pixels import PixelStandardisation
+from tablewright.trainables.layers.pixels import PixelStandardisation
 
 
 def test_the_mean_colour_becomes_zero_and_one_deviation_one():

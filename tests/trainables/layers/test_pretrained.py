@@ -7,13 +7,13 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from tablewright.trainables.layers import pretrained
+from tablewright.trainables.layers.architectures import build_stages
+from tablewright.trainables.layers.pretrained import StartingFile, find_fit, load_weights
+from tablewright.trainables.layers.published_files import find_starting_file
+from tablewright.trainables.layers.published_part import part_of
+from tablewright.trainables.layers.vgg import Vgg19
 from tests.trainables.published_weights import file_for, prefixed, save, values_of, zeros_of
-from trainables.layers import pretrained
-from trainables.layers.architectures import build_stages
-from trainables.layers.pretrained import StartingFile, find_fit, load_weights
-from trainables.layers.published_files import find_starting_file
-from trainables.layers.published_part import part_of
-from trainables.layers.vgg import Vgg19
 
 FC = {"fc.weight": torch.zeros(1000, 2048), "fc.bias": torch.zeros(1000)}
 

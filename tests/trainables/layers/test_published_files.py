@@ -5,10 +5,10 @@ import importlib.util
 
 import pytest
 
-from trainables.layers import published_files
-from trainables.layers.architectures import published_part
-from trainables.layers.backbone import ATTENTION_NET, BACKBONE, Backbone, find_weights_files
-from trainables.layers.published_files import find_mobilenet_weights, find_starting_file
+from tablewright.trainables.layers import published_files
+from tablewright.trainables.layers.architectures import published_part
+from tablewright.trainables.layers.backbone import ATTENTION_NET, BACKBONE, Backbone, find_weights_files
+from tablewright.trainables.layers.published_files import find_mobilenet_weights, find_starting_file
 
 RESNET50 = Backbone(architecture="resnet50", weights="imagenet")
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.layers.architectures import KNOWN_ARCHITECTURES, build_stages, published_part
-from trainables.layers.published_part import Source, part_of
-from trainables.layers.weight_file import Entry
+from tablewright.trainables.layers.architectures import KNOWN_ARCHITECTURES, build_stages, published_part
+from tablewright.trainables.layers.published_part import Source, part_of
+from tablewright.trainables.layers.weight_file import Entry
 
 
 def test_a_module_of_ones_own_is_a_part_under_its_own_names():

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.layers.backbone import Backbone, build_backbone
-from trainables.layers.complexity import count_parameters
-from trainables.layers.resnet import InstanceBatchNorm, build_resnet_stages
+from tablewright.trainables.layers.backbone import Backbone, build_backbone
+from tablewright.trainables.layers.complexity import count_parameters
+from tablewright.trainables.layers.resnet import InstanceBatchNorm, build_resnet_stages
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from trainables.layers.trilinear import FORMS_WITH_TAU, TRILINEAR_FORMS, trilinear_attention
+from tablewright.trainables.layers.trilinear import FORMS_WITH_TAU, TRILINEAR_FORMS, trilinear_attention
 
 TAU = 2.0
 

@@ -2,8 +2,8 @@
 
 import torch
 
-from trainables.layers.complexity import count_parameters
-from trainables.layers.vgg import Vgg19
+from tablewright.trainables.layers.complexity import count_parameters
+from tablewright.trainables.layers.vgg import Vgg19
 
 
 def test_it_has_torchvisions_names_and_number_of_parameters():

@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from tablewright.trainables.layers import weight_file
+from tablewright.trainables.layers.weight_file import Entry, read_entries, read_tensors
 from tests.trainables.published_weights import save
-from trainables.layers import weight_file
-from trainables.layers.weight_file import Entry, read_entries, read_tensors
 
 TENSORS = {"conv1.weight": torch.arange(6.0).reshape(2, 3), "bn1.num_batches_tracked": torch.tensor(5)}
 ENTRIES = {

@@ -8,7 +8,7 @@ import math
 import pytest
 import torch
 
-from trainables.losses.circle import circle_logits, cosines_to_prototypes, pairwise_circle_loss
+from tablewright.trainables.losses.circle import circle_logits, cosines_to_prototypes, pairwise_circle_loss
 
 
 def test_cosines_ignore_lengths():

@@ -8,7 +8,7 @@ import math
 import pytest
 import torch
 
-from trainables.losses.curriculum_triplet import (
+from tablewright.trainables.losses.curriculum_triplet import (
     curriculum_deviation,
     curriculum_mean,
     curriculum_triplet_loss,

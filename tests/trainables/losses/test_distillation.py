@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from trainables.losses.distillation import mutual_distillation_loss
+from tablewright.trainables.losses.distillation import mutual_distillation_loss
 
 
 def test_two_images_by_hand():

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from trainables.losses.diversity import attention_diversity_loss, foreground_mass
+from tablewright.trainables.losses.diversity import attention_diversity_loss, foreground_mass
 
 
 def test_three_maps_of_two_images_by_hand():

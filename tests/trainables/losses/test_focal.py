@@ -6,7 +6,11 @@ import pytest
 import torch
 from torch.nn import functional
 
-from trainables.losses.focal import sigmoid_focal_loss, softmax_focal_loss, true_class_sigmoid_focal_loss
+from tablewright.trainables.losses.focal import (
+    sigmoid_focal_loss,
+    softmax_focal_loss,
+    true_class_sigmoid_focal_loss,
+)
 
 # Softmax of the first image is 1/2, 1/4, 1/4; of the second 1/6, 4/6, 1/6.
 LOGITS_BI = torch.tensor([[math.log(2), 0.0, 0.0], [0.0, math.log(4), 0.0]], dtype=torch.float64)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from trainables.losses.label_smoothing import smoothed_cross_entropy
+from tablewright.trainables.losses.label_smoothing import smoothed_cross_entropy
 
 LOGITS_BI = torch.tensor([[2.0, 0.5, -1.0], [0.0, 1.0, 3.0]])
 LABELS_B = torch.tensor([0, 1])

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from trainables.losses.triplet import batch_hard_triplet_loss
+from tablewright.trainables.losses.triplet import batch_hard_triplet_loss
 
 # On a line: identity 0 at 0 and 3, identity 1 at 4 and 10.
 EMBEDDINGS_BD = torch.tensor([[0.0, 0.0], [3.0, 0.0], [4.0, 0.0], [10.0, 0.0]])

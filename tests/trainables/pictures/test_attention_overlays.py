@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 from torch import nn
 
-from trainables.pictures import attention_overlays
-from trainables.pictures.attention_overlays import draw_attention, draw_panels
-from trainables.pictures.panel import Panel, ShowsPanels
+from tablewright.trainables.pictures import attention_overlays
+from tablewright.trainables.pictures.attention_overlays import draw_attention, draw_panels
+from tablewright.trainables.pictures.panel import Panel, ShowsPanels
 
 CPU = torch.device("cpu")
 

@@ -1,6 +1,6 @@
 """Which images are shown."""
 
-from trainables.pictures.choice import spread_over
+from tablewright.trainables.pictures.choice import spread_over
 
 
 def test_chosen_images_are_spread_and_never_repeated():

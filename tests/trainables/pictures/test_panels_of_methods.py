@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from trainables.hacnn import Hacnn
-from trainables.hacnn import demo_config as hacnn_demo
-from trainables.mancs import Mancs
-from trainables.mancs import demo_config as mancs_demo
-from trainables.mdpr import Mdpr
-from trainables.mdpr import demo_config as mdpr_demo
-from trainables.pictures.attention_overlays import draw_attention
-from trainables.pictures.panel import ShowsPanels
+from tablewright.trainables.hacnn import Hacnn
+from tablewright.trainables.hacnn import demo_config as hacnn_demo
+from tablewright.trainables.mancs import Mancs
+from tablewright.trainables.mancs import demo_config as mancs_demo
+from tablewright.trainables.mdpr import Mdpr
+from tablewright.trainables.mdpr import demo_config as mdpr_demo
+from tablewright.trainables.pictures.attention_overlays import draw_attention
+from tablewright.trainables.pictures.panel import ShowsPanels
 
 NUM_CLASSES, NUM_IMAGES = 5, 2
 MDPR_STAGES = [

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from trainables.pictures import retrieval_strips
-from trainables.pictures.retrieval_strips import RIGHT, WRONG, draw_retrieval_strips
-from trainables.retrieval.embedded import Extraction, ImageSet
+from tablewright.trainables.pictures import retrieval_strips
+from tablewright.trainables.pictures.retrieval_strips import RIGHT, WRONG, draw_retrieval_strips
+from tablewright.trainables.retrieval.embedded import Extraction, ImageSet
 
 
 def side(embeddings, pids, camids):

@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from trainables.pictures.sheet import Tile, draw_sheet
+from tablewright.trainables.pictures.sheet import Tile, draw_sheet
 
 GREEN, RED = (0, 160, 60), (215, 0, 20)
 

@@ -7,6 +7,14 @@ import numpy as np
 import pytest
 import torch
 
+from tablewright.trainables.data.reid import ReidData
+from tablewright.trainables.layers.backbone import BACKBONE
+from tablewright.trainables.mdpr import MdprConfig, MdprNetworkConfig, paper_config
+from tablewright.trainables.pictures.panel import Panel
+from tablewright.trainables.reidentification import method as reidentification
+from tablewright.trainables.reidentification.method import ReidTrainable
+from tablewright.trainables.retrieval.view import RetrievalView
+from tablewright.trainables.training.optimisation import Optimisation
 from tests.trainables.published_weights import prefixed, save, zeros_of
 from tests.trainables.tiny_reid import (
     IMAGES_PER_PID,
@@ -21,14 +29,6 @@ from tests.trainables.tiny_reid import (
     tiny_runtime,
     write_tiny_market,
 )
-from trainables.data.reid import ReidData
-from trainables.layers.backbone import BACKBONE
-from trainables.mdpr import MdprConfig, MdprNetworkConfig, paper_config
-from trainables.pictures.panel import Panel
-from trainables.reidentification import method as reidentification
-from trainables.reidentification.method import ReidTrainable
-from trainables.retrieval.view import RetrievalView
-from trainables.training.optimisation import Optimisation
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from trainables.retrieval.embedded import Extraction, ImageSet
-from trainables.retrieval.ensemble import join_extractions
-from trainables.retrieval.measurement import measure_view
-from trainables.retrieval.view import RetrievalView
+from tablewright.trainables.retrieval.embedded import Extraction, ImageSet
+from tablewright.trainables.retrieval.ensemble import join_extractions
+from tablewright.trainables.retrieval.measurement import measure_view
+from tablewright.trainables.retrieval.view import RetrievalView
 
 
 def side(names, embeddings):

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from orchestrator.records import measured_columns, measured_items
-from trainables.contract.view import LEFT_OUT
-from trainables.retrieval import measurement, nearness
-from trainables.retrieval.embedded import Extraction, ImageSet
-from trainables.retrieval.measurement import measure_view
-from trainables.retrieval.view import Reranking, RetrievalView
+from tablewright.orchestrator.records import measured_columns, measured_items
+from tablewright.trainables.contract.view import LEFT_OUT
+from tablewright.trainables.retrieval import measurement, nearness
+from tablewright.trainables.retrieval.embedded import Extraction, ImageSet
+from tablewright.trainables.retrieval.measurement import measure_view
+from tablewright.trainables.retrieval.view import Reranking, RetrievalView
 
 
 def image_set(embeddings, pids, camids, flipped=None):

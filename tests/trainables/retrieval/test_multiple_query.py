@@ -4,9 +4,9 @@ import shutil
 
 import torch
 
+from tablewright.trainables.retrieval.ensemble import join_extractions
+from tablewright.trainables.retrieval.view import RetrievalView
 from tests.trainables.tiny_reid import TinyConfig, TinyNetwork, tiny_runtime
-from trainables.retrieval.ensemble import join_extractions
-from trainables.retrieval.view import RetrievalView
 
 
 def extract(folder):

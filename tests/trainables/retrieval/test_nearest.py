@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from trainables.retrieval.nearest import nearest_images
-from trainables.retrieval.ranking import rank_queries
+from tablewright.trainables.retrieval.nearest import nearest_images
+from tablewright.trainables.retrieval.ranking import rank_queries
 
 
 def test_the_order_is_that_of_the_protocol():

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from orchestrator.records import Store
-from reports.frame import read_cells
-from reports.table import build_table
+from tablewright.orchestrator.records import Store
+from tablewright.reports.frame import read_cells
+from tablewright.reports.table import build_table
+from tablewright.trainables.retrieval.embedded import Extraction, ImageSet
+from tablewright.trainables.retrieval.measurement import measure_view
+from tablewright.trainables.retrieval.single_shot import NUM_DRAWS, rank_single_shot
+from tablewright.trainables.retrieval.view import MAP, MRR, RANK1, Reranking, RetrievalView
+from tablewright.trainables.value.refusal import Refusal
 from tests.reports.tiny_study import depth_row, make_ablation, plan_of, record_value
-from trainables.retrieval.embedded import Extraction, ImageSet
-from trainables.retrieval.measurement import measure_view
-from trainables.retrieval.single_shot import NUM_DRAWS, rank_single_shot
-from trainables.retrieval.view import MAP, MRR, RANK1, Reranking, RetrievalView
-from trainables.value.refusal import Refusal
 
 SINGLE_SHOT = RetrievalView(gallery="single_shot", distance="euclidean")
 

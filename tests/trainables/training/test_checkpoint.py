@@ -8,6 +8,8 @@ import pytest
 import torch
 from torch import nn
 
+from tablewright.trainables.contract.run import FINAL_CHECKPOINT, RESUME_CHECKPOINT, TrainingStopped
+from tablewright.trainables.training.fitting import load_network
 from tests.trainables.published_weights import save, zeros_of
 from tests.trainables.tiny_reid import (
     Journal,
@@ -18,8 +20,6 @@ from tests.trainables.tiny_reid import (
     fit_through,
     tiny_runtime,
 )
-from trainables.contract.run import FINAL_CHECKPOINT, RESUME_CHECKPOINT, TrainingStopped
-from trainables.training.fitting import load_network
 
 CPU = torch.device("cpu")
 

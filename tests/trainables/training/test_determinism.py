@@ -5,8 +5,8 @@ import threading
 import pytest
 import torch
 
+from tablewright.trainables.training.determinism import reproducible
 from tests.waiting import PATIENCE_S
-from trainables.training.determinism import reproducible
 
 
 @pytest.fixture(params=[True, False])

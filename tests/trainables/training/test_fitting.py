@@ -5,7 +5,19 @@ import dataclasses
 import pytest
 import torch
 
-from orchestrator.identity import training_id
+from tablewright.orchestrator.identity import training_id
+from tablewright.trainables.contract.run import (
+    FINAL_CHECKPOINT,
+    RESUME_CHECKPOINT,
+    FitHooks,
+    Runtime,
+    TrainingStopped,
+)
+from tablewright.trainables.data.reid import ReidData
+from tablewright.trainables.mdpr import Backbone, MdprConfig, MdprNetworkConfig
+from tablewright.trainables.retrieval.view import RetrievalView
+from tablewright.trainables.training.fitting import LossMeter, backpropagate, load_network
+from tablewright.trainables.training.optimisation import Optimisation
 from tests.trainables.tiny_reid import (
     IMAGES_PER_PID,
     NUM_TRAIN_PIDS,
@@ -17,12 +29,6 @@ from tests.trainables.tiny_reid import (
     fit_through,
     tiny_runtime,
 )
-from trainables.contract.run import FINAL_CHECKPOINT, RESUME_CHECKPOINT, FitHooks, Runtime, TrainingStopped
-from trainables.data.reid import ReidData
-from trainables.mdpr import Backbone, MdprConfig, MdprNetworkConfig
-from trainables.retrieval.view import RetrievalView
-from trainables.training.fitting import LossMeter, backpropagate, load_network
-from trainables.training.optimisation import Optimisation
 
 STEPS_PER_EPOCH = NUM_TRAIN_PIDS * IMAGES_PER_PID // 4
 NUM_STEPS = 3 * STEPS_PER_EPOCH

@@ -11,7 +11,7 @@ import pytest
 PROGRAM = """
 import json, os, sys
 import torch
-from trainables.training.determinism import reproducible
+from tablewright.trainables.training.determinism import reproducible
 
 LEVELS = [("generic", "all"), ("cuda", "all"), ("mkldnn", "all")]
 OPERATIONS = [(backend, name) for backend, _ in LEVELS[1:] for name in ("matmul", "conv", "rnn")]

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.training.loss_scaling import CountingScaler
+from tablewright.trainables.training.loss_scaling import CountingScaler
 
 CPU = torch.device("cpu")
 

@@ -8,11 +8,11 @@ import sys
 import pytest
 import torch
 
-from trainables.training.numeric_environment import describe_numeric_environment
+from tablewright.trainables.training.numeric_environment import describe_numeric_environment
 
 PRINT = (
-    "import json; from trainables.training.numeric_environment import describe_numeric_environment as describe; "
-    "print(json.dumps(describe('cpu')))"
+    "import json; from tablewright.trainables.training.numeric_environment import describe_numeric_environment; "
+    "print(json.dumps(describe_numeric_environment('cpu')))"
 )
 
 

@@ -4,8 +4,13 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.training.optimisation import Optimisation, check_precision, learning_rate, make_optimizer
-from trainables.value.refusal import Refusal
+from tablewright.trainables.training.optimisation import (
+    Optimisation,
+    check_precision,
+    learning_rate,
+    make_optimizer,
+)
+from tablewright.trainables.value.refusal import Refusal
 
 # Rates at the start of epochs, from 0 on, as the authors' code gives them: name, steps an epoch, epochs,
 # warm-up steps, {epoch: rate}.

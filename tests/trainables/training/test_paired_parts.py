@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from trainables.training.paired_parts import build_part
+from tablewright.trainables.training.paired_parts import build_part
 
 
 def draw_whole(seed, *names):

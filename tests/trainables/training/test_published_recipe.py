@@ -6,11 +6,11 @@ from typing import Any, get_args
 
 import pytest
 
-from orchestrator.study import Profile
-from orchestrator.study_files import load_study, study_names
-from search_spaces.tasn_ablation import BIRDS_SCHEDULE
-from trainables import hacnn, mancs, mdpr, mgn, tasn
-from trainables.data import fine_grained, reid
+from tablewright.orchestrator.study import Profile
+from tablewright.orchestrator.study_files import load_study, study_names
+from tablewright.search_spaces.tasn_ablation import BIRDS_SCHEDULE
+from tablewright.trainables import hacnn, mancs, mdpr, mgn, tasn
+from tablewright.trainables.data import fine_grained, reid
 
 CUHK03 = {"cuhk03_labelled", "cuhk03_detected"}
 CUHK03_CLASSIC = {"cuhk03_classic_labelled", "cuhk03_classic_detected"}

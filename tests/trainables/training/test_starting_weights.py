@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import nn
 
+from tablewright.trainables.contract.data import DatasetFacts, StartingWeights
+from tablewright.trainables.layers.backbone import ATTENTION_NET, BACKBONE
+from tablewright.trainables.layers.pretrained import StartingFile
+from tablewright.trainables.layers.published_part import part_of
+from tablewright.trainables.retrieval.view import RetrievalView
+from tablewright.trainables.training.starting_weights import join_weights
 from tests.trainables.published_weights import file_for, prefixed, save, zeros_of
-from trainables.contract.data import DatasetFacts, StartingWeights
-from trainables.layers.backbone import ATTENTION_NET, BACKBONE
-from trainables.layers.pretrained import StartingFile
-from trainables.layers.published_part import part_of
-from trainables.retrieval.view import RetrievalView
-from trainables.training.starting_weights import join_weights
 
 VIEW = RetrievalView()
 FACTS = DatasetFacts("toyset", "Toyset", "f" * 64, True, {"train": 10}, ("it is a toy",))

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field
 
-from trainables.value.declaration import Declaration, repeated
-from trainables.value.refusal import Fault, Refusal
-from trainables.value.text import Label
+from tablewright.trainables.value.declaration import Declaration, repeated
+from tablewright.trainables.value.refusal import Fault, Refusal
+from tablewright.trainables.value.text import Label
 
 
 @dataclass(frozen=True)

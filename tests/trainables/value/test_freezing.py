@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 
-from trainables.value.freezing import FrozenMapping, freeze, thaw
+from tablewright.trainables.value.freezing import FrozenMapping, freeze, thaw
 
 
 def test_containers_are_copied_and_frozen_all_the_way_down():

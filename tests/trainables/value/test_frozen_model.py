@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from pydantic import BaseModel, Field, field_validator, model_validator
 
-from trainables.value.frozen_model import ClosedModel, FrozenModel
-from trainables.value.refusal import Refusal
+from tablewright.trainables.value.frozen_model import ClosedModel, FrozenModel
+from tablewright.trainables.value.refusal import Refusal
 
 
 class Branch(FrozenModel):

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from trainables.data.cached_array import build_array_once
-from trainables.data.demo_details.drawing import SIDE_PX, draw_picture
-from trainables.data.demo_details.glyphs import GLYPH_NAMES
-from trainables.data.labelled_images import FoundImages, LabelledImage
+from tablewright.trainables.data.cached_array import build_array_once
+from tablewright.trainables.data.demo_details.drawing import SIDE_PX, draw_picture
+from tablewright.trainables.data.demo_details.glyphs import GLYPH_NAMES
+from tablewright.trainables.data.labelled_images import FoundImages, LabelledImage
 
 IMAGES_PER_CLASS = {"train": 60, "val": 10, "test": 20}
 SEED = 2019

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trainables.data.demo_details.glyphs import GLYPH_SIZE, glyph_darkness
+from tablewright.trainables.data.demo_details.glyphs import GLYPH_SIZE, glyph_darkness
 
 SIDE_PX = 128
 NUM_CLUTTER = 6

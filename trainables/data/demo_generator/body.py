@@ -16,7 +16,7 @@ import anny
 import numpy as np
 import torch
 
-from trainables.data.demo_generator.raster import FloatArray, IntArray
+from tablewright.trainables.data.demo_generator.raster import FloatArray, IntArray
 
 Surface = Literal["body", "helper-tights", "helper-skirt", "helper-hair"]
 SURFACES: tuple[Surface, ...] = ("body", "helper-tights", "helper-skirt", "helper-hair")

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from trainables.data.demo_generator.outfit import Mesh
-from trainables.data.demo_generator.raster import FloatArray, interpolate, rasterise
-from trainables.data.demo_generator.scene import Scene, paint_scene
+from tablewright.trainables.data.demo_generator.outfit import Mesh
+from tablewright.trainables.data.demo_generator.raster import FloatArray, interpolate, rasterise
+from tablewright.trainables.data.demo_generator.scene import Scene, paint_scene
 
 SUPERSAMPLING = 2
 HEIGHT_PX, WIDTH_PX = 128 * SUPERSAMPLING, 64 * SUPERSAMPLING

@@ -9,8 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
-from trainables.data.demo_generator.raster import FloatArray
-from trainables.data.demo_generator.wardrobe import Colour, Look, Top
+from tablewright.trainables.data.demo_generator.raster import FloatArray
+from tablewright.trainables.data.demo_generator.wardrobe import Colour, Look, Top
 
 WAIST = 0.09  # rest height at which a top ends and the bottom begins
 ANKLE = -0.735  # rest height of the upper edge of a shoe

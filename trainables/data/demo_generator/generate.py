@@ -1,4 +1,4 @@
-"""Write the demo data set: `python -m trainables.data.demo_generator.generate OUT.tar.xz`.
+"""Write the demo data set: `python -m tablewright.trainables.data.demo_generator.generate OUT.tar.xz`.
 
 The archive has Market-1501's folders plus `val_query/` and `val_gallery/`, which only searches may look at.
 """
@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from trainables.data.demo_generator.body import BodyModel, sample_pose
-from trainables.data.demo_generator.camera import (
+from tablewright.trainables.data.demo_generator.body import BodyModel, sample_pose
+from tablewright.trainables.data.demo_generator.camera import (
     HEIGHT_PX,
     WIDTH_PX,
     Camera,
@@ -34,9 +34,9 @@ from trainables.data.demo_generator.camera import (
     photograph,
     soften,
 )
-from trainables.data.demo_generator.outfit import Outfit
-from trainables.data.demo_generator.scene import crop_scene, draw_bollard, draw_bush, draw_railing
-from trainables.data.demo_generator.wardrobe import Look, draw_look, draw_people
+from tablewright.trainables.data.demo_generator.outfit import Outfit
+from tablewright.trainables.data.demo_generator.scene import crop_scene, draw_bollard, draw_bush, draw_railing
+from tablewright.trainables.data.demo_generator.wardrobe import Look, draw_look, draw_people
 
 log = logging.getLogger(__name__)
 

@@ -12,11 +12,11 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from trainables.data.demo_generator import cloth
-from trainables.data.demo_generator.body import BodyModel, Pose
-from trainables.data.demo_generator.cloth import Material
-from trainables.data.demo_generator.raster import FloatArray, IntArray, compute_vertex_normals
-from trainables.data.demo_generator.wardrobe import Colour, Look
+from tablewright.trainables.data.demo_generator import cloth
+from tablewright.trainables.data.demo_generator.body import BodyModel, Pose
+from tablewright.trainables.data.demo_generator.cloth import Material
+from tablewright.trainables.data.demo_generator.raster import FloatArray, IntArray, compute_vertex_normals
+from tablewright.trainables.data.demo_generator.wardrobe import Colour, Look
 
 SMOOTHING_STEPS = 5  # evens out anatomy under cloth, so that trousers do not look painted on
 TOP_LOOSENESS = {"tee": 0.012, "shirt": 0.016, "jacket": 0.030, "coat": 0.034}  # metres off the body

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from trainables.data.demo_generator.raster import FloatArray
+from tablewright.trainables.data.demo_generator.raster import FloatArray
 
 SCENE_HEIGHT_PX, SCENE_WIDTH_PX = 320, 1024
 WALL_COLOURS = (

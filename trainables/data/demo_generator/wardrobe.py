@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from trainables.data.demo_generator.body import Physique
+from tablewright.trainables.data.demo_generator.body import Physique
 
 Colour = tuple[float, float, float]  # red, green, blue in [0, 1]
 Top = Literal["tee", "shirt", "jacket", "coat"]

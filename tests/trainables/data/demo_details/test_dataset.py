@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from trainables.data.demo_details import dataset
-from trainables.data.demo_details.dataset import IMAGES_PER_CLASS, read_demo_details
+from tablewright.trainables.data.demo_details import dataset
+from tablewright.trainables.data.demo_details.dataset import IMAGES_PER_CLASS, read_demo_details
 
 
 @pytest.fixture(autouse=True)

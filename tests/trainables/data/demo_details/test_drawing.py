@@ -2,8 +2,8 @@ import hashlib
 
 import numpy as np
 
-from trainables.data.demo_details.drawing import SIDE_PX, draw_picture
-from trainables.data.demo_details.glyphs import GLYPH_NAMES, glyph_darkness
+from tablewright.trainables.data.demo_details.drawing import SIDE_PX, draw_picture
+from tablewright.trainables.data.demo_details.glyphs import GLYPH_NAMES, glyph_darkness
 
 PIXELS_SHA256 = "711d0e9858a941e3993de56cb57148aa39e2f1c4fa739501d1a4e94591ce9b28"
 

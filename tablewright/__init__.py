@@ -1,0 +1,36 @@
+"""All that a study, or a method of one's own, needs: `import tablewright as tw`.
+
+Names only; where each is explained stands in its own file.
+"""
+
+from tablewright.orchestrator.design import Cumulative, Factorial, LeaveOneOut, Row, Sweep
+from tablewright.orchestrator.published import printed
+from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
+from tablewright.orchestrator.study import Ablation, Dataset, Objective, Search, Study, UntilDecided
+from tablewright.trainables.contract.metric import Metric
+from tablewright.trainables.function import method
+from tablewright.trainables.own_method import Config, Data, Measured
+
+__all__ = [
+    "Ablation",
+    "Choice",
+    "Config",
+    "Cumulative",
+    "Data",
+    "Dataset",
+    "Factorial",
+    "FloatRange",
+    "IntRange",
+    "LeaveOneOut",
+    "Measured",
+    "Metric",
+    "Objective",
+    "Row",
+    "Search",
+    "Study",
+    "Sweep",
+    "UntilDecided",
+    "When",
+    "method",
+    "printed",
+]
