@@ -15,6 +15,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from tablewright.orchestrator.project import Project
 from tablewright.orchestrator.settings import Settings, refuse_unknown_variables, variable_of
 from tablewright.reports.console import loses_styles, make_console, open_closed_streams
 
@@ -67,7 +68,8 @@ def number(text: str) -> float:
 @app.command()
 def main(
     studies: Annotated[
-        list[str] | None, typer.Argument(help="STUDY or STUDY/TABLE to fill, or all; none lists them.")
+        list[str] | None,
+        typer.Argument(help="STUDY or STUDY/TABLE to fill, or all; none lists them, init begins a project."),
     ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Show what would be trained; train nothing.")] = False,
     status: Annotated[bool, typer.Option("--status", help="Show what is done, begun, failed.")] = False,
@@ -121,16 +123,16 @@ def main(
 
     python sweep.py mdpr_ablation --profile paper --data-root ~/data
     """
-    from tablewright.orchestrator.study_files import study_titles
-
     open_closed_streams()
+    project = Project(Path.cwd())
+    if studies and studies[0] == "init":
+        raise typer.Exit(begin(studies[1:]))
     verbs = {"--plan": plan, "--status": status, "--report": report, "--check": check, "--verify": verify}
     given = [name for name, is_given in verbs.items() if is_given]
     if not studies and not verify:
         if given:
             errors.print(Text("error: name a study, or all; the studies are:", style="red"))
-        for name, title in study_titles():
-            console.print(Text(f"{name:24} ", style="bold") + Text(title))
+        list_studies(project)
         if given:
             raise typer.Exit(EXIT_REFUSED)
         return
@@ -156,9 +158,10 @@ def main(
             max_concurrent,
             datasets,
             reads_records_alone=status or report or verify,
+            project=project,
         )
         declared = settings.load_studies()
-        if settings.is_demo_by_default and not settings.reads_records_alone:
+        if settings.is_demo_by_default(declared) and not settings.reads_records_alone:
             console.print("No data root given: running the demo profile on the embedded demo images.")
         if accept is not None:
             accept_changes(settings, declared, accept)
@@ -173,6 +176,42 @@ def main(
         errors.print(Text(f"error: {words_of(error)}", style="red"))
         code = EXIT_REFUSED
     raise typer.Exit(code)
+
+
+def begin(folders: Sequence[str]) -> int:
+    """`init`: a first project, in the current folder or the one that is named."""
+    from tablewright.orchestrator.first_project import begin_project
+
+    folder = Path(folders[0]).expanduser() if folders else Path()
+    try:
+        if len(folders) > 1:
+            raise ValueError(f"init takes one folder; got {', '.join(folders)}")
+        written = begin_project(folder)
+    except ValueError as error:
+        errors.print(Text(f"error: {error}", style="red"))
+        return EXIT_REFUSED
+    for path in written:
+        console.print(f"wrote {path}")
+    console.print("\nNext, its plan and its tables (a minute):\n")
+    enter = "" if folder == Path() else f"cd {folder} && "
+    for line in (f"{enter}tablewright spirals --plan", "tablewright spirals"):
+        console.print(f"    {line}")
+    console.print("\nThen make it yours: the fields of its config, its rows, its function.")
+    return 0
+
+
+def list_studies(project: Project) -> None:
+    """No study at all: what there is."""
+    from tablewright.orchestrator.study_files import find_study_files
+
+    files = find_study_files(project)
+    is_mixed = len({file.is_built_in for file in files}) > 1
+    for is_built_in, head in ((False, f"in {project.studies_folder}"), (True, "built in")):
+        if is_mixed:
+            console.print(Text(head, style="italic"))
+        for file in files:
+            if file.is_built_in == is_built_in:
+                console.print(Text(f"{file.name:24} ", style="bold") + Text(file.title))
 
 
 def words_of(error: ValueError | OSError) -> str:
@@ -333,10 +372,10 @@ def write_report(settings: Settings, studies: Sequence[Study]) -> int:
     plan = recorded_plan(settings, studies, store)
     unwritten = ""
     try:
-        written = write_tables(plan, store, settings.effective_profile, keeps_fuller=True)
+        written = write_tables(plan, store, keeps_fuller=True)
     except OSError as error:  # a store that may be read alone is shown all the same
         unwritten = words_of(error)
-        written = write_tables(plan, store, settings.effective_profile, writes=False)
+        written = write_tables(plan, store, writes=False)
     print_tables(written)
     if unwritten:
         errors.print(Text(f"error: not every file of the tables was written: {unwritten}", style="red"))
@@ -353,7 +392,7 @@ def verify_all(settings: Settings, studies: Sequence[Study]) -> int:
 
     store = existing_store(settings)
     plan = recorded_plan(settings, studies, store) if studies else None
-    import_studies()  # whose methods know what the recorded views mean
+    import_studies(settings.project)  # whose methods know what the recorded views mean
     found = verify_store(store, plan)
     for fault in found.faults:
         errors.print(Text(f"fault: {fault}", style="red"))
@@ -427,11 +466,11 @@ def run(settings: Settings, studies: Sequence[Study]) -> int:
             ),
             seed_rule=seeds_until_decided,
         )
-    written = write_tables(result.plan, store, settings.effective_profile)
+    written = write_tables(result.plan, store)
     if tracker is not None:
         if not tracker.has_begun:  # there was nothing to train, but MLflow may have lost something
             begin_tracking(tracker, settings, result.plan, result.statuses)
-        tracker.log_tables(artifacts_of(written, settings))
+        tracker.log_tables(artifacts_of(written, store))
         tracker.end(succeeded=result.is_complete)
     print_tables(written)
     return tell_end(result, written, settings)
@@ -447,6 +486,8 @@ def print_source_changes(plan: Plan, store: Store) -> None:
 
 def tell_end(result: SweepResult, written: WrittenTables, settings: Settings) -> int:
     """Say how the sweep ended, and where things are."""
+    from tablewright.reports.table_files import folder_of_studies
+
     failed = [item for item in result.statuses if item.state == "failed"]
     for item in failed:
         errors.print(Text(f"failed: {item.training.label}: {item.message}", style="red"))
@@ -456,7 +497,10 @@ def tell_end(result: SweepResult, written: WrittenTables, settings: Settings) ->
     for (study, name), state in result.plan.unfilled_searches.items():
         errors.print(Text(f"search {study}/{name}: {state}"))
     if result.is_complete and not written.refusals:
-        console.print(f"Every cell is filled. Tables: {settings.store}/tables/{settings.effective_profile}")
+        folders = dict.fromkeys(map(folder_of_studies, result.plan.studies))
+        console.print(
+            f"Every cell is filled. Tables: {', '.join(f'{settings.store}/{it}' for it in folders)}"
+        )
         return 0
     states = Counter(item.state for item in result.statuses)
     mend = " Mend what failed, then run" if failed else " Run"
@@ -487,16 +531,14 @@ def print_tables(written: WrittenTables) -> None:
         errors.print(Text(f"refused: {refusal}", style="red"))
 
 
-def artifacts_of(written: WrittenTables, settings: Settings) -> dict[str, str]:
-    """Artifact path in MLflow -> file, of every table and its figures."""
-    profile = settings.effective_profile
-    files: dict[str, str] = {}
-    for item in written.tables:
-        for url in (*item.urls.values(), item.index_url):
-            files[f"{profile}/{item.table.study}/{Path(url).name}"] = url
-        for path, url in item.figure_urls.items():
-            files[f"{profile}/{item.table.study}/{path}"] = url
-    return files
+def artifacts_of(written: WrittenTables, store: Store) -> dict[str, str]:
+    """Artifact path in MLflow -> file, of every table and its figures: as they lie in the store."""
+    urls = [
+        url
+        for item in written.tables
+        for url in (*item.urls.values(), item.index_url, *item.figure_urls.values())
+    ]
+    return {url.removeprefix(f"{store.root.url}/tables/"): url for url in urls}
 
 
 def make_tracker(settings: Settings, store: Store) -> Any:
@@ -510,7 +552,12 @@ def make_tracker(settings: Settings, store: Store) -> Any:
 
 def begin_tracking(tracker: Any, settings: Settings, plan: Plan, statuses: Sequence[TrainingStatus]) -> None:
     """Open the sweep's run, and let MLflow catch up on what is recorded already."""
-    parameters = {"profile": settings.effective_profile, "cells": len(plan.cells), "trainings": len(statuses)}
+    profiles = {study.profile for study in plan.studies if study.profile is not None}
+    parameters = {
+        **({"profile": ", ".join(profiles)} if profiles else {}),
+        "cells": len(plan.cells),
+        "trainings": len(statuses),
+    }
     tracker.begin("+".join(study.name for study in plan.studies), parameters)
     tracker.reconcile([item.training.training_id for item in statuses if item.state == "done"])
 

@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import ray
-from ray import tune
+from ray import cloudpickle, tune
 from ray.experimental.internal_kv import _internal_kv_del as kv_del  # pyright: ignore[reportPrivateUsage]
 from ray.experimental.internal_kv import _internal_kv_exists as kv_exists  # pyright: ignore[reportPrivateUsage]
 from ray.experimental.internal_kv import _internal_kv_get as kv_get  # pyright: ignore[reportPrivateUsage]
@@ -34,6 +34,7 @@ from ray.tune.experiment import Trial
 from ray.tune.search import Searcher
 
 from tablewright.orchestrator.listeners import Listeners
+from tablewright.orchestrator.project import Project, ProjectOnWorker
 from tablewright.orchestrator.records import FailureRecord, Store
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.trial import (
@@ -112,10 +113,26 @@ class Resources:
 
 
 class _Payload:
-    """Carries work through Tune, which copies and prints configs."""
+    """Carries work through Tune, which copies and prints configs.
+
+    A worker can read it only once it has entered the project whose classes are in it.
+    """
 
     def __init__(self, work: Work) -> None:
-        self.work = work
+        self._work: Work | None = work
+        self._pickled = b""
+
+    @property
+    def work(self) -> Work:
+        """The work itself."""
+        if self._work is None:
+            self._work = pickle.loads(self._pickled)
+        assert self._work is not None
+        return self._work
+
+    def __getstate__(self) -> dict[str, Any]:
+        dumped = self._pickled or cloudpickle.dumps(self._work)  # pyright: ignore[reportPrivateImportUsage]
+        return {"_work": None, "_pickled": dumped}
 
     def __repr__(self) -> str:
         return self.work.training_id[:8]
@@ -182,6 +199,7 @@ class _Place:
         sweep: names its words in the cluster.
         store_id: of the driver's store.
         first_hold_s: see `FIRST_HOLD_S`.
+        project: whose modules the work is made of; None where it is of ours alone.
     """
 
     sweep: str
@@ -189,6 +207,7 @@ class _Place:
     store_id: str
     runtime: Runtime
     first_hold_s: float
+    project: ProjectOnWorker | None
 
 
 def _attempt(config: dict[str, Any], *, place: _Place) -> None:
@@ -196,6 +215,8 @@ def _attempt(config: dict[str, Any], *, place: _Place) -> None:
 
     After any failure the process ends: a device whose context is broken fails whatever comes next in it.
     """
+    if place.project is not None:
+        place.project.enter(place.runtime.cache_dir)
     work: Work = config["payload"].work
     signals = _Signals(place.sweep)
     should_stop = _Polled(lambda: signals.is_sent("stop"), STOP_POLL_S)
@@ -452,6 +473,7 @@ class RayBackend:
         max_concurrent: int | None = None,
         max_lost_workers: int = 3,
         first_hold_s: float = FIRST_HOLD_S,
+        project: Project | None = None,
     ) -> None:
         """Connect nothing yet.
 
@@ -462,7 +484,9 @@ class RayBackend:
             max_lost_workers: how often a training is tried again after its worker was lost, or its machine
                 failed.
             first_hold_s: how long a machine that failed keeps its slot; see `FIRST_HOLD_S`.
+            project: whose modules workers must find; its source files are sent to those of another cluster.
         """
+        self._project = project
         self._address = address
         self._resources = resources
         self._max_concurrent = max_concurrent
@@ -546,7 +570,14 @@ class RayBackend:
     def run(self, queue: WorkQueue, listeners: Sequence[Listener], store: Store, runtime: Runtime) -> None:
         """Run until the queue is finished, or told to stop and every running training has saved its state."""
         resources = self._needed()
-        place = _Place(uuid.uuid4().hex, store.url, store.shared_id(), runtime, self._first_hold_s)
+        place = _Place(
+            uuid.uuid4().hex,
+            store.url,
+            store.shared_id(),
+            runtime,
+            self._first_hold_s,
+            self._project_on_worker(),
+        )
         signals = _Signals(place.sweep)
         bridge = _Bridge(queue, Listeners(listeners), store, signals, resources, self._max_lost_workers)
         attempt = tune.with_parameters(_attempt, place=place)
@@ -577,6 +608,12 @@ class RayBackend:
             finally:
                 signals.clear()
 
+    def _project_on_worker(self) -> ProjectOnWorker | None:
+        if self._project is None:
+            return None
+        packed = self._project.pack() if self._address is not None and self._project.has_studies else b""
+        return ProjectOnWorker(str(self._project.folder), packed)
+
 
 def default_resources() -> Resources:
     """One CPU a training, and one GPU where the connected cluster has any."""
@@ -591,4 +628,5 @@ def make_backend(settings: Settings) -> RayBackend:
         address=settings.address,
         resources=None if gpus is None else Resources(gpus=gpus),
         max_concurrent=settings.max_concurrent,
+        project=settings.project,
     )

@@ -15,6 +15,7 @@ from tablewright.orchestrator.addresses import (
     store_faults,
     tracking_faults,
 )
+from tablewright.orchestrator.project import Project
 from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.study import Profile, Study
 from tablewright.orchestrator.study_files import load_study, study_names
@@ -24,7 +25,7 @@ from tablewright.trainables.value.declaration import repeated, take
 from tablewright.trainables.value.file_name import why_not_the_same_everywhere
 from tablewright.trainables.value.refusal import nearest
 
-NO_OPTIONS = ("studies", "reads_records_alone")
+NO_OPTIONS = ("studies", "reads_records_alone", "project")
 """Settings that are no option of their own, and so no environment variable."""
 
 VARIABLE_PREFIX = "TABLEWRIGHT_"
@@ -42,7 +43,8 @@ class Settings:
 
     Attributes:
         studies: names of files in `search_spaces/`, each alone or as STUDY/TABLE.
-        profile: `demo` or `paper`; None is `paper` where a data root is given and `demo` otherwise.
+        profile: `demo` or `paper`, for studies that have profiles; None is `paper` where a data root is given and
+            `demo` otherwise.
         data_root: folder that holds the data sets in their published layout.
         store: folder or URL of the records.
         cache_dir: this machine's decoded images.
@@ -54,6 +56,7 @@ class Settings:
         max_concurrent: trainings at a time; None is as many as fit.
         datasets: labels of the data sets, with commas between, whose columns are filled; None is all.
         reads_records_alone: whether nothing but the store is read, so that no data set need be there.
+        project: whose studies are found beside the built-in ones.
     """
 
     studies: tuple[str, ...]
@@ -69,6 +72,7 @@ class Settings:
     max_concurrent: int | None = None
     datasets: str | None = None
     reads_records_alone: bool = False
+    project: Project | None = None
 
     def __post_init__(self) -> None:
         """Find every fault that can be seen without opening anything."""
@@ -134,10 +138,9 @@ class Settings:
             return Profile(self.profile)
         return Profile.DEMO if self.data_root is None else Profile.PAPER
 
-    @property
-    def is_demo_by_default(self) -> bool:
-        """Whether the demo runs because nothing else was asked for; the user is told."""
-        return self.profile is None and self.data_root is None
+    def is_demo_by_default(self, studies: Sequence[Study]) -> bool:
+        """Say whether the demo runs because nothing else was asked for; the user is told."""
+        return self.profile is None and any(study.profile is Profile.DEMO for study in studies)
 
     def load_studies(self) -> list[Study]:
         """Build the studies, with the seeds that were asked for.
@@ -148,16 +151,20 @@ class Settings:
         studies: list[Study] = []
         faults: list[str] = []
         is_all = self.studies == ("all",)
-        wanted = dict.fromkeys(study_names(), None) if is_all else self._tables_by_study()
+        wanted = dict.fromkeys(study_names(self.project), None) if is_all else self._tables_by_study()
         for name, tables in wanted.items():
             try:
-                study = load_study(name, self.effective_profile)
+                study = load_study(name, self.effective_profile, self.project)
                 if is_all and study.is_on_request:
                     continue
                 study = study if tables is None else study.with_tables(tables)
                 studies.append(study if self.seeds is None else study.with_seeds(self._seeds(self.seeds)))
             except ValueError as error:
                 faults.append(str(error))
+        if self.profile is not None and studies and all(study.profile is None for study in studies):
+            faults.append(
+                f"--profile is {self.profile}, and none of these studies has profiles; leave it out"
+            )
         if faults:
             raise ValueError("\n".join(faults))
         return studies if self.datasets is None else self._with_datasets(studies, self.datasets)

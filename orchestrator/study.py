@@ -81,13 +81,21 @@ def is_not_ours(name: str) -> str | None:
     return f"{name!r} is the name of what is written beside the tables; take another" if taken else None
 
 
-def is_not_all(name: str) -> str | None:
-    """Say that a study could not be asked for by its name."""
-    return "'all' stands for every study on the command line; take another" if name == "all" else None
+def is_not_reserved(name: str) -> str | None:
+    """Say that a study could not be asked for by its name, or its tables would lie where others do."""
+    if name == "all":
+        return "'all' stands for every study on the command line; take another"
+    if name == "init":
+        return "'init' begins a project on the command line; take another"
+    return (
+        f"{name!r} is a profile, whose tables lie in a folder of that name; take another"
+        if name in set(Profile)
+        else None
+    )
 
 
 TableName = Annotated[str, is_file_name, is_not_ours]
-StudyName = Annotated[str, is_file_name, is_not_all]
+StudyName = Annotated[str, is_file_name, is_not_reserved]
 
 
 # -- tables --------------------------------------------------------------------------------------
@@ -850,6 +858,7 @@ class Study(Declaration):
         sizes: tables of sizes, which are counted.
         is_on_request: left out of `all`, such as for data that must be made first.
         left_out: names of tables that have no column of the data sets that were asked for.
+        profile: that it was declared for; None where it has no profiles. Set by who loads it.
     """
 
     name: StudyName
@@ -861,6 +870,7 @@ class Study(Declaration):
     sizes: Sequence[SizeTable] = ()
     is_on_request: bool = False
     left_out: Sequence[str] = ()
+    profile: Profile | None = None
 
     def find_faults(self) -> Iterator[Fault]:
         """Find every fault."""

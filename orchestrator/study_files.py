@@ -5,97 +5,173 @@ from __future__ import annotations
 import ast
 import contextlib
 import importlib
-import importlib.util
+import importlib.resources
 import inspect
 import json
-import pkgutil
 import re
 import traceback
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic.errors import PydanticUserError
 
-from tablewright.orchestrator.study import Profile, Study, is_file_name, is_not_all
+from tablewright.orchestrator.project import STUDIES_FOLDER, Project
+from tablewright.orchestrator.study import Profile, Study, is_file_name, is_not_reserved
 from tablewright.trainables.value.frozen_model import faults_of
 from tablewright.trainables.value.refusal import Refusal, nearest, shown
 
-
-def study_names(package: str = "tablewright.search_spaces") -> list[str]:
-    """List the studies: the files of the package."""
-    folder = importlib.import_module(package)
-    return sorted(module.name for module in pkgutil.iter_modules(folder.__path__) if not module.ispkg)
+BUILT_IN = "tablewright.search_spaces"
+"""Package of the studies that come with the program."""
 
 
-def import_studies(package: str = "tablewright.search_spaces") -> None:
+@dataclass(frozen=True)
+class StudyFile:
+    """A file that declares a study.
+
+    Attributes:
+        path: of the file.
+        module: dotted name by which it is imported.
+        is_built_in: whether it comes with the program.
+    """
+
+    path: Path
+    module: str
+    is_built_in: bool
+
+    @property
+    def name(self) -> str:
+        """Name of the study: that of its file."""
+        return self.path.stem
+
+    @property
+    def place(self) -> str:
+        """The file as people name it."""
+        return f"{STUDIES_FOLDER}/{self.path.name}"
+
+    @property
+    def title(self) -> str:
+        """First line of the file's docstring."""
+        try:
+            text = ast.get_docstring(ast.parse(self.path.read_bytes())) or ""
+        except FileNotFoundError:
+            return "(cannot be read: there is no file of this name, or a link that leads nowhere)"
+        except OSError as error:
+            return f"(cannot be read: {error.strerror})"
+        except SyntaxError as error:
+            return f"(cannot be read: line {error.lineno}: {error.msg})"
+        except ValueError as error:  # a null character
+            return f"(cannot be read: {error})"
+        return text.partition("\n")[0]
+
+
+def find_study_files(project: Project | None = None) -> list[StudyFile]:
+    """List the files of studies: a project's own, then those that come with the program, each by name.
+
+    Args:
+        project: whose studies are found beside the built-in ones; None finds these alone.
+    """
+    built_in = Path(str(importlib.resources.files(BUILT_IN)))
+    found = [StudyFile(path, f"{BUILT_IN}.{path.stem}", True) for path in _python_files(built_in)]
+    if project is None or not project.has_studies:
+        return found
+    own = _python_files(project.studies_folder)
+    return [*(StudyFile(path, f"{STUDIES_FOLDER}.{path.stem}", False) for path in own), *found]
+
+
+def _python_files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.py") if not path.name.startswith("_"))
+
+
+def study_names(project: Project | None = None) -> list[str]:
+    """List the studies that `all` stands for: a project's own, or the built-in ones where it has none."""
+    files = find_study_files(project)
+    own = [file.name for file in files if not file.is_built_in]
+    return own or [file.name for file in files]
+
+
+def import_studies(project: Project | None = None) -> None:
     """Import every study that can be, with the methods and the kinds of views that they use."""
-    for name in study_names(package):
-        with contextlib.suppress(Exception, SystemExit):  # a slip in a study is told when it is asked for
-            importlib.import_module(f"{package}.{name}")
+    with contextlib.suppress(Exception, SystemExit):  # a slip in a study is told when it is asked for
+        _enter(project)
+    for file in find_study_files(project):
+        with contextlib.suppress(Exception, SystemExit):
+            importlib.import_module(file.module)
 
 
-def study_titles(package: str = "tablewright.search_spaces") -> list[tuple[str, str]]:
-    """List the studies with the first lines of their files' docstrings."""
-    return [(name, _title_of(f"{package}.{name}")) for name in study_names(package)]
+def load_study(name: str, profile: Profile, project: Project | None = None) -> Study:
+    """Build the study that a file declares with its function `make_study(profile)`, or `make_study()`.
 
-
-def _title_of(module: str) -> str:
-    spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin is None:  # such as a link that leads nowhere
-        return "(cannot be read: there is no file of this name, or a link that leads nowhere)"
-    try:
-        text = ast.get_docstring(ast.parse(Path(spec.origin).read_bytes())) or ""
-    except OSError as error:
-        return f"(cannot be read: {error.strerror})"
-    except SyntaxError as error:
-        return f"(cannot be read: line {error.lineno}: {error.msg})"
-    except ValueError as error:  # a null character
-        return f"(cannot be read: {error})"
-    return text.partition("\n")[0]
-
-
-def load_study(name: str, profile: Profile, package: str = "tablewright.search_spaces") -> Study:
-    """Build the study that a file declares with its function `make_study(profile)`.
+    Args:
+        name: of the study.
+        profile: it is declared for, where it has profiles.
+        project: whose studies are found beside the built-in ones.
 
     Raises:
-        ValueError: there is no such file (the nearest is suggested), it has a slip (file and line are
+        ValueError: there is no such file (the nearest is suggested), or two; it has a slip (file and line are
             named), or the declaration is refused.
     """
     profile = Profile(profile)
-    names = study_names(package)
-    if name not in names:
+    files = find_study_files(project)
+    of_name = [file for file in files if file.name == name]
+    if not of_name:
+        names = list(dict.fromkeys(file.name for file in files))
+        where = "" if project is None or project.has_studies else _elsewhere(project)
         raise ValueError(
-            f"There is no study {name!r}. {_hint(name, names)}Studies: {', '.join(names) or 'none'}."
+            f"There is no study {name!r}. {_hint(name, names)}{where}Studies: {', '.join(names) or 'none'}."
         )
-    file = f"{package}/{name}.py"
-    if (misnamed := is_file_name(name) or is_not_all(name)) is not None:
-        raise ValueError(f"{file}: a study has the name of its file, and {misnamed}; rename the file")
-    try:
-        module = importlib.import_module(f"{package}.{name}")
-        make_study = getattr(module, "make_study", None)
-        study = make_study(profile) if make_study is not None and _takes_a_profile(make_study) else None
-    except (Exception, SystemExit) as error:  # whatever a slip in a person's file raises
-        raise ValueError(f"{_place_of(error, package) or file}: {_text_of(error)}") from error
-    if make_study is None:
-        raise ValueError(f"{file} declares no study; define make_study(profile) -> Study in it.")
-    if not _takes_a_profile(make_study):
+    if len(of_name) > 1:
+        paths = " and ".join(str(file.path) for file in of_name)
         raise ValueError(
-            f"{file}: make_study is a function of the profile alone; write def make_study(profile):"
+            f"There are two studies {name!r}: {paths}. Rename yours; nothing says which is meant"
+        )
+    (file,) = of_name
+    if (misnamed := is_file_name(name) or is_not_reserved(name)) is not None:
+        raise ValueError(f"{file.place}: a study has the name of its file, and {misnamed}; rename the file")
+    try:
+        _enter(project)
+        module = importlib.import_module(file.module)
+        make_study = getattr(module, "make_study", None)
+        has_profiles, can_be_made = _takes(make_study, "demo"), _takes(make_study)
+        study = None
+        if has_profiles or can_be_made:
+            assert make_study is not None
+            study = make_study(profile) if has_profiles else make_study()
+    except (Exception, SystemExit) as error:  # whatever a slip in a person's file raises
+        raise ValueError(f"{_place_of(error, file, project) or file.place}: {_text_of(error)}") from error
+    if make_study is None:
+        others = [other for other in vars(module) if "study" in other.lower()]
+        hint = f" (it has {', '.join(others)})" if others else ""
+        raise ValueError(f"{file.place} declares no study; define make_study() -> Study in it{hint}.")
+    if not (has_profiles or can_be_made):
+        raise ValueError(
+            f"{file.place}: make_study is a function of nothing, or of the profile alone; write def make_study(): or "
+            "def make_study(profile):"
         )
     if not isinstance(study, Study):
         got = shown(study) if study is None or isinstance(study, type) else type(study).__name__
-        raise ValueError(f"{file}: make_study must return a Study; it returned {got}")
+        raise ValueError(f"{file.place}: make_study must return a Study; it returned {got}")
     if study.name != name:
-        raise ValueError(f"{file}: the study is named {study.name!r}; name it {name!r}, as its file")
-    return study
+        raise ValueError(f"{file.place}: the study is named {study.name!r}; name it {name!r}, as its file")
+    return replace(study, profile=profile if has_profiles else None)
 
 
-def _takes_a_profile(make_study: Any) -> bool:
-    """Say whether it can be called with a profile, whatever it does then."""
+def _enter(project: Project | None) -> None:
+    if project is not None:
+        project.enter()
+
+
+def _elsewhere(project: Project) -> str:
+    """Say where studies of one's own would have been found."""
+    return f"Studies of your own are found in {project.studies_folder}, which is not there. "
+
+
+def _takes(make_study: Any, *arguments: Any) -> bool:
+    """Say whether it can be called with these, whatever it does then."""
     try:
-        inspect.signature(make_study).bind("demo")
+        inspect.signature(make_study).bind(*arguments)
     except (TypeError, ValueError):
         return False
     return True
@@ -111,13 +187,25 @@ def _hint(name: str, names: Sequence[str]) -> str:
     return f"Did you mean {' or '.join(map(repr, meant))}? " if any(meant) else ""
 
 
-def _place_of(error: BaseException, package: str) -> str:
-    """Name the line of a study's file that an exception comes from; empty where it is in none."""
+def _place_of(error: BaseException, file: StudyFile, project: Project | None) -> str:
+    """Name the line of a person's own file that an exception comes from; empty where it is in none."""
+    home = file.path.parent.parent if project is None or file.is_built_in else project.folder
     if isinstance(error, SyntaxError):  # of a null character neither file nor line is told
-        return f"{package}/{Path(error.filename).name}:{error.lineno}" if error.filename else ""
+        return f"{_below(Path(error.filename), home)}:{error.lineno}" if error.filename else ""
     frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if Path(frame.filename).parent.name == package.rpartition(".")[2]]
-    return f"{package}/{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else ""
+    own = [frame for frame in frames if _is_own(Path(frame.filename), file, home)]
+    return f"{_below(Path(own[-1].filename), home)}:{own[-1].lineno}" if own else ""
+
+
+def _is_own(path: Path, file: StudyFile, home: Path) -> bool:
+    """Say whether a line of this file is a person's to mend: of a built-in study only those of studies are."""
+    if file.is_built_in:
+        return path.parent == file.path.parent
+    return path.is_relative_to(home) and "site-packages" not in path.parts
+
+
+def _below(path: Path, home: Path) -> str:
+    return path.relative_to(home).as_posix() if path.is_relative_to(home) else path.name
 
 
 def _text_of(error: BaseException) -> str:

@@ -26,13 +26,20 @@ from tablewright.trainables.contract.metric import Metric
 
 NO_FIGURES = TableFigures()
 NO_TABLES: Mapping[str, TableFigures] = MappingProxyType({})
+TO_STORE = "../.."
+"""Link from the folder of a study's tables to the root of the store, where a study has no profiles."""
 
 
-def to_html(table: Table, beside: TableFigures = NO_FIGURES) -> str:
+def to_html(table: Table, beside: TableFigures = NO_FIGURES, to_store: str = TO_STORE) -> str:
     """Render the page of one table, and its figures as they lie beside it."""
     title = f"{table.study}/{table.name}"
     return _template("page.html.jinja").render(
-        title=title, tables=[table.with_differences()], beside={table.name: beside}, others=[], links=[]
+        title=title,
+        tables=[table.with_differences()],
+        beside={table.name: beside},
+        others=[],
+        links=[],
+        to_store=to_store,
     )
 
 
@@ -41,6 +48,7 @@ def index_to_html(
     tables: Sequence[Table],
     beside: Mapping[str, TableFigures] = NO_TABLES,
     others: Sequence[str] = (),
+    to_store: str = TO_STORE,
 ) -> str:
     """Render the page of all tables of a study, with links to their files in other formats.
 
@@ -49,6 +57,7 @@ def index_to_html(
         tables: in printing order.
         beside: figures by name of the table.
         others: names of the study's tables whose pages are as they were written earlier.
+        to_store: link from the page's folder to the root of the store.
     """
     shown = {table.name: beside.get(table.name, NO_FIGURES) for table in tables}
     return _template("page.html.jinja").render(
@@ -56,6 +65,7 @@ def index_to_html(
         tables=[table.with_differences() for table in tables],
         beside=shown,
         others=others,
+        to_store=to_store,
         links=["tex", "md", "html", "parquet"],
     )
 

@@ -1,7 +1,8 @@
-"""The finished tables as files in the store, `tables/<profile>/<study>/<table>.{tex,md,html,parquet}`.
+"""The finished tables as files in the store, `tables/<study>/<table>.{tex,md,html,parquet}`.
 
-Their figures lie in `tables/<profile>/<study>/figures/<table>/`; `tables/<profile>/index.html` lists what there is
-of all studies. What a study declares no more is removed from its folder.
+Of a study that has profiles they lie in `tables/<profile>/<study>/`, as each profile has tables of its own. Figures lie
+in `figures/<table>/` beside them; `index.html` beside the folders of studies lists what there is. What a study
+declares no more is removed from its folder.
 
 Equal records give equal bytes: no file holds a time, a host or the store's own place.
 """
@@ -13,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.records import Folder, Store
-from tablewright.orchestrator.study import Profile
+from tablewright.orchestrator.study import Profile, Study
 from tablewright.reports.emptied_cells import Emptied, find_emptied, find_narrowed
 from tablewright.reports.figures import Figure, TableFigures, figure_path, read_traces, table_figures
 from tablewright.reports.frame import read_cells
@@ -65,14 +66,13 @@ class WrittenTables:
 
 
 def write_tables(
-    plan: Plan, store: Store, profile: Profile, *, keeps_fuller: bool = False, writes: bool = True
+    plan: Plan, store: Store, *, keeps_fuller: bool = False, writes: bool = True
 ) -> WrittenTables:
     """Write every table of a plan from the records alone, finished or not.
 
     Args:
         plan: what is written.
         store: of the records, and of the tables.
-        profile: that the studies were declared with; each has tables of its own.
         keeps_fuller: whether files stay as they are where they have cells filled that would be empty now.
         writes: whether files are written at all; without, tables are made to be looked at.
 
@@ -98,7 +98,8 @@ def write_tables(
             except ValueError as error:
                 refusals.append(str(error))
         tables += [build_size_table(study, declared, demo_datasets) for declared in study.sizes]
-        folder = store.root / f"tables/{profile}/{study.name}"
+        place = f"{folder_of_studies(study)}/{study.name}"
+        folder, to_store = store.root / place, "/".join(".." for _ in place.split("/"))
         beside = {
             table.name: NO_FIGURES
             if (study.name, table.name) not in plan.tables
@@ -117,7 +118,7 @@ def write_tables(
                 contents = {
                     "tex": to_latex(table).encode(),
                     "md": to_markdown(table).encode(),
-                    "html": to_html(table, beside[table.name]).encode(),
+                    "html": to_html(table, beside[table.name], to_store).encode(),
                     "parquet": to_parquet(table, frame),
                 }
                 for ending, content in contents.items():
@@ -139,10 +140,15 @@ def write_tables(
             continue
         declared = set(study.table_names) | set(study.left_out)
         _remove_undeclared(folder, declared)
-        _write_index(folder, f"{study.name}: {study.title}", tables, beside, kept)
-    if writes:
-        _list_studies(store.root / f"tables/{profile}")
+        _write_index(folder, f"{study.name}: {study.title}", tables, beside, kept, to_store)
+    for folder in dict.fromkeys(map(folder_of_studies, plan.studies)) if writes else ():
+        _list_studies(store.root / folder)
     return WrittenTables(tuple(written), tuple(refusals))
+
+
+def folder_of_studies(study: Study) -> str:
+    """Name the folder of the store in which the tables of a study, and of others like it, lie."""
+    return "tables" if study.profile is None else f"tables/{study.profile}"
 
 
 def _write_index(
@@ -151,12 +157,13 @@ def _write_index(
     tables: Sequence[Table],
     beside: Mapping[str, TableFigures],
     kept: Set[str],
+    to_store: str,
 ) -> None:
     """Write the pages of all tables of a study; those that were not written now are linked as they are."""
     shown = [table for table in tables if table.name not in kept]
     pages = {name.removesuffix(".html") for name in folder.names() if name.endswith(".html")}
     others = sorted(pages - {table.name for table in shown} - {INDEX})
-    folder.write(f"{INDEX}.html", index_to_html(title, shown, beside, others).encode())
+    folder.write(f"{INDEX}.html", index_to_html(title, shown, beside, others, to_store).encode())
     folder.write(f"{INDEX}.md", index_to_markdown(title, shown, others).encode())
 
 
@@ -174,7 +181,7 @@ def _remove_undeclared(folder: Folder, declared: Set[str]) -> None:
 def _list_studies(folder: Folder) -> None:
     """Write the page that leads to every study whose tables lie here, written now or earlier."""
     tables_of: dict[str, list[str]] = {}
-    for study in folder.names():
+    for study in sorted(set(folder.names()) - set(Profile)):
         names = (folder / study).names() if study != f"{INDEX}.html" else []
         if f"{INDEX}.html" in names:
             pages = (name.removesuffix(".html") for name in names if name.endswith(".html"))

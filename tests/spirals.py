@@ -4,7 +4,7 @@ import shutil
 
 from tests.toy_studies import ROOT
 
-STUDY = (ROOT / "examples/spirals.py").read_text(encoding="utf-8")
+STUDY = (ROOT / "examples/spirals/search_spaces/spirals.py").read_text(encoding="utf-8")
 
 
 def write_spirals(folder, *changes):
@@ -15,5 +15,4 @@ def write_spirals(folder, *changes):
         text = text.replace(before, after)
     (folder / "search_spaces").mkdir(parents=True, exist_ok=True)
     shutil.copy(ROOT / "sweep.py", folder / "sweep.py")
-    (folder / "search_spaces/__init__.py").write_text('"""Studies."""\n')
     (folder / "search_spaces/spirals.py").write_text(text, encoding="utf-8")

@@ -53,7 +53,6 @@ def make_study(profile):
 def project(tmp_path):
     """A folder of studies with the invented one alone in it, beside a copy of the command line."""
     (tmp_path / "search_spaces").mkdir()
-    (tmp_path / "search_spaces/__init__.py").write_text('"""Studies."""\n')
     (tmp_path / "search_spaces/invented.py").write_text(STUDY)
     shutil.copy(ROOT / "sweep.py", tmp_path / "sweep.py")
     return tmp_path

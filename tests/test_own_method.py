@@ -34,9 +34,9 @@ def test_a_function_is_trained_measured_and_tabled(tmp_path):
     write_spirals(tmp_path)
     code, printed = run(tmp_path, "spirals", "--tracking-uri", "none")
     assert 0 == code, printed
-    table = (tmp_path / "runs/tables/demo/spirals/parts.md").read_text()
+    table = (tmp_path / "runs/tables/spirals/parts.md").read_text()
     assert "Spirals<br>PPL" in table
-    assert "best of 6 trials" in (tmp_path / "runs/tables/demo/spirals/rate.md").read_text()
+    assert "best of 6 trials" in (tmp_path / "runs/tables/spirals/rate.md").read_text()
     assert "Spirals: 200 items measured" in table
     undisturbed = metrics_of(tmp_path)
     assert all({"accuracy", "ppl"} == values.keys() for values in undisturbed.values())

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -28,7 +29,7 @@ def fill(folder):
     spec.loader.exec_module(module)
     store = Store(str(folder / "runs"))
     result = run_sweep(
-        [module.make_study(Profile.DEMO)],
+        [replace(module.make_study(Profile.DEMO), profile=Profile.DEMO)],
         store=store,
         runtime=Runtime(None, str(folder / "cache")),
         backend=InlineBackend(),
@@ -36,7 +37,7 @@ def fill(folder):
         listeners=lambda plan, statuses: [],
     )
     assert result.is_complete
-    write_tables(result.plan, store, Profile.DEMO)
+    write_tables(result.plan, store)
 
 
 @pytest.fixture

@@ -30,7 +30,6 @@ def write_project(folder, *, rows='[Sweep("learning_rate", (0.1, 0.2))]', base="
     """Write the project; rows, what the base sets, what the table declares beside, and seeds are Python text."""
     (folder / "search_spaces").mkdir(parents=True, exist_ok=True)
     shutil.copy(ROOT / "sweep.py", folder / "sweep.py")
-    (folder / "search_spaces/__init__.py").write_text('"""Studies."""\n')
     study = STUDY.format(rows=rows, base=base, more=more, seeds=seeds)
     (folder / "search_spaces/toy.py").write_text(study, encoding="utf-8")
 

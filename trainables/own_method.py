@@ -18,13 +18,10 @@ from tablewright.trainables.contract.method import Trainable, TrainingConfig
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.contract.view import EvaluationView, Split, ViewResult
 from tablewright.trainables.file_version import sha256_of, version_of
-from tablewright.trainables.source import Source
+from tablewright.trainables.source import Source, project_of
 from tablewright.trainables.value.declaration import Declaration
 from tablewright.trainables.value.refusal import Fault, guess
 from tablewright.trainables.value.text import Label, Text
-
-STUDIES_FOLDER = "search_spaces"
-"""Folder of a project in which its studies lie."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +31,7 @@ class Data(Declaration):
     Attributes:
         label: as a caption names it.
         files: read by their content; a folder by the names and sizes of the files in it. Paths are relative to the
-            project: the one that holds `search_spaces/`, or that of the method's file where it is in no such folder.
+            project: the one that holds `search_spaces/`.
         version: of what lies in no file of hers, such as `scikit-learn 1.5`.
     """
 
@@ -181,7 +178,7 @@ class OwnMethod(abc.ABC):
         Raises:
             ValueError: names every path that is not there.
         """
-        return self.data_of(config).facts(home_of(self.file))
+        return self.data_of(config).facts(project_of(self.file))
 
     def data_of(self, config: Any) -> Data:
         """Name the data of a config."""
@@ -198,11 +195,6 @@ class OwnMethod(abc.ABC):
             ValueError: a metric is absent, or no finite number.
         """
         return _result_of(given, giver, self.metrics)
-
-
-def home_of(file: Path) -> Path:
-    """Give the folder that a method's paths are relative to."""
-    return file.parent.parent if file.parent.name == STUDIES_FOLDER else file.parent
 
 
 _METHODS: dict[str, OwnMethod] = {}

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-PROJECT_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
+PROJECT_MARKS = ("search_spaces", ".git", "pyproject.toml", "setup.py", "setup.cfg")
 """What lies in the topmost folder of a project."""
 DECORATOR = "method"
 """Name of `trainables.function.method`, however it was imported."""

@@ -15,7 +15,7 @@ from tablewright.orchestrator.records import AcceptedChange, DamagedFile
 from tablewright.orchestrator.run import is_complete, plan_as_recorded
 from tablewright.orchestrator.search_state import find_search_id
 from tablewright.orchestrator.status import read_status
-from tablewright.orchestrator.study import Ablation, Dataset, Profile, Study
+from tablewright.orchestrator.study import Ablation, Dataset, Study
 from tablewright.orchestrator.verify import verify_store
 from tablewright.reports.figures import read_traces
 from tablewright.reports.table_files import write_tables
@@ -167,12 +167,12 @@ NO_NUMBER_NEEDS = ("epochs.parquet", "checkpoint/final.pt", "pictures/weight.png
 def test_what_no_number_needs_stops_nothing_whatever_lies_in_its_place(sweep, name, way):
     """The table is written as it was; --verify names the file."""
     plan, (one, _) = finished(sweep)
-    before = write_tables(plan, sweep.store(), Profile.DEMO).tables[0].table
+    before = write_tables(plan, sweep.store()).tables[0].table
     (path,) = one.glob(name)
     WAYS[way](path)
     result, events = sweep(a_study(RATES))
     assert (True, []) == (result.is_complete, events.started)
-    written = write_tables(result.plan, sweep.store(), Profile.DEMO)
+    written = write_tables(result.plan, sweep.store())
     assert before.groups == written.tables[0].table.groups
     assert any(path.name in fault for fault in verify_store(sweep.store()).faults)
 
@@ -491,7 +491,7 @@ def test_a_changed_default_of_a_view_never_finds_old_measurements(sweep, other_v
     assert ["changed", "changed"] == states(sweep, study)
     plan = plan_as_recorded([study], sweep.store(), RUNTIME)
     (cell, *_) = plan.cells
-    table = write_tables(plan, sweep.store(), Profile.DEMO).tables[0].table
+    table = write_tables(plan, sweep.store()).tables[0].table
     assert {"refused"} == {cell.state for row in table.rows for cell in row.cells}
     with pytest.raises(ValueError, match=r"view\.flip = false and is planned with true") as raised:
         sweep(study)
@@ -499,7 +499,7 @@ def test_a_changed_default_of_a_view_never_finds_old_measurements(sweep, other_v
     (change,) = accept_changed_defaults(plan, sweep.store(), "moves no number")
     assert "view.flip" == change.path
     assert ["done", "done"] == states(sweep, study)
-    table = write_tables(plan, sweep.store(), Profile.DEMO).tables[0].table
+    table = write_tables(plan, sweep.store()).tables[0].table
     assert any("view.flip false is shown under true" in note for note in table.source_notes)
 
 

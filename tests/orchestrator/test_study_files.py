@@ -1,11 +1,10 @@
 """The files of studies: found, listed and built, with every slip named by file and line."""
 
-import sys
-
 import pytest
 
+from tablewright.orchestrator.project import Project
 from tablewright.orchestrator.study import Profile
-from tablewright.orchestrator.study_files import load_study, study_names, study_titles
+from tablewright.orchestrator.study_files import find_study_files, load_study, study_names
 
 CONFIG_CLASS = """from tests.toy_method import ToyConfig
 class MyConfig(ToyConfig):
@@ -26,33 +25,36 @@ def test_an_unknown_study_suggests_the_nearest():
 
 
 @pytest.fixture
-def study_files(tmp_path, monkeypatch):
-    """A package of studies whose files a test writes."""
-    folder = tmp_path / "written_studies"
+def study_files(tmp_path):
+    """The studies of a project, whose files a test writes."""
+    folder = tmp_path / "search_spaces"
     folder.mkdir()
-    monkeypatch.syspath_prepend(tmp_path)
-    yield folder
-    for name in [name for name in sys.modules if name.startswith("written_studies")]:
-        del sys.modules[name]
+    return folder
+
+
+def own_titles(folder):
+    files = find_study_files(Project(folder.parent))
+    return {file.name: file.title for file in files if not file.is_built_in}
 
 
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("def make_study(profile)\n    pass\n", r"written_studies/slip\.py:1: SyntaxError: .*make_study"),
+        ("def make_study(profile)\n    pass\n", r"search_spaces/slip\.py:1: SyntaxError: .*make_study"),
         ("import nothing_like_it\n", r"slip\.py:1: ModuleNotFoundError: .*nothing_like_it"),
         ("def make_study(profile):\n    return Ablation()\n", r"slip\.py:2: NameError: .*Ablation"),
         ("", r"slip\.py declares no study"),
-        ("x = 1\0", r"written_studies/slip\.py: SyntaxError: .*null"),
+        ("x = 1\0", r"search_spaces/slip\.py: SyntaxError: .*null"),
         (
             "def make_study(): pass\n",
-            r"slip\.py: make_study is a function of the profile alone; write def make_study",
+            r"slip\.py: make_study must return a Study; it returned None",
         ),
         (
             "def make_study(profile, scale): pass\n",
-            r"slip\.py: make_study is a function of the profile alone",
+            r"slip\.py: make_study is a function of nothing, or of the profile alone; write def make_study",
         ),
-        ("make_study = 3\n", r"slip\.py: make_study is a function of the profile alone"),
+        ("make_study = 3\n", r"slip\.py: make_study is a function of nothing, or of the profile alone"),
+        ("def my_study(): pass\n", r"slip\.py declares no study; define make_study.* \(it has my_study\)"),
         (
             "def make_study(profile): raise SystemExit\n",
             r"slip\.py:1: this line ends the program; raise ValueError",
@@ -89,7 +91,7 @@ def test_a_slip_in_a_studys_file_is_named_by_file_and_line(study_files, source, 
     """A person sees where to look, not forty lines of ours."""
     (study_files / "slip.py").write_text(source)
     with pytest.raises(ValueError, match=message):
-        load_study("slip", Profile.DEMO, "written_studies")
+        load_study("slip", Profile.DEMO, Project(study_files.parent))
 
 
 @pytest.mark.parametrize(
@@ -129,7 +131,7 @@ def test_no_words_of_a_dependency_reach_a_person(study_files, source, message):
     """A config that is built wrongly is told as a declaration is, with the place in the study's file."""
     (study_files / "slip.py").write_text(source)
     with pytest.raises(ValueError, match=message) as caught:
-        load_study("slip", Profile.DEMO, "written_studies")
+        load_study("slip", Profile.DEMO, Project(study_files.parent))
     assert "pydantic" not in str(caught.value)
     assert "Input should" not in str(caught.value)
 
@@ -140,7 +142,7 @@ def test_a_misspelt_profile_is_refused(study_files):
     with pytest.raises(
         ValueError, match="a profile is one of 'demo', 'paper'; got 'dmeo'; did you mean 'demo'"
     ):
-        load_study("whole", "dmeo", "written_studies")
+        load_study("whole", "dmeo", Project(study_files.parent))
 
 
 def test_one_unreadable_file_does_not_hide_the_other_studies(study_files):
@@ -148,7 +150,7 @@ def test_one_unreadable_file_does_not_hide_the_other_studies(study_files):
     (study_files / "broken.py").write_text('"""Broken."""\ndef (\n')
     (study_files / "binary.py").write_bytes(b"\0")
     (study_files / "whole.py").write_text('"""A whole one, é."""\n', encoding="utf-8")
-    titles = dict(study_titles("written_studies"))
+    titles = own_titles(study_files)
     assert "A whole one, é." == titles["whole"]
     assert "cannot be read: " in titles["binary"]
     assert "cannot be read: line 2" in titles["broken"]
@@ -165,9 +167,9 @@ def test_a_file_that_no_study_can_be_named_by_is_to_be_renamed(study_files, name
     """Naming the study as its file would be refused in turn."""
     (study_files / f"{name}.py").touch()
     with pytest.raises(
-        ValueError, match=rf"written_studies/{name}\.py: a study has the name of its file, and .* rename"
+        ValueError, match=rf"search_spaces/{name}\.py: a study has the name of its file, and .* rename"
     ):
-        load_study(name, Profile.DEMO, "written_studies")
+        load_study(name, Profile.DEMO, Project(study_files.parent))
 
 
 def test_a_link_that_leads_nowhere_does_not_hide_the_other_studies(study_files):
@@ -176,9 +178,9 @@ def test_a_link_that_leads_nowhere_does_not_hide_the_other_studies(study_files):
     (study_files / "lost.py").symlink_to(study_files / "nowhere.py")
     (study_files / "parts").mkdir()
     (study_files / "parts/__init__.py").touch()
-    titles = dict(study_titles("written_studies"))
+    titles = own_titles(study_files)
     assert {"lost", "sound"} == set(titles)
     assert "Sound." == titles["sound"]
     assert titles["lost"].startswith("(cannot be read: there is no file of this name, or a link")
-    with pytest.raises(ValueError, match=r"written_studies/lost\.py: ModuleNotFoundError"):
-        load_study("lost", Profile.DEMO, "written_studies")
+    with pytest.raises(ValueError, match=r"search_spaces/lost\.py: ModuleNotFoundError"):
+        load_study("lost", Profile.DEMO, Project(study_files.parent))

@@ -12,7 +12,6 @@ from PIL import Image
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.plan import Cell, Plan
 from tablewright.orchestrator.records import PNG, Store
-from tablewright.orchestrator.study import Profile
 from tablewright.reports.figures import (
     OPACITY,
     LossCurve,
@@ -192,7 +191,7 @@ def test_a_failure_to_draw_is_told_below_the_table(tmp_path: Path):
     folder = store.training(plan.cells[0].training_id)
     store.root.remove(f"trainings/{folder.training_id}/pictures")
     folder.write_picture_warning("not every picture could be drawn: RuntimeError: <no ink>")
-    written = write_tables(plan, store, Profile.DEMO).tables[0]
+    written = write_tables(plan, store).tables[0]
     page = Path(written.urls["html"]).read_text()
     assert (
         "depth 2 on Market-1501, seed 0: not every picture could be drawn: RuntimeError: &lt;no ink&gt;."
@@ -207,7 +206,7 @@ def test_a_failure_to_draw_is_told_below_the_table(tmp_path: Path):
 def test_figures_lie_beside_the_page_that_shows_them(tmp_path: Path):
     """Every image a page names is there, below the study's folder, and is what was returned."""
     plan, store = finished(tmp_path, [depth_row(2)])
-    written = write_tables(plan, store, Profile.DEMO).tables[0]
+    written = write_tables(plan, store).tables[0]
     names = ("loss.pdf", "loss.png", "attention.png")
     assert {f"figures/depth/{name}" for name in names} == set(written.figure_urls)
     for page in (Path(written.urls["html"]), Path(written.index_url)):
@@ -221,9 +220,9 @@ def test_figures_lie_beside_the_page_that_shows_them(tmp_path: Path):
 def test_every_training_behind_a_row_links_to_its_pictures(tmp_path: Path):
     """The list of trainings names the pictures of those that have any, as they lie in the store."""
     plan, store = finished(tmp_path, [depth_row(2), depth_row(3)])
-    page = Path(write_tables(plan, store, Profile.DEMO).tables[0].urls["html"])
+    page = Path(write_tables(plan, store).tables[0].urls["html"])
     for cell in plan.cells:
-        link = f"../../../trainings/{cell.training_id}/pictures/attention.png"
+        link = f"../../trainings/{cell.training_id}/pictures/attention.png"
         assert f'<a href="{link}">attention</a>' in page.read_text()
         assert (page.parent / link).is_file()
 
@@ -232,20 +231,20 @@ def test_every_training_behind_a_row_links_to_its_pictures(tmp_path: Path):
 def test_figures_of_an_earlier_table_are_removed(tmp_path: Path):
     """A picture that the records do not have any more does not stay beside the table."""
     plan, store = finished(tmp_path, [depth_row(2)])
-    write_tables(plan, store, Profile.DEMO)
+    write_tables(plan, store)
     for cell in plan.cells:
         store.root.remove(f"trainings/{cell.training_id}/pictures")
-    write_tables(plan, store, Profile.DEMO)
-    assert ["loss.pdf", "loss.png"] == (store.root / "tables/demo/tiny/figures/depth").names()
+    write_tables(plan, store)
+    assert ["loss.pdf", "loss.png"] == (store.root / "tables/tiny/figures/depth").names()
 
 
 def test_a_table_without_an_ended_training_has_no_figures(tmp_path: Path):
     """Nothing is drawn of nothing, and its page is the page without figures."""
     plan, store = plan_of(make_ablation([depth_row(2)])), Store(str(tmp_path))
-    written = write_tables(plan, store, Profile.DEMO).tables[0]
+    written = write_tables(plan, store).tables[0]
     assert {} == written.figure_urls
     assert to_html(written.table) == Path(written.urls["html"]).read_text()
-    assert not (tmp_path / "tables/demo/tiny/figures").exists()
+    assert not (tmp_path / "tables/tiny/figures").exists()
 
 
 @pytest.mark.parametrize("endings", [("epochs",), ()])

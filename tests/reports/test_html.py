@@ -7,7 +7,6 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from tablewright.orchestrator.records import Store
-from tablewright.orchestrator.study import Profile
 from tablewright.reports.html import index_to_html, to_html
 from tablewright.reports.table_files import write_tables
 from tests.reports.every_state import HOSTILE, every_state_plan, record_every_state
@@ -44,7 +43,7 @@ class Page(HTMLParser):
 def pages(tmp_path: Path) -> list[str]:
     plan, store = every_state_plan(), Store(str(tmp_path))
     record_every_state(store, plan)
-    tables = [written.table for written in write_tables(plan, store, Profile.DEMO).tables]
+    tables = [written.table for written in write_tables(plan, store).tables]
     return [to_html(tables[0]), index_to_html("tiny: <all>", tables)]
 
 
@@ -78,10 +77,10 @@ def test_every_link_has_its_target(tmp_path: Path):
         for link in page.attributes["href"]:
             if link.startswith("#"):
                 assert link[1:] in ids
-            elif link.startswith("../../../trainings/"):
-                assert re.fullmatch(r"\.\./\.\./\.\./trainings/[0-9a-f]{64}/record\.json", link)
+            elif link.startswith("../../trainings/"):
+                assert re.fullmatch(r"\.\./\.\./trainings/[0-9a-f]{64}/record\.json", link)
             else:
-                assert (tmp_path / "tables" / "demo" / "tiny" / link).is_file()
+                assert (tmp_path / "tables" / "tiny" / link).is_file()
 
 
 def test_a_page_leads_to_each_of_its_tables(tmp_path: Path):

@@ -12,7 +12,6 @@ import pytest
 
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.records import Store
-from tablewright.orchestrator.study import Profile
 from tablewright.reports.frame import read_cells
 from tablewright.reports.item_comparisons import compare_items
 from tablewright.reports.query_test import compare_queries
@@ -98,7 +97,7 @@ def test_a_lost_table_of_items_costs_its_comparison_alone(tmp_path: Path):
 
 
 def written(plan: Plan, store: Store) -> WrittenTable:
-    return write_tables(plan, store, Profile.DEMO).tables[0]
+    return write_tables(plan, store).tables[0]
 
 
 def text_of(table: WrittenTable, ending: str) -> str:
@@ -141,7 +140,7 @@ def test_rows_that_cannot_be_compared_say_which_file_they_lack(tmp_path: Path, w
     lost.unlink()
     if way != "is not there":
         lost.write_bytes(whole.read_bytes())
-    (written,) = write_tables(plan, store, Profile.DEMO).tables
+    (written,) = write_tables(plan, store).tables
     assert all(cell.items is None for row in written.table.rows for cell in row.cells)
     (note,) = (note for note in written.table.source_notes if "could not be compared" in note)
     assert f"queries/{one.view_id}.parquet {way}" in note

@@ -10,7 +10,6 @@ import pytest
 from rich.console import Console
 
 from tablewright.orchestrator.records import Store
-from tablewright.orchestrator.study import Profile
 from tablewright.reports.number import (
     difference_text,
     half_printed_unit,
@@ -65,7 +64,7 @@ def test_no_format_prints_a_negative_zero(tmp_path: Path):
     plan, store = plan_of(make_ablation(rows)), Store(str(tmp_path))
     for row in ("depth 2", "depth 3"):
         record_value(store, plan, row, {"Market-1501": seeds_of([-1e-6, -3e-6, 1e-6], [-1e-6, -1e-6, -1e-6])})
-    (written,) = write_tables(plan, store, Profile.DEMO).tables
+    (written,) = write_tables(plan, store).tables
     console = Console(file=io.StringIO(), width=160)
     console.print(to_terminal(written.table))
     assert isinstance(console.file, io.StringIO)

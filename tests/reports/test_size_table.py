@@ -14,7 +14,7 @@ import pytest
 from tablewright.orchestrator.plan import make_plan
 from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.resolution import DataResolver
-from tablewright.orchestrator.study import Dataset, Profile, SizeRow, SizeTable
+from tablewright.orchestrator.study import Dataset, SizeRow, SizeTable
 from tablewright.reports.cell import mean_text, published_text
 from tablewright.reports.size_table import build_size_table
 from tablewright.reports.table import Table
@@ -112,7 +112,6 @@ def test_the_demo_is_known_by_the_data_of_the_plan(tmp_path: Path):
     written = write_tables(
         make_plan([replace(trained, sizes=[sizes])], DataResolver(describe)),
         Store(str(tmp_path)),
-        Profile.DEMO,
     ).tables
     assert written[1].table.caption.endswith("(demo scale, not the paper's network)")
 
@@ -120,9 +119,7 @@ def test_the_demo_is_known_by_the_data_of_the_plan(tmp_path: Path):
 def test_files_are_written_without_a_training(tmp_path: Path):
     """A table of sizes has its four files; the page has no link to trainings that are not there."""
     study = replace(STUDY, sizes=[DECLARED])
-    written = write_tables(
-        make_plan([study], DataResolver(describe)), Store(str(tmp_path)), Profile.DEMO
-    ).tables
+    written = write_tables(make_plan([study], DataResolver(describe)), Store(str(tmp_path))).tables
     (sizes,) = [table for table in written if table.table.name == "sizes"]
     page = Path(sizes.urls["html"]).read_text()
     assert "#sizes-" not in page
@@ -139,7 +136,6 @@ def test_files_of_all_tables_have_the_same_columns(tmp_path: Path):
     written = write_tables(
         make_plan([replace(STUDY, sizes=[unprinted])], DataResolver(describe)),
         Store(str(tmp_path)),
-        Profile.DEMO,
     ).tables
     schemas = [pq.read_schema(table.urls["parquet"]) for table in written]
     assert schemas[0] == schemas[1]

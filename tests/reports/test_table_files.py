@@ -34,12 +34,12 @@ from tests.reports.tiny_study import (
 def test_every_table_is_written_in_every_format(tmp_path: Path):
     """A study's folder holds four files a table and two indices, and the paths returned are theirs."""
     plan, store = every_state_plan(), Store(str(tmp_path))
-    written = write_tables(plan, store, Profile.DEMO).tables
+    written = write_tables(plan, store).tables
     expected = {
         f"{name}.{end}" for name in ("depth", "demo_depth") for end in ("tex", "md", "html", "parquet")
     }
     assert expected | {"index.html", "index.md"} == {
-        file.name for file in (tmp_path / "tables" / "demo" / "tiny").iterdir()
+        file.name for file in (tmp_path / "tables" / "tiny").iterdir()
     }
     assert ["depth", "demo_depth"] == [table.table.name for table in written]
     for table in written:
@@ -52,28 +52,41 @@ def test_equal_records_give_equal_bytes(tmp_path: Path):
     plan = every_state_plan()
     first, second = Store(str(tmp_path / "first")), Store(str(tmp_path / "elsewhere" / "second"))
     record_every_state(first, plan)
-    write_tables(
-        plan, second, Profile.DEMO
-    )  # as after an interrupted sweep: written once before all is there
+    write_tables(plan, second)  # as after an interrupted sweep: written once before all is there
     record_every_state(second, plan)
     for store in (first, second):
-        write_tables(plan, store, Profile.DEMO)
-    names = (first.root / "tables/demo/tiny").names()
+        write_tables(plan, store)
+    names = (first.root / "tables/tiny").names()
     assert 10 == len(names)
     for name in names:
-        assert (first.root / "tables/demo/tiny").read(name) == (second.root / "tables/demo/tiny").read(
-            name
-        ), name
+        assert (first.root / "tables/tiny").read(name) == (second.root / "tables/tiny").read(name), name
 
 
 def test_profiles_do_not_overwrite_each_other(tmp_path: Path):
     """The same study has tables of its own in each profile."""
     store = Store(str(tmp_path))
-    small, large = (plan_of(make_ablation([depth_row(2)], caption=caption)) for caption in ("small", "large"))
-    (demo,) = write_tables(small, store, Profile.DEMO).tables
-    (paper,) = write_tables(large, store, Profile.PAPER).tables
+
+    def table(caption: str):
+        return make_ablation([depth_row(2)], caption=caption)
+
+    small, large = (
+        make_plan(
+            [replace(make_study(make_ablation([depth_row(2)], caption=caption)), profile=profile)],
+            DataResolver(describe),
+        )
+        for caption, profile in (("small", Profile.DEMO), ("large", Profile.PAPER))
+    )
+    (demo,) = write_tables(small, store).tables
+    (paper,) = write_tables(large, store).tables
     assert "## depth: small" in Path(demo.urls["md"]).read_text()
     assert "## depth: large" in Path(paper.urls["md"]).read_text()
+    assert str(tmp_path / "tables/paper/tiny/depth.md") == paper.urls["md"]
+    record_value(store, large, "depth 2", {"Market-1501": seeds_of([0.5] * 3, [0.5] * 3)})
+    (paper,) = write_tables(large, store).tables
+    page = Path(paper.urls["html"])
+    links = re.findall('href="([^"]*record.json)"', page.read_text())
+    assert links
+    assert all((page.parent / link).is_file() for link in links)
 
 
 def test_files_of_a_table_that_is_declared_no_more_are_removed(tmp_path: Path):
@@ -84,11 +97,11 @@ def test_files_of_a_table_that_is_declared_no_more_are_removed(tmp_path: Path):
     record_value(store, plan, "depth 2", {"Market-1501": seeds_of([0.5] * 3, [0.5] * 3)})
     for cell in plan.cells:
         store.training(cell.training_id).write_picture("attention", PNG)
-    write_tables(plan, store, Profile.DEMO)
-    folder = tmp_path / "tables/demo/tiny"
+    write_tables(plan, store)
+    folder = tmp_path / "tables/tiny"
     assert (folder / "figures/old/attention.png").is_file()
     (folder / "my_notes.txt").write_text("mine")
-    write_tables(plan_of(kept), store, Profile.DEMO)
+    write_tables(plan_of(kept), store)
     endings = ("html", "md", "parquet", "tex")
     left = ["figures", "index.html", "index.md", *(f"kept.{ending}" for ending in endings), "my_notes.txt"]
     assert left == sorted(file.name for file in folder.iterdir())
@@ -101,8 +114,8 @@ def test_one_page_leads_to_every_study(tmp_path: Path):
     table = make_ablation([depth_row(2)])
     for name in ("first", "second"):
         plan = make_plan([replace(make_study(table), name=name)], DataResolver(describe))
-        write_tables(plan, store, Profile.DEMO)
-    folder = tmp_path / "tables/demo"
+        write_tables(plan, store)
+    folder = tmp_path / "tables"
     links = re.findall('href="([^"]*)"', (folder / "index.html").read_text())
     assert ["first/index.html", "first/depth.html", "second/index.html", "second/depth.html"] == links
     assert all((folder / link).is_file() for link in links)
@@ -114,7 +127,7 @@ def test_parquet_holds_every_seed_with_whole_ids(tmp_path: Path):
     plan = plan_of(make_ablation(rows), seeds=(0, 1))
     store = Store(str(tmp_path))
     record_value(store, plan, "depth 2", {"Market-1501": seeds_of([0.811, 0.812], [0.9, 0.91])})
-    written = write_tables(plan, store, Profile.DEMO).tables
+    written = write_tables(plan, store).tables
     frame = pd.read_parquet(io.BytesIO(Path(written[0].urls["parquet"]).read_bytes()))
     assert 2 * 2 * 2 == len(frame)
     maps = frame[(frame["row"] == "depth 2") & (frame["metric"] == "map")].sort_values("seed")
@@ -143,7 +156,7 @@ def test_parquet_holds_differences_and_effects(tmp_path: Path):
         )
     rows, corner = (
         pd.read_parquet(io.BytesIO(Path(written.urls["parquet"]).read_bytes()))
-        for written in write_tables(plan, store, Profile.DEMO).tables
+        for written in write_tables(plan, store).tables
     )
     by_metric = rows[rows["row"] == "depth 3"].groupby("metric").first()
     assert by_metric.loc["map", "reference"] == "depth 2"
@@ -167,7 +180,7 @@ def test_differences_stand_in_every_format_on_demand(tmp_path: Path):
         for row, low in (("depth 2", 0.80), ("depth 3", 0.82)):
             values = seeds_of([low, low + 0.01 + low / 100, low + 0.02], [0.1, 0.2, 0.3])
             record_value(store, plan, row, {"Market-1501": values})
-        (written,) = write_tables(plan, store, Profile.DEMO).tables
+        (written,) = write_tables(plan, store).tables
         texts = {end: Path(written.urls[end]).read_text(encoding="utf-8") for end in ("tex", "md", "html")}
         texts["txt"] = as_text(written.table)
         heads = {"tex": "& {\\ensuremath{\\Delta}} &", "md": "mAP, Δ |", "html": ">Δ</th>", "txt": " Δ "}
@@ -190,7 +203,7 @@ def test_parquet_holds_what_is_only_printed(tmp_path: Path):
     """Another method's value stands behind ours, without a seed and without a training."""
     other = Row("other", is_trained=False, published={"Market-1501": {"map": 0.7}}, source="Table V")
     plan, store = plan_of(make_ablation([other, depth_row(2)]), seeds=(0,)), Store(str(tmp_path))
-    written = write_tables(plan, store, Profile.DEMO).tables
+    written = write_tables(plan, store).tables
     frame = pd.read_parquet(io.BytesIO(Path(written[0].urls["parquet"]).read_bytes()))
     assert ["depth 2", "depth 2", "other"] == frame["row"].tolist()
     printed = frame.iloc[2]
@@ -201,6 +214,6 @@ def test_parquet_holds_what_is_only_printed(tmp_path: Path):
 def test_tables_are_written_to_an_object_store():
     """A store that is no local folder gets the same files."""
     store = Store("memory://bucket/runs")
-    written = write_tables(every_state_plan(), store, Profile.DEMO).tables
-    assert "memory://bucket/runs/tables/demo/tiny/depth.tex" == written[0].urls["tex"]
-    assert (store.root / "tables/demo/tiny").read("depth.tex").startswith(b"% tiny/depth")
+    written = write_tables(every_state_plan(), store).tables
+    assert "memory://bucket/runs/tables/tiny/depth.tex" == written[0].urls["tex"]
+    assert (store.root / "tables/tiny").read("depth.tex").startswith(b"% tiny/depth")

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+from dataclasses import replace
 
 import pytest
 
@@ -14,7 +15,7 @@ from tablewright.orchestrator.study_files import load_study, study_names
 def test_a_profile_may_be_given_by_its_name(name, profile):
     """`make_study("demo")` declares what the command line does, not the paper's recipe."""
     module = importlib.import_module(f"tablewright.search_spaces.{name}")
-    assert load_study(name, profile) == module.make_study(profile.value)
+    assert load_study(name, profile) == replace(module.make_study(profile.value), profile=profile)
 
 
 @pytest.mark.parametrize("name", study_names())

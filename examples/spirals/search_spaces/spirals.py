@@ -52,7 +52,7 @@ def fit(config, run):
     return net
 
 
-def make_study(profile):
+def make_study():
     rows = [tw.LeaveOneOut({"dropout": {"dropout": 0.0}}), tw.Row("half as wide", {"width": 16})]
     table = tw.Ablation("parts", "What each part is worth", Spirals(), [tw.Dataset("Spirals")], rows)
     search = tw.Search(
