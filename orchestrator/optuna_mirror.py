@@ -11,7 +11,6 @@ when they have ended. Two kinds of Optuna study are kept:
 from __future__ import annotations
 
 import math
-import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
@@ -36,6 +35,7 @@ from tablewright.orchestrator.search_state import is_final
 from tablewright.orchestrator.trial import Outcome, Progress, Work
 from tablewright.trainables.contract.method import TrainingConfig
 from tablewright.trainables.contract.metric import Metric
+from tablewright.trainables.value.field_type import arms_of
 from tablewright.trainables.value.frozen_model import FrozenModel
 
 Storage = BaseStorage
@@ -222,7 +222,11 @@ def _row_params(
         if not isinstance(owner, FrozenModel) or name not in type(owner).model_fields:
             continue  # the component is off in this row, or of a kind that has no such field
         value, annotation = getattr(owner, name), type(owner).model_fields[name].annotation
-        if isinstance(value, FrozenModel) or (value is None and _holds_model(annotation)):
+        names = _names_beside_models(annotation)
+        if names:
+            if value in names:  # a model in a name's place is none of any list of choices
+                yield path, (value, CategoricalDistribution(names))
+        elif isinstance(value, FrozenModel) or (value is None and _holds_model(annotation)):
             yield path, ("off" if value is None else "on", CategoricalDistribution(("off", "on")))
         elif isinstance(value, bool):
             yield path, (value, CategoricalDistribution((False, True)))
@@ -235,5 +239,13 @@ def _row_params(
 
 
 def _holds_model(annotation: Any) -> bool:
-    members = typing.get_args(annotation) if isinstance(annotation, types.UnionType) else ()
-    return any(isinstance(member, type) and issubclass(member, FrozenModel) for member in members)
+    members = arms_of(annotation)
+    return len(members) > 1 and any(
+        isinstance(member, type) and issubclass(member, FrozenModel) for member in members
+    )
+
+
+def _names_beside_models(annotation: Any) -> tuple[str, ...]:
+    """Give the names of a field that takes a name or a model, such as a data set's."""
+    arms = arms_of(annotation) if _holds_model(annotation) else ()
+    return tuple(name for arm in arms if typing.get_origin(arm) is Literal for name in typing.get_args(arm))

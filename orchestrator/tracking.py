@@ -136,6 +136,9 @@ def ensemble_suffix(partner_ids: Sequence[str]) -> str:
 def data_suffix(measurement: Measurement, record: TrainingRecord) -> str:
     """Name the data set that was measured on where it is not the training's, such as `.on-Market-1501_500k`."""
     is_other = measurement.data_label not in ("", record.data.label)
+    measured_on = measurement.measured_on.items()
+    if measured_on and measured_on <= record.data.split_fingerprints.items():
+        is_other = False  # the training's images, by another label
     return f".on-{measurement.data_label}" if is_other else ""
 
 

@@ -223,7 +223,12 @@ class TasnConfig(TrainingConfig):
 
     def dataset_name(self) -> str:
         """Name of the data set."""
-        return self.data.dataset
+        return self.data.dataset_name
+
+    def as_trained(self) -> TasnConfig:
+        """Give the config with what of its data set is trained on; see `FineGrainedData.as_trained`."""
+        data = self.data.as_trained()
+        return self if data == self.data else self.model_copy(update={"data": data})
 
     def planned_epochs(self) -> int:
         """Length of the whole training."""

@@ -234,7 +234,10 @@ def test_damaged_files_are_a_tag_and_cost_no_run(project):
 
 
 def test_a_view_on_other_data_has_metrics_of_its_own():
-    """One training measured on a data set with distractors and without is told apart by the other's name."""
+    """One training measured on a data set with distractors and without is told apart by the other's name.
+
+    Another label of the same images is not another data set.
+    """
     measured = Measurement(
         training_id="a" * 64,
         view_id="b" * 64,
@@ -243,8 +246,12 @@ def test_a_view_on_other_data_has_metrics_of_its_own():
         measured_at="2026-01-01T00:00:00Z",
         data_label="Market-1501+500k",
     )
-    record = SimpleNamespace(data=SimpleNamespace(label="Market-1501"))
+    record = SimpleNamespace(data=SimpleNamespace(label="Market-1501", split_fingerprints={"gallery": "1"}))
     assert ".on-Market-1501+500k" == data_suffix(measured, record)
+    larger = measured.model_copy(update={"measured_on": {"gallery": "2"}})
+    assert ".on-Market-1501+500k" == data_suffix(larger, record)
+    relabelled = measured.model_copy(update={"measured_on": {"gallery": "1"}})
+    assert "" == data_suffix(relabelled, record)
     assert "" == data_suffix(measured.model_copy(update={"data_label": "Market-1501"}), record)
     assert "" == data_suffix(measured.model_copy(update={"data_label": ""}), record)
 

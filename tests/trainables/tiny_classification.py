@@ -35,7 +35,10 @@ class TinyClassifierConfig(TrainingConfig):
         return ClassificationTrainable(TinyClassifier())
 
     def dataset_name(self):
-        return self.data.dataset
+        return self.data.dataset_name
+
+    def as_trained(self):
+        return self.model_copy(update={"data": self.data.as_trained()})
 
     def planned_epochs(self):
         return self.optimisation.num_epochs

@@ -31,6 +31,7 @@ from tablewright.trainables.data.fine_grained import (
     published_num_classes,
 )
 from tablewright.trainables.data.fine_grained_augment import FineGrainedAugmenter
+from tablewright.trainables.data.image_folder import ImageFolder
 from tablewright.trainables.data.resized_images import CENTRE, open_resized, verify_and_resize
 from tablewright.trainables.layers.network_size import measure_size
 from tablewright.trainables.pictures.attention_overlays import draw_attention
@@ -356,12 +357,12 @@ def _find_dataset(config: Any, runtime: Runtime) -> FineGrainedDataset:
     return _load_once(data.dataset, runtime.data_root, runtime.cache_dir, data.train_split)
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=16)
 def _load_once(
-    name: str, data_root: str | None, cache_dir: str, train_split: TrainSplit
+    dataset: str | ImageFolder, data_root: str | None, cache_dir: str, train_split: TrainSplit
 ) -> FineGrainedDataset:
     """Read a data set's lists once a process: a plan asks once a config, and iNaturalist's take a minute."""
-    return load_fine_grained(name, data_root, cache_dir, train_split=train_split)
+    return load_fine_grained(dataset, data_root, cache_dir, train_split=train_split)
 
 
 def _smaller_sizes(config: Any) -> Iterator[dict[str, int]]:

@@ -30,7 +30,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tablewright.trainables.data.cuhk03_release import RELEASE, open_release
-from tablewright.trainables.data.labelled_images import find_root, read_json, sizes_of_images, some
+from tablewright.trainables.data.labelled_images import find_root, open_file, read_json, sizes_of_images, some
 from tablewright.trainables.data.matlab_file import read_matlab
 from tablewright.trainables.data.reid_images import (
     FoundImages,
@@ -38,7 +38,6 @@ from tablewright.trainables.data.reid_images import (
     ListedImages,
     compare_with_files,
     faults_of_labels,
-    open_file,
 )
 
 LABEL = "CUHK03"

@@ -22,8 +22,10 @@ from tablewright.trainables.data.cars196 import read_cars196
 from tablewright.trainables.data.cub200 import read_cub200
 from tablewright.trainables.data.demo_details.dataset import read_demo_details
 from tablewright.trainables.data.fashion_mnist import read_fashion_mnist
+from tablewright.trainables.data.image_folder import ImageFolder
 from tablewright.trainables.data.inat2017 import read_inat2017
 from tablewright.trainables.data.labelled_images import FoundImages, LabelledImage, fingerprint_of, some
+from tablewright.trainables.data.own_folder import name_of
 from tablewright.trainables.value.frozen_model import FrozenModel
 
 DatasetName = Literal["cub200", "cars196", "inat2017", "fashion_mnist", "demo_details"]
@@ -64,11 +66,11 @@ class FineGrainedData(FrozenModel):
     """The images a training sees, and how they are drawn and changed.
 
     Attributes:
-        dataset: name of the data set.
+        dataset: name of a built-in data set, or an `ImageFolder` of one's own.
         train_split: `train` trains on all images the data set gives for training, as papers do.
             `train_without_val` leaves out a tenth of each class's (at least one, always the same ones) to
             measure on as `val`, so it is what searches use. The demo set brings `val` images of its own in any
-            case, therefore `train` is the only spelling there.
+            case, as a folder may, therefore `train` is the only spelling there.
         shorter_side_px: images are resized to it by bicubic interpolation, their aspect ratio kept.
         crop_px: side of the square that the network is given, cut out of the resized image: at a random
             place in training, in the centre for measuring.
@@ -76,12 +78,18 @@ class FineGrainedData(FrozenModel):
         augmentation: of the training images.
     """
 
-    dataset: DatasetName
+    dataset: DatasetName | ImageFolder
     train_split: TrainSplit = "train"
     shorter_side_px: int = Field(default=512, ge=16)
     crop_px: int = Field(default=512, ge=16)
     batch_size: int = Field(default=96, ge=2)
     augmentation: FineGrainedAugmentation = FineGrainedAugmentation()
+
+    @model_validator(mode="after")
+    def _label_a_folder_as_itself(self) -> FineGrainedData:
+        if isinstance(self.dataset, ImageFolder):
+            self.dataset.refuse_known(_SOURCES, [source.label for source in _SOURCES.values()])
+        return self
 
     @model_validator(mode="after")
     def _check_parts_go_together(self) -> FineGrainedData:
@@ -91,9 +99,9 @@ class FineGrainedData(FrozenModel):
                 f"a crop of {self.crop_px} px does not fit in images whose shorter side has "
                 f"{self.shorter_side_px} px; set data.shorter_side_px to data.crop_px or more"
             )
-        if self.dataset == "demo_details" and self.train_split != "train":
+        if self._brings_val and self.train_split != "train":
             faults.append(
-                "data.train_split is 'train_without_val', but demo_details has val images outside of its train "
+                f"data.train_split is 'train_without_val', but {self.dataset_name} has val images outside of its train "
                 "split; leave data.train_split at 'train', where 'val' can be measured too"
             )
         if faults:
@@ -101,9 +109,26 @@ class FineGrainedData(FrozenModel):
         return self
 
     @property
+    def dataset_name(self) -> str:
+        """Name of the data set, as records have it."""
+        return name_of(self.dataset)
+
+    def as_trained(self) -> FineGrainedData:
+        """Give the same images without a label of one's own, which changes no weight."""
+        if not isinstance(self.dataset, ImageFolder):
+            return self
+        return self.model_copy(update={"dataset": self.dataset.without_label()})
+
+    @property
+    def _brings_val(self) -> bool:
+        if isinstance(self.dataset, ImageFolder):
+            return self.dataset.val is not None
+        return self.dataset == "demo_details"
+
+    @property
     def has_val(self) -> bool:
         """Whether images are left that a training under this config has not seen and that are not the test's."""
-        return self.dataset == "demo_details" or self.train_split == "train_without_val"
+        return self._brings_val or self.train_split == "train_without_val"
 
     def require_split(self, split: Split) -> None:
         """Refuse to measure on images that this config trains on.
@@ -113,7 +138,7 @@ class FineGrainedData(FrozenModel):
         """
         if split == "val" and not self.has_val:
             raise ValueError(
-                f"split 'val' of {self.dataset} cannot be measured: data.train_split is 'train', which trains on "
+                f"split 'val' of {self.dataset_name} cannot be measured: data.train_split is 'train', which trains on "
                 "these images too. Set data.train_split to 'train_without_val'"
             )
 
@@ -188,7 +213,7 @@ class FineGrainedDataset:
     label: str
     is_demo: bool
     split_fingerprints: Mapping[str, str]
-    earlier_fingerprint: str
+    earlier_fingerprint: str | None
     warnings: tuple[str, ...]
     class_names: tuple[str, ...]
     splits: Mapping[str, tuple[LabelledImage, ...]]
@@ -204,17 +229,32 @@ class FineGrainedDataset:
             num_images={split: len(images) for split, images in self.splits.items()},
             warnings=self.warnings,
             split_fingerprints=self.split_fingerprints,
-            earlier_fingerprints={self.earlier_fingerprint: tuple(self.splits)},
+            earlier_fingerprints=(
+                {} if self.earlier_fingerprint is None else {self.earlier_fingerprint: tuple(self.splits)}
+            ),
         )
 
 
+def _source_of(dataset: str | ImageFolder) -> _Source:
+    """Say how a data set is read.
+
+    Raises:
+        ValueError: there is none of this name.
+    """
+    if isinstance(dataset, ImageFolder):
+        return _Source(dataset.label, lambda data_root, _: dataset.read(data_root), {})
+    if dataset not in _SOURCES:
+        raise ValueError(f"there is no data set {dataset!r}; there are {', '.join(_SOURCES)}")
+    return _SOURCES[dataset]
+
+
 def load_fine_grained(
-    name: str, data_root: str | None, cache_dir: str, *, train_split: TrainSplit = "train"
+    dataset: str | ImageFolder, data_root: str | None, cache_dir: str, *, train_split: TrainSplit = "train"
 ) -> FineGrainedDataset:
     """Find a data set and read its lists.
 
     Args:
-        name: one of `DatasetName`.
+        dataset: one of `DatasetName`, or a folder of one's own.
         data_root: folder that holds the folders of the data sets; not needed for the demo set.
         cache_dir: where the demo set is drawn, once.
         train_split: which images stand in `train`; see `FineGrainedData.train_split`.
@@ -223,9 +263,7 @@ def load_fine_grained(
         ValueError: an unknown name; files that are missing (names those expected and those found); all that is
             wrong in the lists.
     """
-    if name not in _SOURCES:
-        raise ValueError(f"there is no data set {name!r}; there are {', '.join(_SOURCES)}")
-    source = _SOURCES[name]
+    name, source = name_of(dataset), _source_of(dataset)
     found = source.read(data_root, cache_dir)
     counts = {"classes": len(found.class_names)}
     counts |= {split: len(images) for split, images in found.splits.items()}
@@ -272,13 +310,13 @@ def _classes_without(images: Iterable[LabelledImage], class_names: Sequence[str]
     return [name for label, name in enumerate(class_names) if label not in seen]
 
 
-def published_num_classes(name: str) -> tuple[int, str]:
+def published_num_classes(dataset: str | ImageFolder) -> tuple[int, str]:
     """Say how many classes a data set is published with.
 
     Returns:
         The number, and whose it is where none is published of this data set: CUB-200-2011's then.
     """
-    own = _SOURCES[name].published_counts.get("classes")
+    own = _source_of(dataset).published_counts.get("classes")
     if own is not None:
         return own, ""
     stand_in = _SOURCES["cub200"]

@@ -18,6 +18,7 @@ from PIL import Image, UnidentifiedImageError
 
 from tablewright.trainables.value.file_name import why_not_the_same_everywhere
 from tablewright.trainables.value.name_list import some
+from tablewright.trainables.value.refusal import nearest
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
@@ -48,14 +49,15 @@ class FoundImages:
         class_names: by label.
         splits: images of `train`, `test` and, where the data set brings one, `val`.
         version_of: tells versions of an image apart: its size in bytes, or what it was made from.
-        earlier_fingerprint: what earlier versions of this program knew the data set as a whole by.
+        earlier_fingerprint: what earlier versions of this program knew the data set as a whole by; None of one that
+            they did not know.
         open_image: gives the image of a name, not decoded yet; Pillow raises what is wrong with it.
     """
 
     class_names: tuple[str, ...]
     splits: Mapping[str, tuple[LabelledImage, ...]]
     version_of: Callable[[str], int | str]
-    earlier_fingerprint: str
+    earlier_fingerprint: str | None
     open_image: Callable[[str], Image.Image]
 
 
@@ -91,10 +93,16 @@ def find_root(
         return root
     if all(_is_there(base / name, name) for name in expected):
         raise ValueError(f"{label} is the data root {base} itself; name the folder above it: {base.parent}")
-    looked_in = root if root.is_dir() else base
+    looked_in = root
+    while looked_in != base and not looked_in.is_dir():
+        looked_in = looked_in.parent
     if looked_in.is_dir():
         there = sorted(f"{path.name}/" if path.is_dir() else path.name for path in looked_in.iterdir())
         found = f"{looked_in} holds {some(there, 20) if there else 'nothing'}"
+        absent = [name.removeprefix(f"{folder}/") for name in missing]
+        sought = absent if looked_in == root else [f"{root.relative_to(looked_in).parts[0]}/"]
+        meant = [near for name in sought if (near := nearest(name, there))]
+        found += f" (did you mean {', '.join(dict.fromkeys(meant))}?)" if meant else ""
     else:
         found = f"{looked_in} does not exist"
     all_of_it = "" if len(missing) == len(expected) else f"expected {names}, "
@@ -154,8 +162,13 @@ def read_listed_images(
         {split: tuple(sorted(images, key=lambda image: image.name)) for split, images in splits.items()},
         sizes_bytes.__getitem__,
         digest.hexdigest(),
-        functools.partial(_open, root),
+        open_file(root),
     )
+
+
+def open_file(root: Path) -> Callable[[str], Image.Image]:
+    """Give what opens the image files of a folder."""
+    return functools.partial(_open, root)
 
 
 def _open(root: Path, name: str) -> Image.Image:
@@ -192,10 +205,17 @@ def _faults_of_files(
         yield f"{len(unlisted)} images are there and in no list ({some(unlisted)})"
 
 
-def sizes_of_images(root: Path, folders: Iterable[str]) -> tuple[dict[str, int], list[str]]:
+def sizes_of_images(
+    root: Path, folders: Iterable[str], suffixes: Set[str] = IMAGE_SUFFIXES
+) -> tuple[dict[str, int], list[str]]:
     """Find every image below folders of `root`; files whose name begins with a point are none.
 
     By `scandir`, which needs no second look at each of iNaturalist's 675,170 files.
+
+    Args:
+        root: that holds the folders.
+        folders: searched at any depth.
+        suffixes: of the names of images, in small letters.
 
     Returns:
         Size in bytes by path, and the paths of links that lead nowhere, or back to a folder that they lie in.
@@ -217,7 +237,7 @@ def sizes_of_images(root: Path, folders: Iterable[str]) -> tuple[dict[str, int],
                         lost.append(name)
                     else:
                         unread.append((name, above | {place}))
-                elif Path(entry.name).suffix.lower() in IMAGE_SUFFIXES:
+                elif Path(entry.name).suffix.lower() in suffixes:
                     try:
                         sizes_bytes[name] = entry.stat().st_size
                     except OSError:  # a link in a circle, or to what is not there

@@ -18,8 +18,15 @@ import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tablewright.trainables.data.labelled_images import IMAGE_SUFFIXES, UNREAD_SUFFIXES, faults_of_links, some
-from tablewright.trainables.data.reid_images import FoundImages, ImageRecord, in_order, open_file
+from tablewright.trainables.data.labelled_images import (
+    IMAGE_SUFFIXES,
+    UNREAD_SUFFIXES,
+    faults_of_links,
+    faults_of_names,
+    open_file,
+    some,
+)
+from tablewright.trainables.data.reid_images import FoundImages, ImageRecord, in_order
 
 JUNK_PID = -1
 DISTRACTOR_PID = 0
@@ -31,7 +38,14 @@ DUKE_FILE_NAME = re.compile(r"(?P<pid>\d{4})_c(?P<camid>[1-9]\d*)_f\d+\.(jpe?g|p
 """Such as `0005_c2_f0046985.jpg`: person 5, camera 2, frame 46985."""
 CUHK03_NP_FILE_NAME = re.compile(r"(?P<pid>\d{4})_c(?P<camid>[12])_\d+\.(jpe?g|png)")
 """Such as `0001_c1_1.png`: person 1, camera 1, image 1."""
-
+PUBLISHED_FILE_NAMES = {
+    "MARKET_FILE_NAME": MARKET_FILE_NAME,
+    "DUKE_FILE_NAME": DUKE_FILE_NAME,
+    "CUHK03_NP_FILE_NAME": CUHK03_NP_FILE_NAME,
+}
+"""What a person is told to give where all names fit one of them."""
+INT_LIMIT = 2**63
+"""Numbers of people and cameras are kept as 64 bits."""
 
 TRAIN, QUERY, GALLERY = "bounding_box_train", "query", "bounding_box_test"
 HAND_DRAWN = "gt_bbox"
@@ -43,6 +57,7 @@ def read_layout(
     folders_of_split: Mapping[str, Sequence[str]],
     file_name: re.Pattern[str],
     hand_drawn_folder: str | None = None,
+    distractors_folder: str | None = None,
 ) -> FoundImages:
     """Parse every image's name below `root`; no pixel is read.
 
@@ -53,21 +68,24 @@ def read_layout(
         folders_of_split: where the images of each split lie.
         file_name: full pattern of a name, with the groups `pid` and `camid`.
         hand_drawn_folder: may be missing.
+        distractors_folder: one of `folders_of_split` in which only nobody's images lie.
 
     Raises:
         ValueError: names that do not fit the pattern, people that cannot be trained on or searched for,
             and empty folders, told at once.
     """
-    folder = _Folder(root, file_name)
+    folder = _Folder(root, file_name, distractors_folder)
     splits = {split: folder.read(split, folders) for split, folders in folders_of_split.items()}
-    earlier = {_digest_of(folder.sizes_bytes): tuple(splits)}
+    published = dict(folder.sizes_bytes)
     hand_drawn: tuple[ImageRecord, ...] = ()
-    if hand_drawn_folder is not None and (root / hand_drawn_folder).is_dir():
+    if has_hand_drawn := hand_drawn_folder is not None and (root / hand_drawn_folder).is_dir():
         hand_drawn = folder.read("hand-drawn", (hand_drawn_folder,), may_hold_nobody=True)
-        earlier[_digest_of(folder.sizes_bytes)] = (*splits, "multiple_query")
-    folder.faults += faults_of_links(folder.lost)
+    folder.faults += [*faults_of_names(folder.sizes_bytes), *faults_of_links(folder.lost)]
     if folder.faults:
         raise ValueError(f"{root} cannot be read: " + "; ".join(folder.faults))
+    earlier = {_digest_of(published): tuple(splits)}
+    if has_hand_drawn:
+        earlier[_digest_of(folder.sizes_bytes)] = (*splits, "multiple_query")
     return FoundImages(
         splits,
         folder.sizes_bytes,
@@ -88,8 +106,8 @@ class _Folder:
         faults: one phrase each.
     """
 
-    def __init__(self, root: Path, file_name: re.Pattern[str]) -> None:
-        self._root, self._file_name = root, file_name
+    def __init__(self, root: Path, file_name: re.Pattern[str], distractors_folder: str | None) -> None:
+        self._root, self._file_name, self._distractors_folder = root, file_name, distractors_folder
         self.num_junk = 0
         self.sizes_bytes: dict[str, int] = {}
         self.lost: list[str] = []
@@ -103,6 +121,7 @@ class _Folder:
         records: list[ImageRecord] = []
         for folder in folders:
             misnamed: list[str] = []
+            numberless: list[str] = []
             nameless: list[str] = []
             unread: list[str] = []
             nested: list[str] = []
@@ -130,10 +149,14 @@ class _Folder:
                     self.sizes_bytes[relative] = found.st_size
                 except OSError:  # a link in a circle, or to what is not there
                     self.lost.append(relative)
-                record = ImageRecord(relative, int(match["pid"]), int(match["camid"]))
+                pid, camid = _number(match["pid"]), _number(match["camid"])
+                if pid is None or camid is None or pid < JUNK_PID or camid < 0:
+                    numberless.append(f"{relative} of pid {match['pid']!r} and camid {match['camid']!r}")
+                    continue
+                record = ImageRecord(relative, pid, camid)
                 if record.pid in (JUNK_PID, DISTRACTOR_PID) and not may_hold_nobody:
                     nameless.append(relative)
-                elif folder == DISTRACTORS and record.pid not in (JUNK_PID, DISTRACTOR_PID):
+                elif folder == self._distractors_folder and record.pid not in (JUNK_PID, DISTRACTOR_PID):
                     misnamed.append(relative)
                 elif record.pid == JUNK_PID:
                     self.num_junk += split == "gallery"
@@ -141,9 +164,14 @@ class _Folder:
                     records.append(record)
             if misnamed:
                 rule = f"as {self._file_name.pattern}"
-                if folder == DISTRACTORS:
+                if folder == self._distractors_folder:
                     rule += " of nobody (pid 0 or -1), as distractors are"
-                self.faults.append(f"{_some(misnamed)} not named {rule}")
+                self.faults.append(f"{_some(misnamed)} not named {rule}{self._compare(misnamed, num_images)}")
+            if numberless:
+                self.faults.append(
+                    f"{_some(numberless)} by the groups of {self._file_name.pattern}; whole numbers are needed, of the "
+                    "camera from 0 on and of the person from 1 on (0 is a distractor, -1 junk)"
+                )
             if nameless:
                 self.faults.append(
                     f"{_some(nameless)} of no person (pid -1 or 0), which only a gallery may hold"
@@ -160,6 +188,26 @@ class _Folder:
             if not num_images:
                 self.faults.append(f"{folder}/ holds no image")
         return in_order(records)
+
+    def _compare(self, misnamed: Sequence[str], num_images: int) -> str:
+        """Say what the misnamed images of a folder have in common, and with how many others."""
+        num_others = num_images - len(misnamed)
+        others = (
+            f", while {num_others} others beside them are" if num_others else ", and no other beside them is"
+        )
+        names = [Path(name).name for name in misnamed]
+        for known, pattern in PUBLISHED_FILE_NAMES.items():
+            if all(pattern.fullmatch(name) for name in names):
+                return f"{others}; they are named as {known}"
+        return others
+
+
+def _number(text: str | None) -> int | None:
+    """Read a whole number of 64 bits; None where it is none."""
+    if text is None or re.fullmatch(r"-?[0-9]+", text) is None:
+        return None
+    number = int(text)
+    return number if abs(number) < INT_LIMIT else None
 
 
 def _holds_images(folder: Path) -> bool:

@@ -21,14 +21,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tablewright.trainables.data.labelled_images import find_root, read_list, sizes_of_images, some
+from tablewright.trainables.data.labelled_images import find_root, open_file, read_list, sizes_of_images, some
 from tablewright.trainables.data.reid_images import (
     FoundImages,
     ImageRecord,
     ListedImages,
     compare_with_files,
     faults_of_labels,
-    open_file,
 )
 from tablewright.trainables.data.synergyreid import folder_of
 

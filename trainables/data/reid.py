@@ -36,6 +36,8 @@ from tablewright.trainables.data.market_layout import (
     read_layout,
 )
 from tablewright.trainables.data.msmt17 import read_msmt17
+from tablewright.trainables.data.own_folder import name_of
+from tablewright.trainables.data.reid_folder import ReidFolder
 from tablewright.trainables.data.reid_images import FoundImages, ImageRecord
 from tablewright.trainables.data.synergyreid import read_synergyreid
 from tablewright.trainables.value.frozen_model import FrozenModel
@@ -193,7 +195,7 @@ class ReidData(FrozenModel):
     """The images a training sees, and how they are drawn and changed.
 
     Attributes:
-        dataset: name of the data set.
+        dataset: name of a built-in data set, or a `ReidFolder` of one's own.
         train_split: `train` trains on everybody the data set gives for training, as papers do.
             `train_without_val` leaves out a tenth of these people (at least 2, always the same ones) to
             measure on as `val`, so it is what searches use. The demo set brings `val` people of its own
@@ -211,7 +213,7 @@ class ReidData(FrozenModel):
         augmentation: of the training images.
     """
 
-    dataset: DatasetName
+    dataset: DatasetName | ReidFolder
     train_split: TrainSplit = "train"
     fold: int = Field(default=0, ge=0, lt=NUM_FOLDS)
     height_px: int = Field(default=384, ge=16)
@@ -221,6 +223,12 @@ class ReidData(FrozenModel):
     num_instances: int = Field(default=16, ge=1)
     num_ranks: int = Field(default=1, ge=1)
     augmentation: Augmentation = Augmentation()
+
+    @model_validator(mode="after")
+    def _label_a_folder_as_itself(self) -> ReidData:
+        if isinstance(self.dataset, ReidFolder):
+            self.dataset.refuse_known(_SOURCES, [source.label for source in _SOURCES.values()])
+        return self
 
     @model_validator(mode="after")
     def _spell_the_demo_split_in_one_way(self) -> ReidData:
@@ -233,9 +241,9 @@ class ReidData(FrozenModel):
 
     @model_validator(mode="after")
     def _fold_what_has_folds(self) -> ReidData:
-        if self.fold and not self.dataset.startswith("cuhk03_classic"):
+        if self.fold and not self.dataset_name.startswith("cuhk03_classic"):
             raise ValueError(
-                f"data.fold is {self.fold}, but {self.dataset} has one split; leave data.fold at 0, or set "
+                f"data.fold is {self.fold}, but {self.dataset_name} has one split; leave data.fold at 0, or set "
                 "data.dataset to cuhk03_classic_labelled or cuhk03_classic_detected"
             )
         return self
@@ -256,6 +264,19 @@ class ReidData(FrozenModel):
         return self
 
     @property
+    def dataset_name(self) -> str:
+        """Name of the data set, as records have it."""
+        return name_of(self.dataset)
+
+    def as_trained(self) -> ReidData:
+        """Give the data set that has the same images to train on, no further ones to measure on, and no own label."""
+        if isinstance(self.dataset, ReidFolder):
+            dataset = self.dataset.without_label()
+        else:
+            dataset = TRAINS_LIKE.get(self.dataset, self.dataset)
+        return self if dataset == self.dataset else self.model_copy(update={"dataset": dataset})
+
+    @property
     def has_val(self) -> bool:
         """Whether people are left that a training under this config has not seen and that are not the test's."""
         return self.dataset == "demo_pedestrians" or self.train_split == "train_without_val"
@@ -267,7 +288,7 @@ class ReidData(FrozenModel):
             ValueError: `val` under a config that trains on everybody.
         """
         if split == "val" and not self.has_val:
-            raise _no_val(self.dataset)
+            raise _no_val(self.dataset_name)
 
 
 _PUBLISHED_FOLDERS = MappingProxyType({"train": (TRAIN,), "query": (QUERY,), "gallery": (GALLERY,)})
@@ -299,7 +320,7 @@ def _read_folders(
     folders = {**_PUBLISHED_FOLDERS, "gallery": gallery}
     expected = [f"{name}/" for names in folders.values() for name in names]
     root = find_root(request.data_root, label, folder, expected, how_to_get)
-    found = read_layout(root, folders, file_name, hand_drawn)
+    found = read_layout(root, folders, file_name, hand_drawn, DISTRACTORS)
     if hand_drawn is None or found.hand_drawn:
         return found
     lack = (
@@ -475,13 +496,31 @@ class ReidDataset:
         )
 
 
+def _source_of(dataset: str | ReidFolder) -> _Source:
+    """Say how a data set is read.
+
+    Raises:
+        ValueError: there is none of this name.
+    """
+    if isinstance(dataset, ReidFolder):
+        return _Source(dataset.label, lambda request: dataset.read(request.data_root), {})
+    if dataset not in _SOURCES:
+        raise ValueError(f"there is no data set {dataset!r}; there are {', '.join(_SOURCES)}")
+    return _SOURCES[dataset]
+
+
 def load_dataset(
-    name: str, data_root: str | None, cache_dir: str, *, train_split: TrainSplit = "train", fold: int = 0
+    dataset: str | ReidFolder,
+    data_root: str | None,
+    cache_dir: str,
+    *,
+    train_split: TrainSplit = "train",
+    fold: int = 0,
 ) -> ReidDataset:
     """Find a data set; reads names and lists, no pixel.
 
     Args:
-        name: one of `DatasetName`.
+        dataset: one of `DatasetName`, or a folder of one's own.
         data_root: folder that holds the folders of the data sets; not needed for the embedded demo set.
         cache_dir: where the embedded demo set is unpacked, once.
         train_split: which people stand in `train`; see `ReidData.train_split`.
@@ -491,9 +530,7 @@ def load_dataset(
         ValueError: an unknown name; files that are missing (names those expected and those found);
             all that is wrong in names and lists; too few people.
     """
-    if name not in _SOURCES:
-        raise ValueError(f"there is no data set {name!r}; there are {', '.join(_SOURCES)}")
-    source = _SOURCES[name]
+    name, source = name_of(dataset), _source_of(dataset)
     found = source.read(_Request(data_root, cache_dir, fold))
     splits = dict(found.splits)
     counts = _count(found)
@@ -560,13 +597,13 @@ def _warnings_of_queries(
         )
 
 
-def published_num_pids(name: str) -> tuple[int, str]:
+def published_num_pids(dataset: str | ReidFolder) -> tuple[int, str]:
     """Say how many people a data set is published to train on.
 
     Returns:
         The number, and whose it is where none is published of this data set: Market-1501's then.
     """
-    own = _SOURCES[name].published_counts.get("train pids")
+    own = _source_of(dataset).published_counts.get("train pids")
     if own is not None:
         return own, ""
     stand_in = _SOURCES["market1501"]

@@ -5,7 +5,6 @@ A reader knows one published layout and reads names and lists, no pixel. It coll
 
 from __future__ import annotations
 
-import functools
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
@@ -76,11 +75,6 @@ class ListedImages:
         """Note that a list cannot be read."""
         self.faults.append(fault)
         self.is_whole = False
-
-
-def open_file(root: Path) -> Callable[[str], Image.Image]:
-    """Give what opens the image files of a folder."""
-    return functools.partial(_open, root)
 
 
 def compare_with_files(
@@ -176,7 +170,3 @@ def _faults(listed: ListedImages, found: Set[str], person_of: Callable[[str], st
         yield f"{len(unlisted)} images are there and in no list ({some(unlisted)})"
     if strangers:
         yield f"{len(strangers)} people have images and are in no list ({some(strangers)})"
-
-
-def _open(root: Path, path: str) -> Image.Image:
-    return Image.open(root / path)

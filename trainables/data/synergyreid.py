@@ -27,10 +27,11 @@ from tablewright.trainables.data.labelled_images import (
     faults_of_links,
     faults_of_names,
     find_root,
+    open_file,
     sizes_of_images,
     some,
 )
-from tablewright.trainables.data.reid_images import FoundImages, ImageRecord, in_order, open_file
+from tablewright.trainables.data.reid_images import FoundImages, ImageRecord, in_order
 
 LABEL = "SynergyReID"
 FOLDERS = ("data_reid", "synergyreid_data")

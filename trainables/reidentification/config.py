@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tablewright.trainables.contract.view import EvaluationView
-from tablewright.trainables.data.reid import TRAINS_LIKE, ReidData
+from tablewright.trainables.data.reid import ReidData
 from tablewright.trainables.retrieval.embedding_config import EmbeddingConfig
 from tablewright.trainables.training.optimisation import Optimisation
 
@@ -16,14 +16,12 @@ class ReidConfig(EmbeddingConfig):
 
     def dataset_name(self) -> str:
         """Name of the data set."""
-        return self.data.dataset
+        return self.data.dataset_name
 
     def as_trained(self) -> ReidConfig:
-        """Give the config with the data set that has the same images to train on and no further ones to measure on."""
-        dataset = TRAINS_LIKE.get(self.data.dataset)
-        if dataset is None:
-            return self
-        return self.model_copy(update={"data": self.data.model_copy(update={"dataset": dataset})})
+        """Give the config with what of its data set is trained on; see `ReidData.as_trained`."""
+        data = self.data.as_trained()
+        return self if data == self.data else self.model_copy(update={"data": data})
 
     def planned_epochs(self) -> int:
         """Length of the whole training."""

@@ -26,6 +26,7 @@ from tablewright.trainables.data.reid import (
 )
 from tablewright.trainables.data.reid_augment import TrainAugmenter
 from tablewright.trainables.data.reid_cache import open_cache, verify_and_build
+from tablewright.trainables.data.reid_folder import ReidFolder
 from tablewright.trainables.layers.network_size import measure_size
 from tablewright.trainables.pictures.attention_overlays import draw_attention
 from tablewright.trainables.pictures.choice import NUM_ATTENTION_IMAGES, spread_over
@@ -207,11 +208,11 @@ def _smaller_sizes(data: ReidData) -> Iterator[dict[str, int]]:
 
 @functools.lru_cache(maxsize=16)
 def _load_once(
-    name: str, train_split: TrainSplit, fold: int, data_root: str | None, cache_dir: str
+    dataset: str | ReidFolder, train_split: TrainSplit, fold: int, data_root: str | None, cache_dir: str
 ) -> ReidDataset:
     """Read a data set's names once a process: a plan asks once a config, and Market-1501 has 32,000 of them.
 
     What a process has described is what it trains on: images that are added during a sweep change nothing in
     it, and a process that starts later sees another fingerprint.
     """
-    return load_dataset(name, data_root, cache_dir, train_split=train_split, fold=fold)
+    return load_dataset(dataset, data_root, cache_dir, train_split=train_split, fold=fold)
