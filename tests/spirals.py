@@ -5,6 +5,8 @@ import shutil
 from tests.toy_studies import ROOT
 
 STUDY = (ROOT / "examples/spirals/search_spaces/spirals.py").read_text(encoding="utf-8")
+POINTS = STUDY[STUDY.index("def points(split):") : STUDY.index("def measure(")]
+"""Its function that makes the data."""
 
 
 def write_spirals(folder, *changes):

@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-from tests.spirals import write_spirals
-from tests.toy_studies import run, start
+from tests.spirals import POINTS, write_spirals
+from tests.toy_studies import run, run_installed, start
 from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -50,7 +50,7 @@ def test_a_function_is_trained_measured_and_tabled(tmp_path):
     write_spirals(tmp_path, ("+ 0.1 * torch", "+ 0.2 * torch"))
     code, printed = run(tmp_path, "spirals/parts", "--plan")
     assert "9 to train" in printed
-    said = "Spirals: its code was changed since 9 recorded trainings of these configs: spirals.py: points."
+    said = "Spirals: its code was changed since 9 recorded trainings of these configs: search_spaces/spirals.py: points."
     assert said in words(printed)
     code, printed = run(tmp_path, "spirals/parts", "--report", "--accept", "twice the noise is as little")
     assert 0 == code, printed
@@ -89,3 +89,26 @@ def test_a_killed_training_goes_on_and_ends_in_the_same_digits(tmp_path):
     assert 0 == code, printed
     assert metrics_of(calm) == metrics_of(killed)
     assert 3 == len(metrics_of(calm))
+
+
+def test_workers_find_her_modules_though_her_folders_are_called_as_ours(tmp_path):
+    """Below a path with blanks, from the installed command, with nothing but her folder to find them in."""
+    project = tmp_path / "my own project"
+    write_spirals(
+        project,
+        ("import tablewright as tw", "import tablewright as tw\nfrom trainables.points import points"),
+        (POINTS, ""),
+    )
+    (project / "sweep.py").write_text("raise SystemExit('hers')\n")
+    for name in ("trainables", "reports", "orchestrator"):
+        (project / name).mkdir()
+        (project / name / "__init__.py").write_text("")
+    (project / "trainables/points.py").write_text(f"import torch\n\n\n{POINTS}")
+    code, printed = run_installed(project, "spirals/parts", "--seeds", "0", "--tracking-uri", "none")
+    assert 0 == code, printed
+    assert "demo" not in printed
+    assert (project / "runs/tables/spirals/parts.tex").is_file()
+    (record, *_) = map(
+        json.loads, (path.read_text() for path in project.glob("runs/trainings/*/record.json"))
+    )
+    assert "trainables/points.py: points" in record["source"]

@@ -53,6 +53,23 @@ def start(folder, *arguments, **environment):
     )
 
 
+def run_installed(folder, *arguments):
+    """Run the command that an installation brings, as it stands on the path; gives (exit code, what it printed)."""
+    command = Path(sys.executable).with_name("tablewright")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
+    process = subprocess.run(
+        [command, *arguments],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=PATIENCE_S,
+    )
+    return process.returncode, process.stdout
+
+
 def run(folder, *arguments, **environment):
     """Run the command line to its end; gives (exit code, what it printed)."""
     process = start(folder, *arguments, **environment)
