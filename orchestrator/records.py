@@ -782,22 +782,22 @@ class TrainingFolder:
             EpochReport(
                 row["epoch"],
                 row["num_epochs"],
-                {k: v for k, v in row.items() if k not in fixed},
+                {name: value for name, value in row.items() if name not in fixed and value is not None},
                 row["wall_s"],
             )
             for row in table.to_pylist()
         ]
 
     def write_epochs(self, epochs: Sequence[EpochReport]) -> None:
-        """Replace the epochs reported so far."""
-        names = list(epochs[0].metrics) if epochs else []
+        """Replace the epochs reported so far; each name that any of them reports has a column, empty elsewhere."""
+        names = dict.fromkeys(name for report in epochs for name in report.metrics)
         self._folder.write_table(
             EPOCHS,
             {
                 "epoch": [report.epoch for report in epochs],
                 "num_epochs": [report.num_epochs for report in epochs],
                 "wall_s": [report.wall_s for report in epochs],
-                **{name: [report.metrics[name] for report in epochs] for name in names},
+                **{name: [report.metrics.get(name) for report in epochs] for name in names},
             },
         )
 

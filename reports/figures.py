@@ -1,55 +1,41 @@
-"""What stands beside a table: how the losses of its rows fell, and what its base row's network does.
+"""What stands beside a table: how the trainings of its rows went, and what its base row's network does.
 
-Everything is made from records: loss curves from the epochs, the other pictures are copies of what was
-drawn at the end of a training. Equal records give equal bytes.
+Everything is made from records: curves from the epochs, the other pictures are copies of what was drawn at the end
+of a training. Equal records give equal bytes.
 """
 
 from __future__ import annotations
 
-import io
 import itertools
-import textwrap
-from collections.abc import Mapping, Sequence
+import math
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-import numpy as np
-from matplotlib import style
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_pdf import FigureCanvasPdf
-from matplotlib.figure import Figure as Canvas
-from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
-
-from tablewright.orchestrator.design import Row, full_label
 from tablewright.orchestrator.parallel_reading import read_all
 from tablewright.orchestrator.plan import Cell, Plan
 from tablewright.orchestrator.records import DamagedFile, Store
 from tablewright.orchestrator.study import Ablation
-from tablewright.reports.source_note import SHORT_ID_DIGITS
-
-LOSS = "loss"
-LOSS_CAPTION = "Training loss, mean over an epoch and over seeds; rows with other terms have other scales"
-ENSEMBLES_LEFT_OUT = "an ensemble is several trainings and has no loss of its own"
-
-# Okabe and Ito's, which people who see fewer colours can tell apart. The line style changes with every colour, so
-# that of two curves upon each other both are seen; seven colours and six styles give 42 different curves.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-LineStyle = str | tuple[float, tuple[float, ...]]
-LINE_STYLES: tuple[LineStyle, ...] = (
-    "-",
-    "--",
-    "-.",
-    ":",
-    (0.0, (8.0, 3.0)),
-    (0.0, (6.0, 1.5, 1.0, 1.5, 1.0, 1.5)),
+from tablewright.reports.curves import (
+    LOSS,
+    Curve,
+    Points,
+    curves_of,
+    draw_curves,
+    drawn_names,
+    label_of,
+    quantity_of,
 )
-OPACITY = 0.8
-MAX_LABEL_LENGTH = 36  # in the legend, before it goes on in another line
-MAX_MARKED_EPOCHS = 10  # a curve of so few points shows them
-EMBEDDED_FONTS = 42  # TrueType: many publishers refuse the default of a PDF, which is Type 3
-PANEL_WIDTH_IN, PANEL_HEIGHT_IN, LEGEND_LINE_IN, DPI = 4.2, 2.9, 0.2, 120
+from tablewright.reports.source_note import SHORT_ID_DIGITS
+from tablewright.trainables.contract.metric import Metric
+from tablewright.trainables.contract.run import BEST_EPOCH, EpochReport
+
+LOSS_CAPTION = "Training loss"
+KEPT_CAPTION = "a ring is the epoch whose model a seed has kept"
+OTHER_TERMS = "rows with other terms have other scales"
+SEEDS_CAPTION = "mean over seeds, in a band from the lowest to the highest seed"
+ENSEMBLES_LEFT_OUT = "an ensemble is several trainings and has no curve of its own"
 
 
 @dataclass(frozen=True)
@@ -89,29 +75,18 @@ class Trace:
     """What a finished training has left to be drawn.
 
     Attributes:
-        losses: epoch by epoch.
+        curves: name -> what was reported, in the epochs that reported a finite value.
+        num_not_finite: name -> values that cannot be drawn, where there are any.
         pictures: names of those drawn at its end.
         picture_warning: why some are missing; empty where nothing went wrong.
-        fault: why the losses cannot be read.
+        fault: why what it reported cannot be read.
     """
 
-    losses: Sequence[float] = ()
+    curves: Mapping[str, Points] = field(default_factory=dict[str, Points])
+    num_not_finite: Mapping[str, int] = field(default_factory=dict[str, int])
     pictures: tuple[str, ...] = ()
     picture_warning: str = ""
     fault: str = ""
-
-
-@dataclass(frozen=True)
-class LossCurve:
-    """One line of a figure.
-
-    Attributes:
-        label: of the row; of several rows that share all their trainings that of the base row, or the first.
-        losses: epoch by epoch; empty while no training has ended.
-    """
-
-    label: str
-    losses: Sequence[float]
 
 
 def figure_path(table: str, figure: str, ending: Literal["png", "pdf"] = "png") -> str:
@@ -126,16 +101,29 @@ def read_traces(plan: Plan, store: Store) -> dict[str, Trace]:
         folder = store.training(training_id)
         if not folder.is_done():
             return None
-        fault, losses = "", []
+        fault, reports = "", list[EpochReport]()
         try:
             reports = folder.epochs(folder.record())
-            losses = [report.metrics[LOSS] for report in reports if LOSS in report.metrics]
         except DamagedFile as error:
             fault = str(error)
-        return Trace(losses, tuple(folder.pictures()), folder.picture_warning(), fault)
+        curves, num_not_finite = _reported_in(reports)
+        return Trace(curves, num_not_finite, tuple(folder.pictures()), folder.picture_warning(), fault)
 
     found = zip(plan.trainings, read_all(read, plan.trainings), strict=True)
     return {training_id: trace for training_id, trace in found if trace is not None}
+
+
+def _reported_in(reports: Sequence[EpochReport]) -> tuple[dict[str, Points], dict[str, int]]:
+    curves: dict[str, dict[int, float]] = {}
+    num_not_finite: dict[str, int] = {}
+    for report in reports:
+        for name, value in report.metrics.items():
+            points = curves.setdefault(name, {})
+            if math.isfinite(value):
+                points[report.epoch] = value
+            else:
+                num_not_finite[name] = num_not_finite.get(name, 0) + 1
+    return dict(curves), num_not_finite
 
 
 def table_figures(
@@ -151,25 +139,20 @@ def table_figures(
         traces: from `read_traces`.
 
     Returns:
-        `loss` first, then the pictures of the base row (the first row where no row is the base itself) on
-        the first data set and for the first seed that has any. Empty before a training has ended. A table
-        that is re-ranked or measured by multiple query has no strip of retrieved images, which would show
-        another order.
+        A figure of each name that was reported, `loss` first, then the pictures of the base row (the first row where
+        no row is the base itself) on the first data set and for the first seed that has any. Empty before a training
+        has ended. A table that is re-ranked or measured by multiple query has no strip of retrieved images, which
+        would show another order.
     """
     ablation = plan.tables[study, name]
     cells = [cell for cell in plan.cells if (cell.study, cell.table) == (study, name)]
-    curves = loss_curves(cells, traces, ablation.reference_row)
-    figures: list[Figure] = []
-    if any(curve.losses for some in curves.values() for curve in some):
-        has_ensembles = any(cell.partner_ids for cell in cells)
-        caption = f"{LOSS_CAPTION}; {ENSEMBLES_LEFT_OUT}" if has_ensembles else LOSS_CAPTION
-        figures.append(Figure(LOSS, caption, *draw_loss_curves(curves, ablation.stub_head)))
+    figures = _curve_figures(plan, ablation, cells, traces)
     ids = dict.fromkeys(cell.training_id for cell in cells)
     faults = (traces[identity].fault for identity in ids if identity in traces)
-    warnings = [f"A loss curve is missing: {fault}" for fault in faults if fault]
+    warnings = [f"A curve is missing: {fault}" for fault in faults if fault]
     for cell in _cells_of_base(ablation, cells):
         trace = traces.get(cell.training_id, Trace())
-        place = f"{_label(cell)} on {cell.dataset}, seed {cell.seed}"
+        place = f"{label_of(cell)} on {cell.dataset}, seed {cell.seed}"
         if trace.picture_warning:
             warnings.append(f"{place}: {trace.picture_warning}")
         view = plan.trainings[cell.training_id].views[cell.view_id].view
@@ -202,107 +185,56 @@ def _cells_of_base(ablation: Ablation, cells: Sequence[Cell]) -> list[Cell]:
     return sorted(found, key=lambda cell: datasets.index(cell.dataset))
 
 
-def loss_curves(
-    cells: Sequence[Cell], traces: Mapping[str, Trace], base: Row | None
-) -> dict[str, list[LossCurve]]:
-    """Give the curves by data set, in printing order; rows that are views of the same trainings share one.
-
-    Seeds are averaged over the epochs that all of them have. Ensembles have no curve: the mean over the losses
-    of different networks is the loss of none.
-
-    Args:
-        cells: of one table.
-        traces: from `read_traces`.
-        base: the row that names a curve it shares with others.
-    """
-    rows: dict[str, dict[str, list[str]]] = {}
-    for cell in cells:
-        if not cell.partner_ids:
-            rows.setdefault(cell.dataset, {}).setdefault(_label(cell), []).append(cell.training_id)
-    curves: dict[str, list[LossCurve]] = {}
-    for dataset, ids_of in rows.items():
-        labels_of: dict[tuple[str, ...], list[str]] = {}
-        for label, ids in ids_of.items():
-            labels_of.setdefault(tuple(ids), []).append(label)
-        curves[dataset] = [
-            _curve(_shared_label(labels, base), ids, traces) for ids, labels in labels_of.items()
-        ]
-    return curves
-
-
-def _shared_label(labels: Sequence[str], base: Row | None) -> str:
-    if base is not None and full_label(base) in labels:
-        return full_label(base)
-    more = f" and {len(labels) - 1} more rows of the same trainings" if len(labels) > 1 else ""
-    return labels[0] + more
+def _curve_figures(
+    plan: Plan, ablation: Ablation, cells: Sequence[Cell], traces: Mapping[str, Trace]
+) -> list[Figure]:
+    """Draw every name that the finished trainings of a table reported."""
+    alone = [cell.training_id for cell in cells if not cell.partner_ids]
+    ended = {identity: traces[identity] for identity in alone if identity in traces}
+    metrics = _metrics_of(plan, cells)
+    kept_epochs = {
+        identity: int(list(kept.values())[-1])
+        for identity, trace in ended.items()
+        if (kept := trace.curves.get(BEST_EPOCH))
+    }
+    figures: list[Figure] = []
+    for name in drawn_names(name for trace in ended.values() for name in trace.curves):
+        quantity = quantity_of(name, metrics)
+        points = {identity: trace.curves.get(name, {}) for identity, trace in ended.items()}
+        curves = curves_of(cells, points, ablation.reference_row, quantity.factor, kept_epochs)
+        drawn = [curve for some in curves.values() for curve in some if curve.epochs]
+        if not drawn:
+            continue
+        num_not_finite = sum(trace.num_not_finite.get(name, 0) for trace in ended.values())
+        caption = _curve_caption(name, quantity.label, drawn, num_not_finite)
+        if any(cell.partner_ids for cell in cells):
+            caption += f"; {ENSEMBLES_LEFT_OUT}"
+        file_name = _file_name(name, [figure.name for figure in figures])
+        figures.append(Figure(file_name, caption, *draw_curves(curves, quantity.label, ablation.stub_head)))
+    return figures
 
 
-def _curve(label: str, ids: Sequence[str], traces: Mapping[str, Trace]) -> LossCurve:
-    found = [traces[training_id].losses for training_id in ids if training_id in traces]
-    done = [losses for losses in found if losses]
-    if len(done) < len(ids):
-        label += f" ({len(done)}/{len(ids)})"
-    num_epochs = min(map(len, done), default=0)
-    means = np.mean([losses[:num_epochs] for losses in done], axis=0) if done else []
-    return LossCurve(label, [float(mean) for mean in means])
+def _metrics_of(plan: Plan, cells: Sequence[Cell]) -> list[Metric]:
+    planned = (plan.trainings[cell.training_id].views[cell.view_id] for cell in cells)
+    return list(dict.fromkeys(metric for item in planned for metric in item.view.metrics))
 
 
-def _label(cell: Cell) -> str:
-    return f"{cell.group} / {cell.row}" if cell.group else cell.row
+def _curve_caption(name: str, label: str, curves: Sequence[Curve], num_not_finite: int) -> str:
+    parts = [f"{LOSS_CAPTION if name == LOSS else label} as each epoch reported it"]
+    if any(curve.band is not None for curve in curves):
+        parts.append(SEEDS_CAPTION)
+    if name == LOSS:
+        parts.append(OTHER_TERMS)
+    if any(curve.kept for curve in curves):
+        parts.append(KEPT_CAPTION)
+    if num_not_finite:
+        parts.append(f"values that are not finite are left out ({num_not_finite})")
+    return "; ".join(parts)
 
 
-def draw_loss_curves(curves: Mapping[str, Sequence[LossCurve]], legend_title: str) -> tuple[bytes, bytes]:
-    """Draw a panel for each data set, with its curves named beside it; a PNG, and a PDF for print."""
-    num_lines = max(sum(_wrapped(curve.label).count("\n") + 1 for curve in some) for some in curves.values())
-    height_in = max(PANEL_HEIGHT_IN, LEGEND_LINE_IN * (num_lines + 3))
-    with style.context(["default", {"pdf.fonttype": EMBEDDED_FONTS}], after_reset=True):  # not the user's own
-        canvas = Canvas((2 * PANEL_WIDTH_IN, height_in * len(curves)), dpi=DPI, layout="constrained")
-        axes_of = canvas.subplots(len(curves), squeeze=False)[:, 0]
-        for axes, (dataset, some) in zip(axes_of, curves.items(), strict=True):
-            _draw_panel(axes, dataset, some, legend_title)
-        png, pdf = io.BytesIO(), io.BytesIO()
-        FigureCanvasAgg(canvas).print_png(png, metadata={"Software": None})
-        FigureCanvasPdf(canvas).print_pdf(pdf, metadata={"Creator": None, "CreationDate": None})
-    return png.getvalue(), pdf.getvalue()
-
-
-def _wrapped(label: str) -> str:
-    return textwrap.fill(label, MAX_LABEL_LENGTH)
-
-
-def _draw_panel(axes: Axes, dataset: str, curves: Sequence[LossCurve], legend_title: str) -> None:
-    styles = zip(itertools.cycle(LINE_STYLES), itertools.cycle(COLOURS), strict=False)
-    handles: list[Line2D] = []
-    for curve, (line_style, colour) in zip(curves, styles, strict=False):
-        marker = "o" if len(curve.losses) <= MAX_MARKED_EPOCHS else ""
-        epochs = np.arange(1, len(curve.losses) + 1)
-        handles += axes.plot(
-            epochs,
-            curve.losses,
-            linestyle=line_style,
-            color=colour,
-            alpha=OPACITY,
-            marker=marker,
-            markersize=3,
-            linewidth=1.4,
-        )
-    axes.set_title(dataset, fontsize=10, loc="left", parse_math=False)
-    axes.set_xlabel("epoch")
-    axes.set_ylabel("loss")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
-    legend = axes.legend(
-        handles,
-        [_wrapped(curve.label) for curve in curves],
-        loc="upper left",
-        bbox_to_anchor=(1.01, 1.0),
-        fontsize=8,
-        title=legend_title,
-        title_fontsize=8,
-        alignment="left",
-        handlelength=3,
-        frameon=False,
-    )
-    for text in (*legend.get_texts(), legend.get_title()):
-        text.set_parse_math(False)
+def _file_name(name: str, taken: Collection[str]) -> str:
+    """Make a name one of a file; two that would be the same where case does not count are numbered."""
+    plain = re.sub(r"[^\w.-]", "_", name)
+    others = {other.casefold() for other in taken}
+    numbered = itertools.chain([plain], (f"{plain}-{number}" for number in itertools.count(2)))
+    return next(found for found in numbered if found.casefold() not in others)

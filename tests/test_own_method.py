@@ -50,7 +50,9 @@ def test_a_function_is_trained_measured_and_tabled(tmp_path):
     write_spirals(tmp_path, ("+ 0.1 * torch", "+ 0.2 * torch"))
     code, printed = run(tmp_path, "spirals/parts", "--plan")
     assert "9 to train" in printed
-    said = "Spirals: its code was changed since 9 recorded trainings of these configs: search_spaces/spirals.py: points."
+    said = (
+        "its code was changed since 9 recorded trainings of these configs: search_spaces/spirals.py: points."
+    )
     assert said in words(printed)
     code, printed = run(tmp_path, "spirals/parts", "--report", "--accept", "twice the noise is as little")
     assert 0 == code, printed

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tablewright.trainables.best_epoch import BestEpoch, Direction, read_best_epoch
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.contract.run import FINAL_CHECKPOINT, CheckpointFolder, Device, FitHooks, Runtime
@@ -45,6 +46,7 @@ class _Function(OwnMethod):
 
     fit: Callable[..., Any]
     measure: Callable[..., Any]
+    best_epoch: BestEpoch | None
 
     def make_trainable(self) -> FunctionTrainable:
         return FunctionTrainable(self)
@@ -58,6 +60,7 @@ def method(
     data: Data | Callable[[Any], Data],
     name: str = "",
     says: str = "",
+    best_epoch: str | tuple[str, Direction] = "",
 ) -> Callable[[FunctionT], FunctionT]:
     """Make a training function a method; it stays an ordinary function.
 
@@ -69,6 +72,10 @@ def method(
         data: what it trains on; or a function of the config, where that decides it.
         name: of the method in records; the class's name where it is left out.
         says: how it measures, in words for the caption.
+        best_epoch: what the epochs report, such as `val_loss` or `val_ppl`: the model of the epoch where it is best is
+            kept and measured, instead of the last one's. A loss is best where it is lowest, a metric as it was
+            declared; of anything else say it, as in ("val_score", "highest"). The function takes a run and names
+            its model: run.epochs(…, model=net).
 
     Returns:
         A decorator of a function (config) -> model, or (config, run) -> model with a `Run`.
@@ -79,14 +86,21 @@ def method(
 
     def declare_function(function: FunctionT) -> FunctionT:
         faults = [*faults_of(config, metrics, data), *_faults_of_arguments(function, measure)]
+        rule = read_best_epoch(best_epoch, metrics, faults) if best_epoch and not faults else None
+        if rule is not None and not _takes(function, 2):
+            faults.append(
+                Fault("best_epoch", "it is chosen among the epochs of a run; write fit(config, run)")
+            )
         faults += [] if faults else faults_of_name(name or config.__name__, config)
         if faults:
             raise Refusal(f"The method {getattr(function, '__name__', function)!r}", faults)
         # Of one that is defined inside another function, the outermost counts as a whole.
         names, configs = ([part.__qualname__.partition(".")[0]] for part in (function, config))
         file = Path(inspect.getfile(function)).resolve()
-        source = source_of(file, names, configs)
-        found = _Function(config, tuple(metrics), data, says, source, file, function, measure)
+        declared = {} if rule is None else {f"best_epoch of {names[0]}": f"{rule.direction} {rule.name}"}
+        source = source_of(file, names, configs, declared)
+        words = ", ".join(filter(None, [says, rule.says if rule else ""]))
+        found = _Function(config, tuple(metrics), data, words, source, file, function, measure, rule)
         declare(name or config.__name__, found)
         return function
 
@@ -141,9 +155,10 @@ class FunctionTrainable:
         from tablewright.trainables.function_run import Run, seeded
 
         with seeded(config.seed, runtime.device):
-            run = Run(config.seed, runtime, checkpoints, hooks)
+            run = Run(config.seed, runtime, checkpoints, hooks, self._method.best_epoch)
             takes_run = _takes(self._method.fit, 2)
             model = self._method.fit(config, run) if takes_run else self._method.fit(config)
+            run.end()
         if model is None:
             raise ValueError(
                 f"{self._method.fit.__name__} returned nothing; it returns the model, which is what measure is given"

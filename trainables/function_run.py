@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from tablewright.trainables.best_epoch import BestEpoch, KeptModel
 from tablewright.trainables.contract.run import (
+    BEST_EPOCH,
     RESUME_CHECKPOINT,
     CheckpointFolder,
     Device,
@@ -23,6 +25,9 @@ from tablewright.trainables.contract.run import (
     TrainingStopped,
 )
 from tablewright.trainables.training.determinism import reproducible
+
+MODEL = "model"
+"""Name of the part that is measured between epochs, and kept of the best one."""
 
 
 class Run:
@@ -34,8 +39,15 @@ class Run:
         data_root: folder of the published data sets, None where none was given.
     """
 
-    def __init__(self, seed: int, runtime: Runtime, checkpoints: CheckpointFolder, hooks: FitHooks) -> None:
-        """Begin, or go on from the last checkpoint."""
+    def __init__(
+        self,
+        seed: int,
+        runtime: Runtime,
+        checkpoints: CheckpointFolder,
+        hooks: FitHooks,
+        best_epoch: BestEpoch | None = None,
+    ) -> None:
+        """Begin, or go on from the last checkpoint; the best epoch's model is kept where a rule says which it is."""
         self.seed = seed
         self.device: Device = runtime.device
         self.data_root = runtime.data_root
@@ -45,36 +57,83 @@ class Run:
         self._reported: dict[str, float] = {}
         self._num_reports = 0
         self._is_in_epochs = False
+        self._kept = None if best_epoch is None else KeptModel(best_epoch)
+        self._untold: tuple[EpochReport, Mapping[str, Any]] | None = None
 
     def epochs(self, num_epochs: int, **parts: Any) -> Iterator[int]:
         """Give the numbers of the epochs that are left, from 1 on, and keep the state between them.
 
         Before the first it puts back what the last checkpoint holds: the parts, and the generators of Python, NumPy and
         torch. After each it tells what was reported, saves when that is due, and ends the training when it is asked
-        to. What is done between two epochs must be in a part, or it is lost with a kill.
+        to. What is done between two epochs must be in a part, or it is lost with a kill. Where the method has a
+        `best_epoch`, the part `model` is that epoch's again when the loop is over, by its end or by a `break`.
 
         Args:
             num_epochs: of the whole training.
             parts: objects with `state_dict` and `load_state_dict`, or dictionaries. A search that stops hopeless trials
-                measures the one that is called `model`.
+                measures the one that is called `model`, and `best_epoch` keeps it.
 
         Raises:
-            ValueError: a part is neither; or a checkpoint is of other parts.
+            ValueError: a part is neither; or a checkpoint is of other parts; or `best_epoch` has no `model` to keep, or
+                its value was not reported in the first epoch.
         """
         _refuse_stateless(parts)
+        if self._kept is not None and MODEL not in parts:
+            raise ValueError(
+                f"{BEST_EPOCH} keeps the part that is called {MODEL}, and run.epochs is given "
+                f"{', '.join(parts) or 'none'}; write run.epochs(…, {MODEL}=net)"
+            )
         done = self._load(parts)
         self._is_in_epochs = True
         for epoch in range(done + 1, num_epochs + 1):
             self._reported, begun_s = {}, time.monotonic()
-            yield epoch
-            report = EpochReport(epoch, num_epochs, self._reported, time.monotonic() - begun_s)
-            self._hooks.on_epoch(report, parts.get("model"))
+            try:
+                yield epoch
+            except GeneratorExit:
+                # The loop was left by a `break`. Nothing that is raised here would be heard: `end` tells the epoch.
+                self._untold = (self._end_epoch(epoch, num_epochs, begun_s, parts), parts)
+                self._put_best_back(parts)
+                raise
+            self._tell(self._end_epoch(epoch, num_epochs, begun_s, parts), parts)
             is_stopping = self._hooks.should_stop()
             if is_stopping or time.monotonic() - self._saved_at_s >= self._checkpoint_every_s:
                 self._save(epoch, {name: _state_of(part) for name, part in parts.items()})
             if is_stopping and epoch < num_epochs:
                 raise TrainingStopped
         self._is_in_epochs = False
+        self._put_best_back(parts)
+
+    def end(self) -> None:
+        """Tell of an epoch that was left by a `break`, once the function has returned.
+
+        Raises:
+            ValueError: the best epoch is asked for, and there is none.
+        """
+        if self._untold is not None:
+            self._tell(*self._untold)
+        if self._kept is not None:
+            self._kept.check_kept()
+
+    def _end_epoch(
+        self, epoch: int, num_epochs: int, begun_s: float, parts: Mapping[str, Any]
+    ) -> EpochReport:
+        metrics = dict(self._reported)
+        if self._kept is not None:
+            self._kept.offer(epoch, metrics, _state_of(parts[MODEL]))
+            if self._kept.epoch is not None:
+                metrics[BEST_EPOCH] = float(self._kept.epoch)
+        return EpochReport(epoch, num_epochs, metrics, time.monotonic() - begun_s)
+
+    def _tell(self, report: EpochReport, parts: Mapping[str, Any]) -> None:
+        if self._kept is not None and report.epoch == 1:
+            self._kept.check_first(self._reported)
+        model = parts.get(MODEL)
+        with _modes_kept(model):
+            self._hooks.on_epoch(report, model)
+
+    def _put_best_back(self, parts: Mapping[str, Any]) -> None:
+        if self._kept is not None and self._kept.epoch is not None:
+            _put_back(parts[MODEL], self._kept.state)
 
     def report(self, **metrics: float) -> None:
         """Tell how the training goes: within `epochs` for the epoch, elsewhere for one step of a loop of one's own.
@@ -83,8 +142,10 @@ class Run:
             metrics: by name, such as `loss` and `val_ppl`; of an epoch the last ones count.
 
         Raises:
-            ValueError: a value is no number.
+            ValueError: a value is no number; or it cannot be seen whether this is the best epoch.
         """
+        if not self._is_in_epochs or BEST_EPOCH in metrics:
+            self._refuse_with_best_epoch("report")
         self._reported |= {name: _number(name, value) for name, value in metrics.items()}
         if not self._is_in_epochs:
             self._num_reports += 1
@@ -106,11 +167,19 @@ class Run:
         Args:
             state: whatever going on needs, by name; `resume` gives it back.
         """
+        self._refuse_with_best_epoch("checkpoint")
         is_stopping = self._hooks.should_stop()
         if is_stopping or time.monotonic() - self._saved_at_s >= self._checkpoint_every_s:
             self._save(self._num_reports, state)
         if is_stopping:
             raise TrainingStopped
+
+    def _refuse_with_best_epoch(self, called: str) -> None:
+        if self._kept is not None:
+            raise ValueError(
+                f"{BEST_EPOCH} is chosen among the epochs of run.epochs(…, {MODEL}=net), which tell which one it is "
+                f"and keep its model; run.{called} is called here as for a loop of one's own, or with that name"
+            )
 
     def _load(self, parts: Mapping[str, Any]) -> int:
         if not self._checkpoints.exists(RESUME_CHECKPOINT):
@@ -123,11 +192,9 @@ class Run:
                 "begin it again"
             )
         for name, part in parts.items():
-            if isinstance(part, dict):
-                part.clear()  # pyright: ignore[reportUnknownMemberType]
-                part.update(state["parts"][name])  # pyright: ignore[reportUnknownMemberType]
-            else:
-                part.load_state_dict(state["parts"][name])
+            _put_back(part, state["parts"][name])
+        if self._kept is not None:
+            self._kept.load_state_dict(state["kept"])
         return state["epoch"]
 
     def _read(self) -> dict[str, Any]:
@@ -145,6 +212,7 @@ class Run:
         state = {
             "epoch": epoch,
             "parts": dict(parts),
+            "kept": None if self._kept is None else self._kept.state_dict(),
             "python": random.getstate(),
             "numpy": np.random.get_state(),
             "torch": torch.get_rng_state(),
@@ -181,6 +249,33 @@ def _refuse_stateless(parts: Mapping[str, Any]) -> None:
 
 def _state_of(part: Any) -> Any:
     return dict(part) if isinstance(part, dict) else part.state_dict()  # pyright: ignore
+
+
+def _put_back(part: Any, state: Any) -> None:
+    if isinstance(part, dict):
+        part.clear()  # pyright: ignore[reportUnknownMemberType]
+        part.update(state)  # pyright: ignore[reportUnknownMemberType]
+    else:
+        part.load_state_dict(state)
+
+
+@contextmanager
+def _modes_kept(model: Any) -> Iterator[None]:
+    """Leave each module in training or evaluation mode as it was, whoever measures the model inside.
+
+    A search measures it between epochs: were it left in evaluation mode, the training would be another one than that
+    of an equal config which nobody watches.
+    """
+    modes = (
+        [(module, module.training) for module in model.modules()]
+        if isinstance(model, torch.nn.Module)
+        else []
+    )
+    try:
+        yield
+    finally:
+        for module, is_training in modes:
+            module.training = is_training
 
 
 def _number(name: str, value: Any) -> float:

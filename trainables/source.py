@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 PROJECT_MARKS = ("search_spaces", ".git", "pyproject.toml", "setup.py", "setup.cfg")
@@ -22,6 +23,8 @@ DECORATOR = "method"
 """Name of `trainables.function.method`, however it was imported."""
 OURS = Path(__file__).resolve().parent.parent
 OUR_FOLDERS = ("orchestrator", "trainables", "reports", "search_spaces", "tablewright", "sweep.py")
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
@@ -42,13 +45,16 @@ class Source:
         return _sha256(sorted(self.definitions.items()))
 
 
-def source_of(file: Path, names: Iterable[str], configs: Iterable[str] = ()) -> Source:
+def source_of(
+    file: Path, names: Iterable[str], configs: Iterable[str] = (), declared: Mapping[str, str] = NOTHING
+) -> Source:
     """Read the source of a method.
 
     Args:
         file: in which it is defined.
         names: of its functions there.
         configs: of its config classes there, whose fields are part of a config and not of the code.
+        declared: beside the code, and deciding what is trained as the code does: by name, in words.
 
     Raises:
         ValueError: a file cannot be parsed, or does not define a function.
@@ -64,6 +70,7 @@ def source_of(file: Path, names: Iterable[str], configs: Iterable[str] = ()) -> 
     found = dict(module.reached([*names, *configs], without_fields_of=set(configs)))
     seen, open_files = {file}, module.imported_by(found)
     definitions = {f"{_place(file, project)}: {name}": digest for name, digest in found.items()}
+    definitions |= {f"{_place(file, project)}: {name}": _sha256(text) for name, text in declared.items()}
     while open_files:
         other = open_files.pop()
         if other in seen:

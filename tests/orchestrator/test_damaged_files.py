@@ -248,7 +248,7 @@ def test_a_curve_that_is_lost_or_of_another_training_is_not_drawn(sweep, way):
         shutil.copy(other / "epochs.parquet", one / "epochs.parquet")
     traces = read_traces(plan, sweep.store())
     assert way in traces[one.name].fault
-    assert ([], "") == (traces[one.name].losses, traces[other.name].fault)
+    assert ({}, "") == (traces[one.name].curves, traces[other.name].fault)
 
 
 @pytest.mark.slow

@@ -48,6 +48,22 @@ def test_epochs_and_measurements_come_back_as_written(store):
     assert training.items(view_id(view))["average_precision"].to_pylist() == [0.25, 1 / 3]
 
 
+def test_an_epoch_has_what_it_reported_and_nothing_else(store):
+    """A name that comes later, or each second epoch, is neither lost nor made up where it was not reported."""
+    training = store.training("a" * 64)
+    reported = [
+        {"loss": 1.0},
+        {"loss": 0.5, "val_ppl": 9.0},
+        {"val_ppl": math.inf},
+        {},
+        {"loss": 0.1, "late": 3.0},
+    ]
+    reports = [EpochReport(epoch, 5, metrics, 1.0) for epoch, metrics in enumerate(reported, 1)]
+    for num_epochs in range(1, 6):
+        training.write_epochs(reports[:num_epochs])
+        assert reports[:num_epochs] == training.epochs()
+
+
 def test_numbers_that_are_not_finite_come_back(store):
     """NaN and infinity are read as they were written, so that one of them stops no later sweep."""
     training, view = store.training("a" * 64), RetrievalView()

@@ -1,6 +1,8 @@
 """MLflow shows what the store holds: one run a training, whatever was interrupted, lost or away."""
 
+import dataclasses
 import logging
+import math
 import os
 import re
 import shutil
@@ -216,6 +218,32 @@ def test_what_a_training_warned_of_is_a_tag(project, monkeypatch):
     project.sweep(a_work())
     (child,) = project.children()
     assert "the margin is negative" == child.data.tags["tablewright.warnings"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_rebuilt", [False, True])
+def test_a_metric_has_a_point_at_each_epoch_that_reports_it(project, monkeypatch, is_rebuilt):
+    """And none elsewhere: told by the running training, or read from the store; NaN is shown as NaN."""
+    fit = ToyTrainable.fit
+    values = {2: {"val_ppl": 9.0}, 3: {"val_ppl": math.nan, "late": math.inf}}
+
+    def fit_and_report_more(self, config, runtime, checkpoints, hooks):
+        def on_epoch(report, network):
+            metrics = {**report.metrics, **values.get(report.epoch, {})}
+            hooks.on_epoch(dataclasses.replace(report, metrics=metrics), network)
+
+        return fit(self, config, runtime, checkpoints, dataclasses.replace(hooks, on_epoch=on_epoch))
+
+    monkeypatch.setattr(ToyTrainable, "fit", fit_and_report_more)
+    work = a_work()
+    assert [] == project.sweep(work).warnings
+    if is_rebuilt:
+        project.lose_database()
+        assert [] == project.sweep(recorded=[work]).warnings
+    (child,) = project.children()
+    assert [1, 2, 3] == project.steps(child, "loss")
+    assert ([2, 3], [3]) == (project.steps(child, "val_ppl"), project.steps(child, "late"))
+    assert math.isnan(child.data.metrics["val_ppl"])
 
 
 def test_damaged_files_are_a_tag_and_cost_no_run(project):

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import io
+import math
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from tablewright.orchestrator.design import Row
-from tablewright.orchestrator.plan import Cell, Plan
+from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.records import PNG, Store
-from tablewright.reports.figures import (
-    OPACITY,
-    LossCurve,
-    Trace,
-    draw_loss_curves,
-    loss_curves,
-    read_traces,
-    table_figures,
-)
+from tablewright.reports.curves import Curve, curves_of
+from tablewright.reports.figures import Trace, read_traces, table_figures
 from tablewright.reports.html import to_html
 from tablewright.reports.table_files import write_tables
 from tablewright.trainables.contract.run import EpochReport
@@ -28,10 +19,6 @@ from tablewright.trainables.retrieval.view import RANK1, Reranking, RetrievalVie
 from tests.reports.tiny_study import DUKE, MARKET, depth_row, make_ablation, plan_of, record_value, seeds_of
 
 VALUES = seeds_of([0.8, 0.8, 0.8], [0.9, 0.9, 0.9])
-
-
-def a_cell(row: str, seed: int, training_id: str, dataset: str = "Market-1501") -> Cell:
-    return Cell("tiny", "depth", "", row, dataset, seed, training_id, "v")
 
 
 def write_losses(store: Store, plan: Plan, row: str, losses: dict[int, list[float]]) -> None:
@@ -45,33 +32,6 @@ def write_losses(store: Store, plan: Plan, row: str, losses: dict[int, list[floa
             store.training(cell.training_id).write_epochs(reports)
 
 
-def test_a_curve_is_the_mean_of_its_seeds():
-    """Seeds are averaged epoch by epoch; data sets have curves of their own."""
-    cells = [a_cell("a", 0, "1"), a_cell("a", 1, "2"), a_cell("a", 0, "3", "DukeMTMC-reID")]
-    traces = {"1": Trace([4.0, 2.0]), "2": Trace([6.0, 3.0]), "3": Trace([9.0])}
-    expected = {"Market-1501": [LossCurve("a", [5.0, 2.5])], "DukeMTMC-reID": [LossCurve("a", [9.0])]}
-    assert expected == loss_curves(cells, traces, None)
-
-
-def test_a_curve_says_how_many_of_its_seeds_have_ended():
-    """An unfinished seed takes no part in the mean and is counted in the label; none at all leaves no line."""
-    cells = [a_cell("a", 0, "1"), a_cell("a", 1, "2"), a_cell("b", 0, "3")]
-    expected = [LossCurve("a (1/2)", [4.0]), LossCurve("b (0/1)", [])]
-    assert expected == loss_curves(cells, {"1": Trace([4.0])}, None)["Market-1501"]
-
-
-def test_rows_of_the_same_trainings_share_a_line():
-    """Rows that are views of one training are drawn once: under the name of the base, or counted."""
-    cells = [a_cell("hard", 0, "1"), a_cell("soft", 0, "1"), a_cell("all", 0, "1"), a_cell("alone", 0, "2")]
-    traces = {"1": Trace([1.0]), "2": Trace([1.0])}
-    for base, expected in (
-        (Row("all"), ["all", "alone"]),
-        (Row("alone"), ["hard and 2 more rows of the same trainings", "alone"]),
-        (None, ["hard and 2 more rows of the same trainings", "alone"]),
-    ):
-        assert expected == [curve.label for curve in loss_curves(cells, traces, base)["Market-1501"]]
-
-
 def test_an_ensemble_has_no_curve(tmp_path: Path):
     """Losses of different networks are not averaged, and the caption says why a row is not there."""
     rows = [depth_row(2), Row("both", ensemble=({"depth": 3}, {"depth": 4}))]
@@ -81,11 +41,13 @@ def test_an_ensemble_has_no_curve(tmp_path: Path):
     for row in ("depth 2", "both"):
         record_value(store, plan, row, {"Market-1501": {0: VALUES[0]}})
     traces = read_traces(plan, store)
-    assert 2 == sum(bool(trace.losses) for trace in traces.values())
-    curves = loss_curves(plan.cells, traces, None)
-    assert {"Market-1501": [LossCurve("depth 2", [3.0, 1.0])]} == curves
+    assert [{1: 3.0, 2: 1.0}, {1: 5.0, 2: 2.0}] == [trace.curves["loss"] for trace in traces.values()]
+    points = {training_id: trace.curves["loss"] for training_id, trace in traces.items()}
+    assert {"Market-1501": [Curve("depth 2", [1, 2], [3.0, 1.0], None, [])]} == curves_of(
+        plan.cells, points, None
+    )
     (figure,) = table_figures(plan, store, "tiny", "depth", traces).figures
-    assert figure.caption.endswith("an ensemble is several trainings and has no loss of its own")
+    assert figure.caption.endswith("an ensemble is several trainings and has no curve of its own")
 
 
 def test_only_finished_trainings_are_drawn(tmp_path: Path):
@@ -95,44 +57,7 @@ def test_only_finished_trainings_are_drawn(tmp_path: Path):
         write_losses(store, plan, row, {0: [3.0, 1.0]})
     record_value(store, plan, "depth 2", {"Market-1501": {0: VALUES[0]}})
     done = next(cell.training_id for cell in plan.cells if (cell.row, cell.seed) == ("depth 2", 0))
-    assert {done: Trace([3.0, 1.0])} == read_traces(plan, store)
-
-
-def share_of(colour: tuple[int, int, int], png: bytes) -> float:
-    """Give the share of a picture's pixels that have nearly a colour as it is drawn, a little transparent."""
-    drawn = 255 + (np.array(colour) - 255) * OPACITY
-    with Image.open(io.BytesIO(png)) as picture:
-        return float((np.abs(np.asarray(picture.convert("RGB")) - drawn) < 8).all(-1).mean())
-
-
-BLUE, ORANGE = (0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00)
-
-
-@pytest.mark.slow
-def test_lines_are_where_the_losses_are():
-    """A PNG and a PDF of equal bytes, in which a second row draws a second colour."""
-    one = {"Market": [LossCurve("$a", [3.0, 2.0])]}
-    two = {"Market": [LossCurve("$a", [3.0, 2.0]), LossCurve("_b", [2.0, 1.0])]}
-    assert draw_loss_curves(one, "$m") == draw_loss_curves(one, "$m")
-    png, pdf = draw_loss_curves(two, "$m")
-    assert pdf.startswith(b"%PDF")
-    assert 0 == share_of(ORANGE, draw_loss_curves(one, "$m")[0])
-    assert share_of(ORANGE, png) > 1e-4
-
-
-@pytest.mark.slow
-def test_of_two_equal_curves_both_are_seen():
-    """The upper one is broken, so that the lower one is not hidden."""
-    apart = [LossCurve("a", [3.0, 2.0]), LossCurve("b", [1.0, 0.0])]
-    upon = [LossCurve("a", [3.0, 2.0]), LossCurve("b", [3.0, 2.0])]
-    seen, covered = (share_of(BLUE, draw_loss_curves({"Market": some}, "")[0]) for some in (apart, upon))
-    assert covered > 0.2 * seen
-
-
-def test_the_legend_is_headed_like_the_rows():
-    """The head of the table's stub stands over the names of its rows."""
-    curves = {"Market": [LossCurve("a", [3.0, 2.0])]}
-    assert draw_loss_curves(curves, "")[0] != draw_loss_curves(curves, "depth")[0]
+    assert {done: Trace({"loss": {1: 3.0, 2: 1.0}})} == read_traces(plan, store)
 
 
 def finished(folder: Path, rows: list[Row]) -> tuple[Plan, Store]:
@@ -248,12 +173,61 @@ def test_a_table_without_an_ended_training_has_no_figures(tmp_path: Path):
 
 
 @pytest.mark.parametrize("endings", [("epochs",), ()])
-def test_a_record_without_losses_draws_no_curve(tmp_path: Path, endings: tuple[str, ...]):
-    """A training whose epochs are gone, or name no loss, has its picture and no curve."""
+def test_a_record_without_values_draws_no_curve(tmp_path: Path, endings: tuple[str, ...]):
+    """A training that has no epochs, or reported nothing finite but its bookkeeping, has no curve."""
     ablation = make_ablation([depth_row(2)], view=RetrievalView())
     plan, store = plan_of(ablation, seeds=(0,)), Store(str(tmp_path))
     record_value(store, plan, "depth 2", {"Market-1501": {0: VALUES[0]}})
     if endings:
-        store.training(plan.cells[0].training_id).write_epochs([EpochReport(1, 1, {"other": 1.0}, 1.0)])
+        store.training(plan.cells[0].training_id).write_epochs(
+            [EpochReport(1, 1, {"lr": 1.0, "val_map": math.nan}, 1.0)]
+        )
     beside = table_figures(plan, store, "tiny", "depth", read_traces(plan, store))
     assert () == beside.figures
+
+
+def figures_of(folder: Path, *epochs: dict[str, float]) -> dict[str, str]:
+    """Report epochs of three seeds; gives name -> caption of what is drawn."""
+    plan, store = plan_of(make_ablation([depth_row(2)])), Store(str(folder))
+    for cell in plan.cells:
+        reports = [EpochReport(epoch, len(epochs), metrics, 1.0) for epoch, metrics in enumerate(epochs, 1)]
+        store.training(cell.training_id).write_epochs(reports)
+    record_value(store, plan, "depth 2", {"Market-1501": VALUES})
+    beside = table_figures(plan, store, "tiny", "depth", read_traces(plan, store))
+    assert all(figure.pdf for figure in beside.figures)
+    return {figure.name: figure.caption for figure in beside.figures}
+
+
+@pytest.mark.slow
+def test_every_name_that_is_reported_has_a_figure(tmp_path: Path):
+    """The loss first; a metric of the table by its printed label; one that came late or not each time as well."""
+    drawn = figures_of(tmp_path, {"loss": 2.0, "score": 1.0}, {"loss": 1.0, "score": 1.0, "val/map": 0.5})
+    seeds = "as each epoch reported it; mean over seeds, in a band from the lowest to the highest seed"
+    expected = {
+        "loss": f"Training loss {seeds}; rows with other terms have other scales",
+        "score": f"score {seeds}",
+        "val_map": f"mAP (val), % {seeds}",
+    }
+    assert expected == drawn
+    assert list(expected) == list(drawn)
+
+
+def test_which_epoch_was_kept_is_told_beside_the_curves(tmp_path: Path):
+    """By marks that the caption explains; it has no figure of its own."""
+    drawn = figures_of(tmp_path, {"loss": 2.0, "best_epoch": 1.0}, {"loss": 3.0, "best_epoch": 1.0})
+    assert ["loss"] == list(drawn)
+    assert "a ring is the epoch whose model a seed has kept" in drawn["loss"]
+
+
+@pytest.mark.slow
+def test_figures_of_like_names_have_files_of_their_own(tmp_path: Path):
+    """Signs that no file name may have are replaced, and nothing is written over."""
+    assert ["val_map", "val_map-2", "VAL_MAP-3"] == list(
+        figures_of(tmp_path, {"val_map": 0.1, "val/map": 0.2, "VAL_MAP": 0.3})
+    )
+
+
+def test_values_that_are_not_finite_are_counted_below_the_figure(tmp_path: Path):
+    """The line goes on behind them, and the caption says that they are missing."""
+    drawn = figures_of(tmp_path, {"loss": 2.0}, {"loss": math.nan}, {"loss": math.inf}, {"loss": 1.0})
+    assert drawn["loss"].endswith("values that are not finite are left out (6)")

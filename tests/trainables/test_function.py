@@ -1,18 +1,17 @@
 """A function as a method: interrupted anywhere it ends in the same digits; what cannot be is refused in words."""
 
 import random
-from itertools import count
 
 import numpy as np
 import pytest
 import torch
 
-from tablewright.orchestrator.records import Store
 from tablewright.trainables.contract.metric import Metric
-from tablewright.trainables.contract.run import FitHooks, Runtime, TrainingStopped
+from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.function import method
 from tablewright.trainables.own_method import Config, Data, Measured
 from tablewright.trainables.value.refusal import Refusal
+from tests.trainables.fitted_function import fit, fresh_folders
 
 TOP1 = Metric("top1", "Top-1")
 PERPLEXITY = Metric("ppl", "PPL", higher_is_better=False, is_fraction=False)
@@ -49,23 +48,7 @@ def walk(config, run):
 @pytest.fixture
 def checkpoints(tmp_path):
     """Fresh folders of one training each."""
-    store, numbers = Store(str(tmp_path / "runs")), count()
-    return lambda: store.training(f"{next(numbers):064d}").checkpoints
-
-
-def fit(config, folder, stops_after=()):
-    """Train, interrupted after the given epochs; gives the model, and what was reported by epoch."""
-    trainable, reports, runtime = config.make_trainable(), {}, Runtime(None, "", checkpoint_every_s=1e9)
-    waiting = list(stops_after)
-    while True:
-        hooks = FitHooks(
-            lambda report, model: reports.update({report.epoch: report.metrics}),
-            lambda: bool(waiting) and max(reports, default=0) >= waiting[0],
-        )
-        try:
-            return trainable.fit(config, runtime, folder, hooks), reports
-        except TrainingStopped:
-            waiting.pop(0)
+    return fresh_folders(tmp_path)
 
 
 @pytest.mark.parametrize("stops_after", [(1,), (3,), (1, 2, 5)])
@@ -216,6 +199,42 @@ def test_a_search_that_stops_trials_is_told_what_to_name():
     """Between two epochs there is nothing to measure where no part is called `model`."""
     with pytest.raises(ValueError, match=r"name what is measured: run\.epochs\(…, model=net\)"):
         Walk().make_trainable().measure([(Walk(), None)], Walk.view("val"))
+
+
+def test_a_training_that_is_watched_ends_in_the_same_digits(checkpoints):
+    """Whoever measures the model between epochs may leave it in evaluation mode: the training does not go on in it."""
+
+    class Dropped(Config):
+        num_epochs: int = 3
+
+    @method(Dropped, metrics=[TOP1], measure=fine, data=Data("None"))
+    def train(config, run):
+        net = torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.Dropout(0.5))
+        for _ in run.epochs(config.num_epochs, model=net):
+            run.report(loss=net(torch.ones(8)).square().sum())
+        return net
+
+    _, alone = fit(Dropped(), checkpoints())
+    _, watched = fit(Dropped(), checkpoints(), watch=torch.nn.Module.eval)
+    assert alone == watched
+
+
+def test_an_epoch_that_is_left_by_a_break_is_told(checkpoints):
+    """Of early stopping the last epoch is in the record too."""
+
+    class Early(Config):
+        num_epochs: int = 9
+
+    @method(Early, metrics=[TOP1], measure=fine, data=Data("None"))
+    def train(config, run):
+        for epoch in run.epochs(config.num_epochs):
+            run.report(loss=epoch)
+            if epoch == 3:
+                break
+        return 1
+
+    _, reports = fit(Early(), checkpoints())
+    assert {1: {"loss": 1}, 2: {"loss": 2}, 3: {"loss": 3}} == reports
 
 
 def test_two_methods_of_one_name_are_refused():

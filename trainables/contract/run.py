@@ -69,7 +69,10 @@ RESUME_CHECKPOINT = "resume.pt"
 """Everything that continuing needs: weights, optimizer, schedule, scaler, sampler, generators."""
 
 FINAL_CHECKPOINT = "final.pt"
-"""The weights of the last epoch; what views added later are measured on."""
+"""What a training keeps: the weights of the last epoch, or of the best one; what views added later are measured on."""
+
+BEST_EPOCH = "best_epoch"
+"""Name by which each epoch reports which one is kept so far, where a method keeps the best one's weights."""
 
 
 class TrainingStopped(Exception):
