@@ -1,14 +1,11 @@
 """A function of one's own as a method, through the command line and a real Ray: killed, changed, accepted."""
 
 import json
-import os
-import signal
 
 import pytest
 
 from tests.spirals import POINTS, write_spirals
-from tests.toy_studies import run, run_installed, start
-from tests.waiting import wait_for
+from tests.toy_studies import run, run_installed
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -66,31 +63,6 @@ def test_a_function_is_trained_measured_and_tabled(tmp_path):
     code, printed = run(tmp_path, "spirals/parts", "--plan")
     assert "recorded with lr = 0.05 and is planned with 0.04" in words(printed)
     assert "9 changed" in printed
-
-
-def test_a_killed_training_goes_on_and_ends_in_the_same_digits(tmp_path):
-    """SIGKILL of everything between two epochs; nothing is trained twice, and every digit is as without it."""
-    killed, calm = tmp_path / "killed", tmp_path / "calm"
-    flag = tmp_path / "go on"
-    waiting = (
-        "        run.report(loss=loss)\n",
-        f"        run.report(loss=loss)\n        while _ == 3 and not __import__('os').path.exists({str(flag)!r}):\n"
-        "            __import__('time').sleep(0.05)\n",
-    )
-    write_spirals(killed, waiting)
-    process = start(killed, "spirals/parts", "--seeds", "0", "--tracking-uri", "none")
-    wait_for(lambda: list(killed.glob("runs/trainings/*/epochs.parquet")))
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
-    flag.touch()
-    assert not list(killed.glob("runs/trainings/*/record.json"))
-    code, printed = run(killed, "spirals/parts", "--seeds", "0", "--tracking-uri", "none")
-    assert 0 == code, printed
-    write_spirals(calm, waiting)
-    code, printed = run(calm, "spirals/parts", "--seeds", "0", "--tracking-uri", "none")
-    assert 0 == code, printed
-    assert metrics_of(calm) == metrics_of(killed)
-    assert 3 == len(metrics_of(calm))
 
 
 def test_workers_find_her_modules_though_her_folders_are_called_as_ours(tmp_path):

@@ -53,21 +53,24 @@ def start(folder, *arguments, **environment):
     )
 
 
-def run_installed(folder, *arguments):
-    """Run the command that an installation brings, as it stands on the path; gives (exit code, what it printed)."""
-    command = Path(sys.executable).with_name("tablewright")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
-    process = subprocess.run(
-        [command, *arguments],
+def start_installed(folder, *arguments):
+    """Start the command that an installation brings, as it stands on the path."""
+    return subprocess.Popen(
+        [Path(sys.executable).with_name("tablewright"), *arguments],
         cwd=folder,
-        env=environment,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        check=False,
-        timeout=PATIENCE_S,
+        start_new_session=True,
     )
-    return process.returncode, process.stdout
+
+
+def run_installed(folder, *arguments):
+    """Run that command to its end; gives (exit code, what it printed)."""
+    process = start_installed(folder, *arguments)
+    printed, _ = process.communicate(timeout=PATIENCE_S)
+    return process.returncode, printed
 
 
 def run(folder, *arguments, **environment):

@@ -1,0 +1,76 @@
+"""The examples, as they stand on the page: filled from nothing, and killed in the middle."""
+
+import json
+import os
+import shutil
+import signal
+
+import pytest
+
+from tests.toy_studies import ROOT, run_installed, start_installed
+from tests.waiting import wait_for
+
+EXAMPLES = sorted(path.name for path in (ROOT / "examples").iterdir() if (path / "search_spaces").is_dir())
+MAX_LINES = {"digits": 30, "boosting": 30, "characters": 30}
+
+
+def copy_of(example, folder):
+    """A copy below a path with blanks, where nothing of ours is beside it."""
+    project = folder / "my own project"
+    shutil.copytree(ROOT / "examples" / example, project, ignore=shutil.ignore_patterns("__pycache__"))
+    return project
+
+
+def records_of(project):
+    return {path: path.read_bytes() for path in project.glob("runs/trainings/*/record.json")}
+
+
+def measured(project):
+    """What was measured, by training and view."""
+    paths = project.glob("runs/trainings/*/measurements/*.json")
+    return {
+        f"{path.parent.parent.name}/{path.stem}": json.loads(path.read_text())["metrics"] for path in paths
+    }
+
+
+@pytest.mark.parametrize(("example", "most"), MAX_LINES.items())
+def test_a_method_its_table_and_its_search_are_few_lines(example, most):
+    """What is hers lies in a file of its own, and the study is what has to be written for us."""
+    text = (ROOT / f"examples/{example}/search_spaces/{example}.py").read_text()
+    assert sum(bool(line.strip()) for line in text.splitlines()) <= most
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.parametrize("table", ["digits/switches", "characters/cells"])
+def test_killed_in_the_middle_it_ends_in_the_same_digits(tmp_path, table):
+    """SIGKILL of all its processes; run again nothing that was recorded is trained twice."""
+    example = table.partition("/")[0]
+    killed, calm = (copy_of(example, tmp_path / name) for name in ("killed", "calm"))
+    arguments = (table, "--seeds", "0,1", "--tracking-uri", "none")
+    process = start_installed(killed, *arguments)
+    wait_for(lambda: records_of(killed))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    before = records_of(killed)
+    code, printed = run_installed(killed, *arguments)
+    assert 0 == code, printed
+    after = records_of(killed)
+    assert len(before) < len(after)
+    assert before == {path: content for path, content in after.items() if path in before}
+    code, printed = run_installed(calm, *arguments)
+    assert 0 == code, printed
+    assert measured(calm) == measured(killed)
+    assert len(after) == len(records_of(calm))
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_metrics_of_any_scale_are_tabled(tmp_path):
+    """Of a function without a run: lower is better, no fraction, with a search."""
+    project = copy_of("boosting", tmp_path)
+    code, printed = run_installed(project, "boosting", "--seeds", "0,1", "--tracking-uri", "none")
+    assert 0 == code, printed
+    table = (project / "runs/tables/boosting/depths.md").read_text()
+    assert "Diabetes<br>RMSE" in table
+    assert "demo" not in printed
