@@ -74,7 +74,7 @@ def main(
     plan: Annotated[bool, typer.Option("--plan", help="Show what would be trained; train nothing.")] = False,
     status: Annotated[bool, typer.Option("--status", help="Show what is done, begun, failed.")] = False,
     report: Annotated[bool, typer.Option("--report", help="Write tables from the records alone.")] = False,
-    check: Annotated[bool, typer.Option("--check", help="One step of each distinct configuration.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="One step (of a function of yours an epoch) of each distinct config.")] = False,
     verify: Annotated[
         bool, typer.Option("--verify", help="Read the whole store; list what is damaged.")
     ] = False,
@@ -169,9 +169,10 @@ def main(
             "--plan": show_plan,
             "--status": show_status,
             "--report": write_report,
+            "--check": run_checks,
             "--verify": verify_all,
         }
-        code = run_checks(declared) if check else verb.get("".join(given), run)(settings, declared)
+        code = verb.get("".join(given), run)(settings, declared)
     except (ValueError, OSError) as error:
         errors.print(Text(f"error: {words_of(error)}", style="red"))
         code = EXIT_REFUSED
@@ -421,19 +422,26 @@ def accept_changes(settings: Settings, studies: Sequence[Study], reason: str) ->
         console.print(Text(f"accepted: {accepted_in_words(change)} ({change.reason})"))
 
 
-def run_checks(studies: Sequence[Study]) -> int:
+def run_checks(settings: Settings, studies: Sequence[Study]) -> int:
     """`--check`."""
     from tablewright.orchestrator.check import check_studies
 
-    faults = 0
-    for label, fault in check_studies(studies):
-        console.print(
-            Text("ok    " if not fault else "FAULT ", style="red" if fault else "green") + Text(label)
+    num_faults = 0
+    for checked in check_studies(studies, settings.runtime()):
+        word, style = (
+            ("FAULT ", "red")
+            if checked.fault
+            else ("      ", "")
+            if checked.not_tried
+            else ("ok    ", "green")
         )
-        if fault:
-            faults += 1
-            console.print(Text(f"      {fault}"))
-    return EXIT_INCOMPLETE if faults else 0
+        console.print(Text(word, style=style) + Text(checked.label))
+        if checked.fault:
+            num_faults += 1
+            console.print(Text(f"      {checked.fault}"))
+        if checked.not_tried:
+            console.print(Text(f"      not tried: {checked.not_tried}"))
+    return EXIT_INCOMPLETE if num_faults else 0
 
 
 def run(settings: Settings, studies: Sequence[Study]) -> int:

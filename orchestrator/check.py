@@ -4,26 +4,42 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Generator, Sequence
+from dataclasses import dataclass
 
 from tablewright.orchestrator.design import full_label
 from tablewright.orchestrator.study import Study
-from tablewright.trainables.contract.method import ChecksItself, TrainingConfig
+from tablewright.trainables.contract.method import ChecksItself, NotTried, TrainingConfig
+from tablewright.trainables.contract.run import Runtime
 
 
-def check_studies(studies: Sequence[Study]) -> Generator[tuple[str, str]]:
-    """Try each distinct configuration once, whatever its seed.
+@dataclass(frozen=True)
+class Checked:
+    """One distinct configuration.
 
-    Yields:
-        The label of the first row that declares it, and what it raised; empty where nothing was.
+    Attributes:
+        label: of the first row that declares it.
+        fault: what it raised; empty where nothing was.
+        not_tried: why it was not tried, or what of it; empty where all was.
     """
+
+    label: str
+    fault: str = ""
+    not_tried: str = ""
+
+
+def check_studies(studies: Sequence[Study], runtime: Runtime) -> Generator[Checked]:
+    """Try each distinct configuration once, whatever its seed."""
     for config, label in _distinct_configs(studies).items():
         try:
             trainable = config.make_trainable()
-            if isinstance(trainable, ChecksItself):
-                trainable.check(config)
-            yield label, ""
+            if not isinstance(trainable, ChecksItself):
+                raise NotTried(f"{config.METHOD} has no short trial")
+            trainable.check(config, runtime)
+            yield Checked(label)
+        except NotTried as reason:
+            yield Checked(label, not_tried=str(reason))
         except Exception as error:  # told to the user with the row it belongs to
-            yield label, f"{type(error).__name__}: {error}"
+            yield Checked(label, f"{type(error).__name__}: {error}")
 
 
 def _distinct_configs(studies: Sequence[Study]) -> dict[TrainingConfig, str]:

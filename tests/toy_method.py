@@ -166,6 +166,6 @@ class ToyTrainable:
         value = float(extraction.query.embeddings["global"][0, 0])
         return {"weight": b"\x89PNG\r\n\x1a\n" + f"PNG of {value}".encode()}
 
-    def check(self, config):
+    def check(self, config, runtime):
         if config.learning_rate < 0:
             raise ValueError("learning_rate is negative")

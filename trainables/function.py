@@ -22,8 +22,16 @@ from typing import Any, TypeVar
 
 from tablewright.trainables.best_epoch import BestEpoch, Direction, read_best_epoch
 from tablewright.trainables.contract.data import DatasetFacts
+from tablewright.trainables.contract.method import NotTried
 from tablewright.trainables.contract.metric import Metric
-from tablewright.trainables.contract.run import FINAL_CHECKPOINT, CheckpointFolder, Device, FitHooks, Runtime
+from tablewright.trainables.contract.run import (
+    FINAL_CHECKPOINT,
+    CheckpointFolder,
+    Device,
+    FitHooks,
+    Runtime,
+    TrainingStopped,
+)
 from tablewright.trainables.contract.view import ViewResult
 from tablewright.trainables.own_method import (
     Config,
@@ -172,6 +180,33 @@ class FunctionTrainable:
                 "functions stand at the top of a file, or its state alone"
             ) from error
         return model
+
+    def check(self, config: Config, runtime: Runtime) -> None:
+        """Train for one epoch, and measure what there is then.
+
+        Raises:
+            NotTried: the function cannot be ended before it is through.
+        """
+        from tablewright.trainables.function_run import FirstEpoch, Run, seeded
+
+        self._method.facts_of(config)
+        if not _takes(self._method.fit, 2):
+            raise NotTried(
+                f"{self._method.fit.__name__}(config) trains in one go; fit(config, run) can be ended"
+            )
+        first = FirstEpoch()
+        with seeded(config.seed, runtime.device):
+            run = Run(config.seed, runtime, first, first.hooks, self._method.best_epoch)
+            try:
+                model = self._method.fit(config, run)
+                run.end()
+            except TrainingStopped:
+                model = first.model
+        if model is None:
+            raise NotTried(
+                f"{self._method.measure.__name__}, which needs a model between epochs: run.epochs(…, model=net)"
+            )
+        self.measure([(config, model)], self._method.view("val"))
 
     def load(self, config: Config, runtime: Runtime, checkpoints: CheckpointFolder) -> Any:
         """Read what the function returned."""

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+import io
 import random
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -221,6 +222,41 @@ class Run:
         with self._checkpoints.open_to_write(RESUME_CHECKPOINT) as file:
             torch.save(state, file)
         self._saved_at_s = time.monotonic()
+
+
+class FirstEpoch:
+    """Ends a training after its first epoch, and keeps nothing of it.
+
+    Attributes:
+        url: of the folder that it stands for.
+        model: the part of that name, as the epoch left it; None where there is none.
+    """
+
+    url = "(a trial, of which nothing is kept)"
+
+    def __init__(self) -> None:
+        """Wait for the epoch."""
+        self.model: Any = None
+        self._has_ended = False
+        self.hooks = FitHooks(self._end, lambda: self._has_ended)
+
+    def _end(self, report: EpochReport, model: Any) -> None:
+        if self._has_ended:  # the function asks nobody whether it is to stop
+            raise TrainingStopped
+        self.model, self._has_ended = model, True
+
+    def exists(self, name: str) -> bool:
+        """Say that it is the beginning."""
+        return False
+
+    def open_to_read(self, name: str) -> AbstractContextManager[BinaryIO]:
+        """Refuse: nothing is there."""
+        raise FileNotFoundError(name)
+
+    @contextmanager
+    def open_to_write(self, name: str) -> Iterator[BinaryIO]:
+        """Take a checkpoint, and forget it."""
+        yield io.BytesIO()
 
 
 @contextmanager

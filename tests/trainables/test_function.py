@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from tablewright.trainables.contract.method import NotTried
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.function import method
@@ -285,3 +286,56 @@ def test_what_has_no_state_cannot_be_kept_between_epochs(checkpoints):
 
     with pytest.raises(ValueError, match=r"trees=…\) is a list, which has no state_dict"):
         fit(Lost(), checkpoints())
+
+
+def declared(measured):
+    """A method whose measuring function gives this; it counts how many epochs were trained."""
+
+    class Tried(Config):
+        lr: float = 0.1
+
+    trained = []
+
+    @method(
+        Tried,
+        metrics=[TOP1],
+        measure=lambda config, model, split: measured,
+        data=Data("None"),
+        name=f"T{measured}",
+    )
+    def train(config, run):
+        net = torch.nn.Linear(1, 1)
+        for epoch in run.epochs(5, model=net):
+            trained.append(epoch)
+            run.report(loss=1.0)
+        return net
+
+    return Tried(), trained
+
+
+def test_a_trial_is_one_epoch_and_what_is_measured_then():
+    """A misspelt metric is found before anything is trained for long."""
+    config, trained = declared({"top1": 0.5})
+    config.make_trainable().check(config, Runtime(None, ""))
+    assert [1] == trained
+    config, _ = declared({"topl": 0.5})
+    with pytest.raises(ValueError, match="did you mean 'topl'"):
+        config.make_trainable().check(config, Runtime(None, ""))
+
+
+@pytest.mark.parametrize("keeps_a_state", [True, False])
+def test_a_loop_of_ones_own_is_ended_after_its_first_report(keeps_a_state):
+    """Whether it asks or not; what could not be tried is said."""
+
+    class Endless(Config):
+        lr: float = 0.1
+
+    @method(Endless, metrics=[TOP1], measure=fine, data=Data("None"), name=f"Endless{keeps_a_state}")
+    def train(config, run):
+        while True:
+            run.report(loss=1.0)
+            if keeps_a_state:
+                run.checkpoint(step=1)
+
+    with pytest.raises(NotTried, match=r"fine, which needs a model.*run\.epochs\(…, model=net\)"):
+        Endless().make_trainable().check(Endless(), Runtime(None, ""))

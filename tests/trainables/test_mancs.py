@@ -9,6 +9,7 @@ Legend: B images, C channels, H W height and width of a map, D embedding, I iden
 import pytest
 import torch
 
+from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.data.reid import ReidData
 from tablewright.trainables.layers.backbone import Backbone
 from tablewright.trainables.layers.complexity import count_multiply_adds, count_parameters
@@ -622,7 +623,7 @@ def test_the_trained_network_is_what_is_measured(tmp_path):
 )
 def test_a_configuration_can_be_checked(config):
     """One step on tiny inputs goes through, whatever batch the config asks for."""
-    config.make_trainable().check(config)
+    config.make_trainable().check(config, Runtime(None, ""))
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.data.reid import ReidData
 from tablewright.trainables.layers.backbone import Backbone
 from tablewright.trainables.layers.complexity import count_multiply_adds, count_parameters
@@ -676,7 +677,7 @@ def test_a_step_can_be_checked_for_every_pooling(pooling):
     config = demo_config()
     network = config.network.model_copy(update={"pooling": pooling})
     config = config.model_copy(update={"network": network})
-    config.make_trainable().check(config)
+    config.make_trainable().check(config, Runtime(None, ""))
 
 
 @pytest.mark.slow

@@ -222,7 +222,7 @@ class ClassificationTrainable:
         """Name what the last digits depend on; see `trainables.training.numeric_environment`."""
         return describe_numeric_environment(device)
 
-    def check(self, config: Any) -> None:
+    def check(self, config: Any, runtime: Runtime) -> None:
         """Make one step, augmentation included, on a few small random images, on the CPU in float32.
 
         Published weights are not read: they may be on other machines only. Images are as small as the

@@ -102,11 +102,19 @@ class CountsSize(Protocol):
 
 @runtime_checkable
 class ChecksItself(Protocol):
-    """A method that can be tried in a second."""
+    """A method that can be tried in short."""
 
-    def check(self, config: Any) -> None:
-        """Make one optimisation step on tiny random inputs; raises what a training would raise."""
+    def check(self, config: Any, runtime: Runtime) -> None:
+        """Make one optimisation step on tiny inputs, or what comes nearest to it; raises what a training would raise.
+
+        Raises:
+            NotTried: it trains in a way that has no short trial.
+        """
         ...
+
+
+class NotTried(Exception):
+    """Says why a config was not tried, or not all of it."""
 
 
 @runtime_checkable

@@ -8,6 +8,7 @@ import torch
 
 from tablewright.trainables.classification.method import ROWS_AT_ONCE, ClassificationTrainable, measure_top1
 from tablewright.trainables.classification.view import TOP1, ClassificationExtraction, ClassificationView
+from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.data.fine_grained import FineGrainedData
 from tablewright.trainables.layers.backbone import BACKBONE
 from tablewright.trainables.pictures.panel import Panel
@@ -276,7 +277,7 @@ def test_a_check_makes_one_step_without_any_data():
             sizes.append((config.optimisation.precision, *images_per_rank[0].shape))
             return super().loss_terms(config, network, images_per_rank, labels_per_rank, epoch)
 
-    ClassificationTrainable(Watching()).check(config)
+    ClassificationTrainable(Watching()).check(config, Runtime(None, ""))
     assert [("fp32", 4, 3, 64, 64)] == sizes
 
     class Broken(TinyClassifier):
@@ -284,4 +285,4 @@ def test_a_check_makes_one_step_without_any_data():
             raise RuntimeError("shapes do not fit")
 
     with pytest.raises(RuntimeError, match="shapes do not fit"):
-        ClassificationTrainable(Broken()).check(config)
+        ClassificationTrainable(Broken()).check(config, Runtime(None, ""))

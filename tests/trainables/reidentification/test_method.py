@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.data.reid import ReidData
 from tablewright.trainables.layers.backbone import BACKBONE
 from tablewright.trainables.mdpr import MdprConfig, MdprNetworkConfig, paper_config
@@ -247,7 +248,7 @@ def test_check_makes_a_step_without_data_or_weights():
         ),
         optimisation=Optimisation(),
     )
-    config.make_trainable().check(config)
+    config.make_trainable().check(config, Runtime(None, ""))
 
 
 def test_check_raises_what_a_training_would_raise():
@@ -258,7 +259,7 @@ def test_check_raises_what_a_training_would_raise():
             yield {"identity": network(images_per_rank[0]) @ torch.ones(3)}
 
     with pytest.raises(RuntimeError, match="size mismatch"):
-        ReidTrainable(Faulty()).check(TinyConfig())
+        ReidTrainable(Faulty()).check(TinyConfig(), Runtime(None, ""))
 
 
 def test_gpu_that_is_not_there_is_named(runtime, tmp_path):
