@@ -74,10 +74,17 @@ def main(
     plan: Annotated[bool, typer.Option("--plan", help="Show what would be trained; train nothing.")] = False,
     status: Annotated[bool, typer.Option("--status", help="Show what is done, begun, failed.")] = False,
     report: Annotated[bool, typer.Option("--report", help="Write tables from the records alone.")] = False,
-    check: Annotated[bool, typer.Option("--check", help="One step (of a function of yours an epoch) of each distinct config.")] = False,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="One step (of a function of yours an epoch) of each distinct config."),
+    ] = False,
     verify: Annotated[
         bool, typer.Option("--verify", help="Read the whole store; list what is damaged.")
     ] = False,
+    diff: Annotated[
+        tuple[str, str] | None,
+        typer.Option("--diff", metavar="ID ID", help="Say in what two trainings differ; needs no study."),
+    ] = None,
     accept: Annotated[
         str | None,
         typer.Option("--accept", help="Why a changed default moves no number; kept, and printed in tables."),
@@ -128,8 +135,8 @@ def main(
     if studies and studies[0] == "init":
         raise typer.Exit(begin(studies[1:]))
     verbs = {"--plan": plan, "--status": status, "--report": report, "--check": check, "--verify": verify}
-    given = [name for name, is_given in verbs.items() if is_given]
-    if not studies and not verify:
+    given = [name for name, is_given in {**verbs, "--diff": diff is not None}.items() if is_given]
+    if not studies and not verify and diff is None:
         if given:
             errors.print(Text("error: name a study, or all; the studies are:", style="red"))
         list_studies(project)
@@ -144,6 +151,10 @@ def main(
             raise ValueError(
                 f"--accept is for a run or a --report, not for {given[0]}; leave one of them out"
             )
+        if diff is not None and studies:
+            raise ValueError(
+                f"--diff compares two recorded trainings and takes no study; leave {studies[0]} out"
+            )
         settings = Settings(
             tuple(studies or ()),
             profile,
@@ -157,7 +168,7 @@ def main(
             gpus_per_training,
             max_concurrent,
             datasets,
-            reads_records_alone=status or report or verify,
+            reads_records_alone=status or report or verify or diff is not None,
             project=project,
         )
         declared = settings.load_studies()
@@ -172,7 +183,8 @@ def main(
             "--check": run_checks,
             "--verify": verify_all,
         }
-        code = verb.get("".join(given), run)(settings, declared)
+        chosen = verb.get("".join(given), run)
+        code = chosen(settings, declared) if diff is None else show_differences(settings, *diff)
     except (ValueError, OSError) as error:
         errors.print(Text(f"error: {words_of(error)}", style="red"))
         code = EXIT_REFUSED
@@ -410,6 +422,30 @@ def verify_all(settings: Settings, studies: Sequence[Study]) -> int:
             "metrics were not held against what they are means of; run --verify beside the studies they are from."
         )
     return EXIT_INCOMPLETE if found.faults else 0
+
+
+def show_differences(settings: Settings, first: str, second: str) -> int:
+    """`--diff`."""
+    from tablewright.orchestrator.differences import compare_trainings
+    from tablewright.orchestrator.study_files import import_studies
+
+    store = existing_store(settings)
+    import_studies(
+        settings.project
+    )  # whose methods know what the recorded views mean; those of others are shown by their fields
+    found = compare_trainings(store, first, second)
+    for one in (found.first, found.second):
+        console.print(Text(f"{one.training_id[:12]}  ", style="bold") + Text(one.in_words))
+    for group, differences in {**found.causes, **found.outcome}.items():
+        if not differences:
+            continue
+        grid = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+        for difference in differences:
+            grid.add_row(Text(f"  {difference.name}"), Text(difference.text))
+        console.print(Text(group, style="bold"))
+        console.print(grid)
+    console.print(Text(found.conclusion))
+    return 0
 
 
 def accept_changes(settings: Settings, studies: Sequence[Study], reason: str) -> None:

@@ -208,3 +208,8 @@ class _ProjectFinder(MetaPathFinder, Loader):
 
 
 _FINDER = _ProjectFinder()
+
+
+def leave_project() -> None:
+    """Forget the modules of the project that was entered, in a process that goes on without it."""
+    _FINDER.leave()

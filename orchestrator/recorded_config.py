@@ -92,7 +92,8 @@ def config_changes(record: TrainingRecord, config: TrainingConfig) -> list[Confi
     planned = json.loads(config.model_dump_json())
     changes = [
         ConfigChange(record.method, record.method_version, path, before, after)
-        for path, before, after in _differences(record.config, planned, "")
+        for path, before, after in differences(record.config, planned)
+        if before  # what the record lacks was added since
     ]
     if record.method_version != config.VERSION:  # it was found because that change was accepted
         versions = str(record.method_version), str(config.VERSION)
@@ -108,25 +109,36 @@ def view_changes(
     where = f"trainings/{record.training_id}/measurements/{measurement.view_id}.json"
     return [
         ConfigChange(record.method, record.method_version, path, before, after, where)
-        for path, before, after in _differences(recorded, planned, "view")
+        for path, before, after in differences(recorded, planned, "view")
+        if before
     ]
 
 
-def _differences(recorded: Any, planned: Any, path: str) -> Iterator[tuple[str, str, str]]:
-    """Give path, old and new value of what differs; what only the planned one has was added since."""
-    if isinstance(recorded, Mapping) and isinstance(planned, Mapping):
-        before, after = cast(Mapping[str, Any], recorded), cast(Mapping[str, Any], planned)
-        for name, value in before.items():
+def differences(first: Any, second: Any, path: str = "") -> Iterator[tuple[str, str, str]]:
+    """Give dotted path, first and second value, as JSON, of what differs; "" where one of them has no such field."""
+    if isinstance(first, Mapping) and isinstance(second, Mapping):
+        before, after = cast(Mapping[str, Any], first), cast(Mapping[str, Any], second)
+        for name in dict.fromkeys([*before, *after]):
             of_name = f"{path}.{name}" if path else name
-            if name in after:
-                yield from _differences(value, after[name], of_name)
+            if name in before and name in after:
+                yield from differences(before[name], after[name], of_name)
             else:
-                yield of_name, _text(value), ""
-    elif _is_as_long(recorded, planned):
-        for place, (one, other) in enumerate(zip(recorded, planned, strict=True)):
-            yield from _differences(one, other, f"{path}.{place}")
-    elif recorded != planned:
-        yield path, _text(recorded), _text(planned)
+                one, other = (_text(some[name]) if name in some else "" for some in (before, after))
+                yield of_name, one, other
+    elif _is_as_long(first, second):
+        for place, (one, other) in enumerate(zip(first, second, strict=True)):
+            yield from differences(one, other, f"{path}.{place}")
+    elif first != second:
+        yield path, _text(first), _text(second)
+
+
+def differing_definitions(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, str]:
+    """Give the definitions that differ, by their names, with what became of each: changed, new or removed."""
+    return {
+        name: "new" if name not in before else "removed" if name not in after else "changed"
+        for name in sorted({*before, *after})
+        if before.get(name) != after.get(name)
+    }
 
 
 def _is_as_long(recorded: Any, planned: Any) -> bool:
@@ -138,6 +150,25 @@ def _text(value: Any) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
+def versions_alike(
+    method: str, version: int | str, accepted: Iterable[AcceptedChange]
+) -> dict[str, tuple[AcceptedChange, ...]]:
+    """Give the versions of a method's own code that move no number beside this one, each with what was accepted for it.
+
+    One that was accepted for another is as good as that one, and the other as good as it: code may be changed back.
+    """
+    of_code = [change for change in accepted if (change.method, change.path) == (method, CODE)]
+    found: dict[str, tuple[AcceptedChange, ...]] = {str(version): ()}
+    for known in (waiting := [str(version)]):
+        for change in of_code:
+            for one, other in ((change.planned, change.recorded), (change.recorded, change.planned)):
+                if one == known and other not in found:
+                    found[other] = (*found[known], change)
+                    waiting.append(other)
+    del found[str(version)]
+    return found
+
+
 def accepted_changes(
     changes: Iterable[ConfigChange], accepted: Iterable[AcceptedChange]
 ) -> tuple[list[ConfigChange], list[AcceptedChange]]:
@@ -146,9 +177,11 @@ def accepted_changes(
     refused: list[ConfigChange] = []
     found: list[AcceptedChange] = []
     for change in changes:
-        match = next((entry for entry in known if change.is_accepted_by(entry)), None)
-        if match is None:
-            refused.append(change)
+        if change.path == CODE:
+            matches = versions_alike(change.method, change.planned, known).get(change.recorded, ())
         else:
-            found.append(match)
+            matches = tuple(entry for entry in known if change.is_accepted_by(entry))[:1]
+        found += [entry for entry in matches if entry not in found]
+        if not matches:
+            refused.append(change)
     return refused, found

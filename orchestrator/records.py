@@ -199,7 +199,9 @@ class TrainingRecord(Record):
         train_wall_s: sum over its epochs, repeated ones not counted.
         measure_wall_s: extraction and measurement of the views known at its end.
         device: what it ran on, such as `cpu` or the name of a GPU.
-        versions: of the packages that can change a number.
+        git_commit: of the code that trained: of a method of one's own that of its project.
+        versions: of the packages that can change a number, those that a method of one's own imports among them, and
+            of this program, with its commit where it runs from a checkout.
         warnings: what the training, and the code it called, had to say of it; one sentence each.
         environment: what its last digits depend on beside the seed, such as the processor's instruction set.
         files: SHA-256 by name of what lies beside the record and never changes.

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from tablewright.orchestrator.identity import digest_of, training_id, view_id
 from tablewright.orchestrator.parallel_reading import read_all
-from tablewright.orchestrator.recorded_config import CODE
+from tablewright.orchestrator.recorded_config import versions_alike
 from tablewright.orchestrator.records import (
     AcceptedChange,
     DamagedFile,
@@ -90,20 +90,12 @@ class _Recorded:
         return self._is_done[identity]
 
     def versions_alike(self, config: TrainingConfig) -> list[str]:
-        """Give the earlier versions of a method's own code that were accepted as moving no number."""
+        """Give the other versions of a method's own code that were accepted as moving no number."""
         if self._store is None or isinstance(config.VERSION, int):
             return []
         if self._accepted is None:
-            self._accepted = [change for change in self._store.accepted_changes() if change.path == CODE]
-        alike = [config.VERSION]
-        for version in alike:  # one that was accepted may have been accepted for another before
-            alike += [
-                change.recorded
-                for change in self._accepted
-                if (change.method, change.planned) == (config.METHOD, version)
-                and change.recorded not in alike
-            ]
-        return alike[1:]
+            self._accepted = self._store.accepted_changes()
+        return [*versions_alike(config.METHOD, config.VERSION, self._accepted)]
 
     def views(self, identity: str) -> set[str]:
         """Ids of its measured views."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from tablewright.orchestrator.changes import Changes
-from tablewright.orchestrator.identity import digest_of, view_id
+from tablewright.orchestrator.identity import digest_of, training_id, view_id
 from tablewright.orchestrator.ranges import Choice, FloatRange, Range, When, range_of
 from tablewright.orchestrator.recorded_config import (
     ChangedDefault,
@@ -22,9 +22,10 @@ from tablewright.orchestrator.recorded_config import (
     config_changes,
     view_changes,
 )
-from tablewright.orchestrator.records import DamagedFile, SearchTrialRecord, Store
+from tablewright.orchestrator.records import DamagedFile, SearchTrialRecord, Store, TrainingRecord
 from tablewright.orchestrator.resolution import NOT_RECORDED, DataResolver, Resolved
 from tablewright.orchestrator.study import Search
+from tablewright.trainables.contract.method import HasSource
 
 RUNS_TO_FAIL_IN = 2
 """A suggestion that failed in this many runs is not tried again."""
@@ -47,6 +48,8 @@ class SearchState:
         best: parameters of the best complete trial; None while unfinished, or without a complete one.
         fault: why what is recorded of it cannot be used; empty where it can.
         changes: defaults that were changed since, where they are why.
+        by_other_code: of a search that has not begun, the trainings that it has made before its method's own code
+            was changed.
     """
 
     num_trials: int
@@ -57,6 +60,7 @@ class SearchState:
     best: Changes | None = None
     fault: str = ""
     changes: tuple[ConfigChange, ...] = ()
+    by_other_code: tuple[TrainingRecord, ...] = ()
 
     def __str__(self) -> str:
         """Say it in a line."""
@@ -64,7 +68,9 @@ class SearchState:
             return f"refused: {self.fault}"
         failed = f", {len(self.failed_ids)} failed" if self.failed_ids else ""
         if not self.is_finished:
-            return f"{self.num_made} of {self.num_trials} trials made{failed}"
+            anew = f"; it begins anew, as {len(self.by_other_code)} were made by other code of its method"
+            made = f"{self.num_made} of {self.num_trials} trials made{failed}"
+            return f"{made}{anew if self.by_other_code else ''}"
         none = "" if self.best is not None else "; none gave a value"
         return f"finished with {self.num_complete} trials{failed}{none}"
 
@@ -120,7 +126,32 @@ def read_search_state(search: Search, resolver: DataResolver, store: Store) -> S
         return SearchState(search.num_trials, fault=str(error), changes=error.changes)
     except DamagedFile as error:
         return SearchState(search.num_trials, fault=str(error))
+    if not trials:
+        return SearchState(search.num_trials, by_other_code=_made_by_other_code(search, resolver, store))
     return state_of(search, trials)
+
+
+def _made_by_other_code(search: Search, resolver: DataResolver, store: Store) -> tuple[TrainingRecord, ...]:
+    """Find what the search has made before its method's code was changed: its id was another by the VERSION alone."""
+    config = search.trial_config({})
+    if not isinstance(config.make_trainable(), HasSource):
+        return ()
+    declared = resolver.candidates(config)[0]
+    for identity in store.search_ids():
+        records: list[TrainingRecord] = []
+        for number in store.search_trial_numbers(identity):
+            try:
+                trial = store.search_trial(identity, number)
+                record = None if trial is None else store.training(trial.training_id).record()
+            except DamagedFile:
+                continue  # --verify tells it
+            if record is not None and record.method == config.METHOD:
+                records.append(record)
+        for version in {record.method_version for record in records}:
+            earlier = training_id(declared.config, declared.data.fingerprint, version)
+            if _search_id(search, replace(declared, training_id=earlier)) == identity:
+                return tuple(record for record in records if record.method_version != config.VERSION)
+    return ()
 
 
 def read_trials(search: Search, resolver: DataResolver, store: Store) -> list[SearchTrialRecord]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tablewright.orchestrator.parallel_reading import read_all
 from tablewright.orchestrator.plan import Plan, PlannedTraining
+from tablewright.orchestrator.recorded_config import differing_definitions
 from tablewright.orchestrator.records import DamagedFile, Store, TrainingRecord
-from tablewright.trainables.contract.method import HasSource
+from tablewright.trainables.contract.method import HasSource, TrainingConfig
 
 MAX_NAMES = 6
 
@@ -19,12 +20,14 @@ class SourceChange:
     """A recorded training of a planned config, under other code.
 
     Attributes:
+        training_id: of the record.
         method: whose code it is.
         recorded: VERSION of the record.
         planned: VERSION of the plan.
         definitions: that were changed, added or removed: file and name.
     """
 
+    training_id: str
     method: str
     recorded: str
     planned: str
@@ -32,31 +35,30 @@ class SourceChange:
 
 
 def find_source_changes(plan: Plan, store: Store) -> list[SourceChange]:
-    """Find the recorded trainings that would be the plan's if their method's code had not changed.
+    """Find the recorded trainings that would be the plan's, or its searches', if their method's code had not changed.
 
     Args:
         plan: whose trainings are looked for; those that are recorded under today's code are left out.
         store: of the records.
     """
-    wanted = {
-        training.training_id: training
-        for training in plan.trainings.values()
-        if isinstance(training.config.make_trainable(), HasSource)
-        and not store.training(training.training_id).is_done()
-    }
-    if not wanted:
-        return []
-    by_method: dict[str, list[PlannedTraining]] = {}
-    for training in wanted.values():
-        by_method.setdefault(training.config.METHOD, []).append(training)
-    records = read_all(lambda identity: _record(store, identity), store.training_ids())
-    return [
-        change
+    wanted: dict[str, list[PlannedTraining]] = {}
+    for training in plan.trainings.values():
+        has_source = isinstance(training.config.make_trainable(), HasSource)
+        if has_source and not store.training(training.training_id).is_done():
+            wanted.setdefault(training.config.METHOD, []).append(training)
+    records = read_all(lambda identity: _record(store, identity), store.training_ids() if wanted else ())
+    found = [
+        _change(record, training.config)
         for record in records
         if record is not None
-        for training in by_method.get(record.method, ())
-        if (change := _change(record, training)) is not None
+        for training in wanted.get(record.method, ())
+        if _is_of(record, training)
     ]
+    for study in plan.studies:
+        for search in study.searches:
+            state = plan.searches[study.name, search.name]
+            found += [_change(record, search.trial_config({})) for record in state.by_other_code]
+    return list({change.training_id: change for change in found}.values())
 
 
 def tell_source_changes(changes: Iterable[SourceChange]) -> list[str]:
@@ -74,23 +76,21 @@ def _record(store: Store, identity: str) -> TrainingRecord | None:
         return None  # it is told where it is needed
 
 
-def _change(record: TrainingRecord, training: PlannedTraining) -> SourceChange | None:
-    config, trainable = training.config, training.config.make_trainable()
-    planned = json.loads(config.model_dump_json())
+def _is_of(record: TrainingRecord, training: PlannedTraining) -> bool:
+    planned = json.loads(training.config.model_dump_json())
     is_its_config = {name: planned.get(name) for name in record.config} == record.config
-    is_its_data = record.data.fingerprint == training.data.fingerprint
-    if not (is_its_config and is_its_data and isinstance(trainable, HasSource)):
-        return None
-    definitions = _differing(record.source, trainable.definitions())
-    return SourceChange(config.METHOD, str(record.method_version), str(config.VERSION), definitions)
+    return is_its_config and record.data.fingerprint == training.data.fingerprint
 
 
-def _differing(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
-    words = {
-        name: "" if name in before and name in after else " (new)" if name in after else " (removed)"
-        for name in {*before, *after}
-    }
-    return tuple(f"{name}{words[name]}" for name in sorted(words) if before.get(name) != after.get(name))
+def _change(record: TrainingRecord, config: TrainingConfig) -> SourceChange:
+    trainable = config.make_trainable()
+    now = trainable.definitions() if isinstance(trainable, HasSource) else {}
+    definitions = tuple(
+        name if what == "changed" else f"{name} ({what})"
+        for name, what in differing_definitions(record.source, now).items()
+    )
+    versions = str(record.method_version), str(config.VERSION)
+    return SourceChange(record.training_id, config.METHOD, *versions, definitions)
 
 
 def _told(method: str, changes: Sequence[SourceChange]) -> str:

@@ -40,6 +40,7 @@ import psutil
 
 from tablewright.orchestrator.addresses import causes_of
 from tablewright.orchestrator.identity import digest_of
+from tablewright.orchestrator.provenance import git_commit
 from tablewright.orchestrator.records import (
     DamagedFile,
     DataRecord,
@@ -48,7 +49,7 @@ from tablewright.orchestrator.records import (
     TrainingFolder,
     TrainingRecord,
 )
-from tablewright.orchestrator.trial import Outcome, Progress, Work, git_commit
+from tablewright.orchestrator.trial import Outcome, Progress, Work
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.run import EpochReport
 from tablewright.trainables.contract.view import EvaluationView

@@ -6,17 +6,13 @@ in the store before it says so, so that it can be killed anywhere and be tried a
 
 from __future__ import annotations
 
-import functools
-import importlib.metadata
 import logging
 import os
 import platform
-import subprocess
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import psutil
@@ -24,6 +20,8 @@ import psutil
 from tablewright.orchestrator.collected_warnings import CollectedWarnings, collected_warnings
 from tablewright.orchestrator.identity import digest_of
 from tablewright.orchestrator.plan import Partner, PlannedView
+from tablewright.orchestrator.provenance import commit_of, versions_of
+from tablewright.orchestrator.recorded_config import differing_definitions
 from tablewright.orchestrator.records import (
     AttemptRecord,
     DamagedFile,
@@ -42,6 +40,7 @@ from tablewright.trainables.contract.method import (
     HasSource,
     Illustrates,
     PreparesData,
+    RereadsSource,
     Trainable,
     TrainingConfig,
 )
@@ -54,8 +53,6 @@ from tablewright.trainables.contract.run import (
     TrainingStopped,
 )
 from tablewright.trainables.contract.view import EvaluationView, Split
-
-RECORDED_PACKAGES = ("torch", "numpy", "pillow", "ray", "optuna", "mlflow")
 
 MACHINE_ERRORS = ("AcceleratorError",)
 """Exception of torch, which is not imported here, for a device that has failed. A device that is too small is
@@ -88,6 +85,7 @@ class Work:
         label: for people.
         study: the first study that asked for it.
         watch: measured between epochs, so that a pruner can see it; None where nobody does.
+        version: of the method where the work was planned: a worker may have imported other code since.
     """
 
     training_id: str
@@ -97,6 +95,11 @@ class Work:
     label: str
     study: str
     watch: Objective | None = None
+    version: int | str = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Keep the version, which does not travel with a config to a worker."""
+        object.__setattr__(self, "version", self.config.VERSION)
 
 
 @dataclass(frozen=True)
@@ -170,6 +173,10 @@ class _OtherData(Exception):
     """This machine has not the data that the plan saw."""
 
 
+class _OtherCode(Exception):
+    """This machine has not the code that the plan has."""
+
+
 class _RecordedElsewhere(Exception):
     """Another attempt at this training has ended first."""
 
@@ -202,6 +209,7 @@ def run_trial(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> 
     try:
         was_done = folder.is_done()
         folder.remove_leftovers()
+        _check_code(work)
         with collected_warnings() as said:
             if was_done:
                 _measure(work, store, runtime, None, said)
@@ -218,7 +226,8 @@ def run_trial(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> 
     except Exception as error:  # recorded: the sweep goes on with the other trainings
         if not was_done and _is_done_now(folder):
             return run_trial(work, store, runtime, hooks)
-        message = str(error) if isinstance(error, _OtherData) else f"{type(error).__name__}: {error}"
+        is_told = isinstance(error, _OtherData | _OtherCode)
+        message = str(error) if is_told else f"{type(error).__name__}: {error}"
         failure = failure_of(work, message, traceback.format_exc())
         if _is_of_the_machine(error):
             raise MachineFault(failure) from error
@@ -265,6 +274,26 @@ def _is_of_the_machine(error: Exception) -> bool:
     if isinstance(error, (OSError, MemoryError, _OtherData)) or type(error).__name__ in MACHINE_ERRORS:
         return True
     return isinstance(error, RuntimeError) and any(word in str(error) for word in MACHINE_MESSAGES)
+
+
+def _check_code(work: Work) -> None:
+    """Refuse to train or measure by other code than the id says, as after a file was edited during a sweep."""
+    trainable = work.config.make_trainable()
+    version, planned = work.config.VERSION, work.version
+    if version == planned and not isinstance(trainable, RereadsSource):
+        return
+    edited: Mapping[str, str] = {}
+    if isinstance(trainable, HasSource) and isinstance(trainable, RereadsSource):
+        edited = differing_definitions(trainable.definitions(), trainable.definitions_now())
+    if version != planned or edited:
+        names = (
+            f" ({', '.join(edited)})" if edited else f" (version {str(version)[:8]}, not {str(planned)[:8]})"
+        )
+        raise _OtherCode(
+            f"the code of {work.config.METHOD} on machine {platform.node()} is not that of the plan{names}: it was "
+            "edited since the sweep was started, or that machine has another copy. Nothing was trained by it; run the "
+            "same command again, which plans with the code as it is"
+        )
 
 
 def _check_data(config: TrainingConfig, planned: DatasetFacts, runtime: Runtime) -> None:
@@ -365,8 +394,8 @@ def _train(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, said: 
         measure_wall_s=time.monotonic() - measured_from_s,
         host=platform.node(),
         device=runtime.device,
-        git_commit=_commit_of(trainable),
-        versions={name: importlib.metadata.version(name) for name in RECORDED_PACKAGES},
+        git_commit=commit_of(trainable),
+        versions=versions_of(trainable),
         warnings=tuple(
             dict.fromkeys(
                 [*(text for attempt in attempts for text in attempt.warnings), *of_training, *faults]
@@ -526,33 +555,3 @@ class SystemMeter:
         }
         self._wall_s, self._cpu_s = wall_s, cpu_s
         return used
-
-
-def _commit_of(trainable: Trainable) -> str:
-    """Give the commit of the code that trains: of a method of one's own that of its own project."""
-    if not isinstance(trainable, HasSource):
-        return git_commit()
-    files = dict.fromkeys(name.partition(": ")[0] for name in trainable.definitions())
-    return git_commit(trainable.project_folder(), tuple(files))
-
-
-@functools.cache
-def git_commit(folder: str | None = None, files: tuple[str, ...] = ()) -> str:
-    """Give the commit of the code, with `-dirty` behind it if it was edited; empty outside a checkout.
-
-    Args:
-        folder: in the checkout; None is this program's.
-        files: that must be in the commit, relative to the folder; one that Git does not know makes it dirty too.
-    """
-    where = folder or str(Path(__file__).parent)
-    command = ["git", "-C", where, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        found = subprocess.run(command, capture_output=True, check=True, timeout=10)
-        commit = found.stdout.decode().strip()
-        if files and not commit.endswith("-dirty"):
-            command = ["git", "-C", where, "ls-files", "--error-unmatch", "--", *files]
-            known = subprocess.run(command, capture_output=True, check=False, timeout=10)
-            commit += "-dirty" if known.returncode else ""
-        return commit
-    except (OSError, subprocess.SubprocessError):
-        return ""

@@ -51,6 +51,8 @@ COLUMNS = (
     "message",
     "failed_ids",
     "git_commits",
+    "own_methods",
+    "versions",
     "items",
     "num_measured",
     "left_out",
@@ -95,6 +97,8 @@ class _Reading:
     Attributes:
         views: by view id.
         git_commit: of its code; None while it has no record.
+        own_method: its method's name, if that has code of its own.
+        versions: of packages, each with the package's name before it.
         failure: why it failed.
         fault: why what is recorded of it cannot be used.
         faults: likewise of single views, by view id.
@@ -104,6 +108,8 @@ class _Reading:
 
     views: Mapping[str, _Measured] = field(default_factory=dict[str, _Measured])
     git_commit: str | None = None
+    own_method: str = ""
+    versions: tuple[str, ...] = ()
     failure: str | None = None
     fault: str | None = None
     faults: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -119,8 +125,8 @@ def read_cells(plan: Plan, store: Store) -> pd.DataFrame:
         not `done`; `message` says why a cell failed or is refused. Parted by blanks, `partner_ids` has the other
         trainings of an ensemble, `failed_ids` those of its trainings that failed or are refused, and
         `git_commits` the code of all. `items`, `num_measured` and `left_out` say what the value is a mean over.
-        Parted by line breaks, `warnings` has what the trainings had to say, `accepted` the changed defaults that
-        were accepted.
+        Parted by line breaks, `own_methods` has the methods whose code is their own, `versions` those of packages,
+        `warnings` what the trainings had to say, `accepted` the changed defaults that were accepted.
 
         An ensemble has failed where any of its trainings has. A file that cannot be used makes the cells that
         need it `refused`, and no others.
@@ -181,7 +187,16 @@ def _read_training(
             views[view_id] = replace(
                 _measured(folder, record, measurement), accepted=_in_words(taken_in_view)
             )
-    return _Reading(views, record.git_commit, failure, None, faults, record.warnings, _in_words(taken))
+    return _Reading(
+        views,
+        record.git_commit,
+        own_method=record.method if record.source else "",
+        versions=tuple(f"{name} {version}" for name, version in record.versions.items()),
+        failure=failure,
+        faults=faults,
+        warnings=record.warnings,
+        accepted=_in_words(taken),
+    )
 
 
 def _in_words(taken: Iterable[AcceptedChange]) -> tuple[str, ...]:
@@ -239,6 +254,8 @@ def _rows_of(
         [line for item in members.values() for line in item.accepted]
         + list(measured.accepted if measured else ())
     )
+    own = _each_once(item.own_method for item in members.values() if item.own_method)
+    versions = _each_once(line for item in members.values() for line in item.versions)
     rows: list[tuple[object, ...]] = []
     for metric in metrics:
         value = None if measured is None or faults else measured.metrics.get(metric.name)
@@ -248,7 +265,7 @@ def _rows_of(
         if measured is not None and state == "done":
             left_out = "; ".join(f"{count} {reason}" for reason, count in measured.left_out.items())
             counts = (measured.items, measured.num_measured, left_out, measured.items_sha256)
-        found = (number, state, message, " ".join(ids), commits)
+        found = (number, state, message, " ".join(ids), commits, own, versions)
         rows.append((*place, *identity, metric.name, *found, *counts, said, accepted))
     return rows
 

@@ -18,6 +18,9 @@ from tablewright.trainables.contract.metric import Metric
 SHORT_ID_DIGITS = 8
 SHORT_COMMIT_DIGITS = 12
 NUM_IDS_SHOWN = 4
+PRODUCT = "tablewright"
+CHANGES_NO_NUMBER = (PRODUCT, "ray", "optuna", "mlflow")
+"""Packages whose versions may differ within a table: they decide where trainings run and how they are shown."""
 SINGULARS = {"queries": "query", "images": "image", "items": "item"}
 
 
@@ -180,10 +183,49 @@ def _one_line(message: str, num_characters: int = 200) -> str:
 
 def _origin_notes(frame: pd.DataFrame) -> Iterator[str]:
     done = cast(pd.DataFrame, frame[frame["state"] == "done"])
-    commits = sorted({_short_commit(commit) for texts in frame["git_commits"] for commit in texts.split()})
-    code = f"; Git commit {', '.join(commits)}" if commits else ""
     num_all = len(_training_ids(frame))
-    yield f"Made from {len(_training_ids(done))} of {num_all} training{'' if num_all == 1 else 's'}{code}."
+    code = "".join(f"; {text}" for text in _code_of(frame))
+    yield f"Made from {len(_training_ids(done))} of {_counted(num_all)}{code}."
+    different = [
+        f"{name} {', '.join(f'{version} ({_counted(len(ids))})' for version, ids in sorted(ids_of.items()))}"
+        for name, ids_of in sorted(_ids_by_version(done).items())
+        if len(ids_of) > 1 and name not in CHANGES_NO_NUMBER
+    ]
+    if different:
+        yield f"Trainings were made with different versions of packages: {'; '.join(different)}."
+
+
+def _counted(num_trainings: int) -> str:
+    return f"{num_trainings} training{'' if num_trainings == 1 else 's'}"
+
+
+def _code_of(frame: pd.DataFrame) -> Iterator[str]:
+    """Say which code made the numbers, and whose it is: this program's, or that of a method of one's own."""
+    commits_of: dict[str, set[str]] = {}
+    for own, texts in zip(frame["own_methods"], frame["git_commits"], strict=True):
+        for method in own.splitlines() or [""]:
+            commits_of.setdefault(method, set()).update(map(_short_commit, texts.split()))
+    ours = sorted(commits_of.pop("", ()))
+    if ours:
+        yield f"Git commit {', '.join(ours)}"
+    for method, commits in sorted(commits_of.items()):
+        yield f"{method}'s own code: Git commit {', '.join(sorted(commits)) or '(none: it is in no checkout)'}"
+    if commits_of:
+        versions = sorted(
+            _ids_by_version(cast(pd.DataFrame, frame[frame["own_methods"] != ""])).get(PRODUCT, ())
+        )
+        if versions:
+            yield f"trained by Tablewright {', '.join(versions)}"
+
+
+def _ids_by_version(frame: pd.DataFrame) -> dict[str, dict[str, set[str]]]:
+    """Give package -> version -> the trainings that were made with it."""
+    found: dict[str, dict[str, set[str]]] = {}
+    for identity, lines in zip(frame["training_id"], frame["versions"], strict=True):
+        for line in lines.splitlines():
+            name, _, version = line.partition(" ")
+            found.setdefault(name, {}).setdefault(version, set()).add(identity)
+    return found
 
 
 def _training_ids(frame: pd.DataFrame) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 # Before torch is imported: on tensors this small, threads wait for each other for longer than they work.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -15,3 +16,11 @@ LATE_MARKERS = ("slow", "ray", "gpu")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Move the marked tests behind the others; within each group the order stays."""
     items.sort(key=lambda item: any(item.get_closest_marker(marker) for marker in LATE_MARKERS))
+
+
+@pytest.fixture(autouse=True)
+def no_project_stays_entered():
+    """Keep the modules of one test's project from the next."""
+    yield
+    if "tablewright.orchestrator.project" in sys.modules:
+        sys.modules["tablewright.orchestrator.project"].leave_project()

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from tests.spirals import POINTS, write_spirals
-from tests.toy_studies import run, run_installed
+from tests.toy_studies import run, run_installed, start
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -47,10 +48,10 @@ def test_a_function_is_trained_measured_and_tabled(tmp_path):
     write_spirals(tmp_path, ("+ 0.1 * torch", "+ 0.2 * torch"))
     code, printed = run(tmp_path, "spirals/parts", "--plan")
     assert "9 to train" in printed
-    said = (
-        "its code was changed since 9 recorded trainings of these configs: search_spaces/spirals.py: points."
-    )
-    assert said in words(printed)
+    said = "Spirals: its code was changed since 9 recorded trainings of these configs: "
+    assert f"{said}search_spaces/spirals.py: points." in words(printed)
+    code, printed = run(tmp_path, "spirals/rate", "--plan")
+    assert "0 of 6 trials made; it begins anew, as 6 were made by other code of its method" in words(printed)
     code, printed = run(tmp_path, "spirals/parts", "--report", "--accept", "twice the noise is as little")
     assert 0 == code, printed
     assert "“twice the noise is as little”" in words(printed)
@@ -86,3 +87,35 @@ def test_workers_find_her_modules_though_her_folders_are_called_as_ours(tmp_path
         json.loads, (path.read_text() for path in project.glob("runs/trainings/*/record.json"))
     )
     assert "trainables/points.py: points" in record["source"]
+
+
+def test_code_that_is_edited_during_a_sweep_trains_nothing(tmp_path):
+    """What was running ends; what would import other code than the plan has is refused; the next run plans with it."""
+    flag = tmp_path / "go on"
+    write_spirals(
+        tmp_path,
+        ("def fit(config, run):\n", "def fit(config, run):\n    from rates import FACTOR\n"),
+        ("config.lr, momentum", "FACTOR * config.lr, momentum"),
+        (
+            "        run.report(loss=loss)\n",
+            "        run.report(loss=loss)\n"
+            f"        while _ == 3 and not __import__('os').path.exists({str(flag)!r}):\n"
+            "            __import__('time').sleep(0.05)\n",
+        ),
+    )
+    (tmp_path / "rates.py").write_text("FACTOR = 1\n")
+    options = ("--seeds", "0", "--tracking-uri", "none")
+    process = start(tmp_path, "spirals/parts", *options, "--max-concurrent", "1")
+    wait_for(lambda: list(tmp_path.glob("runs/trainings/*/epochs.parquet")))
+    (tmp_path / "rates.py").write_text("FACTOR = 2\n")
+    flag.touch()
+    printed, _ = process.communicate()
+    assert 1 == process.returncode, printed
+    assert 1 == len(list(tmp_path.glob("runs/trainings/*/record.json")))
+    assert "is not that of the plan (rates.py: FACTOR): it was edited since the sweep was started" in words(
+        printed
+    )
+    code, printed = run(tmp_path, "spirals/parts", *options)
+    assert 0 == code, printed
+    assert "1 recorded training of these configs: rates.py: FACTOR." in words(printed)
+    assert 4 == len(list(tmp_path.glob("runs/trainings/*/record.json")))

@@ -200,3 +200,27 @@ def test_accepting_without_a_change_is_refused(project):
     assert not (project / "runs/accepted").exists()
     code, printed = run(project, "toy", "--plan", "--accept", "no reason")
     assert (2, True) == (code, "--accept is for a run or a --report" in words(printed))
+
+
+@pytest.mark.slow
+def test_two_trainings_are_compared_without_their_study(project):
+    """--diff needs no study, stands alone, and takes the beginnings of ids."""
+    found = sorted((project / "runs/trainings").iterdir())
+    records = [json.loads((path / "record.json").read_text()) for path in found]
+    one = records[0]
+    other = next(
+        item for item in records if item["config"]["learning_rate"] != one["config"]["learning_rate"]
+    )
+    ids = one["training_id"][:8], other["training_id"][:8]
+    (project / "search_spaces/toy.py").unlink()
+    code, printed = run(project, "--diff", *ids)
+    assert 0 == code, printed
+    rates = f"{one['config']['learning_rate']} → {other['config']['learning_rate']}"
+    assert f"learning_rate {rates}" in words(printed)
+    assert "test: map" in printed
+    code, printed = run(project, "--diff", "zzzz", ids[0])
+    assert (2, True) == (code, "none of the 4 trainings in" in words(printed)), printed
+    code, printed = run(project, "--verify", "--diff", *ids)
+    assert (2, True) == (code, "--verify and --diff are given together" in words(printed))
+    code, printed = run(project, "toy", "--diff", *ids)
+    assert (2, True) == (code, "takes no study; leave toy out" in words(printed))

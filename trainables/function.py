@@ -17,10 +17,11 @@ import inspect
 import pickle
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeVar
+from types import FrameType
+from typing import Any, TypeVar, cast
 
 from tablewright.trainables.best_epoch import BestEpoch, Direction, read_best_epoch
+from tablewright.trainables.config_models import models_of
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.method import NotTried
 from tablewright.trainables.contract.metric import Metric
@@ -42,7 +43,7 @@ from tablewright.trainables.own_method import (
     faults_of,
     faults_of_name,
 )
-from tablewright.trainables.source import project_of, source_of
+from tablewright.trainables.source import definitions_now, place_of_call, project_of, source_of
 from tablewright.trainables.value.refusal import Fault, Refusal
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
@@ -93,6 +94,7 @@ def method(
     """
 
     def declare_function(function: FunctionT) -> FunctionT:
+        caller = cast(FrameType, cast(FrameType, inspect.currentframe()).f_back)
         faults = [*faults_of(config, metrics, data), *_faults_of_arguments(function, measure)]
         rule = read_best_epoch(best_epoch, metrics, faults) if best_epoch and not faults else None
         if rule is not None and not _takes(function, 2):
@@ -102,11 +104,10 @@ def method(
         faults += [] if faults else faults_of_name(name or config.__name__, config)
         if faults:
             raise Refusal(f"The method {getattr(function, '__name__', function)!r}", faults)
-        # Of one that is defined inside another function, the outermost counts as a whole.
-        names, configs = ([part.__qualname__.partition(".")[0]] for part in (function, config))
-        file = Path(inspect.getfile(function)).resolve()
-        declared = {} if rule is None else {f"best_epoch of {names[0]}": f"{rule.direction} {rule.name}"}
-        source = source_of(file, names, configs, declared)
+        file, lines = place_of_call(caller)
+        called = getattr(function, "__qualname__", "(fit)").partition(".")[0]
+        declared = {} if rule is None else {f"best_epoch of {called}": f"{rule.direction} {rule.name}"}
+        source = source_of(file, lines=lines, models=models_of(config), declared=declared)
         words = ", ".join(filter(None, [says, rule.says if rule else ""]))
         found = _Function(config, tuple(metrics), data, words, source, file, function, measure, rule)
         declare(name or config.__name__, found)
@@ -151,6 +152,14 @@ class FunctionTrainable:
     def definitions(self) -> Mapping[str, str]:
         """Give the code that it is made of."""
         return self._method.source.definitions
+
+    def definitions_now(self) -> Mapping[str, str]:
+        """Give the same as it stands in the files now."""
+        return definitions_now(self._method.source, self._method.file, models_of(self._method.config))
+
+    def imported_modules(self) -> Sequence[str]:
+        """Name the packages that its code imports."""
+        return self._method.source.imports
 
     def project_folder(self) -> str:
         """Give the topmost folder of the project that the function is in."""

@@ -3,30 +3,45 @@
 Taken from the parsed text, so that comments, docstrings and layout count for nothing, and from a definition and all
 that it refers to, so that another row of a table in the same file changes nothing. Of modules that are imported the
 whole counts, as far as they lie in the same project; packages that are installed count by their versions in the record.
+What is looked up by a name that is made while it runs, as `globals()[name]`, is not seen.
 """
 
 from __future__ import annotations
 
 import ast
 import hashlib
+import importlib.util
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+import sysconfig
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
+from types import FrameType, MappingProxyType
 from typing import Any
 
-PROJECT_MARKS = ("search_spaces", ".git", "pyproject.toml", "setup.py", "setup.cfg")
+STUDIES_FOLDER = "search_spaces"
+"""Folder of a project in which its studies lie."""
+PROJECT_MARKS = (STUDIES_FOLDER, ".git", "pyproject.toml", "setup.py", "setup.cfg")
 """What lies in the topmost folder of a project."""
 DECORATOR = "method"
 """Name of `trainables.function.method`, however it was imported."""
+DECORATORS_MODULES = ("tablewright", "tablewright.trainables.function")
 OURS = Path(__file__).resolve().parent.parent
-OUR_FOLDERS = ("orchestrator", "trainables", "reports", "search_spaces", "tablewright", "sweep.py")
-
+PRODUCT = "tablewright"
+OUR_FOLDERS = ("orchestrator", "trainables", "reports", PRODUCT, "sweep.py")
+INSTALLED = frozenset(
+    Path(path).resolve()
+    for name, path in sysconfig.get_paths().items()
+    if name in ("stdlib", "platstdlib", "purelib", "platlib")
+)
+PACKAGES_FOLDERS = frozenset({"site-packages", "dist-packages"})
 NOTHING: Mapping[str, str] = MappingProxyType({})
+AT_IMPORT = "(what runs when it is imported)"
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+Scope = (*Definition.__args__, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+"""What binds names of its own."""
 
 
 @dataclass(frozen=True)
@@ -35,18 +50,26 @@ class Source:
 
     Attributes:
         definitions: file and name, such as `digits.py: Net` -> SHA-256 of it.
+        imports: top-level modules outside the project and the standard library that they import, such as `sklearn`.
     """
 
     definitions: Mapping[str, str]
+    imports: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
-        """SHA-256 of them all."""
+        """SHA-256 of the definitions."""
         return _sha256(sorted(self.definitions.items()))
 
 
 def source_of(
-    file: Path, names: Iterable[str], configs: Iterable[str] = (), declared: Mapping[str, str] = NOTHING
+    file: Path,
+    names: Iterable[str] = (),
+    configs: Iterable[str] = (),
+    *,
+    lines: Iterable[int] = (),
+    models: Mapping[Path, Collection[str]] | None = None,
+    declared: Mapping[str, str] = NOTHING,
 ) -> Source:
     """Read the source of a method.
 
@@ -54,36 +77,97 @@ def source_of(
         file: in which it is defined.
         names: of its functions there.
         configs: of its config classes there, whose fields are part of a config and not of the code.
+        lines: of that file; the statements at its top that hold them belong to the method as well.
+        models: further classes whose fields are part of a config: file -> qualified names.
         declared: beside the code, and deciding what is trained as the code does: by name, in words.
 
     Raises:
         ValueError: a file cannot be parsed, or does not define a function.
     """
-    project, names = project_of(file), list(names)
-    module = _Module(file, project)
+    names, configs = list(names), list(configs)
+    fields_of = {path.resolve(): {*some} for path, some in (models or {}).items()}
+    fields_of.setdefault(file.resolve(), set()).update(configs)
+    project = project_of(file)
+
+    def read(path: Path) -> _Module:
+        return _Module(path, project, fields_of.get(path.resolve(), set()))
+
+    module = read(file)
     absent = [name for name in names if not module.has(name)]
     if absent:
         raise ValueError(
             f"{file}: {', '.join(absent)} is not defined there by that name, so that nobody could say what a training "
             "was made by; define it with def in a file"
         )
-    found = dict(module.reached([*names, *configs], without_fields_of=set(configs)))
-    seen, open_files = {file}, module.imported_by(found)
-    definitions = {f"{_place(file, project)}: {name}": digest for name, digest in found.items()}
-    definitions |= {f"{_place(file, project)}: {name}": _sha256(text) for name, text in declared.items()}
-    while open_files:
-        other = open_files.pop()
+    entries = [*names, *module.names_at(lines)]
+    entries += [name.partition(".")[0] for name in fields_of[file.resolve()]]
+    definitions: dict[str, str] = {}
+    imports: set[str] = set()
+    waiting = [path for path in fields_of if _is_of(path, project) and not _is_ours(path)]
+    waiting = [path for path in waiting if path != file.resolve()]
+    found = module.read_definitions(entries, waiting.append, imports.add)
+    seen: set[Path] = set()
+    while waiting:
+        other = waiting.pop()
         if other in seen:
             continue
         seen.add(other)
-        further = _Module(other, project)
-        definitions |= {f"{_place(other, project)}: {name}": digest for name, digest in further.everything()}
-        open_files |= further.imported_by(None)
-    return Source(definitions)
+        if other.resolve() == file.resolve():  # it is imported as a module: whoever does may use all of it
+            found = module.read_definitions(None, waiting.append, imports.add)
+        else:
+            of_other = read(other).read_definitions(None, waiting.append, imports.add)
+            definitions |= {f"{_place(other, project)}: {name}": digest for name, digest in of_other.items()}
+    definitions |= {f"{_place(file, project)}: {name}": digest for name, digest in found.items()}
+    definitions |= {f"{_place(file, project)}: {name}": _sha256(text) for name, text in declared.items()}
+    return Source(definitions, tuple(sorted(imports)))
+
+
+def definitions_now(
+    source: Source, file: Path, models: Mapping[Path, Collection[str]] | None = None
+) -> dict[str, str]:
+    """Read the modules that a method imports again: one that it imports later on would be another than was read.
+
+    Args:
+        source: that was read when the method was declared.
+        file: in which it is declared, which is in memory as it was read and is not read again.
+        models: as in `source_of`.
+
+    Raises:
+        ValueError: a file cannot be parsed.
+    """
+    project = project_of(file)
+    fields_of = {path.resolve(): {*some} for path, some in (models or {}).items()}
+    found: dict[str, str] = {}
+    for place in dict.fromkeys(name.partition(": ")[0] for name in source.definitions):
+        path = project / place
+        if path.resolve() == file.resolve():
+            found |= {
+                name: digest for name, digest in source.definitions.items() if name.startswith(f"{place}: ")
+            }
+        elif path.is_file():
+            module = _Module(path, project, fields_of.get(path.resolve(), set()))
+            digests = module.read_definitions(None, lambda file: None, lambda name: None)
+            found |= {f"{place}: {name}": digest for name, digest in digests.items()}
+    return found
+
+
+def place_of_call(frame: FrameType) -> tuple[Path, list[int]]:
+    """Say where a frame stands: its file, and the lines at which that file was run when it was entered.
+
+    A declaration belongs to the statement that makes it, whatever decorators have put in a function's place, and to
+    those that call the function which makes it.
+    """
+    name, lines = frame.f_code.co_filename, list[int]()
+    caller: FrameType | None = frame
+    while caller is not None:
+        if caller.f_code.co_filename == name:
+            lines.append(caller.f_lineno)
+        caller = None if caller.f_code.co_name == "<module>" else caller.f_back
+    return Path(name).absolute(), lines
 
 
 def project_of(file: Path) -> Path:
-    """Find the topmost folder of the project that a file belongs to; its own folder where nothing marks one."""
+    """Find the folder of the project that a file belongs to; its own folder where nothing marks one."""
     for folder in file.parents:
         if any((folder / mark).exists() for mark in PROJECT_MARKS):
             return folder
@@ -93,112 +177,233 @@ def project_of(file: Path) -> Path:
 class _OnlyWhatIsMeasured(ast.NodeTransformer):
     """Leaves of `@method(…)` above a function what measures it: labels of metrics and the like train nothing."""
 
+    def __init__(self, tree: ast.Module) -> None:
+        """Learn by which names the file has the decorator."""
+        self._bound = set(_bound_in(tree))
+        self._names: set[str] = set()
+        self._modules: set[str] = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module in DECORATORS_MODULES:
+                self._names |= {alias.asname or alias.name for alias in node.names if alias.name == DECORATOR}
+            elif isinstance(node, ast.Import):
+                self._modules |= {
+                    (alias.asname or alias.name).partition(".")[0]
+                    for alias in node.names
+                    if alias.name in DECORATORS_MODULES
+                }
+
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
         """Put the measuring function in the decorator's place."""
         self.generic_visit(node)
-        node.decorator_list = [part for decorator in node.decorator_list for part in _kept_of(decorator)]
+        node.decorator_list = [part for decorator in node.decorator_list for part in self._kept_of(decorator)]
+        return node
+
+    def _kept_of(self, decorator: ast.expr) -> list[ast.expr]:
+        if not isinstance(decorator, ast.Call) or not self._is_ours(decorator.func):
+            return [decorator]
+        return [keyword.value for keyword in decorator.keywords if keyword.arg == "measure"]
+
+    def _is_ours(self, called: ast.expr) -> bool:
+        """Say whether it is `method` of this program, and not that of another package."""
+        if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name):
+            owner = called.value.id
+            return called.attr == DECORATOR and (owner in self._modules or owner not in self._bound)
+        if isinstance(called, ast.Name):
+            return called.id in self._names or (called.id == DECORATOR and DECORATOR not in self._bound)
+        return False
+
+
+class _WithoutFields(ast.NodeTransformer):
+    """Takes the fields out of classes of configs: their values are in a config, and compared there."""
+
+    def __init__(self, models: Collection[str]) -> None:
+        """Of the classes with these qualified names."""
+        self._models, self._path = models, list[str]()
+        self.fields: list[ast.AnnAssign] = []
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        """Go into it: a class may be defined in a function."""
+        return self._inside(node, node.name, "<locals>")
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
+        """Take its fields out, if it is one."""
+        node = self._inside(node, node.name)
+        if ".".join([*self._path, node.name]) in self._models:
+            fields = [statement for statement in node.body if _is_field(statement)]
+            self.fields += [field for field in fields if isinstance(field, ast.AnnAssign)]
+            node.body = [statement for statement in node.body if statement not in fields]
+        return node
+
+    def _inside(self, node: Any, *path: str) -> Any:
+        self._path += path
+        self.generic_visit(node)
+        del self._path[-len(path) :]
         return node
 
 
-def _kept_of(decorator: ast.expr) -> list[ast.expr]:
-    called = decorator.func if isinstance(decorator, ast.Call) else None
-    name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
-    if not isinstance(decorator, ast.Call) or name != DECORATOR:
-        return [decorator]
-    return [keyword.value for keyword in decorator.keywords if keyword.arg == "measure"]
+def _is_field(statement: ast.stmt) -> bool:
+    if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
+        return False
+    return not (statement.target.id.startswith("_") or "ClassVar" in ast.unparse(statement.annotation))
 
 
 class _Module:
     """One parsed file: its definitions by name, and which of its project's files it imports."""
 
-    def __init__(self, file: Path, project: Path) -> None:
+    def __init__(self, file: Path, project: Path, models: Collection[str]) -> None:
         self._file, self._project = file, project
         try:
-            self._tree = _OnlyWhatIsMeasured().visit(ast.parse(file.read_bytes()))
+            tree = ast.parse(file.read_bytes())
         except (SyntaxError, ValueError, OSError) as error:
             where = f":{error.lineno}" if isinstance(error, SyntaxError) else ""
             raise ValueError(
                 f"{file}{where} cannot be parsed ({error}), so that nobody could say what a training was made by; "
                 "mend it"
             ) from error
+        self._spans = [(_first_line(statement), statement) for statement in tree.body]
+        _OnlyWhatIsMeasured(tree).visit(tree)
+        stripped = _WithoutFields(models)
+        stripped.visit(tree)
+        self._fields = stripped.fields
+        self._body = [
+            statement for statement in tree.body if not (_is_text(statement) or _is_main(statement))
+        ]
+        own = {*_bound_in(tree, with_imports=False)}
         self._named: dict[str, list[ast.stmt]] = {}
         self._others: list[ast.stmt] = []
-        for index, statement in enumerate(self._tree.body):
-            names = list(_names_of(statement))
-            for name in names:
+        for statement in self._body:
+            names = {*_bound_in(statement), *(_owners_of(statement) & own)}
+            for name in sorted(names):
                 self._named.setdefault(name, []).append(statement)
-            is_docstring = index == 0 and isinstance(statement, ast.Expr) and _is_text(statement.value)
-            if not names and not is_docstring and not _is_main(statement):
+            if not names or _acts(statement, own):
                 self._others.append(statement)
+        is_read = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        self._for_effect = [  # an import that nothing reads
+            node
+            for node in self._body
+            if isinstance(node, ast.Import | ast.ImportFrom) and not is_read & {*_bound_in(node)}
+        ]
 
     def has(self, name: str) -> bool:
         """Say whether it is defined at the top of the file."""
         return name in self._named
 
-    def reached(self, names: Iterable[str], without_fields_of: set[str]) -> Iterator[tuple[str, str]]:
-        """Give name and digest of the definitions of that names, and of all that they refer to in this file."""
+    def names_at(self, lines: Iterable[int]) -> Iterator[str]:
+        """Give the names that the statements at these lines define."""
+        for line in lines:
+            before = [statement for first, statement in self._spans if first <= line]
+            yield from _bound_in(before[-1]) if before else ()
+
+    def read_definitions(
+        self, names: Iterable[str] | None, follow: Callable[[Path], Any], outside: Callable[[str], Any]
+    ) -> dict[str, str]:
+        """Give name -> digest of definitions, and of all that they refer to in this file.
+
+        Args:
+            names: of the definitions; None for all that the file has.
+            follow: is told every file of the project that they import.
+            outside: is told every other module that they import.
+        """
         seen: set[str] = set()
-        waiting = [*names, *(name for statement in self._others for name in _read_in(statement))]
+        found: dict[str, str] = {}
+        waiting = [*(self._named if names is None else names), *_read_in(self._others)]
+        waiting += self._classes_in(self._fields)
         while waiting:
             name = waiting.pop()
             if name in seen or name not in self._named:
                 continue
             seen.add(name)
-            for statement in self._named[name]:
-                waiting += _read_in(statement)
-            is_config = name in without_fields_of
-            yield name, _sha256([_canonical(node, is_config=is_config) for node in self._named[name]])
+            waiting += _read_in(self._named[name])
+            found[name] = _sha256([_canonical(node) for node in self._named[name]])
         if self._others:
-            yield "(what runs when it is imported)", _sha256([_canonical(node) for node in self._others])
+            found[AT_IMPORT] = _sha256([_canonical(node) for node in self._others])
+        statements = [node for name in seen for node in self._named[name]]
+        for node in _nodes_in([*statements, *self._others, *self._for_effect]):
+            for dotted, level in _imports_of(node):
+                for file in self._files_of(dotted, level):
+                    follow(file)
+                if not level and not self._is_of_project(dotted.partition(".")[0]):
+                    _tell_outside(dotted, outside)
+        return found
 
-    def everything(self) -> Iterator[tuple[str, str]]:
-        """Give name and digest of every definition."""
-        return self.reached([*self._named], set())
+    def _classes_in(self, fields: Iterable[ast.stmt]) -> Iterator[str]:
+        """Give the classes that fields of a config may hold, for the methods that they bring.
 
-    def imported_by(self, names: Mapping[str, str] | None) -> set[Path]:
-        """Give the project's files that the definitions of that names import; None stands for all of them."""
-        if names is None:
-            statements: Iterable[ast.stmt] = self._tree.body
-        else:
-            reached = [node for name in names for node in self._named.get(name, ())]
-            statements = [*reached, *self._others]
-        nodes = [node for statement in statements for node in ast.walk(statement)]
-        return {file for node in nodes for file in self._files_of(node)}
+        A constant beside them is a value of the config, or says which values it may have.
+        """
+        seen: set[str] = set()
+        waiting = _read_in(fields)
+        while waiting:
+            name = waiting.pop()
+            if name in seen:
+                continue
+            seen.add(name)
+            for statement in self._named.get(name, ()):
+                if isinstance(statement, ast.Assign | ast.AnnAssign):
+                    waiting += _read_in([statement])
+                elif not isinstance(statement, ast.FunctionDef):
+                    yield name
 
-    def _files_of(self, node: ast.AST) -> Iterator[Path]:
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield from self._found(alias.name, 0)
-        elif isinstance(node, ast.ImportFrom):
-            yield from self._found(node.module or "", node.level)
-            for alias in node.names:
-                yield from self._found(
-                    f"{node.module}.{alias.name}" if node.module else alias.name, node.level
-                )
+    def _files_of(self, dotted: str, level: int) -> Iterator[Path]:
+        """Look a module up in the project; of a package its `__init__.py` and those above it count as well.
 
-    def _found(self, dotted: str, level: int) -> Iterator[Path]:
-        """Look a module up below the project; of a package its `__init__.py` and those above it count as well."""
-        roots = [self._file.parents[level - 1]] if level else _roots(self._file, self._project)
+        A name that ends in a dot stands for all modules of a package.
+        """
+        is_all = dotted.endswith(".")
         steps = [step for step in dotted.split(".") if step]
-        for root in roots:
+        for root in [self._file.parents[level - 1]] if level else self._roots(steps):
             place = root.joinpath(*steps)
-            for file in (place.with_suffix(".py") if steps else place / "__init__.py", place / "__init__.py"):
-                if file.is_file() and not _is_ours(file):
-                    for depth in range(1, len(steps)):
-                        package = root.joinpath(*steps[:depth]) / "__init__.py"
-                        if package.is_file():
-                            yield package.resolve()
-                    yield file.resolve()
-                    return
+            file = next((one for one in _files_at(place, steps) if one.is_file()), None)
+            if file is None and not (is_all and place.is_dir()):
+                continue
+            above = [root.joinpath(*steps[:depth]) / "__init__.py" for depth in range(1, len(steps))]
+            all_of_it = sorted(place.glob("*.py")) if is_all else []
+            for found in [*above, *([file] if file else []), *all_of_it]:
+                if found.is_file() and not _is_ours(found):
+                    yield found
+            return
+
+    def _is_of_project(self, module: str) -> bool:
+        return any(
+            (root / module).is_dir() or (root / f"{module}.py").is_file() for root in self._roots([module])
+        )
+
+    def _roots(self, steps: list[str]) -> list[Path]:
+        """Folders in which a module lies, as an import finds it; none where that is outside the project."""
+        found = _folders_of(steps[0]) if steps else None
+        if found is not None:
+            return [folder for folder in found if _is_of(folder, self._project)]
+        on_path = [Path(entry or ".").absolute() for entry in sys.path]
+        below = [folder for folder in on_path if _is_of(folder, self._project)]
+        return list(dict.fromkeys([self._file.parent, *below, self._project]))
 
 
-def _roots(file: Path, project: Path) -> list[Path]:
-    """Folders of the project in which an import looks for modules, in its order."""
-    on_path = [Path(entry or ".").resolve() for entry in sys.path]
-    below = [
-        folder for folder in on_path if folder.is_relative_to(project) and "site-packages" not in folder.parts
-    ]
-    return list(dict.fromkeys([file.parent, *below, project]))
+def _files_at(place: Path, steps: list[str]) -> list[Path]:
+    as_module = [place.parent / f"{place.name}.py"] if steps else []
+    return [place / "__init__.py", *as_module]  # the order of an import
+
+
+def _folders_of(module: str) -> list[Path] | None:
+    """Folders from which Python imports a top-level module; None where it does not know it."""
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError, AttributeError):
+        return None
+    if spec is None:
+        return None
+    if spec.submodule_search_locations is not None:
+        return [Path(folder).parent for folder in spec.submodule_search_locations]
+    return [Path(spec.origin).parent] if spec.has_location and spec.origin else []
+
+
+def _is_of(path: Path, project: Path) -> bool:
+    """Say whether a path is of a project, and not that of a package which is installed in a folder of it."""
+    real = path.resolve()
+    is_installed = bool(PACKAGES_FOLDERS & {*path.parts, *real.parts}) or any(
+        real.is_relative_to(folder) for folder in INSTALLED
+    )
+    is_below = path.is_relative_to(project) or real.is_relative_to(project.resolve())
+    return is_below and not is_installed
 
 
 def _is_ours(file: Path) -> bool:
@@ -208,42 +413,140 @@ def _is_ours(file: Path) -> bool:
 
 
 def _place(file: Path, project: Path) -> str:
-    return file.relative_to(project).as_posix() if file.is_relative_to(project) else file.name
+    for path, folder in ((file, project), (file.resolve(), project.resolve())):
+        if path.is_relative_to(folder):
+            return path.relative_to(folder).as_posix()
+    return file.name
 
 
-def _names_of(statement: ast.stmt) -> Iterator[str]:
-    """Give the names that a statement at the top of a module defines."""
-    if isinstance(statement, Definition):
-        yield statement.name
-    elif isinstance(statement, ast.Import | ast.ImportFrom):
-        for alias in statement.names:
-            yield (alias.asname or alias.name).partition(".")[0]
-    elif isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
-        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-        for target in targets:
-            yield from (node.id for node in ast.walk(target) if isinstance(node, ast.Name))
-    elif not isinstance(statement, ast.Expr) and not _is_main(
-        statement
-    ):  # definitions under an `if` or a `try`
-        inner = [node for node in ast.iter_child_nodes(statement) if isinstance(node, ast.stmt)]
-        inner += [node for handler in getattr(statement, "handlers", ()) for node in handler.body]
-        for node in inner:
-            yield from _names_of(node)
+def _tell_outside(dotted: str, outside: Callable[[str], Any]) -> None:
+    module = dotted.partition(".")[0]
+    if module not in ("", PRODUCT) and module not in sys.stdlib_module_names:
+        outside(module)
 
 
-def _read_in(statement: ast.stmt) -> list[str]:
-    return [node.id for node in ast.walk(statement) if isinstance(node, ast.Name)]
+def _imports_of(node: ast.AST) -> Iterator[tuple[str, int]]:
+    """Give dotted name and level of the modules that a node imports."""
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            yield alias.name, 0
+    elif isinstance(node, ast.ImportFrom):
+        yield node.module or "", node.level
+        if node.level or node.module:
+            for alias in node.names:
+                yield f"{node.module}.{alias.name}" if node.module else alias.name, node.level
+    elif isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in (
+        "import_module",
+        "__import__",
+    ):
+        given = [*node.args, *(keyword.value for keyword in node.keywords if keyword.arg == "name")][:1]
+        text = _beginning_of(given[0]) if given else ""
+        name = text.lstrip(".")
+        level = len(text) - len(name)
+        if name:
+            yield name, level
+
+
+def _beginning_of(node: ast.expr) -> str:
+    """Give the text that a name surely begins with, up to its last dot where the rest is made while it runs."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    first = node.values[0] if isinstance(node, ast.JoinedStr) and node.values else None
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Mod):
+        first = node.left
+    text = _beginning_of(first) if first is not None else ""
+    return text[: text.rfind(".") + 1]
+
+
+def _bound_in(node: ast.AST, *, with_imports: bool = True) -> Iterator[str]:
+    """Give the names that a statement at the top of a module, or a whole module, binds there."""
+    if isinstance(node, Definition):
+        yield node.name
+    elif isinstance(node, ast.Import | ast.ImportFrom):
+        for alias in node.names if with_imports else ():
+            if alias.name != "*":
+                yield (alias.asname or alias.name).partition(".")[0]
+    elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        yield node.id
+    if isinstance(node, Scope):
+        return
+    for inner in ast.iter_child_nodes(node):
+        yield from _bound_in(inner, with_imports=with_imports)
+
+
+def _owners_of(statement: ast.AST) -> set[str]:
+    """Give the names whose attributes or entries a statement sets."""
+    found: set[str] = set()
+    for target in _targets_in(statement):
+        if isinstance(target, ast.Attribute | ast.Subscript):
+            owner: ast.expr = target
+            while isinstance(owner, ast.Attribute | ast.Subscript):
+                owner = owner.value
+            found |= {owner.id} if isinstance(owner, ast.Name) else {""}
+    return found
+
+
+def _targets_in(node: ast.AST) -> Iterator[ast.expr]:
+    if isinstance(node, Scope):
+        return
+    if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
+        for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+            yield from target.elts if isinstance(target, ast.Tuple | ast.List) else [target]
+    for inner in ast.iter_child_nodes(node):
+        yield from _targets_in(inner)
+
+
+def _acts(statement: ast.stmt, own: Collection[str]) -> bool:
+    """Say whether a statement does more than to define names, such as to set what another module has."""
+    if isinstance(statement, ast.ImportFrom):
+        return any(alias.name == "*" for alias in statement.names)
+    if isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
+        return any(owner not in own for owner in _owners_of(statement))
+    if isinstance(statement, (*Definition.__args__, ast.Import, ast.Pass)):
+        return False
+    if isinstance(statement, ast.Expr):
+        return not _is_text(statement)
+    inner = [*_statements_in(statement)]
+    return not inner or any(_acts(node, own) for node in inner)
+
+
+def _statements_in(node: ast.AST) -> Iterator[ast.stmt]:
+    """Give the statements in the blocks of a compound one, which may be in its handlers or cases."""
+    for inner in ast.iter_child_nodes(node):
+        if isinstance(inner, ast.stmt):
+            yield inner
+        elif not isinstance(inner, ast.expr):
+            yield from _statements_in(inner)
+
+
+def _first_line(statement: ast.stmt) -> int:
+    decorators = statement.decorator_list if isinstance(statement, Definition) else []
+    return min([statement.lineno, *(decorator.lineno for decorator in decorators)])
+
+
+def _nodes_in(statements: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    for statement in statements:
+        yield from ast.walk(statement)
+
+
+def _read_in(statements: Iterable[ast.AST]) -> list[str]:
+    return [node.id for node in _nodes_in(statements) if isinstance(node, ast.Name)]
 
 
 def _is_main(statement: ast.stmt) -> bool:
-    return isinstance(statement, ast.If) and "__main__" in ast.dump(statement.test)
+    """Say whether it runs only where the file is the program."""
+    if not isinstance(statement, ast.If) or statement.orelse or not isinstance(statement.test, ast.Compare):
+        return False
+    return isinstance(statement.test.ops[0], ast.Eq) and "__main__" in ast.dump(statement.test)
 
 
 def _is_text(node: ast.AST) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+    """Say whether it is a text that stands alone, as docstrings of modules, functions and constants do."""
+    value = node.value if isinstance(node, ast.Expr) else None
+    return isinstance(value, ast.Constant) and isinstance(value.value, str)
 
 
-def _canonical(node: Any, *, is_config: bool = False) -> Any:
+def _canonical(node: Any) -> Any:
     """Give a syntax tree as JSON that does not depend on the version of Python which parsed it."""
     if isinstance(node, ast.AST):
         fields = {
@@ -253,18 +556,7 @@ def _canonical(node: Any, *, is_config: bool = False) -> Any:
         }
         body = getattr(node, "body", None)
         if isinstance(body, list):
-            statements = [
-                statement
-                for index, statement in enumerate(body)
-                if not (
-                    index == 0
-                    and isinstance(node, Definition)
-                    and isinstance(statement, ast.Expr)
-                    and _is_text(statement.value)
-                )
-                and not (is_config and isinstance(statement, ast.AnnAssign))
-            ]
-            fields["body"] = [_canonical(statement) for statement in statements]
+            fields["body"] = [_canonical(statement) for statement in body if not _is_text(statement)]
         elif body is not None:
             fields["body"] = _canonical(body)
         return [type(node).__name__, fields]

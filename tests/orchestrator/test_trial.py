@@ -1,6 +1,6 @@
 """One attempt: whose fault a failure is, two attempts at once, the data it may train on, what it leaves."""
 
-import subprocess
+import pickle
 import threading
 from pathlib import Path
 
@@ -13,19 +13,11 @@ from tablewright.orchestrator.resolution import DataResolver
 from tablewright.orchestrator.run import describe_with
 from tablewright.orchestrator.status import read_status
 from tablewright.orchestrator.study import Ablation, Dataset, Study
-from tablewright.orchestrator.trial import (
-    MachineFault,
-    Outcome,
-    Pruned,
-    TrialHooks,
-    end_as_failed,
-    git_commit,
-    run_trial,
-)
+from tablewright.orchestrator.trial import MachineFault, Outcome, Pruned, TrialHooks, end_as_failed, run_trial
 from tablewright.orchestrator.work_queue import planned_work
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.retrieval.view import MAP, RetrievalView
-from tests.faulty_method import BROKEN, FaultyConfig
+from tests.faulty_method import BROKEN, FaultyConfig, FaultyTrainable
 from tests.waiting import PATIENCE_S
 
 TEST = RetrievalView()
@@ -265,22 +257,34 @@ def test_a_training_that_is_tried_again_is_shown_as_started(store):
     assert {("started", 1)} == set(seen)
 
 
-def test_a_commit_that_lacks_a_file_of_the_method_is_dirty(tmp_path):
-    """A caption never names a commit that does not contain what trained; neither does one that was edited since."""
+# -- by which code
 
-    def git(*arguments):
-        subprocess.run(
-            ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b", *arguments], check=True
-        )
 
-    git("init", "-q")
-    (tmp_path / "mine.py").write_text("a = 1\n")
-    git("add", "mine.py")
-    git("commit", "-qm", "one")
-    clean = git_commit(str(tmp_path), ("mine.py",))
-    assert (40, False) == (len(clean), clean.endswith("-dirty"))
-    (tmp_path / "new.py").write_text("b = 1\n")
-    assert f"{clean}-dirty" == git_commit(str(tmp_path), ("mine.py", "new.py"))
-    (tmp_path / "mine.py").write_text("a = 2\n")
-    git_commit.cache_clear()
-    assert f"{clean}-dirty" == git_commit(str(tmp_path), ("mine.py",))
+class Edited(FaultyTrainable):
+    """A method whose files hold other code than this process has read."""
+
+    def definitions(self):
+        return {"a.py: fit": "1", "a.py: Net": "1"}
+
+    def project_folder(self):
+        return "/"
+
+    def definitions_now(self):
+        return {"a.py: fit": "1", "a.py: Net": "2"}
+
+
+@pytest.mark.parametrize("what", ["version", "files"])
+def test_a_worker_with_other_code_than_the_plan_trains_nothing(store, monkeypatch, what):
+    """It has imported what was edited since, or would import it now: the record would be under an id of other code."""
+    work = pickle.dumps(a_work())
+    if what == "version":
+        monkeypatch.setattr(FaultyConfig, "VERSION", 2)
+    else:
+        monkeypatch.setattr(FaultyConfig, "make_trainable", lambda self: Edited())
+    outcome = run_trial(pickle.loads(work), store, RUNTIME, QUIET)
+    said = "(version 2, not 1)" if what == "version" else "(a.py: Net)"
+    assert ("failed", True) == (
+        outcome.state,
+        f"is not that of the plan {said}: it was edited" in outcome.message,
+    )
+    assert store.training(pickle.loads(work).training_id).record() is None

@@ -179,3 +179,50 @@ def test_each_measurement_is_read_once(tmp_path: Path, monkeypatch: pytest.Monke
     frame = read_cells(plan, store)
     assert 8 == len(frame)
     assert 2 == len(read) == len(set(read))
+
+
+def origin_notes(plan: Plan, store: Store) -> list[str]:
+    """What is said of the code below the only table."""
+    notes = build_table(plan, "tiny", "depth", read_cells(plan, store)).source_notes
+    return [note for note in notes if note.startswith(("Made from", "Trainings were made"))]
+
+
+def rewrite(store: Store, training_id: str, **fields: object) -> None:
+    """Replace fields of a record."""
+    folder = store.training(training_id)
+    record = folder.record()
+    assert record is not None
+    folder.write_record(record.model_copy(update=fields))
+
+
+def test_a_version_that_differs_between_the_trainings_of_a_table_is_told(tmp_path: Path):
+    """Between two seeds of one cell too; not those of what only schedules and shows, and not one that is unknown."""
+    plan, store = plan_of(make_ablation([depth_row(2)], metrics=[MAP])), Store(str(tmp_path))
+    record_value(store, plan, "depth 2", {"Market-1501": {seed: {"map": 0.5} for seed in (0, 1, 2)}})
+    one, two, three = (cell.training_id for cell in plan.cells)
+    same = {"torch": "2.13.0", "numpy": "2.0", "mlflow": "3.1", "tablewright": "0.1.0 (aaaaaaaaaaaa)"}
+    other = {**same, "mlflow": "3.2", "tablewright": "0.1.0 (bbbbbbbbbbbb)"}
+    rewrite(store, one, versions=same)
+    rewrite(store, two, versions=other)
+    made = "Made from 3 of 3 trainings; Git commit 0123456789ab."
+    assert [made] == origin_notes(plan, store)
+    rewrite(store, two, versions={**other, "torch": "2.13.1", "scikit-learn": "1.5"})
+    rewrite(store, three, versions={**same, "scikit-learn": "1.6"})
+    told = (
+        "Trainings were made with different versions of packages: scikit-learn 1.5 (1 training), 1.6 (1 training); "
+        "torch 2.13.0 (2 trainings), 2.13.1 (1 training)."
+    )
+    assert [made, told] == origin_notes(plan, store)
+
+
+def test_the_commit_of_a_method_of_ones_own_is_not_taken_for_this_programs(tmp_path: Path):
+    """Both are named, each with whose it is; and code that is in no checkout is said to be so."""
+    plan, store = plan_of(make_ablation([depth_row(2)], metrics=[MAP]), seeds=(0,)), Store(str(tmp_path))
+    record_value(store, plan, "depth 2", {"Market-1501": {0: {"map": 0.5}}})
+    identity = plan.cells[0].training_id
+    rewrite(store, identity, source={"a.py: fit": "1"}, versions={"tablewright": "0.1.0 (aaaaaaaaaaaa)"})
+    made = "Made from 1 of 1 training; tiny's own code: Git commit"
+    by = "trained by Tablewright 0.1.0 (aaaaaaaaaaaa)."
+    assert [f"{made} 0123456789ab; {by}"] == origin_notes(plan, store)
+    rewrite(store, identity, git_commit="")
+    assert [f"{made} (none: it is in no checkout); {by}"] == origin_notes(plan, store)

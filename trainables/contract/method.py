@@ -139,6 +139,28 @@ class HasSource(Protocol):
         ...
 
 
+@runtime_checkable
+class RereadsSource(Protocol):
+    """A method with code of its own that may import, or start, some of it only while it trains."""
+
+    def definitions_now(self) -> Mapping[str, str]:
+        """Give its definitions as they stand in the files now, as `HasSource.definitions` gives those of its VERSION.
+
+        Raises:
+            ValueError: a file cannot be parsed.
+        """
+        ...
+
+
+@runtime_checkable
+class ImportsPackages(Protocol):
+    """A method whose code says which packages it imports, so that a record can have their versions."""
+
+    def imported_modules(self) -> Sequence[str]:
+        """Name the modules outside its project, as they are imported: `sklearn` for scikit-learn."""
+        ...
+
+
 class TrainingConfig(FrozenModel, abc.ABC):
     """Everything that changes the weights of one training, and nothing else.
 
