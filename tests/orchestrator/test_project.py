@@ -16,7 +16,7 @@ STUDY = '''"""Named by its file."""
 import tablewright as tw
 {imports}
 
-class Mine(tw.Config):
+class Sized(tw.Config):
     size: int = 1
 
 
@@ -24,13 +24,13 @@ def measure(config, model, split):
     return {{"top1": 0.5}}
 
 
-@tw.method(Mine, metrics=[tw.Metric("top1", "Top-1")], measure=measure, data=tw.Data("None"))
+@tw.method(Sized, metrics=[tw.Metric("top1", "Top-1")], measure=measure, data=tw.Data("None"))
 def train(config):
     return config.size
 
 
 def make_study():
-    table = tw.Ablation("sizes", "Sizes", Mine(), [tw.Dataset("None")], [tw.Sweep("size", (1, 2))])
+    table = tw.Ablation("sizes", "Sizes", Sized(), [tw.Dataset("None")], [tw.Sweep("size", (1, 2))])
     return tw.Study("mine", "Mine", "mine", seeds=(0,), ablations=[table])
 '''
 
