@@ -10,6 +10,7 @@ Layout under the store's root, a local folder, an NFS path or an object store (a
     trainings/<training id>/pictures/<name>.png              what its network does, or warning.txt: why not
     trainings/<training id>/checkpoint/          `final.pt`, and `resume.pt` until the record is written
     trainings/<training id>/failure.json         the last failure, where there is no record
+    trainings/<training id>/out/, output.txt     what a script wrote and printed, kept for people
     searches/<search id>/<number>.json           one suggestion of a search and what became of it
     data/<study>.json                            the data sets that the last sweep of a study found
     accepted/<digest>.json                       a changed default that was accepted in writing
@@ -424,6 +425,16 @@ class Folder:
         """Name a folder inside this one."""
         return Folder(f"{self.url.rstrip('/')}/{name}", f"{self.place}/{name}".lstrip("/"))
 
+    @property
+    def beside(self) -> Folder:
+        """The folder that it lies in."""
+        return Folder(self.url.rstrip("/").rpartition("/")[0], self.place.rpartition("/")[0])
+
+    @property
+    def local_path(self) -> Path | None:
+        """Where it is on this machine; None in an object store."""
+        return Path(self._path) if isinstance(self._filesystem, LocalFileSystem) else None
+
     def _at(self, name: str) -> str:
         return f"{self._path.rstrip('/')}/{name}"
 
@@ -441,6 +452,12 @@ class Folder:
             str(path).rstrip("/").rsplit("/", 1)[-1] for path in self._filesystem.ls(self._path, detail=False)
         )
         return sorted(name for name in found if not name.startswith("."))
+
+    def file_names(self) -> list[str]:
+        """List the files in it and in the folders inside it, sorted; nothing where there is no folder."""
+        self._filesystem.invalidate_cache()
+        above = f"{self._path.rstrip('/')}/"
+        return sorted(str(path).removeprefix(above) for path in self._filesystem.find(self._path))
 
     def read(self, name: str) -> bytes:
         """Read a complete file."""

@@ -528,7 +528,14 @@ def _extract_of(partner: Partner, store: Store, runtime: Runtime, view: Evaluati
 def _watch(work: Work, objective: Objective, trainable: Trainable, runtime: Runtime, network: Any) -> float:
     view = objective.view
     extraction = _extract(trainable, work.config, runtime, network, view.split, [view])
-    return float(trainable.measure([(work.config, extraction)], view).metrics[objective.metric.name])
+    metrics = trainable.measure([(work.config, extraction)], view).metrics
+    name = objective.metric.name
+    if name not in metrics:
+        raise ValueError(
+            f"a search that stops hopeless trials watches {name!r} between epochs, and what an epoch tells of the "
+            f"{view.split} split is {', '.join(metrics)}; tell it in every epoch, or search without a pruner"
+        )
+    return float(metrics[name])
 
 
 class SystemMeter:

@@ -132,6 +132,8 @@ def _count_notes(frame: pd.DataFrame) -> Iterator[str]:
     done = cast(pd.DataFrame, frame[(frame["state"] == "done") & frame["num_measured"].notna()])
     counts = cast(pd.DataFrame, done[["dataset", "items", "num_measured", "left_out"]].drop_duplicates())
     for dataset, items, num_measured, left_out in counts.itertuples(index=False, name=None):
+        if not num_measured and not left_out:
+            continue  # its method keeps no values per item
         lacking = f"; left out: {left_out}" if left_out else ""
         what = SINGULARS.get(items, items) if num_measured == 1 else items
         yield f"{dataset}: {num_measured} {what} measured{lacking}."

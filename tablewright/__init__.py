@@ -8,8 +8,10 @@ from tablewright.orchestrator.published import printed
 from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
 from tablewright.orchestrator.study import Ablation, Dataset, Objective, Search, Study, UntilDecided
 from tablewright.trainables.contract.metric import Metric
-from tablewright.trainables.function import method
-from tablewright.trainables.own_method import Config, Data, Measured
+from tablewright.trainables.own.declaration import Config, Data, Measured
+from tablewright.trainables.own.function import method
+from tablewright.trainables.own.script import script
+from tablewright.trainables.value.frozen_model import FrozenModel
 
 __all__ = [
     "Ablation",
@@ -20,6 +22,7 @@ __all__ = [
     "Dataset",
     "Factorial",
     "FloatRange",
+    "FrozenModel",
     "IntRange",
     "LeaveOneOut",
     "Measured",
@@ -33,4 +36,5 @@ __all__ = [
     "When",
     "method",
     "printed",
+    "script",
 ]

@@ -60,7 +60,14 @@ RULES = {
     ),
     "search_spaces": Rule((*DECLARATIONS, "trainables", "search_spaces", "tablewright"), (), {}),
     "tablewright": Rule(
-        (*DECLARATIONS, "trainables.contract", "trainables.function", "trainables.own_method"), (), {}
+        (
+            *DECLARATIONS,
+            "trainables.contract",
+            "trainables.own",
+            "trainables.value",
+        ),
+        (),
+        {},
     ),
     "reports": Rule(
         (

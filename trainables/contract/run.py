@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol
 
 Device = Literal["cpu", "cuda"]
@@ -44,7 +45,7 @@ class EpochReport:
     wall_s: float
 
 
-class CheckpointFolder(Protocol):
+class Checkpoints(Protocol):
     """Where one training keeps its state. Writing is atomic: a reader sees all of a file or none."""
 
     @property
@@ -62,6 +63,36 @@ class CheckpointFolder(Protocol):
 
     def open_to_write(self, name: str) -> AbstractContextManager[BinaryIO]:
         """Open a file that appears under its name only when the context ends without error."""
+        ...
+
+
+class CheckpointFolder(Checkpoints, Protocol):
+    """The same as a folder among others of the training."""
+
+    @property
+    def beside(self) -> FileFolder:
+        """The folder that it lies in: for files that programs of the training write, and that people look at."""
+        ...
+
+
+class FileFolder(CheckpointFolder, Protocol):
+    """A folder of one training for files of any name, which are kept as they are when it is done."""
+
+    @property
+    def local_path(self) -> Path | None:
+        """Where it is on this machine, so that other programs can write into it; None in an object store."""
+        ...
+
+    def __truediv__(self, name: str) -> FileFolder:
+        """Name a folder inside this one."""
+        ...
+
+    def file_names(self) -> list[str]:
+        """List the files in it and in the folders inside it, such as `a.txt` and `b/c.txt`."""
+        ...
+
+    def remove(self, *names: str) -> None:
+        """Remove files or folders; one that is not there is no fault."""
         ...
 
 

@@ -7,24 +7,24 @@ from __future__ import annotations
 import io
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, BinaryIO
 
 import numpy as np
 import torch
 
-from tablewright.trainables.best_epoch import BestEpoch, KeptModel
 from tablewright.trainables.contract.run import (
     BEST_EPOCH,
     RESUME_CHECKPOINT,
-    CheckpointFolder,
+    Checkpoints,
     Device,
     EpochReport,
     FitHooks,
     Runtime,
     TrainingStopped,
 )
+from tablewright.trainables.own.best_epoch import BestEpoch, KeptModel
 from tablewright.trainables.training.determinism import reproducible
 
 MODEL = "model"
@@ -44,7 +44,7 @@ class Run:
         self,
         seed: int,
         runtime: Runtime,
-        checkpoints: CheckpointFolder,
+        checkpoints: Checkpoints,
         hooks: FitHooks,
         best_epoch: BestEpoch | None = None,
     ) -> None:
@@ -254,13 +254,13 @@ class FirstEpoch:
         raise FileNotFoundError(name)
 
     @contextmanager
-    def open_to_write(self, name: str) -> Iterator[BinaryIO]:
+    def open_to_write(self, name: str) -> Generator[BinaryIO]:
         """Take a checkpoint, and forget it."""
         yield io.BytesIO()
 
 
 @contextmanager
-def seeded(seed: int, device: Device) -> Iterator[None]:
+def seeded(seed: int, device: Device) -> Generator[None]:
     """Seed the generators of Python, NumPy and torch inside, and put them back as they were after."""
     python, numpy = random.getstate(), np.random.get_state()
     try:
@@ -296,7 +296,7 @@ def _put_back(part: Any, state: Any) -> None:
 
 
 @contextmanager
-def _modes_kept(model: Any) -> Iterator[None]:
+def _modes_kept(model: Any) -> Generator[None]:
     """Leave each module in training or evaluation mode as it was, whoever measures the model inside.
 
     A search measures it between epochs: were it left in evaluation mode, the training would be another one than that

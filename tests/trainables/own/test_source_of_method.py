@@ -7,7 +7,7 @@ import textwrap
 
 import pytest
 
-from tablewright.trainables.source import definitions_now
+from tablewright.trainables.own.source import definitions_now
 
 HEAD = """
 import tablewright as tw
@@ -58,9 +58,9 @@ def declared(tmp_path, monkeypatch):
             model = getattr(module, config)
             return model().make_trainable()._method.source
         finally:
-            from tablewright.trainables import own_method
+            from tablewright.trainables.own import declaration
 
-            own_method._METHODS.pop(config, None)
+            declaration._METHODS.pop(config, None)
             for name in sorted({*sys.modules} - before, reverse=True):  # what lies inside first
                 found = getattr(sys.modules[name], "__spec__", None)
                 places = [found.origin, *(found.submodule_search_locations or ())] if found else []
@@ -200,7 +200,7 @@ def test_our_decorator_is_known_by_any_name(declared):
     for line, name in (
         ("from tablewright import method as train_by", "train_by"),
         ("import tablewright as table", "table.method"),
-        ("import tablewright.trainables.function as f", "f.method"),
+        ("import tablewright.trainables.own.function as f", "f.method"),
     ):
         text = f"""
         {line}

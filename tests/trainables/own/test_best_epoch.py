@@ -5,13 +5,13 @@ import math
 import pytest
 import torch
 
-from tablewright.trainables.best_epoch import read_best_epoch
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.contract.run import Runtime
-from tablewright.trainables.function import method
-from tablewright.trainables.own_method import Config, Data
+from tablewright.trainables.own.best_epoch import read_best_epoch
+from tablewright.trainables.own.declaration import Config, Data
+from tablewright.trainables.own.function import method
 from tablewright.trainables.value.refusal import Refusal
-from tests.trainables.fitted_function import fit, fresh_folders
+from tests.trainables.own.fitted_function import fit, fresh_folders
 
 PERPLEXITY = Metric("ppl", "PPL", higher_is_better=False, is_fraction=False)
 TOP1 = Metric("top1", "Top-1")

@@ -18,7 +18,7 @@ from tablewright.trainables.contract.method import Trainable, TrainingConfig
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.contract.view import EvaluationView, Split, ViewResult
 from tablewright.trainables.file_version import sha256_of, version_of
-from tablewright.trainables.source import Source, project_of
+from tablewright.trainables.own.source import Source, project_of
 from tablewright.trainables.value.declaration import Declaration
 from tablewright.trainables.value.refusal import Fault, guess
 from tablewright.trainables.value.text import Label, Text
@@ -184,17 +184,18 @@ class OwnMethod(abc.ABC):
         """Name the data of a config."""
         return self.data if isinstance(self.data, Data) else self.data(config)
 
-    def result_of(self, given: Any, giver: str) -> ViewResult:
+    def result_of(self, given: Any, giver: str, metrics: Sequence[Metric] | None = None) -> ViewResult:
         """Take what was measured.
 
         Args:
             given: metrics by name, or `Measured`.
             giver: who gave them, for messages.
+            metrics: that have to be there; None stands for all.
 
         Raises:
             ValueError: a metric is absent, or no finite number.
         """
-        return _result_of(given, giver, self.metrics)
+        return _result_of(given, giver, self.metrics if metrics is None else metrics)
 
 
 _METHODS: dict[str, OwnMethod] = {}
@@ -212,7 +213,7 @@ def faults_of_name(name: str, config: type[Config]) -> list[Fault]:
     if known is None or _place_of(known.config) == _place_of(config):
         return []
     taken = f"{name!r} is that of {_place_of(known.config)} already, and records are told apart by it"
-    return [Fault("name", f"{taken}; give method(…, name=…) another")]
+    return [Fault("name", f"{taken}; give name=… another")]
 
 
 def _place_of(config: type[Config]) -> str:

@@ -12,6 +12,7 @@ import ast
 import hashlib
 import importlib.util
 import json
+import os
 import sys
 import sysconfig
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -20,14 +21,16 @@ from pathlib import Path
 from types import FrameType, MappingProxyType
 from typing import Any
 
+from tablewright.trainables.file_version import sha256_of, version_of
+
 STUDIES_FOLDER = "search_spaces"
 """Folder of a project in which its studies lie."""
 PROJECT_MARKS = (STUDIES_FOLDER, ".git", "pyproject.toml", "setup.py", "setup.cfg")
 """What lies in the topmost folder of a project."""
 DECORATOR = "method"
-"""Name of `trainables.function.method`, however it was imported."""
-DECORATORS_MODULES = ("tablewright", "tablewright.trainables.function")
-OURS = Path(__file__).resolve().parent.parent
+"""Name of `trainables.own.function.method`, however it was imported."""
+DECORATORS_MODULES = ("tablewright", "tablewright.trainables.own.function")
+OURS = Path(__file__).resolve().parent.parent.parent
 PRODUCT = "tablewright"
 OUR_FOLDERS = ("orchestrator", "trainables", "reports", PRODUCT, "sweep.py")
 INSTALLED = frozenset(
@@ -38,6 +41,7 @@ INSTALLED = frozenset(
 PACKAGES_FOLDERS = frozenset({"site-packages", "dist-packages"})
 NOTHING: Mapping[str, str] = MappingProxyType({})
 AT_IMPORT = "(what runs when it is imported)"
+AS_PROGRAM = "(what runs when it is run)"
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 Scope = (*Definition.__args__, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -119,6 +123,35 @@ def source_of(
             definitions |= {f"{_place(other, project)}: {name}": digest for name, digest in of_other.items()}
     definitions |= {f"{_place(file, project)}: {name}": digest for name, digest in found.items()}
     definitions |= {f"{_place(file, project)}: {name}": _sha256(text) for name, text in declared.items()}
+    return Source(definitions, tuple(sorted(imports)))
+
+
+def source_of_program(files: Iterable[Path], project: Path) -> Source:
+    """Read the source of a program that is run as it is.
+
+    Args:
+        files: that it is made of: of Python all that they define and run, of others their content. What they import of
+            the project and is not among them counts as well.
+        project: its topmost folder.
+
+    Raises:
+        ValueError: a file cannot be read or parsed.
+    """
+    named = dict.fromkeys(file.resolve() for file in files)
+    run = [file for file in named if file.suffix == ".py"]
+    definitions = {_place(file, project): sha256_of(version_of(file)) for file in named if file not in run}
+    beside = tuple(dict.fromkeys(file.parent for file in run))
+    imports: set[str] = set()
+    seen: set[Path] = set()
+    waiting = [*run]
+    while waiting:
+        file = waiting.pop().resolve()
+        if file in seen:
+            continue
+        seen.add(file)
+        module = _Module(file, project, (), beside=beside)
+        found = module.read_definitions(None, waiting.append, imports.add, as_main=file in run)
+        definitions |= {f"{_place(file, project)}: {name}": digest for name, digest in found.items()}
     return Source(definitions, tuple(sorted(imports)))
 
 
@@ -250,8 +283,10 @@ def _is_field(statement: ast.stmt) -> bool:
 class _Module:
     """One parsed file: its definitions by name, and which of its project's files it imports."""
 
-    def __init__(self, file: Path, project: Path, models: Collection[str]) -> None:
-        self._file, self._project = file, project
+    def __init__(
+        self, file: Path, project: Path, models: Collection[str], *, beside: tuple[Path, ...] = ()
+    ) -> None:
+        self._file, self._project, self._beside = file, project, beside
         try:
             tree = ast.parse(file.read_bytes())
         except (SyntaxError, ValueError, OSError) as error:
@@ -268,6 +303,7 @@ class _Module:
         self._body = [
             statement for statement in tree.body if not (_is_text(statement) or _is_main(statement))
         ]
+        self._main = [statement for statement in tree.body if _is_main(statement)]
         own = {*_bound_in(tree, with_imports=False)}
         self._named: dict[str, list[ast.stmt]] = {}
         self._others: list[ast.stmt] = []
@@ -295,7 +331,12 @@ class _Module:
             yield from _bound_in(before[-1]) if before else ()
 
     def read_definitions(
-        self, names: Iterable[str] | None, follow: Callable[[Path], Any], outside: Callable[[str], Any]
+        self,
+        names: Iterable[str] | None,
+        follow: Callable[[Path], Any],
+        outside: Callable[[str], Any],
+        *,
+        as_main: bool = False,
     ) -> dict[str, str]:
         """Give name -> digest of definitions, and of all that they refer to in this file.
 
@@ -303,7 +344,9 @@ class _Module:
             names: of the definitions; None for all that the file has.
             follow: is told every file of the project that they import.
             outside: is told every other module that they import.
+            as_main: whether what the file does only where it is the program counts as well.
         """
+        main = self._main if as_main else []
         seen: set[str] = set()
         found: dict[str, str] = {}
         waiting = [*(self._named if names is None else names), *_read_in(self._others)]
@@ -317,8 +360,10 @@ class _Module:
             found[name] = _sha256([_canonical(node) for node in self._named[name]])
         if self._others:
             found[AT_IMPORT] = _sha256([_canonical(node) for node in self._others])
+        if main:
+            found[AS_PROGRAM] = _sha256([_canonical(node) for node in main])
         statements = [node for name in seen for node in self._named[name]]
-        for node in _nodes_in([*statements, *self._others, *self._for_effect]):
+        for node in _nodes_in([*statements, *self._others, *self._for_effect, *main]):
             for dotted, level in _imports_of(node):
                 for file in self._files_of(dotted, level):
                     follow(file)
@@ -364,18 +409,28 @@ class _Module:
             return
 
     def _is_of_project(self, module: str) -> bool:
-        return any(
-            (root / module).is_dir() or (root / f"{module}.py").is_file() for root in self._roots([module])
-        )
+        return any(_holds(root, module) for root in self._roots([module]))
 
     def _roots(self, steps: list[str]) -> list[Path]:
         """Folders in which a module lies, as an import finds it; none where that is outside the project."""
-        found = _folders_of(steps[0]) if steps else None
+        first = steps[0] if steps else ""
+        # A program finds what lies beside it before all else, whatever this process would find.
+        if own := [
+            folder
+            for folder in self._beside
+            if (folder / first).is_dir() or (folder / f"{first}.py").is_file()
+        ]:
+            return own
+        found = _folders_of(first) if steps else None
         if found is not None:
             return [folder for folder in found if _is_of(folder, self._project)]
         on_path = [Path(entry or ".").absolute() for entry in sys.path]
         below = [folder for folder in on_path if _is_of(folder, self._project)]
         return list(dict.fromkeys([self._file.parent, *below, self._project]))
+
+
+def _holds(folder: Path, module: str) -> bool:
+    return (folder / module).is_dir() or (folder / f"{module}.py").is_file()
 
 
 def _files_at(place: Path, steps: list[str]) -> list[Path]:
@@ -416,7 +471,7 @@ def _place(file: Path, project: Path) -> str:
     for path, folder in ((file, project), (file.resolve(), project.resolve())):
         if path.is_relative_to(folder):
             return path.relative_to(folder).as_posix()
-    return file.name
+    return Path(os.path.relpath(file, project)).as_posix()
 
 
 def _tell_outside(dotted: str, outside: Callable[[str], Any]) -> None:

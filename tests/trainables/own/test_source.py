@@ -4,7 +4,7 @@ import textwrap
 
 import pytest
 
-from tablewright.trainables.source import source_of
+from tablewright.trainables.own.source import source_of
 
 CODE = '''
 """What this file is for."""

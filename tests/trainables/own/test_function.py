@@ -9,10 +9,10 @@ import torch
 from tablewright.trainables.contract.method import NotTried
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.contract.run import Runtime
-from tablewright.trainables.function import method
-from tablewright.trainables.own_method import Config, Data, Measured
+from tablewright.trainables.own.declaration import Config, Data, Measured
+from tablewright.trainables.own.function import method
 from tablewright.trainables.value.refusal import Refusal
-from tests.trainables.fitted_function import fit, fresh_folders
+from tests.trainables.own.fitted_function import fit, fresh_folders
 
 TOP1 = Metric("top1", "Top-1")
 PERPLEXITY = Metric("ppl", "PPL", higher_is_better=False, is_fraction=False)
@@ -254,9 +254,7 @@ def test_two_methods_of_one_name_are_refused():
     class Other(Config):
         lr: float = 0.1
 
-    with pytest.raises(
-        Refusal, match=r"'Twice' is that of .*Twice already.*give method\(…, name=…\) another"
-    ):
+    with pytest.raises(Refusal, match=r"'Twice' is that of .*Twice already.*give name=… another"):
         method(Other, metrics=[TOP1], measure=fine, data=Data("None"), name="Twice")(lambda config: 1)
 
 

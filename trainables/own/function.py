@@ -8,7 +8,7 @@
         ...
         return model
 
-The function stays an ordinary function. What it is made of is part of a training's identity: see `trainables.source`.
+The function stays an ordinary function. What it is made of is part of a training's identity (`source.py`).
 """
 
 from __future__ import annotations
@@ -20,8 +20,6 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any, TypeVar, cast
 
-from tablewright.trainables.best_epoch import BestEpoch, Direction, read_best_epoch
-from tablewright.trainables.config_models import models_of
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.method import NotTried
 from tablewright.trainables.contract.metric import Metric
@@ -34,7 +32,9 @@ from tablewright.trainables.contract.run import (
     TrainingStopped,
 )
 from tablewright.trainables.contract.view import ViewResult
-from tablewright.trainables.own_method import (
+from tablewright.trainables.own.best_epoch import BestEpoch, Direction, read_best_epoch
+from tablewright.trainables.own.config_models import models_of
+from tablewright.trainables.own.declaration import (
     Config,
     Data,
     OwnMethod,
@@ -43,7 +43,7 @@ from tablewright.trainables.own_method import (
     faults_of,
     faults_of_name,
 )
-from tablewright.trainables.source import definitions_now, place_of_call, project_of, source_of
+from tablewright.trainables.own.source import definitions_now, place_of_call, project_of, source_of
 from tablewright.trainables.value.refusal import Fault, Refusal
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
@@ -169,7 +169,7 @@ class FunctionTrainable:
         """Call the function; what it returns is kept."""
         import torch
 
-        from tablewright.trainables.function_run import Run, seeded
+        from tablewright.trainables.own.function_run import Run, seeded
 
         with seeded(config.seed, runtime.device):
             run = Run(config.seed, runtime, checkpoints, hooks, self._method.best_epoch)
@@ -196,7 +196,7 @@ class FunctionTrainable:
         Raises:
             NotTried: the function cannot be ended before it is through.
         """
-        from tablewright.trainables.function_run import FirstEpoch, Run, seeded
+        from tablewright.trainables.own.function_run import FirstEpoch, Run, seeded
 
         self._method.facts_of(config)
         if not _takes(self._method.fit, 2):
@@ -227,7 +227,7 @@ class FunctionTrainable:
 
     def measure(self, members: Sequence[tuple[Config, Any]], view: Returned) -> ViewResult:
         """Call the measuring function."""
-        from tablewright.trainables.function_run import seeded
+        from tablewright.trainables.own.function_run import seeded
 
         if len(members) > 1:
             raise ValueError(

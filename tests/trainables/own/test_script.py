@@ -1,0 +1,743 @@
+"""A script as a method: what is refused when declared, how a config reaches it, what is read of what it leaves."""
+
+import importlib.util
+import json
+import os
+import signal
+import sys
+import textwrap
+import threading
+import time
+from itertools import count
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+
+from tablewright.orchestrator.records import Store
+from tablewright.trainables.contract.metric import Metric
+from tablewright.trainables.contract.run import FINAL_CHECKPOINT, FitHooks, Runtime, TrainingStopped
+from tablewright.trainables.own import script_process
+from tablewright.trainables.own.declaration import Config, Data
+from tablewright.trainables.own.script import script
+from tablewright.trainables.own.script_command import Command
+from tablewright.trainables.own.script_process import HEAD_BYTES, TAIL_BYTES, Output, ScriptFailed
+from tablewright.trainables.own.script_results import ProgressFile, ScriptResults, read_results
+from tablewright.trainables.value.frozen_model import FrozenModel
+from tablewright.trainables.value.refusal import Refusal
+from tests.waiting import wait_for
+
+TOP1 = Metric("top1", "Top-1")
+LOSS = Metric("loss", "Loss", higher_is_better=False, is_fraction=False)
+
+
+class Optimizer(FrozenModel):
+    """A part with fields of its own."""
+
+    lr: float = 0.1
+    weight_decay: float | None = None
+
+
+class Given(Config):
+    """A field of each kind."""
+
+    lr: float = 1e-5
+    name: str = "a b"
+    no_aug: bool = False
+    dropout: float | None = None
+    sizes: tuple[int, ...] = (1, 2)
+    optimizer: Optimizer = Optimizer()
+
+
+def filled(line, config, folder, **more):
+    """The words of a command."""
+    return Command.of(line).fill(config, out=Path("/o"), scratch=folder, **more)
+
+
+# -- how a config reaches it ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (Given(), ["--lr", "1e-05", "--name", "a b", "--sizes", "1", "2", "--optimizer.lr", "0.1"]),
+        (
+            Given(lr=-0.5, name="-x", no_aug=True, dropout=0.5, sizes=()),
+            ["--lr=-0.5", "--name=-x", "--no_aug", "--dropout", "0.5", "--sizes", "--optimizer.lr", "0.1"],
+        ),
+    ],
+)
+def test_flags_are_those_of_argparse(tmp_path, config, words):
+    """Left out where off, bare where on, several words for a tuple; a value that looks like a flag is joined to its."""
+    assert ["x", *words, "3"] == filled("x {flags} {seed}", config.model_copy(update={"seed": 3}), tmp_path)
+
+
+def test_flags_may_have_dashes(tmp_path):
+    """As argparse reads them, where the script writes them so."""
+    config = Given(optimizer=Optimizer(weight_decay=0.1), no_aug=True)
+    words = filled("x {dashed_flags}", config, tmp_path)
+    assert {"--no-aug", "--optimizer.weight-decay"} <= {*words}
+
+
+def test_a_field_may_have_a_place_of_its_own(tmp_path):
+    """It is then in no list."""
+    words = filled("x --rate={optimizer.lr} {flags} {out}/{seed} ${lr}", Given(), tmp_path)
+    assert ("--rate=0.1", "/o/0", "${lr}") == (words[1], words[-2], words[-1])
+    assert "--optimizer.lr" not in words
+
+
+def test_overrides_are_those_of_hydra(tmp_path):
+    """Its own parser reads the same values back, whatever a text holds."""
+    parser = pytest.importorskip("hydra.core.override_parser.overrides_parser").OverridesParser.create()
+    texts = [
+        "a b",
+        "it's",
+        "a,b",
+        "null",
+        "1e5",
+        "",
+        "\\",
+        "x\\'",
+        "[1]",
+        "a=b",
+        "{x}",
+        'say "x"',
+        "a:b",
+        "é",
+        "true",
+    ]
+    for text in texts:
+        word = filled("x {overrides}", Given(name=text), tmp_path)[2]
+        assert text == parser.parse_override(word).value(), word
+    words = filled("x {overrides}", Given(no_aug=True, sizes=(3, 4)), tmp_path)
+    read = {one.key_or_group: one.value() for one in parser.parse_overrides(words[1:])}
+    expected = {
+        "lr": 1e-05,
+        "name": "a b",
+        "no_aug": True,
+        "dropout": None,
+        "sizes": [3, 4],
+        "optimizer.lr": 0.1,
+    }
+    assert {**expected, "optimizer.weight_decay": None} == read
+
+
+def test_a_path_reaches_hydra_whole(tmp_path):
+    """With blanks, commas and brackets; a number stays one, and what a person has quoted stays as it is."""
+    parser = pytest.importorskip("hydra.core.override_parser.overrides_parser").OverridesParser.create()
+    line = ["x", "{overrides}", "seed={seed}", "a={out}", "b={out}/c", "+d={lr}", "e='{out}'", "--f={out}"]
+    out = Path("/a b,[c]")
+    words = Command.of(line).fill(Given(seed=3), out=out, scratch=tmp_path)
+    read = {one.key_or_group: one.value() for one in parser.parse_overrides([*words[-6:-1]])}
+    assert {"seed": 3, "a": str(out), "b": f"{out}/c", "d": 1e-05, "e": str(out)} == read
+    assert f"--f={out}" == words[-1]
+
+
+def test_an_interpolation_in_a_text_stays_text(tmp_path):
+    """OmegaConf does not resolve what a person wrote as a value."""
+    parser = pytest.importorskip("hydra.core.override_parser.overrides_parser").OverridesParser.create()
+    omegaconf = pytest.importorskip("omegaconf")
+    for text in ("${seed}", "a\\${seed}", "$x"):
+        value = parser.parse_override(filled("x {overrides}", Given(name=text), tmp_path)[2]).value()
+        assert text == omegaconf.OmegaConf.create({"seed": 1, "name": value}).name
+
+
+@pytest.mark.parametrize("place", ["config_json", "config_yaml"])
+def test_a_file_holds_every_field_and_the_seed(tmp_path, place):
+    """As YAML 1.1 reads it too, to which 1e-05 is text."""
+    config = Given(seed=7, name="null", optimizer=Optimizer(weight_decay=1e-5))
+    path = Path(filled(f"x {{{place}}}", config, tmp_path)[1])
+    assert path.suffix == f".{place[-4:]}"
+    read = {"config_json": json.loads, "config_yaml": yaml.safe_load}[place]
+    assert config.model_dump(mode="json") == read(path.read_text())
+
+
+class Bad(Config):
+    """What flags cannot say."""
+
+    use_aug: bool = True
+    ema: float | None = 0.9
+    pairs: tuple[tuple[int, int], ...] = ()
+
+
+@pytest.mark.parametrize(
+    ("command", "config", "fault"),
+    [
+        ("x {flag} {seed} {out}", Given, r"no \{flag\}; did you mean 'flags'"),
+        ("x {flags} {seed}", Given, r"\{out\} is missing"),
+        ("x {flags} {out}", Given, "the seed is given nowhere"),
+        ("x {seed} {out}", Given, r"Given\.lr: the command gives it nowhere"),
+        ("x --all={flags} {seed} {out}", Given, "becomes several words"),
+        ("x {flags} {overrides} {seed} {out}", Given, "give every field twice"),
+        ("x {sizes} {config_json} {out}", Given, r"Given\.sizes: \{sizes\} can only hold"),
+        ("x {flags} {seed} {out}", Bad, r"Bad\.use_aug: a flag that is left out .* no_use_aug: bool = False"),
+        ("x {flags} {seed} {out}", Bad, r"Bad\.ema: None is given by leaving the flag out"),
+        ("x {flags} {seed} {out}", Bad, r"Bad\.pairs: a flag can hold"),
+        ("", Given, "it is empty"),
+        ("x 'y", Given, "No closing quotation"),
+        (["x", 1], Given, "a line or a list of words is needed"),
+    ],
+)
+def test_a_command_that_loses_a_field_is_refused_when_it_is_declared(command, config, fault):
+    """Each fault with its next step."""
+    with pytest.raises(Refusal, match=fault):
+        script(command, metrics=[TOP1], data=Data("None"))(config)
+
+
+def test_all_faults_are_told_together():
+    """Of the command, the config and what else is named."""
+    with pytest.raises(Refusal) as refused:
+        script(
+            "x {flags} {nothing}",
+            metrics=[TOP1],
+            data=Data("None"),
+            sources=["absent.py"],
+            num_epochs="epoch",
+            resume="--resume {last}",
+            silent_limit_s=0,
+        )(Bad)
+    told = str(refused.value)
+    for part in (
+        "{nothing}",
+        "{out}",
+        "seed",
+        "use_aug",
+        "ema",
+        "pairs",
+        "absent.py",
+        "'epoch'",
+        "{last}",
+        "silent",
+    ):
+        assert part in told
+
+
+# -- what is read of what it leaves ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+@pytest.mark.parametrize("spelling", ["{split}_top1", "{split}/top1", "{split}.top1", None])
+def test_a_metric_is_found_in_each_spelling(split, spelling):
+    """Flat or nested."""
+    values = {split: {"top1": 0.5}} if spelling is None else {spelling.format(split=split): 0.5}
+    assert 0.5 == ScriptResults(values).value(TOP1, split)
+
+
+def test_a_plain_name_is_of_the_test_split():
+    """And never taken for a value that a search may see."""
+    assert 0.5 == ScriptResults({"top1": 0.5}).value(TOP1, "test")
+    with pytest.raises(ValueError, match="no 'top1' of the val split"):
+        ScriptResults({"top1": 0.5}).value(TOP1, "val")
+
+
+@pytest.mark.parametrize(
+    ("values", "fault"),
+    [
+        ({}, "It has nothing"),
+        ({"test": {"topl": 0.5}}, r"did you mean 'test\.topl'"),
+        ({"top1": "0.5"}, "top1 = '0.5', where a number is needed"),
+        ({"top1": True}, "where a number is needed"),
+        ({"top1": None}, "where a number is needed"),
+        ({"top1": float("nan")}, "top1 = nan, which no table can average"),
+        ({"top1": 0.5, "test_top1": 0.6}, "twice"),
+    ],
+)
+def test_a_metric_that_is_absent_or_no_number_is_named(values, fault):
+    """With what was found."""
+    with pytest.raises(ValueError, match=fault):
+        ScriptResults(values, place="metrics.json").refuse_absent([TOP1])
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ('{"top1": 0.', "is no whole JSON .* cut short"),
+        ("", "is no whole JSON"),
+        ("[0.5]", "where values by name are needed"),
+        (None, r"left no m\.json in \{out\}; there is last\.pt"),
+        (b"\xff", "no text in UTF-8"),
+    ],
+)
+def test_a_file_that_is_not_whole_is_named(tmp_path, text, fault):
+    """And one that is not there, with what is."""
+    (tmp_path / "last.pt").touch()
+    if text is not None:
+        (tmp_path / "m.json").write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ValueError, match=fault):
+        read_results(tmp_path, "m.json", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("items.csv", 'name,is_right,score\n"a\nb",True,1\nc,False,2.5\n'),
+        (
+            "items.jsonl",
+            '{"name": "a\\nb", "is_right": true, "score": 1}\n\n{"score": 2.5, "name": "c", "is_right": false}\n',
+        ),
+    ],
+)
+def test_values_per_item_are_columns(tmp_path, name, text):
+    """Of numbers, of true and false, and of names."""
+    (tmp_path / "m.json").write_text("{}")
+    (tmp_path / name).write_text(text)
+    per_item = read_results(tmp_path, "m.json", name).per_item
+    assert {"name": ["a\nb", "c"], "is_right": [True, False], "score": [1, 2.5]} == per_item
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "fault"),
+    [
+        ("items.csv", "a,b\n1,2\n3\n", "row 2 of items.csv has not a value for each of a, b"),
+        ("items.csv", "a,b\n1,2,3\n", "row 1 of items.csv has not"),
+        ("items.jsonl", '{"a": 1}\n{"b": 1}\n', "row 2 of items.jsonl has not"),
+        ("items.jsonl", '{"a": 1}\n{"a": ', "row 2 of items.jsonl is no whole JSON"),
+        ("items.jsonl", "[1]\n", "row 1 of items.jsonl holds"),
+    ],
+)
+def test_a_row_that_lacks_a_value_is_named(tmp_path, name, text, fault):
+    """Cut short or written by something else."""
+    (tmp_path / "m.json").write_text("{}")
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ValueError, match=fault):
+        read_results(tmp_path, "m.json", name)
+
+
+def test_progress_is_followed_line_by_line(tmp_path):
+    """A half-written line waits for its end; each is told once; nested names are joined."""
+    path = tmp_path / "p.jsonl"
+    progress = ProgressFile(path)
+    assert [] == [*progress.new_lines()]
+    path.write_text('{"epoch": 1, "val": {"top1": 0.5}, "note": "x"}\n{"epoch": 2, "lo')
+    (line,) = progress.new_lines()
+    assert (1, {"val_top1": 0.5}, 0.5) == (line.epoch, line.metrics, line.results.value(TOP1, "val"))
+    with path.open("a") as file:
+        file.write('ss": 1}\n{"epoch": 3}')
+    assert [2] == [line.epoch for line in progress.new_lines()]
+    assert [3] == [line.epoch for line in progress.new_lines(is_ended=True)]
+    path.write_text("{}\n")
+    assert [1] == [line.epoch for line in progress.new_lines()]
+
+
+def test_a_line_of_progress_serves_a_search_with_what_it_has(project):
+    """Of several metrics one is enough between epochs; a line with none of them says what to write."""
+    config = project(
+        more="says='once', name='Both'", metrics="tw.Metric('top1', 'Top-1'), tw.Metric('top5', 'Top-5')"
+    )
+    trainable, view = config().make_trainable(), config.view("val")
+    line = ScriptResults({"epoch": 1, "val_top5": 0.5}, place="line 1", is_progress=True)
+    assert {"top5": 0.5} == trainable.measure([(config(), line)], view).metrics
+    with pytest.raises(ValueError, match=r"line 1 has no 'top1' of the val split.* write 'val_top1'"):
+        trainable.measure([(config(), ScriptResults({"epoch": 1}, place="line 1", is_progress=True))], view)
+    with pytest.raises(ValueError, match="no 'top1'"):
+        trainable.measure([(config(), ScriptResults({"val_top5": 0.5}))], view)
+
+
+def test_epochs_are_counted_from_one(tmp_path):
+    """By the lines where they name none, and shifted where the first is 0."""
+    path = tmp_path / "p.jsonl"
+    for epochs, text in (([1, 2], "{}\n{}\n"), ([1, 2], '{"epoch": 0}\n{"epoch": 1}\n')):
+        path.write_text(text)
+        assert epochs == [line.epoch for line in ProgressFile(path).new_lines()]
+    path.write_text('{"epoch": 0}\n{"epoch": 1}\n')
+    progress = ProgressFile(path)
+    progress.skip(len('{"epoch": 0}\n'))
+    assert [2] == [line.epoch for line in progress.new_lines()]
+    path.write_text('{"epoch": 0.5}\n')
+    with pytest.raises(ValueError, match=r"line 1 of p\.jsonl has epoch = 0\.5"):
+        [*ProgressFile(path).new_lines()]
+
+
+def test_what_a_killed_script_has_not_ended_is_cut_off(tmp_path):
+    """So that the next line does not become a part of it."""
+    path = tmp_path / "p.jsonl"
+    path.write_text('{"epoch": 1}\n{"epo')
+    progress = ProgressFile(path)
+    progress.skip(0)
+    with path.open("a") as file:
+        file.write('{"epoch": 2}\n')
+    assert [1, 2] == [line.epoch for line in progress.new_lines()]
+
+
+def test_a_line_that_is_no_json_is_told_once(tmp_path):
+    """And costs nothing."""
+    (tmp_path / "p.jsonl").write_text("begin\n{}\n---\n")
+    with pytest.warns(
+        UserWarning, match=r"p\.jsonl has lines that are no JSON objects, such as 'begin'"
+    ) as told:
+        assert 1 == len([*ProgressFile(tmp_path / "p.jsonl").new_lines()])
+    assert 1 == len(told)
+
+
+def test_what_is_printed_is_kept_in_bounds():
+    """The beginning and the end, and how much was cut."""
+    output = Output()
+    output.add(b"first\n")
+    for _ in range(40):
+        output.add(b"x" * 2**16 + b"\n")
+    output.add(b"\x1b[31mbefore\rlast\x1b[0m\n\n")
+    content = output.content()
+    assert content.startswith(b"first\n")
+    assert b"bytes were cut here" in content
+    assert HEAD_BYTES + TAIL_BYTES <= len(content) <= HEAD_BYTES + TAIL_BYTES + 2**17
+    assert ["before", "last"] == output.last_lines()[-2:]
+
+
+# -- running one ----------------------------------------------------------------------------------
+
+STUDY = """
+import tablewright as tw
+
+@tw.script({command!r}, metrics=[{metrics}], data=tw.Data("None"), {more})
+class {name}(tw.Config):
+    {fields}
+"""
+
+PARSED = """
+import argparse, json, os, pathlib, sys, time
+parser = argparse.ArgumentParser()
+parser.add_argument("--lr", type=float)
+parser.add_argument("--seed", type=int)
+parser.add_argument("--out", type=pathlib.Path)
+parser.add_argument("--resume", type=pathlib.Path)
+given = parser.parse_args()
+"""
+WRITES = '(given.out / "metrics.json").write_text(json.dumps({"top1": given.lr}))\n'
+NAMES = count()
+
+
+@pytest.fixture
+def project(tmp_path):
+    """Writes a script and its study below a path with blanks, and gives its config's class."""
+    folder = tmp_path / "a b"
+    folder.mkdir()
+
+    def write(
+        body=WRITES,
+        *,
+        command="python train.py {flags} --seed {seed} --out {out}",
+        more="",
+        fields="lr: float = 0.5",
+        metrics="tw.Metric('top1', 'Top-1')",
+    ):
+        (folder / "train.py").write_text(PARSED + textwrap.dedent(body))
+        name = f"Script{next(NAMES)}"
+        (folder / f"{name}.py").write_text(
+            STUDY.format(command=command, more=more, name=name, fields=fields, metrics=metrics)
+        )
+        spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+        return getattr(module, name)
+
+    return write
+
+
+@pytest.fixture
+def training(tmp_path):
+    """A folder of one training in a store."""
+    return Store(str(tmp_path / "a b/runs")).training("0" * 64)
+
+
+def fit(config, training, *, until=lambda: False, reports=None, cache_dir="", every_s=1e9):
+    """Run it, told to stop once a condition holds."""
+    hooks = FitHooks(lambda report, _: None if reports is None else reports.append(report), until)
+    runtime = Runtime(None, str(cache_dir), checkpoint_every_s=every_s)
+    return config.make_trainable().fit(config, runtime, training.checkpoints, hooks)
+
+
+def out_of(training):
+    """`{out}` of a training in a local store."""
+    return Path(training.checkpoints.beside.url) / "out"
+
+
+@pytest.mark.slow
+def test_what_it_leaves_is_measured_and_kept(project, training):
+    """Its folder and what it printed stay; measuring again needs neither."""
+    config = project("print('hello', given.seed)\n" + WRITES)(seed=4, lr=0.25)
+    results = fit(config, training)
+    trainable, view = config.make_trainable(), type(config).view()
+    assert 0.25 == trainable.measure([(config, results)], view).metrics["top1"]
+    assert "hello 4\n" == (out_of(training).parent / "output.txt").read_text()
+    (out_of(training) / "metrics.json").unlink()
+    again = trainable.load(config, Runtime(None, ""), training.checkpoints)
+    assert results == again
+    assert ["checkpoint", "out", "output.txt"] == sorted(
+        path.name for path in out_of(training).parent.iterdir()
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        (
+            "raise ValueError('lr is bad')",
+            r"ended with exit code 1: ValueError: lr is bad\nIts last lines:\nTraceback",
+        ),
+        ("sys.exit(3)", "ended with exit code 3, and printed nothing"),
+        ("os.kill(os.getpid(), 11)", r"was ended by signal 11 \(SIGSEGV\)"),
+        ("os.kill(os.getpid(), 9)", r"was ended by signal 9 \(SIGKILL\), as a machine does that runs out"),
+    ],
+)
+def test_a_failure_is_told_in_its_last_words(project, training, body, fault):
+    """How it ended first, then what it said of it."""
+    with pytest.raises(ScriptFailed, match=fault):
+        fit(project(body)(), training)
+    assert not training.checkpoints.exists(FINAL_CHECKPOINT)
+
+
+@pytest.mark.slow
+def test_results_that_cannot_be_used_are_no_training(project, training):
+    """Nothing is kept of a script that ended well without its metrics, so that the next run tries it again."""
+    with pytest.raises(ValueError, match=r"left no metrics\.json in \{out\}; there is nothing"):
+        fit(project("")(), training)
+    with pytest.raises(ValueError, match="'top1' of the test split"):
+        fit(project(WRITES.replace("top1", "other"))(), training)
+    assert not training.checkpoints.exists(FINAL_CHECKPOINT)
+
+
+CHECKPOINTED = """
+last, first = given.out / "last.txt", 1
+if given.resume:
+    first = int(given.resume.read_text()) + 1
+for epoch in range(first, 5):
+    with (given.out / "p.jsonl").open("a") as file:
+        print(json.dumps({"epoch": epoch, "val_top1": epoch / 10}), file=file)
+    last.write_text(str(epoch))
+    while epoch == 2 and not (given.out.parent / "go on").exists():
+        time.sleep(0.01)
+print("from", first)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("resume", "goes_on_at"),
+    [("'--resume {out}/last.txt'", 3), ("'--resume={out}/last.txt'", 3), ("None", 1)],
+)
+def test_a_stopped_training_goes_on_or_begins_again(project, training, resume, goes_on_at):
+    """By the words that it is told with, from a file that is there; each epoch is told once of those that it trains."""
+    config = project(CHECKPOINTED + WRITES, more=f"progress_file='p.jsonl', resume={resume}")()
+    reports, again = [], []
+    with pytest.raises(TrainingStopped):
+        fit(config, training, until=lambda: len(reports) == 2, reports=reports)
+    (out_of(training).parent / "go on").touch()
+    fit(config, training, reports=again)
+    assert [1, 2] == [report.epoch for report in reports]
+    assert list(range(goes_on_at, 5)) == [report.epoch for report in again]
+    output = (out_of(training).parent / "output.txt").read_text()
+    assert output.endswith(f"from {goes_on_at}\n")
+    assert ("KeyboardInterrupt" in output) == (goes_on_at == 3)
+
+
+@pytest.mark.slow
+def test_one_that_looks_into_its_folder_by_itself_finds_it_as_it_was(project, training):
+    """`resume=""` empties nothing and adds no word."""
+    body = "(given.out / 'n').open('a').write('x')\nassert (given.out / 'n').stat().st_size > 1, 'first'\n"
+    config = project(body + WRITES, more="resume=''")()
+    with pytest.raises(ScriptFailed, match="AssertionError: first"):
+        fit(config, training)
+    fit(config, training)
+
+
+STUBBORN = """
+import signal, subprocess
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+signal.signal(signal.SIGTERM, lambda *_: None)
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+(given.out / "pids").write_text(f"{os.getpid()} {child.pid}")
+(given.out / "ready").touch()
+time.sleep(600)
+"""
+
+
+def are_gone(out):
+    """Whether the script and its child have ended."""
+    return not any(psutil.pid_exists(int(pid)) for pid in (out / "pids").read_text().split())
+
+
+@pytest.mark.slow
+def test_one_that_hears_no_signal_is_ended_with_all_that_it_started(project, training, monkeypatch):
+    """SIGINT, SIGTERM, SIGKILL, each after a time of grace."""
+    monkeypatch.setattr(script_process, "INTERRUPT_GRACE_S", 0.2)
+    monkeypatch.setattr(script_process, "TERMINATE_GRACE_S", 0.2)
+    out = out_of(training)
+    with pytest.raises(TrainingStopped):
+        fit(project(STUBBORN)(), training, until=(out / "ready").exists)
+    wait_for(lambda: are_gone(out))
+
+
+@pytest.mark.slow
+def test_nothing_outlives_who_started_it(project, training):
+    """Even where that is killed without a word: the next attempt has the folder for itself."""
+    config, out = project(STUBBORN)(), out_of(training)
+    worker = os.fork()
+    if not worker:
+        fit(config, training)
+        os._exit(0)
+    wait_for((out / "ready").exists)
+    os.kill(worker, signal.SIGKILL)
+    os.waitpid(worker, 0)
+    wait_for(lambda: are_gone(out))
+
+
+@pytest.mark.slow
+def test_two_attempts_do_not_share_a_folder(project, training):
+    """The second waits for the first, and takes its results for its own."""
+    body = "while not (given.out.parent / 'go on').exists(): time.sleep(0.01)\n(given.out / 'n').open('a').write('x')\n"
+    config, found = project(body + WRITES)(), []
+    both = [threading.Thread(target=lambda: found.append(fit(config, training))) for _ in range(2)]
+    for one in both:
+        one.start()
+    wait_for(out_of(training).exists)
+    time.sleep(0.3)  # long enough for a second script to have begun, were there one
+    (out_of(training).parent / "go on").touch()
+    for one in both:
+        one.join()
+    assert found[0] == found[1]
+    assert "x" == (out_of(training) / "n").read_text()
+
+
+@pytest.mark.slow
+def test_one_that_hangs_is_ended(project, training):
+    """It has neither printed nor changed a file for so long; a change of a file is a sign of life."""
+    alive = "for n in range(12): (given.out / 'n').write_text(str(n)); time.sleep(0.1)\n"
+    fit(project(alive + WRITES, more="silent_limit_s=0.6")(), training)
+    training.checkpoints.remove(FINAL_CHECKPOINT)
+    with pytest.raises(
+        ScriptFailed, match=r"neither printed anything nor changed a file in \{out\} for 0\.6 s"
+    ):
+        fit(project("print('begun'); time.sleep(600)", more="silent_limit_s=0.6")(), training)
+
+
+@pytest.mark.slow
+def test_a_script_that_changes_while_a_sweep_runs_is_seen_to(project, training):
+    """It is read anew; a comment is no change."""
+    config = project()()
+    train = Path(config.make_trainable().project_folder()) / "train.py"
+    train.write_text(train.read_text() + "# a comment\n")
+    assert config.make_trainable().definitions() == config.make_trainable().definitions_now()
+    train.write_text(train.read_text() + "late = 1\n")
+    trainable = config.make_trainable()
+    assert ["train.py: late"] == [*trainable.definitions_now().keys() - trainable.definitions().keys()]
+
+
+@pytest.mark.slow
+def test_an_object_store_has_what_another_machine_needs(project, tmp_path):
+    """The folder is brought there when a checkpoint is due and at the end, and fetched where it goes on."""
+    training = Store("memory://scripts/runs").training("1" * 64)
+    config = project(
+        CHECKPOINTED + WRITES, more="progress_file='p.jsonl', resume='--resume {out}/last.txt'"
+    )()
+    reports, again, here, there = [], [], tmp_path / "here", tmp_path / "there"
+    with pytest.raises(TrainingStopped):
+        fit(config, training, until=lambda: len(reports) == 2, reports=reports, cache_dir=here, every_s=0)
+    stored = training.checkpoints.beside / "out"
+    assert {"last.txt", "p.jsonl"} <= {*stored.file_names()}
+    digest = next((here / "scripts").iterdir()).name
+    (there / "scripts" / digest).mkdir(parents=True)
+    (there / "scripts" / digest / "go on").touch()
+    fit(config, training, reports=again, cache_dir=there)
+    assert [3, 4] == [report.epoch for report in again]
+    assert {"last.txt", "p.jsonl", "metrics.json"} == {*stored.file_names()}
+
+
+# -- trying it ------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_flag_that_the_script_does_not_know_is_found_by_check(project):
+    """With the one that was meant; one that it knows passes."""
+    known = project()()
+    known.make_trainable().check(known, Runtime(None, ""))
+    other = project(fields="lr: float = 0.5\n    sed: int = 1")()
+    with pytest.raises(ValueError, match="--help names no --sed; did you mean '--seed'"):
+        other.make_trainable().check(other, Runtime(None, ""))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("command", "more", "fault"),
+    [
+        (
+            "python train.py {flags} {seed} --out {out}",
+            "check='--dry'",
+            "exit code 2: .*unrecognized arguments: ",
+        ),
+        ("not_a_program {flags} {seed} {out} train.py", "", "not_a_program could not be started"),
+        ("not_a_program {config_json} {out} train.py", "", "not_a_program is not there"),
+    ],
+)
+def test_a_command_that_cannot_be_run_is_found_by_check(project, command, more, fault):
+    """A program that is not there, and one that refuses what it is given."""
+    config = project(command=command, more=more)()
+    with pytest.raises((ScriptFailed, ValueError), match=fault):
+        config.make_trainable().check(config, Runtime(None, ""))
+
+
+# -- what it is made of ---------------------------------------------------------------------------
+
+
+def definitions(config):
+    """Its code, by name."""
+    return dict(config().make_trainable().definitions())
+
+
+def test_its_code_is_what_the_command_names_and_what_that_imports(project, tmp_path):
+    """Of Python what it defines, and what it does where it is run; of other files their content."""
+    folder = tmp_path / "a b"
+    (folder / "lib").mkdir()
+    (folder / "conf/__pycache__").mkdir(parents=True)
+    (folder / "lib/nets.py").write_text("from lib import deep\n")
+    (folder / "lib/deep.py").write_text("def build(): return 1\n")
+    (folder / "conf/a.yaml").write_text("x: 1\n")
+    (folder / "conf/__pycache__/a.pyc").write_text("x")
+    body = "import lib.nets\nif __name__ == '__main__':\n    print(1)\n"
+
+    def changed(change):
+        before = definitions(project(body, more="sources=['conf']"))
+        change()
+        after = definitions(project(body, more="sources=['conf']"))
+        return {
+            name
+            for name in {*before, *after}
+            if before.get(name) != after.get(name) and "command" not in name
+        }
+
+    assert set() == changed(lambda: (folder / "conf/__pycache__/a.pyc").write_text("y"))
+    assert set() == changed(lambda: (folder / "lib/deep.py").write_text("def build(): return 1  # one\n"))
+    assert {"lib/deep.py: build"} == changed(
+        lambda: (folder / "lib/deep.py").write_text("def build(): return 2\n")
+    )
+    assert {"conf/a.yaml"} == changed(lambda: (folder / "conf/a.yaml").write_text("x: 2\n"))
+    before = definitions(project(body))
+    after = definitions(project(body.replace("print(1)", "print(2)")))
+    assert before["train.py: (what runs when it is run)"] != after["train.py: (what runs when it is run)"]
+
+
+def test_the_command_is_a_part_of_it(project):
+    """Other words train otherwise."""
+    first, other = project(), project(command="python train.py {flags} --seed {seed} --out={out}")
+    (one,), (two,) = (
+        {value for name, value in definitions(kind).items() if "command" in name} for kind in (first, other)
+    )
+    assert one != two
+    assert first.VERSION != other.VERSION
+
+
+@pytest.mark.parametrize(
+    ("more", "fault"),
+    [
+        ("sources=['absent']", "absent is not there"),
+        ("sources=['.']", "'.' is all of"),
+        ("sources=['broken.py']", r"broken\.py:1 cannot be parsed"),
+    ],
+)
+def test_a_source_that_cannot_be_read_is_refused(project, tmp_path, more, fault):
+    """When the study is read."""
+    (tmp_path / "a b/broken.py").write_text("def (\n")
+    with pytest.raises(Refusal, match=fault):
+        project(more=more)

@@ -1,0 +1,142 @@
+"""The folder that a script writes into: it survives a kill, and belongs to one attempt at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tablewright.trainables.contract.run import CheckpointFolder, FileFolder, Runtime, TrainingStopped
+
+FOLDER, LOCK = "out", "out.lock"
+WAIT_POLL_S = 0.2
+"""How often an attempt that waits for another one looks again."""
+
+_Stamp = tuple[int, int]
+"""Time of the last change in ns, and size in bytes: tells versions of a file apart."""
+
+
+class OutFolder:
+    """`{out}` on this machine.
+
+    In a store on a local or shared folder it is the one in the store. Beside an object store it is a copy in the
+    machine's cache, which is brought back to the store from time to time.
+
+    Attributes:
+        path: of it.
+        lock: an open file that is locked as long as any process has it open.
+    """
+
+    def __init__(self, path: Path, lock: int, stored: FileFolder | None) -> None:
+        """Name it.
+
+        Args:
+            path: of it.
+            lock: descriptor.
+            stored: the store's copy; None where it is the store's own.
+        """
+        self.path, self.lock = path, lock
+        self._stored = stored
+        self._kept: dict[str, _Stamp] = {}
+
+    def remove_lock(self) -> None:
+        """Leave no trace of the lock of a training that is done; who waits for it still has it open."""
+        (self.path.parent / LOCK).unlink(missing_ok=True)
+
+    def clear(self) -> None:
+        """Empty it."""
+        for path in self.path.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+    def stamps(self) -> dict[str, _Stamp]:
+        """Give the files in it as they stand, so that a change is seen."""
+        found: dict[str, _Stamp] = {}
+        for path in self.path.rglob("*"):
+            stamp = _stamp_of(path)
+            if stamp is not None and path.is_file():
+                found[path.relative_to(self.path).as_posix()] = stamp
+        return found
+
+    def fetch(self) -> None:
+        """Bring it to what the store has, where that is elsewhere."""
+        if self._stored is None:
+            return
+        self.clear()
+        for name in self._stored.file_names():
+            path = self.path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with self._stored.open_to_read(name) as source, path.open("wb") as copy:
+                shutil.copyfileobj(source, copy)
+        self._kept = self.stamps()
+
+    def keep(self) -> None:
+        """Bring the store to what it has, where that is elsewhere. What changes meanwhile is taken the next time."""
+        if self._stored is None:
+            return
+        stamps = self.stamps()
+        for name, stamp in stamps.items():
+            if self._kept.get(name) == stamp:
+                continue
+            try:
+                content = (self.path / name).read_bytes()
+            except FileNotFoundError:
+                continue
+            if _stamp_of(self.path / name) == stamp:
+                with self._stored.open_to_write(name) as copy:
+                    copy.write(content)
+                self._kept[name] = stamp
+        gone = self._kept.keys() - stamps.keys()
+        self._stored.remove(*gone)
+        for name in gone:
+            del self._kept[name]
+
+
+@contextmanager
+def opened_out(
+    checkpoints: CheckpointFolder, runtime: Runtime, should_stop: Callable[[], bool]
+) -> Generator[OutFolder]:
+    """Give a training's folder once no other attempt on it is running.
+
+    Raises:
+        TrainingStopped: it was asked to stop while it waited.
+    """
+    training = checkpoints.beside
+    stored = training / FOLDER
+    place = training.local_path
+    if place is None:
+        digest = hashlib.sha256(training.url.encode()).hexdigest()
+        place = Path(runtime.cache_dir) / "scripts" / digest[:32]
+    (place / FOLDER).mkdir(parents=True, exist_ok=True)
+    lock = os.open(place / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        while not _is_locked(lock):
+            if should_stop():
+                raise TrainingStopped
+            time.sleep(WAIT_POLL_S)
+        yield OutFolder(place / FOLDER, lock, None if stored.local_path else stored)
+    finally:
+        os.close(lock)
+
+
+def _is_locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _stamp_of(path: Path) -> _Stamp | None:
+    try:
+        stat = path.stat()
+    except OSError:  # it was removed meanwhile, or is a link that leads nowhere
+        return None
+    return stat.st_mtime_ns, stat.st_size

@@ -1,0 +1,232 @@
+"""A command that runs beside this process: what it prints, how it ends, and that it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+GUARD = Path(__file__).with_name("script_guard.py")
+
+INTERRUPT_GRACE_S, TERMINATE_GRACE_S = 30.0, 30.0
+"""How long it may take over SIGINT, and then over SIGTERM, before the next harder signal."""
+POLL_S = 0.1
+"""How often somebody who waits looks again."""
+
+HEAD_BYTES, TAIL_BYTES = 2**20, 2**20
+"""What is kept of the beginning and of the end of what it prints."""
+NUM_LAST_LINES, MAX_LINE_LENGTH = 15, 300
+"""What a message repeats of it."""
+
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+"""Colours and the like of terminals."""
+
+
+class ScriptFailed(RuntimeError):
+    """A script did not end as it should; the message has its last words."""
+
+
+class Output:
+    """What a command printed, standard output and errors together: its beginning and its end.
+
+    Attributes:
+        changed_at_s: when something was added last, by the monotonic clock.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._lock = threading.Lock()
+        self._head = b""
+        self._tail: deque[bytes] = deque()
+        self._num_tail_bytes = 0
+        self._num_cut_bytes = 0
+        self.changed_at_s = time.monotonic()
+
+    def add(self, printed: bytes) -> None:
+        """Take more of it."""
+        with self._lock:
+            self.changed_at_s = time.monotonic()
+            room = HEAD_BYTES - len(self._head)
+            self._head += printed[:room]
+            if rest := printed[room:]:
+                self._tail.append(rest)
+                self._num_tail_bytes += len(rest)
+            while self._tail and self._num_tail_bytes - len(self._tail[0]) >= TAIL_BYTES:
+                cut = self._tail.popleft()
+                self._num_tail_bytes -= len(cut)
+                self._num_cut_bytes += len(cut)
+
+    def content(self) -> bytes:
+        """Give it, with a word in the place of what was cut."""
+        with self._lock:
+            cut = (
+                f"\n[… {self._num_cut_bytes} bytes were cut here …]\n".encode()
+                if self._num_cut_bytes
+                else b""
+            )
+            return b"".join([self._head, cut, *self._tail])
+
+    def last_lines(self) -> list[str]:
+        """Give the last lines that are not blank, as a message can repeat them."""
+        text = self.content()[-NUM_LAST_LINES * 1000 :].decode(errors="replace")
+        lines = [_ESCAPES.sub("", line).rstrip() for line in re.split(r"[\r\n]+", text)]
+        return [line[:MAX_LINE_LENGTH] for line in lines if line.strip()][-NUM_LAST_LINES:]
+
+
+class ScriptProcess:
+    """A running command, with all that it starts; as a context it ends at the latest with that.
+
+    Attributes:
+        output: what it has printed so far.
+    """
+
+    def __init__(
+        self,
+        words: Sequence[str],
+        *,
+        folder: Path,
+        environment: Mapping[str, str],
+        kept_open: Sequence[int] = (),
+        printed_before: bytes = b"",
+    ) -> None:
+        """Start it.
+
+        Args:
+            words: program and arguments.
+            folder: in which it runs.
+            environment: what is set beside this process's own.
+            kept_open: descriptors that stay open as long as it runs, such as of a lock.
+            printed_before: by an earlier run that it goes on with.
+        """
+        self.words = list(words)
+        self.output = Output()
+        self.output.add(printed_before)
+        self._status: dict[str, Any] | None = None
+        report_from, report_to = os.pipe()
+        try:
+            self._guard = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(GUARD), str(report_to), *words],
+                cwd=folder,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=(report_to, *kept_open),
+                start_new_session=True,
+            )
+        except OSError:
+            os.close(report_from)
+            raise
+        finally:
+            os.close(report_to)
+        self._guard.wait()  # it goes on as a child of nobody, in the group that has its number
+        os.set_blocking(report_from, False)
+        self._report_from = report_from
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def __enter__(self) -> Self:
+        """Give itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it where it still runs."""
+        self.stop()
+        os.close(self._report_from)
+
+    def _read(self) -> None:
+        assert self._guard.stdout is not None
+        while printed := os.read(self._guard.stdout.fileno(), 2**16):
+            self.output.add(printed)
+
+    def is_running(self) -> bool:
+        """Say whether the command itself runs; once it does not, nothing that it started does."""
+        if self._status is not None:
+            return False
+        try:
+            report = os.read(self._report_from, 2**16)
+        except BlockingIOError:
+            return True
+        if report:  # it reports, and then ends with all that is left
+            os.set_blocking(self._report_from, True)
+            while os.read(self._report_from, 2**16):
+                pass
+        else:  # the guard itself was killed
+            self._signal(signal.SIGKILL)
+        self._status = json.loads(report) if report else {"exit_code": -signal.SIGKILL}
+        self._reader.join(POLL_S * 20)  # what left the group may hold the pipe open
+        for pipe in (self._guard.stdin, None if self._reader.is_alive() else self._guard.stdout):
+            if pipe is not None:
+                pipe.close()
+        return False
+
+    def wait(self, limit_s: float) -> bool:
+        """Wait for its end; says whether it came."""
+        until_s = time.monotonic() + limit_s
+        while self.is_running():
+            if time.monotonic() >= until_s:
+                return False
+            time.sleep(POLL_S)
+        return True
+
+    def stop(self) -> None:
+        """End it, in the order in which most programs can still save something."""
+        for number, grace_s in ((signal.SIGINT, INTERRUPT_GRACE_S), (signal.SIGTERM, TERMINATE_GRACE_S)):
+            if not self.is_running():
+                return
+            self._signal(number)
+            if self.wait(grace_s):
+                return
+        self._signal(signal.SIGKILL)
+        self.wait(TERMINATE_GRACE_S)
+
+    def _signal(self, number: int) -> None:
+        try:
+            os.killpg(self._guard.pid, number)
+        except (ProcessLookupError, PermissionError):  # nobody is left, or only what waits to be reaped
+            return
+
+    def refuse_bad_end(self) -> None:
+        """Raise unless it ended well.
+
+        Raises:
+            ScriptFailed: how it ended, and its last words.
+        """
+        status = self._status or {}
+        if "not_started" in status:
+            raise ScriptFailed(
+                f"{self.words[0]} could not be started ({status['not_started']}); correct the command"
+            )
+        if code := status["exit_code"]:
+            raise self.failure(_how_it_ended(code))
+
+    def failure(self, what: str, said: str | None = None) -> ScriptFailed:
+        """Describe a failure in the script's own last words.
+
+        Args:
+            what: happened.
+            said: the words that matter; None takes the very last line, where exceptions name theirs.
+        """
+        lines = self.output.last_lines()
+        program = " ".join(Path(word).name if Path(word).is_absolute() else word for word in self.words[:3])
+        if not lines:
+            return ScriptFailed(f"{program} … {what}, and printed nothing")
+        last = lines[-1].strip() if said is None else said
+        return ScriptFailed("\n".join([f"{program} … {what}: {last}", "Its last lines:", *lines]))
+
+
+def _how_it_ended(code: int) -> str:
+    if code > 0:
+        return f"ended with exit code {code}"
+    name = signal.Signals(-code).name if -code in [*signal.Signals] else "unknown"
+    hint = ", as a machine does that runs out of memory" if name == "SIGKILL" else ""
+    return f"was ended by signal {-code} ({name}){hint}"
