@@ -27,7 +27,7 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 -m "not ray and not slow and not gpu"
-	$(BIN)/python -m pytest -m "ray or slow or gpu"
+	$(BIN)/python -m pytest -n auto --maxprocesses 2 --dist loadscope -m "ray or slow or gpu"
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .

@@ -4,14 +4,21 @@ import json
 import os
 import shutil
 import signal
+import textwrap
 
 import pytest
 
 from tests.toy_studies import ROOT, run_installed, start_installed
 from tests.waiting import wait_for
 
-EXAMPLES = sorted(path.name for path in (ROOT / "examples").iterdir() if (path / "search_spaces").is_dir())
-MAX_LINES = {"digits": 30, "boosting": 30, "characters": 30}
+MAX_LINES = {"digits/digits": 30, "boosting/boosting": 30, "characters/characters": 30, "script/moons": 15}
+"""Folder and study -> lines that its file may have, blank ones not counted."""
+ON_THE_PAGE = ("digits/digits", "characters/characters", "script/moons")
+
+
+def file_of(example):
+    folder, study = example.split("/")
+    return ROOT / f"examples/{folder}/search_spaces/{study}.py"
 
 
 def copy_of(example, folder):
@@ -36,8 +43,15 @@ def measured(project):
 @pytest.mark.parametrize(("example", "most"), MAX_LINES.items())
 def test_a_method_its_table_and_its_search_are_few_lines(example, most):
     """What is hers lies in a file of its own, and the study is what has to be written for us."""
-    text = (ROOT / f"examples/{example}/search_spaces/{example}.py").read_text()
+    text = file_of(example).read_text()
     assert sum(bool(line.strip()) for line in text.splitlines()) <= most
+
+
+@pytest.mark.parametrize("example", ON_THE_PAGE)
+def test_the_page_shows_the_examples_as_they_are_run(example):
+    """Each stands in the README to the letter."""
+    shown = textwrap.indent(file_of(example).read_text(), "    ")
+    assert shown in (ROOT / "README.md").read_text()
 
 
 @pytest.mark.ray

@@ -51,11 +51,13 @@ def all_run_states(folder):
 
 
 def test_no_study_lists_the_studies(tmp_path):
-    """Called without a study, the command lists what there is."""
+    """Called without a study, the command lists what there is: the project's own, then what is built in."""
     write_project(tmp_path)
     code, printed = run(tmp_path)
     assert code == 0, printed
-    assert printed.split() == ["toy", "A", "toy", "study."]
+    own, built_in = printed.split("built in")
+    assert ["toy", "A", "toy", "study."] == own.splitlines()[-1].split()
+    assert "mdpr_ablation" in built_in
 
 
 def test_a_sweep_ends_in_tables_and_one_mlflow_run_a_training(finished):
