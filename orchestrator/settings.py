@@ -90,8 +90,6 @@ class Settings:
             raise ValueError("\n".join(faults))
         if self.profile is not None and self.profile not in set(Profile):
             faults.append(f"--profile is {self.profile!r}; it is one of {', '.join(Profile)}")
-        if self.profile == Profile.PAPER and self.data_root is None and not self.reads_records_alone:
-            faults.append("--profile paper needs the published data sets; name their folder with --data-root")
         if self.data_root is not None and not Path(self.data_root).expanduser().is_dir():
             faults.append(f"--data-root {self.data_root} is no folder; name the one that holds the data sets")
         faults += [] if self.seeds is None else self._seed_faults(self.seeds)
@@ -161,7 +159,11 @@ class Settings:
                 studies.append(study if self.seeds is None else study.with_seeds(self._seeds(self.seeds)))
             except ValueError as error:
                 faults.append(str(error))
-        if self.profile is not None and studies and all(study.profile is None for study in studies):
+        has_profiles = any(study.profile is not None for study in studies)
+        needs_data = self.profile == Profile.PAPER and self.data_root is None and not self.reads_records_alone
+        if needs_data and (has_profiles or not studies):
+            faults.append("--profile paper needs the published data sets; name their folder with --data-root")
+        if self.profile is not None and studies and not has_profiles:
             faults.append(
                 f"--profile is {self.profile}, and none of these studies has profiles; leave it out"
             )

@@ -9,6 +9,7 @@ from textwrap import dedent
 import pytest
 
 from tablewright.orchestrator.project import OURS, PARTS, Project, ProjectOnWorker
+from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.study_files import find_study_files, load_study, study_names
 from tests.toy_studies import ROOT
 
@@ -60,6 +61,17 @@ def test_studies_are_found_beside_the_built_in_ones(tmp_path):
     study = load_study("mine", "demo", project)
     assert ("mine", None) == (study.name, study.profile)
     assert "demo" == load_study("mdpr_ablation", "demo", project).profile
+
+
+def test_a_profile_is_for_studies_that_have_profiles(tmp_path):
+    """Nobody else is asked for published data, or told of demo data."""
+    project = write(tmp_path)
+    with pytest.raises(ValueError, match=r"^--profile is paper, and none of these studies has profiles"):
+        Settings(("mine",), profile="paper", project=project).load_studies()
+    settings = Settings(("mine",), project=project)
+    assert not settings.is_demo_by_default(settings.load_studies())
+    with pytest.raises(ValueError, match=r"^--profile paper needs the published data sets"):
+        Settings(("mdpr_main",), profile="paper", project=project).load_studies()
 
 
 def test_a_name_in_both_is_refused_with_both_paths(tmp_path):

@@ -64,9 +64,9 @@ class _Function(OwnMethod):
 def method(
     config: type[Config],
     *,
-    metrics: Sequence[Metric],
-    measure: Callable[..., Any],
-    data: Data | Callable[[Any], Data],
+    metrics: Sequence[Metric] = (),
+    measure: Callable[..., Any] | None = None,
+    data: Data | Callable[[Any], Data] | None = None,
     name: str = "",
     says: str = "",
     best_epoch: str | tuple[str, Direction] = "",
@@ -102,7 +102,7 @@ def method(
                 Fault("best_epoch", "it is chosen among the epochs of a run; write fit(config, run)")
             )
         faults += [] if faults else faults_of_name(name or config.__name__, config)
-        if faults:
+        if faults or measure is None or data is None:
             raise Refusal(f"The method {getattr(function, '__name__', function)!r}", faults)
         file, lines = place_of_call(caller)
         called = getattr(function, "__qualname__", "(fit)").partition(".")[0]

@@ -98,8 +98,8 @@ class _Script(OwnMethod):
 def script(
     command: str | Sequence[str],
     *,
-    metrics: Sequence[Metric],
-    data: Data | Callable[[Any], Data],
+    metrics: Sequence[Metric] = (),
+    data: Data | Callable[[Any], Data] | None = None,
     sources: Sequence[str] = (),
     metrics_file: str = "metrics.json",
     items_file: str | None = None,
@@ -147,7 +147,7 @@ def script(
                 words[argument] = None if given is None else Command.of(given).words
             except ValueError as error:
                 faults.append(Fault(argument, str(error)))
-        if faults:
+        if faults or data is None:
             raise Refusal(f"The script of {getattr(config, '__name__', config)!r}", faults)
         line = Command(words["command"] or ())
         faults += line.find_faults(config)
