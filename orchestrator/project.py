@@ -18,6 +18,8 @@ from importlib.abc import Loader, MetaPathFinder
 from pathlib import Path
 from types import ModuleType
 
+from tablewright.orchestrator.provenance import COMMIT_NOTE, commit_note
+
 STUDIES_FOLDER = "search_spaces"
 """Folder of a project in which its studies lie, and name of the package that they are modules of."""
 
@@ -84,6 +86,7 @@ class Project:
                         "sees, or begin it in a folder of its own"
                     )
                 packed.write(path, path.relative_to(self.folder))
+            packed.writestr(COMMIT_NOTE, commit_note(self.folder))
         return archive.getvalue()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
+import json
 import re
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,9 @@ PRODUCT = "tablewright"
 NO_VERSION = "no version"
 """Of a module that is imported from outside the project and belongs to no package that is installed."""
 SHORT_COMMIT_DIGITS = 12
+DIRTY = "-dirty"
+COMMIT_NOTE = ".tablewright_commit"
+"""File in a copy of a project that is outside its checkout: the commit, and the files that are in it."""
 
 
 def versions_of(trainable: Trainable) -> dict[str, str]:
@@ -69,9 +73,24 @@ def git_commit(folder: str | None = None, files: tuple[str, ...] = ()) -> str:
     where = folder or str(here.parent)
     if folder is None and _git(where, "ls-files", "--error-unmatch", "--", here.name) is None:
         return ""  # it is installed in a folder of somebody else's checkout
-    commit = _git(where, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*") or ""
-    is_known = not files or _git(where, "ls-files", "--error-unmatch", "--", *files) is not None
-    return commit if is_known or not commit or commit.endswith("-dirty") else f"{commit}-dirty"
+    note = Path(where) / COMMIT_NOTE
+    if note.is_file():
+        commit, known = json.loads(note.read_text(encoding="utf-8"))
+        is_known = {*files} <= {*known}
+    else:
+        commit = _described(where)
+        is_known = not files or _git(where, "ls-files", "--error-unmatch", "--", *files) is not None
+    return commit if is_known or not commit or commit.endswith(DIRTY) else f"{commit}{DIRTY}"
+
+
+def commit_note(folder: Path) -> str:
+    """Say of a project what a copy of its files must know to be of the same commit."""
+    known = _git(str(folder), "ls-files", "-z") or ""
+    return json.dumps([_described(str(folder)), known.strip("\0").split("\0")])
+
+
+def _described(folder: str) -> str:
+    return _git(folder, "describe", "--always", f"--dirty={DIRTY}", "--abbrev=40", "--exclude=*") or ""
 
 
 def _git(folder: str, *arguments: str) -> str | None:

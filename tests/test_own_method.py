@@ -1,14 +1,23 @@
 """A function of one's own as a method, through the command line and a real Ray: killed, changed, accepted."""
 
 import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from tests.spirals import POINTS, write_spirals
-from tests.toy_studies import run, run_installed, start
+from tests.toy_studies import ROOT, run, run_installed, start
 from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+OPEN_TO_ALL = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_AUTH_MODE": "disabled"}
 
 
 def words(printed):
@@ -119,3 +128,57 @@ def test_code_that_is_edited_during_a_sweep_trains_nothing(tmp_path):
     assert 0 == code, printed
     assert "1 recorded training of these configs: rates.py: FACTOR." in words(printed)
     assert 4 == len(list(tmp_path.glob("runs/trainings/*/record.json")))
+
+
+@pytest.fixture
+def cluster():
+    """Address of a cluster of one machine that is there before the sweep."""
+    folder, port = tempfile.mkdtemp(prefix="ray-"), free_port()  # the path of a socket has to be short
+    command = [
+        Path(sys.executable).with_name("ray"),
+        "start",
+        "--head",
+        "--block",
+        f"--port={port}",
+        "--num-cpus=1",
+    ]
+    options = ["--include-dashboard=false", f"--temp-dir={folder}"]
+    process = subprocess.Popen([*command, *options], env=OPEN_TO_ALL, cwd=folder, start_new_session=True)
+    try:
+        wait_for(lambda: answers(port))
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def answers(port):
+    with socket.socket() as caller:
+        return caller.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("unshare") is None, reason="hides a folder as root can")
+def test_machines_of_a_cluster_train_by_modules_that_they_do_not_see(tmp_path, cluster):
+    """The driver alone sees the project's folder; its sources are sent, data files among them where they are text."""
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    command = Path(sys.executable).with_name("tablewright")
+    places = f"--store {tmp_path}/runs --cache-dir {tmp_path}/cache --address {cluster} --tracking-uri none"
+    script = (
+        f"mount -t tmpfs tmpfs {hidden} && cp -r {ROOT}/examples/characters {hidden}/p && cd {hidden}/p && "
+        f"{command} characters/cells --seeds 0 {places}"
+    )
+    process = subprocess.run(
+        ["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, env=OPEN_TO_ALL, check=False
+    )
+    assert 0 == process.returncode, process.stdout + process.stderr
+    assert not (hidden / "p").exists()
+    assert 3 == len(list(tmp_path.glob("runs/trainings/*/record.json")))
+    assert (tmp_path / "runs/tables/characters/cells.tex").is_file()

@@ -9,6 +9,7 @@ from textwrap import dedent
 import pytest
 
 from tablewright.orchestrator.project import OURS, PARTS, Project, ProjectOnWorker
+from tablewright.orchestrator.provenance import COMMIT_NOTE, git_commit
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.study_files import find_study_files, load_study, study_names
 from tests.toy_studies import ROOT
@@ -180,7 +181,9 @@ def test_source_files_are_packed_and_nothing_else(tmp_path):
         (tmp_path / name).write_text("x")
     (tmp_path / "large.json").write_bytes(b" " * (2**20 + 1))
     packed = zipfile.ZipFile(io.BytesIO(Project(tmp_path).pack()))
-    assert ["conf/a.yaml", "search_spaces/mine.py", "src/net.py", "train.sh"] == sorted(packed.namelist())
+    assert [COMMIT_NOTE, "conf/a.yaml", "search_spaces/mine.py", "src/net.py", "train.sh"] == sorted(
+        packed.namelist()
+    )
 
 
 def test_a_worker_enters_a_copy_where_the_folder_is_not_there(tmp_path):
@@ -197,6 +200,25 @@ def test_a_worker_enters_a_copy_where_the_folder_is_not_there(tmp_path):
         assert str(copy) == sys.path[0]
         assert ["mine"] == study_names(Project(copy))
     assert "mine" == load_study("mine", "demo", Project(copy)).name
+
+
+def test_a_copy_on_another_machine_is_of_the_same_commit(tmp_path):
+    """With the same word on what is not in it, though no checkout is there."""
+    project, cache = tmp_path / "project", tmp_path / "cache"
+    project.mkdir()
+    write(project)
+    (project / "new.py").write_text("")
+    identity = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
+    for command in (["init", "-q"], ["add", "search_spaces"], [*identity, "commit", "-qm", "first"]):
+        subprocess.run(["git", "-C", project, *command], check=True)
+    expected = [git_commit(str(project), files) for files in (("search_spaces/mine.py",), ("new.py",))]
+    packed = Project(project).pack()
+    project.rename(tmp_path / "elsewhere")
+    ProjectOnWorker(str(project), packed).enter(str(cache))
+    (copy,) = (cache / "projects").iterdir()
+    found = [git_commit(str(copy), files) for files in (("search_spaces/mine.py",), ("new.py",))]
+    assert expected == found
+    assert [False, True] == [commit.endswith("-dirty") for commit in found]
 
 
 def test_what_would_be_sent_has_a_bound(tmp_path, monkeypatch):
