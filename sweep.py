@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -132,10 +133,10 @@ def main(
     """
     open_closed_streams()
     project = Project(Path.cwd())
-    if studies and studies[0] == "init":
-        raise typer.Exit(begin(studies[1:]))
     verbs = {"--plan": plan, "--status": status, "--report": report, "--check": check, "--verify": verify}
     given = [name for name, is_given in {**verbs, "--diff": diff is not None}.items() if is_given]
+    if studies and studies[0] == "init":
+        raise typer.Exit(begin(studies[1:], given))
     if not studies and not verify and diff is None:
         if given:
             errors.print(Text("error: name a study, or all; the studies are:", style="red"))
@@ -191,22 +192,26 @@ def main(
     raise typer.Exit(code)
 
 
-def begin(folders: Sequence[str]) -> int:
+def begin(folders: Sequence[str], verbs: Sequence[str]) -> int:
     """`init`: a first project, in the current folder or the one that is named."""
     from tablewright.orchestrator.first_project import begin_project
 
     folder = Path(folders[0]).expanduser() if folders else Path()
     try:
-        if len(folders) > 1:
-            raise ValueError(f"init takes one folder; got {', '.join(folders)}")
+        if len(folders) > 1 or verbs or not all(folders):
+            raise ValueError(
+                f"init takes the name of one folder, or nothing; got {', '.join([*map(repr, folders), *verbs])}"
+            )
         written = begin_project(folder)
     except ValueError as error:
         errors.print(Text(f"error: {error}", style="red"))
         return EXIT_REFUSED
     for path in written:
         console.print(f"wrote {path}")
+    if all(path.name != ".gitignore" for path in written):
+        console.print("There is a .gitignore already: add /runs/ to it, in which results lie.")
     console.print("\nNext, its plan and its tables (a minute):\n")
-    enter = "" if folder == Path() else f"cd {folder} && "
+    enter = "" if folder == Path() else f"cd {shlex.quote(str(folder))} && "
     for line in (f"{enter}tablewright spirals --plan", "tablewright spirals"):
         console.print(f"    {line}")
     console.print("\nThen make it yours: the fields of its config, its rows, its function.")
@@ -215,9 +220,11 @@ def begin(folders: Sequence[str]) -> int:
 
 def list_studies(project: Project) -> None:
     """No study at all: what there is."""
-    from tablewright.orchestrator.study_files import find_study_files
+    from tablewright.orchestrator.study_files import elsewhere, find_study_files
 
     files = find_study_files(project)
+    if not project.has_studies and not project.is_ours:
+        console.print(f"{elsewhere(project)} `init` begins a project.")
     is_mixed = len({file.is_built_in for file in files}) > 1
     for is_built_in, head in ((False, f"in {project.studies_folder}"), (True, "built in")):
         if is_mixed:

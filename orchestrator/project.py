@@ -55,6 +55,11 @@ class Project:
         """Say whether it has studies of its own; a clone of this program has the built-in ones."""
         return self.studies_folder.is_dir() and not _is_ours(self.studies_folder)
 
+    @property
+    def is_ours(self) -> bool:
+        """Say whether it is a clone of this program."""
+        return self.studies_folder.is_dir() and _is_ours(self.studies_folder)
+
     def enter(self) -> None:
         """Make its modules importable in this process, by the same names wherever it is entered.
 
@@ -67,7 +72,8 @@ class Project:
         _FINDER.project = self
         if _FINDER not in sys.meta_path:
             sys.meta_path.insert(0, _FINDER)
-        sys.path.insert(0, str(self.folder))
+        if str(self.folder) not in sys.path[:1]:
+            sys.path.insert(0, str(self.folder))
 
     def pack(self) -> bytes:
         """Give its source files as an archive, for machines that do not see its folder; no data and no results.
@@ -115,6 +121,7 @@ class ProjectOnWorker:
                     with contextlib.suppress(OSError):  # another worker was first
                         unpacked.rename(folder)
         Project(folder).enter()
+        os.chdir(folder)  # paths in her code are meant from there, as where the command was given
 
 
 def _source_files(folder: Path) -> Iterator[Path]:
@@ -140,7 +147,7 @@ def _package_spec(name: str, folder: Path) -> importlib.machinery.ModuleSpec | N
 
 
 def _has_modules(folder: Path) -> bool:
-    return folder.is_dir() and not _is_ours(folder) and any((*folder.glob("*.py"), *folder.glob("*/*.py")))
+    return folder.is_dir() and not _is_ours(folder) and any(folder.rglob("*.py"))
 
 
 def _is_module(place: Path) -> bool:

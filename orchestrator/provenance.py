@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
+import inspect
 import json
 import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tablewright.trainables.contract.method import HasSource, ImportsPackages, Trainable
+from tablewright.trainables.contract.method import HasSource, ImportsPackages, Trainable, TrainingConfig
 
 RECORDED_PACKAGES = ("torch", "numpy", "pillow", "ray", "optuna", "mlflow")
 """Of any method; what a method of one's own imports beside is added."""
@@ -53,10 +54,13 @@ def product_version() -> str:
     return f"{version} ({digits[:SHORT_COMMIT_DIGITS]}{dash}{rest})" if digits else version
 
 
-def commit_of(trainable: Trainable) -> str:
+def commit_of(config: TrainingConfig) -> str:
     """Give the commit of the code that trains: of a method of one's own that of its own project."""
+    trainable = config.make_trainable()
     if not isinstance(trainable, HasSource):
-        return git_commit()
+        file = Path(inspect.getfile(type(config))).resolve()
+        is_ours = file.is_relative_to(Path(__file__).resolve().parent.parent)
+        return git_commit() if is_ours else git_commit(str(file.parent), (file.name,))
     files = dict.fromkeys(name.partition(": ")[0] for name in trainable.definitions())
     return git_commit(trainable.project_folder(), tuple(files))
 

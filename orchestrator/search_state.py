@@ -6,6 +6,7 @@ a bad GPU) and not its parameters; what failed in two runs is taken to fail for 
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -25,7 +26,7 @@ from tablewright.orchestrator.recorded_config import (
 from tablewright.orchestrator.records import DamagedFile, SearchTrialRecord, Store, TrainingRecord
 from tablewright.orchestrator.resolution import NOT_RECORDED, DataResolver, Resolved
 from tablewright.orchestrator.study import Search
-from tablewright.trainables.contract.method import HasSource
+from tablewright.trainables.contract.method import HasSource, TrainingConfig
 
 RUNS_TO_FAIL_IN = 2
 """A suggestion that failed in this many runs is not tried again."""
@@ -164,7 +165,7 @@ def read_trials(search: Search, resolver: DataResolver, store: Store) -> list[Se
     identity = find_search_id(search, resolver, store)
     trials = store.search_trials(identity)
     for trial in trials:
-        _refuse_of_another_search(search, identity, trial, resolver)
+        _refuse_of_another_search(search, identity, trial, resolver, store)
         if trial.value is None:
             continue
         measured = measured_value(search, resolver, store, trial.params)
@@ -179,7 +180,7 @@ def read_trials(search: Search, resolver: DataResolver, store: Store) -> list[Se
 
 
 def _refuse_of_another_search(
-    search: Search, identity: str, trial: SearchTrialRecord, resolver: DataResolver
+    search: Search, identity: str, trial: SearchTrialRecord, resolver: DataResolver, store: Store
 ) -> None:
     """Refuse a suggestion that was copied from another search, whose parameters mean another training.
 
@@ -194,9 +195,15 @@ def _refuse_of_another_search(
     ]
     fault = f"suggests what is not in the space of this search ({', '.join(foreign)})" if foreign else ""
     if trial.training_id and not foreign:  # the method has refused one without a training
-        found = resolver.candidates(search.trial_config(trial.params))
+        config = search.trial_config(trial.params)
+        found = resolver.candidates(config)
         is_known = found[0].data.fingerprint != NOT_RECORDED  # its training may have ended without a record
-        if is_known and trial.training_id not in {candidate.training_id for candidate in found}:
+        is_given = trial.training_id in {candidate.training_id for candidate in found}
+        if (
+            is_known
+            and not is_given
+            and not _is_recorded_of(config, store.training(trial.training_id).record())
+        ):
             fault = f"names training {trial.training_id[:8]}, which its parameters do not give"
     if fault:
         raise DamagedFile(
@@ -205,6 +212,12 @@ def _refuse_of_another_search(
             held=SearchTrialRecord.HELD,
             next_step=SearchTrialRecord.NEXT_STEP,
         )
+
+
+def _is_recorded_of(config: TrainingConfig, record: TrainingRecord | None) -> bool:
+    """Say whether a record is of this config, whose id was another when one of its values was a default."""
+    planned = json.loads(config.model_dump_json())
+    return record is not None and record.method == config.METHOD and record.config == planned
 
 
 def measured_value(search: Search, resolver: DataResolver, store: Store, params: Changes) -> float | None:

@@ -302,7 +302,7 @@ class Ablation(Declaration):
         """Find what is wrong between base, rows and columns."""
         if self.view == METHODS_VIEW:
             yield Fault(
-                "view", f"{self.base.METHOD} has several ways to measure; name one, such as RetrievalView()"
+                "view", f"{self.base.METHOD} has several ways to measure; name one: Ablation(…, view=…)"
             )
             return
         yield from _twice("data set label", [dataset.label for dataset in self.datasets])

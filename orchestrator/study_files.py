@@ -82,13 +82,20 @@ def find_study_files(project: Project | None = None) -> list[StudyFile]:
 
 
 def _python_files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("*.py") if not path.name.startswith("_"))
+    found = sorted(path for path in folder.glob("*.py") if not path.name.startswith("_"))
+    return [path for path in found if path.is_file() or path.is_symlink()]
 
 
 def study_names(project: Project | None = None) -> list[str]:
-    """List the studies that `all` stands for: a project's own, or the built-in ones where it has none."""
+    """List the studies that `all` stands for: a project's own, or the built-in ones in a clone of this program.
+
+    Raises:
+        ValueError: the project is neither.
+    """
     files = find_study_files(project)
     own = [file.name for file in files if not file.is_built_in]
+    if project is not None and not own and not project.is_ours:
+        raise ValueError(f"'all' stands for the studies of a project. {elsewhere(project)}")
     return own or [file.name for file in files]
 
 
@@ -118,7 +125,7 @@ def load_study(name: str, profile: Profile, project: Project | None = None) -> S
     of_name = [file for file in files if file.name == name]
     if not of_name:
         names = list(dict.fromkeys(file.name for file in files))
-        where = "" if project is None or project.has_studies else _elsewhere(project)
+        where = "" if project is None or project.has_studies or project.is_ours else f"{elsewhere(project)} "
         raise ValueError(
             f"There is no study {name!r}. {_hint(name, names)}{where}Studies: {', '.join(names) or 'none'}."
         )
@@ -144,7 +151,10 @@ def load_study(name: str, profile: Profile, project: Project | None = None) -> S
     if make_study is None:
         others = [other for other in vars(module) if "study" in other.lower()]
         hint = f" (it has {', '.join(others)})" if others else ""
-        raise ValueError(f"{file.place} declares no study; define make_study() -> Study in it{hint}.")
+        raise ValueError(
+            f"{file.place} declares no study; define make_study() -> Study in it{hint}. A file beside "
+            "studies that is none has a name that begins with an underscore, or lies outside."
+        )
     if not (has_profiles or can_be_made):
         raise ValueError(
             f"{file.place}: make_study is a function of nothing, or of the profile alone; write def make_study(): or "
@@ -163,9 +173,11 @@ def _enter(project: Project | None) -> None:
         project.enter()
 
 
-def _elsewhere(project: Project) -> str:
-    """Say where studies of one's own would have been found."""
-    return f"Studies of your own are found in {project.studies_folder}, which is not there. "
+def elsewhere(project: Project) -> str:
+    """Say where studies of one's own would have been found, and where there are some."""
+    above = next((folder for folder in project.folder.parents if Project(folder).has_studies), None)
+    hint = "" if above is None else f"; there is one in {above}: go there"
+    return f"Studies of your own are found in {project.studies_folder}, which is not there{hint}."
 
 
 def _takes(make_study: Any, *arguments: Any) -> bool:
@@ -180,6 +192,8 @@ def _takes(make_study: Any, *arguments: Any) -> bool:
 def _hint(name: str, names: Sequence[str]) -> str:
     if name == "all":
         return "'all' means every study and stands alone. "
+    if name.endswith(".py") or name in (STUDIES_FOLDER, "."):
+        return f"A study is named as its file, without {STUDIES_FOLDER}/ and .py. "
     if name.isdigit():
         return "Seeds are given with commas: --seeds 1,2. "
     begun = [known for known in names if known.startswith(name)]

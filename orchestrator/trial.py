@@ -13,6 +13,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import psutil
@@ -20,6 +21,7 @@ import psutil
 from tablewright.orchestrator.collected_warnings import CollectedWarnings, collected_warnings
 from tablewright.orchestrator.identity import digest_of
 from tablewright.orchestrator.plan import Partner, PlannedView
+from tablewright.orchestrator.project import OURS, PARTS
 from tablewright.orchestrator.provenance import commit_of, versions_of
 from tablewright.orchestrator.recorded_config import differing_definitions
 from tablewright.orchestrator.records import (
@@ -54,6 +56,8 @@ from tablewright.trainables.contract.run import (
 )
 from tablewright.trainables.contract.view import EvaluationView, Split
 
+FAULTS_OF_PATHS = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError)
+"""What a path that is written wrongly raises; of our own paths, such as the store's, a machine may be why."""
 MACHINE_ERRORS = ("AcceleratorError",)
 """Exception of torch, which is not imported here, for a device that has failed. A device that is too small is
 no fault of it: another try would ask as much."""
@@ -271,9 +275,22 @@ def failure_of(work: Work, message: str, trace: str = "") -> FailureRecord:
 
 def _is_of_the_machine(error: Exception) -> bool:
     """Tell a full disc, a broken device or too little memory from a fault that would come again anywhere."""
+    if isinstance(error, FAULTS_OF_PATHS) and not _is_raised_by_us(error):
+        return False  # a method of one's own has named what is not there
     if isinstance(error, (OSError, MemoryError, _OtherData)) or type(error).__name__ in MACHINE_ERRORS:
         return True
     return isinstance(error, RuntimeError) and any(word in str(error) for word in MACHINE_MESSAGES)
+
+
+def _is_raised_by_us(error: Exception) -> bool:
+    """Say whether it comes from this program, or from what it has called, and not from code that a person wrote.
+
+    A method of one's own stands between us and the innermost frame.
+    """
+    files = [Path(frame.filename).resolve() for frame in traceback.extract_tb(error.__traceback__)]
+    of_ours = [file for file in files if any(file.is_relative_to(OURS / part) for part in PARTS)]
+    is_innermost = of_ours[-1:] == files[-1:]
+    return is_innermost or not of_ours or not of_ours[-1].is_relative_to(OURS / "trainables" / "own")
 
 
 def _check_code(work: Work) -> None:
@@ -349,6 +366,7 @@ def _train(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, said: 
     _check_data(work.config, work.data, runtime)
     started = AttemptRecord(started_at=now(), host=platform.node(), pid=os.getpid())
     number = folder.write_attempt(started)
+    fit_wall_s = 0.0
     reports = {report.epoch: report for report in _epochs_so_far(folder)}
     meter = SystemMeter()
 
@@ -368,9 +386,11 @@ def _train(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, said: 
         network = trainable.load(work.config, runtime, folder.checkpoints)
     else:
         prepare_data(work.config, runtime)
+        begun_s = time.monotonic()
         network = trainable.fit(
             work.config, runtime, folder.checkpoints, FitHooks(on_epoch, hooks.should_stop)
         )
+        fit_wall_s = time.monotonic() - begun_s
     measured_from_s = time.monotonic()
     of_training = said.so_far()
     _measure(work, store, runtime, network, said)
@@ -390,11 +410,11 @@ def _train(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, said: 
         num_epochs=max(
             (report.num_epochs for report in reports.values()), default=work.config.planned_epochs()
         ),
-        train_wall_s=sum(report.wall_s for report in reports.values()),
+        train_wall_s=sum(report.wall_s for report in reports.values()) or fit_wall_s,
         measure_wall_s=time.monotonic() - measured_from_s,
         host=platform.node(),
         device=runtime.device,
-        git_commit=commit_of(trainable),
+        git_commit=commit_of(work.config),
         versions=versions_of(trainable),
         warnings=tuple(
             dict.fromkeys(

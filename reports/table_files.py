@@ -28,6 +28,7 @@ from tablewright.reports.table import Table, build_table
 
 ENDINGS = ("tex", "md", "html", "parquet")
 INDEX = "index"
+TABLES = "tables"
 
 
 @dataclass(frozen=True)
@@ -141,14 +142,14 @@ def write_tables(
         declared = set(study.table_names) | set(study.left_out)
         _remove_undeclared(folder, declared)
         _write_index(folder, f"{study.name}: {study.title}", tables, beside, kept, to_store)
-    for folder in dict.fromkeys(map(folder_of_studies, plan.studies)) if writes else ():
+    for folder in dict.fromkeys([*map(folder_of_studies, plan.studies), TABLES]) if writes else ():
         _list_studies(store.root / folder)
     return WrittenTables(tuple(written), tuple(refusals))
 
 
 def folder_of_studies(study: Study) -> str:
     """Name the folder of the store in which the tables of a study, and of others like it, lie."""
-    return "tables" if study.profile is None else f"tables/{study.profile}"
+    return TABLES if study.profile is None else f"{TABLES}/{study.profile}"
 
 
 def _write_index(
@@ -181,10 +182,14 @@ def _remove_undeclared(folder: Folder, declared: Set[str]) -> None:
 def _list_studies(folder: Folder) -> None:
     """Write the page that leads to every study whose tables lie here, written now or earlier."""
     tables_of: dict[str, list[str]] = {}
-    for study in sorted(set(folder.names()) - set(Profile)):
+    for study in folder.names():
         names = (folder / study).names() if study != f"{INDEX}.html" else []
         if f"{INDEX}.html" in names:
-            pages = (name.removesuffix(".html") for name in names if name.endswith(".html"))
+            pages = (
+                ()
+                if study in set(Profile)
+                else (name.removesuffix(".html") for name in names if name.endswith(".html"))
+            )
             tables_of[study] = [page for page in pages if page != INDEX]
     folder.write(f"{INDEX}.html", studies_to_html(tables_of).encode())
 

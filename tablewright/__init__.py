@@ -3,15 +3,20 @@
 Names only; where each is explained stands in its own file.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from tablewright.orchestrator.design import Cumulative, Factorial, LeaveOneOut, Row, Sweep
 from tablewright.orchestrator.published import printed
 from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
-from tablewright.orchestrator.study import Ablation, Dataset, Objective, Search, Study, UntilDecided
+from tablewright.orchestrator.study import Ablation, Dataset, Objective, Profile, Search, Study, UntilDecided
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.own.declaration import Config, Data, Measured
 from tablewright.trainables.own.function import method
 from tablewright.trainables.own.script import script
 from tablewright.trainables.value.frozen_model import FrozenModel
+
+if TYPE_CHECKING:
+    from tablewright.trainables.own.function_run import Run
 
 __all__ = [
     "Ablation",
@@ -28,7 +33,9 @@ __all__ = [
     "Measured",
     "Metric",
     "Objective",
+    "Profile",
     "Row",
+    "Run",
     "Search",
     "Study",
     "Sweep",
@@ -38,3 +45,12 @@ __all__ = [
     "printed",
     "script",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Give `Run`, whose module needs torch, once somebody names it."""
+    if name != "Run":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from tablewright.trainables.own.function_run import Run
+
+    return Run

@@ -7,6 +7,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+END_BYTES = 2**16
+
 
 @dataclass(frozen=True)
 class FileVersion:
@@ -23,8 +25,17 @@ def version_of(path: Path) -> FileVersion:
     return FileVersion(path, stat.st_size, stat.st_mtime_ns)
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=100_000)
 def sha256_of(version: FileVersion) -> str:
     """Give the digest of a file's content."""
     with version.path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@functools.lru_cache(maxsize=100_000)
+def sha256_of_ends(version: FileVersion) -> str:
+    """Give the digest of the first and the last bytes of a file, where reading all of it would take too long."""
+    with version.path.open("rb") as file:
+        first = file.read(END_BYTES)
+        file.seek(max(0, version.size_bytes - END_BYTES))
+        return hashlib.sha256(first + file.read(END_BYTES)).hexdigest()

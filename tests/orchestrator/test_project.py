@@ -4,6 +4,7 @@ import io
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
@@ -232,3 +233,28 @@ def test_what_would_be_sent_has_a_bound(tmp_path, monkeypatch):
 def test_the_parts_lie_where_they_are_said_to():
     """The names that are kept for ours are those of folders of ours."""
     assert all((OURS / part).is_dir() for part in PARTS)
+
+
+def test_all_is_refused_where_there_is_no_project(tmp_path):
+    """It is not taken for every table of the five papers; a project above is named."""
+    write(tmp_path)
+    (tmp_path / "below").mkdir()
+    with pytest.raises(ValueError, match=rf"'all' stands for .* there is one in {tmp_path}: go there"):
+        study_names(Project(tmp_path / "below"))
+    assert "mdpr_main" in study_names(Project(ROOT))
+
+
+@pytest.mark.parametrize("name", ["search_spaces", "mine.py", "."])
+def test_a_path_in_the_place_of_a_name_is_told(tmp_path, name):
+    """It is the most natural mistake."""
+    with pytest.raises(ValueError, match=r"A study is named as its file, without search_spaces/ and \.py"):
+        load_study(name, "demo", write(tmp_path))
+
+
+def test_a_worker_stands_in_the_project(tmp_path, monkeypatch):
+    """Paths in her code mean the same there as where the command was given."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "p").mkdir()
+    write(tmp_path / "p")
+    ProjectOnWorker(str(tmp_path / "p")).enter("")
+    assert tmp_path / "p" == Path.cwd()

@@ -3,6 +3,7 @@
 import pickle
 import threading
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -15,7 +16,10 @@ from tablewright.orchestrator.status import read_status
 from tablewright.orchestrator.study import Ablation, Dataset, Study
 from tablewright.orchestrator.trial import MachineFault, Outcome, Pruned, TrialHooks, end_as_failed, run_trial
 from tablewright.orchestrator.work_queue import planned_work
+from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.contract.run import Runtime
+from tablewright.trainables.own.declaration import Config, Data
+from tablewright.trainables.own.function import method
 from tablewright.trainables.retrieval.view import MAP, RetrievalView
 from tests.faulty_method import BROKEN, FaultyConfig, FaultyTrainable
 from tests.waiting import PATIENCE_S
@@ -96,6 +100,41 @@ def test_errors_are_told_apart_by_whether_they_would_come_again(store, monkeypat
     else:
         assert run_trial(work, store, RUNTIME, QUIET).state == "failed"
         assert store.training(work.training_id).failure() is not None
+
+
+class Reads(Config):
+    """Of a method that reads files of its own."""
+
+    way: Literal["opens", "lists", "reports"] = "opens"
+
+
+@method(Reads, metrics=[Metric("top1", "Top-1")], measure=lambda *_: {"top1": 0.5}, data=Data("None"))
+def read_files(config, run):
+    """Read what is not there, or tell it to a store that is not."""
+    if config.way == "opens":
+        return Path("/nowhere/x.csv").read_text()
+    if config.way == "lists":
+        return list(Path(__file__).iterdir())
+    return run.report(loss=1.0)
+
+
+@pytest.mark.parametrize(("way", "is_machine"), [("opens", False), ("lists", False), ("reports", True)])
+def test_a_path_that_a_person_wrote_wrongly_is_no_fault_of_the_machine(store, monkeypatch, way, is_machine):
+    """It would come again anywhere, after hours; a store that cannot be written to is another matter."""
+
+    def is_not_there(self, epochs):
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr("tablewright.orchestrator.records.TrainingFolder.write_epochs", is_not_there)
+    table = Ablation("t", "T", Reads(), [Dataset("None")], [Row("r", {"way": way})])
+    study = Study("reads", "R", "nowhere", (0,), [table])
+    (training,) = make_plan([study], DataResolver(describe_with(RUNTIME))).trainings.values()
+    if is_machine:
+        with pytest.raises(MachineFault):
+            run_trial(planned_work(training), store, RUNTIME, QUIET)
+    else:
+        outcome = run_trial(planned_work(training), store, RUNTIME, QUIET)
+        assert ("failed", True) == (outcome.state, "Error: [Errno" in outcome.message)
 
 
 def test_a_failure_that_cannot_be_written_is_told(store, monkeypatch, caplog):

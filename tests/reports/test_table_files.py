@@ -87,6 +87,8 @@ def test_profiles_do_not_overwrite_each_other(tmp_path: Path):
     links = re.findall('href="([^"]*record.json)"', page.read_text())
     assert links
     assert all((page.parent / link).is_file() for link in links)
+    links = re.findall('href="([^"]*)"', (tmp_path / "tables/index.html").read_text())
+    assert ["demo/index.html", "paper/index.html"] == links
 
 
 def test_files_of_a_table_that_is_declared_no_more_are_removed(tmp_path: Path):

@@ -17,11 +17,14 @@ from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.method import Trainable, TrainingConfig
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.contract.view import EvaluationView, Split, ViewResult
-from tablewright.trainables.file_version import sha256_of, version_of
+from tablewright.trainables.file_version import sha256_of, sha256_of_ends, version_of
 from tablewright.trainables.own.source import Source, project_of
 from tablewright.trainables.value.declaration import Declaration
 from tablewright.trainables.value.refusal import Fault, guess
 from tablewright.trainables.value.text import Label, Text
+
+MAX_READ_WHOLE_BYTES = 2**30
+"""A folder of more is not read whole before each sweep."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +33,8 @@ class Data(Declaration):
 
     Attributes:
         label: as a caption names it.
-        files: read by their content; a folder by the names and sizes of the files in it. Paths are relative to the
-            project: the one that holds `search_spaces/`.
+        files: read by their content; of the files in a folder of more than a gigabyte by their sizes, beginnings and
+            ends. Paths are relative to the project: the folder that holds `search_spaces/`.
         version: of what lies in no file of hers, such as `scikit-learn 1.5`.
     """
 
@@ -290,15 +293,33 @@ def _result_of(given: Any, name: str, declared: Sequence[Metric]) -> ViewResult:
         metrics[metric.name] = value
     if faults:
         raise ValueError(f"{name} gave {'; '.join(faults)}")
-    per_item = {column: np.asarray(values) for column, values in measured.per_item.items()}
+    per_item = {column: _column(column, values, name) for column, values in measured.per_item.items()}
     lengths = {column: len(values) for column, values in per_item.items()}
     if len(set(lengths.values())) > 1:
         raise ValueError(f"{name} gave columns of different lengths per item: {lengths}")
     return ViewResult(metrics, cast(Mapping[str, np.ndarray], per_item), measured.items)
 
 
+def _column(column: str, values: Any, giver: str) -> np.ndarray:
+    """Take the values of a column, a tensor's from wherever it lies."""
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+        values = values.float() if str(values.dtype) == "torch.bfloat16" else values
+    try:
+        found = np.asarray(values)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{giver} gave the column {column!r} per item as no numbers ({error})") from error
+    if found.ndim != 1:
+        raise ValueError(
+            f"{giver} gave the column {column!r} per item with the shape {found.shape}; one value an item is needed"
+        )
+    return found
+
+
 def _digest_of_path(path: Path) -> Any:
-    if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file())
-        return [[file.relative_to(path).as_posix(), file.stat().st_size] for file in files]
-    return sha256_of(version_of(path))
+    if not path.is_dir():
+        return sha256_of(version_of(path))
+    files = [version_of(file) for file in sorted(path.rglob("*")) if file.is_file()]
+    is_large = sum(file.size_bytes for file in files) > MAX_READ_WHOLE_BYTES
+    digest = sha256_of_ends if is_large else sha256_of
+    return [[file.path.relative_to(path).as_posix(), file.size_bytes, digest(file)] for file in files]

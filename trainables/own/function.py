@@ -13,12 +13,15 @@ The function stays an ordinary function. What it is made of is part of a trainin
 
 from __future__ import annotations
 
+import ast
 import inspect
+import io
 import pickle
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any, TypeVar, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.method import NotTried
@@ -116,11 +119,31 @@ def method(
     return declare_function
 
 
+def _num_loops(fit: Any) -> int:
+    """Count the places at which a function calls `epochs` of its run; none where its text cannot be read."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(fit)))
+        run = [*inspect.signature(fit).parameters][1]
+    except (OSError, TypeError, SyntaxError, IndexError, ValueError):
+        return 0
+    called = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return sum(
+        isinstance(one, ast.Attribute)
+        and one.attr == "epochs"
+        and isinstance(one.value, ast.Name)
+        and one.value.id == run
+        for one in called
+    )
+
+
 def _faults_of_arguments(fit: Any, measure: Any) -> list[Fault]:
     """Find functions that could not be called as they will be, before anything is trained."""
     faults: list[Fault] = []
     if not any(_takes(fit, count) for count in (1, 2)):
         faults.append(Fault("", "it is called as fit(config) or fit(config, run), and takes neither"))
+    if _num_loops(fit) > 1:
+        text = "run.epochs is called at two places, and where a training goes on is known of one loop alone"
+        faults.append(Fault("", f"{text}; write one loop over all epochs, with `if epoch <= 3:` in it"))
     if not callable(measure):
         faults.append(Fault("measure", "a function (config, model, split) that gives the metrics is needed"))
     elif not _takes(measure, 3):
@@ -167,28 +190,31 @@ class FunctionTrainable:
 
     def fit(self, config: Config, runtime: Runtime, checkpoints: CheckpointFolder, hooks: FitHooks) -> Any:
         """Call the function; what it returns is kept."""
-        import torch
-
         from tablewright.trainables.own.function_run import Run, seeded
 
         with seeded(config.seed, runtime.device):
             run = Run(config.seed, runtime, checkpoints, hooks, self._method.best_epoch)
             takes_run = _takes(self._method.fit, 2)
             model = self._method.fit(config, run) if takes_run else self._method.fit(config)
-            run.end()
+            run.end(model)
         if model is None:
             raise ValueError(
                 f"{self._method.fit.__name__} returned nothing; it returns the model, which is what measure is given"
             )
+        with checkpoints.open_to_write(FINAL_CHECKPOINT) as file:
+            self._keep(model, file)
+        return model
+
+    def _keep(self, model: Any, file: BinaryIO) -> None:
+        import torch
+
         try:
-            with checkpoints.open_to_write(FINAL_CHECKPOINT) as file:
-                torch.save(model, file)
+            torch.save(model, file)
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise ValueError(
                 f"what {self._method.fit.__name__} returned cannot be kept ({error}); return a model whose classes and "
                 "functions stand at the top of a file, or its state alone"
             ) from error
-        return model
 
     def check(self, config: Config, runtime: Runtime) -> None:
         """Train for one epoch, and measure what there is then.
@@ -208,13 +234,14 @@ class FunctionTrainable:
             run = Run(config.seed, runtime, first, first.hooks, self._method.best_epoch)
             try:
                 model = self._method.fit(config, run)
-                run.end()
+                run.end(model)
             except TrainingStopped:
                 model = first.model
         if model is None:
             raise NotTried(
                 f"{self._method.measure.__name__}, which needs a model between epochs: run.epochs(…, model=net)"
             )
+        self._keep(model, io.BytesIO())
         self.measure([(config, model)], self._method.view("val"))
 
     def load(self, config: Config, runtime: Runtime, checkpoints: CheckpointFolder) -> Any:

@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -27,6 +28,12 @@ from tablewright.trainables.contract.run import (
 from tablewright.trainables.own.best_epoch import BestEpoch, KeptModel
 from tablewright.trainables.training.determinism import reproducible
 
+ONE_LOOP = (
+    "run.epochs is called a second time, and where a training goes on is known of one loop alone; write one loop over "
+    "all epochs, as in: for epoch in run.epochs(3 + 4, …): if epoch <= 3: …"
+)
+GENERATORS = np.random.Generator | np.random.RandomState | torch.Generator | random.Random
+"""Of random numbers, that a function may draw from beside the global ones."""
 MODEL = "model"
 """Name of the part that is measured between epochs, and kept of the best one."""
 
@@ -58,6 +65,11 @@ class Run:
         self._reported: dict[str, float] = {}
         self._num_reports = 0
         self._is_in_epochs = False
+        self._has_epochs = False
+        self._parts: Mapping[str, Any] = {}
+        self._last: EpochReport | None = None
+        self._current = (0, 0, 0.0)  # epoch, how many there are, and when it began
+        self._begun_s = time.monotonic()
         self._kept = None if best_epoch is None else KeptModel(best_epoch)
         self._untold: tuple[EpochReport, Mapping[str, Any]] | None = None
 
@@ -71,13 +83,20 @@ class Run:
 
         Args:
             num_epochs: of the whole training.
-            parts: objects with `state_dict` and `load_state_dict`, or dictionaries. A search that stops hopeless trials
-                measures the one that is called `model`, and `best_epoch` keeps it.
+            parts: objects with `state_dict` and `load_state_dict`, generators of random numbers, or dictionaries. A
+                search that stops hopeless trials measures the one that is called `model`, and `best_epoch` keeps it.
 
         Raises:
-            ValueError: a part is neither; or a checkpoint is of other parts; or `best_epoch` has no `model` to keep, or
-                its value was not reported in the first epoch.
+            ValueError: a part is none of these; or a checkpoint is of other parts; or `best_epoch` has no `model` to
+                keep, or its value was not reported in the first epoch; or it is not the first loop.
         """
+        if self._has_epochs:
+            raise ValueError(ONE_LOOP)
+        if self._num_reports:
+            raise ValueError(
+                "run.report was called before run.epochs, as for a loop of one's own; report within the epochs"
+            )
+        self._has_epochs, self._parts = True, parts
         _refuse_stateless(parts)
         if self._kept is not None and MODEL not in parts:
             raise ValueError(
@@ -88,12 +107,13 @@ class Run:
         self._is_in_epochs = True
         for epoch in range(done + 1, num_epochs + 1):
             self._reported, begun_s = {}, time.monotonic()
+            self._current = epoch, num_epochs, begun_s
             try:
                 yield epoch
             except GeneratorExit:
                 # The loop was left by a `break`. Nothing that is raised here would be heard: `end` tells the epoch.
-                self._untold = (self._end_epoch(epoch, num_epochs, begun_s, parts), parts)
-                self._put_best_back(parts)
+                if self._is_in_epochs:
+                    self._leave()
                 raise
             self._tell(self._end_epoch(epoch, num_epochs, begun_s, parts), parts)
             is_stopping = self._hooks.should_stop()
@@ -104,16 +124,33 @@ class Run:
         self._is_in_epochs = False
         self._put_best_back(parts)
 
-    def end(self) -> None:
+    def _leave(self) -> None:
+        """End the epoch in which the loop was left."""
+        self._untold = self._end_epoch(*self._current, self._parts), self._parts
+        self._is_in_epochs = False
+        self._put_best_back(self._parts)
+
+    def end(self, returned: Any) -> None:
         """Tell of an epoch that was left by a `break`, once the function has returned.
 
+        Args:
+            returned: by the function.
+
         Raises:
-            ValueError: the best epoch is asked for, and there is none.
+            ValueError: the best epoch is asked for, and there is none, or another model was returned.
         """
+        if self._is_in_epochs:  # it was left, and something such as a progress bar still holds the loop
+            self._leave()
         if self._untold is not None:
             self._tell(*self._untold)
         if self._kept is not None:
             self._kept.check_kept()
+            model = self._parts[MODEL]
+            if returned is not model and type(returned) is type(model) and not _is_alike(returned, model):
+                raise ValueError(
+                    f"{BEST_EPOCH} keeps the model of the best epoch, and the function returned another one, such as a "
+                    f"copy made within the loop; return the part that run.epochs(…, {MODEL}=…) was given"
+                )
 
     def _end_epoch(
         self, epoch: int, num_epochs: int, begun_s: float, parts: Mapping[str, Any]
@@ -127,8 +164,9 @@ class Run:
 
     def _tell(self, report: EpochReport, parts: Mapping[str, Any]) -> None:
         if self._kept is not None and report.epoch == 1:
-            self._kept.check_first(self._reported)
+            self._kept.check_first(report.metrics)
         model = parts.get(MODEL)
+        self._last, self._reported = report, {}
         with _modes_kept(model):
             self._hooks.on_epoch(report, model)
 
@@ -137,7 +175,7 @@ class Run:
             _put_back(parts[MODEL], self._kept.state)
 
     def report(self, **metrics: float) -> None:
-        """Tell how the training goes: within `epochs` for the epoch, elsewhere for one step of a loop of one's own.
+        """Tell how the training goes: within `epochs` for the epoch, after them for the last one, else for one step.
 
         Args:
             metrics: by name, such as `loss` and `val_ppl`; of an epoch the last ones count.
@@ -147,11 +185,19 @@ class Run:
         """
         if not self._is_in_epochs or BEST_EPOCH in metrics:
             self._refuse_with_best_epoch("report")
-        self._reported |= {name: _number(name, value) for name, value in metrics.items()}
-        if not self._is_in_epochs:
+        numbers = {name: _number(name, value) for name, value in metrics.items()}
+        if self._is_in_epochs:
+            self._reported |= numbers
+        elif self._untold is not None:
+            last, parts = self._untold
+            self._untold = replace(last, metrics={**last.metrics, **numbers}), parts
+        elif self._last is not None:
+            self._tell(replace(self._last, metrics={**self._last.metrics, **numbers}), self._parts)
+        else:
             self._num_reports += 1
-            report = EpochReport(self._num_reports, self._num_reports, self._reported, 0.0)
-            self._reported = {}
+            now_s = time.monotonic()
+            report = EpochReport(self._num_reports, self._num_reports, numbers, now_s - self._begun_s)
+            self._begun_s = now_s
             self._hooks.on_epoch(report, None)
 
     def resume(self) -> dict[str, Any] | None:
@@ -276,23 +322,52 @@ def seeded(seed: int, device: Device) -> Generator[None]:
 def _refuse_stateless(parts: Mapping[str, Any]) -> None:
     for name, part in parts.items():
         has_state = hasattr(part, "state_dict") and hasattr(part, "load_state_dict")
-        if not isinstance(part, dict) and not has_state:
+        if not isinstance(part, dict | GENERATORS) and not has_state:
             raise ValueError(
                 f"run.epochs(…, {name}=…) is a {type(part).__name__}, which has no state_dict and load_state_dict; "
-                "give an object that has, such as a torch module or optimizer, or a dictionary"
+                "give an object that has, such as a torch module or optimizer, a generator of random numbers, or a "
+                "dictionary"
             )
 
 
 def _state_of(part: Any) -> Any:
-    return dict(part) if isinstance(part, dict) else part.state_dict()  # pyright: ignore
+    match part:
+        case dict():
+            return dict(part)  # pyright: ignore[reportUnknownArgumentType]
+        case np.random.Generator():
+            return part.bit_generator.state
+        case torch.Generator() | np.random.RandomState():
+            return part.get_state()
+        case random.Random():
+            return part.getstate()
+        case _:
+            return part.state_dict()
 
 
 def _put_back(part: Any, state: Any) -> None:
-    if isinstance(part, dict):
-        part.clear()  # pyright: ignore[reportUnknownMemberType]
-        part.update(state)  # pyright: ignore[reportUnknownMemberType]
-    else:
-        part.load_state_dict(state)
+    match part:
+        case dict():
+            part.clear()  # pyright: ignore[reportUnknownMemberType]
+            part.update(state)  # pyright: ignore[reportUnknownMemberType]
+        case np.random.Generator():
+            part.bit_generator.state = state
+        case torch.Generator() | np.random.RandomState():
+            part.set_state(state)
+        case random.Random():
+            part.setstate(state)
+        case _:
+            part.load_state_dict(state)
+
+
+def _is_alike(one: Any, other: Any) -> bool:
+    """Say whether two models have the same state."""
+    first, second = (part if isinstance(part, dict) else part.state_dict() for part in (one, other))
+    if first.keys() != second.keys():
+        return False
+    return all(
+        torch.equal(value, second[name]) if isinstance(value, torch.Tensor) else value is second[name]
+        for name, value in first.items()
+    )
 
 
 @contextmanager

@@ -2,13 +2,15 @@
 
 Taken from the parsed text, so that comments, docstrings and layout count for nothing, and from a definition and all
 that it refers to, so that another row of a table in the same file changes nothing. Of modules that are imported the
-whole counts, as far as they lie in the same project; packages that are installed count by their versions in the record.
+whole counts, as far as they lie in the same project or its checkout; packages that are installed count by their
+versions in the record.
 What is looked up by a name that is made while it runs, as `globals()[name]`, is not seen.
 """
 
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import importlib.util
 import json
@@ -41,6 +43,40 @@ INSTALLED = frozenset(
 PACKAGES_FOLDERS = frozenset({"site-packages", "dist-packages"})
 NOTHING: Mapping[str, str] = MappingProxyType({})
 AT_IMPORT = "(what runs when it is imported)"
+FROM_METHOD = "is_measuring_function"
+"""Attribute of a node that took a `@method(…)`'s place."""
+HARMLESS_DECORATORS = frozenset(
+    (
+        "dataclass",
+        "dataclass_transform",
+        "cache",
+        "lru_cache",
+        "cached_property",
+        "singledispatch",
+        "total_ordering",
+        "wraps",
+        "contextmanager",
+        "asynccontextmanager",
+        "property",
+        "staticmethod",
+        "classmethod",
+        "abstractmethod",
+        "final",
+        "override",
+        "overload",
+        "no_grad",
+        "enable_grad",
+        "inference_mode",
+        "jit",
+        "njit",
+        "script",
+        "compile",
+        "method",
+        "runtime_checkable",
+        "unique",
+    )
+)
+"""Give back the function or class alone, and keep it nowhere."""
 AS_PROGRAM = "(what runs when it is run)"
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
@@ -207,6 +243,15 @@ def project_of(file: Path) -> Path:
     return file.parent
 
 
+@functools.cache
+def _checkout_of(project: Path) -> Path:
+    """Find the checkout that a project is a folder of, whose other folders may be its libraries; else itself."""
+    for folder in (project, *project.parents):
+        if (folder / ".git").exists() and folder != Path.home():
+            return folder
+    return project
+
+
 class _OnlyWhatIsMeasured(ast.NodeTransformer):
     """Leaves of `@method(…)` above a function what measures it: labels of metrics and the like train nothing."""
 
@@ -234,7 +279,10 @@ class _OnlyWhatIsMeasured(ast.NodeTransformer):
     def _kept_of(self, decorator: ast.expr) -> list[ast.expr]:
         if not isinstance(decorator, ast.Call) or not self._is_ours(decorator.func):
             return [decorator]
-        return [keyword.value for keyword in decorator.keywords if keyword.arg == "measure"]
+        kept = [keyword.value for keyword in decorator.keywords if keyword.arg in ("measure", None)]
+        for node in kept:
+            setattr(node, FROM_METHOD, True)
+        return kept
 
     def _is_ours(self, called: ast.expr) -> bool:
         """Say whether it is `method` of this program, and not that of another package."""
@@ -313,6 +361,11 @@ class _Module:
                 self._named.setdefault(name, []).append(statement)
             if not names or _acts(statement, own):
                 self._others.append(statement)
+        self._subclasses: dict[str, list[str]] = {}
+        for statement in self._body:
+            if isinstance(statement, ast.ClassDef):
+                for base in _read_in(statement.bases):
+                    self._subclasses.setdefault(base, []).append(statement.name)
         is_read = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         self._for_effect = [  # an import that nothing reads
             node
@@ -357,6 +410,7 @@ class _Module:
                 continue
             seen.add(name)
             waiting += _read_in(self._named[name])
+            waiting += self._subclasses.get(name, ())  # which it can find by itself
             found[name] = _sha256([_canonical(node) for node in self._named[name]])
         if self._others:
             found[AT_IMPORT] = _sha256([_canonical(node) for node in self._others])
@@ -457,7 +511,8 @@ def _is_of(path: Path, project: Path) -> bool:
     is_installed = bool(PACKAGES_FOLDERS & {*path.parts, *real.parts}) or any(
         real.is_relative_to(folder) for folder in INSTALLED
     )
-    is_below = path.is_relative_to(project) or real.is_relative_to(project.resolve())
+    whole = _checkout_of(project)
+    is_below = path.is_relative_to(whole) or real.is_relative_to(whole.resolve())
     return is_below and not is_installed
 
 
@@ -557,12 +612,24 @@ def _acts(statement: ast.stmt, own: Collection[str]) -> bool:
         return any(alias.name == "*" for alias in statement.names)
     if isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
         return any(owner not in own for owner in _owners_of(statement))
-    if isinstance(statement, (*Definition.__args__, ast.Import, ast.Pass)):
+    if isinstance(statement, Definition):
+        return any(_may_register(decorator) for decorator in statement.decorator_list)
+    if isinstance(statement, ast.Import | ast.Pass):
         return False
     if isinstance(statement, ast.Expr):
         return not _is_text(statement)
     inner = [*_statements_in(statement)]
     return not inner or any(_acts(node, own) for node in inner)
+
+
+def _may_register(decorator: ast.expr) -> bool:
+    """Say whether a decorator may keep what it stands above, for others to find, as a registry does.
+
+    Those that are known to give back a function or class alone, and what this program has put there, do not.
+    """
+    called = decorator.func if isinstance(decorator, ast.Call) else decorator
+    name = ast.unparse(called).rpartition(".")[2]
+    return not hasattr(decorator, FROM_METHOD) and name not in HARMLESS_DECORATORS
 
 
 def _statements_in(node: ast.AST) -> Iterator[ast.stmt]:

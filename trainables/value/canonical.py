@@ -21,7 +21,8 @@ def canonical(value: Any) -> Any:
         return {
             name: canonical(getattr(value, name))
             for name, declared in sorted(fields.items())
-            if name == KIND_FIELD or getattr(value, name) != declared.get_default(call_default_factory=True)
+            if name == KIND_FIELD
+            or not _is_default(getattr(value, name), declared.get_default(call_default_factory=True))
         }
     if isinstance(value, dict):
         return {str(key): canonical(item) for key, item in sorted(value.items())}  # pyright: ignore
@@ -32,3 +33,8 @@ def canonical(value: Any) -> Any:
     raise TypeError(
         f"a config holds numbers, strings, booleans, lists and models; got {type(value).__name__}"
     )
+
+
+def _is_default(value: Any, default: Any) -> bool:
+    """Say whether a field has its default; True equals 1 in Python, and is another config."""
+    return value == default and isinstance(value, bool) == isinstance(default, bool)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import types
 import typing
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 Metadata = tuple[Any, ...]
@@ -118,6 +118,42 @@ def what_to_write(annotation: Any, immutable: type) -> str | None:
         f"write bool, int, float, str, Literal[…], a tuple of such, a {immutable.__name__}, "
         "or a union of these"
     )
+
+
+def told_apart_by_nothing(annotation: Any, immutable: type, kind_field: str) -> tuple[type, ...]:
+    """Give the models of a union whose values may be equal in all that is kept of them; empty where there are none.
+
+    Args:
+        annotation: of a field.
+        immutable: the base of the models.
+        kind_field: the field that is kept even at its default. Models are told apart by it, or by another one that has
+            no default: a Literal, of other values in each. One of them may lack it.
+    """
+    arms = [parts_of(arm)[0] for arm in arms_of(annotation)]
+    for arm in arms:
+        if typing.get_origin(arm) is tuple:
+            for item in typing.get_args(arm):
+                if item is not Ellipsis and (found := told_apart_by_nothing(item, immutable, kind_field)):
+                    return found
+    kinds: list[Any] = [typing.get_origin(arm) or arm for arm in arms]
+    models: list[Any] = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, immutable)]
+    fields = {field for model in models for field in model.model_fields}
+    is_told = len(models) < 2 or any(_tells_apart(models, field, kind_field) for field in fields)
+    return () if is_told else tuple(models)
+
+
+def _tells_apart(models: Sequence[Any], field: str, kind_field: str) -> bool:
+    """Say whether models have other values of a field each, and in what is kept at most one of them has none."""
+    having = [model for model in models if field in model.model_fields]
+    values = [_values_of(model, field) for model in having]
+    is_disjoint = all(values) and len({word for some in values for word in some}) == sum(map(len, values))
+    is_left_out = [field != kind_field and not model.model_fields[field].is_required() for model in having]
+    return is_disjoint and len(models) - len(having) + sum(is_left_out) < 2
+
+
+def _values_of(model: Any, field: str) -> tuple[Any, ...]:
+    annotation = model.model_fields[field].annotation
+    return typing.get_args(annotation) if typing.get_origin(annotation) is Literal else ()
 
 
 def _named(annotation: Any) -> str:

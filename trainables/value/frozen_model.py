@@ -9,7 +9,14 @@ from typing import Annotated, Any, Literal, NoReturn, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from tablewright.trainables.value.field_type import arms_of, expected, parts_of, what_to_write
+from tablewright.trainables.value.canonical import KIND_FIELD
+from tablewright.trainables.value.field_type import (
+    arms_of,
+    expected,
+    parts_of,
+    told_apart_by_nothing,
+    what_to_write,
+)
 from tablewright.trainables.value.freezing import TooDeep, thaw
 from tablewright.trainables.value.refusal import Fault, Refusal, guess, join_paths, shown
 
@@ -107,6 +114,14 @@ class FrozenModel(ClosedModel):
                 faults.append(Fault(name, text))
             elif isinstance(field.default, list):
                 faults.append(Fault(name, f"its default is a list; write the tuple {tuple(field.default)!r}"))
+            elif alike := told_apart_by_nothing(field.annotation, FrozenModel, KIND_FIELD):
+                names = ", ".join(model.__name__ for model in alike)
+                text = f"nothing tells {names} apart in the id of a config, which keeps values and no classes"
+                faults.append(
+                    Fault(
+                        name, f"{text}; give each a {KIND_FIELD} of its own: {KIND_FIELD}: Literal['a'] = 'a'"
+                    )
+                )
         if faults:
             raise Refusal(f"The class {cls.__name__}", faults)
 

@@ -1,5 +1,6 @@
 """A function as a method: interrupted anywhere it ends in the same digits; what cannot be is refused in words."""
 
+import os
 import random
 
 import numpy as np
@@ -337,3 +338,143 @@ def test_a_loop_of_ones_own_is_ended_after_its_first_report(keeps_a_state):
 
     with pytest.raises(NotTried, match=r"fine, which needs a model.*run\.epochs\(…, model=net\)"):
         Endless().make_trainable().check(Endless(), Runtime(None, ""))
+
+
+def test_generators_of_ones_own_go_on_too(checkpoints):
+    """NumPy's, torch's and Python's, given as parts."""
+
+    class Drawing(Config):
+        lr: float = 0.1
+
+    @method(Drawing, metrics=[TOP1], measure=fine, data=Data("None"))
+    def train(config, run):
+        parts = {
+            "rng": np.random.default_rng(config.seed),
+            "old": np.random.RandomState(config.seed),
+            "own": random.Random(config.seed),
+            "torch_rng": torch.Generator().manual_seed(config.seed),
+            "drawn": {},
+        }
+        for epoch in run.epochs(4, **parts):
+            numbers = parts["rng"].random(), parts["old"].rand(), parts["own"].random()
+            parts["drawn"][epoch] = (*numbers, torch.rand(1, generator=parts["torch_rng"]).item())
+        return parts["drawn"]
+
+    calm, _ = fit(Drawing(), checkpoints())
+    again, _ = fit(Drawing(), checkpoints(), stops_after=(2,))
+    assert calm == again
+    assert 4 == len({*calm.values()})
+
+
+def test_what_is_told_after_the_epochs_is_of_the_last_one(checkpoints):
+    """And no epoch's own numbers are written over; before the epochs nothing can be told."""
+
+    class After(Config):
+        leaves_at: int = 0
+        tells_before: bool = False
+
+    @method(After, metrics=[TOP1], measure=fine, data=Data("None"))
+    def train(config, run):
+        if config.tells_before:
+            run.report(before=1)
+        for epoch in run.epochs(3, state={}):
+            run.report(loss=epoch)
+            if epoch == config.leaves_at:
+                break
+        run.report(after=9)
+        return 1
+
+    _, reports = fit(After(), checkpoints())
+    assert {1: {"loss": 1}, 2: {"loss": 2}, 3: {"loss": 3, "after": 9}} == reports
+    _, reports = fit(After(leaves_at=2), checkpoints())
+    assert {1: {"loss": 1}, 2: {"loss": 2, "after": 9}} == reports
+    with pytest.raises(ValueError, match=r"run\.report was called before run\.epochs"):
+        fit(After(tells_before=True), checkpoints())
+
+
+def test_a_second_loop_of_epochs_is_refused_when_it_is_declared(checkpoints):
+    """Where a training goes on would be known of neither; one that is hidden is refused as it begins."""
+
+    class TwoLoops(Config):
+        lr: float = 0.1
+
+    def loop(run):
+        for _ in run.epochs(2, state={}):
+            pass
+
+    def hidden(config, run):
+        loop(run)
+        loop(run)
+        return 1
+
+    method(TwoLoops, metrics=[TOP1], measure=fine, data=Data("None"))(hidden)
+    with pytest.raises(ValueError, match=r"run\.epochs is called a second time"):
+        fit(TwoLoops(), checkpoints())
+
+    with pytest.raises(Refusal, match=r"run\.epochs is called at two places"):
+
+        @method(TwoLoops, metrics=[TOP1], measure=fine, data=Data("None"))
+        def train(config, run):
+            for _ in run.epochs(2, state={}):
+                pass
+            for _ in run.epochs(2, state={}):
+                pass
+            return 1
+
+
+@pytest.mark.parametrize(
+    ("values", "fault"),
+    [(0.5, r"'err' per item with the shape \(\)"), ([[1, 2]], r"'err' per item with the shape \(1, 2\)")],
+)
+def test_columns_per_item_are_taken_from_any_tensor_and_faults_are_named(values, fault):
+    """With a gradient, in half precision; what is no column is told by name."""
+
+    class Items(Config):
+        lr: float = 0.1
+
+    given = {}
+    measured = method(
+        Items, metrics=[TOP1], measure=lambda *_: Measured({"top1": 0.5}, given), data=Data("None")
+    )
+    measured(lambda config: 1)
+    trainable = Items().make_trainable()
+    given["err"] = torch.ones(3, dtype=torch.bfloat16, requires_grad=True)
+    assert [1.0, 1.0, 1.0] == trainable.measure([(Items(), 1)], Items.view()).per_query["err"].tolist()
+    given["err"] = values
+    with pytest.raises(ValueError, match=fault):
+        trainable.measure([(Items(), 1)], Items.view())
+
+
+def test_a_trial_finds_what_could_not_be_kept():
+    """Before hours of training end in it."""
+
+    class Unkept(Config):
+        lr: float = 0.1
+
+    @method(Unkept, metrics=[TOP1], measure=fine, data=Data("None"))
+    def train(config, run):
+        class Inside(torch.nn.Linear):
+            pass
+
+        net = Inside(1, 1)
+        for _ in run.epochs(2, model=net):
+            pass
+        return net
+
+    with pytest.raises(ValueError, match="what train returned cannot be kept"):
+        Unkept().make_trainable().check(Unkept(), Runtime(None, ""))
+
+
+@pytest.mark.parametrize("is_large", [False, True])
+def test_a_changed_file_of_the_same_size_in_a_folder_is_other_data(tmp_path, monkeypatch, is_large):
+    """By content; of a very large folder by the ends of its files."""
+    if is_large:
+        monkeypatch.setattr("tablewright.trainables.own.declaration.MAX_READ_WHOLE_BYTES", 1)
+    (tmp_path / "images").mkdir()
+    file = tmp_path / "images/a.bin"
+    found = set()
+    for content in (b"aaa", b"bbb"):
+        file.write_bytes(content)
+        os.utime(file, ns=(len(found), len(found)))  # files are told apart by their times within a process
+        found.add(Data("Mine", files=["images"]).facts(tmp_path).fingerprint)
+    assert 2 == len(found)

@@ -459,3 +459,58 @@ def test_a_module_that_was_edited_after_it_was_read_is_found(declared):
     now = definitions_now(found, path)
     changed_now = {name for name in found.definitions if found.definitions[name] != now.get(name)}
     assert {"lab/nets.py: WIDTH", "lab/rates.py: RATE"} == changed_now
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        (
+            "NETS = {}\ndef register(f):\n    NETS['a'] = f\n    return f\n@register\ndef small():\n    return BODY\n",
+            True,
+        ),
+        (
+            "class Base:\n    pass\nclass Small(Base):\n    size = BODY\nBASES = Base.__subclasses__\nNETS = Base\n",
+            True,
+        ),
+        ("import functools\nNETS = {}\n@functools.cache\ndef small():\n    return BODY\n", False),
+    ],
+)
+def test_what_a_registry_holds_is_reached_through_it(declared, text, is_one):
+    """A decorator may keep a function for others to find, and a class knows those derived from it."""
+    text += FIT.replace("return scale", "use = lambda: NETS\n    return scale")
+    before, after = (declared(text.replace("BODY", body)) for body in "12")
+    assert is_one == bool(changed(before, after))
+
+
+def test_what_a_mapping_gives_the_decorator_counts(declared):
+    """A measuring function may be in it."""
+    text = """
+    def measure_all(config, model, split):
+        return {"top1": BODY}
+
+    COMMON = {**OPTIONS, "measure": measure_all}
+
+    @tw.method(Mine, **COMMON)
+    def fit(config):
+        return 1
+    """
+    before, after = (declared(text.replace("BODY", body)) for body in ("0.1", "0.2"))
+    assert "mine.py: measure_all" in changed(before, after)
+
+
+def test_libraries_of_the_same_checkout_count(declared, monkeypatch):
+    """They may lie beside the folder that holds the studies."""
+    (declared.folder / ".git").mkdir(exist_ok=True)
+    (declared.folder / "library").mkdir()
+    (declared.folder / "paper/search_spaces").mkdir(parents=True)
+    monkeypatch.syspath_prepend(declared.folder / "library")
+    text = "import deep\n" + FIT.replace("return scale", "return deep.build() + scale")
+    found = [
+        declared(
+            text,
+            {"library/deep.py": f"def build():\n    return {body}\n"},
+            place="paper/search_spaces/mine.py",
+        )
+        for body in "12"
+    ]
+    assert {"../library/deep.py: build"} == changed(*found)

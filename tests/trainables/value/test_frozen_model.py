@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from pydantic import BaseModel, Field, field_validator, model_validator
 
+from tablewright.trainables.value.canonical import canonical
 from tablewright.trainables.value.frozen_model import ClosedModel, FrozenModel
 from tablewright.trainables.value.refusal import Refusal
 
@@ -224,3 +225,54 @@ def test_a_record_may_hold_mappings():
     assert {"a": 1} == Entry.model_validate_json('{"counts": {"a": 1}}').counts
     with pytest.raises(Refusal, match="Entry has no such field; did you mean 'counts'"):
         Entry(count={})
+
+
+class Sgd(FrozenModel):
+    lr: float = 0.1
+
+
+class Adam(FrozenModel):
+    lr: float = 0.1
+
+
+class Named(FrozenModel):
+    kind: Literal["named"] = "named"
+    lr: float = 0.1
+
+
+class Wide(FrozenModel):
+    name: Literal["wide"]
+
+
+class Deep(FrozenModel):
+    name: Literal["deep"]
+
+
+@pytest.mark.parametrize(
+    "annotation", [Sgd | Adam, Sgd | Adam | None, tuple[Sgd | Adam, ...], Sgd | Adam | Named]
+)
+def test_components_that_an_id_cannot_tell_apart_are_refused(annotation):
+    """Two trainings of the same values and other classes would be one."""
+    with pytest.raises(Refusal, match=r"opt: nothing tells Sgd, Adam.* apart .*give each a kind of its own"):
+
+        class Mixed(FrozenModel):
+            opt: annotation
+
+
+@pytest.mark.parametrize("annotation", [Sgd | Named, Branch | Neck, Wide | Deep, Sgd | None])
+def test_components_that_are_told_apart_are_taken(annotation):
+    """By a kind, which one of them may lack, or by a name that has no default."""
+
+    class Mixed(FrozenModel):
+        opt: annotation
+
+
+def test_true_is_not_taken_for_the_default_one():
+    """Nor false for zero: they are equal in Python, and other configs."""
+
+    class Warm(FrozenModel):
+        warm: bool | int = 1
+        cold: bool | int = False
+
+    assert {"warm": True, "cold": 0} == canonical(Warm(warm=True, cold=0))
+    assert {} == canonical(Warm(warm=1, cold=False))

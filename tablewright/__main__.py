@@ -1,0 +1,5 @@
+"""The command, as `python -m tablewright`."""
+
+from tablewright.sweep import start
+
+start()
