@@ -9,7 +9,7 @@ from typing import cast
 import pandas as pd
 
 from tablewright.orchestrator.plan import Plan
-from tablewright.orchestrator.recorded_config import config_changes
+from tablewright.orchestrator.recorded_config import CODE, config_changes
 from tablewright.orchestrator.records import DamagedFile, Folder, Store
 
 NUM_REASONS_SHOWN = 3
@@ -153,6 +153,8 @@ def _reason(before: str, now: str, state: str, message: str, plan: Plan, store: 
     if changes := config_changes(record, planned.config):
         first = changes[0]
         more = f" and {len(changes) - 1} more fields" if len(changes) > 1 else ""
+        if first.path == CODE:
+            return f"the code of {first.method} was changed since; --plan says in which definitions"
         return f"the config was changed since: {first.path} was {first.recorded}, is {first.planned or 'gone'}{more}"
     if record.method_version != planned.config.VERSION:
         if isinstance(planned.config.VERSION, str):

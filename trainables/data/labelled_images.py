@@ -101,7 +101,8 @@ def find_root(
         found = f"{looked_in} holds {some(there, 20) if there else 'nothing'}"
         absent = [name.removeprefix(f"{folder}/") for name in missing]
         sought = absent if looked_in == root else [f"{root.relative_to(looked_in).parts[0]}/"]
-        meant = [near for name in sought if (near := nearest(name, there))]
+        unclaimed = [name for name in there if name not in expected]
+        meant = [near for name in sought if (near := nearest(name, unclaimed))]
         found += f" (did you mean {', '.join(dict.fromkeys(meant))}?)" if meant else ""
     else:
         found = f"{looked_in} does not exist"
