@@ -529,9 +529,14 @@ def run(settings: Settings, studies: Sequence[Study]) -> int:
 
 def print_source_changes(plan: Plan, store: Store) -> None:
     """Say which recorded trainings were made by other code of their method."""
-    from tablewright.orchestrator.source_changes import find_source_changes, tell_source_changes
+    from tablewright.orchestrator.source_changes import (
+        find_source_changes,
+        tell_changes_under_one_version,
+        tell_source_changes,
+    )
 
-    for text in tell_source_changes(find_source_changes(plan, store)):
+    told = tell_source_changes(find_source_changes(plan, store))
+    for text in [*told, *tell_changes_under_one_version(plan, store)]:
         console.print(Text("changed ", style="yellow") + Text(text))
 
 

@@ -61,6 +61,27 @@ def find_source_changes(plan: Plan, store: Store) -> list[SourceChange]:
     return list({change.training_id: change for change in found}.values())
 
 
+def tell_changes_under_one_version(plan: Plan, store: Store) -> list[str]:
+    """Say of methods whose VERSION is raised by hand which were changed without that since trainings were recorded.
+
+    They are networks of somebody's own, outside this program.
+    """
+    changed: dict[str, tuple[int, dict[str, None]]] = {}
+    for training in plan.trainings.values():
+        own = training.config.own_definitions()
+        has_source = isinstance(training.config.make_trainable(), HasSource)
+        record = _record(store, training.training_id) if own and not has_source else None
+        if record is None or not record.source or not (names := differing_definitions(record.source, own)):
+            continue
+        number, known = changed.get(record.method, (0, {}))
+        changed[record.method] = number + 1, known | dict.fromkeys(names)
+    return [
+        f"{method}: its code was changed since {_counted(number)} of these configs, and its VERSION was not: "
+        f"{_some(names)}. They are shown as they are; raise VERSION to train them again"
+        for method, (number, names) in sorted(changed.items())
+    ]
+
+
 def tell_source_changes(changes: Iterable[SourceChange]) -> list[str]:
     """Say of each method what changed since how many trainings, and the two ways on."""
     of_method: dict[str, list[SourceChange]] = {}
@@ -95,12 +116,19 @@ def _change(record: TrainingRecord, config: TrainingConfig) -> SourceChange:
 
 def _told(method: str, changes: Sequence[SourceChange]) -> str:
     names = list(dict.fromkeys(name for change in changes for name in change.definitions))
-    shown = ", ".join(names[:MAX_NAMES]) + (
-        f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
-    )
-    number = f"{len(changes)} recorded training{'' if len(changes) == 1 else 's'}"
+    number, shown = _counted(len(changes)), _some(names)
     return (
         f"{method}: its code was changed since {number} of these configs: {shown}. They stay in the store and in no "
         "table, and these configs are trained again by the code as it is now; or, if the change moves no number, "
         "accept it in writing: --accept 'REASON'"
     )
+
+
+def _counted(number: int) -> str:
+    """Say how many trainings were recorded."""
+    return f"{number} recorded training{'' if number == 1 else 's'}"
+
+
+def _some(names: Iterable[str]) -> str:
+    first, rest = [*names][:MAX_NAMES], [*names][MAX_NAMES:]
+    return ", ".join(first) + (f" and {len(rest)} more" if rest else "")

@@ -422,7 +422,9 @@ def _train(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, said: 
             )
         ),
         environment=_environment(trainable, runtime.device),
-        source=dict(trainable.definitions()) if isinstance(trainable, HasSource) else {},
+        source=dict(
+            trainable.definitions() if isinstance(trainable, HasSource) else work.config.own_definitions()
+        ),
         files=folder.checksums(),
     )
     if folder.is_done():  # the first record stays; it is never edited

@@ -1,6 +1,9 @@
 """A method of one's own whose code changes: nothing is mixed unless it was accepted, rows and searches alike."""
 
+import importlib.util
+import itertools
 import json
+import sys
 
 import pytest
 
@@ -8,7 +11,11 @@ from tablewright.orchestrator.acceptance import accept_changed_defaults
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.records import AcceptedChange, now
 from tablewright.orchestrator.run import plan_as_recorded, plan_with_data
-from tablewright.orchestrator.source_changes import find_source_changes, tell_source_changes
+from tablewright.orchestrator.source_changes import (
+    find_source_changes,
+    tell_changes_under_one_version,
+    tell_source_changes,
+)
 from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.verify import verify_store
 from tablewright.reports.frame import read_cells
@@ -169,3 +176,46 @@ def test_what_was_accepted_step_by_step_is_accepted(sweep, code):
     plan = plan_of(sweep, study)
     assert {"missing"} == {*read_cells(plan, sweep.store())["state"]}
     assert 1 == len(find_source_changes(plan, sweep.store()))
+
+
+HERS = """
+from tests.toy_method import ToyConfig, ToyTrainable
+
+
+class Trainable(ToyTrainable):
+    def fit(self, config, runtime, checkpoints, hooks):
+        factor = BODY
+        return super().fit(config, runtime, checkpoints, hooks)
+
+
+class Hers(ToyConfig):
+    METHOD = "hers"
+    VERSION = NUMBER
+
+    def make_trainable(self):
+        return Trainable()
+"""
+
+
+def test_a_network_outside_this_program_whose_version_was_not_raised_is_told(sweep, tmp_path, monkeypatch):
+    """Which definitions, and since how many trainings; comments are no change, and a raised VERSION trains again."""
+    numbers = itertools.count()
+
+    def study(body, version=1):
+        (tmp_path / "hers.py").write_text(HERS.replace("BODY", body).replace("NUMBER", str(version)))
+        spec = importlib.util.spec_from_file_location(f"hers_{next(numbers)}", tmp_path / "hers.py")
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, spec.name, module)
+        spec.loader.exec_module(module)
+        return a_study([Row("one"), Row("two", {"learning_rate": 0.3})], base=module.Hers())
+
+    sweep(study("1"))
+    assert [] == tell_changes_under_one_version(plan_of(sweep, study("1  # a comment")), sweep.store())
+    (told,) = tell_changes_under_one_version(plan_of(sweep, study("2")), sweep.store())
+    assert told.startswith(
+        "hers: its code was changed since 2 recorded trainings of these configs, and its VERSION was"
+    )
+    assert "hers.py: Trainable. They are shown as they are" in told
+    raised = plan_of(sweep, study("2", version=2))
+    assert [] == tell_changes_under_one_version(raised, sweep.store())
+    assert not any(sweep.store().training(identity).is_done() for identity in raised.trainings)

@@ -185,6 +185,16 @@ class TrainingConfig(FrozenModel, abc.ABC):
         """
         return self
 
+    @classmethod
+    def own_definitions(cls) -> Mapping[str, str]:
+        """Give the code that the class is made of where it is no part of this program: file and name -> SHA-256.
+
+        Its VERSION is raised by hand, and a change without that is told. Empty for a class of ours.
+        """
+        from tablewright.trainables.own.source import definitions_of_class
+
+        return definitions_of_class(cls)
+
     @abc.abstractmethod
     def dataset_name(self) -> str:
         """Name of the data set it trains and is measured on."""

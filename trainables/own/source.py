@@ -13,6 +13,7 @@ import ast
 import functools
 import hashlib
 import importlib.util
+import inspect
 import json
 import os
 import sys
@@ -24,6 +25,7 @@ from types import FrameType, MappingProxyType
 from typing import Any
 
 from tablewright.trainables.file_version import sha256_of, version_of
+from tablewright.trainables.own.config_models import models_of
 
 STUDIES_FOLDER = "search_spaces"
 """Folder of a project in which its studies lie."""
@@ -160,6 +162,22 @@ def source_of(
     definitions |= {f"{_place(file, project)}: {name}": digest for name, digest in found.items()}
     definitions |= {f"{_place(file, project)}: {name}": _sha256(text) for name, text in declared.items()}
     return Source(definitions, tuple(sorted(imports)))
+
+
+@functools.cache
+def definitions_of_class(config: type[Any]) -> Mapping[str, str]:
+    """Give the definitions that a class of configs is made of, with the networks it names; none of what is ours.
+
+    Raises:
+        ValueError: its file cannot be parsed.
+    """
+    try:
+        file = Path(inspect.getfile(config)).resolve()
+    except (TypeError, OSError):  # made while it runs, in no file
+        return NOTHING
+    if file.is_relative_to(OURS):
+        return NOTHING
+    return source_of(file, models=models_of(config)).definitions
 
 
 def source_of_program(files: Iterable[Path], project: Path) -> Source:

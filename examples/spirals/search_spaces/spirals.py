@@ -48,7 +48,7 @@ def fit(config, run):
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-        run.report(loss=loss)
+            run.report(loss=loss)
     return net
 
 
