@@ -150,6 +150,7 @@ def test_a_search_alone_has_its_changed_code_accepted(sweep, code):
     assert (6, ()) == (state.num_made, state.by_other_code)
 
 
+@pytest.mark.slow
 def test_what_was_accepted_step_by_step_is_accepted(sweep, code):
     """Code 1 for 2 and 2 for 3 is 1 for 3; every reason stands below the table. What was not is trained again."""
     study = a_study([Row("one")], base=CodedConfig())

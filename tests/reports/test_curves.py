@@ -155,6 +155,7 @@ def test_seeds_that_differ_are_seen_as_a_band():
     assert none < 0.5 * narrow < 0.5 * wide
 
 
+@pytest.mark.slow
 def test_the_legend_and_the_axis_are_named():
     """The head of the table's stub stands over the names of its rows, the quantity beside its axis."""
     curves = {"Market": [line("a", 3.0, 2.0)]}

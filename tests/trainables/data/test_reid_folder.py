@@ -40,6 +40,7 @@ def tiny(dataset, **changes):
     return config.model_copy(update={"data": data, "optimisation": optimisation})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dataset", [OCCLUDED_DUKE, VERI], ids=lambda dataset: dataset.label)
 def test_a_folder_is_found_trained_on_and_measured(data_root, tmp_path, dataset):
     """From file names to a metric: nothing but the value in the config says which data set it is."""
