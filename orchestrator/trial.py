@@ -11,7 +11,8 @@ import os
 import platform
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -41,6 +42,7 @@ from tablewright.trainables.contract.method import (
     Illustrates,
     PreparesData,
     RereadsSource,
+    TellsValues,
     Trainable,
     TrainingConfig,
 )
@@ -351,17 +353,34 @@ def _train(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, said: 
     number = folder.write_attempt(started)
     reports = {report.epoch: report for report in _epochs_so_far(folder)}
     meter = SystemMeter()
+    never_watched, is_together = not reports, False
+
+    def write_epochs() -> None:
+        folder.write_epochs([reports[epoch] for epoch in sorted(reports)])
+
+    @contextmanager
+    def together() -> Generator[None]:
+        nonlocal is_together
+        is_together, before = True, dict(reports)
+        try:
+            yield
+        finally:
+            is_together = False
+            if reports != before:
+                write_epochs()
 
     def on_epoch(report: EpochReport, network: Any) -> None:
-        nonlocal started
+        nonlocal started, never_watched
         if folder.is_done():
             raise _RecordedElsewhere
         if said.so_far() != started.warnings:  # whoever goes on from here may not hear them again
             started = started.model_copy(update={"warnings": said.so_far()})
             folder.rewrite_attempt(number, started)
         reports[report.epoch] = report
-        folder.write_epochs([reports[epoch] for epoch in sorted(reports)])
+        if not is_together:
+            write_epochs()
         watched = None if work.watch is None else _watch(work, work.watch, trainable, runtime, network)
+        never_watched = never_watched and watched is None
         hooks.on_progress(Progress(report, meter.read(), watched))
 
     if folder.checkpoints.exists(FINAL_CHECKPOINT):
@@ -369,8 +388,15 @@ def _train(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, said: 
     else:
         prepare_data(work.config, runtime)
         network = trainable.fit(
-            work.config, runtime, folder.checkpoints, FitHooks(on_epoch, hooks.should_stop)
+            work.config, runtime, folder.checkpoints, FitHooks(on_epoch, hooks.should_stop, together)
         )
+        if work.watch is not None and reports and never_watched:
+            metric, split = work.watch.metric.name, work.watch.view.split
+            raise ValueError(
+                f"a search that stops hopeless trials watches {metric!r} between epochs, and no epoch told it of the "
+                f"{split} split; tell {split}_{metric} in some, or search without a pruner, for which this training "
+                "is kept"
+            )
     measured_from_s = time.monotonic()
     of_training = said.so_far()
     _measure(work, store, runtime, network, said)
@@ -525,8 +551,12 @@ def _extract_of(partner: Partner, store: Store, runtime: Runtime, view: Evaluati
     return _extract(trainable, partner.config, runtime, network, view.split, [view])
 
 
-def _watch(work: Work, objective: Objective, trainable: Trainable, runtime: Runtime, network: Any) -> float:
+def _watch(
+    work: Work, objective: Objective, trainable: Trainable, runtime: Runtime, network: Any
+) -> float | None:
     view = objective.view
+    if isinstance(trainable, TellsValues):
+        return trainable.value_told(network, view, objective.metric)
     extraction = _extract(trainable, work.config, runtime, network, view.split, [view])
     metrics = trainable.measure([(work.config, extraction)], view).metrics
     name = objective.metric.name

@@ -3,7 +3,9 @@
 import importlib.util
 import json
 import os
+import shutil
 import signal
+import subprocess
 import sys
 import textwrap
 import threading
@@ -18,10 +20,11 @@ import yaml
 from tablewright.orchestrator.records import Store
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.contract.run import FINAL_CHECKPOINT, FitHooks, Runtime, TrainingStopped
-from tablewright.trainables.own import script_process
+from tablewright.trainables.own import script_folder, script_process
 from tablewright.trainables.own.declaration import Config, Data
 from tablewright.trainables.own.script import script
 from tablewright.trainables.own.script_command import Command
+from tablewright.trainables.own.script_folder import OutFolder, opened_out
 from tablewright.trainables.own.script_process import HEAD_BYTES, TAIL_BYTES, Output, ScriptFailed
 from tablewright.trainables.own.script_results import ProgressFile, ScriptResults, read_results
 from tablewright.trainables.value.frozen_model import FrozenModel
@@ -321,17 +324,18 @@ def test_progress_is_followed_line_by_line(tmp_path):
 
 
 def test_a_line_of_progress_serves_a_search_with_what_it_has(project):
-    """Of several metrics one is enough between epochs; a line with none of them says what to write."""
-    config = project(
-        more="says='once', name='Both'", metrics="tw.Metric('top1', 'Top-1'), tw.Metric('top5', 'Top-5')"
-    )
-    trainable, view = config().make_trainable(), config.view("val")
-    line = ScriptResults({"epoch": 1, "val_top5": 0.5}, place="line 1", is_progress=True)
-    assert {"top5": 0.5} == trainable.measure([(config(), line)], view).metrics
-    with pytest.raises(ValueError, match=r"line 1 has no 'top1' of the val split.* write 'val_top1'"):
-        trainable.measure([(config(), ScriptResults({"epoch": 1}, place="line 1", is_progress=True))], view)
-    with pytest.raises(ValueError, match="no 'top1'"):
-        trainable.measure([(config(), ScriptResults({"val_top5": 0.5}))], view)
+    """A metric that it has not, or not as a number that can be compared, is passed over."""
+    trainable, view = project()().make_trainable(), project().view("val")
+    for value, text in ((0.5, '{"val_top1": 0.5}'), (0.5, '{"val": {"top1": 0.5}, "loss": NaN}')):
+        assert value == trainable.value_told(ScriptResults(json.loads(text)), view, TOP1)
+    for text in (
+        '{"loss": 1}',
+        '{"val_top1": NaN}',
+        '{"val_top1": "0.5"}',
+        '{"top1": 0.5}',
+        '{"val_top1": 1e999}',
+    ):
+        assert trainable.value_told(ScriptResults(json.loads(text)), view, TOP1) is None
 
 
 def test_epochs_are_counted_from_one(tmp_path):
@@ -344,9 +348,6 @@ def test_epochs_are_counted_from_one(tmp_path):
     progress = ProgressFile(path)
     progress.skip(len('{"epoch": 0}\n'))
     assert [2] == [line.epoch for line in progress.new_lines()]
-    path.write_text('{"epoch": 0.5}\n')
-    with pytest.raises(ValueError, match=r"line 1 of p\.jsonl has epoch = 0\.5"):
-        [*ProgressFile(path).new_lines()]
 
 
 def test_what_a_killed_script_has_not_ended_is_cut_off(tmp_path):
@@ -475,7 +476,7 @@ def test_what_it_leaves_is_measured_and_kept(project, training):
     [
         (
             "raise ValueError('lr is bad')",
-            r"ended with exit code 1: ValueError: lr is bad\nIts last lines:\nTraceback",
+            r"ended with exit code 1: ValueError: lr is bad\nBefore that:\nTraceback",
         ),
         ("sys.exit(3)", "ended with exit code 3, and printed nothing"),
         ("os.kill(os.getpid(), 11)", r"was ended by signal 11 \(SIGSEGV\)"),
@@ -487,6 +488,17 @@ def test_a_failure_is_told_in_its_last_words(project, training, body, fault):
     with pytest.raises(ScriptFailed, match=fault):
         fit(project(body)(), training)
     assert not training.checkpoints.exists(FINAL_CHECKPOINT)
+
+
+@pytest.mark.slow
+def test_a_message_repeats_nothing_and_holds_no_control_characters(project, training):
+    """The last line stands at its top alone; what a terminal would act on is shown as code writes it."""
+    body = "os.write(1, b'\\x1b]0;title\\x07\\xff\\x00 tab\\tends\\nboom\\n'); sys.exit(7)"
+    with pytest.raises(ScriptFailed) as failed:
+        fit(project(body)(), training)
+    first, *rest = str(failed.value).split("\n")
+    assert first.endswith("ended with exit code 7: boom")
+    assert ["Before that:", "\\x1b]0;title\\x07\\xff\\x00 tab\tends"] == rest
 
 
 @pytest.mark.slow
@@ -543,19 +555,21 @@ def test_one_that_looks_into_its_folder_by_itself_finds_it_as_it_was(project, tr
     fit(config, training)
 
 
-STUBBORN = """
+LEAVES_CHILDREN = """
 import signal, subprocess
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 signal.signal(signal.SIGTERM, lambda *_: None)
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-(given.out / "pids").write_text(f"{os.getpid()} {child.pid}")
+waits = [sys.executable, "-c", "import time; time.sleep(600)"]
+# As the workers of torchrun, some in a session of their own, which no signal to a group reaches.
+children = [subprocess.Popen(waits, start_new_session=apart) for apart in {False, sys.platform == "linux"}]
+(given.out / "pids").write_text(" ".join(str(pid) for pid in [os.getpid(), *(child.pid for child in children)]))
 (given.out / "ready").touch()
-time.sleep(600)
 """
+STUBBORN = LEAVES_CHILDREN + "time.sleep(600)\n"
 
 
 def are_gone(out):
-    """Whether the script and its child have ended."""
+    """Whether the script and its children have ended."""
     return not any(psutil.pid_exists(int(pid)) for pid in (out / "pids").read_text().split())
 
 
@@ -567,7 +581,14 @@ def test_one_that_hears_no_signal_is_ended_with_all_that_it_started(project, tra
     out = out_of(training)
     with pytest.raises(TrainingStopped):
         fit(project(STUBBORN)(), training, until=(out / "ready").exists)
-    wait_for(lambda: are_gone(out))
+    wait_for(lambda: are_gone(out), 20)
+
+
+@pytest.mark.slow
+def test_what_a_script_leaves_running_ends_with_it(project, training):
+    """It could write into the folder of the next attempt."""
+    fit(project(LEAVES_CHILDREN + WRITES)(), training)
+    wait_for(lambda: are_gone(out_of(training)), 20)
 
 
 @pytest.mark.slow
@@ -581,7 +602,7 @@ def test_nothing_outlives_who_started_it(project, training):
     wait_for((out / "ready").exists)
     os.kill(worker, signal.SIGKILL)
     os.waitpid(worker, 0)
-    wait_for(lambda: are_gone(out))
+    wait_for(lambda: are_gone(out), 20)
 
 
 @pytest.mark.slow
@@ -599,6 +620,42 @@ def test_two_attempts_do_not_share_a_folder(project, training):
         one.join()
     assert found[0] == found[1]
     assert "x" == (out_of(training) / "n").read_text()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody can look who has a file open")
+def test_an_attempt_says_for_whom_it_waits(training, tmp_path, monkeypatch, caplog):
+    """By its process, which somebody may have to end."""
+    monkeypatch.setattr(script_folder, "TELL_AFTER_S", 0.0)
+    monkeypatch.setattr(script_folder, "WAIT_POLL_S", 0.01)
+    with opened_out(training.checkpoints, Runtime(None, ""), lambda: False) as out:
+        held_on = subprocess.Popen(["sleep", "600"], pass_fds=[out.lock])
+    try:
+        with (
+            pytest.raises(TrainingStopped),
+            opened_out(training.checkpoints, Runtime(None, ""), lambda: bool(caplog.messages)),
+        ):
+            pass
+        assert f"process {held_on.pid} of this machine" in caplog.text
+    finally:
+        held_on.kill()
+        held_on.wait()
+
+
+def test_files_that_come_and_go_are_no_fault(tmp_path):
+    """While a script writes and removes checkpoints, its folder is looked at."""
+    out, rounds = OutFolder(tmp_path, 0, None), 300
+
+    def write():
+        for number in range(rounds):
+            folder = tmp_path / f"checkpoint-{number}/weights"
+            folder.mkdir(parents=True)
+            (folder / "w").touch()
+            shutil.rmtree(folder.parent)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    while writer.is_alive():
+        assert all(name.endswith("/w") for name in out.stamps())
 
 
 @pytest.mark.slow
