@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 import itertools
 import json
-import math
 import re
 import shlex
 import sys
@@ -34,7 +33,7 @@ RESERVED = (*LISTS, *FILES, OUT)
 _PLACE = re.compile(r"(?<!\$)\{([A-Za-z_][\w.]*)\}")
 """`${name}` is an interpolation of shells and of OmegaConf, and stays as it is."""
 _OVERRIDE = re.compile(r"[+~]*[\w./@:]+=(?!['\"])")
-_NEAR_PLACE = re.compile(r"(?<!\$)\{\s*([\w.]*)\s*\}")
+_NEAR_PLACE = re.compile(r"(?<!\$)\{\s*[\w.]*\s*\}")
 """What may be meant for a place; braces around anything else, as of JSON, are text."""
 _PATH_IN_OUT = re.compile(r"\{out\}([^,'\"\])}]*)")
 _QUOTED = re.compile(r"""'[^']*'|"(?:\\.|[^"\\])*"|\\.""", re.DOTALL)
@@ -199,8 +198,8 @@ class Command:
     def find_faults_of_further(self, words: Sequence[str]) -> Iterator[str]:
         """Find what is wrong with words that are added to the command, in which only `{out}` is filled."""
         for word in words:
-            unknown = [name for name in _NEAR_PLACE.findall(word) if f"{{{name}}}" != f"{{{OUT}}}"]
-            yield from (f"only {{out}} is filled in it, not {{{name}}}" for name in unknown)
+            unknown = [found[0] for found in _NEAR_PLACE.finditer(word) if found[0] != f"{{{OUT}}}"]
+            yield from (f"only {{out}} is filled in it, not {place}" for place in unknown)
             if not unknown and (fault := _fault_of_braces(word)):
                 yield fault
 
@@ -473,8 +472,6 @@ def _in_yaml(value: Any) -> str:
         entries = typing.cast(Mapping[str, Any], value).items()
         return "{" + ", ".join(f"{_in_yaml(name)}: {_in_yaml(item)}" for name, item in entries) + "}"
     if isinstance(value, float):
-        if not math.isfinite(value):
-            return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
         return re.sub(r"^(-?\d+)e", r"\1.0e", json.dumps(value))
     text = json.dumps(value, ensure_ascii=False)
     return _NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
