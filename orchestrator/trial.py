@@ -366,7 +366,7 @@ def _train(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, said: 
             yield
         finally:
             is_together = False
-            if reports != before:
+            if reports != before and not folder.is_done():  # what another attempt has recorded stays as it is
                 write_epochs()
 
     def on_epoch(report: EpochReport, network: Any) -> None:

@@ -19,6 +19,8 @@ import pytest
 import yaml
 
 from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.study import Objective
+from tablewright.orchestrator.trial import TrialHooks, Work, run_trial
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.contract.run import FINAL_CHECKPOINT, FitHooks, Runtime, TrainingStopped
 from tablewright.trainables.own import script as script_of_own
@@ -782,6 +784,48 @@ def test_lines_that_are_known_at_once_are_told_at_once(project, training):
     hooks = FitHooks(lambda report, _: told.append(report.epoch), lambda: len(told) == 3)
     with pytest.raises(TrainingStopped):
         config.make_trainable().fit(config, Runtime(None, ""), training.checkpoints, hooks)
+
+
+def tried(config, store, *, is_watched=True):
+    """The outcome of an attempt in a search that stops hopeless trials, and what it saw of each epoch."""
+    data = config.make_trainable().describe_data(config, Runtime(None, ""))
+    watch = Objective(TOP1, config.view("val")) if is_watched else None
+    work, told = Work("0" * 64, config, data, {}, "a trial", "a study", watch), []
+    outcome = run_trial(work, store, Runtime(None, ""), TrialHooks(told.append, lambda: False))
+    return outcome, {progress.report.epoch: progress.watched for progress in told}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("always::UserWarning")
+def test_a_search_passes_over_epochs_that_tell_it_nothing(project, tmp_path):
+    """Their curves are kept; what a search compares is what is there, and no line is too odd."""
+    lines = [
+        '{"loss": 1}',
+        '{"val_top1": 0.2}',
+        '{"val_top1": NaN}',
+        "half {",
+        '{"epoch": "4/5", "val_top1": 0.4}',
+    ]
+    body = f"(given.out / 'p.jsonl').write_text({chr(10).join([*lines, ''])!r})\n"
+    store = Store(str(tmp_path / "runs"))
+    outcome, watched = tried(project(body + WRITES, more="progress_file='p.jsonl'")(), store)
+    assert "done" == outcome.state
+    assert {1: None, 2: 0.2, 3: None, 4: 0.4} == watched
+    assert [1, 2, 3, 4] == [report.epoch for report in store.training("0" * 64).epochs()]
+    for part in ("no JSON objects", "val_top1 = nan", "epoch = '4/5'"):
+        assert part in outcome.message
+
+
+@pytest.mark.slow
+def test_a_search_to_which_no_epoch_tells_anything_is_a_fault(project, tmp_path):
+    """It is told at the end; the training is kept for a search that does not look between epochs."""
+    body = "(given.out / 'p.jsonl').write_text('{\"loss\": 1}\\n' * 3)\n"
+    config, store = project(body + WRITES, more="progress_file='p.jsonl'")(), Store(str(tmp_path / "runs"))
+    outcome, _ = tried(config, store)
+    assert "failed" == outcome.state
+    assert "tell val_top1 in some, or search without a pruner" in outcome.message
+    outcome, watched = tried(config, store, is_watched=False)
+    assert ("done", {}) == (outcome.state, watched)
 
 
 LEAVES_CHILDREN = """
