@@ -406,8 +406,9 @@ class ScriptTrainable:
             literal = [flag for flag in literal if not _is_known(flag, known)]
         if unknown := list(dict.fromkeys([*unknown, *literal])):
             faults = "; ".join(f"{flag}{guess(flag, known)}".rstrip(".") for flag in unknown)
+            ends = "" if faults.endswith("?") else "."
             raise ValueError(
-                f"the script's --help names no {faults}. It names {some(list(known), 20)}; call the fields of "
+                f"the script's --help names no {faults}{ends} It names {some(list(known), 20)}; call the fields of "
                 f"{method.config.__name__}, and the flags in the command, as the script does"
             )
 
