@@ -11,7 +11,9 @@ import os
 import platform
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -43,6 +45,7 @@ from tablewright.trainables.contract.method import (
     Illustrates,
     PreparesData,
     RereadsSource,
+    TellsValues,
     Trainable,
     TrainingConfig,
 )
@@ -369,17 +372,36 @@ def _train(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, said: 
     fit_wall_s = 0.0
     reports = {report.epoch: report for report in _epochs_so_far(folder)}
     meter = SystemMeter()
+    never_watched, is_together = not reports, False
+
+    def write_epochs() -> None:
+        folder.write_epochs([reports[epoch] for epoch in sorted(reports)])
+
+    @contextmanager
+    def together() -> Generator[None]:
+        nonlocal is_together
+        is_together, before = True, dict(reports)
+        try:
+            yield
+        finally:
+            is_together = False
+            if reports != before and not folder.is_done():  # what another attempt has recorded stays as it is
+                write_epochs()
 
     def on_epoch(report: EpochReport, network: Any) -> None:
-        nonlocal started
+        nonlocal started, never_watched
         if folder.is_done():
             raise _RecordedElsewhere
         if said.so_far() != started.warnings:  # whoever goes on from here may not hear them again
             started = started.model_copy(update={"warnings": said.so_far()})
             folder.rewrite_attempt(number, started)
         reports[report.epoch] = report
-        folder.write_epochs([reports[epoch] for epoch in sorted(reports)])
-        watched = None if work.watch is None else _watch(work, work.watch, trainable, runtime, network)
+        if not is_together:
+            write_epochs()
+        watched = (
+            None if work.watch is None else _watch(work, work.watch, trainable, runtime, report, network)
+        )
+        never_watched = never_watched and watched is None
         hooks.on_progress(Progress(report, meter.read(), watched))
 
     if folder.checkpoints.exists(FINAL_CHECKPOINT):
@@ -388,9 +410,17 @@ def _train(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, said: 
         prepare_data(work.config, runtime)
         begun_s = time.monotonic()
         network = trainable.fit(
-            work.config, runtime, folder.checkpoints, FitHooks(on_epoch, hooks.should_stop)
+            work.config, runtime, folder.checkpoints, FitHooks(on_epoch, hooks.should_stop, together)
         )
         fit_wall_s = time.monotonic() - begun_s
+        if work.watch is not None and reports and never_watched:
+            metric, split = work.watch.metric.name, work.watch.view.split
+            warnings.warn(
+                f"a search that stops hopeless trials watches {metric!r} between epochs, and no epoch told it of the "
+                f"{split} split, so that nothing was stopped; tell {split}_{metric} in some, or search without a "
+                "pruner",
+                stacklevel=1,
+            )
     measured_from_s = time.monotonic()
     of_training = said.so_far()
     _measure(work, store, runtime, network, said)
@@ -547,8 +577,20 @@ def _extract_of(partner: Partner, store: Store, runtime: Runtime, view: Evaluati
     return _extract(trainable, partner.config, runtime, network, view.split, [view])
 
 
-def _watch(work: Work, objective: Objective, trainable: Trainable, runtime: Runtime, network: Any) -> float:
+def _watch(
+    work: Work,
+    objective: Objective,
+    trainable: Trainable,
+    runtime: Runtime,
+    report: EpochReport,
+    network: Any,
+) -> float | None:
+    """Give what a pruner is told of an epoch; None where there is nothing to measure, and nothing was told."""
     view = objective.view
+    if network is None:  # of a loop of somebody's own
+        return report.metrics.get(f"{view.split}_{objective.metric.name}")
+    if isinstance(trainable, TellsValues):
+        return trainable.value_told(network, view, objective.metric)
     extraction = _extract(trainable, work.config, runtime, network, view.split, [view])
     metrics = trainable.measure([(work.config, extraction)], view).metrics
     name = objective.metric.name

@@ -1,5 +1,6 @@
 """One attempt: whose fault a failure is, two attempts at once, the data it may train on, what it leaves."""
 
+import dataclasses
 import pickle
 import threading
 from pathlib import Path
@@ -13,7 +14,7 @@ from tablewright.orchestrator.records import Folder, Store
 from tablewright.orchestrator.resolution import DataResolver
 from tablewright.orchestrator.run import describe_with
 from tablewright.orchestrator.status import read_status
-from tablewright.orchestrator.study import Ablation, Dataset, Study
+from tablewright.orchestrator.study import Ablation, Dataset, Objective, Study
 from tablewright.orchestrator.trial import MachineFault, Outcome, Pruned, TrialHooks, end_as_failed, run_trial
 from tablewright.orchestrator.work_queue import planned_work
 from tablewright.trainables.contract.metric import Metric
@@ -105,7 +106,7 @@ def test_errors_are_told_apart_by_whether_they_would_come_again(store, monkeypat
 class Reads(Config):
     """Of a method that reads files of its own."""
 
-    way: Literal["opens", "lists", "reports"] = "opens"
+    way: Literal["opens", "lists", "reports", "tells"] = "opens"
 
 
 @method(Reads, metrics=[Metric("top1", "Top-1")], measure=lambda *_: {"top1": 0.5}, data=Data("None"))
@@ -115,7 +116,8 @@ def read_files(config, run):
         return Path("/nowhere/x.csv").read_text()
     if config.way == "lists":
         return list(Path(__file__).iterdir())
-    return run.report(loss=1.0)
+    run.report(loss=1.0, val_top1=0.25)
+    return run.report(loss=0.5) or 1
 
 
 @pytest.mark.parametrize(("way", "is_machine"), [("opens", False), ("lists", False), ("reports", True)])
@@ -327,3 +329,17 @@ def test_a_worker_with_other_code_than_the_plan_trains_nothing(store, monkeypatc
         f"is not that of the plan {said}: it was edited" in outcome.message,
     )
     assert store.training(pickle.loads(work).training_id).record() is None
+
+
+def test_a_pruner_is_told_what_a_loop_of_ones_own_reports(store):
+    """Where no model is named there is nothing to measure, and what is reported under the metric's name counts."""
+    view = Reads.view("val")
+    table = Ablation("t", "T", Reads(), [Dataset("None")], [Row("r", {"way": "tells"})])
+    study = Study("reads", "R", "nowhere", (0,), [table])
+    (training,) = make_plan([study], DataResolver(describe_with(RUNTIME))).trainings.values()
+    work = dataclasses.replace(planned_work(training), watch=Objective(view.metrics[0], view))
+    watched = []
+    outcome = run_trial(
+        work, store, RUNTIME, TrialHooks(lambda progress: watched.append(progress.watched), lambda: False)
+    )
+    assert ("done", [0.25, None]) == (outcome.state, watched)

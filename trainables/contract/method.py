@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Protocol, runtime_checkable
 from pydantic import Field
 
 from tablewright.trainables.contract.data import DatasetFacts
+from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.contract.run import CheckpointFolder, Device, FitHooks, Runtime
 from tablewright.trainables.contract.size import NetworkSize
 from tablewright.trainables.contract.view import EvaluationView, Split, ViewResult
@@ -74,6 +75,21 @@ class ExtractsOnce(Protocol):
             network: the trained one.
             split: of the data set.
             views: of that split, which will be measured; what none of them reads may be left out.
+        """
+        ...
+
+
+@runtime_checkable
+class TellsValues(Protocol):
+    """A method that hands on what it was told of an epoch, in which not every epoch has every metric."""
+
+    def value_told(self, told: Any, view: Any, metric: Metric) -> float | None:
+        """Give a metric of an epoch; None where nothing was told of it.
+
+        Args:
+            told: what `FitHooks.on_epoch` is given as the network.
+            view: by which it is measured.
+            metric: that is asked for.
         """
         ...
 

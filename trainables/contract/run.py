@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol
@@ -120,7 +120,10 @@ class FitHooks:
             network too, to measure it between epochs. It may raise `TrainingStopped`.
         should_stop: asked every step; when true the training writes its checkpoint and raises
             `TrainingStopped`.
+        together: a context in which several epochs that are known at once are reported, so that they are written
+            once and not each by itself.
     """
 
     on_epoch: Callable[[EpochReport, Any], None] = lambda report, network: None
     should_stop: Callable[[], bool] = lambda: False
+    together: Callable[[], AbstractContextManager[None]] = nullcontext

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import itertools
 import json
 import re
 import shlex
@@ -26,10 +27,23 @@ LISTS = (FLAGS, DASHED_FLAGS, OVERRIDES)
 FILES = ("config_json", "config_yaml")
 """Places that become the path of a file with every field, the seed too."""
 SEED, OUT = "seed", "out"
+RESERVED = (*LISTS, *FILES, OUT)
+"""Places that no field of a config can have the name of."""
 
 _PLACE = re.compile(r"(?<!\$)\{([A-Za-z_][\w.]*)\}")
 """`${name}` is an interpolation of shells and of OmegaConf, and stays as it is."""
 _OVERRIDE = re.compile(r"[+~]*[\w./@:]+=(?!['\"])")
+_NEAR_PLACE = re.compile(r"(?<!\$)\{\s*[\w.]*\s*\}")
+"""What may be meant for a place; braces around anything else, as of JSON, are text."""
+_PATH_IN_OUT = re.compile(r"\{out\}([^,'\"\])}]*)")
+_QUOTED = re.compile(r"""'[^']*'|"(?:\\.|[^"\\])*"|\\.""", re.DOTALL)
+_OPERATOR = re.compile(r"\d?>>?(?:&\d)?|<<?|\|\|?|&&?|;|`|\$\(|\$[A-Za-z_@*#?]\w*|(?<!\S)~/")
+"""What a shell acts on where it is not quoted."""
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
+_SHELL_WORDS = ("cd", "export", "source", ".", "set", "ulimit", "exec", "eval")
+_PYTHON = re.compile(r"python(\d+(?:\.\d+)?)?")
+_NOT_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+"""Characters that YAML refuses, or folds as ends of lines, where they are not escaped."""
 _PLAIN_IN_HYDRA = re.compile(r"(?!(null|true|false|nan|inf)$)[A-Za-z_][\w./-]*", re.IGNORECASE)
 
 
@@ -65,7 +79,7 @@ class Command:
     """The words of a command, as they were declared.
 
     Attributes:
-        words: with places in them; `python` as the first is the interpreter that runs this program.
+        words: with places in them; `python` or `python3` as the first is the interpreter that runs this program.
     """
 
     words: tuple[str, ...]
@@ -75,13 +89,19 @@ class Command:
         """Take a line, which is split as a shell splits it, or a list of words.
 
         Raises:
-            ValueError: it is neither, or a quotation mark is not closed.
+            ValueError: it is neither, or a quotation mark is not closed, or only a shell could run it.
         """
         if isinstance(command, str):
-            return Command(tuple(shlex.split(command)))
+            words = shlex.split(command)
+            if found := _OPERATOR.search(_QUOTED.sub("_", command)):
+                raise _no_shell(found[0])
+            return Command(tuple(words))
         is_list = isinstance(command, Sequence) and all(isinstance(word, str) for word in command)
         if not is_list:
             raise ValueError(f"a line or a list of words is needed; got {shown(command)}")
+        for before, word in itertools.pairwise(command):
+            if _OPERATOR.fullmatch(word) and not before.startswith("-"):
+                raise _no_shell(word)
         return Command(tuple(command))
 
     @property
@@ -94,6 +114,15 @@ class Command:
         """Which of `LISTS` it has, if any."""
         return next((name for name in self.places if name in LISTS), None)
 
+    @property
+    def num_words_of_program(self) -> int:
+        """How many words come before those that are the script's own: it, and what starts it."""
+        for number, word in enumerate(self.words, start=1):
+            is_module = number > 1 and self.words[number - 2] == "-m"
+            if is_module or word.endswith((".py", ".sh", ".bash")):
+                return number
+        return 1
+
     def find_faults(self, config: type[TrainingConfig]) -> Iterator[Fault]:
         """Find what would keep a field of the config, or the seed, from reaching the script as it is meant."""
         if not self.words:
@@ -102,9 +131,19 @@ class Command:
                 'it is empty; write one such as "python train.py {flags} --seed {seed} --out {out}"',
             )
             return
+        yield from self._faults_of_program()
         leaves = {leaf.path: leaf for leaf in _leaves_of(config)}
+        for path in leaves:
+            if path in RESERVED:
+                yield Fault(
+                    f"{config.__name__}.{path}",
+                    f"{{{path}}} stands for something else in a command; call the field by another name",
+                )
         places = set(self.places)
         known = [*LISTS, *FILES, SEED, OUT, *leaves]
+        for word in self.words:
+            if fault := _fault_of_braces(word):
+                yield Fault("command", fault)
         for name in sorted(places - set(known)):
             yield Fault(
                 "command", f"there is no {{{name}}}{guess(name, known)} There are {_in_braces(known)}"
@@ -142,6 +181,28 @@ class Command:
                     place, f"the command gives it nowhere; add {{flags}}, or {{{path}}} where it belongs"
                 )
 
+    def _faults_of_program(self) -> Iterator[Fault]:
+        """Find a program that cannot be started as it is meant."""
+        program = self.words[0]
+        if program in _SHELL_WORDS or _ASSIGNMENT.match(program):
+            yield Fault("command", str(_no_shell(program)))
+        running = sys.version_info
+        same = ("3", f"3.{running.minor}")
+        if (found := _PYTHON.fullmatch(program)) and found[1] is not None and found[1] not in same:
+            yield Fault(
+                "command",
+                f"{program} is another interpreter than the one that runs this, 3.{running.minor}, whose packages "
+                "are recorded; write python, and start this program by the one that the script needs",
+            )
+
+    def find_faults_of_further(self, words: Sequence[str]) -> Iterator[str]:
+        """Find what is wrong with words that are added to the command, in which only `{out}` is filled."""
+        for word in words:
+            unknown = [found[0] for found in _NEAR_PLACE.finditer(word) if found[0] != f"{{{OUT}}}"]
+            yield from (f"only {{out}} is filled in it, not {place}" for place in unknown)
+            if not unknown and (fault := _fault_of_braces(word)):
+                yield fault
+
     def fill(
         self,
         config: TrainingConfig,
@@ -170,11 +231,18 @@ class Command:
             name = word[1:-1]
             if word == f"{{{name}}}" and name in LISTS:
                 words += _LISTED[name](listed) if in_place_of_list is None else in_place_of_list
-            elif self.list_place == OVERRIDES and _OVERRIDE.match(word) and _PLACE.search(word):
-                words.append(_filled_override(word, given))
             else:
-                words.append(_filled(word, given))
-        return [sys.executable, *words[1:]] if words[0] == "python" else words
+                words.append(self._filled_word(word, given))
+        return [sys.executable, *words[1:]] if _PYTHON.fullmatch(words[0]) else words
+
+    def fill_further(self, words: Sequence[str], out: Path) -> list[str]:
+        """Fill `{out}` in words that are added to the command, by the grammar that its own are written in."""
+        return [self._filled_word(word, {OUT: str(out)}) for word in words]
+
+    def _filled_word(self, word: str, given: Mapping[str, Any]) -> str:
+        if self.list_place == OVERRIDES and _OVERRIDE.match(word) and _PLACE.search(word):
+            return _filled_override(word, given)
+        return _filled(word, given)
 
     def flags(self, config: type[TrainingConfig]) -> list[str]:
         """Name the flags by which `{flags}` or `{dashed_flags}` may give a config."""
@@ -185,9 +253,26 @@ class Command:
         return [_flag(path, is_dashed=is_dashed) for path in paths]
 
 
-def fill_out(words: Sequence[str], out: Path) -> list[str]:
-    """Fill `{out}` where it stands in further words."""
-    return [word.replace(f"{{{OUT}}}", str(out)) for word in words]
+def paths_in_out(words: Sequence[str], out: Path) -> list[Path]:
+    """Give the paths that words name as `{out}/…`, however each is written: alone, behind `--x=`, behind `key=`."""
+    return [out / rest.strip("/") for word in words for rest in _PATH_IN_OUT.findall(word)]
+
+
+def _no_shell(found: str) -> ValueError:
+    return ValueError(
+        f"no shell reads it, and {found} is for one; put the line into a file that the command runs, as in "
+        "bash run.sh {flags} with \"$@\" for the flags, or write sh -c '…'; quote it where it is text"
+    )
+
+
+def _fault_of_braces(word: str) -> str | None:
+    """Say that a brace is not closed, or not opened, so that what was meant for a place would stay text."""
+    depth = 0
+    for letter in word:
+        depth += {"{": 1, "}": -1}.get(letter, 0)
+        if depth < 0:
+            break
+    return f"{word!r} has a brace without its other one; write places as {{out}}" if depth else None
 
 
 def field_of(config: TrainingConfig, path: str) -> Any:
@@ -362,7 +447,7 @@ def _write_config(config: TrainingConfig, folder: Path, place: str) -> Path:
     fields = config.model_dump(mode="json")
     kind = place.removeprefix("config_")
     path = folder / f"config.{kind}"
-    text = json.dumps(fields, indent=2) if kind == "json" else "".join(_yaml_lines(fields))
+    text = json.dumps(fields, indent=2) if kind == "json" else "".join(_yaml_lines(fields)) or "{}\n"
     path.write_text(text, encoding="utf-8")
     return path
 
@@ -370,21 +455,26 @@ def _write_config(config: TrainingConfig, folder: Path, place: str) -> Path:
 def _yaml_lines(fields: Mapping[str, Any], indent: str = "") -> Iterator[str]:
     for name, value in fields.items():
         if isinstance(value, Mapping) and value:
-            yield f"{indent}{name}:\n"
+            yield f"{indent}{_in_yaml(name)}:\n"
             yield from _yaml_lines(typing.cast(Mapping[str, Any], value), f"{indent}  ")
         else:
-            yield f"{indent}{name}: {_in_yaml(value)}\n"
+            yield f"{indent}{_in_yaml(name)}: {_in_yaml(value)}\n"
 
 
 def _in_yaml(value: Any) -> str:
-    """Write what JSON writes, but for 1e-05, which YAML 1.1 takes for text."""
+    """Write what JSON writes, but for what YAML 1.1 reads otherwise: 1e-05 as text, and some characters not at all.
+
+    Names are written like texts: a bare `no` or `on` is a truth value.
+    """
     if isinstance(value, list):
         return f"[{', '.join(map(_in_yaml, typing.cast(list[Any], value)))}]"
     if isinstance(value, Mapping):
         entries = typing.cast(Mapping[str, Any], value).items()
-        return "{" + ", ".join(f"{json.dumps(name)}: {_in_yaml(item)}" for name, item in entries) + "}"
-    text = json.dumps(value)
-    return re.sub(r"^(-?\d+)e", r"\1.0e", text) if isinstance(value, float) else text
+        return "{" + ", ".join(f"{_in_yaml(name)}: {_in_yaml(item)}" for name, item in entries) + "}"
+    if isinstance(value, float):
+        return re.sub(r"^(-?\d+)e", r"\1.0e", json.dumps(value))
+    text = json.dumps(value, ensure_ascii=False)
+    return _NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _in_braces(names: Sequence[str]) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import logging
 import os
 import shutil
+import stat
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +18,10 @@ from tablewright.trainables.contract.run import CheckpointFolder, FileFolder, Ru
 FOLDER, LOCK = "out", "out.lock"
 WAIT_POLL_S = 0.2
 """How often an attempt that waits for another one looks again."""
+TELL_AFTER_S = 10.0
+"""How long it waits before it says for whom."""
+
+logger = logging.getLogger(__name__)
 
 _Stamp = tuple[int, int]
 """Time of the last change in ns, and size in bytes: tells versions of a file apart."""
@@ -58,12 +64,8 @@ class OutFolder:
 
     def stamps(self) -> dict[str, _Stamp]:
         """Give the files in it as they stand, so that a change is seen."""
-        found: dict[str, _Stamp] = {}
-        for path in self.path.rglob("*"):
-            stamp = _stamp_of(path)
-            if stamp is not None and path.is_file():
-                found[path.relative_to(self.path).as_posix()] = stamp
-        return found
+        stamps = ((path.relative_to(self.path).as_posix(), _stamp_of(path)) for path in files_in(self.path))
+        return {name: stamp for name, stamp in stamps if stamp is not None}
 
     def fetch(self) -> None:
         """Bring it to what the store has, where that is elsewhere."""
@@ -117,9 +119,19 @@ def opened_out(
     (place / FOLDER).mkdir(parents=True, exist_ok=True)
     lock = os.open(place / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     try:
+        tell_at_s: float | None = time.monotonic() + TELL_AFTER_S
         while not _is_locked(lock):
             if should_stop():
                 raise TrainingStopped
+            if tell_at_s is not None and time.monotonic() >= tell_at_s:
+                tell_at_s = None
+                who = ", ".join(map(str, _holders_of(lock)))
+                logger.warning(
+                    "it waits for another attempt at this training, which has %s open: %s; this one goes on when that "
+                    "has ended",
+                    place / FOLDER,
+                    f"process {who} of this machine" if who else "a process that cannot be seen from here",
+                )
             time.sleep(WAIT_POLL_S)
         yield OutFolder(place / FOLDER, lock, None if stored.local_path else stored)
     finally:
@@ -134,9 +146,29 @@ def _is_locked(descriptor: int) -> bool:
     return True
 
 
+def files_in(folder: Path) -> Iterator[Path]:
+    """Give the files in a folder and in those inside it, whatever comes and goes there meanwhile."""
+    for place, _, names in os.walk(folder):
+        yield from (Path(place) / name for name in names)
+
+
 def _stamp_of(path: Path) -> _Stamp | None:
     try:
-        stat = path.stat()
+        found = path.stat()
     except OSError:  # it was removed meanwhile, or is a link that leads nowhere
         return None
-    return stat.st_mtime_ns, stat.st_size
+    return (found.st_mtime_ns, found.st_size) if stat.S_ISREG(found.st_mode) else None
+
+
+def _holders_of(lock: int) -> list[int]:
+    """Find the other processes of this machine that have a lock open, as far as they can be seen."""
+    wanted = os.fstat(lock)
+    found: list[int] = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            opened = [descriptor.stat() for descriptor in (place / "fd").iterdir()]
+        except OSError:  # it has ended, or is somebody else's
+            continue
+        if any(os.path.samestat(one, wanted) for one in opened) and int(place.name) != os.getpid():
+            found.append(int(place.name))
+    return found

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 GUARD = Path(__file__).with_name("script_guard.py")
 
-INTERRUPT_GRACE_S, TERMINATE_GRACE_S = 30.0, 30.0
+INTERRUPT_GRACE_S, TERMINATE_GRACE_S, KILL_GRACE_S = 30.0, 30.0, 30.0
 """How long it may take over SIGINT, and then over SIGTERM, before the next harder signal."""
 POLL_S = 0.1
 """How often somebody who waits looks again."""
@@ -77,8 +77,8 @@ class Output:
 
     def last_lines(self) -> list[str]:
         """Give the last lines that are not blank, as a message can repeat them."""
-        text = self.content()[-NUM_LAST_LINES * 1000 :].decode(errors="replace")
-        lines = [_ESCAPES.sub("", line).rstrip() for line in re.split(r"[\r\n]+", text)]
+        text = self.content()[-NUM_LAST_LINES * 1000 :].decode(errors="backslashreplace")
+        lines = [_printable(_ESCAPES.sub("", line).rstrip()) for line in re.split(r"[\r\n]+", text)]
         return [line[:MAX_LINE_LENGTH] for line in lines if line.strip()][-NUM_LAST_LINES:]
 
 
@@ -111,12 +111,14 @@ class ScriptProcess:
         self.output = Output()
         self.output.add(printed_before)
         self._status: dict[str, Any] | None = None
+        # Elsewhere something that left the group could outlive the guard, and would hold a lock for ever.
+        kept_of_command = list(kept_open) if sys.platform == "linux" else []
         report_from, report_to = os.pipe()
         try:
             self._guard = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(GUARD), str(report_to), *words],
+                [sys.executable, "-I", "-S", str(GUARD), str(report_to), json.dumps(kept_of_command), *words],
                 cwd=folder,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+                env={**os.environ, **_activated(), "PYTHONUNBUFFERED": "1", **environment},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -186,8 +188,13 @@ class ScriptProcess:
             self._signal(number)
             if self.wait(grace_s):
                 return
-        self._signal(signal.SIGKILL)
-        self.wait(TERMINATE_GRACE_S)
+        if not self.is_running():
+            return
+        assert self._guard.stdin is not None
+        self._guard.stdin.close()  # the guard kills all of them, also what has left its group
+        if not self.wait(KILL_GRACE_S):
+            self._signal(signal.SIGKILL)
+            self.wait(KILL_GRACE_S)
 
     def _signal(self, number: int) -> None:
         try:
@@ -220,8 +227,36 @@ class ScriptProcess:
         program = " ".join(Path(word).name if Path(word).is_absolute() else word for word in self.words[:3])
         if not lines:
             return ScriptFailed(f"{program} … {what}, and printed nothing")
-        last = lines[-1].strip() if said is None else said
-        return ScriptFailed("\n".join([f"{program} … {what}: {last}", "Its last lines:", *lines]))
+        last = lines[-1].strip() if said is None else said.strip()
+        before = lines[:-1] if lines[-1].strip() == last else lines
+        return ScriptFailed(
+            "\n".join(
+                [
+                    f"{program} … {what}: {last}",
+                    *(["Before that:" if before != lines else "Its last lines:"] if before else []),
+                    *before,
+                ]
+            )
+        )
+
+
+def _activated() -> dict[str, str]:
+    """Have `python` in a shell script be the interpreter whose packages are recorded, as activating it does."""
+    if sys.prefix == sys.base_prefix:
+        return {}
+    folder = str(Path(sys.executable).parent)
+    return {
+        "PATH": os.pathsep.join(filter(None, [folder, os.environ.get("PATH")])),
+        "VIRTUAL_ENV": sys.prefix,
+    }
+
+
+def _printable(line: str) -> str:
+    """Show control characters in a message as they are written in code."""
+    return "".join(
+        letter if letter.isprintable() or letter == "\t" else letter.encode("unicode_escape").decode()
+        for letter in line
+    )
 
 
 def _how_it_ended(code: int) -> str:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,10 +15,13 @@ from typing import Any, cast, get_args
 
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.contract.view import Split
+from tablewright.trainables.own.script_folder import files_in
 from tablewright.trainables.value.name_list import some
 from tablewright.trainables.value.refusal import nearest, shown
 
 MAX_NAMES = 12
+MAX_EPOCH = 10**9
+"""Above it a number counts no epochs."""
 SEPARATOR = "_"
 """Between the names of nested values in a report of progress, as in `val_accuracy`."""
 
@@ -30,13 +34,11 @@ class ScriptResults:
         values: as they stand in the file, nested or not.
         per_item: columns of values per item of the test split.
         place: where they stand, for messages.
-        is_progress: whether it is a line of progress, in which some metrics may be absent.
     """
 
     values: Mapping[str, Any]
     per_item: Mapping[str, Sequence[Any]] = field(default_factory=dict[str, Sequence[Any]])
     place: str = ""
-    is_progress: bool = False
 
     def has(self, metric: Metric, split: Split) -> bool:
         """Say whether it names a metric of a split."""
@@ -49,21 +51,27 @@ class ScriptResults:
             ValueError: it is not there, is there twice with two values, or is no number.
         """
         found = {spelling: value for spelling, value in self._spelt(metric.name, split)}
-        numbers = [value for value in found.values() if _is_number(value)]
+        numbers = [number for value in found.values() if (number := _number(value)) is not None]
         if not found:
             raise ValueError(
                 f"{self.place} has no {metric.name!r} of the {split} split{self._instead(metric, split)}"
             )
         if len(numbers) < len(found):
-            spelling, value = next((name, value) for name, value in found.items() if not _is_number(value))
-            raise ValueError(f"{self.place} has {spelling} = {shown(value)}, where a number is needed")
-        if not all(map(math.isfinite, numbers)):
-            raise ValueError(f"{self.place} has {metric.name} = {numbers[0]}, which no table can average")
+            spelling, value = next((name, value) for name, value in found.items() if _number(value) is None)
+            wanted = "which no table can average" if _is_number(value) else "where a number is needed"
+            raise ValueError(f"{self.place} has {spelling} = {shown(value)}, {wanted}")
         if any(value != numbers[0] for value in numbers[1:]):
             raise ValueError(
                 f"{self.place} has {metric.name!r} of the {split} split twice: {found}; write one"
             )
-        return float(numbers[0])
+        return numbers[0]
+
+    def value_or_none(self, metric: Metric, split: Split) -> float | None:
+        """Find a metric of a split as `value` does; None where it is not there, or is no number to compare."""
+        try:
+            return self.value(metric, split)
+        except ValueError:
+            return None
 
     def _spelt(self, name: str, split: Split) -> Iterator[tuple[str, Any]]:
         inner = self.values.get(split)
@@ -90,22 +98,19 @@ class ScriptResults:
         )
 
     def refuse_absent(self, metrics: Sequence[Metric]) -> None:
-        """Refuse results in which a metric has no value in any split.
+        """Refuse results in which a metric has no value of the test split, or of val one that is none.
 
         Raises:
             ValueError: names each, and what there is.
         """
         faults: list[str] = []
         for metric in metrics:
-            told: list[str] = []
             for split in reversed(get_args(Split)):  # `test` first: what a table needs
                 try:
-                    self.value(metric, split)
-                    break
+                    if split == "test" or self.has(metric, split):
+                        self.value(metric, split)
                 except ValueError as error:
-                    told.append(str(error))
-            else:
-                faults.append(told[0])
+                    faults.append(str(error))
         if faults:
             raise ValueError("; ".join(faults))
 
@@ -130,7 +135,7 @@ def read_results(out: Path, metrics_file: str, items_file: str | None) -> Script
     text = _read(out, metrics_file)
     try:
         values: Any = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(
             f"{metrics_file} is no whole JSON ({error}), as a file that was cut short"
         ) from error
@@ -144,13 +149,14 @@ def read_results(out: Path, metrics_file: str, items_file: str | None) -> Script
 
 def _read(out: Path, name: str) -> str:
     try:
-        return (out / name).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        files = sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
-        there_is = some(files, MAX_NAMES) or "nothing"
+        return (out / name).read_text(encoding="utf-8-sig")  # editors on Windows begin a file with a mark
+    except (FileNotFoundError, NotADirectoryError):
+        there_is = some(sorted(path.relative_to(out).as_posix() for path in files_in(out)), MAX_NAMES)
         raise ValueError(
-            f"the script ended well and left no {name} in {{out}}; there is {there_is}"
+            f"the script ended well and left no {name} in {{out}}; there is {there_is or 'nothing'}"
         ) from None
+    except (IsADirectoryError, PermissionError) as error:  # what the script made, and no fault of the machine
+        raise ValueError(f"{name} in {{out}} cannot be read ({error.strerror}); write a file") from error
     except UnicodeDecodeError as error:
         raise ValueError(f"{name} is no text in UTF-8 ({error})") from error
 
@@ -175,7 +181,7 @@ def _json_lines(name: str, text: str) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(filter(str.strip, text.split("\n")), start=1):
         try:
             row: Any = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"row {number} of {name} is no whole JSON ({error})") from error
         if not isinstance(row, dict):
             raise ValueError(f"row {number} of {name} holds {shown(row)}, where values by name are needed")
@@ -196,6 +202,15 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def _number(value: Any) -> float | None:
+    """Give a number as a table can hold it; None of what is none, or not finite, or too large."""
+    try:
+        number = float(value) if _is_number(value) else math.nan
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
 @dataclass(frozen=True)
 class ProgressLine:
     """One line of progress.
@@ -214,6 +229,8 @@ class ProgressLine:
 class ProgressFile:
     """A file of JSON lines that is followed while a script appends to it.
 
+    Nothing odd in it ends a training: it is passed over, and told once.
+
     Attributes:
         num_read_bytes: up to where it was read.
     """
@@ -221,85 +238,121 @@ class ProgressFile:
     def __init__(self, path: Path) -> None:
         """Begin before its first line."""
         self._path = path
+        self._told: set[str] = set()
+        self._is_quiet = False
+        self._begin()
+
+    def _begin(self) -> None:
         self.num_read_bytes = 0
-        self._num_lines = 0
+        self._num_lines = self._last_epoch = 0
         self._first_epoch: int | None = None
-        self._is_told = False
+        self._is_by_order = False
 
     def exists(self) -> bool:
         """Say whether the script has begun to write it."""
-        return self._path.exists()
+        return self._path.is_file()
 
     def skip(self, num_bytes: int) -> None:
-        """Pass over what was read of it earlier, and cut off a last line that a killed script has not ended.
+        """Pass over what was read of it earlier, and mend the end that a killed script has left.
+
+        A last line without an end is cut off, unless it is whole: then it is ended, so that the next one does not
+        become a part of it.
 
         Args:
             num_bytes: `num_read_bytes` of then; a file that is shorter was begun anew.
         """
-        if not self._path.exists():
+        if not self.exists():
             return
         content = self._path.read_bytes()
         whole = content[: content.rfind(b"\n") + 1]
         if len(whole) < len(content):
-            with self._path.open("r+b") as file:
-                file.truncate(len(whole))
+            if _object_of(content[len(whole) :]) is not None:
+                whole = content + b"\n"
+                with self._path.open("ab") as file:
+                    file.write(b"\n")
+            else:
+                with self._path.open("r+b") as file:
+                    file.truncate(len(whole))
         if num_bytes <= len(whole):
+            self._is_quiet = True  # an earlier attempt has told what is odd in these
             for line in whole[:num_bytes].split(b"\n"):
                 self._line_of(line)
+            self._is_quiet = False
             self.num_read_bytes = num_bytes
 
     def new_lines(self, *, is_ended: bool = False) -> Iterator[ProgressLine]:
-        """Give what was written since; a last line without an end waits until the script has ended.
-
-        Raises:
-            ValueError: an epoch is no whole number.
-        """
+        """Give what was written since; a last line without an end waits until the script has ended."""
         try:
             with self._path.open("rb") as file:
-                if self._path.stat().st_size < self.num_read_bytes:  # written anew
-                    self.num_read_bytes, self._num_lines, self._first_epoch = 0, 0, None
+                if os.fstat(file.fileno()).st_size < self.num_read_bytes:  # written anew
+                    self._begin()
                 file.seek(self.num_read_bytes)
                 content = file.read()
         except FileNotFoundError:
             return
+        except OSError as error:
+            self._warn_once("file", f"{self._path.name} cannot be read ({error.strerror})")
+            return
         *lines, unfinished = content.split(b"\n")
-        for line in [*lines, *([unfinished] if is_ended else [])]:
+        for line in lines:
             self.num_read_bytes += len(line) + 1
             if (found := self._line_of(line)) is not None:
                 yield found
+        if is_ended and (found := self._line_of(unfinished)) is not None:
+            self.num_read_bytes += len(unfinished)
+            yield found
+
+    def _warn_once(self, kind: str, sentence: str) -> None:
+        if kind not in self._told and not self._is_quiet:
+            warnings.warn(sentence, stacklevel=2)
+        self._told.add(kind)
 
     def _line_of(self, line: bytes) -> ProgressLine | None:
         if not line.strip():
             return None
-        try:
-            values: Any = json.loads(line)
-        except ValueError:
-            values = None
-        if not isinstance(values, Mapping):
-            if not self._is_told:
-                text = shown(line.decode(errors="replace").rstrip())
-                warnings.warn(
-                    f"{self._path.name} has lines that are no JSON objects, such as {text}", stacklevel=2
-                )
-            self._is_told = True
+        values = _object_of(line)
+        if values is None:
+            text = shown(line.decode(errors="backslashreplace").rstrip())
+            self._warn_once("line", f"{self._path.name} has lines that are no JSON objects, such as {text}")
             return None
         self._num_lines += 1
-        fields = flat(cast(Mapping[str, Any], values))
         place = f"line {self._num_lines} of {self._path.name}"
+        fields = flat(values)
         epoch = self._epoch_of(fields.pop("epoch", None), place)
-        metrics = {name: float(value) for name, value in fields.items() if _is_number(value)}
-        return ProgressLine(
-            epoch, metrics, ScriptResults(cast(Mapping[str, Any], values), place=place, is_progress=True)
-        )
+        self._last_epoch = max(self._last_epoch, epoch)
+        metrics: dict[str, float] = {}
+        for name, value in fields.items():
+            number = _number(value)
+            if number is not None:
+                metrics[name] = number
+            elif _is_number(value):
+                self._warn_once("value", f"{place} has {name} = {shown(value)}, which no curve can show")
+        return ProgressLine(epoch, metrics, ScriptResults(values, place=place))
 
     def _epoch_of(self, given: Any, place: str) -> int:
-        """Count from 1 on: the lines where they name no epoch, from the first one's number where that is 0."""
-        if given is None:
+        """Count from 1 on: by their own numbers, shifted where the first is 0, or the lines where they name none.
+
+        Once a number is odd, such as the part of an epoch that a step ends, this and all later lines are counted.
+        """
+        if given is None and not self._is_by_order:
             return self._num_lines
-        if not _is_number(given) or given != int(given) or given < 0:
-            raise ValueError(
-                f"{place} has epoch = {shown(given)}; it is a whole number, or left out to count the lines"
-            )
+        number = _number(given)
+        if number is None or number < 0 or number != int(number) or number > MAX_EPOCH:
+            self._is_by_order = True
+            if given is not None:
+                text = f"{place} has epoch = {shown(given)}, which is no whole number; from there the lines are counted"
+                self._warn_once("epoch", text)
+        if self._is_by_order or number is None:
+            return self._last_epoch + 1
         if self._first_epoch is None:
-            self._first_epoch = int(given)
-        return int(given) + (1 if self._first_epoch == 0 else 0)
+            self._first_epoch = int(number)
+        return int(number) + (1 if self._first_epoch == 0 else 0)
+
+
+def _object_of(line: bytes) -> Mapping[str, Any] | None:
+    """Read a line as a JSON object; None where it is none."""
+    try:
+        values: Any = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return cast(Mapping[str, Any], values) if isinstance(values, Mapping) else None

@@ -6,7 +6,7 @@ import json
 import tempfile
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from tablewright.trainables.contract.run import (
     Runtime,
     TrainingStopped,
 )
-from tablewright.trainables.own.script_command import Command, fill_out
+from tablewright.trainables.own.script_command import Command, paths_in_out
 from tablewright.trainables.own.script_folder import OutFolder
 from tablewright.trainables.own.script_process import POLL_S, ScriptProcess
 from tablewright.trainables.own.script_results import ProgressFile
@@ -27,6 +27,8 @@ from tablewright.trainables.own.script_results import ProgressFile
 OUTPUT = "output.txt"
 OUTPUT_EVERY_S = 10.0
 """How often what was printed so far is kept."""
+REPORT_PAUSE = 20.0
+"""How long nothing is told of its progress after something was, in times of how long the telling took."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class ScriptRun:
         self._told_at_s = self._kept_at_s = self._changed_at_s = self._looked_at_s = time.monotonic()
         self._stamps = out.stamps()
         self._printed_before = b""
+        self._report_at_s = 0.0
 
     def to_its_end(self, config: TrainingConfig) -> None:
         """Run it.
@@ -101,13 +104,11 @@ class ScriptRun:
         self._out.fetch()
         resume = self._running.resume
         if resume is not None:
-            words = fill_out(resume, self._out.path)
-            named = [word for word, declared in zip(words, resume, strict=True) if "{out}" in declared]
-            paths = [Path(word.partition("=")[2] if word.startswith("-") else word) for word in named]
-            is_begun = all(path.exists() for path in paths) if paths else any(self._out.path.iterdir())
+            paths = paths_in_out(resume, self._out.path)
+            is_begun = all(map(_holds_anything, paths or [self._out.path]))
             if is_begun:
                 self._take_up()
-                return words
+                return self._running.command.fill_further(resume, self._out.path)
         self._out.clear()
         return ()
 
@@ -127,7 +128,7 @@ class ScriptRun:
     def _follow(self, process: ScriptProcess) -> None:
         output_at_s = time.monotonic()
         while process.is_running():
-            self._report()
+            self._report_when_due()
             if self._hooks.should_stop():
                 process.stop()
                 self._report()
@@ -144,18 +145,28 @@ class ScriptRun:
         if self._progress is not None and not self._progress.exists():
             warnings.warn(f"it wrote no {self._running.progress_file}, its progress_file", stacklevel=2)
 
-    def _report(self, *, is_ended: bool = False) -> None:
-        """Tell what it has written of its progress."""
+    def _report_when_due(self) -> None:
+        """Tell what is new, but so rarely that it costs little beside the waiting, however fast the script writes."""
+        begun_s = time.monotonic()
+        if begun_s >= self._report_at_s:
+            self._report(until=self._hooks.should_stop)
+            self._report_at_s = begun_s + REPORT_PAUSE * (time.monotonic() - begun_s)
+
+    def _report(self, *, is_ended: bool = False, until: Callable[[], bool] = lambda: False) -> None:
+        """Tell what it has written of its progress, as one, until there is no more or a condition holds."""
         if self._progress is None:
             return
         num_told_bytes = self._progress.num_read_bytes
-        for line in self._progress.new_lines(is_ended=is_ended):
-            now_s = time.monotonic()
-            report = EpochReport(
-                line.epoch, max(self._planned_epochs, line.epoch), line.metrics, now_s - self._told_at_s
-            )
-            self._told_at_s = now_s
-            self._hooks.on_epoch(report, line.results)
+        with self._hooks.together():
+            for line in self._progress.new_lines(is_ended=is_ended):
+                now_s = time.monotonic()
+                report = EpochReport(
+                    line.epoch, max(self._planned_epochs, line.epoch), line.metrics, now_s - self._told_at_s
+                )
+                self._told_at_s = now_s
+                self._hooks.on_epoch(report, line.results)
+                if until():
+                    break
         if self._progress.num_read_bytes != num_told_bytes:
             with self._checkpoints.open_to_write(RESUME_CHECKPOINT) as file:
                 file.write(json.dumps({"progress_bytes": self._progress.num_read_bytes}).encode())
@@ -182,3 +193,8 @@ class ScriptRun:
                 "ended",
                 said[-1] if said else "it had printed nothing",
             )
+
+
+def _holds_anything(path: Path) -> bool:
+    """Say whether a file is there, or a folder with anything in it."""
+    return any(path.iterdir()) if path.is_dir() else path.exists()

@@ -3,11 +3,14 @@
 import importlib.util
 import json
 import os
+import shutil
 import signal
+import subprocess
 import sys
 import textwrap
 import threading
 import time
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -16,12 +19,16 @@ import pytest
 import yaml
 
 from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.study import Objective
+from tablewright.orchestrator.trial import TrialHooks, Work, run_trial
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.contract.run import FINAL_CHECKPOINT, FitHooks, Runtime, TrainingStopped
-from tablewright.trainables.own import script_process
+from tablewright.trainables.own import script as script_of_own
+from tablewright.trainables.own import script_folder, script_process
 from tablewright.trainables.own.declaration import Config, Data
 from tablewright.trainables.own.script import script
-from tablewright.trainables.own.script_command import Command
+from tablewright.trainables.own.script_command import RESERVED, Command, paths_in_out
+from tablewright.trainables.own.script_folder import OutFolder, opened_out
 from tablewright.trainables.own.script_process import HEAD_BYTES, TAIL_BYTES, Output, ScriptFailed
 from tablewright.trainables.own.script_results import ProgressFile, ScriptResults, read_results
 from tablewright.trainables.value.frozen_model import FrozenModel
@@ -153,6 +160,47 @@ def test_a_file_holds_every_field_and_the_seed(tmp_path, place):
     assert config.model_dump(mode="json") == read(path.read_text())
 
 
+def test_yaml_reads_back_what_a_config_holds(tmp_path):
+    """Names that are truth values, characters that YAML escapes or folds, and numbers of every size."""
+
+    class Odd(Config):
+        no: int = 3
+        on: tuple[str, ...] = ("no", "1e5", "", "😀 # : - é", "a\x7f\x85\u2028b", 'say "x" \\ \n', "~", "0x1")
+        sizes: tuple[float, ...] = (1e-5, 1e22, -2.5e-7, 1e300, 0.1, 3.0)
+
+    path = Path(filled("x {config_yaml}", Odd(), tmp_path)[1])
+    assert Odd().model_dump(mode="json") == yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("word", ["python", "python3", f"python3.{sys.version_info.minor}"])
+def test_python_is_the_one_that_runs(tmp_path, word):
+    """Whose packages are recorded, by whichever of its names."""
+    assert sys.executable == filled(f"{word} x.py", Given(), tmp_path)[0]
+
+
+@pytest.mark.parametrize(
+    ("command", "word", "named"),
+    [
+        ("x {flags}", "{out}/last.pt", "/a b,c/last.pt"),
+        ("x {flags}", "--resume={out}/last.pt", "/a b,c/last.pt"),
+        ("x {flags}", "ckpt={out}/last.pt", "/a b,c/last.pt"),
+        ("x {overrides}", "+ckpt={out}/last.pt", "/a b,c/last.pt"),
+        ("x {overrides}", "ckpt='{out}/last.pt'", "/a b,c/last.pt"),
+        ("x {flags}", "{out}", "/a b,c"),
+    ],
+)
+def test_a_path_in_out_is_found_however_it_is_written(command, word, named):
+    """And reaches the script by the grammar that the command is written in."""
+    out = Path("/a b,c")
+    assert [Path(named)] == paths_in_out([word], out)
+    (filled_word,) = Command.of(command).fill_further([word], out)
+    if command.endswith("{overrides}"):
+        parsers = pytest.importorskip("hydra.core.override_parser.overrides_parser")
+        assert named == parsers.OverridesParser.create().parse_override(filled_word).value()
+    else:
+        assert word.replace("{out}", str(out)) == filled_word
+
+
 class Bad(Config):
     """What flags cannot say."""
 
@@ -177,12 +225,84 @@ class Bad(Config):
         ("", Given, "it is empty"),
         ("x 'y", Given, "No closing quotation"),
         (["x", 1], Given, "a line or a list of words is needed"),
+        ("x {flags} {seed} {out", Given, "a brace without its other one"),
+        ("python2 x.py {flags} {seed} {out}", Given, "python2 is another interpreter"),
+        ("python3.99 x.py {flags} {seed} {out}", Given, "python3.99 is another interpreter"),
     ],
 )
 def test_a_command_that_loses_a_field_is_refused_when_it_is_declared(command, config, fault):
     """Each fault with its next step."""
     with pytest.raises(Refusal, match=fault):
         script(command, metrics=[TOP1], data=Data("None"))(config)
+
+
+@pytest.mark.parametrize("name", RESERVED)
+def test_a_field_named_as_a_place_is_refused(name):
+    """It would be filled with something else."""
+    kind = type("Named", (Config,), {"__annotations__": {name: str}, name: "a"})
+    with pytest.raises(Refusal, match=rf"Named\.{name}: .* call the field by another name"):
+        script("x {config_json} {seed} --out {out}", metrics=[TOP1], data=Data("None"))(kind)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{0} | tee log.txt",
+        "{0} > log.txt",
+        "{0} 2>&1",
+        "{0} && echo done",
+        "{0}; echo done",
+        "{0} &",
+        "cd src",
+        "export A=1",
+        "CUDA_VISIBLE_DEVICES=0 {0}",
+        "{0} --data $HOME/data",
+        "{0} --data ~/data",
+        "{0} --name $(date)",
+        ["x", "{flags}", "{seed}", "{out}", "|", "tee"],
+        ["VAR=1", "x", "{flags}", "{seed}", "{out}"],
+    ],
+)
+def test_what_only_a_shell_acts_on_is_refused(line):
+    """A word such as > would reach the script as an argument."""
+    given = line.replace("{0}", "x {flags} {seed} {out}") if isinstance(line, str) else line
+    with pytest.raises(Refusal, match=r"no shell reads it.*sh -c"):
+        script(given, metrics=[TOP1], data=Data("None"))(Given)
+
+
+def test_what_is_quoted_is_text():
+    """As a shell takes it; and a list of words is taken as it is where one is the value of a flag."""
+    assert ("x", "a | b; $c > d") == Command.of("x 'a | b; $c > d'").words
+    assert ("x", "--sep", "|", "${lr}") == Command.of(["x", "--sep", "|", "${lr}"]).words
+
+
+@pytest.mark.parametrize(
+    ("more", "fault"),
+    [
+        ({"resume": "--resume {out/last.pt"}, "resume: .* a brace without"),
+        ({"resume": "--resume out}/last.pt"}, "resume: .* a brace without"),
+        ({"resume": ["--resume", "{ out }"]}, r"resume: only \{out\} is filled in it"),
+        ({"check": "--lr {lr}"}, r"check: only \{out\} is filled in it, not \{lr\}"),
+        ({"check": "--dry {}"}, r"check: only \{out\}"),
+        ({"check": ""}, "check: it is empty"),
+        ({"silent_limit_s": "60"}, "silent_limit_s: seconds above 0 are needed; got '60'"),
+        ({"silent_limit_s": True}, "silent_limit_s: "),
+        ({"silent_limit_s": float("nan")}, "silent_limit_s: "),
+        ({"metrics_file": None}, "metrics_file: the path of a file inside"),
+        ({"metrics_file": "/etc/passwd"}, "metrics_file: "),
+        ({"metrics_file": "{out}/m.json"}, "metrics_file: "),
+        ({"progress_file": "../x.jsonl"}, "progress_file: "),
+        ({"items_file": ""}, "items_file: "),
+        ({"items_file": 3}, "items_file: "),
+        ({"num_epochs": 5}, "num_epochs: Given has no whole number 5"),
+        ({"sources": None}, "sources: a list of paths is needed.* got None"),
+        ({"sources": [1]}, "sources: a list of paths"),
+    ],
+)
+def test_an_argument_that_cannot_be_meant_is_refused(more, fault):
+    """When it is declared, and not while a training runs."""
+    with pytest.raises(Refusal, match=fault):
+        script("x {flags} {seed} {out}", metrics=[TOP1], data=Data("None"), **more)(Given)
 
 
 def test_all_faults_are_told_together():
@@ -241,6 +361,9 @@ def test_a_plain_name_is_of_the_test_split():
         ({"top1": None}, "where a number is needed"),
         ({"top1": float("nan")}, "top1 = nan, which no table can average"),
         ({"top1": 0.5, "test_top1": 0.6}, "twice"),
+        ({"top1": 10**400}, "top1 = a whole number of more than 80 digits, which no table can average"),
+        ({"val": {"top1": 0.5}}, "no 'top1' of the test split"),
+        ({"test": {"top1": 0.5}, "val": {"top1": float("nan")}}, r"val\.top1 = nan"),
     ],
 )
 def test_a_metric_that_is_absent_or_no_number_is_named(values, fault):
@@ -257,12 +380,16 @@ def test_a_metric_that_is_absent_or_no_number_is_named(values, fault):
         ("[0.5]", "where values by name are needed"),
         (None, r"left no m\.json in \{out\}; there is last\.pt"),
         (b"\xff", "no text in UTF-8"),
+        ("[" * 100_000, "is no whole JSON"),
+        (Path(), r"m\.json in \{out\} cannot be read \(Is a directory\)"),
     ],
 )
 def test_a_file_that_is_not_whole_is_named(tmp_path, text, fault):
     """And one that is not there, with what is."""
     (tmp_path / "last.pt").touch()
-    if text is not None:
+    if isinstance(text, Path):
+        (tmp_path / "m.json").mkdir()
+    elif text is not None:
         (tmp_path / "m.json").write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(ValueError, match=fault):
         read_results(tmp_path, "m.json", None)
@@ -280,8 +407,8 @@ def test_a_file_that_is_not_whole_is_named(tmp_path, text, fault):
 )
 def test_values_per_item_are_columns(tmp_path, name, text):
     """Of numbers, of true and false, and of names."""
-    (tmp_path / "m.json").write_text("{}")
-    (tmp_path / name).write_text(text)
+    (tmp_path / "m.json").write_text("{}", encoding="utf-8-sig")
+    (tmp_path / name).write_text(text, encoding="utf-8-sig")
     per_item = read_results(tmp_path, "m.json", name).per_item
     assert {"name": ["a\nb", "c"], "is_right": [True, False], "score": [1, 2.5]} == per_item
 
@@ -321,17 +448,18 @@ def test_progress_is_followed_line_by_line(tmp_path):
 
 
 def test_a_line_of_progress_serves_a_search_with_what_it_has(project):
-    """Of several metrics one is enough between epochs; a line with none of them says what to write."""
-    config = project(
-        more="says='once', name='Both'", metrics="tw.Metric('top1', 'Top-1'), tw.Metric('top5', 'Top-5')"
-    )
-    trainable, view = config().make_trainable(), config.view("val")
-    line = ScriptResults({"epoch": 1, "val_top5": 0.5}, place="line 1", is_progress=True)
-    assert {"top5": 0.5} == trainable.measure([(config(), line)], view).metrics
-    with pytest.raises(ValueError, match=r"line 1 has no 'top1' of the val split.* write 'val_top1'"):
-        trainable.measure([(config(), ScriptResults({"epoch": 1}, place="line 1", is_progress=True))], view)
-    with pytest.raises(ValueError, match="no 'top1'"):
-        trainable.measure([(config(), ScriptResults({"val_top5": 0.5}))], view)
+    """A metric that it has not, or not as a number that can be compared, is passed over."""
+    trainable, view = project()().make_trainable(), project().view("val")
+    for value, text in ((0.5, '{"val_top1": 0.5}'), (0.5, '{"val": {"top1": 0.5}, "loss": NaN}')):
+        assert value == trainable.value_told(ScriptResults(json.loads(text)), view, TOP1)
+    for text in (
+        '{"loss": 1}',
+        '{"val_top1": NaN}',
+        '{"val_top1": "0.5"}',
+        '{"top1": 0.5}',
+        '{"val_top1": 1e999}',
+    ):
+        assert trainable.value_told(ScriptResults(json.loads(text)), view, TOP1) is None
 
 
 def test_epochs_are_counted_from_one(tmp_path):
@@ -344,9 +472,63 @@ def test_epochs_are_counted_from_one(tmp_path):
     progress = ProgressFile(path)
     progress.skip(len('{"epoch": 0}\n'))
     assert [2] == [line.epoch for line in progress.new_lines()]
-    path.write_text('{"epoch": 0.5}\n')
-    with pytest.raises(ValueError, match=r"line 1 of p\.jsonl has epoch = 0\.5"):
-        [*ProgressFile(path).new_lines()]
+
+
+@pytest.mark.parametrize(
+    ("lines", "epochs"),
+    [
+        (['{"epoch": "1/10"}', '{"epoch": "2/10"}'], [1, 2]),
+        (['{"epoch": 0.33}', '{"epoch": 0.67}', '{"epoch": 1.0}', '{"epoch": 1.33}'], [1, 2, 3, 4]),
+        (['{"epoch": 1}', '{"epoch": 2.5}', '{"epoch": 3}'], [1, 2, 3]),
+        (['{"epoch": Infinity}', '{"epoch": NaN}', '{"epoch": 1e400}'], [1, 2, 3]),
+        (['{"epoch": -1}', '{"epoch": true}', '{"epoch": [1]}', '{"epoch": null}'], [1, 2, 3, 4]),
+        (['{"epoch": 1' + "0" * 400 + "}", '{"epoch": 2}'], [1, 2]),
+    ],
+)
+def test_lines_with_odd_epochs_are_counted(tmp_path, lines, epochs):
+    """From the first of them on, and told once, not again by the attempt that goes on."""
+    path = tmp_path / "p.jsonl"
+    path.write_text("\n".join(lines) + "\n")
+    progress = ProgressFile(path)
+    with pytest.warns(
+        UserWarning, match="which is no whole number; from there the lines are counted"
+    ) as told:
+        assert epochs == [line.epoch for line in progress.new_lines()]
+    assert 1 == len(told)
+    again = ProgressFile(path)
+    again.skip(progress.num_read_bytes)
+    with path.open("a") as file:
+        file.write('{"epoch": 0.5}\n')
+    assert [epochs[-1] + 1] == [line.epoch for line in again.new_lines()]
+
+
+def test_odd_values_are_left_out_of_a_line(tmp_path):
+    """What a curve can show of it stays."""
+    (tmp_path / "p.jsonl").write_text(
+        '{"a": NaN, "b": 1, "c": Infinity, "d": "x", "e": 1' + "0" * 400 + "}\n"
+    )
+    with pytest.warns(UserWarning, match="a = nan, which no curve can show"):
+        assert [{"b": 1.0}] == [line.metrics for line in ProgressFile(tmp_path / "p.jsonl").new_lines()]
+
+
+def test_a_last_line_without_an_end_is_told_once(tmp_path):
+    """Where it is whole; what the next attempt appends is a line of its own."""
+    path = tmp_path / "p.jsonl"
+    path.write_text('{"epoch": 1}\n{"epoch": 2}')
+    progress = ProgressFile(path)
+    assert [1, 2] == [line.epoch for line in progress.new_lines(is_ended=True)]
+    assert path.stat().st_size == progress.num_read_bytes
+    again = ProgressFile(path)
+    again.skip(progress.num_read_bytes)
+    with path.open("a") as file:
+        file.write('{"epoch": 3}\n')
+    assert [3] == [line.epoch for line in again.new_lines()]
+
+
+def test_a_folder_in_the_place_of_progress_is_no_fault(tmp_path):
+    """Nothing can be read of it, which is told."""
+    with pytest.warns(UserWarning, match=r"cannot be read \(Is a directory\)"):
+        assert [] == [*ProgressFile(tmp_path).new_lines()]
 
 
 def test_what_a_killed_script_has_not_ended_is_cut_off(tmp_path):
@@ -475,7 +657,7 @@ def test_what_it_leaves_is_measured_and_kept(project, training):
     [
         (
             "raise ValueError('lr is bad')",
-            r"ended with exit code 1: ValueError: lr is bad\nIts last lines:\nTraceback",
+            r"ended with exit code 1: ValueError: lr is bad\nBefore that:\nTraceback",
         ),
         ("sys.exit(3)", "ended with exit code 3, and printed nothing"),
         ("os.kill(os.getpid(), 11)", r"was ended by signal 11 \(SIGSEGV\)"),
@@ -490,13 +672,27 @@ def test_a_failure_is_told_in_its_last_words(project, training, body, fault):
 
 
 @pytest.mark.slow
+def test_a_message_repeats_nothing_and_holds_no_control_characters(project, training):
+    """The last line stands at its top alone; what a terminal would act on is shown as code writes it."""
+    body = "os.write(1, b'\\x1b]0;title\\x07\\xff\\x00 tab\\tends\\nboom\\n'); sys.exit(7)"
+    with pytest.raises(ScriptFailed) as failed:
+        fit(project(body)(), training)
+    first, *rest = str(failed.value).split("\n")
+    assert first.endswith("ended with exit code 7: boom")
+    assert ["Before that:", "\\x1b]0;title\\x07\\xff\\x00 tab\tends"] == rest
+
+
+@pytest.mark.slow
 def test_results_that_cannot_be_used_are_no_training(project, training):
     """Nothing is kept of a script that ended well without its metrics, so that the next run tries it again."""
     with pytest.raises(ValueError, match=r"left no metrics\.json in \{out\}; there is nothing"):
         fit(project("")(), training)
     with pytest.raises(ValueError, match="'top1' of the test split"):
         fit(project(WRITES.replace("top1", "other"))(), training)
-    assert not training.checkpoints.exists(FINAL_CHECKPOINT)
+    for written in ('{"top1": NaN}', '{"val_top1": 0.5}', '{"top1": 94.2}', '{"top1": 0.5, "val_top1": NaN}'):
+        with pytest.raises(ValueError, match="top1"):
+            fit(project(f"(given.out / 'metrics.json').write_text({written!r})")(), training)
+        assert not training.checkpoints.exists(FINAL_CHECKPOINT)
 
 
 CHECKPOINTED = """
@@ -543,19 +739,111 @@ def test_one_that_looks_into_its_folder_by_itself_finds_it_as_it_was(project, tr
     fit(config, training)
 
 
-STUBBORN = """
+@pytest.mark.slow
+def test_an_empty_folder_is_no_beginning(project, training):
+    """A script that is told to go on from its folder is not, until something is in it."""
+    body = "assert not given.resume, 'told'\n" + WRITES + "sys.exit(3)"
+    config = project(body, more="resume='--resume {out}'")()
+    with pytest.raises(ScriptFailed, match="ended with exit code 3"):
+        fit(config, training)
+    with pytest.raises(ScriptFailed, match="AssertionError: told"):
+        fit(config, training)
+
+
+@pytest.mark.slow
+def test_what_was_edited_while_it_ran_is_no_training(project, training):
+    """Nothing is kept of it, not even what another attempt could go on from; a file in a folder is an edit too."""
+    training.checkpoints.beside.local_path.parent.parent.parent.joinpath("conf").mkdir(parents=True)
+    body = "import pathlib\npathlib.Path('conf/new.yaml').write_text('x')\n(given.out / 'last').touch()\n"
+    config = project(body + WRITES, more="sources=['conf'], resume='--resume {out}/last'")
+    with pytest.raises(ValueError, match=r"edited while it ran \(conf/new\.yaml\)"):
+        fit(config(), training)
+    assert not training.checkpoints.exists(FINAL_CHECKPOINT)
+    assert [] == [*out_of(training).iterdir()]
+
+
+@pytest.mark.slow
+def test_lines_that_are_known_at_once_are_told_at_once(project, training):
+    """However fast it writes; whoever ends the training is asked between them."""
+    lines = "(given.out / 'p.jsonl').write_text('{}\\n' * 500)\n"
+    config = project(lines + WRITES, more="progress_file='p.jsonl'")()
+    told, num_written = [], []
+
+    @contextmanager
+    def together():
+        yield
+        num_written.append(len(told))
+
+    hooks = FitHooks(lambda report, _: told.append(report.epoch), lambda: False, together)
+    config.make_trainable().fit(config, Runtime(None, ""), training.checkpoints, hooks)
+    assert list(range(1, 501)) == told
+    assert {0, 500} >= {*num_written}
+    training.checkpoints.remove(FINAL_CHECKPOINT)
+    waits = lines + "while True: time.sleep(0.05)\n"
+    config, told = project(waits, more="progress_file='p.jsonl'")(), []
+    hooks = FitHooks(lambda report, _: told.append(report.epoch), lambda: len(told) == 3)
+    with pytest.raises(TrainingStopped):
+        config.make_trainable().fit(config, Runtime(None, ""), training.checkpoints, hooks)
+
+
+def tried(config, store, *, is_watched=True):
+    """The outcome of an attempt in a search that stops hopeless trials, and what it saw of each epoch."""
+    data = config.make_trainable().describe_data(config, Runtime(None, ""))
+    watch = Objective(TOP1, config.view("val")) if is_watched else None
+    work, told = Work("0" * 64, config, data, {}, "a trial", "a study", watch), []
+    outcome = run_trial(work, store, Runtime(None, ""), TrialHooks(told.append, lambda: False))
+    return outcome, {progress.report.epoch: progress.watched for progress in told}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("always::UserWarning")
+def test_a_search_passes_over_epochs_that_tell_it_nothing(project, tmp_path):
+    """Their curves are kept; what a search compares is what is there, and no line is too odd."""
+    lines = [
+        '{"loss": 1}',
+        '{"val_top1": 0.2}',
+        '{"val_top1": NaN}',
+        "half {",
+        '{"epoch": "4/5", "val_top1": 0.4}',
+    ]
+    body = f"(given.out / 'p.jsonl').write_text({chr(10).join([*lines, ''])!r})\n"
+    store = Store(str(tmp_path / "runs"))
+    outcome, watched = tried(project(body + WRITES, more="progress_file='p.jsonl'")(), store)
+    assert "done" == outcome.state
+    assert {1: None, 2: 0.2, 3: None, 4: 0.4} == watched
+    assert [1, 2, 3, 4] == [report.epoch for report in store.training("0" * 64).epochs()]
+    for part in ("no JSON objects", "val_top1 = nan", "epoch = '4/5'"):
+        assert part in outcome.message
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("always::UserWarning")
+def test_a_search_to_which_no_epoch_tells_anything_is_told_so(project, tmp_path):
+    """At the end, as nothing was stopped; the training is kept."""
+    body = "(given.out / 'p.jsonl').write_text('{\"loss\": 1}\\n' * 3)\n"
+    config, store = project(body + WRITES, more="progress_file='p.jsonl'")(), Store(str(tmp_path / "runs"))
+    outcome, _ = tried(config, store)
+    assert "done" == outcome.state
+    assert "tell val_top1 in some, or search without a pruner" in outcome.message
+    outcome, watched = tried(config, store, is_watched=False)
+    assert ("done", {}) == (outcome.state, watched)
+
+
+LEAVES_CHILDREN = """
 import signal, subprocess
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 signal.signal(signal.SIGTERM, lambda *_: None)
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-(given.out / "pids").write_text(f"{os.getpid()} {child.pid}")
+waits = [sys.executable, "-c", "import time; time.sleep(600)"]
+# As the workers of torchrun, some in a session of their own, which no signal to a group reaches.
+children = [subprocess.Popen(waits, start_new_session=apart) for apart in {False, sys.platform == "linux"}]
+(given.out / "pids").write_text(" ".join(str(pid) for pid in [os.getpid(), *(child.pid for child in children)]))
 (given.out / "ready").touch()
-time.sleep(600)
 """
+STUBBORN = LEAVES_CHILDREN + "time.sleep(600)\n"
 
 
 def are_gone(out):
-    """Whether the script and its child have ended."""
+    """Whether the script and its children have ended."""
     return not any(psutil.pid_exists(int(pid)) for pid in (out / "pids").read_text().split())
 
 
@@ -567,7 +855,14 @@ def test_one_that_hears_no_signal_is_ended_with_all_that_it_started(project, tra
     out = out_of(training)
     with pytest.raises(TrainingStopped):
         fit(project(STUBBORN)(), training, until=(out / "ready").exists)
-    wait_for(lambda: are_gone(out))
+    wait_for(lambda: are_gone(out), 20)
+
+
+@pytest.mark.slow
+def test_what_a_script_leaves_running_ends_with_it(project, training):
+    """It could write into the folder of the next attempt."""
+    fit(project(LEAVES_CHILDREN + WRITES)(), training)
+    wait_for(lambda: are_gone(out_of(training)), 20)
 
 
 @pytest.mark.slow
@@ -581,7 +876,7 @@ def test_nothing_outlives_who_started_it(project, training):
     wait_for((out / "ready").exists)
     os.kill(worker, signal.SIGKILL)
     os.waitpid(worker, 0)
-    wait_for(lambda: are_gone(out))
+    wait_for(lambda: are_gone(out), 20)
 
 
 @pytest.mark.slow
@@ -599,6 +894,43 @@ def test_two_attempts_do_not_share_a_folder(project, training):
         one.join()
     assert found[0] == found[1]
     assert "x" == (out_of(training) / "n").read_text()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody can look who has a file open")
+def test_an_attempt_says_for_whom_it_waits(training, tmp_path, monkeypatch, caplog):
+    """By its process, which somebody may have to end."""
+    monkeypatch.setattr(script_folder, "TELL_AFTER_S", 0.0)
+    monkeypatch.setattr(script_folder, "WAIT_POLL_S", 0.01)
+    with opened_out(training.checkpoints, Runtime(None, ""), lambda: False) as out:
+        held_on = subprocess.Popen(["sleep", "600"], pass_fds=[out.lock])
+    try:
+        with (
+            pytest.raises(TrainingStopped),
+            opened_out(training.checkpoints, Runtime(None, ""), lambda: bool(caplog.messages)),
+        ):
+            pass
+        assert f"process {held_on.pid} of this machine" in caplog.text
+    finally:
+        held_on.kill()
+        held_on.wait()
+
+
+@pytest.mark.slow
+def test_files_that_come_and_go_are_no_fault(tmp_path):
+    """While a script writes and removes checkpoints, its folder is looked at."""
+    out, rounds = OutFolder(tmp_path, 0, None), 300
+
+    def write():
+        for number in range(rounds):
+            folder = tmp_path / f"checkpoint-{number}/weights"
+            folder.mkdir(parents=True)
+            (folder / "w").touch()
+            shutil.rmtree(folder.parent)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    while writer.is_alive():
+        assert all(name.endswith("/w") for name in out.stamps())
 
 
 @pytest.mark.slow
@@ -678,6 +1010,47 @@ def test_a_command_that_cannot_be_run_is_found_by_check(project, command, more, 
         config.make_trainable().check(config, Runtime(None, ""))
 
 
+@pytest.mark.slow
+def test_a_flag_that_stands_in_the_command_is_compared_too(project):
+    """In `resume` as well; one of the launcher, or shortened as argparse allows, is no fault."""
+    for command, more, fault in (
+        ("python train.py {flags} --sede {seed} --out {out}", "", "no --sede; did you mean '--seed'"),
+        ("python train.py --lr {lr} --sede {seed} --out {out}", "", "no --sede; did you mean '--seed'"),
+        (
+            "python train.py {flags} --seed {seed} --out {out}",
+            "resume='--resmue {out}/a'",
+            "no --resmue; did you mean",
+        ),
+        ("env -- python train.py {flags} --see {seed} --out {out}", "", None),
+    ):
+        config = project(command=command, more=more)()
+        if fault is None:
+            config.make_trainable().check(config, Runtime(None, ""))
+            continue
+        with pytest.raises(ValueError, match=fault):
+            config.make_trainable().check(config, Runtime(None, ""))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        ("pathlib.Path(out, 'w').touch()", r"wrote into \{out\}"),
+        ("import shutil; shutil.rmtree(out)", r"wrote into \{out\}"),
+        ("print('done')", "named no flag"),
+        ("time.sleep(600)", "had not ended after 1 s"),
+    ],
+)
+def test_a_script_that_trains_whatever_it_is_asked_is_told(project, monkeypatch, body, what):
+    """It trains into a folder that is nobody's, and its check needs other words."""
+    monkeypatch.setattr(script_of_own, "HELP_LIMIT_S", 1.0)
+    config = project()
+    train = Path(config().make_trainable().project_folder()) / "train.py"
+    train.write_text(f"import pathlib, sys, time\nout = sys.argv[-1]\nassert out.endswith('/out')\n{body}\n")
+    with pytest.raises(ValueError, match=rf"did not answer --help: it {what}.* give check="):
+        config().make_trainable().check(config(), Runtime(None, ""))
+
+
 # -- what it is made of ---------------------------------------------------------------------------
 
 
@@ -716,6 +1089,59 @@ def test_its_code_is_what_the_command_names_and_what_that_imports(project, tmp_p
     before = definitions(project(body))
     after = definitions(project(body.replace("print(1)", "print(2)")))
     assert before["train.py: (what runs when it is run)"] != after["train.py: (what runs when it is run)"]
+
+
+@pytest.mark.parametrize(
+    ("command", "named"),
+    [
+        ("python train.py --config base.yaml {flags} {seed} {out}", {"train.py", "base.yaml"}),
+        ("python train.py --config=conf/a.json {flags} {seed} {out}", {"train.py", "conf/a.json"}),
+        ("torchrun -n 2 train.py cfg=base.yaml {flags} {seed} {out}", {"train.py", "base.yaml"}),
+        (
+            "bash run.sh {out} {seed} {flags}",
+            {"run.sh", "sub/more.sh", "base.yaml", "pkg/go.py", "pkg/__init__.py"},
+        ),
+        ("sh -c 'python train.py \"$@\"' x {out} {seed} {flags}", {"train.py"}),
+        ("python -m pkg.go {out} {seed} {flags}", {"pkg/go.py", "pkg/__init__.py"}),
+        ("python train.py ../outside.txt /etc/passwd {out} {seed} {flags}", {"train.py"}),
+    ],
+)
+def test_files_that_a_command_names_count(project, tmp_path, command, named):
+    """Whatever their ending, of shell scripts what they name too; no file outside the project does."""
+    folder = tmp_path / "a b"
+    (tmp_path / "outside.txt").touch()
+    for name, text in (
+        ("base.yaml", "x: 1"),
+        ("conf/a.json", "{}"),
+        ("run.sh", 'set -e\nbash "$(dirname "$0")/sub/more.sh" --config=base.yaml > log.txt'),
+        ("sub/more.sh", 'OMP_NUM_THREADS=1 python -m pkg.go "$@" | tee log; bash run.sh'),
+        ("pkg/go.py", "x = 1"),
+        ("pkg/__init__.py", "y = 1"),
+    ):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+    found = {
+        name.partition(": ")[0] for name in definitions(project(command=command)) if "command of" not in name
+    }
+    assert named == {*found}
+
+
+@pytest.mark.parametrize("more", ["", "sources=['base.yaml']"])
+@pytest.mark.parametrize("command", ["python trian.py", "torchrun -n 1 trian.py", "python -u ./trian.py"])
+def test_a_program_that_is_not_there_is_named(project, tmp_path, command, more):
+    """With the nearest, whatever else is declared."""
+    (tmp_path / "a b/base.yaml").touch()
+    with pytest.raises(Refusal, match=r"trian\.py is not there; did you mean 'train\.py'"):
+        project(command=f"{command} {{flags}} {{seed}} {{out}}", more=more)
+
+
+def test_a_source_that_is_gone_is_no_fault_of_the_machine(project, tmp_path):
+    """Another machine would not have it either."""
+    (tmp_path / "a b/base.yaml").touch()
+    config = project(more="sources=['base.yaml']")
+    (tmp_path / "a b/base.yaml").unlink()
+    with pytest.raises(ValueError, match=r"base\.yaml cannot be read"):
+        config().make_trainable().definitions_now()
 
 
 def test_the_command_is_a_part_of_it(project):
