@@ -49,7 +49,7 @@ def _descendants() -> list[int]:
         if not name.isdigit():
             continue
         try:
-            with open(f"/proc/{name}/stat") as file:  # noqa: PTH123
+            with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
                 state, parent = file.read().rpartition(")")[2].split()[:2]
         except OSError:  # it has ended meanwhile
             continue
