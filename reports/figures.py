@@ -33,6 +33,7 @@ from tablewright.trainables.contract.run import BEST_EPOCH, EpochReport
 
 LOSS_CAPTION = "Training loss"
 KEPT_CAPTION = "a ring is the epoch whose model a seed has kept"
+MAX_FILE_NAME_LENGTH = 60
 OTHER_TERMS = "rows with other terms have other scales"
 SEEDS_CAPTION = "mean over seeds, in a band from the lowest to the highest seed"
 ENSEMBLES_LEFT_OUT = "an ensemble is several trainings and has no curve of its own"
@@ -234,7 +235,7 @@ def _curve_caption(name: str, label: str, curves: Sequence[Curve], num_not_finit
 
 def _file_name(name: str, taken: Collection[str]) -> str:
     """Make a name one of a file; two that would be the same where case does not count are numbered."""
-    plain = re.sub(r"[^\w.-]", "_", name)
+    plain = re.sub(r"[^\w.-]", "_", name)[:MAX_FILE_NAME_LENGTH]
     others = {other.casefold() for other in taken}
     numbered = itertools.chain([plain], (f"{plain}-{number}" for number in itertools.count(2)))
     return next(found for found in numbered if found.casefold() not in others)

@@ -221,10 +221,12 @@ def test_which_epoch_was_kept_is_told_beside_the_curves(tmp_path: Path):
 
 @pytest.mark.slow
 def test_figures_of_like_names_have_files_of_their_own(tmp_path: Path):
-    """Signs that no file name may have are replaced, and nothing is written over."""
+    """Signs that no file name may have are replaced, nothing is written over, and none is too long for a disc."""
     assert ["val_map", "val_map-2", "VAL_MAP-3"] == list(
-        figures_of(tmp_path, {"val_map": 0.1, "val/map": 0.2, "VAL_MAP": 0.3})
+        figures_of(tmp_path / "a", {"val_map": 0.1, "val/map": 0.2, "VAL_MAP": 0.3})
     )
+    names = list(figures_of(tmp_path / "b", {"l" * 300: 0.1, "l" * 301: 0.2}))
+    assert (2, True) == (len({*names}), all(len(name) < 100 for name in names))
 
 
 def test_values_that_are_not_finite_are_counted_below_the_figure(tmp_path: Path):
