@@ -225,6 +225,7 @@ def test_a_store_without_its_versions_is_one_all_the_same(sweep):
     assert (True, "") == (sweep.store().is_there, sweep.store().fault)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data", [{"data": []}, {"of_config": {"a": 7}}, {"data": None}])
 def test_what_a_study_knew_of_its_data_stops_no_reading(sweep, data):
     """A file that names what it does not hold is found out; the records tell the same."""
@@ -555,6 +556,7 @@ def test_a_field_that_a_record_lacks_was_added_since(sweep):
     assert ["done", "done"] == states(sweep)
 
 
+@pytest.mark.slow
 def test_a_damaged_acceptance_accepts_nothing_and_is_named(sweep):
     """It is told by --verify, and the change stands refused until it is accepted again."""
     finished(sweep)

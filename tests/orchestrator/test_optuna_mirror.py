@@ -79,6 +79,7 @@ def test_a_training_that_is_only_part_of_an_ensemble_has_no_trial(sweep):
     ]
 
 
+@pytest.mark.slow
 def test_a_field_that_was_given_another_choice_does_not_stop_the_sweep(sweep):
     """Optuna takes a parameter's choices once; rows with more of them are kept in a study of their own."""
     rows = [Row("a"), Row("b", {"network.attention": None})]

@@ -175,6 +175,7 @@ def test_an_ensemble_is_measured_from_trainings_that_other_rows_have(sweep):
     assert both.partner_ids == holder.measurement(both.view_id).partner_ids
 
 
+@pytest.mark.slow
 def test_an_ensemble_waits_for_a_member_that_failed(sweep):
     """Without one of its trainings an ensemble has no value, the rest of the table has, and the next run goes on."""
     rows = [Row("both", ensemble=[{}, {"fails_at_epoch": 2}]), Row("alone")]

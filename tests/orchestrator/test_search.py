@@ -255,6 +255,7 @@ def test_a_suggestion_kept_before_failures_were_counted_reads(tmp_path):
     assert 0 == SearchTrialRecord.model_validate_json(json.dumps(old)).num_failures
 
 
+@pytest.mark.slow
 def test_an_objective_that_is_no_number_is_a_failed_trial(sweep, monkeypatch):
     """A loss that went to NaN ends neither this sweep nor the next, and is no best."""
     method = type(ToyConfig().make_trainable())

@@ -239,6 +239,7 @@ def test_a_factorial_is_described_by_the_effects_that_it_has(tmp_path: Path):
     assert "Nothing was tested yet: no effect has 3 seeds in all of its rows." in second.source_notes
 
 
+@pytest.mark.slow
 def test_a_mark_is_corrected_for_all_comparisons_of_its_table(tmp_path: Path):
     """Five comparisons make each one harder to find than one alone, and so does each further tested metric."""
     values = {"depth 2": both(0.80, 0.81, 0.82), "depth 3": both(0.82, 0.834, 0.835)}

@@ -341,6 +341,7 @@ def test_the_start_of_predictors_is_a_switch_of_theirs_alone():
     assert all(name.startswith("predictors.") for name in different)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("config", "num_terms"),
     [
@@ -697,6 +698,7 @@ def test_every_kind_of_backbone_carries_the_branches(architecture):
     assert config.embedding_widths() == {n: v.shape[1] for n, v in outputs.embeddings_BD.items()}
 
 
+@pytest.mark.slow
 def test_frozen_stages_keep_weights_and_statistics():
     """Frozen stages have no gradient and stay in evaluation mode; the next one is trained."""
     config = small_config(network={"backbone": Backbone(architecture="resnet18", num_frozen_stages=2)})

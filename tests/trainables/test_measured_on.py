@@ -97,6 +97,7 @@ def test_distractors_that_are_added_later_are_measured_and_train_nothing(sweeps)
     assert later.plan.cells[1].view_id != last.plan.cells[1].view_id
 
 
+@pytest.mark.slow
 def test_hand_drawn_boxes_that_are_added_later_are_measured_and_train_nothing(sweeps):
     """They make other multiple queries; single queries are what they were."""
     studies = [a_study([MARKET]), dataclasses.replace(a_study([MARKET], MULTIPLE), name="tiny_multiple")]

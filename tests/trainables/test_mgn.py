@@ -671,6 +671,7 @@ def test_configs_survive_json(config):
     assert config == MgnConfig.model_validate_json(config.model_dump_json())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pooling", ["max", "avg", "gem"])
 def test_a_step_can_be_checked_for_every_pooling(pooling):
     """`check` makes a step on tiny images."""

@@ -159,6 +159,7 @@ def test_validation_on_training_images_is_refused(runtime):
     assert [0, 1, 2] == extraction.labels.tolist()
 
 
+@pytest.mark.slow
 def test_loaded_network_classifies_as_the_trained_one(runtime, tmp_path):
     """The final checkpoint alone gives the same logits, and the caller's random numbers go on."""
     config, folder = TinyClassifierConfig(), LocalFolder(tmp_path / "checkpoints")

@@ -93,6 +93,7 @@ def test_gallery_holds_junk_and_distractors(contents):
     assert not any(unlabelled.values())
 
 
+@pytest.mark.slow
 def test_every_image_decodes(contents):
     """Each file is an RGB picture 64 wide and 128 high that shows something."""
     for folder, names in contents.items():

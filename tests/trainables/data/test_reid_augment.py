@@ -196,6 +196,7 @@ def test_scale_crops_have_the_area_and_aspect_asked_for():
     assert len({round(float(crop[0, H // 2, 0])) for crop in crops_BCHW}) > 3  # at different places
 
 
+@pytest.mark.slow
 def test_enlarged_crops_are_parts_of_one_size_or_the_whole_image():
     """Half of the images stay as they are; the others show 8/9 of each side, at different places."""
     crops_BCHW = TrainAugmenter(change(enlarge_crop=EnlargeCrop()))(ramp(), generator())

@@ -22,6 +22,7 @@ def describe(architecture, content, publisher="the publisher"):
     return describe_misfit(part, entries, find_matches(part, None, entries), publisher)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ours", "theirs"),
     [
