@@ -19,6 +19,7 @@ from rich.text import Text
 from tablewright.orchestrator.project import Project
 from tablewright.orchestrator.settings import Settings, refuse_unknown_variables, variable_of
 from tablewright.reports.console import loses_styles, make_console, open_closed_streams
+from tablewright.trainables.value.counted import counted
 
 if TYPE_CHECKING:
     from tablewright.orchestrator.plan import Plan
@@ -619,11 +620,6 @@ def begin_tracking(tracker: Any, settings: Settings, plan: Plan, statuses: Seque
 
 
 # -- the live view ---------------------------------------------------------------------------------
-
-
-def counted(number: int, noun: str) -> str:
-    """Say how many there are of something."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tablewright.orchestrator.project import OURS
+from tablewright.trainables.contract.program import OURS
 
 EXAMPLE = OURS / "examples" / "spirals"
 IGNORED = ".gitignore"

@@ -19,9 +19,7 @@ from pathlib import Path
 from types import ModuleType
 
 from tablewright.orchestrator.provenance import COMMIT_NOTE, commit_note
-
-STUDIES_FOLDER = "search_spaces"
-"""Folder of a project in which its studies lie, and name of the package that they are modules of."""
+from tablewright.trainables.contract.program import OURS, PRODUCT, STUDIES_FOLDER
 
 PARTS = ("orchestrator", "reports", "search_spaces", "trainables")
 """Our folders. Studies of before the one package `tablewright` import from them directly."""
@@ -29,10 +27,6 @@ PARTS = ("orchestrator", "reports", "search_spaces", "trainables")
 SOURCE_ENDINGS = (".py", ".yaml", ".yml", ".json", ".toml", ".cfg", ".ini", ".txt", ".sh")
 MAX_FILE_BYTES, MAX_PACKED_BYTES = 2**20, 50 * 2**20
 """A larger file is data; a project with more sources is none, but such as somebody's home."""
-
-PACKAGE = __name__.partition(".")[0]
-OURS = Path(__file__).resolve().parent.parent
-"""Where they lie."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +182,7 @@ class _ProjectFinder(MetaPathFinder, Loader):
             place.is_relative_to(self.project.folder) and "site-packages" not in place.parts
             for place in places
         )
-        return top in PARTS or (is_below and top not in (PACKAGE, "__main__"))
+        return top in PARTS or (is_below and top not in (PRODUCT, "__main__"))
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -202,12 +196,12 @@ class _ProjectFinder(MetaPathFinder, Loader):
             return _package_spec(top, own)
         if top not in PARTS or (below and _is_module(own / below[0])):
             return None
-        found = importlib.util.find_spec(f"{PACKAGE}.{fullname}")
+        found = importlib.util.find_spec(f"{PRODUCT}.{fullname}")
         return None if found is None else importlib.machinery.ModuleSpec(fullname, self)
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
         """Give the one that there is."""
-        module = importlib.import_module(f"{PACKAGE}.{spec.name}")
+        module = importlib.import_module(f"{PRODUCT}.{spec.name}")
         spec.loader_state = module.__spec__
         return module
 

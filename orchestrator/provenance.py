@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tablewright.trainables.contract.method import HasSource, ImportsPackages, Trainable, TrainingConfig
+from tablewright.trainables.contract.program import OURS, PRODUCT
 
 RECORDED_PACKAGES = ("torch", "numpy", "pillow", "ray", "optuna", "mlflow")
 """Of any method; what a method of one's own imports beside is added."""
-PRODUCT = "tablewright"
 NO_VERSION = "no version"
 """Of a module that is imported from outside the project and belongs to no package that is installed."""
 SHORT_COMMIT_DIGITS = 12
@@ -59,7 +59,7 @@ def commit_of(config: TrainingConfig) -> str:
     trainable = config.make_trainable()
     if not isinstance(trainable, HasSource):
         file = Path(inspect.getfile(type(config))).resolve()
-        is_ours = file.is_relative_to(Path(__file__).resolve().parent.parent)
+        is_ours = file.is_relative_to(OURS)
         return git_commit() if is_ours else git_commit(str(file.parent), (file.name,))
     files = dict.fromkeys(name.partition(": ")[0] for name in trainable.definitions())
     return git_commit(trainable.project_folder(), tuple(files))

@@ -11,8 +11,11 @@ from tablewright.orchestrator.plan import Plan, PlannedTraining
 from tablewright.orchestrator.recorded_config import differing_definitions
 from tablewright.orchestrator.records import DamagedFile, Store, TrainingRecord
 from tablewright.trainables.contract.method import HasSource, TrainingConfig
+from tablewright.trainables.value.counted import counted
+from tablewright.trainables.value.name_list import some
 
 MAX_NAMES = 6
+RECORDED = "recorded training"
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,8 @@ def tell_changes_under_one_version(plan: Plan, store: Store) -> list[str]:
         number, known = changed.get(record.method, (0, {}))
         changed[record.method] = number + 1, known | dict.fromkeys(names)
     return [
-        f"{method}: its code was changed since {_counted(number)} of these configs, and its VERSION was not: "
-        f"{_some(names)}. They are shown as they are; raise VERSION to train them again"
+        f"{method}: its code was changed since {counted(number, RECORDED)} of these configs, and its VERSION was not: "
+        f"{some(list(names), MAX_NAMES)}. They are shown as they are; raise VERSION to train them again"
         for method, (number, names) in sorted(changed.items())
     ]
 
@@ -116,19 +119,9 @@ def _change(record: TrainingRecord, config: TrainingConfig) -> SourceChange:
 
 def _told(method: str, changes: Sequence[SourceChange]) -> str:
     names = list(dict.fromkeys(name for change in changes for name in change.definitions))
-    number, shown = _counted(len(changes)), _some(names)
+    number, shown = counted(len(changes), RECORDED), some(names, MAX_NAMES)
     return (
         f"{method}: its code was changed since {number} of these configs: {shown}. They stay in the store and in no "
         "table, and these configs are trained again by the code as it is now; or, if the change moves no number, "
         "accept it in writing: --accept 'REASON'"
     )
-
-
-def _counted(number: int) -> str:
-    """Say how many trainings were recorded."""
-    return f"{number} recorded training{'' if number == 1 else 's'}"
-
-
-def _some(names: Iterable[str]) -> str:
-    first, rest = [*names][:MAX_NAMES], [*names][MAX_NAMES:]
-    return ", ".join(first) + (f" and {len(rest)} more" if rest else "")

@@ -18,8 +18,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic.errors import PydanticUserError
 
-from tablewright.orchestrator.project import STUDIES_FOLDER, Project
+from tablewright.orchestrator.project import Project
 from tablewright.orchestrator.study import Profile, Study, is_file_name, is_not_reserved
+from tablewright.trainables.contract.program import STUDIES_FOLDER
 from tablewright.trainables.value.frozen_model import faults_of
 from tablewright.trainables.value.refusal import Refusal, nearest, shown
 

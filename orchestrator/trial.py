@@ -23,7 +23,7 @@ import psutil
 from tablewright.orchestrator.collected_warnings import CollectedWarnings, collected_warnings
 from tablewright.orchestrator.identity import digest_of
 from tablewright.orchestrator.plan import Partner, PlannedView
-from tablewright.orchestrator.project import OURS, PARTS
+from tablewright.orchestrator.project import PARTS
 from tablewright.orchestrator.provenance import commit_of, versions_of
 from tablewright.orchestrator.recorded_config import differing_definitions
 from tablewright.orchestrator.records import (
@@ -49,6 +49,7 @@ from tablewright.trainables.contract.method import (
     Trainable,
     TrainingConfig,
 )
+from tablewright.trainables.contract.program import OURS
 from tablewright.trainables.contract.run import (
     FINAL_CHECKPOINT,
     Device,
@@ -592,14 +593,7 @@ def _watch(
     if isinstance(trainable, TellsValues):
         return trainable.value_told(network, view, objective.metric)
     extraction = _extract(trainable, work.config, runtime, network, view.split, [view])
-    metrics = trainable.measure([(work.config, extraction)], view).metrics
-    name = objective.metric.name
-    if name not in metrics:
-        raise ValueError(
-            f"a search that stops hopeless trials watches {name!r} between epochs, and what an epoch tells of the "
-            f"{view.split} split is {', '.join(metrics)}; tell it in every epoch, or search without a pruner"
-        )
-    return float(metrics[name])
+    return float(trainable.measure([(work.config, extraction)], view).metrics[objective.metric.name])
 
 
 class SystemMeter:

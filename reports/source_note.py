@@ -14,11 +14,12 @@ from tablewright.reports.cell import AGREES, DISAGREES, MIN_SEEDS_FOR_A_VERDICT,
 from tablewright.reports.number import half_printed_unit, value_text
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.metric import Metric
+from tablewright.trainables.contract.program import PRODUCT
+from tablewright.trainables.value.counted import counted
 
 SHORT_ID_DIGITS = 8
 SHORT_COMMIT_DIGITS = 12
 NUM_IDS_SHOWN = 4
-PRODUCT = "tablewright"
 CHANGES_NO_NUMBER = (PRODUCT, "ray", "optuna", "mlflow")
 """Packages whose versions may differ within a table: they decide where trainings run and how they are shown."""
 SINGULARS = {"queries": "query", "images": "image", "items": "item"}
@@ -187,9 +188,9 @@ def _origin_notes(frame: pd.DataFrame) -> Iterator[str]:
     done = cast(pd.DataFrame, frame[frame["state"] == "done"])
     num_all = len(_training_ids(frame))
     code = "".join(f"; {text}" for text in _code_of(frame))
-    yield f"Made from {len(_training_ids(done))} of {_counted(num_all)}{code}."
+    yield f"Made from {len(_training_ids(done))} of {counted(num_all, 'training')}{code}."
     different = [
-        f"{name} {', '.join(f'{version} ({_counted(len(ids))})' for version, ids in sorted(ids_of.items()))}"
+        f"{name} {_versions_in_words(ids_of)}"
         for name, ids_of in sorted(_ids_by_version(done).items())
         if len(ids_of) > 1 and name not in CHANGES_NO_NUMBER
     ]
@@ -197,8 +198,10 @@ def _origin_notes(frame: pd.DataFrame) -> Iterator[str]:
         yield f"Trainings were made with different versions of packages: {'; '.join(different)}."
 
 
-def _counted(num_trainings: int) -> str:
-    return f"{num_trainings} training{'' if num_trainings == 1 else 's'}"
+def _versions_in_words(ids_of: Mapping[str, set[str]]) -> str:
+    return ", ".join(
+        f"{version} ({counted(len(ids), 'training')})" for version, ids in sorted(ids_of.items())
+    )
 
 
 def _code_of(frame: pd.DataFrame) -> Iterator[str]:

@@ -9,10 +9,11 @@ from textwrap import dedent
 
 import pytest
 
-from tablewright.orchestrator.project import OURS, PARTS, Project, ProjectOnWorker
+from tablewright.orchestrator.project import PARTS, Project, ProjectOnWorker
 from tablewright.orchestrator.provenance import COMMIT_NOTE, git_commit
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.study_files import find_study_files, load_study, study_names
+from tablewright.trainables.contract.program import OURS
 from tests.toy_studies import ROOT
 
 STUDY = '''"""Named by its file."""

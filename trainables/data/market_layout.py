@@ -24,13 +24,13 @@ from tablewright.trainables.data.labelled_images import (
     faults_of_links,
     faults_of_names,
     open_file,
-    some,
 )
 from tablewright.trainables.data.reid_images import FoundImages, ImageRecord, in_order
+from tablewright.trainables.value.counted import counted
+from tablewright.trainables.value.name_list import some
 
 JUNK_PID = -1
 DISTRACTOR_PID = 0
-NUM_NAMES_IN_ERROR = 5
 
 MARKET_FILE_NAME = re.compile(r"(?P<pid>-1|\d{4})_c(?P<camid>[1-9]\d*)s\d+_\d+_\d+\.(jpe?g|png)")
 """Such as `0002_c1s1_000451_03.jpg`: person 2, camera 1, sequence 1, frame 451, third box."""
@@ -222,6 +222,4 @@ def _digest_of(sizes_bytes: Mapping[str, int]) -> str:
 
 
 def _some(names: list[str]) -> str:
-    shown = ", ".join(sorted(names)[:NUM_NAMES_IN_ERROR])
-    more = f" and {len(names) - NUM_NAMES_IN_ERROR} more" if len(names) > NUM_NAMES_IN_ERROR else ""
-    return f"{len(names)} image{'s' if len(names) > 1 else ''} ({shown}{more})"
+    return f"{counted(len(names), 'image')} ({some(sorted(names))})"

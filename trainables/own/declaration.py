@@ -187,18 +187,17 @@ class OwnMethod(abc.ABC):
         """Name the data of a config."""
         return self.data if isinstance(self.data, Data) else self.data(config)
 
-    def result_of(self, given: Any, giver: str, metrics: Sequence[Metric] | None = None) -> ViewResult:
+    def result_of(self, given: Any, giver: str) -> ViewResult:
         """Take what was measured.
 
         Args:
             given: metrics by name, or `Measured`.
             giver: who gave them, for messages.
-            metrics: that have to be there; None stands for all.
 
         Raises:
             ValueError: a metric is absent, or no finite number.
         """
-        return _result_of(given, giver, self.metrics if metrics is None else metrics)
+        return _result_of(given, giver, self.metrics)
 
 
 _METHODS: dict[str, OwnMethod] = {}

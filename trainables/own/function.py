@@ -23,13 +23,11 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any, BinaryIO, TypeVar, cast
 
-from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.method import NotTried
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.contract.run import (
     FINAL_CHECKPOINT,
     CheckpointFolder,
-    Device,
     FitHooks,
     Runtime,
     TrainingStopped,
@@ -46,7 +44,8 @@ from tablewright.trainables.own.declaration import (
     faults_of,
     faults_of_name,
 )
-from tablewright.trainables.own.source import definitions_now, place_of_call, project_of, source_of
+from tablewright.trainables.own.source import definitions_now, place_of_call, source_of
+from tablewright.trainables.own.trainable import OwnTrainable
 from tablewright.trainables.value.refusal import Fault, Refusal
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
@@ -161,32 +160,12 @@ def _takes(function: Any, num_values: int) -> bool:
     return True
 
 
-class FunctionTrainable:
+class FunctionTrainable(OwnTrainable[_Function]):
     """Implements `trainables.contract.method.Trainable` for functions."""
-
-    def __init__(self, method: _Function) -> None:
-        """Of the functions that were declared together."""
-        self._method = method
-
-    def describe_data(self, config: Config, runtime: Runtime) -> DatasetFacts:
-        """Find what it trains on."""
-        return self._method.facts_of(config)
-
-    def definitions(self) -> Mapping[str, str]:
-        """Give the code that it is made of."""
-        return self._method.source.definitions
 
     def definitions_now(self) -> Mapping[str, str]:
         """Give the same as it stands in the files now."""
         return definitions_now(self._method.source, self._method.file, models_of(self._method.config))
-
-    def imported_modules(self) -> Sequence[str]:
-        """Name the packages that its code imports."""
-        return self._method.source.imports
-
-    def project_folder(self) -> str:
-        """Give the topmost folder of the project that the function is in."""
-        return str(project_of(self._method.file))
 
     def fit(self, config: Config, runtime: Runtime, checkpoints: CheckpointFolder, hooks: FitHooks) -> Any:
         """Call the function; what it returns is kept."""
@@ -256,11 +235,7 @@ class FunctionTrainable:
         """Call the measuring function."""
         from tablewright.trainables.own.function_run import seeded
 
-        if len(members) > 1:
-            raise ValueError(
-                f"{view.method} is measured one model at a time; an ensemble needs a method that joins its members"
-            )
-        ((config, model),) = members
+        config, model = self._only(members, view)
         if model is None:
             raise ValueError(
                 f"a search that stops hopeless trials measures {view.method} between its epochs; name what is "
@@ -269,9 +244,3 @@ class FunctionTrainable:
         with seeded(config.seed, "cpu"):
             given = self._method.measure(config, model, view.split)
         return self._method.result_of(given, self._method.measure.__name__)
-
-    def numeric_environment(self, device: Device) -> Mapping[str, str]:
-        """Name the processor and the libraries."""
-        from tablewright.trainables.training.numeric_environment import describe_numeric_environment
-
-        return describe_numeric_environment(device)

@@ -25,12 +25,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.contract.run import (
     FINAL_CHECKPOINT,
     CheckpointFolder,
-    Device,
     FitHooks,
     Runtime,
     TrainingStopped,
@@ -60,6 +58,7 @@ from tablewright.trainables.own.script_process import ScriptProcess
 from tablewright.trainables.own.script_results import ScriptResults, read_results
 from tablewright.trainables.own.script_run import Running, ScriptRun
 from tablewright.trainables.own.source import Source, project_of, source_of_program
+from tablewright.trainables.own.trainable import OwnTrainable
 from tablewright.trainables.value.name_list import some
 from tablewright.trainables.value.refusal import Fault, Refusal, guess, shown
 
@@ -248,34 +247,14 @@ def _source_of(file: Path, config: type[Config], command: Command, files: Sequen
 # -- running it -----------------------------------------------------------------------------------
 
 
-class ScriptTrainable:
-    """Implements `trainables.contract.method.Trainable` for a script."""
-
-    def __init__(self, method: _Script) -> None:
-        """Of a script that was declared."""
-        self._method = method
-
-    def describe_data(self, config: Config, runtime: Runtime) -> DatasetFacts:
-        """Find what it trains on."""
-        return self._method.facts_of(config)
-
-    def definitions(self) -> Mapping[str, str]:
-        """Give the code that it is made of, and its command."""
-        return self._method.source.definitions
+class ScriptTrainable(OwnTrainable[_Script]):
+    """Implements `trainables.contract.method.Trainable` for a script, whose command is part of its code."""
 
     def definitions_now(self) -> Mapping[str, str]:
         """Give the same as it stands in the files now, which every training runs anew."""
         method = self._method
         files = tuple(dict.fromkeys([*method.files, *method.named.find_declared()]))
         return _source_of(method.file, method.config, method.running.command, files).definitions
-
-    def imported_modules(self) -> Sequence[str]:
-        """Name the packages that its code imports."""
-        return self._method.source.imports
-
-    def project_folder(self) -> str:
-        """Give the topmost folder of the project that it is declared in."""
-        return str(project_of(self._method.file))
 
     def fit(
         self, config: Config, runtime: Runtime, checkpoints: CheckpointFolder, hooks: FitHooks
@@ -339,25 +318,14 @@ class ScriptTrainable:
 
     def measure(self, members: Sequence[tuple[Config, ScriptResults]], view: Returned) -> ViewResult:
         """Give what it wrote of a split."""
-        if len(members) > 1:
-            raise ValueError(
-                f"{view.method} is measured one training at a time; an ensemble needs a method that joins its members"
-            )
-        ((_, results),) = members
-        metrics = self._method.metrics
-        values = {metric.name: results.value(metric, view.split) for metric in metrics}
+        _, results = self._only(members, view)
+        values = {metric.name: results.value(metric, view.split) for metric in self._method.metrics}
         per_item = results.per_item if view.split == "test" else {}
-        return self._method.result_of(Measured(values, per_item), results.place, metrics)
+        return self._method.result_of(Measured(values, per_item), results.place)
 
     def value_told(self, told: ScriptResults, view: Returned, metric: Metric) -> float | None:
         """Give what a line of progress says of a metric; None where it says nothing that is a number."""
         return told.value_or_none(metric, view.split)
-
-    def numeric_environment(self, device: Device) -> Mapping[str, str]:
-        """Name the processor and the libraries."""
-        from tablewright.trainables.training.numeric_environment import describe_numeric_environment
-
-        return describe_numeric_environment(device)
 
     def check(self, config: Config, runtime: Runtime) -> None:
         """Try the command in a second or two, as far as it can be tried without training.

@@ -24,18 +24,15 @@ from pathlib import Path
 from types import FrameType, MappingProxyType
 from typing import Any
 
+from tablewright.trainables.contract.program import OURS, PRODUCT, STUDIES_FOLDER
 from tablewright.trainables.file_version import sha256_of, version_of
 from tablewright.trainables.own.config_models import models_of
 
-STUDIES_FOLDER = "search_spaces"
-"""Folder of a project in which its studies lie."""
 PROJECT_MARKS = (STUDIES_FOLDER, ".git", "pyproject.toml", "setup.py", "setup.cfg")
 """What lies in the topmost folder of a project."""
 DECORATOR = "method"
 """Name of `trainables.own.function.method`, however it was imported."""
 DECORATORS_MODULES = ("tablewright", "tablewright.trainables.own.function")
-OURS = Path(__file__).resolve().parent.parent.parent
-PRODUCT = "tablewright"
 OUR_FOLDERS = ("orchestrator", "trainables", "reports", PRODUCT, "sweep.py")
 INSTALLED = frozenset(
     Path(path).resolve()
