@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import os
+import time
 import uuid
 from collections.abc import Callable
+from typing import TypeVar
 
-from tablewright.orchestrator.addresses import sqlite_path
+from tablewright.orchestrator.addresses import causes_of, sqlite_path
+
+TRIES_WHILE_MADE = 5
+"""Of opening a database whose tables somebody else is making: a server takes seconds over MLflow's."""
+
+OpenedT = TypeVar("OpenedT")
 
 
-def make_database(url: str, make_tables: Callable[[str], None]) -> None:
+def make_database(url: str, make_tables: Callable[[str], object]) -> None:
     """Make an SQLite database with its tables where there is none; other kinds make their tables at one stroke.
 
     Args:
@@ -32,3 +39,27 @@ def make_database(url: str, make_tables: Callable[[str], None]) -> None:
     finally:
         for left in (aside, aside.with_name(f"{aside.name}-journal")):
             left.unlink(missing_ok=True)
+
+
+def while_it_is_made(open_database: Callable[[], OpenedT]) -> OpenedT:
+    """Open a database, once more where its tables were being made by another one at that moment.
+
+    Raises:
+        Exception: whatever opening it raised last.
+    """
+    for tries in range(1, TRIES_WHILE_MADE):
+        try:
+            return open_database()
+        except Exception as error:  # each driver has its own for "it is there"
+            if not _is_made_by_another(error):
+                raise
+            time.sleep(0.5 * tries)
+    return open_database()
+
+
+def _is_made_by_another(error: Exception) -> bool:
+    """Say whether a table or its first row was not made because somebody else had just made it."""
+    words = " ".join(f"{type(cause).__name__} {cause}" for cause in causes_of(error))
+    return any(
+        sign in words for sign in ("already exists", "UNIQUE constraint", "UniqueViolation", "Duplicate")
+    )

@@ -34,7 +34,6 @@ from optuna.trial import FrozenTrial, TrialState
 from pydantic import BaseModel
 
 from tablewright.orchestrator.addresses import (
-    causes_of,
     database_url,
     refuse_absent_driver,
     unreachable_database,
@@ -42,7 +41,7 @@ from tablewright.orchestrator.addresses import (
 )
 from tablewright.orchestrator.claims import Claims
 from tablewright.orchestrator.identity import digest_of
-from tablewright.orchestrator.new_database import make_database
+from tablewright.orchestrator.new_database import make_database, while_it_is_made
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.projection_thread import DATABASE_ENVIRONMENT, ProjectionThread
 from tablewright.orchestrator.records import DamagedFile, Store
@@ -59,8 +58,6 @@ OPTION = "--search-storage"
 CLAIM = "projection-optuna"
 CLAIM_PATIENCE_S = 5.0
 """For so long the thread waits for another sweep that writes to the same storage, before it looks anew."""
-TRIES_TO_MAKE_TABLES = 4
-"""Of two sweeps of different stores that make the tables of one database at once, one is refused and tries again."""
 
 SUGGESTION = "suggestion"
 """User attribute of an Optuna trial with its number in the search."""
@@ -77,22 +74,11 @@ def open_storage(url: str) -> RDBStorage:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     for name, value in DATABASE_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    for tries_left in reversed(range(TRIES_TO_MAKE_TABLES)):
-        try:
-            make_database(url, lambda aside: RDBStorage(aside).engine.dispose())
-            return RDBStorage(database_url(url))
-        except Exception as error:  # SQLAlchemy raises one of many kinds
-            if not tries_left or not _was_made_by_another(error):
-                raise unreachable_database(OPTION, url, error) from error
-    raise AssertionError("the last try returns or raises")
-
-
-def _was_made_by_another(error: Exception) -> bool:
-    """Say whether a table was not made because somebody else had just made it."""
-    kinds = {type(cause).__name__ for cause in causes_of(error)}
-    return bool(kinds & {"IntegrityError", "ProgrammingError", "UniqueViolation", "DuplicateTable"}) or any(
-        "already exists" in str(cause) for cause in causes_of(error)
-    )
+    try:
+        make_database(url, lambda aside: RDBStorage(aside).engine.dispose())
+        return while_it_is_made(lambda: RDBStorage(database_url(url)))
+    except Exception as error:  # SQLAlchemy raises one of many kinds
+        raise unreachable_database(OPTION, url, error) from error
 
 
 @dataclass(frozen=True)
