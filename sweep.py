@@ -83,6 +83,10 @@ def main(
     verify: Annotated[
         bool, typer.Option("--verify", help="Read the whole store; list what is damaged.")
     ] = False,
+    mirror: Annotated[
+        bool,
+        typer.Option("--mirror", help="Make MLflow and Optuna whole from the records alone; needs no study."),
+    ] = False,
     diff: Annotated[
         tuple[str, str] | None,
         typer.Option("--diff", metavar="ID ID", help="Say in what two trainings differ; needs no study."),
@@ -134,11 +138,18 @@ def main(
     """
     open_closed_streams()
     project = Project(Path.cwd())
-    verbs = {"--plan": plan, "--status": status, "--report": report, "--check": check, "--verify": verify}
+    verbs = {
+        "--plan": plan,
+        "--status": status,
+        "--report": report,
+        "--check": check,
+        "--verify": verify,
+        "--mirror": mirror,
+    }
     given = [name for name, is_given in {**verbs, "--diff": diff is not None}.items() if is_given]
     if studies and studies[0] == "init":
         raise typer.Exit(begin(studies[1:], given))
-    if not studies and not verify and diff is None:
+    if not studies and not verify and not mirror and diff is None:
         if given:
             errors.print(Text("error: name a study, or all; the studies are:", style="red"))
         list_studies(project)
@@ -170,7 +181,7 @@ def main(
             gpus_per_training=gpus_per_training,
             max_concurrent=max_concurrent,
             datasets=datasets,
-            reads_records_alone=status or report or verify or diff is not None,
+            reads_records_alone=status or report or verify or mirror or diff is not None,
             project=project,
         )
         declared = settings.load_studies()
@@ -184,6 +195,7 @@ def main(
             "--report": write_report,
             "--check": run_checks,
             "--verify": verify_all,
+            "--mirror": mirror_all,
         }
         chosen = verb.get("".join(given), run)
         code = chosen(settings, declared) if diff is None else show_differences(settings, *diff)
@@ -430,6 +442,34 @@ def verify_all(settings: Settings, studies: Sequence[Study]) -> int:
             "metrics were not held against what they are means of; run --verify beside the studies they are from."
         )
     return EXIT_INCOMPLETE if found.faults else 0
+
+
+def mirror_all(settings: Settings, studies: Sequence[Study]) -> int:
+    """`--mirror`."""
+    from tablewright.orchestrator.mirror import mirror_to_mlflow, mirror_to_optuna
+    from tablewright.orchestrator.study_files import import_studies
+    from tablewright.reports.table_files import files_of_tables
+
+    store = existing_store(settings)
+    if not store.is_there:
+        return EXIT_INCOMPLETE
+    plan = recorded_plan(settings, studies, store) if studies else None
+    import_studies(settings.project)  # whose methods know what the recorded views mean
+    mirrored = []
+    if settings.tracking_url is not None:
+        tables = {} if plan is None else files_of_tables(plan, store)
+        mirrored.append(mirror_to_mlflow(settings.tracking_url, store, plan, tables))
+    if plan is not None:
+        mirrored.append(mirror_to_optuna(settings.search_storage_url, store, plan, settings.runtime()))
+    else:
+        console.print(
+            "Optuna's storage is left as it is: what its trials are of, the studies say; name them, or all."
+        )
+    for one in mirrored:
+        console.print(Text(f"{one.text}."))
+    for warning in dict.fromkeys(warning for one in mirrored for warning in one.warnings):
+        errors.print(Text(f"warning: {warning}", style="yellow"))
+    return EXIT_INCOMPLETE if any(one.warnings for one in mirrored) else 0
 
 
 def show_differences(settings: Settings, first: str, second: str) -> int:

@@ -178,7 +178,7 @@ def run_sweep(
         with backend.connect() as device:
             there = replace(runtime, device=device)
             _prepare(needed, there)
-            mirror.begin(plan, searches, _ended_ids(statuses))
+            mirror.begin(plan, searches, ended_ids(statuses))
             followers = [mirror, *listeners(plan, statuses)]
             with _stopping_on_signals(queue, on_stop):
                 backend.run(queue, followers, store, there)
@@ -186,14 +186,14 @@ def run_sweep(
     _remember_data(final, resolver, store)
     final_statuses = tuple(read_status(final, store))
     if mirror.has_begun:
-        mirror.follow(final, _ended_ids(final_statuses))
+        mirror.follow(final, ended_ids(final_statuses))
     else:  # there was nothing to train, but the storage may have lost something
-        mirror.begin(final, searches, _ended_ids(final_statuses))
+        mirror.begin(final, searches, ended_ids(final_statuses))
     mirror.end()
     return SweepResult(final, final_statuses, queue.is_stopping)
 
 
-def _ended_ids(statuses: Sequence[TrainingStatus]) -> list[str]:
+def ended_ids(statuses: Sequence[TrainingStatus]) -> list[str]:
     """Give the trainings that Optuna's mirror shows: those with a record, and those that failed."""
     return [
         status.training.training_id for status in statuses if status.state in ("done", "to measure", "failed")
