@@ -14,6 +14,7 @@ from tablewright.trainables.value.refusal import guess, shown
 NO_TRACKING = "none"
 TRACKING_SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
 SEARCH_SCHEMES = ("sqlite", "postgresql", "mysql")
+DATABASE_SCHEMES = ("sqlite", "postgresql", "mysql", "mssql")
 
 PACKAGE_OF_STORE = {
     "s3": "s3fs",
@@ -199,6 +200,10 @@ def _database_faults(
             yield f"{option} is {shown_url}, which is lost when the command ends; write such as sqlite:///file.db"
         elif not path.parent.is_dir() and path.parent != store_folder:
             yield f"{option} is {shown_url}, but there is no folder {path.parent}; make it, or name another"
+    elif scheme in DATABASE_SCHEMES:
+        behind, _, _ = url.partition("://")[2].rpartition("@")
+        if "@" in behind and "?" not in behind:
+            yield f"{option} is {shown_url}, and its user or password holds an @; write that as %40"
 
 
 def unreachable_database(option: str, url: str, error: Exception) -> ValueError:

@@ -40,6 +40,7 @@ import fsspec
 import psutil
 
 from tablewright.orchestrator.addresses import (
+    DATABASE_SCHEMES,
     causes_of,
     database_url,
     refuse_absent_driver,
@@ -1087,13 +1088,21 @@ def _open_client(uri: str) -> MlflowClient:
         return client
 
     make_database(uri, reach)
-    if scheme_of(uri) in ("postgresql", "mysql", "mssql"):
-        from mlflow.store.db.utils import create_sqlalchemy_engine
-
-        engine = create_sqlalchemy_engine(database_url(uri))
-        engine.connect().close()  # MLflow itself asks one that is away for minutes
-        engine.dispose()
+    if scheme_of(uri) in DATABASE_SCHEMES:
+        _ask_once(uri)
     return while_it_is_made(lambda: reach(database_url(uri)))
+
+
+def _ask_once(uri: str) -> None:
+    """Raise where a database is away or locked; MLflow itself asks such a one for minutes."""
+    from mlflow.store.db.utils import create_sqlalchemy_engine
+
+    engine = create_sqlalchemy_engine(database_url(uri))
+    try:
+        with engine.connect() as connection:
+            engine.dialect.has_table(connection, "experiments")
+    finally:
+        engine.dispose()
 
 
 def _why(error: Exception, uri: str = "") -> str:
@@ -1104,7 +1113,7 @@ def _why(error: Exception, uri: str = "") -> str:
             "its tables are of another version of MLflow; run `mlflow db upgrade` for its database, or name "
             f"another one with {OPTION}"
         )
-    if scheme_of(uri) in ("sqlite", "postgresql", "mysql", "mssql"):
+    if scheme_of(uri) in DATABASE_SCHEMES:
         return why_unreachable(uri, error)
     if any("Connection" in type(cause).__name__ or "Timeout" in type(cause).__name__ for cause in causes):
         return "it does not answer; see that the server runs, and that this machine may reach it"
