@@ -649,6 +649,8 @@ def make_tracker(settings: Settings, store: Store) -> Any:
 
 def begin_tracking(tracker: Any, settings: Settings, plan: Plan, statuses: Sequence[TrainingStatus]) -> None:
     """Open the sweep's run, and let MLflow catch up on what is recorded already."""
+    from tablewright.orchestrator.run import recorded_ids
+
     profiles = {study.profile for study in plan.studies if study.profile is not None}
     parameters = {
         **({"profile": ", ".join(profiles)} if profiles else {}),
@@ -656,7 +658,7 @@ def begin_tracking(tracker: Any, settings: Settings, plan: Plan, statuses: Seque
         "trainings": len(statuses),
     }
     tracker.begin("+".join(study.name for study in plan.studies), parameters)
-    tracker.reconcile([item.training.training_id for item in statuses if item.state == "done"])
+    tracker.reconcile(recorded_ids(plan, statuses))
 
 
 # -- the live view ---------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from tablewright.orchestrator.optuna_mirror import OptunaMirror, RecordedSearch
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.records import DamagedFile, Store
 from tablewright.orchestrator.resolution import StoreResolver
-from tablewright.orchestrator.run import describe_with, ended_ids
+from tablewright.orchestrator.run import describe_with, ended_ids, recorded_ids
 from tablewright.orchestrator.search_state import find_search_id
 from tablewright.orchestrator.status import read_status
 from tablewright.orchestrator.tracking import Tracker
@@ -59,10 +59,8 @@ def mirror_to_mlflow(uri: str, store: Store, plan: Plan | None, table_files: Map
 
 
 def _recorded_of(plan: Plan, store: Store) -> dict[str, list[str]]:
-    recorded = [
-        item.training.training_id for item in read_status(plan, store) if item.state in ("done", "to measure")
-    ]
-    return {"+".join(study.name for study in plan.studies): recorded}
+    name = "+".join(study.name for study in plan.studies)
+    return {name: recorded_ids(plan, read_status(plan, store))}
 
 
 def _recorded_by_study(store: Store, warnings: list[str]) -> dict[str, list[str]]:

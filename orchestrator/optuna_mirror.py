@@ -428,6 +428,10 @@ def _changed_paths(plan: Plan, study: str) -> tuple[str, ...]:
         for row in table.trained_rows
         for path in (*row.changes, *(path for dataset in table.datasets for path in dataset.changes))
     }
+    # A best row is planned when its search has ended; the rows before it have the same parameters.
+    changed.update(
+        path for it in plan.studies if it.name == study for search in it.searches for path in search.space
+    )
     return (*sorted(changed), "seed")
 
 

@@ -193,6 +193,13 @@ def run_sweep(
     return SweepResult(final, final_statuses, queue.is_stopping)
 
 
+def recorded_ids(plan: Plan, statuses: Sequence[TrainingStatus]) -> list[str]:
+    """Give all trainings of a plan that have a record, those of its searches among them."""
+    planned = [item.training.training_id for item in statuses if item.state in ("done", "to measure")]
+    searched = [identity for state in plan.searches.values() for identity in state.recorded_ids]
+    return list(dict.fromkeys([*planned, *searched]))
+
+
 def ended_ids(statuses: Sequence[TrainingStatus]) -> list[str]:
     """Give the trainings that Optuna's mirror shows: those with a record, and those that failed."""
     return [

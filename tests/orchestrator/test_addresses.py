@@ -15,7 +15,16 @@ from tablewright.orchestrator.addresses import (
 )
 from tablewright.orchestrator.settings import Settings
 
-PASSWORDS = ["hunter2", "hun@ter2", "hun/ter2", "hun:ter2", "hun?ter2", "hun#ter2", "hun@ter/2:x?y=@z", "hun ter2"]
+PASSWORDS = [
+    "hunter2",
+    "hun@ter2",
+    "hun/ter2",
+    "hun:ter2",
+    "hun?ter2",
+    "hun#ter2",
+    "hun@ter/2:x?y=@z",
+    "hun ter2",
+]
 
 
 @pytest.mark.parametrize("password", PASSWORDS)
