@@ -7,12 +7,15 @@ from collections.abc import Iterable
 
 from tablewright.orchestrator.claims import Claims, Owner, training_claim
 from tablewright.orchestrator.records import DamagedFile, FailureRecord, Store
+from tablewright.orchestrator.status import TrainingStatus
 from tablewright.orchestrator.trial import Outcome, Work
 
 LOOK_EVERY_S = 1.0
 """How often the claims are listed, while there is something to wait for."""
 READ_EVERY_S = 5.0
 """How often it is asked whether the owner of a claim still lives."""
+
+IN_OTHER_HANDS = "(by another sweep or agent)"
 
 
 class OtherHands:
@@ -56,7 +59,7 @@ class OtherHands:
         folder = self._store.training(work.training_id)
         try:
             if folder.is_done() and set(work.views) <= folder.measured_views():
-                return Outcome("done")
+                return Outcome("done", IN_OTHER_HANDS)
         except DamagedFile:
             return None  # whoever takes it up says what is wrong
         before = self._failures.pop(work.training_id, None)
@@ -70,6 +73,13 @@ class OtherHands:
             return self._store.training(work.training_id).failure()
         except DamagedFile:
             return None
+
+
+def is_left_to_others(statuses: Iterable[TrainingStatus], store: Store) -> bool:
+    """Say whether trainings are left, and living processes are at all of them."""
+    others = OtherHands(store)
+    left = [status.training.training_id for status in statuses if status.state != "done"]
+    return bool(left) and all(others.owner_of(identity) is not None for identity in left)
 
 
 def in_words(owners: Iterable[Owner]) -> str:
