@@ -14,6 +14,7 @@ Layout under the store's root, a local folder, an NFS path or an object store (a
     searches/<search id>/<number>.json           one suggestion of a search and what became of it
     data/<study>.json                            the data sets that the last sweep of a study found
     accepted/<digest>.json                       a changed default that was accepted in writing
+    claims/<name>.<number>.json                  what a living process is at, such as a training; see `claims`
 
 There is no lock and no daemon. A file appears whole under its name or not at all. Numbers that are not
 finite are written as "NaN" and "Infinity".
@@ -614,9 +615,11 @@ class Folder:
 
     def write_model(self, name: str, record: Record) -> None:
         """Write a record as JSON that people can read, with its checksum."""
-        fields = cast(dict[str, Any], json.loads(record.model_dump_json()))
-        content = {**fields, CHECKSUM: digest_of(fields)}
-        self.write(name, json.dumps(content, indent=2, ensure_ascii=False).encode())
+        self.write(name, _json_of(record))
+
+    def create_model(self, name: str, record: Record) -> bool:
+        """Write a record unless there is one of that name; false where there is. See `create`."""
+        return self.create(name, _json_of(record))
 
     def read_table(self, name: str, *, held: str, next_step: str, sha256: str = "") -> Any:
         """Read a Parquet file.
@@ -659,6 +662,11 @@ class Folder:
             while content := file.read(CHUNK_BYTES):
                 digest.update(content)
         return digest.hexdigest()
+
+
+def _json_of(record: Record) -> bytes:
+    fields = cast(dict[str, Any], json.loads(record.model_dump_json()))
+    return json.dumps({**fields, CHECKSUM: digest_of(fields)}, indent=2, ensure_ascii=False).encode()
 
 
 def _checksum_of(fields: Mapping[str, Any]) -> str:
@@ -1191,6 +1199,10 @@ class Store:
         if trial is not None and trial.number != number:
             raise folder.damaged(name, f"is suggestion {trial.number}", SearchTrialRecord)
         return trial
+
+    def create_search_trial(self, search_id: str, trial: SearchTrialRecord) -> bool:
+        """Keep a new suggestion, unless another sweep has made one of that number; false where it has."""
+        return (self.root / f"searches/{search_id}").create_model(f"{trial.number:06d}.json", trial)
 
     def write_search_trial(self, search_id: str, trial: SearchTrialRecord) -> None:
         """Keep a suggestion, or what became of it."""
