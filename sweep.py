@@ -601,12 +601,14 @@ def sweep_with(
 
 def write_all(result: SweepResult, settings: Settings, store: Store, tracker: Any) -> WrittenTables:
     """Write the tables, and hand them to MLflow."""
+    from tablewright.orchestrator.run import recorded_ids
     from tablewright.reports.table_files import write_tables
 
     written = write_tables(result.plan, store)
     if tracker is not None:
         if not tracker.has_begun:  # there was nothing to train, but MLflow may have lost something
             begin_tracking(tracker, settings, result.plan, result.statuses)
+        tracker.reconcile(recorded_ids(result.plan, result.statuses))  # others may have ended some since
         tracker.log_tables(artifacts_of(written, store))
         tracker.end(succeeded=result.is_complete)
     return written

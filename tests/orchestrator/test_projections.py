@@ -60,6 +60,7 @@ def drive(store_url, mlflow_url, optuna_url, cache, name="toy"):
     )
     if not tracker.has_begun:
         listeners(result.plan, result.statuses)
+    tracker.reconcile(recorded_ids(result.plan, result.statuses))
     tracker.end(succeeded=result.is_complete)
     return result, tracker
 
