@@ -676,7 +676,7 @@ class _Projection:
         return [driver for driver in drivers if driver != _this_process() and self._lives(driver)]
 
     def _lives(self, driver: str) -> bool:
-        """Say whether a driver runs; one of another machine does where one of its trainings is claimed by the living."""
+        """Say whether a driver runs; one of another machine does while a training of its is claimed by the living."""
         if driver.partition(" ")[0] == platform.node():
             return not _is_dead(driver)
         runs = [*self._children.items(), *((it, run) for it, runs in self._doubles.items() for run in runs)]
