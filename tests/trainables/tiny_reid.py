@@ -20,7 +20,7 @@ from tablewright.trainables.losses.triplet import batch_hard_triplet_loss
 from tablewright.trainables.reidentification.config import ReidConfig
 from tablewright.trainables.reidentification.method import ReidTrainable
 from tablewright.trainables.training.optimisation import Optimisation
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE_S
 
 NUM_TRAIN_PIDS, IMAGES_PER_PID = 6, 5
 EMBEDDING_SIZE = 8
@@ -178,9 +178,11 @@ class Journal:
         return False
 
 
-def nothing_is_being_written():
-    """Say whether no checkpoint of this process is on its way."""
-    return all(thread.name != "checkpoint" for thread in threading.enumerate())
+def wait_for_checkpoint():
+    """Return once no checkpoint of this process is on its way."""
+    for thread in threading.enumerate():
+        if thread.name == "checkpoint":
+            thread.join(PATIENCE_S)
 
 
 class PatientJournal(Journal):
@@ -188,10 +190,10 @@ class PatientJournal(Journal):
 
     def _on_epoch(self, report, network):
         super()._on_epoch(report, network)
-        wait_for(nothing_is_being_written)
+        wait_for_checkpoint()
 
     def _should_stop(self):
-        wait_for(nothing_is_being_written)
+        wait_for_checkpoint()
         return super()._should_stop()
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from tablewright.trainables.contract.run import Checkpoints
-from tablewright.trainables.training.checkpoint_fault import CheckpointFault, restart
+from tablewright.trainables.training.checkpoint_fault import UNREADABLE, CheckpointFault, restart
 from tablewright.trainables.value.name_list import some
 
 
@@ -43,7 +43,7 @@ class Checkpoint:
                 # torch raises what its parsers stumble over, with advice that is not for our users.
                 if is_of_the_machine(error):
                     raise
-                raise self._fault("cannot be read: it is damaged, cut off, or of another program") from None
+                raise self._fault(UNREADABLE) from None
         found = content if isinstance(content, Mapping) else {}
         missing = [key for key in keys if key not in found]
         if missing:

@@ -6,6 +6,8 @@ from typing import Self
 
 from tablewright.trainables.contract.run import FINAL_CHECKPOINT, Checkpoints
 
+UNREADABLE = "cannot be read: it is damaged, cut off, or of another program"
+
 
 class CheckpointFault(ValueError):
     """A checkpoint that cannot be used.

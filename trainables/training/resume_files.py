@@ -12,11 +12,11 @@ import os
 import struct
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, cast
 
 from tablewright.trainables.contract.run import RESUME_CHECKPOINTS, Checkpoints
-from tablewright.trainables.training.checkpoint_fault import CheckpointFault
+from tablewright.trainables.training.checkpoint_fault import UNREADABLE, CheckpointFault
 
 MARK = b"tablewright seal"
 SEAL = struct.Struct(">16sQ32s")  # the mark, a number, SHA-256 of all before it
@@ -31,6 +31,8 @@ class Unwanted(Exception):
 
 @dataclass(frozen=True)
 class _Found:
+    """What the end of a file says of it."""
+
     name: str
     number: int = 0
     """Of the checkpoint; 0 of a file without a seal."""
@@ -60,10 +62,8 @@ class ResumeFiles:
         Raises:
             CheckpointFault: there are files, and none of them can be used.
         """
-        names = [name for name in RESUME_CHECKPOINTS if self._checkpoints.exists(name)]
-        found = sorted(map(self._look_at, names), key=lambda one: one.number, reverse=True)
         faults: list[CheckpointFault] = []
-        for one in found:
+        for one in self._newest_first():
             try:
                 self._check(one)
                 load(one.name)
@@ -108,6 +108,13 @@ class ResumeFiles:
             sealing.seal(self._number)
         self._went_on_from(_Found(self._next, self._number))
 
+    def _newest_first(self) -> list[_Found]:
+        """Give the files that are there; one whose end shows that it is damaged may be the newest."""
+        found = [self._look_at(name) for name in RESUME_CHECKPOINTS if self._checkpoints.exists(name)]
+        if any(one.number > 1 for one in found):  # by then both have had a seal
+            found = [replace(one, fault=one.fault or UNREADABLE) if not one.number else one for one in found]
+        return sorted(found, key=lambda one: (bool(one.fault), one.number), reverse=True)
+
     def _look_at(self, name: str) -> _Found:
         with self._checkpoints.open_to_read(name) as file:
             num_bytes = file.seek(0, os.SEEK_END)
@@ -118,7 +125,7 @@ class ResumeFiles:
             return _Found(name, number, sha256=sha256)
         if end[-END_BYTES:].startswith(END_OF_ARCHIVE):
             return _Found(name)  # of an older store
-        return _Found(name, fault="cannot be read: it is damaged, cut off, or of another program")
+        return _Found(name, fault=UNREADABLE)
 
     def _check(self, one: _Found) -> None:
         fault = one.fault

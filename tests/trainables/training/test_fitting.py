@@ -28,10 +28,9 @@ from tests.trainables.tiny_reid import (
     TinyMethod,
     assert_equal_states,
     fit_through,
-    nothing_is_being_written,
     tiny_runtime,
+    wait_for_checkpoint,
 )
-from tests.waiting import wait_for
 
 STEPS_PER_EPOCH = NUM_TRAIN_PIDS * IMAGES_PER_PID // 4
 NUM_STEPS = 3 * STEPS_PER_EPOCH
@@ -102,7 +101,7 @@ def test_crash_repeats_at_most_what_followed_the_last_checkpoint(undisturbed, ru
     def crash():
         nonlocal asked
         asked += 1
-        wait_for(nothing_is_being_written)
+        wait_for_checkpoint()
         if asked == 10:
             raise MemoryError
         return False
