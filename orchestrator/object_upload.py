@@ -76,3 +76,13 @@ def uploaded(filesystem: Any, path: str) -> Generator[Upload]:
     except BaseException:
         upload.give_up()
         raise
+
+
+def remove_unfinished_uploads(filesystem: Any, path: str) -> None:
+    """Have S3 forget the parts of files below a folder that will not be finished; other stores forget them in time."""
+    if "s3" not in filesystem.protocol:
+        return
+    bucket, _, folder = path.partition("/")
+    for upload in filesystem.list_multipart_uploads(bucket):
+        if upload["Key"].startswith(f"{folder.rstrip('/')}/"):
+            filesystem.abort_mpu(bucket, upload["Key"], upload["UploadId"])

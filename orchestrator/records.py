@@ -47,7 +47,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, model_
 
 from tablewright.orchestrator.addresses import unreachable_store
 from tablewright.orchestrator.identity import IDENTITY_VERSION, digest_of
-from tablewright.orchestrator.object_upload import uploaded
+from tablewright.orchestrator.object_upload import remove_unfinished_uploads, uploaded
 from tablewright.trainables.contract.data import DatasetFacts, StartingWeights
 from tablewright.trainables.contract.recorded_view import recorded_view, view_of_record
 from tablewright.trainables.contract.run import FINAL_CHECKPOINT, RESUME_CHECKPOINTS, EpochReport
@@ -511,8 +511,12 @@ class Folder:
         finally:
             aside.unlink(missing_ok=True)
 
+    def remove_unfinished_uploads(self) -> None:
+        """Remove the parts that killed writers have sent to S3, which shows them to nobody and charges for them."""
+        remove_unfinished_uploads(self._filesystem, self._path)
+
     def remove_unfinished(self, *, older_than_s: float) -> None:
-        """Remove what killed writers left; an object store keeps nothing of them."""
+        """Remove what killed writers left on a disc."""
         if not isinstance(self._filesystem, LocalFileSystem):
             return
         for path in Path(self._path).glob(".*.*"):
@@ -706,6 +710,9 @@ class TrainingFolder:
     def write_record(self, record: TrainingRecord) -> None:
         """Declare the training done; what only an interrupted one needs is removed."""
         self._folder.write_model("record.json", record)
+        if record.attempts > 1:
+            with _tidying(f"what killed writers have sent to {self.checkpoints.url}"):
+                self.checkpoints.remove_unfinished_uploads()
         self.remove_leftovers()
 
     def remove_leftovers(self) -> None:

@@ -54,7 +54,12 @@ class BackgroundCheckpoints:
             if self._thread.is_alive():
                 return False
             self.wait()
-        return time.monotonic() - self._taken_at_s >= self._pace.interval_s
+        return time.monotonic() - self._taken_at_s >= self.interval_s
+
+    @property
+    def interval_s(self) -> float:
+        """Time from one checkpoint to the next, as it follows from the last one."""
+        return self._pace.interval_s
 
     def take(self, state: Any) -> None:
         """Copy a state, and begin to write it."""
