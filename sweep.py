@@ -130,6 +130,15 @@ def main(
             metavar="NUMBER",
         ),
     ] = None,
+    checkpoint_minutes: Annotated[
+        float | None,
+        option(
+            "checkpoint-minutes",
+            "Between two checkpoints (default: as they cost, 0.5 to 10)",
+            parser=number,
+            metavar="NUMBER",
+        ),
+    ] = None,
     datasets: Annotated[
         str | None, option("datasets", "Columns to fill, such as Market-1501 (default: all)")
     ] = None,
@@ -187,6 +196,7 @@ def main(
             seeds=seeds,
             gpus_per_training=gpus_per_training,
             max_concurrent=max_concurrent,
+            checkpoint_minutes=checkpoint_minutes,
             datasets=datasets,
             reads_records_alone=status or report or verify or mirror or diff is not None,
             project=project,
