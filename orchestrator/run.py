@@ -105,6 +105,7 @@ def plan_as_recorded(
 
 
 def _make_plan(studies: Sequence[Study], resolver: DataResolver, store: Store, seed_rule: SeedRule) -> Plan:
+    store = store.listed()
     states = _search_states(studies, resolver, store)
     if not any(isinstance(study.seeds, UntilDecided) for study in studies):
         return make_plan(studies, resolver, states)
