@@ -160,7 +160,8 @@ class Claim:
             self._is_released = True
             try:
                 if not self.is_lost:
-                    earlier = [it for it in _numbers(self.folder).get(self.name, []) if it < self.number]
+                    known = _numbers(self.folder).get(self.name, []) if self.number > 1 else []
+                    earlier = [it for it in known if it < self.number]
                     self.folder.remove_files(*(_file_name(self.name, it) for it in [*earlier, self.number]))
             except Exception as error:  # each kind of store raises its own
                 logger.info("the claim %s could not be removed, and expires: %s", self.name, error)
@@ -265,12 +266,14 @@ class Claims:
             if claim is not None:
                 claim.release()
 
-    def owners(self) -> dict[str, Owner]:
-        """Give everything that a living process has claimed, and who it is."""
-        found = {
-            name: self._living_owner(name, max(numbers)) for name, numbers in _numbers(self._folder).items()
-        }
-        return {name: owner for name, owner in found.items() if owner is not None}
+    def names(self) -> set[str]:
+        """Name everything that is claimed, by dead processes too."""
+        return set(_numbers(self._folder))
+
+    def owner(self, name: str) -> Owner | None:
+        """Give the living process that has claimed something, or None."""
+        numbers = _numbers(self._folder).get(name)
+        return self._living_owner(name, max(numbers)) if numbers else None
 
     def clear_dead(self, name: str) -> None:
         """Take away a claim whose owner is dead, so that one who has not watched it may take it."""

@@ -17,6 +17,11 @@ _FACTS_OF_A_VERSION = ("ETag", "etag", "md5Hash", "content_md5", "LastModified",
 """What stores say of a file that is another once it was written anew."""
 
 
+def is_s3(filesystem: Any) -> bool:
+    """Say whether it is S3, or a store that speaks as S3 does."""
+    return "s3" in filesystem.protocol
+
+
 class Listing:
     """The files below a folder as one look has found them, with what this process has written and removed since."""
 
@@ -35,7 +40,12 @@ class Listing:
     def look(self) -> None:
         """Look again: others may have written."""
         self._filesystem.invalidate_cache()
-        found: Mapping[str, Mapping[str, Any]] = self._filesystem.find(self._path, detail=True)
+        found: Mapping[str, Mapping[str, Any]]
+        if is_s3(self._filesystem):  # of an empty folder it would ask twice more whether it is a file
+            above, _, name = self._path.rpartition("/")
+            found = self._filesystem.find(above, prefix=f"{name}/", detail=True)
+        else:
+            found = self._filesystem.find(self._path, detail=True)
         self._versions, self._below = {}, {}
         for path, facts in found.items():
             self._add(path, repr([str(facts[name]) for name in _FACTS_OF_A_VERSION if facts.get(name)]))

@@ -75,8 +75,9 @@ class OptunaMirror:
             for name in (study.name for study in plan.studies)
             if (rows := _MirroredRows(name, plan, store, storage)).has_any
         }
+        recorded = store.listed()
         for training in plan.trainings.values():
-            if training.study in self._tables and store.training(training.training_id).is_done():
+            if training.study in self._tables and recorded.training(training.training_id).is_done():
                 self._tables[training.study].add(training.training_id, training.config, training.label)
         self.add_ended_suggestions()
 

@@ -14,6 +14,7 @@ Layout under the store's root, a local folder, an NFS path or an object store (a
     searches/<search id>/<number>.json           one suggestion of a search and what became of it
     data/<study>.json                            the data sets that the last sweep of a study found
     accepted/<digest>.json                       a changed default that was accepted in writing
+    claims/<name>.<number>.json                  what a living process is at, such as a training; see `claims`
 
 There is no lock and no daemon. A file appears whole under its name or not at all. Numbers that are not
 finite are written as "NaN" and "Infinity".
@@ -50,7 +51,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, model_
 
 from tablewright.orchestrator.addresses import unreachable_store
 from tablewright.orchestrator.identity import IDENTITY_VERSION, digest_of
-from tablewright.orchestrator.known_files import KeptRecords, Listing
+from tablewright.orchestrator.known_files import KeptRecords, Listing, is_s3
 from tablewright.trainables.contract.data import DatasetFacts, StartingWeights
 from tablewright.trainables.contract.recorded_view import recorded_view, view_of_record
 from tablewright.trainables.contract.run import FINAL_CHECKPOINT, RESUME_CHECKPOINT, EpochReport
@@ -496,7 +497,12 @@ class Folder:
             if isinstance(self._filesystem, LocalFileSystem):
                 return [path.name for path in Path(self._path).iterdir()]
             self._filesystem.invalidate_cache()
-            found: list[str] = self._filesystem.ls(self._path, detail=False)
+            found: Iterable[str]
+            if is_s3(self._filesystem):  # of an empty folder it would look into the one above too
+                above, _, name = self._path.rstrip("/").rpartition("/")
+                found = self._filesystem.find(above, prefix=f"{name}/", maxdepth=1, withdirs=True)
+            else:
+                found = self._filesystem.ls(self._path, detail=False)
         except (FileNotFoundError, NotADirectoryError):
             return ()
         return (path.rstrip("/").rsplit("/", 1)[-1] for path in found)
@@ -512,12 +518,26 @@ class Folder:
         path = self._at(name)
         if self._listing is not None and not self._listing.has_file(path):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
-        return cast(bytes, self._filesystem.cat_file(path))
+        return self._content(path)
+
+    def _content(self, path: str) -> bytes:
+        # More than one at a time would ask for the size first; what is read whole is small.
+        at_once = {"max_concurrency": 1} if is_s3(self._filesystem) else {}
+        return cast(bytes, self._filesystem.cat_file(path, **at_once))
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file that appears whole under its name."""
         with self.open_to_write(name) as file:
             file.write(content)
+
+    def write_if_changed(self, name: str, content: bytes) -> None:
+        """Write a file unless it is there with this content: one that nothing has changed keeps its date."""
+        try:
+            is_same = self.read(name) == content
+        except OSError:  # it is not there, or something else lies in its place
+            is_same = False
+        if not is_same:
+            self.write(name, content)
 
     def create(self, name: str, content: bytes) -> bool:
         """Write a file that appears whole, unless there is one of that name already; false where there is.
@@ -538,7 +558,7 @@ class Folder:
             self._filesystem.invalidate_cache()
             if not self._filesystem.exists(self._at(name)):
                 raise
-            return cast(bytes, self._filesystem.cat_file(self._at(name))) == content
+            return self._content(self._at(name)) == content
         finally:
             if self._listing is not None:
                 self._listing.add(self._at(name))
@@ -705,9 +725,11 @@ class Folder:
 
     def write_model(self, name: str, record: Record) -> None:
         """Write a record as JSON that people can read, with its checksum."""
-        fields = cast(dict[str, Any], json.loads(record.model_dump_json()))
-        content = {**fields, CHECKSUM: digest_of(fields)}
-        self.write(name, json.dumps(content, indent=2, ensure_ascii=False).encode())
+        self.write(name, _json_of(record))
+
+    def create_model(self, name: str, record: Record) -> bool:
+        """Write a record unless there is one of that name; false where there is. See `create`."""
+        return self.create(name, _json_of(record))
 
     def read_table(self, name: str, *, held: str, next_step: str, sha256: str = "") -> Any:
         """Read a Parquet file.
@@ -750,6 +772,11 @@ class Folder:
             while content := file.read(CHUNK_BYTES):
                 digest.update(content)
         return digest.hexdigest()
+
+
+def _json_of(record: Record) -> bytes:
+    fields = cast(dict[str, Any], json.loads(record.model_dump_json()))
+    return json.dumps({**fields, CHECKSUM: digest_of(fields)}, indent=2, ensure_ascii=False).encode()
 
 
 def _checksum_of(fields: Mapping[str, Any]) -> str:
@@ -882,9 +909,10 @@ class TrainingFolder:
             with _tidying(f"what killed writers left in {folder.url}"):
                 folder.remove_unfinished(older_than_s=0 if is_done else UNFINISHED_AFTER_S)
         if is_done:
-            for name in (f"checkpoint/{RESUME_CHECKPOINT}", "attempts", "failure.json"):
-                with _tidying(f"{self._folder.url}/{name}"):
-                    self._folder.remove(name)
+            # Last what NFS may not let go of.
+            needed_no_more = (f"checkpoint/{RESUME_CHECKPOINT}", "failure.json", "attempts")
+            with _tidying(f"what {self._folder.url} needs no more"):
+                self._folder.remove(*needed_no_more)
 
     def remove_resume_checkpoint(self) -> None:
         """Remove the state of a training that will not go on."""
@@ -1320,6 +1348,10 @@ class Store:
         if trial is not None and trial.number != number:
             raise folder.damaged(name, f"is suggestion {trial.number}", SearchTrialRecord)
         return trial
+
+    def create_search_trial(self, search_id: str, trial: SearchTrialRecord) -> bool:
+        """Keep a new suggestion, unless another sweep has made one of that number; false where it has."""
+        return (self.root / f"searches/{search_id}").create_model(f"{trial.number:06d}.json", trial)
 
     def write_search_trial(self, search_id: str, trial: SearchTrialRecord) -> None:
         """Keep a suggestion, or what became of it."""
