@@ -249,8 +249,8 @@ def _run_claimed(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, 
                 _measure(work, folder, store, runtime, None, said)
                 folder.clear_failure()
             else:
-                hooks = replace(hooks, should_stop=should_stop)
-                _train(work, folder, store, runtime, hooks, said, claim)
+                claimed = replace(hooks, should_stop=should_stop)
+                _train(work, folder, store, runtime, claimed, said, claim)
         told = [*said.so_far(), folder.picture_warning()]
         return Outcome("done", "; ".join(dict.fromkeys(filter(None, told))))
     except _TakenOver:
