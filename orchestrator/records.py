@@ -35,7 +35,6 @@ import json
 import logging
 import os
 import platform
-import time
 import uuid
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
@@ -82,8 +81,8 @@ PNG = b"\x89PNG\r\n\x1a\n"
 WITHOUT_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 """What a file system answers that has no hard links, such as FAT."""
 
-UNFINISHED_AFTER_S = 600.0
-"""A file that nobody has written to for so long was left by a writer that was killed."""
+PROBE_BYTES = 4096
+"""Written to see whether a store takes anything; a full disc may still take a name."""
 
 logger = logging.getLogger(__name__)
 
@@ -631,12 +630,15 @@ class Folder:
         finally:
             aside.unlink(missing_ok=True)
 
-    def remove_unfinished(self, *, older_than_s: float) -> None:
-        """Remove what killed writers left; an object store keeps nothing of them."""
+    def remove_unfinished(self) -> None:
+        """Remove what killed writers left, where nobody writes; an object store keeps nothing of them.
+
+        How old such a file is says nothing: another machine, whose clock may be hours off, may be writing it.
+        """
         if not isinstance(self._filesystem, LocalFileSystem):
             return
         for path in Path(self._path).glob(".*.*"):
-            if path.is_file() and time.time() - path.stat().st_mtime >= older_than_s:
+            if path.is_file():
                 path.unlink(missing_ok=True)
 
     def read_model(self, name: str, model: type[ModelT]) -> ModelT | None:
@@ -902,12 +904,16 @@ class TrainingFolder:
         self._folder.write_model("record.json", record)
         self.remove_leftovers()
 
-    def remove_leftovers(self) -> None:
-        """Remove what killed writers left, and of a done training what only an interrupted one needs."""
+    def remove_leftovers(self, *, is_claimed: bool = False) -> None:
+        """Remove what killed writers left, and of a done training what only an interrupted one needs.
+
+        Args:
+            is_claimed: whether the training is the caller's alone, so that nobody who lives is writing there.
+        """
         is_done = self.is_done()
-        for folder in (self._folder, self.checkpoints):
+        for folder in (self._folder, self.checkpoints) if is_done or is_claimed else ():
             with _tidying(f"what killed writers left in {folder.url}"):
-                folder.remove_unfinished(older_than_s=0 if is_done else UNFINISHED_AFTER_S)
+                folder.remove_unfinished()
         if is_done:
             # Last what NFS may not let go of.
             needed_no_more = (f"checkpoint/{RESUME_CHECKPOINT}", "failure.json", "attempts")
@@ -1259,6 +1265,33 @@ class Store:
             self.root.write_model("store.json", newer)
             version = self.root.read_model("store.json", StoreVersion) or version
         return version.store_id
+
+    def check_writable(self) -> None:
+        """Refuse a store that takes no file, before anything trains for it.
+
+        Raises:
+            OSError: why it takes none, and what to do.
+        """
+        name = f"claims/probe-{uuid.uuid4().hex[:12]}"
+        self.root.write(name, bytes(PROBE_BYTES))
+        self.root.remove_files(name)
+
+    def refuse_removed(self, store_id: str) -> None:
+        """Refuse to go on where the store was removed, or another one put in its place, while a sweep ran.
+
+        Args:
+            store_id: that it had when the sweep began.
+
+        Raises:
+            ValueError: what to do.
+        """
+        version = self.root.read_model("store.json", StoreVersion)
+        if version is None or version.store_id != store_id:
+            raise ValueError(
+                f"the store {self.url} was removed or replaced while the sweep ran: its records of before are gone, "
+                "and what has ended since lies where it was. Put it back from a copy if there is one, then run the "
+                "same command again, which trains what is missing"
+            )
 
     @staticmethod
     def join(url: str, store_id: str) -> Store:

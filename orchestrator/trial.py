@@ -242,7 +242,7 @@ def _run_claimed(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, 
     try:
         folder = folder.listed()
         was_done = folder.is_done()
-        folder.remove_leftovers()
+        folder.remove_leftovers(is_claimed=True)
         _check_code(work)
         with collected_warnings() as said:
             if was_done:
