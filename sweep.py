@@ -83,6 +83,10 @@ def main(
     verify: Annotated[
         bool, typer.Option("--verify", help="Read the whole store; list what is damaged.")
     ] = False,
+    mirror: Annotated[
+        bool,
+        typer.Option("--mirror", help="Make MLflow and Optuna whole from the records alone; needs no study."),
+    ] = False,
     agent: Annotated[
         bool,
         typer.Option(
@@ -146,12 +150,13 @@ def main(
         "--report": report,
         "--check": check,
         "--verify": verify,
+        "--mirror": mirror,
         "--agent": agent,
     }
     given = [name for name, is_given in {**verbs, "--diff": diff is not None}.items() if is_given]
     if studies and studies[0] == "init":
         raise typer.Exit(begin(studies[1:], given))
-    if not studies and not verify and diff is None:
+    if not studies and not verify and not mirror and diff is None:
         if given:
             errors.print(Text("error: name a study, or all; the studies are:", style="red"))
         list_studies(project)
@@ -183,7 +188,7 @@ def main(
             gpus_per_training=gpus_per_training,
             max_concurrent=max_concurrent,
             datasets=datasets,
-            reads_records_alone=status or report or verify or diff is not None,
+            reads_records_alone=status or report or verify or mirror or diff is not None,
             project=project,
         )
         declared = settings.load_studies()
@@ -197,6 +202,7 @@ def main(
             "--report": write_report,
             "--check": run_checks,
             "--verify": verify_all,
+            "--mirror": mirror_all,
             "--agent": run_agent,
         }
         chosen = verb.get("".join(given), run)
@@ -446,6 +452,34 @@ def verify_all(settings: Settings, studies: Sequence[Study]) -> int:
     return EXIT_INCOMPLETE if found.faults else 0
 
 
+def mirror_all(settings: Settings, studies: Sequence[Study]) -> int:
+    """`--mirror`."""
+    from tablewright.orchestrator.mirror import mirror_to_mlflow, mirror_to_optuna
+    from tablewright.orchestrator.study_files import import_studies
+    from tablewright.reports.table_files import files_of_tables
+
+    store = existing_store(settings)
+    if not store.is_there:
+        return EXIT_INCOMPLETE
+    plan = recorded_plan(settings, studies, store) if studies else None
+    import_studies(settings.project)  # whose methods know what the recorded views mean
+    mirrored = []
+    if settings.tracking_url is not None:
+        tables = {} if plan is None else files_of_tables(plan, store)
+        mirrored.append(mirror_to_mlflow(settings.tracking_url, store, plan, tables))
+    if plan is not None:
+        mirrored.append(mirror_to_optuna(settings.search_storage_url, store, plan, settings.runtime()))
+    else:
+        console.print(
+            "Optuna's storage is left as it is: what its trials are of, the studies say; name them, or all."
+        )
+    for one in mirrored:
+        console.print(Text(f"{one.text}."))
+    for warning in dict.fromkeys(warning for one in mirrored for warning in one.warnings):
+        errors.print(Text(f"warning: {warning}", style="yellow"))
+    return EXIT_INCOMPLETE if any(one.warnings for one in mirrored) else 0
+
+
 def show_differences(settings: Settings, first: str, second: str) -> int:
     """`--diff`."""
     from tablewright.orchestrator.differences import compare_trainings
@@ -659,6 +693,8 @@ def make_tracker(settings: Settings, store: Store) -> Any:
 
 def begin_tracking(tracker: Any, settings: Settings, plan: Plan, statuses: Sequence[TrainingStatus]) -> None:
     """Open the sweep's run, and let MLflow catch up on what is recorded already."""
+    from tablewright.orchestrator.run import recorded_ids
+
     profiles = {study.profile for study in plan.studies if study.profile is not None}
     parameters = {
         **({"profile": ", ".join(profiles)} if profiles else {}),
@@ -666,7 +702,7 @@ def begin_tracking(tracker: Any, settings: Settings, plan: Plan, statuses: Seque
         "trainings": len(statuses),
     }
     tracker.begin("+".join(study.name for study in plan.studies), parameters)
-    tracker.reconcile([item.training.training_id for item in statuses if item.state == "done"])
+    tracker.reconcile(recorded_ids(plan, statuses))
 
 
 # -- the live view ---------------------------------------------------------------------------------
