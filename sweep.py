@@ -272,8 +272,8 @@ def words_of(error: ValueError | OSError) -> str:
 
 
 def existing_store(settings: Settings) -> Store:
-    """Open the store to read it; says where it was looked for when there is none."""
-    store = settings.open_store()
+    """Open the store to read it, as it is now; says where it was looked for when there is none."""
+    store = settings.open_store().listed()
     if not store.is_there:
         console.print(f"There is no store at {store.url} yet: nothing is recorded.")
     if store.fault:

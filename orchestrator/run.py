@@ -106,6 +106,7 @@ def plan_as_recorded(
 
 
 def _make_plan(studies: Sequence[Study], resolver: DataResolver, store: Store, seed_rule: SeedRule) -> Plan:
+    store = store.listed()
     states = _search_states(studies, resolver, store)
     if not any(isinstance(study.seeds, UntilDecided) for study in studies):
         return make_plan(studies, resolver, states)
@@ -141,7 +142,9 @@ def run_sweep(
             defaults, and an absent package of the database, before anything trains.
     """
     mirror = OptunaMirror(search_storage, store)
-    store.shared_id()  # starts it: a folder that cannot be written to is refused before anything else
+    store_id = (
+        store.shared_id()
+    )  # starts it: a folder that cannot be written to is refused before anything else
     resolver = DataResolver(describe_with(runtime), store)
     plan = _make_plan(studies, resolver, store, seed_rule)
     statuses = read_status(plan, store)
@@ -177,6 +180,7 @@ def run_sweep(
     searches = [RecordedSearch(source.study_name, source.search, source.search_id) for source in sources]
     queue = WorkQueue(remaining, unfinished, last_works, others)
     if not queue.is_finished():
+        store.check_writable()
         with backend.connect() as device:
             there = replace(runtime, device=device)
             _prepare(needed, there)
@@ -184,6 +188,7 @@ def run_sweep(
             followers = [mirror, *listeners(plan, statuses)]
             with _stopping_on_signals(queue, on_stop):
                 backend.run(queue, followers, store, there)
+        store.refuse_removed(store_id)
     final = _make_plan(studies, resolver, store, seed_rule)
     _remember_data(final, resolver, store)
     final_statuses = tuple(read_status(final, store))

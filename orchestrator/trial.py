@@ -12,8 +12,7 @@ import platform
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -22,6 +21,7 @@ import psutil
 
 from tablewright.orchestrator.claims import Claim, Claims, training_claim
 from tablewright.orchestrator.collected_warnings import CollectedWarnings, collected_warnings
+from tablewright.orchestrator.epoch_log import EpochLog
 from tablewright.orchestrator.identity import digest_of
 from tablewright.orchestrator.plan import Partner, PlannedView
 from tablewright.orchestrator.project import PARTS
@@ -240,15 +240,17 @@ def _run_claimed(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, 
     folder = store.training(work.training_id)
     was_done = False
     try:
+        folder = folder.listed()
         was_done = folder.is_done()
-        folder.remove_leftovers()
+        folder.remove_leftovers(is_claimed=True)
         _check_code(work)
         with collected_warnings() as said:
             if was_done:
-                _measure(work, store, runtime, None, said)
+                _measure(work, folder, store, runtime, None, said)
                 folder.clear_failure()
             else:
-                _train(work, store, runtime, replace(hooks, should_stop=should_stop), said, claim)
+                claimed = replace(hooks, should_stop=should_stop)
+                _train(work, folder, store, runtime, claimed, said, claim)
         told = [*said.so_far(), folder.picture_warning()]
         return Outcome("done", "; ".join(dict.fromkeys(filter(None, told))))
     except _TakenOver:
@@ -259,7 +261,7 @@ def _run_claimed(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, 
         folder.remove_resume_checkpoint()  # a search never takes it up again
         return Outcome("pruned")
     except Exception as error:  # recorded: the sweep goes on with the other trainings
-        if not was_done and _is_done_now(folder):
+        if not was_done and _is_done_now(store.training(work.training_id)):
             return _run_claimed(work, store, runtime, hooks, claim)
         is_told = isinstance(error, _OtherData | _OtherCode)
         message = str(error) if is_told else f"{type(error).__name__}: {error}"
@@ -392,44 +394,33 @@ def _counts(data: DatasetFacts) -> str:
 
 
 def _train(
-    work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, said: CollectedWarnings, claim: Claim
+    work: Work,
+    folder: TrainingFolder,
+    store: Store,
+    runtime: Runtime,
+    hooks: TrialHooks,
+    said: CollectedWarnings,
+    claim: Claim,
 ) -> None:
-    folder = store.training(work.training_id)
     trainable = work.config.make_trainable()
     _check_data(work.config, work.data, runtime)
     started = AttemptRecord(started_at=now(), host=platform.node(), pid=os.getpid())
     number = folder.write_attempt(started)
     fit_wall_s = 0.0
-    reports = {report.epoch: report for report in _epochs_so_far(folder)}
+    reports = EpochLog(folder, _epochs_so_far(folder))
     meter = SystemMeter()
-    never_watched, is_together = not reports, False
-
-    def write_epochs() -> None:
-        folder.write_epochs([reports[epoch] for epoch in sorted(reports)])
-
-    @contextmanager
-    def together() -> Generator[None]:
-        nonlocal is_together
-        is_together, before = True, dict(reports)
-        try:
-            yield
-        finally:
-            is_together = False
-            if reports != before and not folder.is_done():  # what another attempt has recorded stays as it is
-                write_epochs()
+    never_watched = not len(reports)
 
     def on_epoch(report: EpochReport, network: Any) -> None:
         nonlocal started, never_watched
-        if folder.is_done():
-            raise _RecordedElsewhere
         if claim.is_lost:
             raise _TakenOver
+        reports.add(report)
+        if folder.is_done():
+            raise _RecordedElsewhere
         if said.so_far() != started.warnings:  # whoever goes on from here may not hear them again
             started = started.model_copy(update={"warnings": said.so_far()})
             folder.rewrite_attempt(number, started)
-        reports[report.epoch] = report
-        if not is_together:
-            write_epochs()
         watched = (
             None if work.watch is None else _watch(work, work.watch, trainable, runtime, report, network)
         )
@@ -441,11 +432,12 @@ def _train(
     else:
         prepare_data(work.config, runtime)
         begun_s = time.monotonic()
-        network = trainable.fit(
-            work.config, runtime, folder.checkpoints, FitHooks(on_epoch, hooks.should_stop, together)
-        )
+        with reports.kept_before(folder.checkpoints) as checkpoints:
+            network = trainable.fit(
+                work.config, runtime, checkpoints, FitHooks(on_epoch, hooks.should_stop, reports.together)
+            )
         fit_wall_s = time.monotonic() - begun_s
-        if work.watch is not None and reports and never_watched:
+        if work.watch is not None and len(reports) and never_watched:
             metric, split = work.watch.metric.name, work.watch.view.split
             warnings.warn(
                 f"a search that stops hopeless trials watches {metric!r} between epochs, and no epoch told it of the "
@@ -455,9 +447,11 @@ def _train(
             )
     measured_from_s = time.monotonic()
     of_training = said.so_far()
-    _measure(work, store, runtime, network, said)
+    _measure(work, folder, store, runtime, network, said)
     faults: list[str] = []
-    attempts = folder.attempts(faults) or [started]  # another attempt that has ended removes them
+    folder.look()  # another attempt may have ended, and has then removed what is counted here
+    # another attempt that has ended removes them
+    attempts = folder.attempts(faults, known={number: started}) or [started]
     record = TrainingRecord(
         training_id=work.training_id,
         method=work.config.METHOD,
@@ -469,10 +463,8 @@ def _train(
         started_at=attempts[0].started_at,
         ended_at=now(),
         attempts=len(attempts) + len(faults),
-        num_epochs=max(
-            (report.num_epochs for report in reports.values()), default=work.config.planned_epochs()
-        ),
-        train_wall_s=sum(report.wall_s for report in reports.values()) or fit_wall_s,
+        num_epochs=max((report.num_epochs for report in reports), default=work.config.planned_epochs()),
+        train_wall_s=sum(report.wall_s for report in reports) or fit_wall_s,
         measure_wall_s=time.monotonic() - measured_from_s,
         host=platform.node(),
         device=runtime.device,
@@ -510,9 +502,10 @@ def _epochs_so_far(folder: TrainingFolder) -> list[EpochReport]:
         return []
 
 
-def _measure(work: Work, store: Store, runtime: Runtime, network: Any, said: CollectedWarnings) -> None:
+def _measure(
+    work: Work, folder: TrainingFolder, store: Store, runtime: Runtime, network: Any, said: CollectedWarnings
+) -> None:
     """Measure what is not measured; views of ensembles only once all their trainings are done."""
-    folder = store.training(work.training_id)
     done, said_before = folder.measured_views(), said.so_far()
     missing = {
         identity: planned
