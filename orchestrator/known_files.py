@@ -105,6 +105,11 @@ class KeptRecords:
         found = self._kept.get(path) if version else None
         return found[2] if found is not None and found[0] == version else None
 
+    def version(self, path: str) -> str:
+        """Give the version that is kept of a file that is written once: it need not be asked whether it is the same."""
+        found = self._kept.get(path)
+        return "written once" if found is None else found[0]
+
     def keep(self, path: str, version: str, num_bytes: int, record: Any) -> None:
         """Keep a record; the ones kept longest make room for it."""
         if not version:

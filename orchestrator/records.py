@@ -686,8 +686,10 @@ class Folder:
         """Give what changes when a record's file does; "" where it has to be read."""
         if self._listing is not None:
             return self._listing.version(self._at(name))
-        if not model.NEVER_CHANGES or not isinstance(self._filesystem, LocalFileSystem):
+        if not model.NEVER_CHANGES:
             return ""
+        if not isinstance(self._filesystem, LocalFileSystem):
+            return self._kept_records.version(self._at(name))
         try:
             found = Path(self._at(name)).stat()
         except OSError:
