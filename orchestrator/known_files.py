@@ -46,19 +46,22 @@ class Listing:
             found = self._filesystem.find(above, prefix=f"{name}/", detail=True)
         else:
             found = self._filesystem.find(self._path, detail=True)
-        self._versions, self._below = {}, {}
+        versions: dict[str, str] = {}
+        below: dict[str, set[str]] = {}
         for path, facts in found.items():
-            self._add(path, repr([str(facts[name]) for name in _FACTS_OF_A_VERSION if facts.get(name)]))
+            versions[path] = repr([str(facts[name]) for name in _FACTS_OF_A_VERSION if facts.get(name)])
+            self._place(path, below)
+        self._versions, self._below = versions, below  # at once: another thread may be asking
 
     def add(self, path: str) -> None:
         """Know of a file that was written; its version is not known until the next look."""
-        self._add(path, "")
+        self._versions[path] = ""
+        self._place(path, self._below)
 
-    def _add(self, path: str, version: str) -> None:
-        self._versions[path] = version
+    def _place(self, path: str, below: dict[str, set[str]]) -> None:
         while path != self._path and "/" in path:
             path, _, name = path.rpartition("/")
-            self._below.setdefault(path, set()).add(name)
+            below.setdefault(path, set()).add(name)
 
     def has_file(self, path: str) -> bool:
         """Say whether there is such a file."""
@@ -104,6 +107,11 @@ class KeptRecords:
         """Give the record of a file of that version, or None where it is to be read."""
         found = self._kept.get(path) if version else None
         return found[2] if found is not None and found[0] == version else None
+
+    def version(self, path: str) -> str:
+        """Give the version that is kept of a file that is written once: it need not be asked whether it is the same."""
+        found = self._kept.get(path)
+        return "written once" if found is None else found[0]
 
     def keep(self, path: str, version: str, num_bytes: int, record: Any) -> None:
         """Keep a record; the ones kept longest make room for it."""

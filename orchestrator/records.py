@@ -635,7 +635,7 @@ class Folder:
         remove_unfinished_uploads(self._filesystem, self._path)
 
     def remove_unfinished(self) -> None:
-        """Remove what killed writers left, where nobody writes; an object store keeps nothing of them.
+        """Remove what killed writers left on a disc, where nobody writes.
 
         How old such a file is says nothing: another machine, whose clock may be hours off, may be writing it.
         """
@@ -690,8 +690,10 @@ class Folder:
         """Give what changes when a record's file does; "" where it has to be read."""
         if self._listing is not None:
             return self._listing.version(self._at(name))
-        if not model.NEVER_CHANGES or not isinstance(self._filesystem, LocalFileSystem):
+        if not model.NEVER_CHANGES:
             return ""
+        if not isinstance(self._filesystem, LocalFileSystem):
+            return self._kept_records.version(self._at(name))
         try:
             found = Path(self._at(name)).stat()
         except OSError:
@@ -923,11 +925,7 @@ class TrainingFolder:
                 folder.remove_unfinished()
         if is_done:
             # Last what NFS may not let go of.
-            needed_no_more = (
-                *(f"checkpoint/{name}" for name in RESUME_CHECKPOINTS),
-                "failure.json",
-                "attempts",
-            )
+            needed_no_more = (*(f"checkpoint/{it}" for it in RESUME_CHECKPOINTS), "failure.json", "attempts")
             with _tidying(f"what {self._folder.url} needs no more"):
                 self._folder.remove(*needed_no_more)
 
