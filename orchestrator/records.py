@@ -53,6 +53,7 @@ from tablewright.trainables.contract.run import FINAL_CHECKPOINT, RESUME_CHECKPO
 from tablewright.trainables.contract.view import LEFT_OUT, EvaluationView, ViewResult
 from tablewright.trainables.value.frozen_model import ClosedModel
 from tablewright.trainables.value.refusal import Refusal
+from tablewright.trainables.value.regular_file import refuse_irregular
 
 RECORD_VERSION = 2
 """Raised when a record is written in a way that older code would misread.
@@ -461,7 +462,13 @@ class Folder:
 
     def read(self, name: str) -> bytes:
         """Read a complete file."""
+        self._refuse_irregular(name)
         return cast(bytes, self._filesystem.cat_file(self._at(name)))
+
+    def _refuse_irregular(self, name: str) -> None:
+        """Refuse a pipe or a device in a file's place, of which there is no end."""
+        if isinstance(self._filesystem, LocalFileSystem):
+            refuse_irregular(Path(self._at(name)))
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file that appears whole under its name."""
@@ -477,6 +484,7 @@ class Folder:
     @contextmanager
     def open_to_read(self, name: str) -> Generator[BinaryIO]:
         """Open a complete file."""
+        self._refuse_irregular(name)
         with self._filesystem.open(self._at(name), "rb") as file:
             yield file
 

@@ -19,6 +19,7 @@ from PIL import Image, UnidentifiedImageError
 from tablewright.trainables.value.file_name import why_not_the_same_everywhere
 from tablewright.trainables.value.name_list import some
 from tablewright.trainables.value.refusal import nearest
+from tablewright.trainables.value.regular_file import refuse_irregular
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
@@ -144,10 +145,11 @@ def read_listed_images(
             listed twice; classes that are tested and not trained.
     """
     sizes_bytes, lost = sizes_of_images(root, folders)
+    lists = tuple(lists)
     unreadable = [*faults_of_names(sizes_bytes)]
     faults = [
         *faults,
-        *_faults_of_lists(splits, class_names),
+        *_faults_of_lists(splits, class_names, [path.relative_to(root).as_posix() for path in lists]),
         *faults_of_links(lost),
         *(unreadable or _faults_of_files(splits, sizes_bytes.keys() | set(lost), mentioned)),
     ]
@@ -173,17 +175,18 @@ def open_file(root: Path) -> Callable[[str], Image.Image]:
 
 
 def _open(root: Path, name: str) -> Image.Image:
+    refuse_irregular(root / name)
     return Image.open(root / name)
 
 
 def _faults_of_lists(
-    splits: Mapping[str, Sequence[LabelledImage]], class_names: Sequence[str]
+    splits: Mapping[str, Sequence[LabelledImage]], class_names: Sequence[str], lists: Sequence[str]
 ) -> Iterator[str]:
     names = [image.name for images in splits.values() for image in images]
     if len(set(names)) != len(names):
         seen: set[str] = set()
         twice = sorted({name for name in names if name in seen or seen.add(name)})
-        yield f"{len(twice)} listed more than once ({some(twice)})"
+        yield f"{len(twice)} listed more than once in {' and '.join(lists)} ({some(twice)})"
     trained = {image.label for image in splits["train"]}
     untrained = sorted({image.label for images in splits.values() for image in images} - trained)
     if untrained:
