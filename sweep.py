@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tablewright.orchestrator.plan import Plan
     from tablewright.orchestrator.progress import SweepProgress
     from tablewright.orchestrator.records import Store
-    from tablewright.orchestrator.run import SweepResult
+    from tablewright.orchestrator.run import Backend, SweepResult
     from tablewright.orchestrator.status import TrainingStatus
     from tablewright.orchestrator.study import Study
     from tablewright.orchestrator.trial import Listener, Outcome, Work
@@ -83,6 +83,16 @@ def main(
     verify: Annotated[
         bool, typer.Option("--verify", help="Read the whole store; list what is damaged.")
     ] = False,
+    mirror: Annotated[
+        bool,
+        typer.Option("--mirror", help="Make MLflow and Optuna whole from the records alone; needs no study."),
+    ] = False,
+    agent: Annotated[
+        bool,
+        typer.Option(
+            "--agent", help="Train one after another what nobody else has, without Ray; any number may."
+        ),
+    ] = False,
     diff: Annotated[
         tuple[str, str] | None,
         typer.Option("--diff", metavar="ID ID", help="Say in what two trainings differ; needs no study."),
@@ -134,11 +144,19 @@ def main(
     """
     open_closed_streams()
     project = Project(Path.cwd())
-    verbs = {"--plan": plan, "--status": status, "--report": report, "--check": check, "--verify": verify}
+    verbs = {
+        "--plan": plan,
+        "--status": status,
+        "--report": report,
+        "--check": check,
+        "--verify": verify,
+        "--mirror": mirror,
+        "--agent": agent,
+    }
     given = [name for name, is_given in {**verbs, "--diff": diff is not None}.items() if is_given]
     if studies and studies[0] == "init":
         raise typer.Exit(begin(studies[1:], given))
-    if not studies and not verify and diff is None:
+    if not studies and not verify and not mirror and diff is None:
         if given:
             errors.print(Text("error: name a study, or all; the studies are:", style="red"))
         list_studies(project)
@@ -170,7 +188,7 @@ def main(
             gpus_per_training=gpus_per_training,
             max_concurrent=max_concurrent,
             datasets=datasets,
-            reads_records_alone=status or report or verify or diff is not None,
+            reads_records_alone=status or report or verify or mirror or diff is not None,
             project=project,
         )
         declared = settings.load_studies()
@@ -184,6 +202,8 @@ def main(
             "--report": write_report,
             "--check": run_checks,
             "--verify": verify_all,
+            "--mirror": mirror_all,
+            "--agent": run_agent,
         }
         chosen = verb.get("".join(given), run)
         code = chosen(settings, declared) if diff is None else show_differences(settings, *diff)
@@ -432,6 +452,34 @@ def verify_all(settings: Settings, studies: Sequence[Study]) -> int:
     return EXIT_INCOMPLETE if found.faults else 0
 
 
+def mirror_all(settings: Settings, studies: Sequence[Study]) -> int:
+    """`--mirror`."""
+    from tablewright.orchestrator.mirror import mirror_to_mlflow, mirror_to_optuna
+    from tablewright.orchestrator.study_files import import_studies
+    from tablewright.reports.table_files import files_of_tables
+
+    store = existing_store(settings)
+    if not store.is_there:
+        return EXIT_INCOMPLETE
+    plan = recorded_plan(settings, studies, store) if studies else None
+    import_studies(settings.project)  # whose methods know what the recorded views mean
+    mirrored = []
+    if settings.tracking_url is not None:
+        tables = {} if plan is None else files_of_tables(plan, store)
+        mirrored.append(mirror_to_mlflow(settings.tracking_url, store, plan, tables))
+    if plan is not None:
+        mirrored.append(mirror_to_optuna(settings.search_storage_url, store, plan, settings.runtime()))
+    else:
+        console.print(
+            "Optuna's storage is left as it is: what its trials are of, the studies say; name them, or all."
+        )
+    for one in mirrored:
+        console.print(Text(f"{one.text}."))
+    for warning in dict.fromkeys(warning for one in mirrored for warning in one.warnings):
+        errors.print(Text(f"warning: {warning}", style="yellow"))
+    return EXIT_INCOMPLETE if any(one.warnings for one in mirrored) else 0
+
+
 def show_differences(settings: Settings, first: str, second: str) -> int:
     """`--diff`."""
     from tablewright.orchestrator.differences import compare_trainings
@@ -490,12 +538,45 @@ def run_checks(settings: Settings, studies: Sequence[Study]) -> int:
 
 def run(settings: Settings, studies: Sequence[Study]) -> int:
     """Run or continue, then write the tables, tell MLflow, and print; in this order, so that nothing is lost."""
-    from tablewright.orchestrator.run import run_sweep
-    from tablewright.reports.seed_growth import seeds_until_decided
-    from tablewright.reports.table_files import write_tables
+    from tablewright.orchestrator.ray_backend import make_backend
 
     store = settings.open_store()
     tracker = make_tracker(settings, store)
+    result = sweep_with(make_backend(settings), settings, studies, store, tracker)
+    written = write_all(result, settings, store, tracker)
+    print_tables(written)
+    return tell_end(result, written, settings)
+
+
+def run_agent(settings: Settings, studies: Sequence[Study]) -> int:
+    """`--agent`: the last one of all writes the tables."""
+    from tablewright.orchestrator.agent_backend import make_agent
+    from tablewright.orchestrator.other_hands import is_left_to_others
+
+    backend = make_agent(settings)
+    store = settings.open_store()
+    tracker = make_tracker(settings, store)
+    result = sweep_with(backend, settings, studies, store, tracker)
+    if not is_left_to_others(result.statuses, store):
+        written = write_all(result, settings, store, tracker)
+        print_tables(written)
+        return tell_end(result, written, settings)
+    if tracker is not None and tracker.has_begun:
+        tracker.end(succeeded=False)
+    console.print(
+        f"Nothing is left for this agent: {describe(Counter(item.state for item in result.statuses))}; what "
+        "is not done is in the hands of others, of whom the last one writes the tables."
+    )
+    return 0
+
+
+def sweep_with(
+    backend: Backend, settings: Settings, studies: Sequence[Study], store: Store, tracker: Any
+) -> SweepResult:
+    """Train what is left, on a backend."""
+    from tablewright.orchestrator.run import run_sweep
+    from tablewright.reports.seed_growth import seeds_until_decided
+
     with progress_view() as start_view:
 
         def listeners(plan: Plan, statuses: Sequence[TrainingStatus]) -> list[Listener]:
@@ -504,13 +585,11 @@ def run(settings: Settings, studies: Sequence[Study]) -> int:
                 begin_tracking(tracker, settings, plan, statuses)
             return [start_view(plan, statuses), *([tracker] if tracker is not None else [])]
 
-        from tablewright.orchestrator.ray_backend import make_backend
-
-        result = run_sweep(
+        return run_sweep(
             studies,
             store=store,
             runtime=settings.runtime(),
-            backend=make_backend(settings),
+            backend=backend,
             search_storage=settings.search_storage_url,
             listeners=listeners,
             on_stop=lambda: console.print(
@@ -518,14 +597,19 @@ def run(settings: Settings, studies: Sequence[Study]) -> int:
             ),
             seed_rule=seeds_until_decided,
         )
+
+
+def write_all(result: SweepResult, settings: Settings, store: Store, tracker: Any) -> WrittenTables:
+    """Write the tables, and hand them to MLflow."""
+    from tablewright.reports.table_files import write_tables
+
     written = write_tables(result.plan, store)
     if tracker is not None:
         if not tracker.has_begun:  # there was nothing to train, but MLflow may have lost something
             begin_tracking(tracker, settings, result.plan, result.statuses)
         tracker.log_tables(artifacts_of(written, store))
         tracker.end(succeeded=result.is_complete)
-    print_tables(written)
-    return tell_end(result, written, settings)
+    return written
 
 
 def print_source_changes(plan: Plan, store: Store) -> None:
@@ -609,6 +693,8 @@ def make_tracker(settings: Settings, store: Store) -> Any:
 
 def begin_tracking(tracker: Any, settings: Settings, plan: Plan, statuses: Sequence[TrainingStatus]) -> None:
     """Open the sweep's run, and let MLflow catch up on what is recorded already."""
+    from tablewright.orchestrator.run import recorded_ids
+
     profiles = {study.profile for study in plan.studies if study.profile is not None}
     parameters = {
         **({"profile": ", ".join(profiles)} if profiles else {}),
@@ -616,7 +702,7 @@ def begin_tracking(tracker: Any, settings: Settings, plan: Plan, statuses: Seque
         "trainings": len(statuses),
     }
     tracker.begin("+".join(study.name for study in plan.studies), parameters)
-    tracker.reconcile([item.training.training_id for item in statuses if item.state == "done"])
+    tracker.reconcile(recorded_ids(plan, statuses))
 
 
 # -- the live view ---------------------------------------------------------------------------------
