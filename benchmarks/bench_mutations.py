@@ -29,7 +29,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 import matplotlib as mpl  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
 import torch  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
+from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: E402
+from matplotlib.backends.backend_pdf import FigureCanvasPdf  # noqa: E402
 from mutated_data import DATA  # noqa: E402
 from mutated_project import OTHER_DEFAULT, STUDIES, write_project  # noqa: E402
 from mutations import mutate  # noqa: E402
@@ -123,7 +124,7 @@ class Subjects:
         gc.collect()
         gc.freeze()
         for verb in dict.fromkeys(VERBS):
-            with self._copy(None) as store:
+            with self._copy() as store:
                 found = in_child(lambda verb=verb, store=store: command(self.project, store, words(verb)))
             if isinstance(found, str) or found.code is None:
                 raise SystemExit(f"cannot begin: {found}")
@@ -137,7 +138,7 @@ class Subjects:
         return self.folder / "data" / name.replace(" ", "_")
 
     @contextlib.contextmanager
-    def _copy(self, damaged: Sequence[Path] | None) -> Iterator[Path]:
+    def _copy(self) -> Generator[Path]:
         with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
             store = Path(scratch) / "runs"
             shutil.copytree(self.store, store, copy_function=_link)
@@ -150,7 +151,7 @@ class Subjects:
         return of_part[number % len(of_part)](rng)
 
     def _store_case(self, rng: random.Random) -> Verdict:
-        with self._copy(None) as store:
+        with self._copy() as store:
             files = sorted(
                 path
                 for path in store.rglob("*")
@@ -316,7 +317,9 @@ def command(
     os.environ["COLUMNS"] = "100000"
     ray_backend.make_backend = lambda settings: backend or InlineBackend()
     if not is_drawn:
-        Figure.savefig = lambda self, target, **_: target.write(b"not drawn")
+        FigureCanvasAgg.print_png = FigureCanvasPdf.print_pdf = lambda self, target, **_: target.write(
+            b"not drawn"
+        )
     ours = [
         *arguments,
         "--store",
@@ -395,7 +398,8 @@ def in_child(work: Callable[[], Seen]) -> Seen | str:
             os.close(reading)
             faulthandler.dump_traceback_later(LIMIT_S - 5, file=stacks)
             mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-            resource.setrlimit(resource.RLIMIT_AS, (mapped + MORE_MEMORY_BYTES,) * 2)
+            limit = mapped + MORE_MEMORY_BYTES
+            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             try:
                 seen = work()

@@ -58,10 +58,6 @@ def _write_classic(data_root: Path) -> None:
     tiny_cuhk03.write_splits(data_root / "cuhk03")
 
 
-def _write_release(data_root: Path) -> None:
-    tiny_cuhk03.write_release(data_root / "cuhk03")
-
-
 def _write_synergyreid(data_root: Path) -> None:
     for folder, names in test_synergyreid.NAMES.items():
         (data_root / "data_reid" / folder).mkdir(parents=True)
