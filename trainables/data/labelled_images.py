@@ -149,12 +149,12 @@ def read_listed_images(
     unreadable = [*faults_of_names(sizes_bytes)]
     faults = [
         *faults,
-        *_faults_of_lists(splits, class_names, [path.relative_to(root).as_posix() for path in lists]),
+        *_faults_of_lists(splits, class_names),
         *faults_of_links(lost),
         *(unreadable or _faults_of_files(splits, sizes_bytes.keys() | set(lost), mentioned)),
     ]
     if faults:
-        raise ValueError(f"{root} cannot be read: " + "; ".join(faults))
+        raise unreadable_lists(root, [path.relative_to(root).as_posix() for path in lists], faults)
     digest = hashlib.sha256()
     for path in lists:
         digest.update(f"{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
@@ -169,6 +169,11 @@ def read_listed_images(
     )
 
 
+def unreadable_lists(root: Path, lists: Iterable[str], faults: Iterable[str]) -> ValueError:
+    """Say what is wrong in a data set with lists, and in which files a person finds what is listed."""
+    return ValueError(f"{root} cannot be read: {'; '.join(faults)}. Its lists are {', '.join(lists)}")
+
+
 def open_file(root: Path) -> Callable[[str], Image.Image]:
     """Give what opens the image files of a folder."""
     return functools.partial(_open, root)
@@ -180,13 +185,13 @@ def _open(root: Path, name: str) -> Image.Image:
 
 
 def _faults_of_lists(
-    splits: Mapping[str, Sequence[LabelledImage]], class_names: Sequence[str], lists: Sequence[str]
+    splits: Mapping[str, Sequence[LabelledImage]], class_names: Sequence[str]
 ) -> Iterator[str]:
     names = [image.name for images in splits.values() for image in images]
     if len(set(names)) != len(names):
         seen: set[str] = set()
         twice = sorted({name for name in names if name in seen or seen.add(name)})
-        yield f"{len(twice)} listed more than once in {' and '.join(lists)} ({some(twice)})"
+        yield f"{len(twice)} listed more than once ({some(twice)})"
     trained = {image.label for image in splits["train"]}
     untrained = sorted({image.label for images in splits.values() for image in images} - trained)
     if untrained:
