@@ -9,7 +9,7 @@ import pytest
 from tests.waiting import PATIENCE_S
 
 BENCH = Path(__file__).parent.parent / "benchmarks/bench_mutations.py"
-NUM_CASES = 60
+NUM_CASES = 40
 
 
 @pytest.mark.slow
