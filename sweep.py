@@ -130,6 +130,15 @@ def main(
             metavar="NUMBER",
         ),
     ] = None,
+    checkpoint_minutes: Annotated[
+        float | None,
+        option(
+            "checkpoint-minutes",
+            "Between two checkpoints (default: as they cost, 0.5 to 10)",
+            parser=number,
+            metavar="NUMBER",
+        ),
+    ] = None,
     datasets: Annotated[
         str | None, option("datasets", "Columns to fill, such as Market-1501 (default: all)")
     ] = None,
@@ -187,6 +196,7 @@ def main(
             seeds=seeds,
             gpus_per_training=gpus_per_training,
             max_concurrent=max_concurrent,
+            checkpoint_minutes=checkpoint_minutes,
             datasets=datasets,
             reads_records_alone=status or report or verify or mirror or diff is not None,
             project=project,
@@ -601,12 +611,14 @@ def sweep_with(
 
 def write_all(result: SweepResult, settings: Settings, store: Store, tracker: Any) -> WrittenTables:
     """Write the tables, and hand them to MLflow."""
+    from tablewright.orchestrator.run import recorded_ids
     from tablewright.reports.table_files import write_tables
 
     written = write_tables(result.plan, store)
     if tracker is not None:
         if not tracker.has_begun:  # there was nothing to train, but MLflow may have lost something
             begin_tracking(tracker, settings, result.plan, result.statuses)
+        tracker.reconcile(recorded_ids(result.plan, result.statuses))  # others may have ended some since
         tracker.log_tables(artifacts_of(written, store))
         tracker.end(succeeded=result.is_complete)
     return written

@@ -55,6 +55,7 @@ class Settings:
         seeds: comma-separated, instead of the studies' own.
         gpus_per_training: a fraction, a whole number or 0; None is one where the cluster has GPUs.
         max_concurrent: trainings at a time; None is as many as fit.
+        checkpoint_minutes: between two checkpoints of a training; None lets it follow from what one costs.
         datasets: labels of the data sets, with commas between, whose columns are filled; None is all.
         reads_records_alone: whether nothing but the store is read, so that no data set need be there.
         project: whose studies are found beside the built-in ones.
@@ -71,6 +72,7 @@ class Settings:
     seeds: str | None = None
     gpus_per_training: float | None = None
     max_concurrent: int | None = None
+    checkpoint_minutes: float | None = None
     datasets: str | None = None
     reads_records_alone: bool = False
     project: Project | None = None
@@ -102,6 +104,12 @@ class Settings:
             )
         if self.max_concurrent is not None and self.max_concurrent < 1:
             faults.append(f"--max-concurrent is {self.max_concurrent}; it is 1 or more")
+        minutes = self.checkpoint_minutes
+        if minutes is not None and not (math.isfinite(minutes) and minutes > 0):
+            faults.append(
+                f"--checkpoint-minutes is {minutes:g}; it is more than 0, such as 5 or 0.5; leave it out, and it "
+                "follows from what a checkpoint costs"
+            )
         faults += self._address_faults()
         is_remote = "://" in self.store and not self.store.startswith("file://")
         for option, value in (
@@ -209,7 +217,12 @@ class Settings:
     def runtime(self) -> Runtime:
         """Settings of this machine; the backend decides on the device."""
         data_root = None if self.data_root is None else str(Path(self.data_root).expanduser().absolute())
-        return Runtime(data_root, str(Path(self.cache_dir).expanduser().absolute()))
+        minutes = self.checkpoint_minutes
+        return Runtime(
+            data_root,
+            str(Path(self.cache_dir).expanduser().absolute()),
+            checkpoint_every_s=None if minutes is None else 60 * minutes,
+        )
 
     @property
     def _store_folder(self) -> Path:

@@ -47,7 +47,7 @@ from tablewright.orchestrator.addresses import (
     scheme_of,
     why_unreachable,
 )
-from tablewright.orchestrator.claims import Claims
+from tablewright.orchestrator.claims import Claims, training_claim
 from tablewright.orchestrator.identity import digest_of
 from tablewright.orchestrator.new_database import make_database, while_it_is_made
 from tablewright.orchestrator.projection_thread import (
@@ -676,12 +676,16 @@ class _Projection:
         return [driver for driver in drivers if driver != _this_process() and self._lives(driver)]
 
     def _lives(self, driver: str) -> bool:
-        """Say whether a driver runs; one of another machine is known by what it has claimed in the store."""
-        host, _, rest = driver.partition(" ")
-        if host == platform.node():
+        """Say whether a driver runs; one of another machine does while a training of its is claimed by the living."""
+        if driver.partition(" ")[0] == platform.node():
             return not _is_dead(driver)
-        owners = self._claims.owners().values()
-        return (host, rest.partition(" ")[0]) in {(owner.host, str(owner.pid)) for owner in owners}
+        runs = [*self._children.items(), *((it, run) for it, runs in self._doubles.items() for run in runs)]
+        return any(
+            run.status == RUNNING
+            and run.driver == driver
+            and self._claims.owner(training_claim(identity)) is not None
+            for identity, run in runs
+        )
 
     # -- the sweep's own run
 

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import optuna
 import pgserver
+import psutil
 import pytest
 from mlflow import MlflowClient
 from optuna.storages import RDBStorage
 
 from tablewright.orchestrator import projection_thread
+from tablewright.orchestrator.claims import Claims, training_claim
 from tablewright.orchestrator.design import Row, Sweep
 from tablewright.orchestrator.inline_backend import InlineBackend
 from tablewright.orchestrator.mirror import mirror_to_mlflow, mirror_to_optuna
@@ -60,6 +62,7 @@ def drive(store_url, mlflow_url, optuna_url, cache, name="toy"):
     )
     if not tracker.has_begun:
         listeners(result.plan, result.statuses)
+    tracker.reconcile(recorded_ids(result.plan, result.statuses))
     tracker.end(succeeded=result.is_complete)
     return result, tracker
 
@@ -288,8 +291,6 @@ def test_what_a_living_driver_writes_is_left_to_it(sweep):
     database, client = database_of(sweep), database_of(sweep).client()
     other = double_runs(database, 1)
     alive = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    import psutil
-
     driver = f"{os.uname().nodename} {alive.pid} {psutil.Process(alive.pid).create_time():.0f}"
     (theirs,) = (run for run in database.children() if run.info.status == "RUNNING")
     for run_id in (other, theirs.info.run_id):
@@ -302,6 +303,23 @@ def test_what_a_living_driver_writes_is_left_to_it(sweep):
     again(sweep)
     assert_all_once(database, Store(str(sweep / "runs")))
     assert 1 == len(database.parents())
+
+
+@pytest.mark.slow
+def test_a_driver_of_another_machine_lives_while_its_training_is_claimed(sweep):
+    """Its processes cannot be seen from here; the claim on a training in the store can."""
+    database, store = database_of(sweep), Store(str(sweep / "runs"))
+    other = double_runs(database, 1)
+    (theirs,) = (run for run in database.children() if run.info.status == "RUNNING")
+    for run_id in (other, theirs.info.run_id):
+        database.client().set_tag(run_id, "tablewright.driver", "elsewhere 12 34")
+    with Claims(store).held(training_claim(theirs.data.tags["tablewright.training_id"])):
+        again(sweep)
+        assert {other, theirs.info.run_id} == {
+            run.info.run_id for run in database.runs() if run.info.status == "RUNNING"
+        }
+    again(sweep)
+    assert_all_once(database, store)
 
 
 @pytest.mark.slow
