@@ -59,6 +59,7 @@ from tablewright.trainables.contract.view import LEFT_OUT, EvaluationView, ViewR
 from tablewright.trainables.value.freezing import EMPTY
 from tablewright.trainables.value.frozen_model import ClosedModel
 from tablewright.trainables.value.refusal import Refusal
+from tablewright.trainables.value.regular_file import refuse_irregular
 
 RECORD_VERSION = 2
 """Raised when a record is written in a way that older code would misread.
@@ -518,12 +519,18 @@ class Folder:
         path = self._at(name)
         if self._listing is not None and not self._listing.has_file(path):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        self._refuse_irregular(name)
         return self._content(path)
 
     def _content(self, path: str) -> bytes:
         # More than one at a time would ask for the size first; what is read whole is small.
         at_once = {"max_concurrency": 1} if is_s3(self._filesystem) else {}
         return cast(bytes, self._filesystem.cat_file(path, **at_once))
+
+    def _refuse_irregular(self, name: str) -> None:
+        """Refuse a pipe or a device in a file's place, of which there is no end."""
+        if isinstance(self._filesystem, LocalFileSystem):
+            refuse_irregular(Path(self._at(name)))
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file that appears whole under its name."""
@@ -593,6 +600,7 @@ class Folder:
     @contextmanager
     def open_to_read(self, name: str) -> Generator[BinaryIO]:
         """Open a complete file."""
+        self._refuse_irregular(name)
         with self._filesystem.open(self._at(name), "rb") as file:
             yield file
 

@@ -185,7 +185,7 @@ class StoreResolver(DataResolver):
         self._store, self._describe_here = store, describe_data
         self._known = {
             key: data.data[place].facts()
-            for data in store.study_data([]).values()  # what cannot be used is found in the records
+            for data in store.study_data().values()  # what cannot be used is said; the records tell most of it
             for key, place in data.of_config.items()
         }
         self._recorded_data: list[tuple[DatasetFacts, set[int]]] | None = None
