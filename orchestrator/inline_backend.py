@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from tablewright.orchestrator.listeners import Listeners
 from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.training_output import kept_output
 from tablewright.orchestrator.trial import (
     Listener,
     MachineFault,
@@ -51,7 +53,12 @@ class InlineBackend:
 
 
 def _attempt(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> Outcome:
-    try:
-        return run_trial(work, store, runtime, hooks)
-    except MachineFault as fault:  # there is no other machine
-        return end_as_failed(work, store, fault.failure)
+    training = store.training(work.training_id)
+    while True:
+        try:
+            with kept_output(training, runtime.cache_dir, training.num_attempts()) as output:
+                return run_trial(work, store, runtime, replace(hooks, printed=output.write))
+        except MachineFault as fault:
+            if fault.failure.kind == "stall":  # the second one is an outcome
+                continue
+            return end_as_failed(work, store, fault.failure)  # there is no other machine

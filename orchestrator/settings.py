@@ -54,6 +54,8 @@ class Settings:
         seeds: comma-separated, instead of the studies' own.
         gpus_per_training: a fraction, a whole number or 0; None is one where the cluster has GPUs.
         max_concurrent: trainings at a time; None is as many as fit.
+        stall_minutes: a training of which nothing is seen for so long is ended; 0 ends none, and None is ten times
+            its longest step or epoch, and 30 at least.
         datasets: labels of the data sets, with commas between, whose columns are filled; None is all.
         reads_records_alone: whether nothing but the store is read, so that no data set need be there.
         project: whose studies are found beside the built-in ones.
@@ -70,6 +72,7 @@ class Settings:
     seeds: str | None = None
     gpus_per_training: float | None = None
     max_concurrent: int | None = None
+    stall_minutes: float | None = None
     datasets: str | None = None
     reads_records_alone: bool = False
     project: Project | None = None
@@ -101,6 +104,10 @@ class Settings:
             )
         if self.max_concurrent is not None and self.max_concurrent < 1:
             faults.append(f"--max-concurrent is {self.max_concurrent}; it is 1 or more")
+        if self.stall_minutes is not None and not 0 <= self.stall_minutes < math.inf:
+            faults.append(
+                f"--stall-minutes is {self.stall_minutes}; it is a number above 0, or 0 to end no training"
+            )
         faults += self._address_faults()
         is_remote = "://" in self.store and not self.store.startswith("file://")
         for option, value in (
@@ -206,7 +213,8 @@ class Settings:
     def runtime(self) -> Runtime:
         """Settings of this machine; the backend decides on the device."""
         data_root = None if self.data_root is None else str(Path(self.data_root).expanduser().absolute())
-        return Runtime(data_root, str(Path(self.cache_dir).expanduser().absolute()))
+        stall_s = None if self.stall_minutes is None else 60 * self.stall_minutes or math.inf
+        return Runtime(data_root, str(Path(self.cache_dir).expanduser().absolute()), stall_s=stall_s)
 
     @property
     def _store_folder(self) -> Path:

@@ -1,0 +1,69 @@
+"""An attempt in a process that is its own for as long: what it prints is kept, and it is ended where it hangs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.stall_watch import StallWatch
+from tablewright.orchestrator.training_output import TrainingOutput, kept_output
+from tablewright.orchestrator.trial import MachineFault, Outcome, TrialHooks, Work, failure_of, run_trial
+from tablewright.trainables.contract.run import Runtime
+from tablewright.trainables.value.printed_text import ATTEMPT_LINE, TIMEOUT_LINE
+
+
+def run_guarded_trial(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> Outcome:
+    """Run an attempt, and watch it; only for a process that nobody misses when it is ended.
+
+    Raises:
+        MachineFault: as `run_trial`.
+    """
+    training = store.training(work.training_id)
+    try:
+        with kept_output(training, runtime.cache_dir, training.num_attempts()) as output, output.captured():
+            _tell_earlier_stall(work, store, output)
+            with StallWatch(runtime.stall_s, _teller(work, store, hooks.sweep)) as watch:
+
+                def should_stop() -> bool:
+                    watch.sign()
+                    return hooks.should_stop()
+
+                watched = replace(hooks, should_stop=should_stop, part=watch.part, printed=output.write)
+                return run_trial(work, store, runtime, watched)
+    except OSError as error:  # its output cannot be kept: whatever else it leaves could not be either
+        message = f"{type(error).__name__}: {error}"
+        raise MachineFault(failure_of(work, message, kind="machine")) from error
+
+
+def _teller(work: Work, store: Store, sweep: str) -> Callable[[str, str], None]:
+    def tell(message: str, stacks: str) -> None:
+        training = store.training(work.training_id)
+        stall = failure_of(work, message, f"{message}\n{stacks}", kind="stall")
+        training.write_failure(stall)
+        if not training.is_done():
+            training.mark_stalled(stall, sweep=sweep)
+
+    return tell
+
+
+def _tell_earlier_stall(work: Work, store: Store, output: TrainingOutput) -> None:
+    """Record that the attempt before this one hung and held Python's lock, so that it could not do so itself."""
+    printed = output.printed_before
+    begins = [0, *(found.end() for found in ATTEMPT_LINE.finditer(printed))]
+    own = printed[begins[-1] :]
+    dumped = TIMEOUT_LINE.search(own)
+    training = store.training(work.training_id)
+    if dumped is None or training.is_done():
+        return
+    stacks = own[dumped.start() :].decode(errors="replace")
+    innermost = re.search(
+        r"\(most recent call first\):\n\s*File (.*)", stacks.partition("Current thread")[2] or stacks
+    )
+    where = innermost[1] if innermost else "code that no stack names"
+    message = (
+        "nothing was seen of it for too long, and its process was ended; it hung, and held Python's lock, in "
+        f"{where}"
+    )
+    training.mark_stalled(failure_of(work, message, stacks, kind="stall"))
