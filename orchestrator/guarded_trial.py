@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 
 from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.stall_watch import StallWatch
@@ -14,27 +15,61 @@ from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.value.printed_text import ATTEMPT_LINE, TIMEOUT_LINE
 
 
+@dataclass
+class _Guard:
+    """What stands around an attempt once the training is its own."""
+
+    output: TrainingOutput | None = None
+    watch: StallWatch | None = None
+
+    def sign(self) -> None:
+        if self.watch is not None:
+            self.watch.sign()
+
+    def part(self, name: str) -> AbstractContextManager[None]:
+        return nullcontext() if self.watch is None else self.watch.part(name)
+
+    def printed(self, printed: bytes) -> None:
+        if self.output is not None:
+            self.output.write(printed)
+
+
 def run_guarded_trial(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> Outcome:
     """Run an attempt, and watch it; only for a process that nobody misses when it is ended.
 
     Raises:
         MachineFault: as `run_trial`.
     """
-    training = store.training(work.training_id)
+    guard = _Guard()
+
+    def should_stop() -> bool:
+        guard.sign()
+        return hooks.should_stop()
+
     try:
-        with kept_output(training, runtime.cache_dir, training.num_attempts()) as output, output.captured():
-            _tell_earlier_stall(work, store, output)
-            with StallWatch(runtime.stall_s, _teller(work, store, hooks.sweep)) as watch:
+        with ExitStack() as around:
 
-                def should_stop() -> bool:
-                    watch.sign()
-                    return hooks.should_stop()
+            def on_begin() -> None:
+                around.enter_context(_guarded(guard, work, store, runtime, hooks.sweep))
+                hooks.on_begin()
 
-                watched = replace(hooks, should_stop=should_stop, part=watch.part, printed=output.write)
-                return run_trial(work, store, runtime, watched)
+            guarded = replace(
+                hooks, on_begin=on_begin, should_stop=should_stop, part=guard.part, printed=guard.printed
+            )
+            return run_trial(work, store, runtime, guarded)
     except OSError as error:  # its output cannot be kept: whatever else it leaves could not be either
         message = f"{type(error).__name__}: {error}"
         raise MachineFault(failure_of(work, message, kind="machine")) from error
+
+
+@contextmanager
+def _guarded(guard: _Guard, work: Work, store: Store, runtime: Runtime, sweep: str) -> Generator[None]:
+    training = store.training(work.training_id)
+    with kept_output(training, runtime.cache_dir, training.num_attempts()) as output, output.captured():
+        _tell_earlier_stall(work, store, output)
+        with StallWatch(runtime.stall_s, _teller(work, store, sweep)) as watch:
+            guard.output, guard.watch = output, watch
+            yield
 
 
 def _teller(work: Work, store: Store, sweep: str) -> Callable[[str, str], None]:
@@ -58,9 +93,7 @@ def _tell_earlier_stall(work: Work, store: Store, output: TrainingOutput) -> Non
     if dumped is None or training.is_done():
         return
     stacks = own[dumped.start() :].decode(errors="replace")
-    innermost = re.search(
-        r"\(most recent call first\):\n\s*File (.*)", stacks.partition("Current thread")[2] or stacks
-    )
+    innermost = re.search(r"\(most recent call first\):\n\s*File (.*)", stacks)
     where = innermost[1] if innermost else "code that no stack names"
     message = (
         "nothing was seen of it for too long, and its process was ended; it hung, and held Python's lock, in "

@@ -62,6 +62,9 @@ MAX_PENDING_TRIALS = 64
 """Trials offered to the cluster beyond the running ones: an autoscaler sees the demand, and Tune keeps as
 many workers warm as there are trials waiting."""
 
+IDLE_S = 0.25
+"""How often it is asked whether others have left or ended what they had, while nothing runs here."""
+
 KV_NAMESPACE = b"tablewright"
 
 FIRST_HOLD_S, MAX_HOLD_S, MAX_HOLD_ALONE_S = 10.0, 300.0, 30.0
@@ -230,11 +233,15 @@ def _attempt(config: dict[str, Any], *, place: _Place) -> None:
         if work.watch is not None and signals.is_sent(f"prune/{attempt}"):
             raise Pruned
 
+    def on_begin() -> None:
+        tune.report({"begun": True})
+
     try:
         if should_stop():
             outcome = Outcome("stopped")
         else:
-            outcome = _run_shared(work, place, TrialHooks(on_progress, should_stop))
+            hooks = TrialHooks(on_progress, should_stop, on_begin)
+            outcome = _run_shared(work, place, hooks)
     except MachineFault as fault:
         tune.report({"fault": pickle.dumps(fault.failure)})
         if not _hold(place.first_hold_s, signals.count(faults), should_stop):
@@ -343,6 +350,11 @@ class _Bridge(_NotSaved, tune.Callback):
         if self._queue.is_stopping and not self._is_stop_sent:
             self._signals.send("stop")
             self._is_stop_sent = True
+        for work, outcome in self._queue.ended_elsewhere():
+            self._listeners.on_end(work, outcome)
+        if not self._running and all(trial.is_finished() for trial in trials):
+            self._queue.tell_of_waiting()
+            time.sleep(IDLE_S)  # Tune asks for more again and again
         if self._running or not trials:
             self._idle_since_s = time.monotonic()
         elif not self._is_waiting_told:
@@ -373,15 +385,16 @@ class _Bridge(_NotSaved, tune.Callback):
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         self._running.add(trial.trial_id)
-        self._started.add(trial.trial_id)
         self._faults.pop(trial.trial_id, None)
-        self._listeners.on_start(self._work(trial))
 
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
         work = self._work(trial)
-        if "outcome" in result:
+        if "begun" in result:
+            self._started.add(trial.trial_id)
+            self._listeners.on_start(work)
+        elif "outcome" in result:
             outcome: Outcome = pickle.loads(result["outcome"])
             self._outcomes[trial.trial_id] = outcome
             if outcome.state == "failed":
@@ -446,7 +459,7 @@ class _Bridge(_NotSaved, tune.Callback):
         self._ended.add(trial.trial_id)
         self._running.discard(trial.trial_id)
         self._queue.on_end(work, outcome)
-        if trial.trial_id in self._started or outcome.state != "stopped":
+        if trial.trial_id in self._started or outcome.state not in ("stopped", "claimed"):
             self._listeners.on_end(work, outcome)
 
 
