@@ -93,8 +93,9 @@ def _tell_earlier_stall(work: Work, store: Store, output: TrainingOutput) -> Non
     if dumped is None or training.is_done():
         return
     stacks = own[dumped.start() :].decode(errors="replace")
-    innermost = re.search(r"\(most recent call first\):\n\s*File (.*)", stacks)
-    where = innermost[1] if innermost else "code that no stack names"
+    innermost = re.findall(r"\(most recent call first\):\n\s*File (.*)", stacks)
+    computing = [line for line in innermost if "threading.py" not in line]  # the others wait for the lock
+    where = (computing or innermost or ["code that no stack names"])[0]
     message = (
         "nothing was seen of it for too long, and its process was ended; it hung, and held Python's lock, in "
         f"{where}"

@@ -69,7 +69,6 @@ from tablewright.trainables.contract.run import (
     TrainingStopped,
 )
 from tablewright.trainables.contract.view import EvaluationView, Split
-from tablewright.trainables.value.printed_text import cut_in_the_middle
 
 MAX_STALLS = 2
 """Attempts of one sweep at one training that may hang."""
@@ -302,7 +301,7 @@ def _end_by(error: BaseException, work: Work, store: Store, runtime: Runtime, ho
         elif known:
             message = f"out of memory of the device: {known}. {message}"
     if is_cut(message, trace):
-        _keep_whole(folder, f"{message}\n\n{trace}")
+        _keep_whole(folder, trace if words_of(error) in trace else f"{message}\n\n{trace}")
     failure = failure_of(work, message, trace, kind=kind)
     if kind == "stall":
         with suppress(Exception):  # the store, whose fault is told when it fails is recorded
@@ -315,7 +314,10 @@ def _end_by(error: BaseException, work: Work, store: Store, runtime: Runtime, ho
 
 
 def _keep_whole(folder: TrainingFolder, text: str) -> None:
-    content = encodable(cut_in_the_middle(text, MAX_WHOLE_BYTES // 4)).encode()
+    content = encodable(text).encode()
+    if len(content) > MAX_WHOLE_BYTES:
+        word = f"\n[… {len(content) - MAX_WHOLE_BYTES} bytes were cut here …]\n".encode()
+        content = content[: MAX_WHOLE_BYTES // 2] + word + content[-MAX_WHOLE_BYTES // 2 :]
     try:
         folder.write_failure_text(content)
     except Exception as error:  # the record says the most of it
