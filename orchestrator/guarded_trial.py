@@ -94,7 +94,8 @@ def _tell_earlier_stall(work: Work, store: Store, output: TrainingOutput) -> Non
         return
     stacks = own[dumped.start() :].decode(errors="replace")
     innermost = re.findall(r"\(most recent call first\):\n\s*File (.*)", stacks)
-    computing = [line for line in innermost if "threading.py" not in line]  # the others wait for the lock
+    waiting = ("threading.py", "stall_watch.py", "psutil", "claims.py")  # threads of ours that want the lock
+    computing = [line for line in innermost if not any(name in line for name in waiting)]
     where = (computing or innermost or ["code that no stack names"])[0]
     message = (
         "nothing was seen of it for too long, and its process was ended; it hung, and held Python's lock, in "

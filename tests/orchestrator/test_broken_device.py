@@ -21,11 +21,10 @@ def test_a_device_is_known_to_work_by_trying_it():
 
 @pytest.mark.slow
 @pytest.mark.ray
-def test_a_machine_whose_gpu_is_gone_fails_no_training(tmp_path, monkeypatch, caplog):
+def test_a_machine_whose_gpu_is_gone_fails_no_training(tmp_path, caplog):
     """The sweep ends and says why; all trainings stay to be trained, however many there are."""
     import ray
 
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     base = ToyConfig(fails_at_epoch=1)
     table = Ablation(
         "t",
