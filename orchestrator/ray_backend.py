@@ -685,14 +685,16 @@ class RayBackend:
             queue, Listeners(listeners), store, signals, resources, self._max_lost_workers, self.num_slots
         )
         attempt = tune.with_parameters(_attempt, place=place)
+
+        def resources_of(config: dict[str, Any]) -> tune.PlacementGroupFactory:
+            return tune.PlacementGroupFactory([{"CPU": resources.cpus, "GPU": config["gpus"]}])
+
         with tempfile.TemporaryDirectory(prefix="tablewright-tune-") as scratch, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Ray warns of its own deprecations
             tuner = tune.Tuner(
                 tune.with_resources(
                     attempt,
-                    lambda config: tune.PlacementGroupFactory(
-                        [{"CPU": resources.cpus, "GPU": config["gpus"]}]
-                    ),
+                    resources_of,
                 ),
                 tune_config=tune.TuneConfig(
                     search_alg=_QueueSearcher(queue, bridge.gpus_of),

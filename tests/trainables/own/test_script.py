@@ -730,7 +730,7 @@ def test_a_stopped_training_goes_on_or_begins_again(project, training, resume, g
     assert list(range(goes_on_at, 5)) == [report.epoch for report in again]
     output = (out_of(training).parent / "output.txt").read_text()
     assert output.endswith(f"from {goes_on_at}\n")
-    assert ("KeyboardInterrupt" in output) == (goes_on_at == 3)
+    assert "KeyboardInterrupt" in output  # of the first attempt, whose output stays
 
 
 @pytest.mark.slow
