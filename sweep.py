@@ -139,6 +139,15 @@ def main(
             metavar="NUMBER",
         ),
     ] = None,
+    stall_minutes: Annotated[
+        float | None,
+        option(
+            "stall-minutes",
+            "End a training of which nothing is seen for so long; 0: none (default: by its own epochs)",
+            parser=number,
+            metavar="NUMBER",
+        ),
+    ] = None,
     datasets: Annotated[
         str | None, option("datasets", "Columns to fill, such as Market-1501 (default: all)")
     ] = None,
@@ -197,6 +206,7 @@ def main(
             gpus_per_training=gpus_per_training,
             max_concurrent=max_concurrent,
             checkpoint_minutes=checkpoint_minutes,
+            stall_minutes=stall_minutes,
             datasets=datasets,
             reads_records_alone=status or report or verify or mirror or diff is not None,
             project=project,

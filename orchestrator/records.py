@@ -10,7 +10,9 @@ Layout under the store's root, a local folder, an NFS path or an object store (a
     trainings/<training id>/pictures/<name>.png              what its network does, or warning.txt: why not
     trainings/<training id>/checkpoint/          `final.pt`; until the record is written `resume.pt`, `resume_2.pt`
     trainings/<training id>/failure.json         the last failure, where there is no record
-    trainings/<training id>/out/, output.txt     what a script wrote and printed, kept for people
+    trainings/<training id>/failure.txt          all that it said, where that is too much for a record
+    trainings/<training id>/output.txt           what was printed, its beginning and its end, kept for people
+    trainings/<training id>/out/                 what a script wrote, kept for people
     searches/<search id>/<number>.json           one suggestion of a search and what became of it
     data/<study>.json                            the data sets that the last sweep of a study found
     accepted/<digest>.json                       a changed default that was accepted in writing
@@ -58,6 +60,7 @@ from tablewright.trainables.contract.run import FINAL_CHECKPOINT, RESUME_CHECKPO
 from tablewright.trainables.contract.view import LEFT_OUT, EvaluationView, ViewResult
 from tablewright.trainables.value.freezing import EMPTY
 from tablewright.trainables.value.frozen_model import ClosedModel
+from tablewright.trainables.value.printed_text import last_words
 from tablewright.trainables.value.refusal import Refusal
 from tablewright.trainables.value.regular_file import refuse_irregular
 
@@ -291,7 +294,14 @@ class Measurement(Record):
 
 
 class FailureRecord(Record):
-    """Why a training has no record; it is tried again by the next run."""
+    """Why a training has no record; it is tried again by the next run.
+
+    Attributes:
+        message: short.
+        traceback: where it came from; cut in the middle where it is very long.
+        kind: whose fault it is: of the training, of its machine, of a device that does not work at all, or too little
+            memory of a device; or that nothing was seen of it for too long.
+    """
 
     HELD: ClassVar[str] = "why a training failed"
     NEXT_STEP: ClassVar[str] = "move it away; the next run tries the training again"
@@ -302,12 +312,15 @@ class FailureRecord(Record):
     traceback: str
     host: str
     failed_at: datetime.datetime
+    kind: Literal["training", "machine", "device", "memory", "stall"] = "training"
 
 
 class AttemptRecord(Record):
     """One start of one training on one worker; removed with the resume checkpoint.
 
     Attributes:
+        sweep: names the run of the program that it belongs to.
+        stall: why it was ended, where nothing was seen of it for too long.
         warnings: what it had to say until its last epoch; the record repeats them.
     """
 
@@ -318,6 +331,8 @@ class AttemptRecord(Record):
     host: str
     pid: int
     warnings: tuple[str, ...] = ()
+    sweep: str = ""
+    stall: FailureRecord | None = None
 
 
 class SearchTrialRecord(Record):
@@ -374,6 +389,7 @@ ModelT = TypeVar("ModelT", bound=Record)
 OwnedT = TypeVar("OwnedT", TrainingRecord, FailureRecord, Measurement)
 
 EPOCHS = "epochs.parquet"
+OUTPUT, FAILURE_TEXT = "output.txt", "failure.txt"
 LOST_WITH_EPOCHS = {
     "held": "the loss of each epoch of a training",
     "next_step": "its figures lack that curve, and no number needs it; move it away, or get it back from a copy",
@@ -960,11 +976,44 @@ class TrainingFolder:
 
     def clear_failure(self) -> None:
         """Forget a failure that was put right."""
-        self._folder.remove("failure.json")
+        if self._folder.exists("failure.json"):
+            self._folder.remove(FAILURE_TEXT, "failure.json")
 
     def write_failure(self, failure: FailureRecord) -> None:
         """Keep why the last attempt failed."""
         self._folder.write_model("failure.json", failure)
+
+    def write_failure_text(self, text: bytes) -> None:
+        """Keep all that was said of a failure, where its record cannot hold it."""
+        self._folder.write(FAILURE_TEXT, text)
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return self._folder.url
+
+    @property
+    def local_path(self) -> Path | None:
+        """Where it is on this machine; None in an object store."""
+        return self._folder.local_path
+
+    def output(self) -> bytes:
+        """All that is kept of what its attempts printed; nothing where none has printed anything."""
+        try:
+            return self._folder.read(OUTPUT)
+        except FileNotFoundError:
+            return b""
+
+    def write_output(self, printed: bytes) -> None:
+        """Replace it."""
+        self._folder.write(OUTPUT, printed)
+
+    def output_tail(self) -> list[str]:
+        """The last lines that the last attempt printed, as a message can repeat them.
+
+        Where the process was ended by a fault that printed a stack, they begin with what that says first.
+        """
+        return last_words(self.output())
 
     def write_attempt(self, attempt: AttemptRecord) -> int:
         """Count a start, and give its number; what failed before is being put right."""
@@ -978,6 +1027,34 @@ class TrainingFolder:
     def rewrite_attempt(self, number: int, attempt: AttemptRecord) -> None:
         """Keep what is known of a start by now."""
         (self._folder / "attempts").write_model(_name_of_attempt(number), attempt)
+
+    def mark_stalled(self, stall: FailureRecord, *, sweep: str | None = None) -> None:
+        """Keep that the last start was ended since nothing was seen of it.
+
+        Args:
+            stall: why.
+            sweep: whose start it must be, which is counted now where it was not yet; None is the last one of all.
+        """
+        folder = self._folder / "attempts"
+        found = _sound_files(folder, AttemptRecord, [])
+        last = max(found, default="")
+        if last and (sweep is None or (platform.node(), os.getpid()) == (found[last].host, found[last].pid)):
+            if found[last].stall is None:
+                folder.write_model(last, found[last].model_copy(update={"stall": stall}))
+        elif sweep is not None:
+            attempt = AttemptRecord(
+                started_at=stall.failed_at, host=platform.node(), pid=os.getpid(), sweep=sweep, stall=stall
+            )
+            number = 1 + max((int(name[:4]) for name in folder.names() if name[:4].isdigit()), default=0)
+            self.rewrite_attempt(number, attempt)
+
+    def stalls(self, sweep: str) -> list[FailureRecord]:
+        """Why starts of one sweep were ended since nothing was seen of them, oldest first."""
+        return [item.stall for item in self.attempts([]) if item.stall is not None and item.sweep == sweep]
+
+    def num_stalls(self, sweep: str) -> int:
+        """Count them."""
+        return len(self.stalls(sweep))
 
     def num_attempts(self) -> int:
         """Count the starts so far of a training that is not done, readable or not."""

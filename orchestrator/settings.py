@@ -56,6 +56,8 @@ class Settings:
         gpus_per_training: a fraction, a whole number or 0; None is one where the cluster has GPUs.
         max_concurrent: trainings at a time; None is as many as fit.
         checkpoint_minutes: between two checkpoints of a training; None lets it follow from what one costs.
+        stall_minutes: a training of which nothing is seen for so long is ended; 0 ends none, and None is ten times
+            its longest step or epoch, and 30 at least.
         datasets: labels of the data sets, with commas between, whose columns are filled; None is all.
         reads_records_alone: whether nothing but the store is read, so that no data set need be there.
         project: whose studies are found beside the built-in ones.
@@ -73,6 +75,7 @@ class Settings:
     gpus_per_training: float | None = None
     max_concurrent: int | None = None
     checkpoint_minutes: float | None = None
+    stall_minutes: float | None = None
     datasets: str | None = None
     reads_records_alone: bool = False
     project: Project | None = None
@@ -109,6 +112,10 @@ class Settings:
             faults.append(
                 f"--checkpoint-minutes is {minutes:g}; it is more than 0, such as 5 or 0.5; leave it out, and it "
                 "follows from what a checkpoint costs"
+            )
+        if self.stall_minutes is not None and not 0 <= self.stall_minutes < math.inf:
+            faults.append(
+                f"--stall-minutes is {self.stall_minutes}; it is a number above 0, or 0 to end no training"
             )
         faults += self._address_faults()
         is_remote = "://" in self.store and not self.store.startswith("file://")
@@ -222,6 +229,7 @@ class Settings:
             data_root,
             str(Path(self.cache_dir).expanduser().absolute()),
             checkpoint_every_s=None if minutes is None else 60 * minutes,
+            stall_s=None if self.stall_minutes is None else 60 * self.stall_minutes or math.inf,
         )
 
     @property

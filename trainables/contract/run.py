@@ -20,12 +20,15 @@ class Runtime:
         cache_dir: where this machine keeps decoded images; shared by its trainings.
         device: what trainings run on; the machine that plans them may have none of it.
         checkpoint_every_s: time between two checkpoints; None lets it follow from what one costs the training.
+        stall_s: a training of which nothing is seen for so long is ended; None is by its own rhythm, and
+            infinity never.
     """
 
     data_root: str | None
     cache_dir: str
     device: Device = "cpu"
     checkpoint_every_s: float | None = None
+    stall_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,14 @@ class TrainingStopped(Exception):
     """A training was asked to stop; its resume checkpoint is written."""
 
 
+class TrainingStalled(Exception):
+    """Nothing was seen of a training for so long that it was ended; where it hung is said."""
+
+
+class NoDevice(ValueError):
+    """This machine has not the device that was asked for."""
+
+
 @dataclass(frozen=True)
 class FitHooks:
     """How a training talks to whoever runs it.
@@ -125,8 +136,11 @@ class FitHooks:
             `TrainingStopped`.
         together: a context in which several epochs that are known at once are reported, so that they are written
             once and not each by itself.
+        printed: takes what a program prints that the training runs, so that it is kept; of this process whoever runs
+            it sees to that.
     """
 
     on_epoch: Callable[[EpochReport, Any], None] = lambda report, network: None
     should_stop: Callable[[], bool] = lambda: False
     together: Callable[[], AbstractContextManager[None]] = nullcontext
+    printed: Callable[[bytes], None] = lambda printed: None
