@@ -35,11 +35,6 @@ PACKAGE_OF_DATABASE = {"postgresql": "psycopg2-binary", "mysql": "mysqlclient", 
 _CLUSTER = re.compile(r"auto|local|(ray://)?(\[[0-9a-fA-F:]+\]|[^\s/:\[\]]+):(?P<port>\d{1,5})")
 
 
-def without_password(url: str) -> str:
-    """Give a URL as it may be printed."""
-    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:…@", url)
-
-
 def scheme_of(url: str) -> str:
     """Give what kind of address it is, without the driver that `postgresql+psycopg` names."""
     return url.partition(":")[0].partition("+")[0]
@@ -55,7 +50,7 @@ def store_faults(url: str) -> Iterator[str]:
         if scheme not in PACKAGE_OF_STORE:
             why = {"memory": ", which is lost when the command ends", "http": ", which nothing is written to"}
             yield (
-                f"--store is {shown(without_password(url))}{why.get(scheme.removesuffix('s'), '')}; it is a folder, or "
+                f"--store is {shown(url)}{why.get(scheme.removesuffix('s'), '')}; it is a folder, or "
                 f"a URL that begins with one of {', '.join(PACKAGE_OF_STORE)}{guess(scheme, PACKAGE_OF_STORE)}"
             )
         elif not rest.strip("/"):
@@ -69,7 +64,7 @@ def store_faults(url: str) -> Iterator[str]:
 
 def unreachable_store(url: str, error: Exception) -> ValueError:
     """Say why a store of a right address cannot be opened."""
-    scheme, where = scheme_of(url), shown(without_password(url))
+    scheme, where = scheme_of(url), shown(url)
     if isinstance(error, ImportError):
         package = PACKAGE_OF_STORE.get(scheme, "its package")
         install = "pip install -e '.[aws]'" if scheme == "s3" else f"pip install {package}"
@@ -105,7 +100,7 @@ def search_storage_faults(url: str, store_folder: Path | None) -> Iterator[str]:
 def _database_faults(
     option: str, url: str, schemes: tuple[str, ...], store_folder: Path | None, *, or_else: str = ""
 ) -> Iterator[str]:
-    scheme, shown_url = scheme_of(url), shown(without_password(url))
+    scheme, shown_url = scheme_of(url), shown(url)
     if scheme not in schemes or ("://" not in url and url != "databricks"):
         yield (
             f"{option} is {shown_url}; it {or_else}begins with one of {', '.join(schemes)}, as sqlite:///file.db "
@@ -123,7 +118,7 @@ def _database_faults(
 def unreachable_database(option: str, url: str, error: Exception) -> ValueError:
     """Say why a database of a right address cannot be opened."""
     causes = list(causes_of(error))
-    scheme, where = scheme_of(url), shown(without_password(url))
+    scheme, where = scheme_of(url), shown(url)
     if any(isinstance(cause, ImportError) for cause in causes):
         package = PACKAGE_OF_DATABASE.get(scheme, "its driver")
         why = (

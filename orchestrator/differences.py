@@ -21,6 +21,7 @@ from tablewright.orchestrator.records import (
     TrainingRecord,
 )
 from tablewright.trainables.contract.recorded_view import recorded_view
+from tablewright.trainables.value.secret import masked
 
 SHORT_DIGITS = 8
 """Of an id or a digest, as a person reads it."""
@@ -143,7 +144,7 @@ def _find(store: Store, known: Sequence[str], text: str, faults: list[str]) -> s
         meant = "; ".join(_named(store, beginnings[name]) for name in near)
         hint = f"The nearest: {meant}" if meant else "--status of a study lists the ids of its trainings"
         faults.append(
-            f"--diff: none of the {len(known)} trainings in {store.url} begins with {text!r}. {hint}"
+            f"--diff: none of the {len(known)} trainings in {masked(store.url)} begins with {text!r}. {hint}"
         )
     return ""
 
@@ -209,6 +210,7 @@ def _of_values(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[
 
 
 def _short(text: str) -> str:
+    text = masked(text)  # a config of before secrets were refused
     bare = text[1:-1] if text.startswith('"') and text.endswith('"') else text
     return bare if len(bare) <= MAX_CHARACTERS else f"{bare[: MAX_CHARACTERS - 1]}…"
 

@@ -37,6 +37,7 @@ from tablewright.trainables.contract.method import TrainingConfig
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.value.field_type import arms_of
 from tablewright.trainables.value.frozen_model import FrozenModel
+from tablewright.trainables.value.secret import keep_secret
 
 Storage = BaseStorage
 
@@ -50,6 +51,7 @@ def open_storage(url: str) -> Storage:
     Raises:
         ValueError: the database cannot be opened.
     """
+    keep_secret(url)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
         return RDBStorage(url)

@@ -55,6 +55,7 @@ from tablewright.trainables.contract.run import FINAL_CHECKPOINT, RESUME_CHECKPO
 from tablewright.trainables.contract.view import LEFT_OUT, EvaluationView, ViewResult
 from tablewright.trainables.value.frozen_model import ClosedModel
 from tablewright.trainables.value.refusal import Refusal
+from tablewright.trainables.value.secret import keep_secret, masked, masked_in
 
 RECORD_VERSION = 2
 """Raised when a record is written in a way that older code would misread.
@@ -114,12 +115,15 @@ class Record(ClosedModel):
     Attributes:
         HELD: what is lost with the file.
         NEXT_STEP: for a person who finds it damaged.
+        SAYS: the fields that hold what somebody or some code said, in which secrets are masked, by dotted path. What an id
+            is made of is none of them: a config that holds a secret is refused before.
         SINCE_CHECKSUMS: a field that records have had since they have a checksum, by which one that has lost it
             is known; empty where none tells.
     """
 
     HELD: ClassVar[str]
     NEXT_STEP: ClassVar[str]
+    SAYS: ClassVar[tuple[str, ...]] = ()
     SINCE_CHECKSUMS: ClassVar[str] = ""
 
     model_config = ConfigDict(ser_json_inf_nan="strings")
@@ -184,6 +188,7 @@ class StudyData(Record):
 
     HELD: ClassVar[str] = "what the data sets were in the last sweep of a study"
     NEXT_STEP: ClassVar[str] = "move it away, and run the study where its data are"
+    SAYS: ClassVar[tuple[str, ...]] = ("data.warnings",)
     SINCE_CHECKSUMS: ClassVar[str] = "of_config"
 
     data: tuple[KnownData, ...] = ()
@@ -216,6 +221,7 @@ class TrainingRecord(Record):
 
     HELD: ClassVar[str] = "the record of a finished training"
     NEXT_STEP: ClassVar[str] = "get it back from a copy, or delete the training's folder to train it again"
+    SAYS: ClassVar[tuple[str, ...]] = ("warnings", "data.warnings", "environment")
     SINCE_CHECKSUMS: ClassVar[str] = "files"
 
     training_id: str
@@ -263,6 +269,7 @@ class Measurement(Record):
 
     HELD: ClassVar[str] = "the metrics of one view of a training"
     NEXT_STEP: ClassVar[str] = "move it away, and the next run measures the view again, without training"
+    SAYS: ClassVar[tuple[str, ...]] = ("warnings",)
     SINCE_CHECKSUMS: ClassVar[str] = "items_sha256"
 
     training_id: str
@@ -286,6 +293,7 @@ class FailureRecord(Record):
 
     HELD: ClassVar[str] = "why a training failed"
     NEXT_STEP: ClassVar[str] = "move it away; the next run tries the training again"
+    SAYS: ClassVar[tuple[str, ...]] = ("message", "traceback")
 
     training_id: str
     label: str
@@ -304,6 +312,7 @@ class AttemptRecord(Record):
 
     HELD: ClassVar[str] = "when a training was started"
     NEXT_STEP: ClassVar[str] = "move it away; nothing depends on it but a count"
+    SAYS: ClassVar[tuple[str, ...]] = ("warnings",)
 
     started_at: datetime.datetime
     host: str
@@ -350,6 +359,7 @@ class AcceptedChange(Record):
 
     HELD: ClassVar[str] = "that a changed default moves no number"
     NEXT_STEP: ClassVar[str] = "move it away, and accept the change again"
+    SAYS: ClassVar[tuple[str, ...]] = ("reason",)
 
     method: str
     version: int | str
@@ -577,7 +587,7 @@ class Folder:
                 name, "was changed after it was written (its content and its checksum differ)", model
             )
         try:
-            return model.model_validate_json(json.dumps(fields))
+            return model.model_validate_json(json.dumps(_masked(fields, model)))
         except Refusal as error:
             fault = f"is no {model.__name__} ({'; '.join(map(str, error.faults))})"
             raise self.damaged(name, fault, model) from error
@@ -664,8 +674,30 @@ class Folder:
         return digest.hexdigest()
 
 
+def _masked(fields: dict[str, Any], model: type[Record]) -> dict[str, Any]:
+    """Mask secrets in what was said; also of a record that was written before anything was masked."""
+    for path in model.SAYS:
+        *parents, name = path.split(".")
+        owners: list[Any] = [fields]
+        for parent in parents:
+            found = [owner.get(parent) for owner in owners if isinstance(owner, dict)]
+            owners = [one for item in found for one in (item if isinstance(item, list) else [item])]
+        for owner in owners:
+            if isinstance(owner, dict) and name in owner:
+                owner[name] = masked_in(owner[name])
+    return fields
+
+
+def _masked_column(column: Any) -> Any:
+    """Mask secrets in a column of texts, such as names of files; nearly always there are none."""
+    if not all(isinstance(text, str) for text in column):
+        return column
+    joined = "\n".join(column)
+    return column if masked(joined) == joined else [masked(text) for text in column]
+
+
 def _json_of(record: Record) -> bytes:
-    fields = cast(dict[str, Any], json.loads(record.model_dump_json()))
+    fields = _masked(cast(dict[str, Any], json.loads(record.model_dump_json())), type(record))
     return json.dumps({**fields, CHECKSUM: digest_of(fields)}, indent=2, ensure_ascii=False).encode()
 
 
@@ -941,8 +973,9 @@ class TrainingFolder:
         warnings: Sequence[str] = (),
     ) -> None:
         """Keep a measured view; its per-item table first, so that a measurement is never without."""
-        table_sha256 = self._folder.write_table(f"queries/{view_id}.parquet", result.per_query)
-        names, left_out = measured_items(result.per_query)
+        per_query = {name: _masked_column(column) for name, column in result.per_query.items()}
+        table_sha256 = self._folder.write_table(f"queries/{view_id}.parquet", per_query)
+        names, left_out = measured_items(per_query)
         measurement = Measurement(
             training_id=self.training_id,
             view_id=view_id,
@@ -954,7 +987,7 @@ class TrainingFolder:
             measured_on={} if data is None else data.measured_on(view),
             items=result.items,
             num_measured=len(names),
-            left_out={**left_out, **result.left_out},
+            left_out={**left_out, **{masked(why): number for why, number in result.left_out.items()}},
             items_sha256=digest_of(names),
             table_sha256=table_sha256,
             warnings=tuple(warnings),
@@ -1045,7 +1078,7 @@ class TrainingFolder:
     def write_picture_warning(self, message: str) -> None:
         """Keep why pictures are missing; empty to forget it."""
         if message:
-            self._folder.write("pictures/warning.txt", message.encode())
+            self._folder.write("pictures/warning.txt", masked(message).encode())
         else:
             self._folder.remove("pictures/warning.txt")
 
@@ -1066,6 +1099,7 @@ class Store:
             ValueError: it cannot be reached, or was written by a newer version of this program.
         """
         self.url = url if "://" in url else str(Path(url).expanduser().absolute())
+        keep_secret(self.url)
         try:
             self.root = Folder(self.url)
             self.root.exists("store.json")
@@ -1097,7 +1131,7 @@ class Store:
         )
         if identity > ours.identity_version or records > ours.record_version:
             raise ValueError(
-                f"The store {url} was written by a newer version of this program "
+                f"The store {masked(url)} was written by a newer version of this program "
                 f"(identity {identity}, records {records}; this one knows "
                 f"{ours.identity_version} and {ours.record_version}). "
                 "Update the program, or name another --store."
@@ -1129,7 +1163,7 @@ class Store:
         version = Folder(url).read_model("store.json", StoreVersion)
         if version is None or version.store_id != store_id:
             raise ValueError(
-                f"the store {url} is not shared with machine {platform.node()}: it has "
+                f"the store {masked(url)} is not shared with machine {platform.node()}: it has "
                 f"{'no store' if version is None else 'another store'} there. Give --store a folder or URL "
                 "that every machine sees, such as a network drive or s3://bucket/runs"
             )

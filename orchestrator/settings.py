@@ -24,6 +24,7 @@ from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.value.declaration import repeated, take
 from tablewright.trainables.value.file_name import why_not_the_same_everywhere
 from tablewright.trainables.value.refusal import nearest
+from tablewright.trainables.value.secret import keep_secret, masked
 
 NO_OPTIONS = ("studies", "reads_records_alone", "project")
 """Settings that are no option of their own, and so no environment variable."""
@@ -76,6 +77,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Find every fault that can be seen without opening anything."""
+        for url in filter(None, (self.store, self.tracking_uri, self.search_storage)):
+            keep_secret(url)
         faults = [
             f"--{field.name.replace('_', '-')} is empty; leave it out, or say what is meant"
             for field in fields(self)
@@ -85,7 +88,7 @@ class Settings:
         databases = {"search-storage": self.search_storage, "tracking-uri": self.tracking_uri}
         for option, value in {**{name: _place(value) for name, value in places.items()}, **databases}.items():
             if value is not None and (why := why_not_the_same_everywhere(value)) is not None:
-                faults.append(f"--{option} is {value!a}, and {why}")
+                faults.append(f"--{option} is {masked(ascii(value))}, and {why}")
         if faults:  # of what is empty or cannot be read nothing else can be said
             raise ValueError("\n".join(faults))
         if self.profile is not None and self.profile not in set(Profile):
@@ -108,7 +111,7 @@ class Settings:
             ("--search-storage", self.search_storage),
         ):
             if is_remote and value is None:
-                faults.append(f"the store {self.store} can hold no database; name one with {option}")
+                faults.append(f"the store {masked(self.store)} can hold no database; name one with {option}")
         if faults:
             raise ValueError("\n".join(faults))
 

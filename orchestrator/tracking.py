@@ -33,7 +33,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import fsspec
 import psutil
@@ -53,6 +52,7 @@ from tablewright.orchestrator.trial import Outcome, Progress, Work
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.run import EpochReport
 from tablewright.trainables.contract.view import EvaluationView
+from tablewright.trainables.value.secret import keep_secret, masked, masked_in, without_password
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric, Run
@@ -117,7 +117,7 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
             flat |= flatten(value, f"{path}.")  # pyright: ignore[reportUnknownArgumentType]
         else:
             text = value if isinstance(value, str) else json.dumps(value)
-            flat[_allowed(path)] = text[:MAX_PARAM_LENGTH]
+            flat[_allowed(path)] = masked(text)[:MAX_PARAM_LENGTH]
     return flat
 
 
@@ -146,11 +146,6 @@ def data_suffix(measurement: Measurement, record: TrainingRecord) -> str:
 def _allowed(name: str) -> str:
     """Replace what MLflow refuses in a name."""
     return re.sub(r"[^/\w.\- :]", "_", name)[:250]
-
-
-def _without_credentials(uri: str) -> str:
-    parts = urlsplit(uri)
-    return uri if "@" not in parts.netloc else uri.replace(parts.netloc, parts.netloc.rpartition("@")[2], 1)
 
 
 def _this_process() -> str:
@@ -269,6 +264,7 @@ class Tracker:
             store: the records that MLflow is to show.
             experiment: the experiment in MLflow that holds all runs.
         """
+        keep_secret(tracking_uri)
         self.warnings: list[str] = []
         self._uri, self._store, self._experiment = tracking_uri, store, experiment
         self._lock = threading.Lock()
@@ -397,6 +393,7 @@ class Tracker:
                 self._num_waiting_epochs += len(waiting.epochs)
 
     def _warn(self, message: str) -> None:
+        message = masked(message)
         self.warnings.append(message)
         logger.warning(message)
 
@@ -430,7 +427,7 @@ class Tracker:
 
     @property
     def _server(self) -> str:
-        return f"MLflow at {_without_credentials(self._uri)}"
+        return f"MLflow at {masked(self._uri)}"
 
     def _connect(self) -> _Projection:
         projection = _Projection(self._uri, self._store, self._experiment, self._warn)
@@ -537,7 +534,7 @@ class _Projection:
             self._experiment_id: str = found.experiment_id
         else:
             is_server = uri.startswith(("http://", "https://"))
-            artifacts = None if is_server else f"{store.url}/mlartifacts"
+            artifacts = None if is_server else f"{without_password(store.url)}/mlartifacts"
             self._experiment_id = self._client.create_experiment(experiment, artifact_location=artifacts)
         self._children: dict[str, _ChildRun] = {}
         self._parents: dict[str, Run] = {}
@@ -562,7 +559,7 @@ class _Projection:
 
     def _keep(self, run: Run) -> None:
         tags: dict[str, str] = run.data.tags
-        is_ours = tags.get(STORE) == self._store.url
+        is_ours = tags.get(STORE) == masked(self._store.url)
         if SWEEP in tags and is_ours:
             self._parents[run.info.run_id] = run
         identity = tags.get(TRAINING_ID)
@@ -703,7 +700,7 @@ class _Projection:
 
     def _new_run(self, name: str, tags: Mapping[str, str], started_at_ms: int) -> str:
         run = self._client.create_run(
-            self._experiment_id, start_time=started_at_ms, tags=dict(tags), run_name=name
+            self._experiment_id, start_time=started_at_ms, tags=masked_in(tags), run_name=masked(name)
         )
         return run.info.run_id
 
@@ -732,7 +729,7 @@ class _Projection:
                     {
                         "num_images": dict(data.num_images),
                         "is_demo": data.is_demo,
-                        "warnings": list(data.warnings),
+                        "warnings": masked_in(data.warnings),
                     }
                 ),
             )
@@ -802,7 +799,7 @@ class _Projection:
             (DAMAGED, damaged),
         ):
             if text := "\n".join(filter(None, texts)):
-                tags[tag] = text[:MAX_TAG_LENGTH]
+                tags[tag] = masked(text)[:MAX_TAG_LENGTH]
         self._log(run.run_id, metrics=groups, tags=tags)
         self._log_pictures(run, folder)
         run.metrics.update(metric.key for group in groups for metric in group)
@@ -832,7 +829,7 @@ class _Projection:
     def _end(self, run: _ChildRun, outcome: Outcome, folder: TrainingFolder, ended_at_ms: int) -> None:
         tags = {STATE: outcome.state}
         if outcome.message:
-            tags[FAILURE] = outcome.message[:MAX_TAG_LENGTH]
+            tags[FAILURE] = masked(outcome.message)[:MAX_TAG_LENGTH]
             run.has_failure = True
         self._log(run.run_id, tags=tags)
         run.status = STATUS_OF[outcome.state]
@@ -843,7 +840,7 @@ class _Projection:
             failure = None
         if failure is not None:
             try:
-                self._client.log_text(run.run_id, failure.traceback, "traceback.txt")
+                self._client.log_text(run.run_id, masked(failure.traceback), "traceback.txt")
             except Exception as error:  # its files may lie elsewhere than its numbers
                 self._warn(f"MLflow did not take a traceback as an artifact: {_why(error)}")
 
@@ -871,7 +868,7 @@ class _Projection:
             some = named[start : start + MAX_PARAMS_PER_BATCH]
             self._client.log_batch(run_id, params=[Param(name, text) for name, text in some])
         if tags:
-            self._client.log_batch(run_id, tags=[RunTag(name, text) for name, text in tags.items()])
+            self._client.log_batch(run_id, tags=[RunTag(name, masked(text)) for name, text in tags.items()])
 
 
 def _measured_values(measured: Measurement) -> Iterator[tuple[str, float]]:

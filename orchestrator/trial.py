@@ -60,6 +60,7 @@ from tablewright.trainables.contract.run import (
     TrainingStopped,
 )
 from tablewright.trainables.contract.view import EvaluationView, Split
+from tablewright.trainables.value.secret import masked
 
 FAULTS_OF_PATHS = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError)
 """What a path that is written wrongly raises; of our own paths, such as the store's, a machine may be why."""
@@ -297,8 +298,8 @@ def failure_of(work: Work, message: str, trace: str = "") -> FailureRecord:
     return FailureRecord(
         training_id=work.training_id,
         label=work.label,
-        message=message,
-        traceback=trace or message,
+        message=masked(message),
+        traceback=masked(trace or message),
         host=platform.node(),
         failed_at=now(),
     )

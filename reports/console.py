@@ -14,6 +14,8 @@ from typing import Literal, TextIO
 
 from rich.console import Console
 
+from tablewright.trainables.value.secret import masked
+
 PLAIN_SIGNS = {
     "±": "+-",
     "−": "-",
@@ -96,7 +98,8 @@ class ForgivingStream:
         stream = self._stream
         if stream is not None and not self._is_lost:
             try:
-                stream.write(text if _has(self.encoding, text) else plain(text, self.encoding))
+                told = masked(text)
+                stream.write(told if _has(self.encoding, told) else plain(told, self.encoding))
             except (OSError, ValueError):  # the pipe is closed, the disc is full, or the stream is closed
                 self._give_up()
         return len(text)

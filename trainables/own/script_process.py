@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from tablewright.trainables.value.secret import masked
+
 GUARD = Path(__file__).with_name("script_guard.py")
 
 INTERRUPT_GRACE_S, TERMINATE_GRACE_S, KILL_GRACE_S = 30.0, 30.0, 30.0
@@ -77,7 +79,7 @@ class Output:
 
     def last_lines(self) -> list[str]:
         """Give the last lines that are not blank, as a message can repeat them."""
-        text = self.content()[-NUM_LAST_LINES * 1000 :].decode(errors="backslashreplace")
+        text = masked(self.content()[-NUM_LAST_LINES * 1000 :].decode(errors="backslashreplace"))
         lines = [_printable(_ESCAPES.sub("", line).rstrip()) for line in re.split(r"[\r\n]+", text)]
         return [line[:MAX_LINE_LENGTH] for line in lines if line.strip()][-NUM_LAST_LINES:]
 
@@ -224,7 +226,8 @@ class ScriptProcess:
             said: the words that matter; None takes the very last line, where exceptions name theirs.
         """
         lines = self.output.last_lines()
-        program = " ".join(Path(word).name if Path(word).is_absolute() else word for word in self.words[:3])
+        words = (Path(word).name if Path(word).is_absolute() else word for word in self.words[:3])
+        program = masked(" ".join(words))
         if not lines:
             return ScriptFailed(f"{program} … {what}, and printed nothing")
         last = lines[-1].strip() if said is None else said.strip()

@@ -23,6 +23,7 @@ from tablewright.trainables.own.script_command import Command, paths_in_out
 from tablewright.trainables.own.script_folder import OutFolder
 from tablewright.trainables.own.script_process import POLL_S, ScriptProcess
 from tablewright.trainables.own.script_results import ProgressFile
+from tablewright.trainables.value.secret import masked_bytes
 
 OUTPUT = "output.txt"
 OUTPUT_EVERY_S = 10.0
@@ -177,7 +178,7 @@ class ScriptRun:
 
     def _keep_output(self, process: ScriptProcess) -> None:
         with self._checkpoints.beside.open_to_write(OUTPUT) as file:
-            file.write(process.output.content())
+            file.write(masked_bytes(process.output.content()))
 
     def _refuse_silence(self, process: ScriptProcess, now_s: float) -> None:
         limit_s = self._running.silent_limit_s
