@@ -115,8 +115,8 @@ class Record(ClosedModel):
     Attributes:
         HELD: what is lost with the file.
         NEXT_STEP: for a person who finds it damaged.
-        SAYS: the fields that hold what somebody or some code said, in which secrets are masked, by dotted path. What an id
-            is made of is none of them: a config that holds a secret is refused before.
+        SAYS: dotted paths of the fields that hold what somebody, or some code, said; secrets are masked in them. What
+            an id is made of is none of them: a config that holds a secret is refused before.
         SINCE_CHECKSUMS: a field that records have had since they have a checksum, by which one that has lost it
             is known; empty where none tells.
     """

@@ -13,15 +13,17 @@ import functools
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote, quote_plus, unquote
 
 MASK = "…"
 MIN_LENGTH = 6
 """Of a value that is masked wherever it stands; a shorter one is part of too many words."""
+MIN_LENGTH_TO_REFUSE = 8
+"""Of a value for whose sake a declaration is refused; a shorter one may stand there by chance."""
 MIN_LENGTH_OF_KEYS = 16
 """Of the value of a variable that is merely called a key, which may be of a dictionary as well."""
 MIN_LENGTH_OF_NAMELESS_TOKENS = 20
@@ -33,10 +35,10 @@ _SAYS_SECRET = re.compile(
 )
 _SAYS_KEY = re.compile(r"KEYS?(_ID)?$|(^|_)AUTH$")
 _FOLDERS_OF_SHELLS = ("PWD", "OLDPWD", "INIT_CWD")
-_WORDS = frozenset(
-    {"anonymous", "bearer", "default", "disabled", "enabled", "keyring", "optional", "password"}
+_WORDS = (
+    *("anonymous", "bearer", "default", "disabled", "enabled", "keyring", "optional", "password", "prompt"),
+    *("required", "secret"),
 )
-_WORDS |= {"prompt", "required", "secret"}
 """What settings say that are named like secrets."""
 
 _NAME = (
@@ -184,7 +186,21 @@ def holds_secret(text: str) -> str | None:
     for place in _PLACES:
         if any(hint in lowered for hint in place.hints) and place.pattern.sub(place.instead, text) != text:
             return _no_secret(masked(text))
-    return _no_secret(masked(text)) if any(value in text for value in _of_environment(os.environ)) else None
+    known = (value for value in _of_environment(os.environ) if len(value) >= MIN_LENGTH_TO_REFUSE)
+    return _no_secret(masked(text)) if any(value in text for value in known) else None
+
+
+def secrets_in(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Find texts inside a value as JSON has it that hold a secret: dotted path, and why it is refused."""
+    if isinstance(value, str):
+        if (why := holds_secret(value)) is not None:
+            yield path, why
+    elif isinstance(value, Mapping):
+        for name, item in cast(Mapping[Any, Any], value).items():
+            yield from secrets_in(item, f"{path}.{name}".lstrip("."))
+    elif isinstance(value, list | tuple):
+        for number, item in enumerate(cast(Sequence[Any], value)):
+            yield from secrets_in(item, f"{path}[{number}]")
 
 
 def _no_secret(seen: str) -> str:
