@@ -13,6 +13,7 @@ Layout under the store's root, a local folder, an NFS path or an object store (a
     trainings/<training id>/out/, output.txt     what a script wrote and printed, kept for people
     searches/<search id>/<number>.json           one suggestion of a search and what became of it
     data/<study>.json                            the data sets that the last sweep of a study found
+    provenance/<sha256>.diff                     what differed from the commit that trainings name
     accepted/<digest>.json                       a changed default that was accepted in writing
     claims/<name>.<number>.json                  what a living process is at, such as a training; see `claims`
 
@@ -48,6 +49,7 @@ from fsspec.implementations.local import LocalFileSystem
 from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 from tablewright.orchestrator.addresses import unreachable_store
+from tablewright.orchestrator.checkout import Code
 from tablewright.orchestrator.identity import IDENTITY_VERSION, digest_of
 from tablewright.trainables.contract.data import DatasetFacts, StartingWeights
 from tablewright.trainables.contract.recorded_view import recorded_view, view_of_record
@@ -216,12 +218,15 @@ class TrainingRecord(Record):
         warnings: what the training, and the code it called, had to say of it; one sentence each.
         environment: what its last digits depend on beside the seed, such as the processor's instruction set.
         files: SHA-256 by name of what lies beside the record and never changes.
+        diff_sha256: of what differed from that commit, kept as `provenance/<it>.diff`; empty where nothing did.
+        command_line: by which the sweep was started, without secrets.
+        machine: system, processor, devices and Python.
         source: of a method with code of its own, the definitions that it was made of: file and name -> SHA-256.
     """
 
     HELD: ClassVar[str] = "the record of a finished training"
     NEXT_STEP: ClassVar[str] = "get it back from a copy, or delete the training's folder to train it again"
-    SAYS: ClassVar[tuple[str, ...]] = ("warnings", "data.warnings", "environment")
+    SAYS: ClassVar[tuple[str, ...]] = ("warnings", "data.warnings", "environment", "command_line")
     SINCE_CHECKSUMS: ClassVar[str] = "files"
 
     training_id: str
@@ -246,6 +251,9 @@ class TrainingRecord(Record):
     environment: dict[str, str] = Field(default_factory=dict[str, str])
     files: dict[str, str] = Field(default_factory=dict[str, str])
     source: dict[str, str] = Field(default_factory=dict[str, str])
+    diff_sha256: str = ""
+    command_line: str = ""
+    machine: dict[str, str] = Field(default_factory=dict[str, str])
 
 
 RecordedView = Annotated[EvaluationView, BeforeValidator(view_of_record), PlainSerializer(recorded_view)]
@@ -1193,6 +1201,13 @@ class Store:
     def write_study_data(self, study: str, data: StudyData) -> None:
         """Keep what the data sets are in a sweep of a study."""
         (self.root / "data").write_model(f"{study}.json", data)
+
+    def keep_diff(self, code: Code) -> str:
+        """Keep what differs from the commit of some code, once for all trainings; gives the name of it, if any."""
+        folder, name = self.root / "provenance", f"{code.diff_sha256}.diff"
+        if code.diff and not folder.exists(name):
+            folder.write(name, code.diff.encode(errors="backslashreplace"))
+        return code.diff_sha256
 
     def accepted_changes(self, faults: list[str] | None = None) -> list[AcceptedChange]:
         """Give the changed defaults that were accepted in writing.

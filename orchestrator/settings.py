@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -209,7 +211,8 @@ class Settings:
     def runtime(self) -> Runtime:
         """Settings of this machine; the backend decides on the device."""
         data_root = None if self.data_root is None else str(Path(self.data_root).expanduser().absolute())
-        return Runtime(data_root, str(Path(self.cache_dir).expanduser().absolute()))
+        cache_dir = str(Path(self.cache_dir).expanduser().absolute())
+        return Runtime(data_root, cache_dir, command_line=masked(shlex.join(sys.argv)))
 
     @property
     def _store_folder(self) -> Path:

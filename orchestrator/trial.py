@@ -23,9 +23,10 @@ import psutil
 from tablewright.orchestrator.claims import Claim, Claims, training_claim
 from tablewright.orchestrator.collected_warnings import CollectedWarnings, collected_warnings
 from tablewright.orchestrator.identity import digest_of
+from tablewright.orchestrator.machine import describe_machine
 from tablewright.orchestrator.plan import Partner, PlannedView
 from tablewright.orchestrator.project import PARTS
-from tablewright.orchestrator.provenance import commit_of, versions_of
+from tablewright.orchestrator.provenance import code_that_trains, versions_of
 from tablewright.orchestrator.recorded_config import differing_definitions
 from tablewright.orchestrator.records import (
     AttemptRecord,
@@ -459,6 +460,7 @@ def _train(
     _measure(work, store, runtime, network, said)
     faults: list[str] = []
     attempts = folder.attempts(faults) or [started]  # another attempt that has ended removes them
+    code = code_that_trains(work.config)
     record = TrainingRecord(
         training_id=work.training_id,
         method=work.config.METHOD,
@@ -477,7 +479,10 @@ def _train(
         measure_wall_s=time.monotonic() - measured_from_s,
         host=platform.node(),
         device=runtime.device,
-        git_commit=commit_of(work.config),
+        git_commit=code.commit,
+        diff_sha256=store.keep_diff(code),
+        command_line=runtime.command_line,
+        machine=describe_machine(),
         versions=versions_of(trainable),
         warnings=tuple(
             dict.fromkeys(

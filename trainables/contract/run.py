@@ -20,12 +20,14 @@ class Runtime:
         cache_dir: where this machine keeps decoded images; shared by its trainings.
         device: what trainings run on; the machine that plans them may have none of it.
         checkpoint_every_s: longest time of training that a crash may cost.
+        command_line: by which the sweep was started, without secrets; for records.
     """
 
     data_root: str | None
     cache_dir: str
     device: Device = "cpu"
     checkpoint_every_s: float = 60.0
+    command_line: str = ""
 
 
 @dataclass(frozen=True)

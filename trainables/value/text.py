@@ -61,7 +61,7 @@ def visible(text: str) -> str:
 
 
 def _spelt(sign: str) -> str:
-    return sign.encode("ascii", "backslashreplace").decode() if ord(sign) > 126 else repr(sign)[1:-1]
+    return sign.encode("ascii", "backslashreplace").decode() if ord(sign) > 127 else repr(sign)[1:-1]
 
 
 def is_blank(text: str) -> str | None:
