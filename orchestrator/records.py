@@ -8,7 +8,7 @@ Layout under the store's root, a local folder, an NFS path or an object store (a
     trainings/<training id>/measurements/<view id>.json      metrics of one view
     trainings/<training id>/queries/<view id>.parquet        its per-query (per-image) results
     trainings/<training id>/pictures/<name>.png              what its network does, or warning.txt: why not
-    trainings/<training id>/checkpoint/          `final.pt`, and `resume.pt` until the record is written
+    trainings/<training id>/checkpoint/          `final.pt`; until the record is written `resume.pt`, `resume_2.pt`
     trainings/<training id>/failure.json         the last failure, where there is no record
     trainings/<training id>/out/, output.txt     what a script wrote and printed, kept for people
     searches/<search id>/<number>.json           one suggestion of a search and what became of it
@@ -51,9 +51,10 @@ from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, model_
 from tablewright.orchestrator.addresses import unreachable_store
 from tablewright.orchestrator.checkout import Code
 from tablewright.orchestrator.identity import IDENTITY_VERSION, digest_of
+from tablewright.orchestrator.object_upload import remove_unfinished_uploads, uploaded
 from tablewright.trainables.contract.data import DatasetFacts, StartingWeights
 from tablewright.trainables.contract.recorded_view import recorded_view, view_of_record
-from tablewright.trainables.contract.run import FINAL_CHECKPOINT, RESUME_CHECKPOINT, EpochReport
+from tablewright.trainables.contract.run import FINAL_CHECKPOINT, RESUME_CHECKPOINTS, EpochReport
 from tablewright.trainables.contract.view import LEFT_OUT, EvaluationView, ViewResult
 from tablewright.trainables.value.frozen_model import ClosedModel
 from tablewright.trainables.value.refusal import Refusal
@@ -533,10 +534,9 @@ class Folder:
             OSError: naming the file and the folder, where there is no space left or no right to write.
         """
         if not isinstance(self._filesystem, LocalFileSystem):
-            buffer = io.BytesIO()  # an object store shows an object only when all of it is there
-            yield buffer
-            self._filesystem.pipe_file(self._at(name), buffer.getvalue())
-            self._sha256_of_sent[name] = hashlib.sha256(buffer.getbuffer()).hexdigest()
+            with uploaded(self._filesystem, self._at(name)) as upload:
+                yield cast(BinaryIO, upload)
+            self._sha256_of_sent[name] = upload.digest.hexdigest()
             return
         target = Path(self._at(name))
         try:
@@ -556,8 +556,12 @@ class Folder:
         finally:
             aside.unlink(missing_ok=True)
 
+    def remove_unfinished_uploads(self) -> None:
+        """Remove the parts that killed writers have sent to S3, which shows them to nobody and charges for them."""
+        remove_unfinished_uploads(self._filesystem, self._path)
+
     def remove_unfinished(self, *, older_than_s: float) -> None:
-        """Remove what killed writers left; an object store keeps nothing of them."""
+        """Remove what killed writers left on a disc."""
         if not isinstance(self._filesystem, LocalFileSystem):
             return
         for path in Path(self._path).glob(".*.*"):
@@ -813,6 +817,9 @@ class TrainingFolder:
     def write_record(self, record: TrainingRecord) -> None:
         """Declare the training done; what only an interrupted one needs is removed."""
         self._folder.write_model("record.json", record)
+        if record.attempts > 1:
+            with _tidying(f"what killed writers have sent to {self.checkpoints.url}"):
+                self.checkpoints.remove_unfinished_uploads()
         self.remove_leftovers()
 
     def remove_leftovers(self) -> None:
@@ -830,8 +837,8 @@ class TrainingFolder:
 
     def remove_resume_checkpoint(self) -> None:
         """Remove the state of a training that will not go on."""
-        with _tidying(f"{self.checkpoints.url}/{RESUME_CHECKPOINT}"):
-            self.checkpoints.remove(RESUME_CHECKPOINT)
+        with _tidying(f"{self.checkpoints.url}/{' and '.join(RESUME_CHECKPOINTS)}"):
+            self.checkpoints.remove(*RESUME_CHECKPOINTS)
 
     def failure(self) -> FailureRecord | None:
         """The last failure: of a training that is not done, or of measuring a view of a done one.

@@ -155,6 +155,16 @@ def folder_of_studies(study: Study) -> str:
     return TABLES if study.profile is None else f"{TABLES}/{study.profile}"
 
 
+def files_of_tables(plan: Plan, store: Store) -> dict[str, str]:
+    """Give the finished tables of a plan's studies as they lie in the store: path below `tables/` -> URL."""
+    folders = [f"{folder_of_studies(study)}/{study.name}" for study in plan.studies]
+    return {
+        f"{folder}/{name}".removeprefix(f"{TABLES}/"): f"{store.root.url}/{folder}/{name}"
+        for folder in folders
+        for name in (store.root / folder).file_names()
+    }
+
+
 def _write_index(
     folder: Folder,
     title: str,

@@ -19,14 +19,14 @@ class Runtime:
         data_root: folder that holds the published data sets; None where only embedded data is used.
         cache_dir: where this machine keeps decoded images; shared by its trainings.
         device: what trainings run on; the machine that plans them may have none of it.
-        checkpoint_every_s: longest time of training that a crash may cost.
+        checkpoint_every_s: time between two checkpoints; None lets it follow from what one costs the training.
         command_line: by which the sweep was started, without secrets; for records.
     """
 
     data_root: str | None
     cache_dir: str
     device: Device = "cpu"
-    checkpoint_every_s: float = 60.0
+    checkpoint_every_s: float | None = None
     command_line: str = ""
 
 
@@ -100,6 +100,9 @@ class FileFolder(CheckpointFolder, Protocol):
 
 RESUME_CHECKPOINT = "resume.pt"
 """Everything that continuing needs: weights, optimizer, schedule, scaler, sampler, generators."""
+
+RESUME_CHECKPOINTS = (RESUME_CHECKPOINT, "resume_2.pt")
+"""The files that take it in turn, so that the one before the last is there until the next is whole."""
 
 FINAL_CHECKPOINT = "final.pt"
 """What a training keeps: the weights of the last epoch, or of the best one; what views added later are measured on."""

@@ -28,6 +28,8 @@ from tablewright.trainables.value.secret import masked_bytes
 OUTPUT = "output.txt"
 OUTPUT_EVERY_S = 10.0
 """How often what was printed so far is kept."""
+KEEP_EVERY_S = 60.0
+"""How often what it has written is brought to an object store, which holds up nothing of the script."""
 REPORT_PAUSE = 20.0
 """How long nothing is told of its progress after something was, in times of how long the telling took."""
 
@@ -66,6 +68,8 @@ class ScriptRun:
         """Prepare it; nothing is started."""
         self._running, self._planned_epochs, self._out = running, planned_epochs, out
         self._runtime, self._checkpoints, self._hooks = runtime, checkpoints, hooks
+        every_s = runtime.checkpoint_every_s
+        self._keep_every_s = KEEP_EVERY_S if every_s is None else every_s
         name = running.progress_file
         self._progress = None if name is None else ProgressFile(out.path / name)
         self._told_at_s = self._kept_at_s = self._changed_at_s = self._looked_at_s = time.monotonic()
@@ -135,7 +139,7 @@ class ScriptRun:
                 self._report()
                 raise TrainingStopped
             now_s = time.monotonic()
-            if now_s - self._kept_at_s >= self._runtime.checkpoint_every_s:
+            if now_s - self._kept_at_s >= self._keep_every_s:
                 self._keep()
             if now_s - output_at_s >= OUTPUT_EVERY_S and process.output.changed_at_s > output_at_s:
                 self._keep_output(process)

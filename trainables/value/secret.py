@@ -223,7 +223,7 @@ def keep_secret(url: str) -> None:
     _TOLD.update(dict.fromkeys(_passwords_in(url)))
 
 
-def without_password(url: str) -> str:
+def without_credentials(url: str) -> str:
     """Give a URL with its user alone, for who is to open it by credentials of its own."""
     scheme, mark, rest = url.partition("://")
     before, at, host = rest.rpartition("@")

@@ -55,7 +55,7 @@ def visible(text: str) -> str:
 
     Line breaks stay: whoever prints a text lays out its lines.
     """
-    if text.isprintable():
+    if text.isascii() and text.isprintable():
         return text
     return "".join(_spelt(sign) if _is_unseen(sign) and sign != "\n" else sign for sign in text)
 
