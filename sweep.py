@@ -16,6 +16,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from tablewright.orchestrator.masked_streams import mask_streams
 from tablewright.orchestrator.project import Project
 from tablewright.orchestrator.settings import Settings, refuse_unknown_variables, variable_of
 from tablewright.reports.console import loses_styles, make_console, open_closed_streams
@@ -814,6 +815,7 @@ def duration(seconds: float) -> str:
 
 def start() -> None:
     """Be the command: `tablewright` where it is installed, `python sweep.py` in a clone."""
+    mask_streams()
     try:
         app()
     except OSError as error:  # the help or a word on a wrong option has met a full disc

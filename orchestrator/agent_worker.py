@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import ConfigDict
 
 from tablewright.orchestrator.guarded_trial import run_guarded_trial
+from tablewright.orchestrator.masked_streams import mask_streams
 from tablewright.orchestrator.project import ProjectOnWorker
 from tablewright.orchestrator.records import FailureRecord, Store
 from tablewright.orchestrator.trial import (
@@ -93,6 +94,7 @@ def serve(connection: Connection, project: ProjectOnWorker | None) -> None:
     """Do what the agent asks for until it ends; signals are for the agent, which hands them on."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
+    mask_streams()
     agent = _Agent(connection)
     while (task := agent.next_task()) is not None:
         if task == b"device":

@@ -12,6 +12,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
+from tablewright.trainables.value.secret import masked
+
 OF_THE_WORKER = (
     "ray",
     "mlflow",
@@ -48,7 +50,7 @@ class CollectedWarnings(logging.Handler):
 
     def add(self, sentence: str) -> None:
         """Keep a sentence, unless it was said before."""
-        line = " ".join(sentence.split())
+        line = masked(" ".join(sentence.split()))
         line = line if len(line) <= MAX_CHARACTERS else f"{line[: MAX_CHARACTERS - 1]}…"
         if line in self._said:
             return

@@ -21,6 +21,7 @@ from tablewright.orchestrator.records import (
     TrainingRecord,
 )
 from tablewright.trainables.contract.recorded_view import recorded_view
+from tablewright.trainables.value.secret import masked
 
 SHORT_DIGITS = 8
 """Of an id or a digest, as a person reads it."""
@@ -143,7 +144,7 @@ def _find(store: Store, known: Sequence[str], text: str, faults: list[str]) -> s
         meant = "; ".join(_named(store, beginnings[name]) for name in near)
         hint = f"The nearest: {meant}" if meant else "--status of a study lists the ids of its trainings"
         faults.append(
-            f"--diff: none of the {len(known)} trainings in {store.url} begins with {text!r}. {hint}"
+            f"--diff: none of the {len(known)} trainings in {masked(store.url)} begins with {text!r}. {hint}"
         )
     return ""
 
@@ -182,7 +183,10 @@ def _read(folder: TrainingFolder) -> Compared:
 def _causes(first: TrainingRecord, second: TrainingRecord) -> dict[str, tuple[Difference, ...]]:
     both = (first, second)
     seeds, configs = zip(*(_parted(record.config) for record in both), strict=True)
-    environments = [{"device": record.device, "host": record.host, **record.environment} for record in both]
+    environments = [
+        {"device": record.device, "host": record.host, **record.machine, **record.environment}
+        for record in both
+    ]
     return {
         "config": tuple(_of_values(*configs)),
         "seed": tuple(_of_values(*seeds)),
@@ -209,6 +213,7 @@ def _of_values(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[
 
 
 def _short(text: str) -> str:
+    text = masked(text)  # a config of before secrets were refused
     bare = text[1:-1] if text.startswith('"') and text.endswith('"') else text
     return bare if len(bare) <= MAX_CHARACTERS else f"{bare[: MAX_CHARACTERS - 1]}…"
 
@@ -225,6 +230,19 @@ def _of_code(first: TrainingRecord, second: TrainingRecord) -> Iterator[Differen
         if len(found) > MAX_DEFINITIONS:
             yield Difference(f"{len(found) - MAX_DEFINITIONS} more definitions", "changed")
     yield from _of_values(*({"Git commit": record.git_commit or "none"} for record in (first, second)))
+    yield from _of_uncommitted(first.diff_sha256, second.diff_sha256)
+
+
+def _of_uncommitted(first: str, second: str) -> Iterator[Difference]:
+    """Name what was not committed, which says more than two commits do."""
+    if first == second:
+        return
+    if first and second:
+        text = f"both had some, and others: compare provenance/{first}.diff with provenance/{second}.diff in the store"
+    else:
+        which = "first" if first else "second"
+        text = f"the {which} alone had some: provenance/{first or second}.diff in the store"
+    yield Difference("uncommitted changes", text)
 
 
 def _version(version: int | str) -> int | str:
@@ -260,6 +278,7 @@ def _progress(one: Compared, other: Compared) -> Iterator[Difference]:
         "attempts": lambda record: record.attempts,
         "training": lambda record: f"{record.train_wall_s:.1f} s",
         "measuring": lambda record: f"{record.measure_wall_s:.1f} s",
+        "command": lambda record: record.command_line or "not recorded",
         "ended": lambda record: f"{record.ended_at:%Y-%m-%d %H:%M}",
     }
     yield from _of_values(*({name: of(one) for name, of in figures.items()} for one in (first, second)))

@@ -53,6 +53,7 @@ from tablewright.trainables.contract.method import TrainingConfig
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.value.field_type import arms_of
 from tablewright.trainables.value.frozen_model import FrozenModel
+from tablewright.trainables.value.secret import keep_secret
 
 OPTION = "--search-storage"
 CLAIM = "projection-optuna"
@@ -71,6 +72,7 @@ def open_storage(url: str) -> RDBStorage:
     Raises:
         ValueError: the database cannot be opened.
     """
+    keep_secret(url)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     for name, value in DATABASE_ENVIRONMENT.items():
         os.environ.setdefault(name, value)

@@ -18,7 +18,7 @@ from importlib.abc import Loader, MetaPathFinder
 from pathlib import Path
 from types import ModuleType
 
-from tablewright.orchestrator.provenance import COMMIT_NOTE, commit_note
+from tablewright.orchestrator.checkout import COMMIT_NOTE, commit_note
 from tablewright.trainables.contract.program import OURS, PRODUCT, STUDIES_FOLDER
 
 PARTS = ("orchestrator", "reports", "search_spaces", "trainables")

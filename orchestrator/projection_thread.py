@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from tablewright.orchestrator.addresses import without_password
+from tablewright.trainables.value.secret import masked
 
 FLUSH_EVERY_S = 2.0
 MAX_BACKOFF_S = 30.0
@@ -120,6 +121,7 @@ class ProjectionThread(ABC):
         self._end_thread()
 
     def _warn(self, message: str) -> None:
+        message = masked(message)
         self.warnings.append(message)
         logger.warning(message)
 

@@ -36,6 +36,7 @@ from ray.tune.search import Searcher
 from tablewright.orchestrator.device_probe import fault_of_device
 from tablewright.orchestrator.guarded_trial import run_guarded_trial
 from tablewright.orchestrator.listeners import Listeners
+from tablewright.orchestrator.masked_streams import mask_streams
 from tablewright.orchestrator.project import Project, ProjectOnWorker
 from tablewright.orchestrator.records import FailureRecord, Store
 from tablewright.orchestrator.settings import Settings
@@ -226,6 +227,7 @@ def _attempt(config: dict[str, Any], *, place: _Place) -> None:
 
     After any failure the process ends: a device whose context is broken fails whatever comes next in it.
     """
+    mask_streams()
     if place.project is not None:
         place.project.enter(place.runtime.cache_dir)
     work: Work = config["payload"].work

@@ -15,6 +15,7 @@ Layout under the store's root, a local folder, an NFS path or an object store (a
     trainings/<training id>/out/                 what a script wrote, kept for people
     searches/<search id>/<number>.json           one suggestion of a search and what became of it
     data/<study>.json                            the data sets that the last sweep of a study found
+    provenance/<sha256>.diff                     what differed from the commit that trainings name
     accepted/<digest>.json                       a changed default that was accepted in writing
     claims/<name>.<number>.json                  what a living process is at, such as a training; see `claims`
 
@@ -51,6 +52,7 @@ from fsspec.implementations.local import LocalFileSystem
 from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 from tablewright.orchestrator.addresses import unreachable_store
+from tablewright.orchestrator.checkout import Code
 from tablewright.orchestrator.identity import IDENTITY_VERSION, digest_of
 from tablewright.orchestrator.known_files import KeptRecords, Listing, is_s3
 from tablewright.orchestrator.object_upload import remove_unfinished_uploads, uploaded
@@ -63,6 +65,7 @@ from tablewright.trainables.value.frozen_model import ClosedModel
 from tablewright.trainables.value.printed_text import last_words
 from tablewright.trainables.value.refusal import Refusal
 from tablewright.trainables.value.regular_file import refuse_irregular
+from tablewright.trainables.value.secret import keep_secret, masked, masked_in
 
 RECORD_VERSION = 2
 """Raised when a record is written in a way that older code would misread.
@@ -122,6 +125,8 @@ class Record(ClosedModel):
     Attributes:
         HELD: what is lost with the file.
         NEXT_STEP: for a person who finds it damaged.
+        SAYS: dotted paths of the fields that hold what somebody, or some code, said; secrets are masked in them. What
+            an id is made of is none of them: a config that holds a secret is refused before.
         SINCE_CHECKSUMS: a field that records have had since they have a checksum, by which one that has lost it
             is known; empty where none tells.
         NEVER_CHANGES: whether it is written once, so that the same file need not be read twice.
@@ -129,6 +134,7 @@ class Record(ClosedModel):
 
     HELD: ClassVar[str]
     NEXT_STEP: ClassVar[str]
+    SAYS: ClassVar[tuple[str, ...]] = ()
     SINCE_CHECKSUMS: ClassVar[str] = ""
     NEVER_CHANGES: ClassVar[bool] = False
 
@@ -194,6 +200,7 @@ class StudyData(Record):
 
     HELD: ClassVar[str] = "what the data sets were in the last sweep of a study"
     NEXT_STEP: ClassVar[str] = "move it away, and run the study where its data are"
+    SAYS: ClassVar[tuple[str, ...]] = ("data.warnings",)
     SINCE_CHECKSUMS: ClassVar[str] = "of_config"
 
     data: tuple[KnownData, ...] = ()
@@ -221,11 +228,15 @@ class TrainingRecord(Record):
         warnings: what the training, and the code it called, had to say of it; one sentence each.
         environment: what its last digits depend on beside the seed, such as the processor's instruction set.
         files: SHA-256 by name of what lies beside the record and never changes.
+        diff_sha256: of what differed from that commit, kept as `provenance/<it>.diff`; empty where nothing did.
+        command_line: by which the sweep was started, without secrets.
+        machine: system, processor, devices and Python.
         source: of a method with code of its own, the definitions that it was made of: file and name -> SHA-256.
     """
 
     HELD: ClassVar[str] = "the record of a finished training"
     NEXT_STEP: ClassVar[str] = "get it back from a copy, or delete the training's folder to train it again"
+    SAYS: ClassVar[tuple[str, ...]] = ("warnings", "data.warnings", "environment", "command_line")
     SINCE_CHECKSUMS: ClassVar[str] = "files"
     NEVER_CHANGES: ClassVar[bool] = True
 
@@ -251,6 +262,9 @@ class TrainingRecord(Record):
     environment: dict[str, str] = Field(default_factory=dict[str, str])
     files: dict[str, str] = Field(default_factory=dict[str, str])
     source: dict[str, str] = Field(default_factory=dict[str, str])
+    diff_sha256: str = ""
+    command_line: str = ""
+    machine: dict[str, str] = Field(default_factory=dict[str, str])
 
 
 RecordedView = Annotated[EvaluationView, BeforeValidator(view_of_record), PlainSerializer(recorded_view)]
@@ -274,6 +288,7 @@ class Measurement(Record):
 
     HELD: ClassVar[str] = "the metrics of one view of a training"
     NEXT_STEP: ClassVar[str] = "move it away, and the next run measures the view again, without training"
+    SAYS: ClassVar[tuple[str, ...]] = ("warnings",)
     SINCE_CHECKSUMS: ClassVar[str] = "items_sha256"
     NEVER_CHANGES: ClassVar[bool] = True
 
@@ -305,6 +320,7 @@ class FailureRecord(Record):
 
     HELD: ClassVar[str] = "why a training failed"
     NEXT_STEP: ClassVar[str] = "move it away; the next run tries the training again"
+    SAYS: ClassVar[tuple[str, ...]] = ("message", "traceback")
 
     training_id: str
     label: str
@@ -326,6 +342,7 @@ class AttemptRecord(Record):
 
     HELD: ClassVar[str] = "when a training was started"
     NEXT_STEP: ClassVar[str] = "move it away; nothing depends on it but a count"
+    SAYS: ClassVar[tuple[str, ...]] = ("warnings",)
 
     started_at: datetime.datetime
     host: str
@@ -374,6 +391,7 @@ class AcceptedChange(Record):
 
     HELD: ClassVar[str] = "that a changed default moves no number"
     NEXT_STEP: ClassVar[str] = "move it away, and accept the change again"
+    SAYS: ClassVar[tuple[str, ...]] = ("reason",)
 
     method: str
     version: int | str
@@ -703,7 +721,7 @@ class Folder:
                 name, "was changed after it was written (its content and its checksum differ)", model
             )
         try:
-            record = model.model_validate_json(json.dumps(fields))
+            record = model.model_validate_json(json.dumps(_masked(fields, model)))
         except Refusal as error:
             fault = f"is no {model.__name__} ({'; '.join(map(str, error.faults))})"
             raise self.damaged(name, fault, model) from error
@@ -806,8 +824,30 @@ class Folder:
         return digest.hexdigest()
 
 
+def _masked(fields: dict[str, Any], model: type[Record]) -> dict[str, Any]:
+    """Mask secrets in what was said; also of a record that was written before anything was masked."""
+    for path in model.SAYS:
+        *parents, name = path.split(".")
+        owners: list[Any] = [fields]
+        for parent in parents:
+            found = [owner.get(parent) for owner in owners if isinstance(owner, dict)]
+            owners = [one for item in found for one in (item if isinstance(item, list) else [item])]
+        for owner in owners:
+            if isinstance(owner, dict) and name in owner:
+                owner[name] = masked_in(owner[name])
+    return fields
+
+
+def _masked_column(column: Any) -> Any:
+    """Mask secrets in a column of texts, such as names of files; nearly always there are none."""
+    if not all(isinstance(text, str) for text in column):
+        return column
+    joined = "\n".join(column)
+    return column if masked(joined) == joined else [masked(text) for text in column]
+
+
 def _json_of(record: Record) -> bytes:
-    fields = cast(dict[str, Any], json.loads(record.model_dump_json()))
+    fields = _masked(cast(dict[str, Any], json.loads(record.model_dump_json())), type(record))
     return json.dumps({**fields, CHECKSUM: digest_of(fields)}, indent=2, ensure_ascii=False).encode()
 
 
@@ -1171,8 +1211,9 @@ class TrainingFolder:
         warnings: Sequence[str] = (),
     ) -> None:
         """Keep a measured view; its per-item table first, so that a measurement is never without."""
-        table_sha256 = self._folder.write_table(f"queries/{view_id}.parquet", result.per_query)
-        names, left_out = measured_items(result.per_query)
+        per_query = {name: _masked_column(column) for name, column in result.per_query.items()}
+        table_sha256 = self._folder.write_table(f"queries/{view_id}.parquet", per_query)
+        names, left_out = measured_items(per_query)
         measurement = Measurement(
             training_id=self.training_id,
             view_id=view_id,
@@ -1184,7 +1225,7 @@ class TrainingFolder:
             measured_on={} if data is None else data.measured_on(view),
             items=result.items,
             num_measured=len(names),
-            left_out={**left_out, **result.left_out},
+            left_out={**left_out, **{masked(why): number for why, number in result.left_out.items()}},
             items_sha256=digest_of(names),
             table_sha256=table_sha256,
             warnings=tuple(warnings),
@@ -1275,7 +1316,7 @@ class TrainingFolder:
     def write_picture_warning(self, message: str) -> None:
         """Keep why pictures are missing; empty to forget it."""
         if message:
-            self._folder.write("pictures/warning.txt", message.encode())
+            self._folder.write("pictures/warning.txt", masked(message).encode())
         else:
             self._folder.remove("pictures/warning.txt")
 
@@ -1296,6 +1337,7 @@ class Store:
             ValueError: it cannot be reached, or was written by a newer version of this program.
         """
         self.url = url if "://" in url else str(Path(url).expanduser().absolute())
+        keep_secret(self.url)
         try:
             self.root = Folder(self.url)
             names = self.root.names()
@@ -1338,7 +1380,7 @@ class Store:
         )
         if identity > ours.identity_version or records > ours.record_version:
             raise ValueError(
-                f"The store {url} was written by a newer version of this program "
+                f"The store {masked(url)} was written by a newer version of this program "
                 f"(identity {identity}, records {records}; this one knows "
                 f"{ours.identity_version} and {ours.record_version}). "
                 "Update the program, or name another --store."
@@ -1397,7 +1439,7 @@ class Store:
         version = Folder(url).read_model("store.json", StoreVersion)
         if version is None or version.store_id != store_id:
             raise ValueError(
-                f"the store {url} is not shared with machine {platform.node()}: it has "
+                f"the store {masked(url)} is not shared with machine {platform.node()}: it has "
                 f"{'no store' if version is None else 'another store'} there. Give --store a folder or URL "
                 "that every machine sees, such as a network drive or s3://bucket/runs"
             )
@@ -1435,6 +1477,13 @@ class Store:
     def write_study_data(self, study: str, data: StudyData) -> None:
         """Keep what the data sets are in a sweep of a study."""
         (self.root / "data").write_model(f"{study}.json", data)
+
+    def keep_diff(self, code: Code) -> str:
+        """Keep what differs from the commit of some code, once for all trainings; gives the name of it, if any."""
+        folder, name = self.root / "provenance", f"{code.diff_sha256}.diff"
+        if code.diff and not folder.exists(name):
+            folder.write(name, code.diff.encode(errors="backslashreplace"))
+        return code.diff_sha256
 
     def accepted_changes(self, faults: list[str] | None = None) -> list[AcceptedChange]:
         """Give the changed defaults that were accepted in writing.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -25,6 +27,7 @@ from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.value.declaration import repeated, take
 from tablewright.trainables.value.file_name import why_not_the_same_everywhere
 from tablewright.trainables.value.refusal import nearest
+from tablewright.trainables.value.secret import keep_secret, masked
 
 NO_OPTIONS = ("studies", "reads_records_alone", "project")
 """Settings that are no option of their own, and so no environment variable."""
@@ -82,6 +85,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Find every fault that can be seen without opening anything."""
+        for url in filter(None, (self.store, self.tracking_uri, self.search_storage)):
+            keep_secret(url)
         faults = [
             f"--{field.name.replace('_', '-')} is empty; leave it out, or say what is meant"
             for field in fields(self)
@@ -230,6 +235,7 @@ class Settings:
             str(Path(self.cache_dir).expanduser().absolute()),
             checkpoint_every_s=None if minutes is None else 60 * minutes,
             stall_s=None if self.stall_minutes is None else 60 * self.stall_minutes or math.inf,
+            command_line=masked(shlex.join(sys.argv)),
         )
 
     @property

@@ -27,6 +27,7 @@ from tablewright.trainables.contract.view import METHODS_VIEW, EvaluationView
 from tablewright.trainables.value.declaration import Declaration
 from tablewright.trainables.value.freezing import EMPTY, freeze
 from tablewright.trainables.value.refusal import Fault, Refusal, guess, shown
+from tablewright.trainables.value.secret import secrets_in
 from tablewright.trainables.value.text import Label, Text, as_seen
 
 SEED = "seed"
@@ -38,6 +39,7 @@ MAX_NAME_LENGTH = 100
 WINDOWS_NAMES = frozenset(
     {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
 )
+
 """No file may be named so on Windows, whatever its ending."""
 
 
@@ -425,6 +427,8 @@ class Ablation(Declaration):
                     config.check_view(view)
                 except ValueError as error:
                     faults = [Fault("", str(error))]
+                # Its id would be made of it, and every record of it has it in clear.
+                faults += [Fault(path, why) for path, why in secrets_in(config.model_dump(mode="json"))]
             where = f"member {number}: " if row.ensemble else ""
             yield from (f"{where}{fault}" for fault in faults)
             members += [] if faults else [config]

@@ -68,6 +68,7 @@ from tablewright.orchestrator.trial import Outcome, Progress, Work
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.run import EpochReport
 from tablewright.trainables.contract.view import EvaluationView
+from tablewright.trainables.value.secret import keep_secret, masked, masked_in, without_credentials
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -136,7 +137,7 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
             flat |= flatten(value, f"{path}.")  # pyright: ignore[reportUnknownArgumentType]
         else:
             text = value if isinstance(value, str) else json.dumps(value)
-            flat[_allowed(path)] = text[:MAX_PARAM_LENGTH]
+            flat[_allowed(path)] = masked(text)[:MAX_PARAM_LENGTH]
     return flat
 
 
@@ -298,6 +299,7 @@ class Tracker(ProjectionThread):
         Raises:
             ValueError: a package is absent without which the database cannot be reached.
         """
+        keep_secret(tracking_uri)
         super().__init__("MLflow", tracking_uri)
         refuse_absent_driver(OPTION, tracking_uri)
         self._uri, self._store, self._experiment = tracking_uri, store, experiment
@@ -527,7 +529,7 @@ class _Projection:
         found = self._client.get_experiment_by_name(name)
         if found is None:
             is_server = uri.startswith(("http://", "https://"))
-            artifacts = None if is_server else f"{self._store.url}/mlartifacts"
+            artifacts = None if is_server else f"{without_credentials(self._store.url)}/mlartifacts"
             try:
                 return self._client.create_experiment(name, artifact_location=artifacts)
             except Exception:
@@ -863,7 +865,7 @@ class _Projection:
 
     def _new_run(self, name: str, tags: Mapping[str, str], started_at_ms: int) -> str:
         run = self._client.create_run(
-            self._experiment_id, start_time=started_at_ms, tags=dict(tags), run_name=name
+            self._experiment_id, start_time=started_at_ms, tags=masked_in(tags), run_name=masked(name)
         )
         return run.info.run_id
 
@@ -892,7 +894,7 @@ class _Projection:
                     {
                         "num_images": dict(data.num_images),
                         "is_demo": data.is_demo,
-                        "warnings": list(data.warnings),
+                        "warnings": masked_in(data.warnings),
                     }
                 ),
             )
@@ -965,7 +967,7 @@ class _Projection:
             (DAMAGED, damaged),
         ):
             if text := "\n".join(filter(None, texts)):
-                tags[tag] = text[:MAX_TAG_LENGTH]
+                tags[tag] = masked(text)[:MAX_TAG_LENGTH]
         self._log(run.run_id, metrics=groups, tags=tags)
         self._log_pictures(run, folder)
         run.metrics.update(metric.key for group in groups for metric in group)
@@ -995,7 +997,7 @@ class _Projection:
     def _end(self, run: _ChildRun, outcome: Outcome, folder: TrainingFolder, ended_at_ms: int) -> None:
         tags = {STATE: outcome.state}
         if outcome.message:
-            tags[FAILURE] = outcome.message[:MAX_TAG_LENGTH]
+            tags[FAILURE] = masked(outcome.message)[:MAX_TAG_LENGTH]
             run.has_failure = True
         self._log(run.run_id, tags=tags)
         run.status = STATUS_OF[outcome.state]
@@ -1006,7 +1008,7 @@ class _Projection:
             failure = None
         if failure is not None:
             try:
-                self._client.log_text(run.run_id, failure.traceback, "traceback.txt")
+                self._client.log_text(run.run_id, masked(failure.traceback), "traceback.txt")
             except Exception as error:  # its files may lie elsewhere than its numbers
                 self._warn(f"MLflow did not take a traceback as an artifact: {_why(error)}")
 
@@ -1034,7 +1036,7 @@ class _Projection:
             some = named[start : start + MAX_PARAMS_PER_BATCH]
             self._client.log_batch(run_id, params=[Param(name, text) for name, text in some])
         if tags:
-            self._client.log_batch(run_id, tags=[RunTag(name, text) for name, text in tags.items()])
+            self._client.log_batch(run_id, tags=[RunTag(name, masked(text)) for name, text in tags.items()])
 
 
 def _measured_values(measured: Measurement) -> Iterator[tuple[str, float]]:

@@ -3,6 +3,9 @@
 It is written where it is kept, by the system itself, so that it is there however the process ends. Beside an object
 store it is written into the machine's cache and sent from time to time; what a process that was killed there has not
 sent, the next attempt on the same machine does.
+
+Secrets are masked: in what Python prints at once, in what C code and other programs print when the attempt ends, or,
+where it was killed, when the next one begins.
 """
 
 from __future__ import annotations
@@ -20,9 +23,11 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, cast
 
+from tablewright.orchestrator.masked_streams import MaskedStream
 from tablewright.orchestrator.records import OUTPUT, TrainingFolder, now
+from tablewright.trainables.value.secret import masked_bytes
 
 HEAD_BYTES, TAIL_BYTES = 2**20, 2**20
 """What is kept of its beginning, and of its end."""
@@ -72,6 +77,7 @@ class TrainingOutput:
         self._descriptor = descriptor = os.open(self._path, flags, 0o666)
         self._begin_bytes = os.fstat(descriptor).st_size
         if self._begin_bytes:
+            self._begin_bytes = _mask(descriptor)
             self.printed_before = os.pread(descriptor, TAIL_BYTES, max(0, self._begin_bytes - TAIL_BYTES))
             begun = f"{now():%Y-%m-%d %H:%M:%S} UTC"
             line = f"\n[attempt {self._num_before + 1}, on {platform.node()} at {begun}]\n"
@@ -91,6 +97,7 @@ class TrainingOutput:
         """Add what a program of the training printed."""
         with self._lock:
             descriptor = self.open()
+        printed = masked_bytes(printed)
         while printed:
             printed = printed[os.write(descriptor, printed) :]
         self.look()
@@ -121,7 +128,7 @@ class TrainingOutput:
         os.write(descriptor, word + tail)
 
     def _send(self) -> None:
-        content = self._path.read_bytes()
+        content = masked_bytes(self._path.read_bytes())
         if len(content) == self._sent_bytes or not content:
             return
         try:
@@ -142,6 +149,8 @@ class TrainingOutput:
                 os.ftruncate(descriptor, self._begin_bytes)
                 if not self._begin_bytes:
                     self._path.unlink(missing_ok=True)
+            else:
+                _mask(descriptor)
             os.close(descriptor)
             if self._is_sent and self._path.exists():
                 self._send()
@@ -162,7 +171,7 @@ class TrainingOutput:
         for number in kept:
             os.dup2(descriptor, number)
         # What stands in a buffer when a process dies is lost, so that each line is written at its end.
-        sys.stdout, sys.stderr = _line_by_line(1), _line_by_line(2)
+        sys.stdout, sys.stderr = (cast(TextIO, MaskedStream(_line_by_line(number))) for number in (1, 2))
         faulthandler.enable(file=2, all_threads=True)
         ended = threading.Event()
         looking = threading.Thread(target=self._keep_looking, args=(ended,), daemon=True)
@@ -186,6 +195,16 @@ class TrainingOutput:
                 self.look()
             except OSError as error:  # of a full disc, say: what it keeps from being written is told by that
                 logger.info("the output of the training cannot be kept: %s", error)
+
+
+def _mask(descriptor: int) -> int:
+    """Mask what is in a file; gives its size."""
+    size_bytes = os.fstat(descriptor).st_size
+    content = os.pread(descriptor, size_bytes, 0)
+    if (harmless := masked_bytes(content)) != content:
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, harmless)
+    return os.fstat(descriptor).st_size
 
 
 def _line_by_line(number: int) -> TextIO:

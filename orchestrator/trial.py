@@ -35,8 +35,9 @@ from tablewright.orchestrator.failure_text import (
 )
 from tablewright.orchestrator.fault_kind import FaultKind, kind_of
 from tablewright.orchestrator.identity import digest_of
+from tablewright.orchestrator.machine import describe_machine
 from tablewright.orchestrator.plan import Partner, PlannedView
-from tablewright.orchestrator.provenance import commit_of, versions_of
+from tablewright.orchestrator.provenance import code_that_trains, versions_of
 from tablewright.orchestrator.recorded_config import differing_definitions
 from tablewright.orchestrator.records import (
     AttemptRecord,
@@ -70,6 +71,7 @@ from tablewright.trainables.contract.run import (
     TrainingStopped,
 )
 from tablewright.trainables.contract.view import EvaluationView, Split
+from tablewright.trainables.value.secret import masked
 
 MAX_STALLS = 2
 """Attempts of one sweep at one training that may hang."""
@@ -355,8 +357,8 @@ def failure_of(work: Work, message: str, trace: str = "", *, kind: FaultKind = "
     return FailureRecord(
         training_id=work.training_id,
         label=work.label,
-        message=as_message(message),
-        traceback=as_trace(trace or message),
+        message=as_message(masked(message)),
+        traceback=as_trace(masked(trace or message)),
         host=platform.node(),
         failed_at=now(),
         kind=kind,
@@ -496,6 +498,7 @@ def _train(
     folder.look()  # another attempt may have ended, and has then removed what is counted here
     # another attempt that has ended removes them
     attempts = folder.attempts(faults, known={number: started}) or [started]
+    code = code_that_trains(work.config)
     record = TrainingRecord(
         training_id=work.training_id,
         method=work.config.METHOD,
@@ -512,7 +515,10 @@ def _train(
         measure_wall_s=time.monotonic() - measured_from_s,
         host=platform.node(),
         device=runtime.device,
-        git_commit=commit_of(work.config),
+        git_commit=code.commit,
+        diff_sha256=store.keep_diff(code),
+        command_line=runtime.command_line,
+        machine=describe_machine(),
         versions=versions_of(trainable),
         warnings=tuple(
             dict.fromkeys(

@@ -9,10 +9,15 @@ from __future__ import annotations
 import os
 import sys
 import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, TextIO
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+from tablewright.trainables.value.secret import masked
+from tablewright.trainables.value.text import visible
 
 PLAIN_SIGNS = {
     "±": "+-",
@@ -96,7 +101,8 @@ class ForgivingStream:
         stream = self._stream
         if stream is not None and not self._is_lost:
             try:
-                stream.write(text if _has(self.encoding, text) else plain(text, self.encoding))
+                told = masked(text)
+                stream.write(told if _has(self.encoding, told) else plain(told, self.encoding))
             except (OSError, ValueError):  # the pipe is closed, the disc is full, or the stream is closed
                 self._give_up()
         return len(text)
@@ -134,6 +140,15 @@ def _open_nothing() -> TextIO:
     return Path(os.devnull).open("r+", encoding="utf-8")
 
 
+class PlainSpokenConsole(Console):
+    """A console whose terminal obeys no sign of a printed text, as of a file's name or a script's words."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Render as `rich` does, each unseen sign as code writes it; what `rich` itself tells the terminal stays."""
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else visible(text), style, control)
+
+
 def make_console(name: Literal["stdout", "stderr"]) -> Console:
     """Give the console of a stream."""
-    return Console(file=ForgivingStream(name), highlight=False, soft_wrap=True)  # pyright: ignore[reportArgumentType]
+    return PlainSpokenConsole(file=ForgivingStream(name), highlight=False, soft_wrap=True)  # pyright: ignore[reportArgumentType]

@@ -27,6 +27,8 @@ from tablewright.reports.table_statistics import Compared, TableStatistics, tabl
 from tablewright.reports.table_values import table_values
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.metric import Metric
+from tablewright.trainables.value.secret import masked
+from tablewright.trainables.value.text import visible
 
 NOT_ASKED_FOR: Mapping[Place, ItemComparison] = MappingProxyType({})
 
@@ -274,7 +276,7 @@ def build_table(
         *statistics_notes(declared, ablation, [cell for _, cell in cells], values, statistics),
         *source_notes(declared, ablation, cells, facts, mine),
     )
-    table = replace(table, source_notes=notes)
+    table = replace(table, source_notes=tuple(visible(masked(note)) for note in notes))
     return table.with_differences() if ablation.shows_difference else table
 
 

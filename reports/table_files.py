@@ -26,6 +26,8 @@ from tablewright.reports.markdown import index_to_markdown, to_markdown
 from tablewright.reports.parquet import to_parquet
 from tablewright.reports.size_table import build_size_table
 from tablewright.reports.table import Table, build_table
+from tablewright.trainables.value.secret import masked
+from tablewright.trainables.value.text import visible
 
 ENDINGS = ("tex", "md", "html", "parquet")
 INDEX = "index"
@@ -95,7 +97,8 @@ def write_tables(
                 items = compare_items(plan, seen, study.name, name, frame, faults)
                 table = build_table(plan, study.name, name, frame, items)
                 lost = (
-                    f"Rows could not be compared over what they were measured on: {text}." for text in faults
+                    f"Rows could not be compared over what they were measured on: {visible(masked(text))}."
+                    for text in faults
                 )
                 tables.append(replace(table, source_notes=(*table.source_notes, *lost)))
             except ValueError as error:

@@ -9,8 +9,8 @@ from textwrap import dedent
 
 import pytest
 
+from tablewright.orchestrator.checkout import COMMIT_NOTE, code_of
 from tablewright.orchestrator.project import PARTS, Project, ProjectOnWorker
-from tablewright.orchestrator.provenance import COMMIT_NOTE, git_commit
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.study_files import find_study_files, load_study, study_names
 from tablewright.trainables.contract.program import OURS
@@ -213,12 +213,12 @@ def test_a_copy_on_another_machine_is_of_the_same_commit(tmp_path):
     identity = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
     for command in (["init", "-q"], ["add", "search_spaces"], [*identity, "commit", "-qm", "first"]):
         subprocess.run(["git", "-C", project, *command], check=True)
-    expected = [git_commit(str(project), files) for files in (("search_spaces/mine.py",), ("new.py",))]
+    expected = [code_of(str(project), files).commit for files in (("search_spaces/mine.py",), ("new.py",))]
     packed = Project(project).pack()
     project.rename(tmp_path / "elsewhere")
     ProjectOnWorker(str(project), packed).enter(str(cache))
     (copy,) = (cache / "projects").iterdir()
-    found = [git_commit(str(copy), files) for files in (("search_spaces/mine.py",), ("new.py",))]
+    found = [code_of(str(copy), files).commit for files in (("search_spaces/mine.py",), ("new.py",))]
     assert expected == found
     assert [False, True] == [commit.endswith("-dirty") for commit in found]
 

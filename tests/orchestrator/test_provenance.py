@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
+from tablewright.orchestrator.checkout import code_of
 from tablewright.orchestrator.provenance import (
     NO_VERSION,
     RECORDED_PACKAGES,
-    git_commit,
     product_version,
     versions_of,
 )
@@ -91,10 +91,10 @@ def test_a_commit_that_lacks_a_file_of_the_method_is_dirty(tmp_path):
     (tmp_path / "mine.py").write_text("a = 1\n")
     git("add", "mine.py")
     git("commit", "-qm", "one")
-    clean = git_commit(str(tmp_path), ("mine.py",))
+    clean = code_of(str(tmp_path), ("mine.py",)).commit
     assert (40, False) == (len(clean), clean.endswith("-dirty"))
     (tmp_path / "new.py").write_text("b = 1\n")
-    assert f"{clean}-dirty" == git_commit(str(tmp_path), ("mine.py", "new.py"))
+    assert f"{clean}-dirty" == code_of(str(tmp_path), ("mine.py", "new.py")).commit
     (tmp_path / "mine.py").write_text("a = 2\n")
-    git_commit.cache_clear()
-    assert f"{clean}-dirty" == git_commit(str(tmp_path), ("mine.py",))
+    code_of.cache_clear()
+    assert f"{clean}-dirty" == code_of(str(tmp_path), ("mine.py",)).commit

@@ -22,6 +22,7 @@ class Runtime:
         checkpoint_every_s: time between two checkpoints; None lets it follow from what one costs the training.
         stall_s: a training of which nothing is seen for so long is ended; None is by its own rhythm, and
             infinity never.
+        command_line: by which the sweep was started, without secrets; for records.
     """
 
     data_root: str | None
@@ -29,6 +30,7 @@ class Runtime:
     device: Device = "cpu"
     checkpoint_every_s: float | None = None
     stall_s: float | None = None
+    command_line: str = ""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.contract.view import EvaluationView, Split, ViewResult
 from tablewright.trainables.file_version import sha256_of, sha256_of_ends, version_of
 from tablewright.trainables.own.source import Source, project_of
-from tablewright.trainables.value.declaration import Declaration
+from tablewright.trainables.value.declaration import Declaration, take
 from tablewright.trainables.value.refusal import Fault, guess
 from tablewright.trainables.value.text import Label, Text
 
@@ -216,6 +216,12 @@ def faults_of_name(name: str, config: type[Config]) -> list[Fault]:
         return []
     taken = f"{name!r} is that of {_place_of(known.config)} already, and records are told apart by it"
     return [Fault("name", f"{taken}; give name=… another")]
+
+
+def faults_of_words(name: str, says: str) -> list[Fault]:
+    """Find what keeps a method's name, or its words on how it measures, from standing in tables."""
+    checks = (("name", name), ("says", says))
+    return [fault for argument, text in checks for fault in take(text, Text, argument).faults]
 
 
 def _place_of(config: type[Config]) -> str:

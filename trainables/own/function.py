@@ -43,6 +43,7 @@ from tablewright.trainables.own.declaration import (
     declare,
     faults_of,
     faults_of_name,
+    faults_of_words,
 )
 from tablewright.trainables.own.source import definitions_now, place_of_call, source_of
 from tablewright.trainables.own.trainable import OwnTrainable
@@ -103,6 +104,7 @@ def method(
             faults.append(
                 Fault("best_epoch", "it is chosen among the epochs of a run; write fit(config, run)")
             )
+        faults += faults_of_words(name, says)
         faults += [] if faults else faults_of_name(name or config.__name__, config)
         if faults or measure is None or data is None:
             raise Refusal(f"The method {getattr(function, '__name__', function)!r}", faults)

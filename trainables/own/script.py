@@ -43,6 +43,7 @@ from tablewright.trainables.own.declaration import (
     declare,
     faults_of,
     faults_of_name,
+    faults_of_words,
 )
 from tablewright.trainables.own.script_command import (
     OUT,
@@ -168,6 +169,7 @@ def script(
         faults += _faults_of_file_name("metrics_file", metrics_file)
         for argument, given in (("items_file", items_file), ("progress_file", progress_file)):
             faults += [] if given is None else _faults_of_file_name(argument, given)
+        faults += faults_of_words(name, says)
         faults += faults_of_name(name or config.__name__, config)
         file = Path(inspect.getfile(config)).resolve()
         named, source = ScriptFiles(line, (), project_of(file)), None

@@ -20,6 +20,7 @@ from tablewright.trainables.contract.method import TrainingConfig
 from tablewright.trainables.value.field_type import arms_of
 from tablewright.trainables.value.frozen_model import FrozenModel
 from tablewright.trainables.value.refusal import Fault, guess, shown
+from tablewright.trainables.value.secret import holds_secret
 
 FLAGS, DASHED_FLAGS, OVERRIDES = "flags", "dashed_flags", "overrides"
 LISTS = (FLAGS, DASHED_FLAGS, OVERRIDES)
@@ -184,6 +185,8 @@ class Command:
     def _faults_of_program(self) -> Iterator[Fault]:
         """Find a program that cannot be started as it is meant."""
         program = self.words[0]
+        if (why := holds_secret(" ".join(self.words))) is not None:
+            yield Fault("command", why)
         if program in _SHELL_WORDS or _ASSIGNMENT.match(program):
             yield Fault("command", str(_no_shell(program)))
         running = sys.version_info

@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from tablewright.trainables.contract.run import TrainingStalled
 from tablewright.trainables.value.printed_text import last_lines
+from tablewright.trainables.value.secret import masked, masked_bytes
 
 GUARD = Path(__file__).with_name("script_guard.py")
 
@@ -81,7 +82,7 @@ class Output:
 
     def last_lines(self) -> list[str]:
         """Give the last lines that are not blank, as a message can repeat them."""
-        return last_lines(self.content())
+        return last_lines(masked_bytes(self.content()))
 
 
 class ScriptProcess:
@@ -235,7 +236,8 @@ class ScriptProcess:
             said: the words that matter; None takes the very last line, where exceptions name theirs.
         """
         lines = self.output.last_lines()
-        program = " ".join(Path(word).name if Path(word).is_absolute() else word for word in self.words[:3])
+        words = (Path(word).name if Path(word).is_absolute() else word for word in self.words[:3])
+        program = masked(" ".join(words))
         if not lines:
             return ScriptFailed(f"{program} … {what}, and printed nothing")
         last = lines[-1].strip() if said is None else said.strip()

@@ -8,6 +8,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
+from tablewright.trainables.value.secret import masked
+
 MAX_SHOWN = 80
 """Characters of a refused value that a message repeats."""
 
@@ -87,4 +89,5 @@ def shown(value: Any) -> str:
 
 
 def _cut(text: str) -> str:
+    text = masked(text)
     return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"

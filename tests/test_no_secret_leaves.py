@@ -1,0 +1,116 @@
+"""Six kinds of secret in a sweep, by the real command; none is in anything that it leaves."""
+
+import os
+import subprocess
+import sys
+from textwrap import dedent
+
+import pytest
+
+from tests.toy_studies import ROOT
+
+ENVIRONMENT, STORE, SEARCH, TRACKING, RAISED, CAUSE, PRINTED = (
+    "env-5ecret-aaaa",
+    "store-5ecret-b",
+    "search-5ecret/c@d",
+    "tracking-5ecret-d",
+    "ghp_raised5ecret0123456789",
+    "cause-5ecret-e",
+    "printed-5ecret-f",
+)
+SECRETS = (ENVIRONMENT, STORE, SEARCH, TRACKING, RAISED, CAUSE, PRINTED)
+
+STUDY = f'''
+"""A study whose methods tell what they should not."""
+import logging, os, warnings
+import tablewright as tw
+
+ACC = tw.Metric("acc", "Acc")
+
+
+class Telling(tw.Config):
+    fails: bool = False
+
+
+def measure(config, net, split):
+    return tw.Measured({{"acc": 0.5}}, {{"is_right": [1, 0]}}, "items")
+
+
+@tw.method(Telling, metrics=[ACC], measure=measure, data=tw.Data("D", version="1"))
+def fit(config, run):
+    warnings.warn("the key is " + os.environ["MY_SERVICE_PASSWORD"])
+    logging.getLogger("mine").warning("using %s", "https://me:{CAUSE}@host/x")
+    if config.fails:
+        try:
+            raise OSError("no route to https://me:{CAUSE}@host/x")
+        except OSError as error:
+            raise RuntimeError("push with {RAISED} failed") from error
+    for _ in run.epochs(1):
+        run.report(loss=0.1)
+    return {{}}
+
+
+@tw.script(
+    "python train.py {{flags}} --seed {{seed}} --out {{out}}", metrics=[ACC], data=tw.Data("D", version="1"),
+    sources=["train.py"],
+)
+class Script(tw.Config):
+    fails: bool = False
+
+
+def make_study():
+    rows = [tw.Row("well", {{}}), tw.Row("ill", {{"fails": True}})]
+    tables = [tw.Ablation(name, name, base, [tw.Dataset("D")], rows) for name, base in
+              (("own", Telling()), ("scripts", Script()))]
+    return tw.Study("telling", "Telling", "nowhere", [0], tables)
+'''
+SCRIPT = f"""
+import json, os, pathlib, sys
+out = pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
+print("password={PRINTED}", os.environ["MY_SERVICE_PASSWORD"], flush=True)
+if any("fails" in word and "no-" not in word for word in sys.argv) and "False" not in sys.argv:
+    raise SystemExit("token: Bearer {RAISED}, password={PRINTED}")
+(out / "metrics.json").write_text(json.dumps({{"acc": 0.5}}))
+"""
+
+
+def files_with(folder, secret):
+    """Every file below a folder that holds a secret, also in a database."""
+    encoded = secret.encode()
+    return [str(path) for path in folder.rglob("*") if path.is_file() and encoded in path.read_bytes()]
+
+
+@pytest.mark.slow
+def test_no_secret_is_in_store_databases_tables_or_on_the_terminal(tmp_path):
+    """Neither from the environment, an option, an exception and its cause, nor from what a script prints."""
+    (tmp_path / "search_spaces").mkdir()
+    (tmp_path / "search_spaces/telling.py").write_text(dedent(STUDY))
+    (tmp_path / "train.py").write_text(SCRIPT)
+    environment = {**os.environ, "MY_SERVICE_PASSWORD": ENVIRONMENT, "PYTHONPATH": str(ROOT)}
+
+    def sweep(*words):
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "sweep.py"), *words],
+            cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+        return done.stdout + done.stderr
+
+    search = f"postgresql+psycopg://me:{SEARCH}@127.0.0.1:1/x"
+    unreachable = (
+        sweep("telling", "--agent", "--search-storage", search, "--tracking-uri", "none"),
+        sweep("telling", "--plan", "--store", f"nfs://me:{STORE}@host/{'x' * 100}"),
+    )
+    ran = sweep("telling", "--agent", "--tracking-uri", f"http://me:{TRACKING}@127.0.0.1:1")
+    mirrored = sweep("telling", "--agent", "--tracking-uri", "sqlite:///mlflow.db")
+    shown = [*unreachable, ran, mirrored, sweep("telling", "--status")]
+    assert all(shown)
+    assert "the key is …" in (tmp_path / "runs/tables/telling/own.md").read_text()
+    assert "push with … failed" in ran
+    for secret in SECRETS:
+        assert [] == [text for text in shown if secret in text]
+        in_what_was_written_for_the_test = {
+            str(tmp_path / "search_spaces/telling.py"),
+            str(tmp_path / "train.py"),
+        }
+        left = {path for path in files_with(tmp_path, secret) if "__pycache__" not in path}
+        assert left <= in_what_was_written_for_the_test
