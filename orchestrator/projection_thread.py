@@ -14,7 +14,6 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable
 
-from tablewright.orchestrator.addresses import without_password
 from tablewright.trainables.value.secret import masked
 
 FLUSH_EVERY_S = 2.0
@@ -48,7 +47,7 @@ class ProjectionThread(ABC):
             url: of the database.
         """
         self.warnings: list[str] = []
-        self.place = f"{kind} at {without_password(url)}"
+        self.place = f"{kind} at {masked(url)}"
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
