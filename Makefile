@@ -2,6 +2,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 SEEDS ?= 3407
+KILLS ?= 35
+SEED ?= 0
 PYTHON ?= $(shell for candidate in python3 python3.11 python3.12 python3.13 python3.14 python; do \
 	"$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$candidate" && break; \
 	done)
@@ -10,7 +12,7 @@ VIDEO := /usr/share/doc/opencv-doc/examples/data/vtest.avi
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 BENCHMARKS := $(sort $(wildcard benchmarks/bench_*.py))
 
-.PHONY: help demo test check bench real aws clean
+.PHONY: help demo test check bench chaos real aws clean
 .DELETE_ON_ERROR:
 
 help:
@@ -18,6 +20,7 @@ help:
 	@echo 'make test    run the test suite, fast tests first'
 	@echo 'make check   format, lint, types, import rules'
 	@echo 'make bench   measure speed and scale'
+	@echo 'make chaos   kill parts of a sweep again and again, and compare with an undisturbed one (KILLS=35 SEED=0)'
 	@echo 'make real    train and test on eleven real people from a public video (Debian or Ubuntu)'
 	@echo 'make aws     install what `ray up cluster.yaml` needs on this machine'
 	@echo 'make clean   remove the environment and caches; never runs/ or data/'
@@ -38,6 +41,9 @@ check: $(VENV)/installed-dev
 bench: $(VENV)/installed-dev
 	@test -n "$(BENCHMARKS)" || { echo 'benchmarks/ holds no bench_*.py' >&2; exit 1; }
 	@set -e; for benchmark in $(BENCHMARKS); do echo "== $$benchmark"; $(BIN)/python $$benchmark; done
+
+chaos: $(VENV)/installed-dev
+	$(BIN)/python benchmarks/chaos.py --kills $(KILLS) --seed $(SEED)
 
 real: $(VENV)/installed $(VIDEO) /usr/bin/ffmpeg
 	$(BIN)/python -m tablewright.trainables.data.real_pedestrians $(VIDEO) data/real_pedestrians

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tablewright.orchestrator.plan import Plan
     from tablewright.orchestrator.progress import SweepProgress
     from tablewright.orchestrator.records import Store
-    from tablewright.orchestrator.run import SweepResult
+    from tablewright.orchestrator.run import Backend, SweepResult
     from tablewright.orchestrator.status import TrainingStatus
     from tablewright.orchestrator.study import Study
     from tablewright.orchestrator.trial import Listener, Outcome, Work
@@ -83,6 +83,12 @@ def main(
     verify: Annotated[
         bool, typer.Option("--verify", help="Read the whole store; list what is damaged.")
     ] = False,
+    agent: Annotated[
+        bool,
+        typer.Option(
+            "--agent", help="Train one after another what nobody else has, without Ray; any number may."
+        ),
+    ] = False,
     diff: Annotated[
         tuple[str, str] | None,
         typer.Option("--diff", metavar="ID ID", help="Say in what two trainings differ; needs no study."),
@@ -134,7 +140,14 @@ def main(
     """
     open_closed_streams()
     project = Project(Path.cwd())
-    verbs = {"--plan": plan, "--status": status, "--report": report, "--check": check, "--verify": verify}
+    verbs = {
+        "--plan": plan,
+        "--status": status,
+        "--report": report,
+        "--check": check,
+        "--verify": verify,
+        "--agent": agent,
+    }
     given = [name for name, is_given in {**verbs, "--diff": diff is not None}.items() if is_given]
     if studies and studies[0] == "init":
         raise typer.Exit(begin(studies[1:], given))
@@ -184,6 +197,7 @@ def main(
             "--report": write_report,
             "--check": run_checks,
             "--verify": verify_all,
+            "--agent": run_agent,
         }
         chosen = verb.get("".join(given), run)
         code = chosen(settings, declared) if diff is None else show_differences(settings, *diff)
@@ -490,12 +504,45 @@ def run_checks(settings: Settings, studies: Sequence[Study]) -> int:
 
 def run(settings: Settings, studies: Sequence[Study]) -> int:
     """Run or continue, then write the tables, tell MLflow, and print; in this order, so that nothing is lost."""
-    from tablewright.orchestrator.run import run_sweep
-    from tablewright.reports.seed_growth import seeds_until_decided
-    from tablewright.reports.table_files import write_tables
+    from tablewright.orchestrator.ray_backend import make_backend
 
     store = settings.open_store()
     tracker = make_tracker(settings, store)
+    result = sweep_with(make_backend(settings), settings, studies, store, tracker)
+    written = write_all(result, settings, store, tracker)
+    print_tables(written)
+    return tell_end(result, written, settings)
+
+
+def run_agent(settings: Settings, studies: Sequence[Study]) -> int:
+    """`--agent`: the last one of all writes the tables."""
+    from tablewright.orchestrator.agent_backend import make_agent
+    from tablewright.orchestrator.other_hands import is_left_to_others
+
+    backend = make_agent(settings)
+    store = settings.open_store()
+    tracker = make_tracker(settings, store)
+    result = sweep_with(backend, settings, studies, store, tracker)
+    if not is_left_to_others(result.statuses, store):
+        written = write_all(result, settings, store, tracker)
+        print_tables(written)
+        return tell_end(result, written, settings)
+    if tracker is not None and tracker.has_begun:
+        tracker.end(succeeded=False)
+    console.print(
+        f"Nothing is left for this agent: {describe(Counter(item.state for item in result.statuses))}; what "
+        "is not done is in the hands of others, of whom the last one writes the tables."
+    )
+    return 0
+
+
+def sweep_with(
+    backend: Backend, settings: Settings, studies: Sequence[Study], store: Store, tracker: Any
+) -> SweepResult:
+    """Train what is left, on a backend."""
+    from tablewright.orchestrator.run import run_sweep
+    from tablewright.reports.seed_growth import seeds_until_decided
+
     with progress_view() as start_view:
 
         def listeners(plan: Plan, statuses: Sequence[TrainingStatus]) -> list[Listener]:
@@ -504,13 +551,11 @@ def run(settings: Settings, studies: Sequence[Study]) -> int:
                 begin_tracking(tracker, settings, plan, statuses)
             return [start_view(plan, statuses), *([tracker] if tracker is not None else [])]
 
-        from tablewright.orchestrator.ray_backend import make_backend
-
-        result = run_sweep(
+        return run_sweep(
             studies,
             store=store,
             runtime=settings.runtime(),
-            backend=make_backend(settings),
+            backend=backend,
             search_storage=settings.search_storage_url,
             listeners=listeners,
             on_stop=lambda: console.print(
@@ -518,14 +563,19 @@ def run(settings: Settings, studies: Sequence[Study]) -> int:
             ),
             seed_rule=seeds_until_decided,
         )
+
+
+def write_all(result: SweepResult, settings: Settings, store: Store, tracker: Any) -> WrittenTables:
+    """Write the tables, and hand them to MLflow."""
+    from tablewright.reports.table_files import write_tables
+
     written = write_tables(result.plan, store)
     if tracker is not None:
         if not tracker.has_begun:  # there was nothing to train, but MLflow may have lost something
             begin_tracking(tracker, settings, result.plan, result.statuses)
         tracker.log_tables(artifacts_of(written, store))
         tracker.end(succeeded=result.is_complete)
-    print_tables(written)
-    return tell_end(result, written, settings)
+    return written
 
 
 def print_source_changes(plan: Plan, store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 
@@ -21,6 +22,9 @@ from tablewright.orchestrator.trial import (
 from tablewright.orchestrator.work_queue import WorkQueue
 from tablewright.trainables.contract.run import Device, Runtime
 
+WAIT_S = 0.25
+"""How often it is asked whether others have left or ended what they had."""
+
 
 class InlineBackend:
     """The simplest backend: no second process, no retries."""
@@ -37,16 +41,26 @@ class InlineBackend:
     def run(self, queue: WorkQueue, listeners: Sequence[Listener], store: Store, runtime: Runtime) -> None:
         """Run until the queue is finished or told to stop."""
         everyone = Listeners(listeners)
-        while (work := queue.next_work()) is not None:
-            everyone.on_start(work)
+        while not queue.is_finished():
+            work = queue.next_work()
+            for ended, outcome in queue.ended_elsewhere():
+                everyone.on_end(ended, outcome)
+            if work is not None:
+                self._run(work, queue, everyone, store, runtime)
+            elif not queue.is_finished():
+                queue.tell_of_waiting()
+                time.sleep(WAIT_S)
 
-            def on_progress(progress: Progress, work: Work = work) -> None:
-                everyone.on_progress(work, progress)
-                if queue.on_progress(work, progress):
-                    raise Pruned
+    def _run(self, work: Work, queue: WorkQueue, everyone: Listeners, store: Store, runtime: Runtime) -> None:
+        def on_progress(progress: Progress) -> None:
+            everyone.on_progress(work, progress)
+            if queue.on_progress(work, progress):
+                raise Pruned
 
-            outcome = _attempt(work, store, runtime, TrialHooks(on_progress, lambda: queue.is_stopping))
-            queue.on_end(work, outcome)
+        hooks = TrialHooks(on_progress, lambda: queue.is_stopping, lambda: everyone.on_start(work))
+        outcome = _attempt(work, store, runtime, hooks)
+        queue.on_end(work, outcome)
+        if outcome.state != "claimed":
             everyone.on_end(work, outcome)
 
 

@@ -68,7 +68,8 @@ class SweepProgress:
 
     def left_s(self) -> float | None:
         """Estimate the time left from the trainings that ended; None before the first has."""
-        walls_s = [wall_s for _, outcome, wall_s in self.ended if outcome.state == "done"]
+        # What other hands have done took no time here.
+        walls_s = [wall_s for _, outcome, wall_s in self.ended if outcome.state == "done" and wall_s > 0]
         if not walls_s:
             return None
         mean_s = sum(walls_s) / len(walls_s)

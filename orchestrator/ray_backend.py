@@ -87,6 +87,9 @@ MAX_PENDING_TRIALS = 64
 """Trials offered to the cluster beyond the running ones: an autoscaler sees the demand, and Tune keeps as
 many workers warm as there are trials waiting."""
 
+IDLE_S = 0.25
+"""How often it is asked whether others have left or ended what they had, while nothing runs here."""
+
 KV_NAMESPACE = b"tablewright"
 
 FIRST_HOLD_S, MAX_HOLD_S, MAX_HOLD_ALONE_S = 10.0, 300.0, 30.0
@@ -331,11 +334,15 @@ def _attempt(config: dict[str, Any], *, place: _Place) -> None:
         if work.watch is not None and signals.is_sent(f"prune/{attempt}"):
             raise Pruned
 
+    def on_begin() -> None:
+        tune.report({"begun": True})
+
     try:
         if should_stop():
             outcome = Outcome("stopped")
         else:
-            outcome = _run_shared(work, place, TrialHooks(on_progress, should_stop))
+            hooks = TrialHooks(on_progress, should_stop, on_begin)
+            outcome = _run_shared(work, place, hooks)
     except MachineFault as fault:
         tune.report({"fault": failure_to_text(fault.failure)})
         if not _hold(place.first_hold_s, signals.count(faults), should_stop):
@@ -452,6 +459,11 @@ class _Bridge(_NotSaved, tune.Callback):
         self._trials = trials
         if self._queue.is_out_of_grace and self._running:
             raise _GraceIsOver
+        for work, outcome in self._queue.ended_elsewhere():
+            self._listeners.on_end(work, outcome)
+        if not self._running and all(trial.is_finished() for trial in trials):
+            self._queue.tell_of_waiting()
+            time.sleep(IDLE_S)  # Tune asks for more again and again
         if self._running or not trials:
             self._idle_since_s = time.monotonic()
         elif not self._is_waiting_told:
@@ -497,10 +509,8 @@ class _Bridge(_NotSaved, tune.Callback):
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         self._running.add(trial.trial_id)
-        self._started.add(trial.trial_id)
         self._faults.pop(trial.trial_id, None)
         self._given_back.pop(self._work(trial).training_id, None)
-        self._listeners.on_start(self._work(trial))
 
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
@@ -511,13 +521,14 @@ class _Bridge(_NotSaved, tune.Callback):
             logger.warning("%s: %s", self._work(trial).label, error)
 
     def _on_message(self, work: Work, trial: Trial, result: dict[str, Any]) -> None:
-        if "outcome" in result:
+        if "begun" in result:
+            self._started.add(trial.trial_id)
+            self._listeners.on_start(work)
+        elif "outcome" in result:
             outcome = outcome_from_text(result["outcome"])
             self._outcomes[trial.trial_id] = outcome
             if outcome.state in ("failed", "stopped"):
-                trial.max_failures = (
-                    0  # its process is about to end, which is no reason for Tune to try again
-                )
+                trial.max_failures = 0  # its process is about to end, which is no reason to try again
         elif "fault" in result:
             failure = failure_from_text(result["fault"])
             self._faults[trial.trial_id] = failure
@@ -592,7 +603,7 @@ class _Bridge(_NotSaved, tune.Callback):
         self._ended.add(trial.trial_id)
         self._running.discard(trial.trial_id)
         self._queue.on_end(work, outcome)
-        if trial.trial_id in self._started or outcome.state != "stopped":
+        if trial.trial_id in self._started or outcome.state not in ("stopped", "claimed"):
             self._listeners.on_end(work, outcome)
 
 

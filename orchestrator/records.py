@@ -14,6 +14,7 @@ Layout under the store's root, a local folder, an NFS path or an object store (a
     searches/<search id>/<number>.json           one suggestion of a search and what became of it
     data/<study>.json                            the data sets that the last sweep of a study found
     accepted/<digest>.json                       a changed default that was accepted in writing
+    claims/<name>.<number>.json                  what a living process is at, such as a training; see `claims`
 
 There is no lock and no daemon. A file appears whole under its name or not at all. Numbers that are not
 finite are written as "NaN" and "Infinity".
@@ -25,6 +26,7 @@ those of its place. One that fails is a `DamagedFile`, which concerns whoever ne
 from __future__ import annotations
 
 import datetime
+import errno
 import hashlib
 import io
 import json
@@ -72,6 +74,9 @@ CHUNK_BYTES = 2**20
 BROKEN_LINK = "is a link that leads nowhere"
 PNG = b"\x89PNG\r\n\x1a\n"
 """What every PNG begins with."""
+
+WITHOUT_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+"""What a file system answers that has no hard links, such as FAT."""
 
 UNFINISHED_AFTER_S = 600.0
 """A file that nobody has written to for so long was left by a writer that was killed."""
@@ -468,6 +473,28 @@ class Folder:
         with self.open_to_write(name) as file:
             file.write(content)
 
+    def create(self, name: str, content: bytes) -> bool:
+        """Write a file that appears whole, unless there is one of that name already; false where there is.
+
+        Of several writers at once, on any number of machines, one alone is told true. It holds for local folders and
+        NFS (a link is made, which is atomic), for S3 (a conditional put) and Google's store; other object stores look
+        before they write.
+
+        Args:
+            name: of the file.
+            content: of the file, which no other writer has: by it a writer whose answer was lost knows its own.
+        """
+        if isinstance(self._filesystem, LocalFileSystem):
+            return _create_local(Path(self._at(name)), content)
+        try:
+            self._filesystem.pipe_file(self._at(name), content, mode="create")
+        except Exception:  # each kind of store has its own for "it is there"
+            self._filesystem.invalidate_cache()
+            if not self._filesystem.exists(self._at(name)):
+                raise
+            return self.read(name) == content
+        return True
+
     def remove(self, *names: str) -> None:
         """Remove files or folders; one that is not there is no fault."""
         for name in names:
@@ -588,9 +615,11 @@ class Folder:
 
     def write_model(self, name: str, record: Record) -> None:
         """Write a record as JSON that people can read, with its checksum."""
-        fields = cast(dict[str, Any], json.loads(record.model_dump_json()))
-        content = {**fields, CHECKSUM: digest_of(fields)}
-        self.write(name, json.dumps(content, indent=2, ensure_ascii=False).encode())
+        self.write(name, _json_of(record))
+
+    def create_model(self, name: str, record: Record) -> bool:
+        """Write a record unless there is one of that name; false where there is. See `create`."""
+        return self.create(name, _json_of(record))
 
     def read_table(self, name: str, *, held: str, next_step: str, sha256: str = "") -> Any:
         """Read a Parquet file.
@@ -635,12 +664,50 @@ class Folder:
         return digest.hexdigest()
 
 
+def _json_of(record: Record) -> bytes:
+    fields = cast(dict[str, Any], json.loads(record.model_dump_json()))
+    return json.dumps({**fields, CHECKSUM: digest_of(fields)}, indent=2, ensure_ascii=False).encode()
+
+
 def _checksum_of(fields: Mapping[str, Any]) -> str:
     """Digest a record's content; nothing that we write has the digest of what JSON cannot hold."""
     try:
         return digest_of(fields)
     except ValueError:
         return ""
+
+
+def _create_local(target: Path, content: bytes) -> bool:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, aside = _open_aside(target)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(aside, target)
+        except FileExistsError:
+            return aside.stat().st_nlink == 2  # NFS repeats a request whose answer was lost
+        except OSError as error:
+            if error.errno not in WITHOUT_LINKS:
+                raise
+            return _create_exclusively(target, content)
+    finally:
+        aside.unlink(missing_ok=True)
+    return True
+
+
+def _create_exclusively(target: Path, content: bytes) -> bool:
+    """Create a file where there are no links; one who reads it at once may find it empty."""
+    try:
+        with target.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except FileExistsError:
+        return False
+    return True
 
 
 def _open_aside(target: Path) -> tuple[int, Path]:
@@ -1132,6 +1199,10 @@ class Store:
         if trial is not None and trial.number != number:
             raise folder.damaged(name, f"is suggestion {trial.number}", SearchTrialRecord)
         return trial
+
+    def create_search_trial(self, search_id: str, trial: SearchTrialRecord) -> bool:
+        """Keep a new suggestion, unless another sweep has made one of that number; false where it has."""
+        return (self.root / f"searches/{search_id}").create_model(f"{trial.number:06d}.json", trial)
 
     def write_search_trial(self, search_id: str, trial: SearchTrialRecord) -> None:
         """Keep a suggestion, or what became of it."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from tablewright.orchestrator.optuna_mirror import OptunaMirror, Storage, open_storage
+from tablewright.orchestrator.other_hands import OtherHands
 from tablewright.orchestrator.plan import Plan, SeedCounts, configs_of, make_plan
 from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.resolution import DataResolver, DescribeData, StoreResolver, remember_data
@@ -148,8 +149,9 @@ def run_sweep(
     _remember_data(plan, resolver, store)
     remaining = [planned_work(status.training) for status in statuses if status.state in UNFINISHED]
     storage = open_storage(search_storage)
+    others = OtherHands(store)
     sources = [
-        SearchSource(study.name, search, resolver, store, max_open=backend.num_slots)
+        SearchSource(study.name, search, resolver, store, max_open=backend.num_slots, others=others)
         for study in studies
         for search in study.searches
         if not plan.searches[study.name, search.name].fault
@@ -173,7 +175,7 @@ def run_sweep(
         asked.update({work.training_id: asked.get(work.training_id, 0) + 1 for work in more})
         return more
 
-    queue = WorkQueue(remaining, unfinished, last_works)
+    queue = WorkQueue(remaining, unfinished, last_works, others)
     if not queue.is_finished():
         with backend.connect() as device:
             there = replace(runtime, device=device)

@@ -6,6 +6,7 @@ database decides what a search does, and a search goes on wherever its store is.
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Callable
 from typing import Any, Literal
@@ -21,6 +22,7 @@ from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from tablewright.orchestrator.changes import Changes
+from tablewright.orchestrator.other_hands import OtherHands
 from tablewright.orchestrator.plan import PlannedView
 from tablewright.orchestrator.ranges import Choice, FloatRange, Range, range_of
 from tablewright.orchestrator.records import SearchTrialRecord, Store
@@ -47,6 +49,9 @@ TRAINING_ID = "training_id"
 """User attribute of an Optuna trial that names its training."""
 
 Ended = Literal["complete", "pruned", "fail"]
+
+LEARN_EVERY_S = 1.0
+"""How often what other sweeps have suggested is read again, while it is waited for."""
 
 
 def frozen_trial(search: Search, trial: SearchTrialRecord) -> FrozenTrial:
@@ -104,6 +109,7 @@ class SearchSource:
         store: Store,
         *,
         max_open: Callable[[], int],
+        others: OtherHands | None = None,
     ) -> None:
         """Open the search, and take up what an earlier run left open or saw failing.
 
@@ -114,6 +120,7 @@ class SearchSource:
             store: keeps every suggestion.
             max_open: gives how many suggestions may be open at a time; a sampler learns nothing from
                 open ones.
+            others: who may search on the same store; None where nobody does.
 
         Raises:
             DamagedFile: a suggestion that stands in the store cannot be used.
@@ -124,7 +131,7 @@ class SearchSource:
         self._resolver = resolver
         self.search_id = find_search_id(search, resolver, store)
         self._store = store
-        self._max_open = max_open
+        self._max_open, self._others = max_open, others
         self._trials: dict[int, SearchTrialRecord] = {}
         self._live: dict[int, Trial] = {}
         optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -135,13 +142,16 @@ class SearchSource:
             pruner=_pruner(search.pruner),
         )
         self._open: set[int] = set()
+        self._of_others: set[int] = set()
+        self._learnt_at_s = time.monotonic()
         for trial in read_trials(search, resolver, store):
             if is_final(trial):
                 self._add(trial)
             else:
                 identity = self._resolve(trial.params).training_id  # an earlier version had another id for it
                 self._add(trial.model_copy(update={"state": "running", "training_id": identity}))
-                self._open.add(trial.number)
+                is_of_others = others is not None and others.owner_of(identity) is not None
+                (self._of_others if is_of_others else self._open).add(trial.number)
         self._to_resume = sorted(self._open)
 
     @property
@@ -156,28 +166,40 @@ class SearchSource:
     # -- suggesting
 
     def next_work(self) -> Work | None:
-        """Give the next suggestion that needs a training or a measurement."""
+        """Give the next suggestion that needs a training or a measurement.
+
+        Those that another sweep has made, and not ended, come last: they are its own as long as it lives.
+        """
+        if self._of_others and time.monotonic() - self._learnt_at_s >= LEARN_EVERY_S:
+            self._learn()
         while self._to_resume:
             number = self._to_resume.pop(0)
-            if not self._is_answered(number):
+            if number in self._open and not self._is_answered(number):
                 return self._work(self._trials[number])
         while len(self._open) < self._max_open() and not is_spent(self.search, self.trials):
             number = self._suggest()
             if number is not None and not self._is_answered(number):
                 return self._work(self._trials[number])
+        if is_spent(self.search, self.trials) and self._of_others:
+            self._to_resume = sorted(self._of_others)
+            self._open |= self._of_others
+            self._of_others.clear()
+            return self.next_work()
         return None
 
     def is_finished(self) -> bool:
         """Say whether this run has nothing left to do for the search."""
-        return not self._open and is_spent(self.search, self.trials)
+        return not (self._open or self._of_others) and is_spent(self.search, self.trials)
 
     def still_wants(self, work: Work) -> bool:
         """Say whether a suggestion is open; one may be told by another of equal parameters."""
         return bool(self._numbers_of(work.training_id))
 
     def _suggest(self) -> int | None:
-        """Ask for a suggestion; None for one that the method refuses, such as t0 >= t1."""
-        number = self._free_number()
+        """Ask for a suggestion; None for one that the method refuses, such as t0 >= t1, or that others have made."""
+        self._learn()
+        if is_spent(self.search, self.trials):
+            return None
         if not self._trials:
             params, trial = self.search.declared_params(), None
         else:
@@ -189,28 +211,61 @@ class SearchSource:
         except ValueError:
             identity = ""
         record = SearchTrialRecord(
-            number=number, params=params, training_id=identity, state="running" if identity else "fail"
+            number=self._free_number(),
+            params=params,
+            training_id=identity,
+            state="running" if identity else "fail",
         )
-        self._store.write_search_trial(self.search_id, record)
+        while not self._store.create_search_trial(self.search_id, record):
+            # Another sweep was first, and may have suggested the same, having learnt the same.
+            self._learn()
+            is_known = identity in {known.training_id for known in self._trials.values()}
+            if is_known or is_spent(self.search, self.trials):
+                if trial is not None:
+                    self._optuna.tell(trial, state=TrialState.FAIL)
+                return None
+            record = record.model_copy(update={"number": self._free_number()})
+        number = record.number
         if trial is None:
             self._add(record)
         else:
             self._trials[number], self._live[number] = record, trial
         if not identity:
             if trial is not None:
-                self._optuna.tell(trial, state=TrialState.FAIL)
+                self._optuna.tell(self._live.pop(number), state=TrialState.FAIL)
             return None
         self._open.add(number)
         return number
 
     def _free_number(self) -> int:
-        """Number a suggestion, and learn of those that another sweep on this store has made."""
-        for number in self._store.search_trial_numbers(self.search_id):
-            if number not in self._trials:
-                found = self._store.search_trial(self.search_id, number)
-                if found is not None:
-                    self._add(found)
         return max(self._trials, default=-1) + 1
+
+    def _learn(self) -> None:
+        """Take up what other sweeps on this store have suggested, and what became of it."""
+        self._learnt_at_s = time.monotonic()
+        for number in self._store.search_trial_numbers(self.search_id):
+            if number not in self._trials or number in self._of_others:
+                found = self._store.search_trial(self.search_id, number)
+                if found is None:
+                    continue
+                if number in self._of_others:
+                    self._adopt(found)
+                else:
+                    self._add(found)
+                    if found.state == "running":
+                        self._of_others.add(number)
+
+    def _adopt(self, found: SearchTrialRecord) -> None:
+        """Take over what another sweep has written of a suggestion that is open here."""
+        number, known = found.number, self._trials[found.number]
+        for epoch, value in found.intermediate_values.items():
+            if epoch not in known.intermediate_values:
+                self._live[number].report(value, epoch)
+        self._trials[number] = found
+        if found.state != "running":
+            self._open.discard(number)
+            self._of_others.discard(number)
+            self._optuna.tell(self._live.pop(number), found.value, state=OPTUNA_STATES[found.state])
 
     def _ask_params(self, trial: Trial) -> dict[str, Any]:
         params: dict[str, Any] = {}
@@ -290,6 +345,11 @@ class SearchSource:
         return [number for number in sorted(self._open) if self._trials[number].training_id == identity]
 
     def _tell(self, number: int, state: Ended, value: float | None) -> None:
+        if self._others is not None:
+            found = self._store.search_trial(self.search_id, number)
+            if found is not None and found.state != "running" and is_final(found):
+                self._adopt(found)  # another sweep has told it already
+                return
         trial = self._trials[number]
         num_failures = trial.num_failures + (state == "fail")
         self._keep(trial.model_copy(update={"state": state, "value": value, "num_failures": num_failures}))

@@ -14,12 +14,13 @@ import traceback
 import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import psutil
 
+from tablewright.orchestrator.claims import Claim, Claims, training_claim
 from tablewright.orchestrator.collected_warnings import CollectedWarnings, collected_warnings
 from tablewright.orchestrator.identity import digest_of
 from tablewright.orchestrator.plan import Partner, PlannedView
@@ -131,12 +132,12 @@ class Outcome:
 
     Attributes:
         state: `done` has a record, `failed` a failure record; `stopped` will go on in the next run;
-            `pruned` was ended by a search, without a record.
+            `pruned` was ended by a search, without a record; `claimed` is in the hands of another sweep or agent.
         message: of a failure, one line; of a done training, what it warned of, and what could not be drawn.
         unwritten: a failure record that the worker could not write; the driver tries again.
     """
 
-    state: Literal["done", "failed", "stopped", "pruned"]
+    state: Literal["done", "failed", "stopped", "pruned", "claimed"]
     message: str = ""
     unwritten: FailureRecord | None = None
 
@@ -189,6 +190,10 @@ class _RecordedElsewhere(Exception):
     """Another attempt at this training has ended first."""
 
 
+class _TakenOver(Exception):
+    """Another attempt goes on with this training, having taken this one for dead."""
+
+
 @dataclass(frozen=True)
 class TrialHooks:
     """How an attempt talks to its backend.
@@ -196,22 +201,42 @@ class TrialHooks:
     Attributes:
         on_progress: called once an epoch. It raises `Pruned` to end the training without a record.
         should_stop: asked every step; when true the attempt saves its state and ends as `stopped`.
+        on_begin: called once the training is this attempt's alone.
     """
 
     on_progress: Callable[[Progress], None]
     should_stop: Callable[[], bool]
+    on_begin: Callable[[], None] = lambda: None
 
 
 def run_trial(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> Outcome:
     """Train what is not trained, measure what is not measured, and record it.
 
-    Two attempts may run at once, of two drivers or after a machine was cut off: whichever ends first is the
-    training, and the other finds its record.
+    The training is claimed meanwhile, so that other sweeps and agents on the store leave it alone. Two attempts may
+    run at once all the same, as after a machine was cut off: whichever ends first is the training, and the other finds
+    its record.
 
     Raises:
         MachineFault: worth another attempt elsewhere; nothing is recorded. A fault of the training itself
             becomes a failure record and an outcome.
     """
+    try:
+        claim = Claims(store).take(training_claim(work.training_id))
+    except Exception as error:  # the store cannot be written to
+        raise MachineFault(failure_of(work, f"{type(error).__name__}: {error}")) from error
+    if claim is None:
+        return Outcome("claimed")
+    try:
+        hooks.on_begin()
+        return _run_claimed(work, store, runtime, hooks, claim)
+    finally:
+        claim.release()
+
+
+def _run_claimed(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, claim: Claim) -> Outcome:
+    def should_stop() -> bool:
+        return claim.is_lost or hooks.should_stop()
+
     folder = store.training(work.training_id)
     was_done = False
     try:
@@ -223,17 +248,19 @@ def run_trial(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> 
                 _measure(work, store, runtime, None, said)
                 folder.clear_failure()
             else:
-                _train(work, store, runtime, hooks, said)
+                _train(work, store, runtime, replace(hooks, should_stop=should_stop), said, claim)
         told = [*said.so_far(), folder.picture_warning()]
         return Outcome("done", "; ".join(dict.fromkeys(filter(None, told))))
+    except _TakenOver:
+        return Outcome("claimed")
     except TrainingStopped:
-        return Outcome("stopped")
+        return Outcome("claimed" if claim.is_lost else "stopped")
     except Pruned:
         folder.remove_resume_checkpoint()  # a search never takes it up again
         return Outcome("pruned")
     except Exception as error:  # recorded: the sweep goes on with the other trainings
         if not was_done and _is_done_now(folder):
-            return run_trial(work, store, runtime, hooks)
+            return _run_claimed(work, store, runtime, hooks, claim)
         is_told = isinstance(error, _OtherData | _OtherCode)
         message = str(error) if is_told else f"{type(error).__name__}: {error}"
         failure = failure_of(work, message, traceback.format_exc())
@@ -364,7 +391,9 @@ def _counts(data: DatasetFacts) -> str:
     return ", ".join(f"{number} {split}" for split, number in data.num_images.items()) + " images"
 
 
-def _train(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, said: CollectedWarnings) -> None:
+def _train(
+    work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, said: CollectedWarnings, claim: Claim
+) -> None:
     folder = store.training(work.training_id)
     trainable = work.config.make_trainable()
     _check_data(work.config, work.data, runtime)
@@ -393,6 +422,8 @@ def _train(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, said: 
         nonlocal started, never_watched
         if folder.is_done():
             raise _RecordedElsewhere
+        if claim.is_lost:
+            raise _TakenOver
         if said.so_far() != started.warnings:  # whoever goes on from here may not hear them again
             started = started.model_copy(update={"warnings": said.so_far()})
             folder.rewrite_attempt(number, started)

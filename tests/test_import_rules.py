@@ -56,6 +56,8 @@ RULES = {
             "optuna": ("orchestrator.search", "orchestrator.optuna_mirror"),
             "mlflow": ("orchestrator.tracking",),
             "yaml": ("orchestrator.published",),
+            "cloudpickle": ("orchestrator.agent_backend",),
+            "torch": ("orchestrator.agent_worker",),  # which device there is
         },
     ),
     "search_spaces": Rule((*DECLARATIONS, "trainables", "search_spaces", "tablewright"), (), {}),

@@ -52,6 +52,8 @@ class ToyConfig(EmbeddingConfig):
     fails_to_draw: bool = False
     kills_worker_once_at: str | None = None
     """A path: the worker kills itself at epoch 2 unless this file exists, which it makes first."""
+    dies_by: int | None = None
+    """A signal that the process sends itself at epoch 2."""
     own_noise: int = 0
     """Above 0, a number that makes its steps others than those of another config with the same seed."""
     meets_in: str | None = None
@@ -114,6 +116,8 @@ class ToyTrainable:
             if config.kills_worker_once_at and epoch == 2 and not Path(config.kills_worker_once_at).exists():
                 Path(config.kills_worker_once_at).touch()
                 os.kill(os.getpid(), signal.SIGKILL)
+            if config.dies_by and epoch == 2:
+                os.kill(os.getpid(), config.dies_by)
             entropy = [config.seed, epoch, *([config.own_noise] if config.own_noise else [])]
             step = np.random.default_rng(entropy).normal(0, 0.01)
             state = {"epoch": epoch, "weight": 0.5 * (state["weight"] + config.learning_rate) + step}

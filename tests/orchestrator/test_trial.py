@@ -156,7 +156,7 @@ def test_a_failure_that_cannot_be_written_is_told(store, monkeypatch, caplog):
 
 
 def test_two_attempts_at_once_are_one_training(store):
-    """Of two drivers, or after a node was cut off: both end as done, with one record and no failure."""
+    """After a node was cut off, or a machine has slept: both end as done, with one record and no failure."""
     work, plan = a_work(), a_plan()
     outcomes, both_train = [], threading.Barrier(2, timeout=PATIENCE_S)
 
@@ -164,9 +164,12 @@ def test_two_attempts_at_once_are_one_training(store):
         if progress.report.epoch == 1:
             both_train.wait()
 
-    hooks = TrialHooks(on_progress, lambda: False)
+    has_begun = threading.Event()
+    hooks = TrialHooks(on_progress, lambda: False, has_begun.set)
     first = threading.Thread(target=lambda: outcomes.append(run_trial(work, store, RUNTIME, hooks)))
     first.start()
+    assert has_begun.wait(PATIENCE_S)
+    store.root.remove("claims")  # as one that has expired while its owner slept
     outcomes.append(run_trial(work, store, RUNTIME, hooks))
     first.join()
     assert [Outcome("done")] * 2 == outcomes
@@ -182,6 +185,7 @@ def test_an_attempt_whose_record_appears_writes_no_second_one(store):
 
     def on_last_epoch(progress):
         if progress.report.epoch == 3:  # after this the slow one only measures
+            store.root.remove("claims")
             assert run_trial(work, other, RUNTIME, QUIET).state == "done"
             before.append(other.training(work.training_id).record())
 
@@ -196,6 +200,7 @@ def test_a_fault_after_another_attempt_has_ended_is_none(store, tmp_path):
     work = a_work()
 
     def on_epoch(progress):
+        store.root.remove("claims")  # taken over, as after this machine has slept
         run_trial(work, Store(store.url), RUNTIME, QUIET)
         raise ValueError("the folder changed under it")
 

@@ -1,0 +1,262 @@
+"""An agent: takes trainings one after the other until none is left that nobody has, without Ray.
+
+For a job of an array, a colleague's GPU, a laptop: any number of them, and sweeps, share a store by its claims.
+Trainings run in a process beside the agent's own, which is kept from one to the next, so that one that crashes, or
+is killed for its memory, costs the agent nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import platform
+import signal
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+
+import cloudpickle
+
+from tablewright.orchestrator.agent_worker import Reply, serve
+from tablewright.orchestrator.listeners import Listeners
+from tablewright.orchestrator.project import Project, ProjectOnWorker
+from tablewright.orchestrator.records import FailureRecord, Store
+from tablewright.orchestrator.settings import Settings
+from tablewright.orchestrator.trial import Listener, Outcome, Work, end_as_failed, failure_of
+from tablewright.orchestrator.work_queue import WorkQueue
+from tablewright.trainables.contract.run import Device, Runtime
+
+POLL_S = 0.2
+"""How often it is looked whether the agent is to end."""
+START_S = 300.0
+"""How long a process may take to start: a busy machine imports torch for half a minute."""
+MAX_LOST_PROCESSES = 3
+"""How often a training is tried again whose process has died."""
+HOLDS_S = (10.0, 30.0)
+"""Pauses before a training is tried again whose machine has failed, as where a disc is full for a moment."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class _Worker:
+    process: BaseProcess
+    connection: Connection
+
+
+class _Died(Exception):
+    """The process of a training has ended by itself."""
+
+
+class AgentBackend:
+    """Runs work one after the other in a process beside this one."""
+
+    def __init__(
+        self,
+        *,
+        device: Device | None = None,
+        project: Project | None = None,
+        holds_s: Sequence[float] = HOLDS_S,
+    ) -> None:
+        """Start nothing yet.
+
+        Args:
+            device: to train on; None is a GPU where there is one.
+            project: whose modules the work is made of.
+            holds_s: see `HOLDS_S`.
+        """
+        self._device, self._project, self._holds_s = device, project, holds_s
+        self._worker: _Worker | None = None
+
+    @contextmanager
+    def connect(self) -> Generator[Device]:
+        """Start the process; gives what it trains on.
+
+        Raises:
+            ValueError: it does not start, or lacks the GPU that was asked for.
+        """
+        try:
+            worker = self._started()
+            worker.connection.send_bytes(b"device")
+            try:
+                found = self._received(worker, START_S).device
+            except (_Died, TimeoutError) as error:
+                raise ValueError(f"the agent's process did not start: {error or 'no answer'}") from error
+            if self._device == "cuda" and found == "cpu":
+                raise ValueError(
+                    f"--gpus-per-training asks for a GPU, and machine {platform.node()} shows none to torch; give 0 to "
+                    "train on its CPU, or start the agent where there is one"
+                )
+            device: Device = "cpu" if self._device == "cpu" else found
+            yield device
+        finally:
+            self._end_worker()
+
+    def num_slots(self) -> int:
+        """One training at a time."""
+        return 1
+
+    def run(self, queue: WorkQueue, listeners: Sequence[Listener], store: Store, runtime: Runtime) -> None:
+        """Run until the queue is told to stop or has nothing that is not in other hands."""
+        everyone = Listeners(listeners)
+        while not queue.is_finished():
+            work = queue.next_work()
+            for ended, outcome in queue.ended_elsewhere():
+                everyone.on_end(ended, outcome)
+            if work is None:
+                return
+            self._run(work, queue, everyone, store, runtime)
+
+    def _run(self, work: Work, queue: WorkQueue, everyone: Listeners, store: Store, runtime: Runtime) -> None:
+        has_begun, outcome = False, Outcome("stopped")
+        num_lost, holds_s = 0, list(self._holds_s)
+
+        def on_begin() -> None:
+            nonlocal has_begun
+            has_begun = True
+            everyone.on_start(work)
+
+        while True:
+            try:
+                answer = self._attempt(work, queue, everyone, on_begin, store, runtime)
+            except _Died as error:
+                num_lost += 1
+                logger.warning("%s: %s", work.label, error)
+                if queue.is_stopping:
+                    break
+                if num_lost > MAX_LOST_PROCESSES:
+                    outcome = end_as_failed(work, store, failure_of(work, str(error)))
+                    break
+                continue
+            if isinstance(answer, Outcome):
+                outcome = answer
+                if outcome.unwritten is not None:
+                    outcome = end_as_failed(work, store, outcome.unwritten)
+                break
+            logger.warning("%s: this machine has failed: %s", work.label, answer.message)
+            if not holds_s or not self._hold(holds_s.pop(0), queue):
+                if not queue.is_stopping:
+                    logger.warning(
+                        "this agent ends, as its machine fails; what it had is left to others, or to the next run"
+                    )
+                    queue.stop()
+                break
+        queue.on_end(work, outcome)
+        if has_begun or outcome.state not in ("claimed", "stopped"):
+            everyone.on_end(work, outcome)
+
+    def _attempt(
+        self,
+        work: Work,
+        queue: WorkQueue,
+        everyone: Listeners,
+        on_begin: Callable[[], None],
+        store: Store,
+        runtime: Runtime,
+    ) -> Outcome | FailureRecord:
+        worker = self._started()
+        task = (store.url, store.shared_id(), runtime, cloudpickle.dumps(work))
+        worker.connection.send_bytes(b"work" + cloudpickle.dumps(task))
+        is_stop_sent = False
+        while True:
+            if queue.is_stopping and not is_stop_sent:
+                worker.connection.send_bytes(b"stop")
+                is_stop_sent = True
+            try:
+                reply = self._received(worker, POLL_S)
+            except TimeoutError:
+                continue
+            if reply.kind == "begun":
+                on_begin()
+            elif reply.progress is not None:
+                everyone.on_progress(work, reply.progress)
+                is_hopeless = queue.on_progress(work, reply.progress)
+                worker.connection.send_bytes(b"prune" if is_hopeless else b"go on")
+            elif reply.failure is not None:
+                self._end_worker()  # a device whose context is broken fails whatever comes next in it
+                return reply.failure
+            elif reply.outcome is not None:
+                if reply.outcome.state == "failed":
+                    self._end_worker()
+                return reply.outcome
+
+    def _hold(self, hold_s: float, queue: WorkQueue) -> bool:
+        """Wait; false where the agent was told to end meanwhile."""
+        until_s = time.monotonic() + hold_s
+        while time.monotonic() < until_s and not queue.is_stopping:
+            time.sleep(POLL_S)
+        return not queue.is_stopping
+
+    # -- the process
+
+    def _started(self) -> _Worker:
+        if self._worker is None:
+            ours, theirs = multiprocessing.Pipe()
+            place = None if self._project is None else ProjectOnWorker(str(self._project.folder))
+            process = multiprocessing.get_context("spawn").Process(
+                target=serve, args=(theirs, place), name="tablewright agent", daemon=True
+            )
+            process.start()
+            theirs.close()
+            self._worker = _Worker(process, ours)
+        return self._worker
+
+    def _received(self, worker: _Worker, limit_s: float) -> Reply:
+        """Take the next message.
+
+        Raises:
+            TimeoutError: there is none in time.
+            _Died: the process has ended.
+        """
+        try:
+            if not worker.connection.poll(limit_s):
+                raise TimeoutError
+            return Reply.model_validate_json(worker.connection.recv_bytes())
+        except (EOFError, ConnectionResetError):
+            worker.process.join()
+            self._worker = None
+            raise _Died(f"its process has died ({_how(worker.process.exitcode)})") from None
+
+    def _end_worker(self) -> None:
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.connection.close()
+            worker.process.join(5.0)
+            if worker.process.is_alive():
+                worker.process.kill()
+                worker.process.join()
+
+
+def _how(exit_code: int | None) -> str:
+    """Say in words how a process has ended."""
+    if exit_code is None or exit_code >= 0:
+        return f"exit code {exit_code}"
+    try:
+        name = signal.Signals(-exit_code).name
+    except ValueError:
+        name = str(-exit_code)
+    by_memory = ", which the kernel sends where memory runs out" if name == "SIGKILL" else ""
+    return f"by the signal {name}{by_memory}"
+
+
+def make_agent(settings: Settings) -> AgentBackend:
+    """Give the agent that the command line asks for.
+
+    Raises:
+        ValueError: options are given that an agent has no use for, or that it cannot meet.
+    """
+    faults = [
+        f"--{name} is for a sweep on Ray; an agent trains one after another on its own machine. Leave it out; "
+        "start more agents to train more at a time"
+        for name, value in (("address", settings.address), ("max-concurrent", settings.max_concurrent))
+        if value is not None
+    ]
+    gpus = settings.gpus_per_training
+    if gpus not in (None, 0, 1):
+        faults.append(f"--gpus-per-training is {gpus:g}; an agent takes one GPU (1) or none (0)")
+    if faults:
+        raise ValueError("\n".join(faults))
+    return AgentBackend(device=None if gpus is None else "cuda" if gpus else "cpu", project=settings.project)

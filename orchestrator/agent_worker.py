@@ -1,0 +1,127 @@
+"""The process in which an agent's trainings run, and what it tells the agent: data, and nothing that is executed."""
+
+from __future__ import annotations
+
+import pickle
+import queue
+import signal
+import threading
+from multiprocessing.connection import Connection
+from typing import Literal
+
+from pydantic import ConfigDict
+
+from tablewright.orchestrator.project import ProjectOnWorker
+from tablewright.orchestrator.records import FailureRecord, Store
+from tablewright.orchestrator.trial import (
+    MachineFault,
+    Outcome,
+    Progress,
+    Pruned,
+    TrialHooks,
+    Work,
+    failure_of,
+    run_trial,
+)
+from tablewright.trainables.contract.run import Device, Runtime
+from tablewright.trainables.value.frozen_model import ClosedModel
+
+
+class Reply(ClosedModel):
+    """One message of the process.
+
+    Attributes:
+        device: what torch trains on here.
+        progress: of an epoch; it is answered.
+        outcome: of the training.
+        failure: of this machine.
+    """
+
+    model_config = ConfigDict(ser_json_inf_nan="strings")
+
+    kind: Literal["device", "begun", "progress", "outcome", "fault"]
+    device: Device = "cpu"
+    progress: Progress | None = None
+    outcome: Outcome | None = None
+    failure: FailureRecord | None = None
+
+
+class _Agent:
+    """The agent at the other end."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.should_stop = threading.Event()
+        self._tasks: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._verdicts: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        threading.Thread(target=self._listen, name="agent", daemon=True).start()
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                message = self._connection.recv_bytes()
+            except (EOFError, OSError):  # the agent has ended or was killed: what runs saves its state
+                self.should_stop.set()
+                self._verdicts.put(b"go on")
+                self._tasks.put(None)
+                return
+            if message == b"stop":
+                self.should_stop.set()
+            elif message in (b"prune", b"go on"):
+                self._verdicts.put(message)
+            else:
+                self._tasks.put(message)
+
+    def next_task(self) -> bytes | None:
+        """Wait for what is to be done; None where there is nothing more."""
+        return self._tasks.get()
+
+    def tell(self, reply: Reply) -> None:
+        """Send a message; an agent that is gone hears nothing, and the store has all that counts."""
+        try:
+            self._connection.send_bytes(reply.model_dump_json().encode())
+        except OSError:
+            self.should_stop.set()
+
+    def is_hopeless(self, progress: Progress) -> bool:
+        """Tell of an epoch, and hear whether a search has given the training up."""
+        self.tell(Reply(kind="progress", progress=progress))
+        return self._verdicts.get() == b"prune"
+
+
+def serve(connection: Connection, project: ProjectOnWorker | None) -> None:
+    """Do what the agent asks for until it ends; signals are for the agent, which hands them on."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
+    agent = _Agent(connection)
+    while (task := agent.next_task()) is not None:
+        if task == b"device":
+            agent.tell(Reply(kind="device", device=_device()))
+            continue
+        url, store_id, runtime, pickled = pickle.loads(task.removeprefix(b"work"))
+        if project is not None:
+            project.enter(runtime.cache_dir)
+        agent.tell(_attempt(pickle.loads(pickled), url, store_id, runtime, agent))
+
+
+def _attempt(work: Work, url: str, store_id: str, runtime: Runtime, agent: _Agent) -> Reply:
+    def on_progress(progress: Progress) -> None:
+        if agent.is_hopeless(progress):
+            raise Pruned
+
+    hooks = TrialHooks(on_progress, agent.should_stop.is_set, lambda: agent.tell(Reply(kind="begun")))
+    try:
+        store = Store.join(url, store_id)
+        return Reply(kind="outcome", outcome=run_trial(work, store, runtime, hooks))
+    except MachineFault as fault:
+        return Reply(kind="fault", failure=fault.failure)
+    except ValueError as error:
+        return Reply(kind="outcome", outcome=Outcome("failed", str(error), failure_of(work, str(error))))
+    except OSError as error:
+        return Reply(kind="fault", failure=failure_of(work, f"{type(error).__name__}: {error}"))
+
+
+def _device() -> Device:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,0 +1,111 @@
+"""Agents: sweeps without Ray, in a process beside them that may die."""
+
+import os
+import signal
+
+import pytest
+
+from tablewright.orchestrator import agent_backend
+from tablewright.orchestrator.agent_backend import AgentBackend
+from tablewright.orchestrator.claims import Claims, Owner, _written, training_claim
+from tablewright.orchestrator.study import Row
+from tests.orchestrator.toy_sweep import Events, ToySweep, a_search, a_study
+from tests.waiting import wait_for
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def agent():
+    return AgentBackend(device="cpu", holds_s=(0.0,))
+
+
+def test_an_agent_fills_a_study_with_a_search(tmp_path, agent):
+    """What it records, and which suggestions a search makes, are those of a sweep, and one process is enough."""
+    study = a_study([Row("a"), Row("b", {"learning_rate": 0.2})], searches=[a_search(pruner="median")])
+    result, events = ToySweep(tmp_path / "agent")(study, backend=agent)
+    expected, _ = ToySweep(tmp_path / "inline")(study)
+    assert result.is_complete
+    assert list(expected.plan.trainings) == list(result.plan.trainings)
+    stores = [ToySweep(tmp_path / name).store() for name in ("agent", "inline")]
+    for identity in result.plan.trainings:
+        epochs = [store.training(identity).epochs() for store in stores]
+        assert epochs[0] == epochs[1]
+    (search_id,) = stores[0].search_ids()
+    params = [[trial.params for trial in store.search_trials(search_id)] for store in stores]
+    assert params[0] == params[1]
+    assert len(events.started) == len(events.ended)
+
+
+def test_a_killed_process_is_replaced_and_the_training_goes_on(tmp_path, agent):
+    """As where the kernel runs out of memory: the agent lives, and the training resumes from its checkpoint."""
+    row = Row("killed", {"kills_worker_once_at": str(tmp_path / "mark")})
+    result, events = ToySweep(tmp_path)(a_study([row]), backend=agent)
+    assert result.is_complete
+    assert [1, 2, 3] == [epoch for _, epoch in events.epochs]
+
+
+def test_a_process_that_dies_again_and_again_fails_its_training_alone(tmp_path, agent, monkeypatch):
+    """The failure says by which signal, and the next training is made."""
+    monkeypatch.setattr(agent_backend, "MAX_LOST_PROCESSES", 1)
+    rows = [Row("dies", {"dies_by": int(signal.SIGABRT)}), Row("good", {"learning_rate": 0.2})]
+    result, _ = ToySweep(tmp_path)(a_study(rows), backend=agent)
+    assert ["failed", "done"] == [status.state for status in result.statuses]
+    assert "SIGABRT" in result.statuses[0].message
+
+
+def test_an_agent_leaves_what_others_have(tmp_path, agent):
+    """It ends when all that is left is claimed, and waits for nobody."""
+    sweep = ToySweep(tmp_path)
+    study = a_study([Row("theirs"), Row("free", {"learning_rate": 0.2})])
+    planned, _ = ToySweep(tmp_path / "other")(study)
+    theirs = next(iter(planned.plan.trainings))
+    owner = Owner("token", "another machine", "elsewhere", 17, "1")
+    sweep.store().root.write(f"claims/{training_claim(theirs)}.1.json", _written(owner))
+    result, events = sweep(study, backend=agent)
+    assert ["to train", "done"] == [status.state for status in result.statuses]
+    assert 1 == len(events.started)
+
+
+def test_a_stopped_agent_saves_what_runs(tmp_path, agent):
+    """The training goes on in the next run, and its claim is given up."""
+    sweep = ToySweep(tmp_path)
+    study = a_study([Row("a", {"waits_for": str(tmp_path / "gate")})])
+    result, events = sweep(study, backend=StopsAtFirstEpoch(agent))
+    assert ["started"] == [status.state for status in result.statuses]
+    assert ["stopped"] == [outcome.state for _, outcome in events.ended]
+    assert [] == (sweep.store().root / "claims").names()
+
+
+class StopsAtFirstEpoch:
+    """An agent that is told to stop when an epoch was reported."""
+
+    def __init__(self, agent):
+        self._agent = agent
+        self.connect, self.num_slots = agent.connect, agent.num_slots
+
+    def run(self, queue, listeners, store, runtime):
+        events = Events()
+        events.on_progress = lambda work, progress: queue.stop()
+        self._agent.run(queue, [*listeners, events], store, runtime)
+
+
+def test_the_training_of_a_killed_agent_saves_its_state(tmp_path, agent):
+    """The process beside it hears of its end, writes a checkpoint, and gives the claim up."""
+    pid = os.fork()
+    if pid == 0:
+        row = Row("a", {"waits_for": str(tmp_path / "gate")})
+        ToySweep(tmp_path)(a_study([row]), backend=agent)
+        os._exit(0)
+    sweep = ToySweep(tmp_path)
+
+    def is_at_epoch_1():
+        return any(sweep.store().training(identity).epochs() for identity in sweep.store().training_ids())
+
+    wait_for(is_at_epoch_1)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    (identity,) = sweep.store().training_ids()
+    wait_for(lambda: Claims(sweep.store()).owner(training_claim(identity)) is None)
+    wait_for(lambda: [] == (sweep.store().root / "claims").names())
+    assert sweep.store().training(identity).checkpoints.exists("resume.pt")
