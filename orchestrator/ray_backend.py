@@ -24,7 +24,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import ray
 from ray import cloudpickle, tune
@@ -55,6 +55,7 @@ from tablewright.orchestrator.ray_session import private_session
 from tablewright.orchestrator.records import FailureRecord, Store
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.signals import SavingOnSignals, signals_held_back
+from tablewright.orchestrator.supervisor import Link
 from tablewright.orchestrator.trial import (
     Listener,
     MachineFault,
@@ -118,26 +119,6 @@ ENVIRONMENT = {
 FORWARDED_BY_TUNE = frozenset({"RAY_CHDIR_TO_TRIAL_DIR", "RAY_AIR_LOCAL_CACHE_DIR"})
 """Variables that Tune may hand on to workers through Ray, which logs them; credentials are not among them. Workers of
 this machine have the environment anyway, those of a cluster that of their machine."""
-
-
-class Watcher(Protocol):
-    """The process that watches over this one, or nobody; told how far Ray is."""
-
-    def on_connecting(self) -> None:
-        """Ray is being started or joined."""
-        ...
-
-    def on_connected(self) -> None:
-        """It is there."""
-        ...
-
-    def keeps(self, path: str) -> None:
-        """A folder that is to be gone when this process is."""
-        ...
-
-    def on_lost(self, part: str) -> None:
-        """Ray cannot go on, and with it this process; does not return where somebody watches."""
-        ...
 
 
 class Unwatched:
@@ -287,7 +268,7 @@ _SAVING = SavingOnSignals()
 def _take_signals(trainable: type) -> type:
     """Let the processes of a trainable save on signals; Tune builds it in the main thread, where alone that can be."""
 
-    class ImplicitFunc(trainable):  # Tune's own name for it, by which its processes are known
+    class ImplicitFunc(trainable):  # pyright: ignore[reportUntypedBaseClass]  # Tune's own name for it, by which its processes are known
         def setup(self, config: dict[str, Any], **parameters: Any) -> None:
             _SAVING.install()
             _tell_when_ended()
@@ -648,7 +629,7 @@ class RayBackend:
         max_lost_workers: int = 3,
         first_hold_s: float = FIRST_HOLD_S,
         project: Project | None = None,
-        watcher: Watcher | None = None,
+        watcher: Link | None = None,
     ) -> None:
         """Connect nothing yet.
 
@@ -663,6 +644,7 @@ class RayBackend:
             watcher: told how far Ray is.
         """
         self._watcher = watcher or Unwatched()
+        self._folder: Path | None = None
         self._project = project
         self._address = address
         self._resources = resources
@@ -716,6 +698,7 @@ class RayBackend:
         """Start a Ray that listens to this machine alone and keeps its files in a folder of the user's."""
         is_over = threading.Event()
         with private_session(self._watcher.keeps) as folder:
+            self._folder = folder
             can_cluster, ray_constants.ENABLE_RAY_CLUSTER = ray_constants.ENABLE_RAY_CLUSTER, False
             AuthenticationTokenLoader.instance().reset_cache()
             if os.environ.get("RAY_AUTH_MODE", "").lower() == "token":
@@ -729,6 +712,7 @@ class RayBackend:
                 is_over.set()
                 ray.shutdown()
                 ray_constants.ENABLE_RAY_CLUSTER = can_cluster
+                self._folder = None
 
     def _watch_over_ray(self, is_over: threading.Event) -> None:
         """See within a second that a part of Ray has died; Ray itself notices after a minute, or never."""
@@ -789,7 +773,10 @@ class RayBackend:
         signals = _Signals(place.sweep)
         bridge = _Bridge(queue, Listeners(listeners), store, signals, resources, self._max_lost_workers)
         attempt = _take_signals(wrap_function(tune.with_parameters(_attempt, place=place)))
-        with tempfile.TemporaryDirectory(prefix="tablewright-tune-") as scratch, warnings.catch_warnings():
+        with (
+            tempfile.TemporaryDirectory(prefix="tablewright-tune-", dir=self._folder) as scratch,
+            warnings.catch_warnings(),
+        ):
             warnings.simplefilter("ignore")  # Ray warns of its own deprecations
             tuner = tune.Tuner(
                 tune.with_resources(attempt, {"cpu": resources.cpus, "gpu": resources.gpus}),
@@ -862,7 +849,7 @@ def default_resources() -> Resources:
     return Resources(gpus=1.0 if has_gpus else 0.0)
 
 
-def make_backend(settings: Settings, watcher: Watcher | None = None) -> RayBackend:
+def make_backend(settings: Settings, watcher: Link | None = None) -> RayBackend:
     """Give the backend that the command line asks for, told of by `watcher`."""
     gpus = settings.gpus_per_training
     return RayBackend(

@@ -17,6 +17,7 @@ from tablewright.orchestrator.addresses import (
 )
 from tablewright.orchestrator.project import Project
 from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.signals import DEFAULT_GRACE_S
 from tablewright.orchestrator.study import Profile, Study
 from tablewright.orchestrator.study_files import load_study, study_names
 from tablewright.trainables.contract.method import Seed
@@ -55,6 +56,7 @@ class Settings:
         gpus_per_training: a fraction, a whole number or 0; None is one where the cluster has GPUs.
         max_concurrent: trainings at a time; None is as many as fit.
         datasets: labels of the data sets, with commas between, whose columns are filled; None is all.
+        grace_s: how long running trainings may take to save once the sweep was told to end.
         reads_records_alone: whether nothing but the store is read, so that no data set need be there.
         project: whose studies are found beside the built-in ones.
     """
@@ -71,6 +73,7 @@ class Settings:
     gpus_per_training: float | None = None
     max_concurrent: int | None = None
     datasets: str | None = None
+    grace_s: float = DEFAULT_GRACE_S
     reads_records_alone: bool = False
     project: Project | None = None
 
@@ -101,6 +104,8 @@ class Settings:
             )
         if self.max_concurrent is not None and self.max_concurrent < 1:
             faults.append(f"--max-concurrent is {self.max_concurrent}; it is 1 or more")
+        if not (math.isfinite(self.grace_s) and self.grace_s >= 0):
+            faults.append(f"--grace-s is {self.grace_s}; it is a number of seconds, 0 or more")
         faults += self._address_faults()
         is_remote = "://" in self.store and not self.store.startswith("file://")
         for option, value in (
