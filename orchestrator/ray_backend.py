@@ -29,6 +29,7 @@ from typing import Any
 import ray
 from ray import cloudpickle, tune
 from ray._private import ray_constants
+from ray._private import worker as ray_worker
 from ray._private.authentication import authentication_token_setup as token_setup
 from ray._private.worker import global_worker
 from ray._raylet import AuthenticationTokenLoader  # pyright: ignore
@@ -71,6 +72,7 @@ from tablewright.orchestrator.trial import (
 from tablewright.orchestrator.work_queue import WorkQueue
 from tablewright.orchestrator.worker_death import ENDED_ITSELF, cause_of_death, count_killed_for_memory
 from tablewright.trainables.contract.run import Device, Runtime
+from tablewright.trainables.value.counted import counted
 
 CONNECT_S = 10.0
 """How long an address may take to answer."""
@@ -550,7 +552,7 @@ class _Bridge(_NotSaved, tune.Callback):
         num_killed = count_killed_for_memory() - self._num_killed_before
         cause, printed = cause_of_death(told, _folder_of_logs(), num_killed)
         num_attempts = self._max_lost_workers + 1
-        message = f"the worker died in each of {num_attempts} attempts: {cause}"
+        message = f"{cause}; given up after {counted(num_attempts, 'attempt')}"
         parts = [message, f"It printed last:\n{printed}" if printed else "", f"Ray says:\n{told}"]
         return failure_of(self._work(trial), message, "\n\n".join(filter(None, parts)))
 
@@ -667,6 +669,7 @@ class RayBackend:
         logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)  # it names trials that have failed
         self._check_address()
         class_cache.ENV_VARS_TO_PROPAGATE = FORWARDED_BY_TUNE
+        ray_worker._worker_logs_enabled = False  # pyright: ignore  # a raylet that has died is told in our words
         if ray.is_initialized():
             yield self._device()
             return
