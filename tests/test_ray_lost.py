@@ -42,7 +42,7 @@ def below(process):
 
 
 def workers(process):
-    return [child for child in below(process) if child.name().startswith("ray::ImplicitFunc")]
+    return [child for child in below(process) if child.cmdline()[:1] and "ImplicitFunc" in child.cmdline()[0]]
 
 
 def session_of(process):
