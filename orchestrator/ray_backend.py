@@ -775,14 +775,15 @@ class RayBackend:
         )
         signals = _Signals(place.sweep)
         bridge = _Bridge(queue, Listeners(listeners), store, signals, resources, self._max_lost_workers)
-        attempt = _take_signals(wrap_function(tune.with_parameters(_attempt, place=place)))
+        attempt = wrap_function(tune.with_parameters(_attempt, place=place))
+        needs = {"cpu": resources.cpus, "gpu": resources.gpus}
         with (
             tempfile.TemporaryDirectory(prefix="tablewright-tune-", dir=self._folder) as scratch,
             warnings.catch_warnings(),
         ):
             warnings.simplefilter("ignore")  # Ray warns of its own deprecations
             tuner = tune.Tuner(
-                tune.with_resources(attempt, {"cpu": resources.cpus, "gpu": resources.gpus}),
+                _take_signals(tune.with_resources(attempt, needs)),
                 tune_config=tune.TuneConfig(
                     search_alg=_QueueSearcher(queue),
                     num_samples=-1,
