@@ -272,11 +272,16 @@ def _take_signals(trainable: type) -> type:
 
     class ImplicitFunc(trainable):  # pyright: ignore[reportUntypedBaseClass]  # Tune's own name for it, by which its processes are known
         def setup(self, config: dict[str, Any], **parameters: Any) -> None:
-            _SAVING.install()
-            _tell_when_ended()
+            _begin_worker()
             super().setup(config, **parameters)
 
     return ImplicitFunc
+
+
+def _begin_worker() -> None:
+    """Take what is global from the module: the class above travels with copies of its own."""
+    _SAVING.install()
+    _tell_when_ended()
 
 
 def _tell_when_ended() -> None:
