@@ -435,7 +435,7 @@ class _Bridge(_NotSaved, tune.Callback):
         self._outcomes: dict[str, Outcome] = {}
         self._faults: dict[str, FailureRecord] = {}
         self._trials: list[Trial] = []
-        self._is_stop_sent = False
+        self._is_stop_sent = self._was_left = False
         self._is_waiting_told = False
         self._idle_since_s = time.monotonic()
 
@@ -446,6 +446,7 @@ class _Bridge(_NotSaved, tune.Callback):
             self._is_stop_sent = True
         self._trials = trials
         if self._queue.is_out_of_grace and self._running:
+            self._end_hard()
             raise _GraceIsOver
         for work, outcome in self._queue.ended_elsewhere():
             self._listeners.on_end(work, outcome)
@@ -477,12 +478,13 @@ class _Bridge(_NotSaved, tune.Callback):
         return self._is_stop_sent and not self._running
 
     @property
-    def has_running(self) -> bool:
-        """Whether a training is running."""
-        return bool(self._running)
+    def was_left(self) -> bool:
+        """Whether Tune was left with trainings that did not end within the grace."""
+        return self._was_left
 
-    def end_hard(self) -> None:
+    def _end_hard(self) -> None:
         """Tell of what still runs when the grace is over; its processes end with this Ray, or with this job."""
+        self._was_left = True
         for trial in [trial for trial in self._trials if trial.trial_id in self._running]:
             work = self._work(trial)
             logger.warning(
@@ -810,9 +812,8 @@ class RayBackend:
             try:
                 tuner.fit()
             except Exception:
-                if not (queue.is_out_of_grace and bridge.has_running):
+                if not bridge.was_left:
                     raise
-                bridge.end_hard()  # Tune was left by `_GraceIsOver`
             finally:
                 signals.clear()
 
