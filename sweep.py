@@ -87,6 +87,10 @@ def main(
     verify: Annotated[
         bool, typer.Option("--verify", help="Read the whole store; list what is damaged.")
     ] = False,
+    mirror: Annotated[
+        bool,
+        typer.Option("--mirror", help="Make MLflow and Optuna whole from the records alone; needs no study."),
+    ] = False,
     agent: Annotated[
         bool,
         typer.Option(
@@ -130,6 +134,24 @@ def main(
             metavar="NUMBER",
         ),
     ] = None,
+    checkpoint_minutes: Annotated[
+        float | None,
+        option(
+            "checkpoint-minutes",
+            "Between two checkpoints (default: as they cost, 0.5 to 10)",
+            parser=number,
+            metavar="NUMBER",
+        ),
+    ] = None,
+    stall_minutes: Annotated[
+        float | None,
+        option(
+            "stall-minutes",
+            "End a training of which nothing is seen for so long; 0: none (default: by its own epochs)",
+            parser=number,
+            metavar="NUMBER",
+        ),
+    ] = None,
     datasets: Annotated[
         str | None, option("datasets", "Columns to fill, such as Market-1501 (default: all)")
     ] = None,
@@ -154,12 +176,13 @@ def main(
         "--report": report,
         "--check": check,
         "--verify": verify,
+        "--mirror": mirror,
         "--agent": agent,
     }
     given = [name for name, is_given in {**verbs, "--diff": diff is not None}.items() if is_given]
     if studies and studies[0] == "init":
         raise typer.Exit(begin(studies[1:], given))
-    if not studies and not verify and diff is None:
+    if not studies and not verify and not mirror and diff is None:
         if given:
             errors.print(Text("error: name a study, or all; the studies are:", style="red"))
         list_studies(project)
@@ -190,9 +213,11 @@ def main(
             seeds=seeds,
             gpus_per_training=gpus_per_training,
             max_concurrent=max_concurrent,
+            checkpoint_minutes=checkpoint_minutes,
+            stall_minutes=stall_minutes,
             datasets=datasets,
             grace_s=grace_s,
-            reads_records_alone=status or report or verify or diff is not None,
+            reads_records_alone=status or report or verify or mirror or diff is not None,
             project=project,
         )
         verb = {
@@ -201,6 +226,7 @@ def main(
             "--report": write_report,
             "--check": run_checks,
             "--verify": verify_all,
+            "--mirror": mirror_all,
             "--agent": run_agent,
         }.get("".join(given))
 
@@ -278,8 +304,8 @@ def words_of(error: ValueError | OSError) -> str:
 
 
 def existing_store(settings: Settings) -> Store:
-    """Open the store to read it; says where it was looked for when there is none."""
-    store = settings.open_store()
+    """Open the store to read it, as it is now; says where it was looked for when there is none."""
+    store = settings.open_store().listed()
     if not store.is_there:
         console.print(f"There is no store at {store.url} yet: nothing is recorded.")
     if store.fault:
@@ -468,6 +494,34 @@ def verify_all(settings: Settings, studies: Sequence[Study]) -> int:
     return EXIT_INCOMPLETE if found.faults else 0
 
 
+def mirror_all(settings: Settings, studies: Sequence[Study]) -> int:
+    """`--mirror`."""
+    from tablewright.orchestrator.mirror import mirror_to_mlflow, mirror_to_optuna
+    from tablewright.orchestrator.study_files import import_studies
+    from tablewright.reports.table_files import files_of_tables
+
+    store = existing_store(settings)
+    if not store.is_there:
+        return EXIT_INCOMPLETE
+    plan = recorded_plan(settings, studies, store) if studies else None
+    import_studies(settings.project)  # whose methods know what the recorded views mean
+    mirrored = []
+    if settings.tracking_url is not None:
+        tables = {} if plan is None else files_of_tables(plan, store)
+        mirrored.append(mirror_to_mlflow(settings.tracking_url, store, plan, tables))
+    if plan is not None:
+        mirrored.append(mirror_to_optuna(settings.search_storage_url, store, plan, settings.runtime()))
+    else:
+        console.print(
+            "Optuna's storage is left as it is: what its trials are of, the studies say; name them, or all."
+        )
+    for one in mirrored:
+        console.print(Text(f"{one.text}."))
+    for warning in dict.fromkeys(warning for one in mirrored for warning in one.warnings):
+        errors.print(Text(f"warning: {warning}", style="yellow"))
+    return EXIT_INCOMPLETE if any(one.warnings for one in mirrored) else 0
+
+
 def show_differences(settings: Settings, first: str, second: str) -> int:
     """`--diff`."""
     from tablewright.orchestrator.differences import compare_trainings
@@ -590,12 +644,14 @@ def sweep_with(
 
 def write_all(result: SweepResult, settings: Settings, store: Store, tracker: Any) -> WrittenTables:
     """Write the tables, and hand them to MLflow."""
+    from tablewright.orchestrator.run import recorded_ids
     from tablewright.reports.table_files import write_tables
 
     written = write_tables(result.plan, store)
     if tracker is not None:
         if not tracker.has_begun:  # there was nothing to train, but MLflow may have lost something
             begin_tracking(tracker, settings, result.plan, result.statuses)
+        tracker.reconcile(recorded_ids(result.plan, result.statuses))  # others may have ended some since
         tracker.log_tables(artifacts_of(written, store))
         tracker.end(succeeded=result.is_complete)
     return written
@@ -682,6 +738,8 @@ def make_tracker(settings: Settings, store: Store) -> Any:
 
 def begin_tracking(tracker: Any, settings: Settings, plan: Plan, statuses: Sequence[TrainingStatus]) -> None:
     """Open the sweep's run, and let MLflow catch up on what is recorded already."""
+    from tablewright.orchestrator.run import recorded_ids
+
     profiles = {study.profile for study in plan.studies if study.profile is not None}
     parameters = {
         **({"profile": ", ".join(profiles)} if profiles else {}),
@@ -689,7 +747,7 @@ def begin_tracking(tracker: Any, settings: Settings, plan: Plan, statuses: Seque
         "trainings": len(statuses),
     }
     tracker.begin("+".join(study.name for study in plan.studies), parameters)
-    tracker.reconcile([item.training.training_id for item in statuses if item.state == "done"])
+    tracker.reconcile(recorded_ids(plan, statuses))
 
 
 # -- the live view ---------------------------------------------------------------------------------

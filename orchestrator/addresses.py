@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from tablewright.trainables.value.refusal import guess, shown
@@ -12,6 +14,7 @@ from tablewright.trainables.value.refusal import guess, shown
 NO_TRACKING = "none"
 TRACKING_SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
 SEARCH_SCHEMES = ("sqlite", "postgresql", "mysql")
+DATABASE_SCHEMES = ("sqlite", "postgresql", "mysql", "mssql")
 
 PACKAGE_OF_STORE = {
     "s3": "s3fs",
@@ -29,20 +32,100 @@ PACKAGE_OF_STORE = {
 }
 """Kinds of stores that keep what is written, and the Python package that each needs; beside these, folders."""
 
-PACKAGE_OF_DATABASE = {"postgresql": "psycopg2-binary", "mysql": "mysqlclient", "mssql": "pyodbc"}
-"""The Python package by which SQLAlchemy reaches a database where the URL names none (`postgresql+psycopg://…`)."""
+
+class DatabaseDriver(NamedTuple):
+    """By what SQLAlchemy reaches a kind of database.
+
+    Attributes:
+        module: that is imported.
+        package: what pip installs it by.
+    """
+
+    module: str
+    package: str
+
+
+PSYCOPG = DatabaseDriver("psycopg", "'psycopg[binary]'")
+DATABASE_DRIVERS = {
+    "postgresql": DatabaseDriver("psycopg2", PSYCOPG.package),
+    "postgresql+psycopg": PSYCOPG,
+    "postgresql+psycopg2": DatabaseDriver("psycopg2", "psycopg2-binary"),
+    "mysql": DatabaseDriver("MySQLdb", "mysqlclient"),
+    "mysql+mysqldb": DatabaseDriver("MySQLdb", "mysqlclient"),
+    "mysql+pymysql": DatabaseDriver("pymysql", "pymysql"),
+    "mssql": DatabaseDriver("pyodbc", "pyodbc"),
+    "mssql+pyodbc": DatabaseDriver("pyodbc", "pyodbc"),
+    "mssql+pymssql": DatabaseDriver("pymssql", "pymssql"),
+}
+"""By scheme; of another one that names its driver, such as `postgresql+pg8000`, the driver is module and package."""
+
+_SECRET_PARAMETER = re.compile(
+    r"(?i)([?&;][^=&;\s]*(?:pass|pwd|secret|token|key|credential|signature|odbc_connect)[^=&;\s]*=)[^&]*"
+)
 
 _CLUSTER = re.compile(r"auto|local|(ray://)?(\[[0-9a-fA-F:]+\]|[^\s/:\[\]]+):(?P<port>\d{1,5})")
 
 
 def without_password(url: str) -> str:
-    """Give a URL as it may be printed."""
-    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:…@", url)
+    """Give a URL as it may be printed.
+
+    A password may hold what should have been written as %40, %2F, …: whatever stands before the last @ is of it. In
+    an address of the web what stands before the @ alone is a token. Parameters that are named as secrets are, too.
+    """
+    url = re.sub(r"(?i)^(https?://)[^/?#]*@", r"\1…@", url)
+    url = re.sub(r"(?s)(://[^/@:]*):.*@", r"\1:…@", url)
+    return _SECRET_PARAMETER.sub(r"\1…", url)
 
 
 def scheme_of(url: str) -> str:
     """Give what kind of address it is, without the driver that `postgresql+psycopg` names."""
     return url.partition(":")[0].partition("+")[0]
+
+
+def driver_of(url: str) -> DatabaseDriver | None:
+    """Give what a database is reached by from here; None for SQLite, which Python has, and for servers."""
+    scheme = url.partition(":")[0]
+    if scheme_of(url) not in ("postgresql", "mysql", "mssql"):
+        return None
+    if known := DATABASE_DRIVERS.get(scheme):
+        return known
+    name = scheme.partition("+")[2]
+    return DatabaseDriver(name, name)
+
+
+def is_installed(driver: DatabaseDriver) -> bool:
+    """Say whether a driver can be imported, without importing it."""
+    return importlib.util.find_spec(driver.module) is not None
+
+
+def database_url(url: str) -> str:
+    """Give a database's URL as SQLAlchemy opens it here: `postgresql://` by psycopg 3 where psycopg 2 is absent."""
+    driver = driver_of(url)
+    if url.startswith("postgresql://") and driver is not None and not is_installed(driver):
+        return url.replace("postgresql://", "postgresql+psycopg://", 1)
+    return url
+
+
+def refuse_absent_driver(option: str, url: str) -> None:
+    """Refuse a database for which a package is absent, before anything runs.
+
+    Raises:
+        ValueError: names the package and what installs it.
+    """
+    driver = driver_of(database_url(url))
+    if driver is not None and not is_installed(driver):
+        raise ValueError(
+            f"{option} is {shown(without_password(url))}, and {driver.module}, by which it is reached, is not "
+            f"installed; pip install {driver.package}, or name a driver that you have "
+            f"({scheme_of(url)}+driver://…)"
+        )
+
+
+def sqlite_path(url: str) -> Path | None:
+    """Give the file of an SQLite database; None where a URL names none."""
+    path = re.sub(r"^[^:]*://[^/]*/?", "", url).partition("?")[0].removeprefix("file:")
+    is_file = scheme_of(url) == "sqlite" and path not in ("", ":memory:")
+    return Path(path).absolute() if is_file else None
 
 
 # -- stores --------------------------------------------------------------------------------------
@@ -59,7 +142,7 @@ def store_faults(url: str) -> Iterator[str]:
                 f"a URL that begins with one of {', '.join(PACKAGE_OF_STORE)}{guess(scheme, PACKAGE_OF_STORE)}"
             )
         elif not rest.strip("/"):
-            yield f"--store is {shown(url)} and names no place; write such as {scheme}://bucket/folder"
+            yield f"--store is {shown(without_password(url))} and names no place; write such as {scheme}://bucket/folder"
         return
     folder = Path(rest if is_url else url).expanduser().absolute()
     nearest = next(path for path in (folder, *folder.parents) if path.exists())
@@ -94,7 +177,7 @@ def tracking_faults(url: str, store_folder: Path | None) -> Iterator[str]:
         "--tracking-uri", url, TRACKING_SCHEMES, store_folder, or_else="is 'none' or "
     )
     if scheme_of(url) in ("http", "https") and not urlsplit(url).hostname:
-        yield f"--tracking-uri is {shown(url)} and names no host; write such as http://host:5000"
+        yield f"--tracking-uri is {shown(without_password(url))} and names no host; write such as http://host:5000"
 
 
 def search_storage_faults(url: str, store_folder: Path | None) -> Iterator[str]:
@@ -112,38 +195,52 @@ def _database_faults(
             f"does{guess(scheme, schemes)}"
         )
     elif scheme == "sqlite":
-        path = re.sub(r"^[^:]*://[^/]*/?", "", url).partition("?")[0]
-        folder = Path(path).expanduser().absolute().parent
-        if path in ("", ":memory:"):
+        path = sqlite_path(url)
+        if path is None:
             yield f"{option} is {shown_url}, which is lost when the command ends; write such as sqlite:///file.db"
-        elif not folder.is_dir() and folder != store_folder:
-            yield f"{option} is {shown_url}, but there is no folder {folder}; make it, or name another"
+        elif not path.parent.is_dir() and path.parent != store_folder:
+            yield f"{option} is {shown_url}, but there is no folder {path.parent}; make it, or name another"
+    elif scheme in DATABASE_SCHEMES:
+        behind, _, _ = url.partition("://")[2].rpartition("@")
+        if "@" in behind and "?" not in behind:
+            yield f"{option} is {shown_url}, and its user or password holds an @; write that as %40"
 
 
 def unreachable_database(option: str, url: str, error: Exception) -> ValueError:
     """Say why a database of a right address cannot be opened."""
+    databases = "sqlite:///runs/optuna.db or postgresql://user@host/name"
+    return ValueError(
+        f"{option} {shown(without_password(url))} cannot be opened ({why_unreachable(url, error)}). "
+        f"Give a database such as {databases}."
+    )
+
+
+def why_unreachable(url: str, error: Exception) -> str:
+    """Say in our words why a database cannot be read or written; its driver's own may hold the password."""
     causes = list(causes_of(error))
-    scheme, where = scheme_of(url), shown(without_password(url))
+    scheme, driver = scheme_of(url), driver_of(url)
     if any(isinstance(cause, ImportError) for cause in causes):
-        package = PACKAGE_OF_DATABASE.get(scheme, "its driver")
-        why = (
+        package = "its driver" if driver is None else driver.package
+        return (
             f"the driver of {scheme} is not installed; pip install {package}, or name the one that you have "
             f"({scheme}+driver://…)"
         )
-    elif scheme == "sqlite":
-        why = (
+    if scheme == "sqlite":
+        words = " ".join(map(str, causes))
+        if "is locked" in words:
+            return "another program holds it locked"
+        if "is full" in words or "No space left" in words:
+            return "the disc that it is on is full"
+        return (
             "the file is no database of SQLite, is one of another program, or may not be written; one that is damaged "
             "may be moved away, it is filled again from the store"
         )
-    elif scheme in TRACKING_SCHEMES:
-        why = (
+    if scheme in TRACKING_SCHEMES:
+        return (
             f"it does not answer as it should ({type(causes[-1]).__name__}); see that the server runs, that "
             "this machine may reach it, and that user and password are right"
         )
-    else:
-        why = "it is no URL of a database that can be reached from here"
-    databases = "sqlite:///runs/optuna.db or postgresql://user@host/name"
-    return ValueError(f"{option} {where} cannot be opened ({why}). Give a database such as {databases}.")
+    return "it is no URL of a database that can be reached from here"
 
 
 def causes_of(error: BaseException | None) -> Iterator[BaseException]:
@@ -161,6 +258,7 @@ def cluster_faults(address: str) -> Iterator[str]:
     match = _CLUSTER.fullmatch(address)
     if match is None or int(match["port"] or 1) not in range(1, 2**16):
         yield (
-            f"--address is {shown(address)}; it is host:port as `ray status` shows it on the cluster, `auto` on one of "
-            "its machines, ray://host:port for Ray's client, or left out to start a cluster here"
+            f"--address is {shown(without_password(address))}; it is host:port as `ray status` shows it on the "
+            "cluster, `auto` on one of its machines, ray://host:port for Ray's client, or left out to start a cluster "
+            "here"
         )

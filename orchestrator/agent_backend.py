@@ -12,6 +12,7 @@ import multiprocessing
 import platform
 import signal
 import time
+import uuid
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,6 +71,7 @@ class AgentBackend:
         """
         self._device, self._project, self._holds_s = device, project, holds_s
         self._worker: _Worker | None = None
+        self._sweep = uuid.uuid4().hex
 
     @contextmanager
     def connect(self) -> Generator[Device]:
@@ -128,7 +130,7 @@ class AgentBackend:
                 if queue.is_stopping:
                     break
                 if num_lost > MAX_LOST_PROCESSES:
-                    outcome = end_as_failed(work, store, failure_of(work, str(error)))
+                    outcome = end_as_failed(work, store, _failure_of_death(work, store, str(error)))
                     break
                 continue
             if isinstance(answer, Outcome):
@@ -136,6 +138,12 @@ class AgentBackend:
                 if outcome.unwritten is not None:
                     outcome = end_as_failed(work, store, outcome.unwritten)
                 break
+            if answer.kind == "memory":  # it was alone on its device
+                outcome = end_as_failed(work, store, answer)
+                break
+            if answer.kind == "stall":  # the second one is an outcome
+                logger.warning("%s: %s; it is tried once more", work.label, answer.message)
+                continue
             logger.warning("%s: this machine has failed: %s", work.label, answer.message)
             if not holds_s or not self._hold(holds_s.pop(0), queue):
                 if not queue.is_stopping:
@@ -158,7 +166,7 @@ class AgentBackend:
         runtime: Runtime,
     ) -> Outcome | FailureRecord:
         worker = self._started()
-        task = (store.url, store.shared_id(), runtime, cloudpickle.dumps(work))
+        task = (store.url, store.shared_id(), runtime, self._sweep, cloudpickle.dumps(work))
         worker.connection.send_bytes(b"work" + cloudpickle.dumps(task))
         is_stop_sent = False
         while True:
@@ -228,6 +236,17 @@ class AgentBackend:
             if worker.process.is_alive():
                 worker.process.kill()
                 worker.process.join()
+
+
+def _failure_of_death(work: Work, store: Store, how: str) -> FailureRecord:
+    """Describe how the process of a training died, by what it has left of that."""
+    training = store.training(work.training_id)
+    try:
+        left, printed = training.failure(), training.output_tail()
+    except (OSError, ValueError):  # the store is no help
+        left, printed = None, []
+    said = "\n".join(["It printed last:", *printed]) if printed else ""
+    return left or failure_of(work, f"{how}\n{said}".strip())
 
 
 def _how(exit_code: int | None) -> str:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import ConfigDict
 
+from tablewright.orchestrator.guarded_trial import run_guarded_trial
 from tablewright.orchestrator.project import ProjectOnWorker
 from tablewright.orchestrator.records import FailureRecord, Store
 from tablewright.orchestrator.trial import (
@@ -21,7 +22,6 @@ from tablewright.orchestrator.trial import (
     TrialHooks,
     Work,
     failure_of,
-    run_trial,
 )
 from tablewright.trainables.contract.run import Device, Runtime
 from tablewright.trainables.value.frozen_model import ClosedModel
@@ -98,21 +98,23 @@ def serve(connection: Connection, project: ProjectOnWorker | None) -> None:
         if task == b"device":
             agent.tell(Reply(kind="device", device=_device()))
             continue
-        url, store_id, runtime, pickled = pickle.loads(task.removeprefix(b"work"))
+        url, store_id, runtime, sweep, pickled = pickle.loads(task.removeprefix(b"work"))
         if project is not None:
             project.enter(runtime.cache_dir)
-        agent.tell(_attempt(pickle.loads(pickled), url, store_id, runtime, agent))
+        agent.tell(_attempt(pickle.loads(pickled), url, store_id, runtime, sweep, agent))
 
 
-def _attempt(work: Work, url: str, store_id: str, runtime: Runtime, agent: _Agent) -> Reply:
+def _attempt(work: Work, url: str, store_id: str, runtime: Runtime, sweep: str, agent: _Agent) -> Reply:
     def on_progress(progress: Progress) -> None:
         if agent.is_hopeless(progress):
             raise Pruned
 
-    hooks = TrialHooks(on_progress, agent.should_stop.is_set, lambda: agent.tell(Reply(kind="begun")))
+    hooks = TrialHooks(
+        on_progress, agent.should_stop.is_set, lambda: agent.tell(Reply(kind="begun")), sweep=sweep
+    )
     try:
         store = Store.join(url, store_id)
-        return Reply(kind="outcome", outcome=run_trial(work, store, runtime, hooks))
+        return Reply(kind="outcome", outcome=run_guarded_trial(work, store, runtime, hooks))
     except MachineFault as fault:
         return Reply(kind="fault", failure=fault.failure)
     except ValueError as error:

@@ -160,8 +160,9 @@ class Claim:
             self._is_released = True
             try:
                 if not self.is_lost:
-                    earlier = [it for it in _numbers(self.folder).get(self.name, []) if it < self.number]
-                    self.folder.remove(*(_file_name(self.name, it) for it in [*earlier, self.number]))
+                    known = _numbers(self.folder).get(self.name, []) if self.number > 1 else []
+                    earlier = [it for it in known if it < self.number]
+                    self.folder.remove_files(*(_file_name(self.name, it) for it in [*earlier, self.number]))
             except Exception as error:  # each kind of store raises its own
                 logger.info("the claim %s could not be removed, and expires: %s", self.name, error)
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from tablewright.orchestrator.listeners import Listeners
 from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.training_output import kept_output
 from tablewright.orchestrator.trial import (
     Listener,
     MachineFault,
@@ -28,6 +31,10 @@ WAIT_S = 0.25
 
 class InlineBackend:
     """The simplest backend: no second process, no retries."""
+
+    def __init__(self) -> None:
+        """Nothing runs yet."""
+        self._sweep = uuid.uuid4().hex
 
     @contextmanager
     def connect(self) -> Generator[Device]:
@@ -57,7 +64,9 @@ class InlineBackend:
             if queue.on_progress(work, progress):
                 raise Pruned
 
-        hooks = TrialHooks(on_progress, lambda: queue.is_stopping, lambda: everyone.on_start(work))
+        hooks = TrialHooks(
+            on_progress, lambda: queue.is_stopping, lambda: everyone.on_start(work), sweep=self._sweep
+        )
         outcome = _attempt(work, store, runtime, hooks)
         queue.on_end(work, outcome)
         if outcome.state != "claimed":
@@ -65,7 +74,12 @@ class InlineBackend:
 
 
 def _attempt(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> Outcome:
-    try:
-        return run_trial(work, store, runtime, hooks)
-    except MachineFault as fault:  # there is no other machine
-        return end_as_failed(work, store, fault.failure)
+    training = store.training(work.training_id)
+    while True:
+        try:
+            with kept_output(training, runtime.cache_dir, training.num_attempts()) as output:
+                return run_trial(work, store, runtime, replace(hooks, printed=output.write))
+        except MachineFault as fault:
+            if fault.failure.kind == "stall":  # the second one is an outcome
+                continue
+            return end_as_failed(work, store, fault.failure)  # there is no other machine

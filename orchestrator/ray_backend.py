@@ -42,6 +42,8 @@ from ray.tune.experiment import Trial
 from ray.tune.search import Searcher
 from ray.tune.trainable.function_trainable import wrap_function
 
+from tablewright.orchestrator.device_probe import fault_of_device
+from tablewright.orchestrator.guarded_trial import run_guarded_trial
 from tablewright.orchestrator.listeners import Listeners
 from tablewright.orchestrator.messages import (
     failure_from_text,
@@ -58,6 +60,7 @@ from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.signals import SavingOnSignals, signals_held_back
 from tablewright.orchestrator.supervisor import Link
 from tablewright.orchestrator.trial import (
+    BackendEnded,
     Listener,
     MachineFault,
     Outcome,
@@ -67,7 +70,6 @@ from tablewright.orchestrator.trial import (
     Work,
     end_as_failed,
     failure_of,
-    run_trial,
 )
 from tablewright.orchestrator.work_queue import WorkQueue
 from tablewright.orchestrator.worker_death import ENDED_ITSELF, cause_of_death, count_killed_for_memory
@@ -98,6 +100,11 @@ KV_NAMESPACE = b"tablewright"
 FIRST_HOLD_S, MAX_HOLD_S, MAX_HOLD_ALONE_S = 10.0, 300.0, 30.0
 """A machine that failed keeps its slot for so long, twice as long each time until something succeeds there,
 so that one with a full disc does not draw the queue to itself; with no other machine there is less to gain."""
+
+TRY_DEVICE_EVERY_S = 60.0
+"""How often a device that does not work is tried again, while its slot is kept."""
+NO_DEVICE_AFTER_S = 60.0
+"""Nothing runs for so long, and devices do not work: no machine is left."""
 
 WAITING_AFTER_S, BUSY_AFTER_S = 15.0, 60.0
 """A cluster that starts nothing for so long is said to wait: for a machine that is large enough, and for one
@@ -318,7 +325,10 @@ def _attempt(config: dict[str, Any], *, place: _Place) -> None:
 
     def on_progress(progress: Progress) -> None:
         # Returns once the driver has dealt with the report, so that its verdict is there to be read.
-        tune.report({"progress": progress_to_text(progress), "attempt": attempt})
+        try:
+            tune.report({"progress": progress_to_text(progress), "attempt": attempt})
+        except SystemExit:  # Tune's, and none of the method's
+            raise BackendEnded from None
         if work.watch is not None and signals.is_sent(f"prune/{attempt}"):
             raise Pruned
 
@@ -329,11 +339,18 @@ def _attempt(config: dict[str, Any], *, place: _Place) -> None:
         if should_stop():
             outcome = Outcome("stopped")
         else:
-            hooks = TrialHooks(on_progress, should_stop, on_begin)
+            hooks = TrialHooks(on_progress, should_stop, on_begin, sweep=place.sweep)
             outcome = _run_shared(work, place, hooks)
     except MachineFault as fault:
         tune.report({"fault": failure_to_text(fault.failure)})
-        if not _hold(place.first_hold_s, signals.count(faults), should_stop):
+        kind = fault.failure.kind
+        if kind == "device":
+            is_stopped = _hold_while_broken(should_stop)
+        elif kind == "machine":
+            is_stopped = _hold(place.first_hold_s, signals.count(faults), should_stop)
+        else:
+            is_stopped = False
+        if not is_stopped:
             raise _ProcessSpoiled(fault.failure.message) from None
         outcome = Outcome("stopped")
     if outcome.state in ("done", "pruned"):
@@ -352,8 +369,9 @@ def _run_shared(work: Work, place: _Place, hooks: TrialHooks) -> Outcome:
     except ValueError as error:
         return Outcome("failed", str(error), failure_of(work, str(error)))
     except OSError as error:
-        raise MachineFault(failure_of(work, f"{type(error).__name__}: {error}")) from error
-    return run_trial(work, store, place.runtime, hooks)
+        message = f"{type(error).__name__}: {error}"
+        raise MachineFault(failure_of(work, message, kind="machine")) from error
+    return run_guarded_trial(work, store, place.runtime, hooks)
 
 
 def _hold(first_hold_s: float, num_faults: int, should_stop: Callable[[], bool]) -> bool:
@@ -366,6 +384,18 @@ def _hold(first_hold_s: float, num_faults: int, should_stop: Callable[[], bool])
             return True
         time.sleep(min(STOP_POLL_S, hold_s))
     return False
+
+
+def _hold_while_broken(should_stop: Callable[[], bool]) -> bool:
+    """Keep the slot of a device that does not work until it does; true where the sweep was stopped meanwhile."""
+    while True:
+        until_s = time.monotonic() + TRY_DEVICE_EVERY_S
+        while time.monotonic() < until_s:
+            if should_stop():
+                return True
+            time.sleep(STOP_POLL_S)
+        if not fault_of_device():
+            return False
 
 
 def return_memory() -> None:
@@ -390,15 +420,15 @@ class _NotSaved:
 class _QueueSearcher(_NotSaved, Searcher):
     """Lets Tune draw its trials from the queue."""
 
-    def __init__(self, queue: WorkQueue) -> None:
+    def __init__(self, queue: WorkQueue, gpus_of: Callable[[Work], float]) -> None:
         super().__init__()
-        self._queue = queue
+        self._queue, self._gpus_of = queue, gpus_of
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # pyright: ignore
         if self._queue.is_finished():
             return Searcher.FINISHED
         work = self._queue.next_work()
-        return None if work is None else {"payload": _Payload(work)}
+        return None if work is None else {"payload": _Payload(work), "gpus": self._gpus_of(work)}
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
@@ -423,7 +453,9 @@ class _Bridge(_NotSaved, tune.Callback):
         signals: _Signals,
         resources: Resources,
         max_lost_workers: int,
+        num_slots: Callable[[], int] = lambda: 1,
     ) -> None:
+        self._num_slots = num_slots
         self._queue, self._listeners, self._store, self._signals = queue, listeners, store, signals
         self._resources, self._max_lost_workers = resources, max_lost_workers
         self._num_given_back: Counter[str] = Counter()
@@ -434,6 +466,8 @@ class _Bridge(_NotSaved, tune.Callback):
         self._ended: set[str] = set()
         self._outcomes: dict[str, Outcome] = {}
         self._faults: dict[str, FailureRecord] = {}
+        self._broken: dict[str, FailureRecord] = {}
+        self._need_whole_device: set[str] = set()
         self._trials: list[Trial] = []
         self._is_stop_sent = self._was_left = False
         self._is_waiting_told = False
@@ -453,10 +487,42 @@ class _Bridge(_NotSaved, tune.Callback):
         if not self._running and all(trial.is_finished() for trial in trials):
             self._queue.tell_of_waiting()
             time.sleep(IDLE_S)  # Tune asks for more again and again
+        if self._broken:
+            self._end_without_devices()
         if self._running or not trials:
             self._idle_since_s = time.monotonic()
         elif not self._is_waiting_told:
             self._tell_waiting(time.monotonic() - self._idle_since_s)
+
+    def gpus_of(self, work: Work) -> float:
+        """Say how much of a GPU a training gets: the whole one where a part was too small for it."""
+        return 1.0 if work.training_id in self._need_whole_device else self._resources.gpus
+
+    def _end_without_devices(self) -> None:
+        """End the sweep where nothing can run, as devices do not work; and free their slots where nothing is left."""
+        if self._running or self._queue.is_stopping:
+            return
+        if self._queue.is_finished():
+            self._signals.send("stop")
+            return
+        idle_s = time.monotonic() - self._idle_since_s
+        if len(self._broken) >= self._num_slots() or idle_s >= NO_DEVICE_AFTER_S:
+            told = {failure.host: failure.message for failure in self._broken.values()}
+            logger.warning(
+                "no machine works, and the sweep ends; its trainings stay to be trained. %s. Mend that, and run the "
+                "same command again",
+                "; ".join(f"{host}: {message}" for host, message in told.items()),
+            )
+            self._queue.stop()
+
+    def _leave_machine(self, trial: Trial, failure: FailureRecord) -> None:
+        """Hand a training to another machine, while this trial keeps the slot of a device that does not work."""
+        self._broken[trial.trial_id] = failure
+        self._ended.add(trial.trial_id)
+        self._running.discard(trial.trial_id)
+        trial.max_failures = 0
+        self._idle_since_s = time.monotonic()
+        self._queue.give_back(self._work(trial))
 
     def _tell_waiting(self, idle_s: float) -> None:
         if idle_s < WAITING_AFTER_S:
@@ -522,7 +588,12 @@ class _Bridge(_NotSaved, tune.Callback):
         elif "fault" in result:
             failure = failure_from_text(result["fault"])
             self._faults[trial.trial_id] = failure
-            logger.warning("%s: machine %s has failed: %s", work.label, failure.host, failure.message)
+            if failure.kind == "memory":
+                trial.max_failures = 0
+            what = "it hung" if failure.kind == "stall" else f"machine {failure.host} has failed"
+            logger.warning("%s: %s: %s", work.label, what, failure.message)
+            if failure.kind == "device":
+                self._leave_machine(trial, failure)
         elif "progress" in result:
             progress = progress_from_text(result["progress"])
             self._listeners.on_progress(work, progress)
@@ -533,18 +604,28 @@ class _Bridge(_NotSaved, tune.Callback):
         self._running.discard(trial.trial_id)
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        self._end(trial, self._outcomes.pop(trial.trial_id, Outcome("stopped")))
+        if self._broken.pop(trial.trial_id, None) is None:
+            self._end(trial, self._outcomes.pop(trial.trial_id, Outcome("stopped")))
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """The training failed; or its machine did, or was lost, more often than Tune was told to try."""
+        if self._broken.pop(trial.trial_id, None) is not None:
+            return  # its training was handed to another machine before
         work, outcome = self._work(trial), self._outcomes.pop(trial.trial_id, None)
+        fault = self._faults.get(trial.trial_id)
+        if fault is not None and fault.kind == "memory":
+            if 0 < self.gpus_of(work) < 1 and not self._queue.is_stopping:
+                self._need_whole_device.add(work.training_id)
+                self._give_back(trial)
+                return
+            outcome = end_as_failed(work, self._store, fault)
         if outcome is None and self._is_given_up_early(trial):
             if not self._queue.is_stopping:
                 self._give_back(trial)
                 return
             outcome = Outcome("stopped")
         elif outcome is None:
-            failure = self._faults.pop(trial.trial_id, None)
+            failure = self._faults.pop(trial.trial_id, None) or self._left_by_worker(work)
             outcome = end_as_failed(work, self._store, failure or self._death_of(trial))
         elif outcome.state == "stopped" and not self._queue.is_stopping:  # a signal came to its worker alone
             self._give_back(trial)
@@ -562,6 +643,13 @@ class _Bridge(_NotSaved, tune.Callback):
         message = f"{cause}; given up after {counted(num_attempts, 'attempt')}"
         parts = [message, f"It printed last:\n{printed}" if printed else "", f"Ray says:\n{told}"]
         return failure_of(self._work(trial), message, "\n\n".join(filter(None, parts)))
+
+    def _left_by_worker(self, work: Work) -> FailureRecord | None:
+        """Give what a process that has died wrote of its death; a start forgets what was there before."""
+        try:
+            return self._store.training(work.training_id).failure()
+        except (OSError, ValueError):
+            return None
 
     def _is_given_up_early(self, trial: Trial) -> bool:
         """Say whether Tune gave a training up before its tries were spent.
@@ -781,18 +869,23 @@ class RayBackend:
             self._project_on_worker(),
         )
         signals = _Signals(place.sweep)
-        bridge = _Bridge(queue, Listeners(listeners), store, signals, resources, self._max_lost_workers)
+        bridge = _Bridge(
+            queue, Listeners(listeners), store, signals, resources, self._max_lost_workers, self.num_slots
+        )
         attempt = wrap_function(tune.with_parameters(_attempt, place=place))
-        needs = {"cpu": resources.cpus, "gpu": resources.gpus}
+
+        def resources_of(config: dict[str, Any]) -> tune.PlacementGroupFactory:
+            return tune.PlacementGroupFactory([{"CPU": resources.cpus, "GPU": config["gpus"]}])
+
         with (
             tempfile.TemporaryDirectory(prefix="tablewright-tune-", dir=self._folder) as scratch,
             warnings.catch_warnings(),
         ):
             warnings.simplefilter("ignore")  # Ray warns of its own deprecations
             tuner = tune.Tuner(
-                _take_signals(tune.with_resources(attempt, needs)),
+                _take_signals(tune.with_resources(attempt, resources_of)),
                 tune_config=tune.TuneConfig(
-                    search_alg=_QueueSearcher(queue),
+                    search_alg=_QueueSearcher(queue, bridge.gpus_of),
                     num_samples=-1,
                     max_concurrent_trials=self._max_concurrent,
                     reuse_actors=True,

@@ -8,9 +8,11 @@ Layout under the store's root, a local folder, an NFS path or an object store (a
     trainings/<training id>/measurements/<view id>.json      metrics of one view
     trainings/<training id>/queries/<view id>.parquet        its per-query (per-image) results
     trainings/<training id>/pictures/<name>.png              what its network does, or warning.txt: why not
-    trainings/<training id>/checkpoint/          `final.pt`, and `resume.pt` until the record is written
+    trainings/<training id>/checkpoint/          `final.pt`; until the record is written `resume.pt`, `resume_2.pt`
     trainings/<training id>/failure.json         the last failure, where there is no record
-    trainings/<training id>/out/, output.txt     what a script wrote and printed, kept for people
+    trainings/<training id>/failure.txt          all that it said, where that is too much for a record
+    trainings/<training id>/output.txt           what was printed, its beginning and its end, kept for people
+    trainings/<training id>/out/                 what a script wrote, kept for people
     searches/<search id>/<number>.json           one suggestion of a search and what became of it
     data/<study>.json                            the data sets that the last sweep of a study found
     accepted/<digest>.json                       a changed default that was accepted in writing
@@ -25,6 +27,8 @@ those of its place. One that fails is a `DamagedFile`, which concerns whoever ne
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import datetime
 import errno
 import hashlib
@@ -33,9 +37,8 @@ import json
 import logging
 import os
 import platform
-import time
 import uuid
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, ClassVar, Literal, Self, TypeVar, cast
@@ -49,12 +52,17 @@ from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, model_
 
 from tablewright.orchestrator.addresses import unreachable_store
 from tablewright.orchestrator.identity import IDENTITY_VERSION, digest_of
+from tablewright.orchestrator.known_files import KeptRecords, Listing, is_s3
+from tablewright.orchestrator.object_upload import remove_unfinished_uploads, uploaded
 from tablewright.trainables.contract.data import DatasetFacts, StartingWeights
 from tablewright.trainables.contract.recorded_view import recorded_view, view_of_record
-from tablewright.trainables.contract.run import FINAL_CHECKPOINT, RESUME_CHECKPOINT, EpochReport
+from tablewright.trainables.contract.run import FINAL_CHECKPOINT, RESUME_CHECKPOINTS, EpochReport
 from tablewright.trainables.contract.view import LEFT_OUT, EvaluationView, ViewResult
+from tablewright.trainables.value.freezing import EMPTY
 from tablewright.trainables.value.frozen_model import ClosedModel
+from tablewright.trainables.value.printed_text import last_words
 from tablewright.trainables.value.refusal import Refusal
+from tablewright.trainables.value.regular_file import refuse_irregular
 
 RECORD_VERSION = 2
 """Raised when a record is written in a way that older code would misread.
@@ -78,8 +86,8 @@ PNG = b"\x89PNG\r\n\x1a\n"
 WITHOUT_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 """What a file system answers that has no hard links, such as FAT."""
 
-UNFINISHED_AFTER_S = 600.0
-"""A file that nobody has written to for so long was left by a writer that was killed."""
+PROBE_BYTES = 4096
+"""Written to see whether a store takes anything; a full disc may still take a name."""
 
 logger = logging.getLogger(__name__)
 
@@ -116,11 +124,13 @@ class Record(ClosedModel):
         NEXT_STEP: for a person who finds it damaged.
         SINCE_CHECKSUMS: a field that records have had since they have a checksum, by which one that has lost it
             is known; empty where none tells.
+        NEVER_CHANGES: whether it is written once, so that the same file need not be read twice.
     """
 
     HELD: ClassVar[str]
     NEXT_STEP: ClassVar[str]
     SINCE_CHECKSUMS: ClassVar[str] = ""
+    NEVER_CHANGES: ClassVar[bool] = False
 
     model_config = ConfigDict(ser_json_inf_nan="strings")
 
@@ -217,6 +227,7 @@ class TrainingRecord(Record):
     HELD: ClassVar[str] = "the record of a finished training"
     NEXT_STEP: ClassVar[str] = "get it back from a copy, or delete the training's folder to train it again"
     SINCE_CHECKSUMS: ClassVar[str] = "files"
+    NEVER_CHANGES: ClassVar[bool] = True
 
     training_id: str
     identity_version: int = IDENTITY_VERSION
@@ -264,6 +275,7 @@ class Measurement(Record):
     HELD: ClassVar[str] = "the metrics of one view of a training"
     NEXT_STEP: ClassVar[str] = "move it away, and the next run measures the view again, without training"
     SINCE_CHECKSUMS: ClassVar[str] = "items_sha256"
+    NEVER_CHANGES: ClassVar[bool] = True
 
     training_id: str
     view_id: str
@@ -282,7 +294,14 @@ class Measurement(Record):
 
 
 class FailureRecord(Record):
-    """Why a training has no record; it is tried again by the next run."""
+    """Why a training has no record; it is tried again by the next run.
+
+    Attributes:
+        message: short.
+        traceback: where it came from; cut in the middle where it is very long.
+        kind: whose fault it is: of the training, of its machine, of a device that does not work at all, or too little
+            memory of a device; or that nothing was seen of it for too long.
+    """
 
     HELD: ClassVar[str] = "why a training failed"
     NEXT_STEP: ClassVar[str] = "move it away; the next run tries the training again"
@@ -293,12 +312,15 @@ class FailureRecord(Record):
     traceback: str
     host: str
     failed_at: datetime.datetime
+    kind: Literal["training", "machine", "device", "memory", "stall"] = "training"
 
 
 class AttemptRecord(Record):
     """One start of one training on one worker; removed with the resume checkpoint.
 
     Attributes:
+        sweep: names the run of the program that it belongs to.
+        stall: why it was ended, where nothing was seen of it for too long.
         warnings: what it had to say until its last epoch; the record repeats them.
     """
 
@@ -309,6 +331,8 @@ class AttemptRecord(Record):
     host: str
     pid: int
     warnings: tuple[str, ...] = ()
+    sweep: str = ""
+    stall: FailureRecord | None = None
 
 
 class SearchTrialRecord(Record):
@@ -365,6 +389,7 @@ ModelT = TypeVar("ModelT", bound=Record)
 OwnedT = TypeVar("OwnedT", TrainingRecord, FailureRecord, Measurement)
 
 EPOCHS = "epochs.parquet"
+OUTPUT, FAILURE_TEXT = "output.txt", "failure.txt"
 LOST_WITH_EPOCHS = {
     "held": "the loss of each epoch of a training",
     "next_step": "its figures lack that curve, and no number needs it; move it away, or get it back from a copy",
@@ -425,10 +450,38 @@ class Folder:
         self._filesystem: Any = filesystem
         self._path = cast(str, path)
         self._sha256_of_sent: dict[str, str] = {}
+        self._kept_records = KeptRecords()
+        self._listing: Listing | None = None
+        self._before_writing: Callable[[], None] | None = None
 
     def __truediv__(self, name: str) -> Folder:
-        """Name a folder inside this one."""
-        return Folder(f"{self.url.rstrip('/')}/{name}", f"{self.place}/{name}".lstrip("/"))
+        """Name a folder inside this one; of one that was listed it knows what that knows."""
+        inside = copy.copy(self)
+        inside.url, inside.place = f"{self.url.rstrip('/')}/{name}", f"{self.place}/{name}".lstrip("/")
+        inside._path, inside._sha256_of_sent = self._at(name), {}
+        return inside
+
+    def listed(self) -> Folder:
+        """Give the folder as it is now: one of an object store is listed once, and then not asked again.
+
+        One that was listed already stays as it was then.
+        """
+        if self._listing is not None or isinstance(self._filesystem, LocalFileSystem):
+            return self
+        found = copy.copy(self)
+        found._listing = Listing(self._filesystem, self._path)
+        return found
+
+    def written_after(self, write_first: Callable[[], None]) -> Folder:
+        """Give the same folder, in which nothing is begun to be written before something else has been."""
+        after = copy.copy(self)
+        after._before_writing = write_first
+        return after
+
+    def look(self) -> None:
+        """List anew what was listed: another process may have written meanwhile."""
+        if self._listing is not None:
+            self._listing.look()
 
     @property
     def beside(self) -> Folder:
@@ -444,19 +497,32 @@ class Folder:
         return f"{self._path.rstrip('/')}/{name}"
 
     def exists(self, name: str) -> bool:
-        """Say whether a complete file of that name is there now."""
+        """Say whether a complete file of that name is there now, or was when the folder was listed."""
+        if self._listing is not None:
+            return self._listing.has(self._at(name))
         self._filesystem.invalidate_cache()
         return bool(self._filesystem.exists(self._at(name)))
 
     def names(self) -> list[str]:
         """List what is in the folder, sorted; nothing where there is no folder."""
-        self._filesystem.invalidate_cache()
-        if not self._filesystem.exists(self._path):
-            return []
-        found = (
-            str(path).rstrip("/").rsplit("/", 1)[-1] for path in self._filesystem.ls(self._path, detail=False)
-        )
-        return sorted(name for name in found if not name.startswith("."))
+        return sorted(name for name in self._all_names() if not name.startswith("."))
+
+    def _all_names(self) -> Iterable[str]:
+        if self._listing is not None:
+            return self._listing.names(self._path)
+        try:
+            if isinstance(self._filesystem, LocalFileSystem):
+                return [path.name for path in Path(self._path).iterdir()]
+            self._filesystem.invalidate_cache()
+            found: Iterable[str]
+            if is_s3(self._filesystem):  # of an empty folder it would look into the one above too
+                above, _, name = self._path.rstrip("/").rpartition("/")
+                found = self._filesystem.find(above, prefix=f"{name}/", maxdepth=1, withdirs=True)
+            else:
+                found = self._filesystem.ls(self._path, detail=False)
+        except (FileNotFoundError, NotADirectoryError):
+            return ()
+        return (path.rstrip("/").rsplit("/", 1)[-1] for path in found)
 
     def file_names(self) -> list[str]:
         """List the files in it and in the folders inside it, sorted; nothing where there is no folder."""
@@ -466,12 +532,35 @@ class Folder:
 
     def read(self, name: str) -> bytes:
         """Read a complete file."""
-        return cast(bytes, self._filesystem.cat_file(self._at(name)))
+        path = self._at(name)
+        if self._listing is not None and not self._listing.has_file(path):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        self._refuse_irregular(name)
+        return self._content(path)
+
+    def _content(self, path: str) -> bytes:
+        # More than one at a time would ask for the size first; what is read whole is small.
+        at_once = {"max_concurrency": 1} if is_s3(self._filesystem) else {}
+        return cast(bytes, self._filesystem.cat_file(path, **at_once))
+
+    def _refuse_irregular(self, name: str) -> None:
+        """Refuse a pipe or a device in a file's place, of which there is no end."""
+        if isinstance(self._filesystem, LocalFileSystem):
+            refuse_irregular(Path(self._at(name)))
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file that appears whole under its name."""
         with self.open_to_write(name) as file:
             file.write(content)
+
+    def write_if_changed(self, name: str, content: bytes) -> None:
+        """Write a file unless it is there with this content: one that nothing has changed keeps its date."""
+        try:
+            is_same = self.read(name) == content
+        except OSError:  # it is not there, or something else lies in its place
+            is_same = False
+        if not is_same:
+            self.write(name, content)
 
     def create(self, name: str, content: bytes) -> bool:
         """Write a file that appears whole, unless there is one of that name already; false where there is.
@@ -492,18 +581,42 @@ class Folder:
             self._filesystem.invalidate_cache()
             if not self._filesystem.exists(self._at(name)):
                 raise
-            return self.read(name) == content
+            return self._content(self._at(name)) == content
+        finally:
+            if self._listing is not None:
+                self._listing.add(self._at(name))
         return True
 
     def remove(self, *names: str) -> None:
         """Remove files or folders; one that is not there is no fault."""
+        if self._listing is not None:
+            self._remove_files([file for name in names for file in self._listing.files(self._at(name))])
+            return
         for name in names:
             if self.exists(name):
                 self._filesystem.rm(self._at(name), recursive=True)
 
+    def remove_files(self, *names: str) -> None:
+        """Remove files, in one request of an object store; one that is not there is no fault."""
+        if isinstance(self._filesystem, LocalFileSystem):
+            for name in names:
+                Path(self._at(name)).unlink(missing_ok=True)
+        else:
+            self._remove_files([self._at(name) for name in names])
+
+    def _remove_files(self, paths: list[str]) -> None:
+        if not paths:
+            return
+        with contextlib.suppress(FileNotFoundError):
+            self._filesystem.rm(paths)
+        if self._listing is not None:
+            for path in paths:
+                self._listing.discard(path)
+
     @contextmanager
     def open_to_read(self, name: str) -> Generator[BinaryIO]:
         """Open a complete file."""
+        self._refuse_irregular(name)
         with self._filesystem.open(self._at(name), "rb") as file:
             yield file
 
@@ -514,11 +627,14 @@ class Folder:
         Raises:
             OSError: naming the file and the folder, where there is no space left or no right to write.
         """
+        if self._before_writing is not None:
+            self._before_writing()
         if not isinstance(self._filesystem, LocalFileSystem):
-            buffer = io.BytesIO()  # an object store shows an object only when all of it is there
-            yield buffer
-            self._filesystem.pipe_file(self._at(name), buffer.getvalue())
-            self._sha256_of_sent[name] = hashlib.sha256(buffer.getbuffer()).hexdigest()
+            with uploaded(self._filesystem, self._at(name)) as upload:
+                yield cast(BinaryIO, upload)
+            self._sha256_of_sent[name] = upload.digest.hexdigest()
+            if self._listing is not None:
+                self._listing.add(self._at(name))
             return
         target = Path(self._at(name))
         try:
@@ -538,12 +654,19 @@ class Folder:
         finally:
             aside.unlink(missing_ok=True)
 
-    def remove_unfinished(self, *, older_than_s: float) -> None:
-        """Remove what killed writers left; an object store keeps nothing of them."""
+    def remove_unfinished_uploads(self) -> None:
+        """Remove the parts that killed writers have sent to S3, which shows them to nobody and charges for them."""
+        remove_unfinished_uploads(self._filesystem, self._path)
+
+    def remove_unfinished(self) -> None:
+        """Remove what killed writers left on a disc, where nobody writes.
+
+        How old such a file is says nothing: another machine, whose clock may be hours off, may be writing it.
+        """
         if not isinstance(self._filesystem, LocalFileSystem):
             return
         for path in Path(self._path).glob(".*.*"):
-            if path.is_file() and time.time() - path.stat().st_mtime >= older_than_s:
+            if path.is_file():
                 path.unlink(missing_ok=True)
 
     def read_model(self, name: str, model: type[ModelT]) -> ModelT | None:
@@ -552,6 +675,9 @@ class Folder:
         Raises:
             DamagedFile: the file is there but is no such record, or not the one that was written.
         """
+        version = self._version(name, model)
+        if (kept := self._kept_records.get(self._at(name), version)) is not None:
+            return cast(ModelT, kept)
         try:
             text = self.read(name)
         except FileNotFoundError:
@@ -577,10 +703,26 @@ class Folder:
                 name, "was changed after it was written (its content and its checksum differ)", model
             )
         try:
-            return model.model_validate_json(json.dumps(fields))
+            record = model.model_validate_json(json.dumps(fields))
         except Refusal as error:
             fault = f"is no {model.__name__} ({'; '.join(map(str, error.faults))})"
             raise self.damaged(name, fault, model) from error
+        self._kept_records.keep(self._at(name), version, len(text), record)
+        return record
+
+    def _version(self, name: str, model: type[Record]) -> str:
+        """Give what changes when a record's file does; "" where it has to be read."""
+        if self._listing is not None:
+            return self._listing.version(self._at(name))
+        if not model.NEVER_CHANGES:
+            return ""
+        if not isinstance(self._filesystem, LocalFileSystem):
+            return self._kept_records.version(self._at(name))
+        try:
+            found = Path(self._at(name)).stat()
+        except OSError:
+            return ""
+        return f"{found.st_ino} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
 
     def _is_broken_link(self, name: str) -> bool:
         """Say whether a link of that name leads nowhere, as after a disc was not mounted."""
@@ -725,10 +867,19 @@ def _tidying(what: str) -> Generator[None]:
         logger.info("%s could not be removed: %s", what, error)
 
 
-def _sound_files(folder: Folder, model: type[ModelT], faults: list[str] | None) -> dict[str, ModelT]:
-    """Read every record of a folder that can be used, by its name."""
+def _name_of_attempt(number: int) -> str:
+    return f"{number:04d}.json"
+
+
+def _sound_files(
+    folder: Folder, model: type[ModelT], faults: list[str] | None, known: Mapping[str, ModelT] = EMPTY
+) -> dict[str, ModelT]:
+    """Read every record of a folder that can be used and is not known already, by its name."""
     found: dict[str, ModelT] = {}
     for name in folder.names():
+        if name in known:
+            found[name] = known[name]
+            continue
         try:
             record = folder.read_model(name, model)
         except DamagedFile as error:
@@ -750,6 +901,14 @@ class TrainingFolder:
         self.training_id = training_id
         self._folder = folder
         self.checkpoints = folder / "checkpoint"
+
+    def listed(self) -> TrainingFolder:
+        """Give it as it is now; see `Folder.listed`."""
+        return TrainingFolder(self._folder.listed(), self.training_id)
+
+    def look(self) -> None:
+        """See what others have written since it was listed."""
+        self._folder.look()
 
     def record(self) -> TrainingRecord | None:
         """The record, or None while the training is not done.
@@ -773,25 +932,31 @@ class TrainingFolder:
     def write_record(self, record: TrainingRecord) -> None:
         """Declare the training done; what only an interrupted one needs is removed."""
         self._folder.write_model("record.json", record)
+        if record.attempts > 1:
+            with _tidying(f"what killed writers have sent to {self.checkpoints.url}"):
+                self.checkpoints.remove_unfinished_uploads()
         self.remove_leftovers()
 
-    def remove_leftovers(self) -> None:
-        """Remove what killed writers left, and of a done training what only an interrupted one needs."""
+    def remove_leftovers(self, *, is_claimed: bool = False) -> None:
+        """Remove what killed writers left, and of a done training what only an interrupted one needs.
+
+        Args:
+            is_claimed: whether the training is the caller's alone, so that nobody who lives is writing there.
+        """
         is_done = self.is_done()
-        for folder in (self._folder, self.checkpoints):
+        for folder in (self._folder, self.checkpoints) if is_done or is_claimed else ():
             with _tidying(f"what killed writers left in {folder.url}"):
-                folder.remove_unfinished(older_than_s=0 if is_done else UNFINISHED_AFTER_S)
+                folder.remove_unfinished()
         if is_done:
-            self.remove_resume_checkpoint()
-            with _tidying(f"{self._folder.url}/attempts"):
-                self._folder.remove("attempts")
-            with _tidying(f"{self._folder.url}/failure.json"):
-                self.clear_failure()
+            # Last what NFS may not let go of.
+            needed_no_more = (*(f"checkpoint/{it}" for it in RESUME_CHECKPOINTS), "failure.json", "attempts")
+            with _tidying(f"what {self._folder.url} needs no more"):
+                self._folder.remove(*needed_no_more)
 
     def remove_resume_checkpoint(self) -> None:
         """Remove the state of a training that will not go on."""
-        with _tidying(f"{self.checkpoints.url}/{RESUME_CHECKPOINT}"):
-            self.checkpoints.remove(RESUME_CHECKPOINT)
+        with _tidying(f"{self.checkpoints.url}/{' and '.join(RESUME_CHECKPOINTS)}"):
+            self.checkpoints.remove(*RESUME_CHECKPOINTS)
 
     def failure(self) -> FailureRecord | None:
         """The last failure: of a training that is not done, or of measuring a view of a done one.
@@ -811,11 +976,44 @@ class TrainingFolder:
 
     def clear_failure(self) -> None:
         """Forget a failure that was put right."""
-        self._folder.remove("failure.json")
+        if self._folder.exists("failure.json"):
+            self._folder.remove(FAILURE_TEXT, "failure.json")
 
     def write_failure(self, failure: FailureRecord) -> None:
         """Keep why the last attempt failed."""
         self._folder.write_model("failure.json", failure)
+
+    def write_failure_text(self, text: bytes) -> None:
+        """Keep all that was said of a failure, where its record cannot hold it."""
+        self._folder.write(FAILURE_TEXT, text)
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return self._folder.url
+
+    @property
+    def local_path(self) -> Path | None:
+        """Where it is on this machine; None in an object store."""
+        return self._folder.local_path
+
+    def output(self) -> bytes:
+        """All that is kept of what its attempts printed; nothing where none has printed anything."""
+        try:
+            return self._folder.read(OUTPUT)
+        except FileNotFoundError:
+            return b""
+
+    def write_output(self, printed: bytes) -> None:
+        """Replace it."""
+        self._folder.write(OUTPUT, printed)
+
+    def output_tail(self) -> list[str]:
+        """The last lines that the last attempt printed, as a message can repeat them.
+
+        Where the process was ended by a fault that printed a stack, they begin with what that says first.
+        """
+        return last_words(self.output())
 
     def write_attempt(self, attempt: AttemptRecord) -> int:
         """Count a start, and give its number; what failed before is being put right."""
@@ -828,19 +1026,51 @@ class TrainingFolder:
 
     def rewrite_attempt(self, number: int, attempt: AttemptRecord) -> None:
         """Keep what is known of a start by now."""
-        (self._folder / "attempts").write_model(f"{number:04d}.json", attempt)
+        (self._folder / "attempts").write_model(_name_of_attempt(number), attempt)
+
+    def mark_stalled(self, stall: FailureRecord, *, sweep: str | None = None) -> None:
+        """Keep that the last start was ended since nothing was seen of it.
+
+        Args:
+            stall: why.
+            sweep: whose start it must be, which is counted now where it was not yet; None is the last one of all.
+        """
+        folder = self._folder / "attempts"
+        found = _sound_files(folder, AttemptRecord, [])
+        last = max(found, default="")
+        if last and (sweep is None or (platform.node(), os.getpid()) == (found[last].host, found[last].pid)):
+            if found[last].stall is None:
+                folder.write_model(last, found[last].model_copy(update={"stall": stall}))
+        elif sweep is not None:
+            attempt = AttemptRecord(
+                started_at=stall.failed_at, host=platform.node(), pid=os.getpid(), sweep=sweep, stall=stall
+            )
+            number = 1 + max((int(name[:4]) for name in folder.names() if name[:4].isdigit()), default=0)
+            self.rewrite_attempt(number, attempt)
+
+    def stalls(self, sweep: str) -> list[FailureRecord]:
+        """Why starts of one sweep were ended since nothing was seen of them, oldest first."""
+        return [item.stall for item in self.attempts([]) if item.stall is not None and item.sweep == sweep]
+
+    def num_stalls(self, sweep: str) -> int:
+        """Count them."""
+        return len(self.stalls(sweep))
 
     def num_attempts(self) -> int:
         """Count the starts so far of a training that is not done, readable or not."""
         return len((self._folder / "attempts").names())
 
-    def attempts(self, faults: list[str] | None = None) -> list[AttemptRecord]:
+    def attempts(
+        self, faults: list[str] | None = None, known: Mapping[int, AttemptRecord] | None = None
+    ) -> list[AttemptRecord]:
         """The starts so far of a training that is not done, oldest first.
 
         Args:
             faults: gets what is wrong with files that cannot be used; the others are read on.
+            known: by number, those that this process has written and that need not be read.
         """
-        found = _sound_files(self._folder / "attempts", AttemptRecord, faults)
+        ours = {_name_of_attempt(number): attempt for number, attempt in (known or {}).items()}
+        found = _sound_files(self._folder / "attempts", AttemptRecord, faults, ours)
         return [found[name] for name in sorted(found)]
 
     def epochs(self, record: TrainingRecord | None = None) -> list[EpochReport]:
@@ -1068,17 +1298,28 @@ class Store:
         self.url = url if "://" in url else str(Path(url).expanduser().absolute())
         try:
             self.root = Folder(self.url)
-            self.root.exists("store.json")
+            names = self.root.names()
         except Exception as error:  # each kind of store raises its own, and those of a package that is absent
             raise unreachable_store(url, error) from error
         self.fault = ""
-        self._refuse_newer(url)
         version: StoreVersion | None = None
-        try:
-            version = self.root.read_model("store.json", StoreVersion)
-        except DamagedFile as error:
-            self.fault = str(error)
-        self.is_there = version is not None or bool(self.fault or self.training_ids())
+        if "store.json" in names:
+            self._refuse_newer(url)
+            try:
+                version = self.root.read_model("store.json", StoreVersion)
+            except DamagedFile as error:
+                self.fault = str(error)
+        is_begun = version is not None or bool(self.fault)
+        self.is_there = is_begun or ("trainings" in names and bool(self.training_ids()))
+
+    def listed(self) -> Store:
+        """Give the store as it is now: to read much of it at once, an object store is listed and then not asked again.
+
+        One that was listed already stays as it was then. Of a local folder it is the same.
+        """
+        found = copy.copy(self)
+        found.root = self.root.listed()
+        return found
 
     def _refuse_newer(self, url: str) -> None:
         """Refuse a store of a newer version, which may say more in `store.json` than is known here."""
@@ -1119,6 +1360,33 @@ class Store:
             version = self.root.read_model("store.json", StoreVersion) or version
         return version.store_id
 
+    def check_writable(self) -> None:
+        """Refuse a store that takes no file, before anything trains for it.
+
+        Raises:
+            OSError: why it takes none, and what to do.
+        """
+        name = f"claims/probe-{uuid.uuid4().hex[:12]}"
+        self.root.write(name, bytes(PROBE_BYTES))
+        self.root.remove_files(name)
+
+    def refuse_removed(self, store_id: str) -> None:
+        """Refuse to go on where the store was removed, or another one put in its place, while a sweep ran.
+
+        Args:
+            store_id: that it had when the sweep began.
+
+        Raises:
+            ValueError: what to do.
+        """
+        version = self.root.read_model("store.json", StoreVersion)
+        if version is None or version.store_id != store_id:
+            raise ValueError(
+                f"the store {self.url} was removed or replaced while the sweep ran: its records of before are gone, "
+                "and what has ended since lies where it was. Put it back from a copy if there is one, then run the "
+                "same command again, which trains what is missing"
+            )
+
     @staticmethod
     def join(url: str, store_id: str) -> Store:
         """Open on a worker the store that the driver has opened; nothing is written where it is not.
@@ -1155,6 +1423,14 @@ class Store:
         """
         found = _sound_files(self.root / "data", StudyData, faults)
         return {name.removesuffix(".json"): data for name, data in found.items()}
+
+    def study_data_of(self, study: str) -> StudyData | None:
+        """Give what the data sets were in the last sweep of a study; None where nobody knows, or can read it."""
+        try:
+            return (self.root / "data").read_model(f"{study}.json", StudyData)
+        except DamagedFile as error:
+            logger.warning("%s", error)
+            return None
 
     def write_study_data(self, study: str, data: StudyData) -> None:
         """Keep what the data sets are in a sweep of a study."""

@@ -75,8 +75,8 @@ class _Recorded:
     """What a store has of trainings, read as it is asked for."""
 
     def __init__(self, store: Store | None) -> None:
-        self._store = store
-        self._ids = frozenset(() if store is None else store.training_ids())
+        self._store = None if store is None else store.listed()
+        self._ids = frozenset(() if self._store is None else self._store.training_ids())
         self._is_done: dict[str, bool] = {}
         self._accepted: list[AcceptedChange] | None = None
         self._views: dict[str, set[str]] = {}
@@ -180,11 +180,12 @@ class StoreResolver(DataResolver):
     """
 
     def __init__(self, store: Store, describe_data: DescribeData) -> None:
+        store = store.listed()
         super().__init__(self._find, store)
         self._store, self._describe_here = store, describe_data
         self._known = {
             key: data.data[place].facts()
-            for data in store.study_data([]).values()  # what cannot be used is found in the records
+            for data in store.study_data().values()  # what cannot be used is said; the records tell most of it
             for key, place in data.of_config.items()
         }
         self._recorded_data: list[tuple[DatasetFacts, set[int]]] | None = None
@@ -255,7 +256,7 @@ def remember_data(
 
     Nothing is written where nothing has changed.
     """
-    before = store.study_data().get(study, StudyData())
+    before = store.study_data_of(study) or StudyData()
     texts = {key: before.data[place].model_dump_json() for key, place in before.of_config.items()}
     texts |= {key_of(config): KnownData.of(resolver.describe(config)).model_dump_json() for config in configs}
     place_of = {text: place for place, text in enumerate(dict.fromkeys(texts.values()))}

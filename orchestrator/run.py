@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from tablewright.orchestrator.optuna_mirror import OptunaMirror, Storage, open_storage
+from tablewright.orchestrator.optuna_mirror import OptunaMirror, RecordedSearch
 from tablewright.orchestrator.other_hands import OtherHands
 from tablewright.orchestrator.plan import Plan, SeedCounts, configs_of, make_plan
 from tablewright.orchestrator.records import Store
@@ -105,6 +105,7 @@ def plan_as_recorded(
 
 
 def _make_plan(studies: Sequence[Study], resolver: DataResolver, store: Store, seed_rule: SeedRule) -> Plan:
+    store = store.listed()
     states = _search_states(studies, resolver, store)
     if not any(isinstance(study.seeds, UntilDecided) for study in studies):
         return make_plan(studies, resolver, states)
@@ -131,24 +132,26 @@ def run_sweep(
         store: where records are.
         runtime: settings of this machine.
         backend: where trainings run.
-        search_storage: URL of Optuna's database.
+        search_storage: URL of Optuna's database; no training waits for it, and the next sweep writes what it missed.
         listeners: made once the plan is known, before anything trains.
         on_stop: called when a signal asks the sweep to end, to tell the person who sent it.
         grace_s: how long running trainings may take to save once it was asked; then they are ended hard.
         seed_rule: asked whenever all that was planned has ended; the plan grows by the seeds that it adds.
 
     Raises:
-        ValueError: every fault of the declarations and of the data, and every record that was made under other
-            defaults, before anything trains.
+        ValueError: every fault of the declarations and of the data, every record that was made under other
+            defaults, and an absent package of the database, before anything trains.
     """
-    store.shared_id()  # starts it: a folder that cannot be written to is refused before anything else
+    mirror = OptunaMirror(search_storage, store)
+    store_id = (
+        store.shared_id()
+    )  # starts it: a folder that cannot be written to is refused before anything else
     resolver = DataResolver(describe_with(runtime), store)
     plan = _make_plan(studies, resolver, store, seed_rule)
     statuses = read_status(plan, store)
     _refuse_changed_configs(statuses)
     _remember_data(plan, resolver, store)
     remaining = [planned_work(status.training) for status in statuses if status.state in UNFINISHED]
-    storage = open_storage(search_storage)
     others = OtherHands(store)
     sources = [
         SearchSource(study.name, search, resolver, store, max_open=backend.num_slots, others=others)
@@ -175,19 +178,43 @@ def run_sweep(
         asked.update({work.training_id: asked.get(work.training_id, 0) + 1 for work in more})
         return more
 
+    searches = [RecordedSearch(source.study_name, source.search, source.search_id) for source in sources]
     queue = WorkQueue(remaining, unfinished, last_works, others)
     if not queue.is_finished():
+        store.check_writable()
         with backend.connect() as device:
             there = replace(runtime, device=device)
             _prepare(needed, there)
-            followers = [*_mirror(plan, sources, store, storage), *listeners(plan, statuses)]
+            mirror.begin(plan, searches, ended_ids(statuses))
+            followers = [mirror, *listeners(plan, statuses)]
             with stopping_on_signals(
                 queue.stop, on_stop=on_stop, grace_s=grace_s, on_grace_over=queue.end_grace
             ):
                 backend.run(queue, followers, store, there)
+        store.refuse_removed(store_id)
     final = _make_plan(studies, resolver, store, seed_rule)
     _remember_data(final, resolver, store)
-    return SweepResult(final, tuple(read_status(final, store)), queue.is_stopping)
+    final_statuses = tuple(read_status(final, store))
+    if mirror.has_begun:
+        mirror.follow(final, ended_ids(final_statuses))
+    else:  # there was nothing to train, but the storage may have lost something
+        mirror.begin(final, searches, ended_ids(final_statuses))
+    mirror.end()
+    return SweepResult(final, final_statuses, queue.is_stopping)
+
+
+def recorded_ids(plan: Plan, statuses: Sequence[TrainingStatus]) -> list[str]:
+    """Give all trainings of a plan that have a record, those of its searches among them."""
+    planned = [item.training.training_id for item in statuses if item.state in ("done", "to measure")]
+    searched = [identity for state in plan.searches.values() for identity in state.recorded_ids]
+    return list(dict.fromkeys([*planned, *searched]))
+
+
+def ended_ids(statuses: Sequence[TrainingStatus]) -> list[str]:
+    """Give the trainings that Optuna's mirror shows: those with a record, and those that failed."""
+    return [
+        status.training.training_id for status in statuses if status.state in ("done", "to measure", "failed")
+    ]
 
 
 def _remember_data(plan: Plan, resolver: DataResolver, store: Store) -> None:
@@ -200,20 +227,6 @@ def _remember_data(plan: Plan, resolver: DataResolver, store: Store) -> None:
                 trials = store.search_trials(find_search_id(search, resolver, store))
                 searched += [search.trial_config(trial.params) for trial in trials if trial.training_id]
         remember_data(study.name, [*configs_of(tables), *searched], resolver, store)
-
-
-def _mirror(plan: Plan, searches: Sequence[SearchSource], store: Store, storage: Storage) -> list[Listener]:
-    """Give Optuna's mirror; a storage that cannot be filled now does not keep a sweep from training."""
-    try:
-        return [OptunaMirror(plan, searches, store, storage)]
-    except Exception as error:  # SQLAlchemy and Optuna raise one of many kinds
-        logger.warning(
-            "Optuna's storage cannot be written to (%s: %s). Trainings go on without it; running the same command "
-            "again fills it from the store.",
-            type(error).__name__,
-            error,
-        )
-        return []
 
 
 def _refuse_changed_configs(statuses: Sequence[TrainingStatus]) -> None:

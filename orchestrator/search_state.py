@@ -45,6 +45,7 @@ class SearchState:
         num_made: trainings that are complete, pruned, or failed for good.
         num_complete: of those, the ones that ended as they should, pruned ones among them.
         failed_ids: trainings that failed, those for good among them.
+        recorded_ids: trainings that gave a suggestion its value.
         is_finished: whether nothing is left to suggest, to go on with or to try again.
         best: parameters of the best complete trial; None while unfinished, or without a complete one.
         fault: why what is recorded of it cannot be used; empty where it can.
@@ -57,6 +58,7 @@ class SearchState:
     num_made: int = 0
     num_complete: int = 0
     failed_ids: tuple[str, ...] = ()
+    recorded_ids: tuple[str, ...] = ()
     is_finished: bool = False
     best: Changes | None = None
     fault: str = ""
@@ -256,6 +258,7 @@ def state_of(search: Search, trials: Sequence[SearchTrialRecord]) -> SearchState
                 trial.training_id for trial in trials if trial.state == "fail" and trial.training_id
             )
         ),
+        recorded_ids=tuple(dict.fromkeys(trial.training_id for trial in trials if trial.state == "complete")),
         is_finished=is_finished,
         best=_best(search, trials) if is_finished else None,
     )

@@ -14,6 +14,7 @@ from tablewright.orchestrator.addresses import (
     search_storage_faults,
     store_faults,
     tracking_faults,
+    without_password,
 )
 from tablewright.orchestrator.project import Project
 from tablewright.orchestrator.records import Store
@@ -55,6 +56,9 @@ class Settings:
         seeds: comma-separated, instead of the studies' own.
         gpus_per_training: a fraction, a whole number or 0; None is one where the cluster has GPUs.
         max_concurrent: trainings at a time; None is as many as fit.
+        checkpoint_minutes: between two checkpoints of a training; None lets it follow from what one costs.
+        stall_minutes: a training of which nothing is seen for so long is ended; 0 ends none, and None is ten times
+            its longest step or epoch, and 30 at least.
         datasets: labels of the data sets, with commas between, whose columns are filled; None is all.
         grace_s: how long running trainings may take to save once the sweep was told to end.
         reads_records_alone: whether nothing but the store is read, so that no data set need be there.
@@ -72,6 +76,8 @@ class Settings:
     seeds: str | None = None
     gpus_per_training: float | None = None
     max_concurrent: int | None = None
+    checkpoint_minutes: float | None = None
+    stall_minutes: float | None = None
     datasets: str | None = None
     grace_s: float = DEFAULT_GRACE_S
     reads_records_alone: bool = False
@@ -88,7 +94,7 @@ class Settings:
         databases = {"search-storage": self.search_storage, "tracking-uri": self.tracking_uri}
         for option, value in {**{name: _place(value) for name, value in places.items()}, **databases}.items():
             if value is not None and (why := why_not_the_same_everywhere(value)) is not None:
-                faults.append(f"--{option} is {value!a}, and {why}")
+                faults.append(f"--{option} is {without_password(value)!a}, and {why}")
         if faults:  # of what is empty or cannot be read nothing else can be said
             raise ValueError("\n".join(faults))
         if self.profile is not None and self.profile not in set(Profile):
@@ -104,6 +110,16 @@ class Settings:
             )
         if self.max_concurrent is not None and self.max_concurrent < 1:
             faults.append(f"--max-concurrent is {self.max_concurrent}; it is 1 or more")
+        minutes = self.checkpoint_minutes
+        if minutes is not None and not (math.isfinite(minutes) and minutes > 0):
+            faults.append(
+                f"--checkpoint-minutes is {minutes:g}; it is more than 0, such as 5 or 0.5; leave it out, and it "
+                "follows from what a checkpoint costs"
+            )
+        if self.stall_minutes is not None and not 0 <= self.stall_minutes < math.inf:
+            faults.append(
+                f"--stall-minutes is {self.stall_minutes}; it is a number above 0, or 0 to end no training"
+            )
         if not (math.isfinite(self.grace_s) and self.grace_s >= 0):
             faults.append(f"--grace-s is {self.grace_s}; it is a number of seconds, 0 or more")
         faults += self._address_faults()
@@ -113,7 +129,9 @@ class Settings:
             ("--search-storage", self.search_storage),
         ):
             if is_remote and value is None:
-                faults.append(f"the store {self.store} can hold no database; name one with {option}")
+                faults.append(
+                    f"the store {without_password(self.store)} can hold no database; name one with {option}"
+                )
         if faults:
             raise ValueError("\n".join(faults))
 
@@ -211,7 +229,13 @@ class Settings:
     def runtime(self) -> Runtime:
         """Settings of this machine; the backend decides on the device."""
         data_root = None if self.data_root is None else str(Path(self.data_root).expanduser().absolute())
-        return Runtime(data_root, str(Path(self.cache_dir).expanduser().absolute()))
+        minutes = self.checkpoint_minutes
+        return Runtime(
+            data_root,
+            str(Path(self.cache_dir).expanduser().absolute()),
+            checkpoint_every_s=None if minutes is None else 60 * minutes,
+            stall_s=None if self.stall_minutes is None else 60 * self.stall_minutes or math.inf,
+        )
 
     @property
     def _store_folder(self) -> Path:

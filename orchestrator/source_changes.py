@@ -44,6 +44,7 @@ def find_source_changes(plan: Plan, store: Store) -> list[SourceChange]:
         plan: whose trainings are looked for; those that are recorded under today's code are left out.
         store: of the records.
     """
+    store = store.listed()
     wanted: dict[str, list[PlannedTraining]] = {}
     for training in plan.trainings.values():
         has_source = isinstance(training.config.make_trainable(), HasSource)

@@ -56,6 +56,7 @@ class TrainingStatus:
 
 def read_status(plan: Plan, store: Store) -> list[TrainingStatus]:
     """Read where every training of the plan stands, in the plan's order."""
+    store = store.listed()
     accepted = store.accepted_changes()
     return read_all(lambda training: _status_of(training, store, accepted), plan.trainings.values())
 

@@ -23,6 +23,7 @@ from tablewright.orchestrator.study import Profile, Study, is_file_name, is_not_
 from tablewright.trainables.contract.program import STUDIES_FOLDER
 from tablewright.trainables.value.frozen_model import faults_of
 from tablewright.trainables.value.refusal import Refusal, nearest, shown
+from tablewright.trainables.value.regular_file import refuse_irregular
 
 BUILT_IN = "tablewright.search_spaces"
 """Package of the studies that come with the program."""
@@ -56,6 +57,7 @@ class StudyFile:
     def title(self) -> str:
         """First line of the file's docstring."""
         try:
+            refuse_irregular(self.path)
             text = ast.get_docstring(ast.parse(self.path.read_bytes())) or ""
         except FileNotFoundError:
             return "(cannot be read: there is no file of this name, or a link that leads nowhere)"

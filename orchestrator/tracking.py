@@ -12,34 +12,49 @@ lost altogether, is written again from the store.
                                       `test.ensemble-3-1a2b3c.map`, `test.num_measured`;
                                       artifacts `pictures/…`
 
-All calls of MLflow are made by one thread, which the driver never waits for before the end of the sweep.
+All calls of MLflow are made by one thread, which the driver never waits for before the end of the sweep. Any
+number of sweeps of one store write to it: what is to be made is looked up again first, under a claim of the store,
+and each training's run is written by the one driver that its tag names, as long as that lives.
 """
 
 from __future__ import annotations
 
-import atexit
 import datetime
 import getpass
+import hashlib
 import json
 import logging
 import os
 import platform
 import re
 import tempfile
-import threading
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import fsspec
 import psutil
 
-from tablewright.orchestrator.addresses import causes_of
+from tablewright.orchestrator.addresses import (
+    DATABASE_SCHEMES,
+    causes_of,
+    database_url,
+    refuse_absent_driver,
+    scheme_of,
+    why_unreachable,
+)
+from tablewright.orchestrator.claims import Claims, training_claim
 from tablewright.orchestrator.identity import digest_of
+from tablewright.orchestrator.new_database import make_database, while_it_is_made
+from tablewright.orchestrator.projection_thread import (
+    DATABASE_ENVIRONMENT,
+    FLUSH_EVERY_S,
+    ProjectionThread,
+)
 from tablewright.orchestrator.provenance import git_commit
 from tablewright.orchestrator.records import (
     DamagedFile,
@@ -55,6 +70,7 @@ from tablewright.trainables.contract.run import EpochReport
 from tablewright.trainables.contract.view import EvaluationView
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
     from mlflow.entities import Metric, Run
 
 EXPERIMENT = "tablewright"
@@ -62,7 +78,12 @@ EXPERIMENT = "tablewright"
 SWEEP = "tablewright.sweep"
 TRAINING_ID = "tablewright.training_id"
 STORE = "tablewright.store"
+"""The store's own id; runs of earlier versions have its path there."""
+STORE_URL = "tablewright.store_url"
 DRIVER = "tablewright.driver"
+"""Who writes a run; of a sweep's own run all who do, one a line."""
+TABLES = "tablewright.tables"
+"""Digest of the tables that are attached."""
 STATE = "tablewright.state"
 FAILURE = "tablewright.failure"
 PICTURE_WARNING = "tablewright.picture_warning"
@@ -75,15 +96,12 @@ PARENT = "mlflow.parentRunId"
 EPOCH_MARK = "epoch_wall_s"
 """The metric that is there exactly where an epoch is logged."""
 
-FLUSH_EVERY_S = 2.0
-MAX_BACKOFF_S = 30.0
-MAX_TRIES = 3
-"""Of writing one run to a server that answers; then the run is left to the next sweep."""
+OPTION = "--tracking-uri"
+CLAIM = "projection-mlflow"
+CLAIM_PATIENCE_S = 60.0
+"""For so long the thread waits while another sweep of the store makes runs, before it takes MLflow for failing."""
 MAX_WAITING_EPOCHS = 10_000
 """Kept in memory while the server is away; the store has the others."""
-END_PATIENCE_S = 60.0
-"""At the end, the longest wait without a run delivered: importing MLflow and making its tables take 20 s
-on a busy machine."""
 
 PAGE_LENGTH = 1000
 MAX_METRICS_PER_BATCH = 1000
@@ -96,6 +114,7 @@ ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds; stock is 120, and the last ones are waited for
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # the thread tries again itself, quietly
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    **DATABASE_ENVIRONMENT,
 }
 """Set for this process where the user has not."""
 
@@ -148,9 +167,16 @@ def _allowed(name: str) -> str:
     return re.sub(r"[^/\w.\- :]", "_", name)[:250]
 
 
-def _without_credentials(uri: str) -> str:
-    parts = urlsplit(uri)
-    return uri if "@" not in parts.netloc else uri.replace(parts.netloc, parts.netloc.rpartition("@")[2], 1)
+def _is_same_place(place: str, url: str) -> bool:
+    """Say whether two addresses are of one store: a folder may be told relative to another, and through links."""
+    place, url = (text.removeprefix("file://").rstrip("/") for text in (place, url))
+    is_local = "://" not in place and "://" not in url and place.startswith("/")
+    return bool(place) and (place == url or (is_local and Path(place).resolve() == Path(url).resolve()))
+
+
+def _content_of(url: str) -> bytes:
+    filesystem, path = fsspec.core.url_to_fs(url)
+    return filesystem.cat_file(path)
 
 
 def _this_process() -> str:
@@ -254,7 +280,7 @@ def _now_ms() -> int:
     return int(time.time() * 1000)
 
 
-class Tracker:
+class Tracker(ProjectionThread):
     """Follows a sweep for MLflow; a `Listener` that never blocks the driver and never raises.
 
     Attributes:
@@ -268,11 +294,13 @@ class Tracker:
             tracking_uri: of MLflow's server or database.
             store: the records that MLflow is to show.
             experiment: the experiment in MLflow that holds all runs.
+
+        Raises:
+            ValueError: a package is absent without which the database cannot be reached.
         """
-        self.warnings: list[str] = []
+        super().__init__("MLflow", tracking_uri)
+        refuse_absent_driver(OPTION, tracking_uri)
         self._uri, self._store, self._experiment = tracking_uri, store, experiment
-        self._lock = threading.Lock()
-        self._wake = threading.Event()
         self._waiting: dict[str, _Waiting] = {}
         self._num_waiting_epochs = 0
         self._active: set[str] = set()
@@ -281,22 +309,13 @@ class Tracker:
         self._sweep_name = ""
         self._parameters: dict[str, str] = {}
         self._begun_at_ms = 0
-        self._thread: threading.Thread | None = None
-        self._is_ending = False
-        self._is_abandoned = False
-        self._is_closed = False
         self._was_stopped = False
-        self._is_complete = False
+        self._is_complete: bool | None = False
         self._table_files: Mapping[str, str] = {}
-        self._num_delivered = 0
-        self._num_tries: Counter[str] = Counter()
+        self._projection: _Projection | None = None
+        self._changed_ids: set[str] = set()
 
     # -- called by the driver
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether `begin` was called."""
-        return self._thread is not None
 
     def begin(self, sweep_name: str, parameters: Mapping[str, object]) -> None:
         """Open or continue the run of a sweep, and put right what a killed driver has left behind.
@@ -305,14 +324,11 @@ class Tracker:
             sweep_name: the sweep's run is found again by it.
             parameters: what to say of the sweep; they may be others the next time.
         """
-        assert self._thread is None, "a tracker follows one sweep"
         for name, value in ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         self._sweep_name, self._begun_at_ms = sweep_name, _now_ms()
         self._parameters = {f"tablewright.{name}": str(value) for name, value in parameters.items()}
-        self._thread = threading.Thread(target=self._run, name="mlflow", daemon=True)
-        self._thread.start()
-        atexit.register(self._end_at_exit)
+        self._start_thread()
 
     def reconcile(self, training_ids: Iterable[str]) -> None:
         """Log from the store what MLflow lacks of recorded trainings."""
@@ -347,28 +363,22 @@ class Tracker:
         """Attach finished tables to the sweep's run when it ends: artifact path -> path or URL."""
         self._table_files = dict(files)
 
-    def end(self, *, succeeded: bool) -> None:
+    def end(self, *, succeeded: bool | None) -> None:
         """Deliver what waits and end the sweep's run.
 
         Waits as long as runs are being delivered, and gives up soon where the server is away.
+
+        Args:
+            succeeded: whether every cell is filled; None where nobody has looked, and a run that is there keeps
+                its state.
         """
-        if self._thread is None or self._is_ending:
-            return
         self._is_complete = succeeded
-        self._is_ending = True
-        self._wake.set()
-        delivered, since_s = -1, time.monotonic()
-        while self._thread.is_alive() and time.monotonic() - since_s < END_PATIENCE_S:
-            self._thread.join(0.5)
-            if delivered != self._num_delivered:
-                delivered, since_s = self._num_delivered, time.monotonic()
-        self._is_abandoned = True
-        atexit.unregister(self._end_at_exit)
-        if not self._is_closed:
-            self._warn(
-                f"{self._server} has not heard of all of this sweep. Nothing is lost: run the same command "
-                "again when it answers, and the rest is logged from the store."
-            )
+        self._end_thread()
+
+    @property
+    def num_changed(self) -> int:
+        """Runs that were made or written to."""
+        return len(self._changed_ids)
 
     def _end_at_exit(self) -> None:
         """End the runs of a sweep whose driver raised, so that none stays RUNNING."""
@@ -396,61 +406,33 @@ class Tracker:
                 self._waiting[identity] = waiting if later is None else waiting.followed_by(later)
                 self._num_waiting_epochs += len(waiting.epochs)
 
-    def _warn(self, message: str) -> None:
-        self.warnings.append(message)
-        logger.warning(message)
-
     # -- the thread
 
-    def _run(self) -> None:
-        projection: _Projection | None = None
-        backoff_s, num_failures_at_end = 1.0, 0
-        while not self._is_abandoned:
-            is_last = self._is_ending  # read before anything is taken: what was told by then is delivered
-            try:
-                if projection is None:
-                    projection = self._connect()
-                self._deliver(projection)
-                self._check_recorded(projection)
-                if is_last and not self._unchecked:
-                    self._close(projection)
-                    return
-                backoff_s = 1.0
-                if not self._unchecked:
-                    self._wake.wait(FLUSH_EVERY_S)
-            except Exception as error:  # whatever it is, trainings go on without MLflow
-                projection = None  # what the server has is read anew
-                if not self.warnings:
-                    self._warn(f"{self._server} cannot be written to for now: {_why(error)}")
-                num_failures_at_end += is_last
-                if num_failures_at_end >= MAX_TRIES:
-                    return
-                (time.sleep if is_last else self._wake.wait)(1.0 if is_last else backoff_s)
-                backoff_s = min(2 * backoff_s, MAX_BACKOFF_S)
-
-    @property
-    def _server(self) -> str:
-        return f"MLflow at {_without_credentials(self._uri)}"
-
-    def _connect(self) -> _Projection:
-        projection = _Projection(self._uri, self._store, self._experiment, self._warn)
+    def _connect(self) -> None:
+        projection = _Projection(self._uri, self._store, self._experiment, self._warn, self._changed_ids)
         projection.open_sweep(self._sweep_name, self._parameters, self._begun_at_ms)
         with self._lock:
             live = self._active | set(self._waiting)
             self._unchecked = deque(self._recorded)
         projection.end_left_behind(live)
-        self._num_delivered += 1
-        return projection
+        self._projection = projection
 
-    def _deliver(self, projection: _Projection) -> None:
+    @property
+    def _connected(self) -> _Projection:
+        assert self._projection is not None, "it is connected before anything is delivered"
+        return self._projection
+
+    def _deliver(self) -> bool:
         taken = deque(self._take())
         try:
             while taken:
-                work = taken[0].work
-                self._attempt(projection, work.training_id, lambda: projection.write(taken[0]))
+                identity = taken[0].work.training_id
+                self._attempt(identity, _run_of(identity), lambda: self._connected.write(taken[0]))
                 taken.popleft()
         finally:
             self._give_back(taken)
+        self._check_recorded(self._connected)
+        return bool(self._unchecked)
 
     def _check_recorded(self, projection: _Projection) -> None:
         """Log again what MLflow lacks of recorded trainings, as long as nothing newer waits."""
@@ -460,30 +442,24 @@ class Tracker:
             with self._lock:
                 is_live = identity in self._active or identity in self._waiting
             if not is_live:
-                self._attempt(projection, identity, lambda it=identity: projection.reconcile(it))
+                self._attempt(identity, _run_of(identity), lambda it=identity: projection.reconcile(it))
             self._unchecked.popleft()
 
-    def _attempt(self, projection: _Projection, identity: str, write: Callable[[], None]) -> None:
-        """Write one run; one that a server in good health refuses again and again is passed over."""
-        if self._num_tries[identity] >= MAX_TRIES:
-            return
-        try:
-            write()
-        except Exception as error:
-            self._num_tries[identity] += projection.is_reachable()
-            if self._num_tries[identity] < MAX_TRIES:
-                raise
-            self._warn(f"the run of training {identity[:8]} cannot be logged: {_why(error)}")
-            return
-        self._num_delivered += 1
-        self._num_tries.pop(identity, None)
-
-    def _close(self, projection: _Projection) -> None:
+    def _close(self) -> None:
         for training_id in self._active:  # their backend raised
-            projection.settle(training_id)
+            self._connected.settle(training_id)
         status = FINISHED if self._is_complete else KILLED if self._was_stopped else FAILED
-        projection.close_sweep(status, self._table_files)
-        self._is_closed = True
+        self._connected.close_sweep(None if self._is_complete is None else status, self._table_files)
+
+    def _is_reachable(self) -> bool:
+        return self._connected.is_reachable()
+
+    def _why(self, error: Exception) -> str:
+        return _why(error, self._uri)
+
+
+def _run_of(training_id: str) -> str:
+    return f"the run of training {training_id[:8]}"
 
 
 # -- what the thread writes --------------------------------------------------------------------------
@@ -495,6 +471,7 @@ class _ChildRun:
 
     Attributes:
         is_ours: it was logged from this store.
+        driver: that writes it, as `_this_process` names it; empty in runs of earlier versions.
         recorded_at: of the record it shows; empty while it shows none.
         num_views: measured views it shows.
         epochs: those that are logged; None while nobody has asked.
@@ -504,6 +481,7 @@ class _ChildRun:
     status: str
     parent_id: str
     is_ours: bool
+    driver: str = ""
     recorded_at: str = ""
     num_views: int = 0
     has_failure: bool = False
@@ -525,32 +503,61 @@ class _Projection:
     What a call that failed has written is found by reading everything again in a new projection.
     """
 
-    def __init__(self, uri: str, store: Store, experiment: str, warn: Callable[[str], None]) -> None:
-        from mlflow import MlflowClient
-
-        for name in ("alembic", "mlflow"):  # they tell of each table that they make, and log what they raise
-            logging.getLogger(name).setLevel(logging.CRITICAL)
-        self._store, self._warn = store, warn
-        self._client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-        found = self._client.get_experiment_by_name(experiment)
-        if found is not None:
-            self._experiment_id: str = found.experiment_id
-        else:
-            is_server = uri.startswith(("http://", "https://"))
-            artifacts = None if is_server else f"{store.url}/mlartifacts"
-            self._experiment_id = self._client.create_experiment(experiment, artifact_location=artifacts)
-        self._children: dict[str, _ChildRun] = {}
-        self._parents: dict[str, Run] = {}
+    def __init__(
+        self, uri: str, store: Store, experiment: str, warn: Callable[[str], None], changed_ids: set[str]
+    ) -> None:
+        self._store, self._warn, self._changed_ids = store, warn, changed_ids
+        self._store_id = store.shared_id()
+        self._claims = Claims(store)
+        self._client = _open_client(uri)
+        self._experiment_id = self._open_experiment(experiment, uri)
+        self._places: dict[str, bool] = {}
         self._parent_id = ""
+        self._has_entered = False
         self._takes_pictures = True
-        for run in self._all_runs():
+        self._read_all()
+        if self._is_to_be_put_right():
+            with self._alone():
+                self._read_all()  # another sweep may have put it right since
+                self._tag_by_id()
+                self._merge_doubles()
+                self._merge_parents()
+
+    def _open_experiment(self, name: str, uri: str) -> str:
+        found = self._client.get_experiment_by_name(name)
+        if found is None:
+            is_server = uri.startswith(("http://", "https://"))
+            artifacts = None if is_server else f"{self._store.url}/mlartifacts"
+            try:
+                return self._client.create_experiment(name, artifact_location=artifacts)
+            except Exception:
+                found = self._client.get_experiment_by_name(name)
+                if found is None:
+                    raise
+        return found.experiment_id
+
+    @contextmanager
+    def _alone(self) -> Generator[None]:
+        """Be for a moment the only one of the store's sweeps that makes, merges or deletes runs."""
+        with self._claims.held(CLAIM, CLAIM_PATIENCE_S) as claim:
+            if claim is None:
+                raise TimeoutError("another sweep of this store has been making runs all the time")
+            yield
+
+    def _read_all(self) -> None:
+        self._children: dict[str, _ChildRun] = {}
+        self._doubles: dict[str, list[_ChildRun]] = {}
+        self._parents: dict[str, Run] = {}
+        self._tagged_by_path: list[str] = []
+        for run in self._runs_where(""):
             self._keep(run)
 
-    def _all_runs(self) -> Iterator[Run]:
+    def _runs_where(self, condition: str) -> Iterator[Run]:
         token: str | None = None
         while True:
             page = self._client.search_runs(
                 [self._experiment_id],
+                filter_string=condition,
                 max_results=PAGE_LENGTH,
                 page_token=token,
                 order_by=["attributes.start_time ASC"],
@@ -560,21 +567,39 @@ class _Projection:
             if not token:
                 return
 
+    def _is_ours(self, tags: Mapping[str, str]) -> bool:
+        """Say whether a run is of this store; earlier versions told it by one of its paths."""
+        place = tags.get(STORE, "")
+        if place not in self._places:
+            self._places[place] = place == self._store_id or _is_same_place(place, self._store.url)
+        return self._places[place]
+
     def _keep(self, run: Run) -> None:
         tags: dict[str, str] = run.data.tags
-        is_ours = tags.get(STORE) == self._store.url
+        is_ours = self._is_ours(tags)
+        if is_ours and tags[STORE] != self._store_id:
+            self._tagged_by_path.append(run.info.run_id)
         if SWEEP in tags and is_ours:
             self._parents[run.info.run_id] = run
         identity = tags.get(TRAINING_ID)
         if identity is None or not (is_ours or run.info.status == FINISHED):
             return
-        if identity in self._children and (self._children[identity].is_ours or not is_ours):
-            return
-        self._children[identity] = _ChildRun(
+        child = self._child_of(run)
+        known = self._children.get(identity)
+        if known is not None and known.is_ours:
+            if is_ours:
+                self._doubles.setdefault(identity, [known]).append(child)
+        elif known is None or is_ours:
+            self._children[identity] = child
+
+    def _child_of(self, run: Run) -> _ChildRun:
+        tags: dict[str, str] = run.data.tags
+        return _ChildRun(
             run.info.run_id,
             run.info.status,
             tags.get(PARENT, ""),
-            is_ours,
+            self._is_ours(tags),
+            tags.get(DRIVER, ""),
             tags.get(RECORDED_AT, ""),
             int(tags.get(NUM_VIEWS, 0)),
             FAILURE in tags,
@@ -591,72 +616,182 @@ class _Projection:
             return False
         return True
 
+    # -- what sweeps of earlier versions, or two at once, have left
+
+    def _is_to_be_put_right(self) -> bool:
+        names = [run.data.tags[SWEEP] for run in self._parents.values()]
+        return bool(self._tagged_by_path or self._doubles) or len(names) > len(set(names))
+
+    def _tag_by_id(self) -> None:
+        for run_id in self._tagged_by_path:
+            self._log(run_id, tags=self._store_tags())
+
+    def _store_tags(self) -> dict[str, str]:
+        return {STORE: self._store_id, STORE_URL: self._store.url}
+
+    def _merge_doubles(self) -> None:
+        """Keep of several runs of one training the whole one; what another driver writes now is left alone."""
+        for identity, runs in self._doubles.items():
+            kept = self._children[identity] = max(runs, key=lambda run: self._worth(identity, run))
+            for run in runs:
+                if run is not kept and not self._is_anothers(run):
+                    self._client.delete_run(run.run_id)
+                    self._changed_ids.add(identity)
+
+    def _worth(self, identity: str, run: _ChildRun) -> tuple[bool, bool, int, int]:
+        try:
+            is_whole = run.status == FINISHED and _shows(run, self._store.training(identity).record())
+        except DamagedFile:
+            is_whole = False
+        return is_whole, self._is_anothers(run), run.num_views, len(run.metrics)
+
+    def _merge_parents(self) -> None:
+        """Keep of several runs of one sweep the oldest."""
+        kept: dict[str, str] = {}
+        for run_id, run in list(self._parents.items()):
+            first = kept.setdefault(run.data.tags[SWEEP], run_id)
+            if first == run_id or self._living_drivers(run):
+                continue
+            for child in self._children.values():
+                if child.parent_id == run_id:
+                    self._log(child.run_id, tags={PARENT: first})
+                    child.parent_id = first
+            self._client.delete_run(run_id)
+            del self._parents[run_id]
+
+    # -- who writes
+
+    def _is_anothers(self, run: _ChildRun) -> bool:
+        """Say whether another driver, which lives, writes a run now."""
+        if run.status != RUNNING or not run.is_ours:
+            return False
+        if run.driver:
+            return run.driver != _this_process() and self._lives(run.driver)
+        parent = self._parents.get(run.parent_id)
+        return parent is not None and parent.info.status == RUNNING and bool(self._living_drivers(parent))
+
+    def _living_drivers(self, parent: Run) -> list[str]:
+        """Give the other drivers that write below a sweep's run."""
+        drivers = parent.data.tags.get(DRIVER, "").splitlines()
+        return [driver for driver in drivers if driver != _this_process() and self._lives(driver)]
+
+    def _lives(self, driver: str) -> bool:
+        """Say whether a driver runs; one of another machine does while a training of its is claimed by the living."""
+        if driver.partition(" ")[0] == platform.node():
+            return not _is_dead(driver)
+        runs = [*self._children.items(), *((it, run) for it, runs in self._doubles.items() for run in runs)]
+        return any(
+            run.status == RUNNING
+            and run.driver == driver
+            and self._claims.owner(training_claim(identity)) is not None
+            for identity, run in runs
+        )
+
     # -- the sweep's own run
 
     def open_sweep(self, name: str, parameters: Mapping[str, str], begun_at_ms: int) -> None:
-        """Find or make the sweep's run."""
-        tags = {
-            **parameters,
-            SWEEP: name,
-            STORE: self._store.url,
-            DRIVER: _this_process(),
-            **_source_tags(git_commit()),
-        }
-        for run_id, run in self._parents.items():
-            if run.data.tags[SWEEP] == name:
-                self._parent_id = run_id
-                self._log(run_id, tags=tags)
-                self._client.update_run(run_id, status=RUNNING)
-                return
-        self._parent_id = self._new_run(name, tags, begun_at_ms)
+        """Find or make the sweep's run; one that is there is written to when a training of this driver begins."""
+        self._sweep_tags = {**parameters, **self._store_tags(), SWEEP: name, **_source_tags(git_commit())}
+        if self._find_parent(name):
+            return
+        with self._alone():
+            for run in self._runs_where(f"tags.`{SWEEP}` != ''"):
+                self._keep(run)
+            if not self._find_parent(name):
+                tags = {**self._sweep_tags, DRIVER: _this_process()}
+                self._parent_id = self._new_run(name, tags, begun_at_ms)
+                self._has_entered = True
+
+    def _find_parent(self, name: str) -> bool:
+        self._parent_id = next(
+            (run_id for run_id, run in self._parents.items() if run.data.tags[SWEEP] == name), ""
+        )
+        return bool(self._parent_id)
+
+    def _enter(self) -> None:
+        """Say in the sweep's run that this driver trains, beside those that do already."""
+        if self._has_entered:
+            return
+        with self._alone():
+            run = self._client.get_run(self._parent_id)
+            drivers = [*self._living_drivers(run), _this_process()]
+            self._log(
+                self._parent_id, tags={**self._sweep_tags, DRIVER: "\n".join(drivers)[-MAX_TAG_LENGTH:]}
+            )
+            if run.info.status != RUNNING:
+                self._client.update_run(self._parent_id, status=RUNNING)
+        self._has_entered = True
+
+    def _leave(self, status: str | None) -> None:
+        """End the sweep's run, unless another driver goes on with it."""
+        run = self._client.get_run(self._parent_id)
+        others = self._living_drivers(run)
+        if _this_process() in run.data.tags.get(DRIVER, "").splitlines():
+            with self._alone():
+                others = self._living_drivers(self._client.get_run(self._parent_id))
+                if others:
+                    self._log(self._parent_id, tags={DRIVER: "\n".join(others)})
+                else:
+                    self._client.delete_tag(self._parent_id, DRIVER)
+        if status is None and run.info.status == RUNNING and not others:
+            status = FINISHED
+        if status is not None and not others and run.info.status != status:
+            self._client.set_terminated(self._parent_id, status)
 
     def end_left_behind(self, live: set[str]) -> None:
         """End what a killed driver has left RUNNING; a training that goes on opens its run again."""
-        others_alive: set[str] = set()
         for run_id, run in self._parents.items():
-            if run_id == self._parent_id or run.info.status != RUNNING:
-                continue
-            if _is_dead(run.data.tags.get(DRIVER, "")):
+            is_left = run_id != self._parent_id and run.info.status == RUNNING
+            if is_left and not self._living_drivers(run):
                 self._client.set_terminated(run_id, KILLED)
-            else:
-                others_alive.add(run_id)
         for identity, run in list(self._children.items()):
             is_left = run.is_ours and run.status == RUNNING and identity not in live
-            if is_left and run.parent_id not in others_alive:
+            if is_left and not self._is_anothers(run):
                 self.settle(identity)
 
-    def close_sweep(self, status: str, table_files: Mapping[str, str]) -> None:
-        """Log the finished tables and end the sweep's run."""
-        if table_files:
+    def close_sweep(self, status: str | None, table_files: Mapping[str, str]) -> None:
+        """Log the finished tables, unless they are there, and end the sweep's run.
+
+        Args:
+            status: that the sweep ended with; None leaves what is there.
+            table_files: artifact path -> path or URL.
+        """
+        contents = {name: _content_of(url) for name, url in table_files.items()}
+        digest = digest_of({name: hashlib.sha256(content).hexdigest() for name, content in contents.items()})
+        if contents and self._client.get_run(self._parent_id).data.tags.get(TABLES) != digest:
             with tempfile.TemporaryDirectory(prefix="tablewright-mlflow-") as folder:
-                for name, url in table_files.items():
+                for name, content in contents.items():
                     path = Path(folder) / name
                     path.parent.mkdir(parents=True, exist_ok=True)
-                    filesystem, place = fsspec.core.url_to_fs(url)
-                    path.write_bytes(filesystem.cat_file(place))
+                    path.write_bytes(content)
                 try:
                     self._client.log_artifacts(self._parent_id, folder, "tables")
+                    self._log(self._parent_id, tags={TABLES: digest})
                 except Exception as error:  # its files may lie elsewhere than its numbers
                     self._warn(f"MLflow did not take the tables as artifacts: {_why(error)}")
-        self._client.set_terminated(self._parent_id, status)
+        self._leave(status)
 
     # -- the runs of trainings
 
     def write(self, waiting: _Waiting) -> None:
-        """Log what the driver told of a training."""
+        """Log what the driver told of a training; one that another driver writes is left to that."""
         work, outcome = waiting.work, waiting.outcome
         folder = self._store.training(work.training_id)
-        run = self._children.get(work.training_id)
+        self._enter()
+        run = self._current(work.training_id)
         if run is not None and run.status == FINISHED and not _shows(run, folder.record()):
             self._forget(work.training_id, run)  # the record that it shows was deleted, or is another store's
             run = None
         subject = _Subject.of_work(work, waiting.at_ms)
-        if run is None:
-            run = self._create(subject)
-        elif outcome is None and run.status != RUNNING:
-            self._log(run.run_id, tags={PARENT: self._parent_id, STORE: self._store.url, STATE: "running"})
+        run = self._find_or_create(subject) if run is None else run
+        if self._is_anothers(run):
+            return
+        self._changed_ids.add(work.training_id)
+        if outcome is None and (run.status, run.driver) != (RUNNING, _this_process()):
+            tags = {PARENT: self._parent_id, STATE: "running", DRIVER: _this_process()}
+            self._log(run.run_id, tags={**tags, **self._store_tags()})
             self._client.update_run(run.run_id, status=RUNNING)
-            run.status, run.is_ours = RUNNING, True
+            run.status, run.driver, run.is_ours = RUNNING, _this_process(), True
         self._describe(run, subject)
         self._log_epochs(
             run,
@@ -667,7 +802,8 @@ class _Projection:
         )
         if outcome is None:
             return
-        record = folder.record() if outcome.state == "done" else None
+        # A training that was stopped here may have been ended by another driver.
+        record = folder.record() if outcome.state in ("done", "stopped") else None
         if record is not None:
             self._complete(folder, record)
         else:
@@ -676,11 +812,12 @@ class _Projection:
     def reconcile(self, training_id: str) -> None:
         """Make the run of a recorded training whole; cheap where it is."""
         folder = self._store.training(training_id)
-        run = self._children.get(training_id)
+        run = self._current(training_id)
         if run is not None and run.status == FINISHED:
             if run.parent_id not in {self._parent_id, *self._parents}:  # the sweep's run was deleted
                 self._log(run.run_id, tags={PARENT: self._parent_id})
                 run.parent_id = self._parent_id
+                self._changed_ids.add(training_id)
             if run.num_views >= len(folder.measured_views()):
                 return
         if (record := folder.record()) is not None:
@@ -691,14 +828,37 @@ class _Projection:
         folder = self._store.training(training_id)
         if (record := folder.record()) is not None:
             self._complete(folder, record)
-        elif (run := self._children.get(training_id)) is not None:
+        elif (run := self._children.get(training_id)) is not None and not self._is_anothers(run):
             self._end(run, Outcome("stopped"), folder, _now_ms())
 
-    def _create(self, subject: _Subject) -> _ChildRun:
-        tags = subject.tags() | {PARENT: self._parent_id, STORE: self._store.url, STATE: "running"}
-        run_id = self._new_run(subject.label, tags, subject.started_at_ms)
-        run = _ChildRun(run_id, RUNNING, self._parent_id, is_ours=True, epochs=set())
-        self._children[subject.training_id] = run
+    def _current(self, training_id: str) -> _ChildRun | None:
+        """Give a training's run, read anew where another driver may have written to it since."""
+        run = self._children.get(training_id)
+        if run is None or run.status == FINISHED or run.driver == _this_process():
+            return run
+        found = self._client.get_run(run.run_id)
+        if found.info.lifecycle_stage != "active":
+            del self._children[training_id]
+            return None
+        self._children[training_id] = self._child_of(found)
+        return self._children[training_id]
+
+    def _find_or_create(self, subject: _Subject) -> _ChildRun:
+        """Make a training's run, unless another driver has made it since all runs were read."""
+        identity = subject.training_id
+        with self._alone():
+            for found in self._runs_where(f"tags.`{TRAINING_ID}` = '{identity}'"):
+                if self._is_ours(found.data.tags):
+                    run = self._child_of(found)
+                    break
+            else:
+                tags = {**subject.tags(), **self._store_tags(), PARENT: self._parent_id}
+                tags |= {STATE: "running", DRIVER: _this_process()}
+                run_id = self._new_run(subject.label, tags, subject.started_at_ms)
+                run = _ChildRun(
+                    run_id, RUNNING, self._parent_id, is_ours=True, driver=_this_process(), epochs=set()
+                )
+        self._children[identity] = run
         return run
 
     def _new_run(self, name: str, tags: Mapping[str, str], started_at_ms: int) -> str:
@@ -760,8 +920,11 @@ class _Projection:
             self._forget(identity, run)  # it shows a record that was deleted since, or is another store's
             run = None
         subject = _Subject.of_record(record)
-        if run is None:
-            run = self._create(subject)
+        run = self._find_or_create(subject) if run is None else run
+        is_whole = run.status == FINISHED and run.num_views >= len(folder.measured_views())
+        if self._is_anothers(run) or (is_whole and _shows(run, record)):
+            return
+        self._changed_ids.add(identity)
         self._describe(run, subject)
         damaged: list[str] = []
         if len(self._logged_epochs(run)) < record.num_epochs:
@@ -912,11 +1075,50 @@ def _ms(moment: datetime.datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
-def _why(error: Exception) -> str:
+def _open_client(uri: str) -> MlflowClient:
+    """Reach MLflow's server or database, and make the tables of a new database.
+
+    Raises:
+        Exception: whatever it raises that cannot be reached.
+    """
+    from mlflow import MlflowClient
+
+    for name in ("alembic", "mlflow"):  # they tell of each table that they make, and log what they raise
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+    def reach(address: str) -> MlflowClient:
+        client = MlflowClient(tracking_uri=address, registry_uri=address)
+        client.get_experiment_by_name(EXPERIMENT)
+        return client
+
+    make_database(uri, reach)
+    if scheme_of(uri) in DATABASE_SCHEMES:
+        _ask_once(uri)
+    return while_it_is_made(lambda: reach(database_url(uri)))
+
+
+def _ask_once(uri: str) -> None:
+    """Raise where a database is away or locked; MLflow itself asks such a one for minutes."""
+    from mlflow.store.db.utils import create_sqlalchemy_engine
+
+    engine = create_sqlalchemy_engine(database_url(uri))
+    try:
+        with engine.connect() as connection:
+            engine.dialect.has_table(connection, "experiments")
+    finally:
+        engine.dispose()
+
+
+def _why(error: Exception, uri: str = "") -> str:
     """Say in our words why MLflow did not take something; its own may hold addresses with passwords."""
     causes = list(causes_of(error))
-    if any(isinstance(cause, ImportError) for cause in causes):
-        return "the driver of its database is not installed here; install it, or name it in --tracking-uri"
+    if "out-of-date database schema" in str(error):
+        return (
+            "its tables are of another version of MLflow; run `mlflow db upgrade` for its database, or name "
+            f"another one with {OPTION}"
+        )
+    if scheme_of(uri) in DATABASE_SCHEMES:
+        return why_unreachable(uri, error)
     if any("Connection" in type(cause).__name__ or "Timeout" in type(cause).__name__ for cause in causes):
         return "it does not answer; see that the server runs, and that this machine may reach it"
     kinds = ", ".join(dict.fromkeys(type(cause).__name__ for cause in causes))

@@ -9,22 +9,33 @@ from __future__ import annotations
 import logging
 import os
 import platform
+import signal
+import threading
 import time
-import traceback
 import warnings
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import psutil
 
 from tablewright.orchestrator.claims import Claim, Claims, training_claim
 from tablewright.orchestrator.collected_warnings import CollectedWarnings, collected_warnings
+from tablewright.orchestrator.device_probe import fault_of_device
+from tablewright.orchestrator.epoch_log import EpochLog
+from tablewright.orchestrator.failure_text import (
+    MAX_WHOLE_BYTES,
+    as_message,
+    as_trace,
+    encodable,
+    is_cut,
+    trace_of,
+    words_of,
+)
+from tablewright.orchestrator.fault_kind import FaultKind, kind_of
 from tablewright.orchestrator.identity import digest_of
 from tablewright.orchestrator.plan import Partner, PlannedView
-from tablewright.orchestrator.project import PARTS
 from tablewright.orchestrator.provenance import commit_of, versions_of
 from tablewright.orchestrator.recorded_config import differing_definitions
 from tablewright.orchestrator.records import (
@@ -50,7 +61,6 @@ from tablewright.trainables.contract.method import (
     Trainable,
     TrainingConfig,
 )
-from tablewright.trainables.contract.program import OURS
 from tablewright.trainables.contract.run import (
     FINAL_CHECKPOINT,
     Device,
@@ -61,23 +71,8 @@ from tablewright.trainables.contract.run import (
 )
 from tablewright.trainables.contract.view import EvaluationView, Split
 
-FAULTS_OF_PATHS = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError)
-"""What a path that is written wrongly raises; of our own paths, such as the store's, a machine may be why."""
-MACHINE_ERRORS = ("AcceleratorError",)
-"""Exception of torch, which is not imported here, for a device that has failed. A device that is too small is
-no fault of it: another try would ask as much."""
-MACHINE_MESSAGES = (
-    "CUDA error",
-    "CUDA driver",
-    "CUBLAS_STATUS",
-    "CUDNN_STATUS",
-    "cuDNN error",
-    "NCCL error",
-    "No CUDA GPUs are available",
-    "can't allocate memory",
-    "unable to mmap",
-)
-"""Words of torch's RuntimeErrors that speak of the machine."""
+MAX_STALLS = 2
+"""Attempts of one sweep at one training that may hang."""
 
 logger = logging.getLogger(__name__)
 
@@ -166,7 +161,7 @@ class Pruned(Exception):
 
 
 class MachineFault(Exception):
-    """The machine failed, not the training: another attempt, on another machine or later, may succeed.
+    """The machine failed, not the training, or it hung: another attempt, elsewhere or later, may succeed.
 
     Attributes:
         failure: to be recorded once no further attempt is made.
@@ -178,12 +173,24 @@ class MachineFault(Exception):
         self.failure = failure
 
 
+class BackendEnded(BaseException):
+    """The backend ends the attempt from within what it was told; it is no fault, and nothing is recorded."""
+
+
 class _OtherData(Exception):
     """This machine has not the data that the plan saw."""
 
 
 class _OtherCode(Exception):
     """This machine has not the code that the plan has."""
+
+
+class _StalledTooOften(Exception):
+    """Earlier attempts of this sweep have hung."""
+
+    def __init__(self, stall: FailureRecord) -> None:
+        super().__init__(stall.message)
+        self.stall = stall
 
 
 class _RecordedElsewhere(Exception):
@@ -202,11 +209,17 @@ class TrialHooks:
         on_progress: called once an epoch. It raises `Pruned` to end the training without a record.
         should_stop: asked every step; when true the attempt saves its state and ends as `stopped`.
         on_begin: called once the training is this attempt's alone.
+        printed: takes what a program prints that the training runs.
+        part: a context in which a part of the work runs that asks nothing, by its name.
+        sweep: names the run of the program; hanging attempts of one are counted.
     """
 
     on_progress: Callable[[Progress], None]
     should_stop: Callable[[], bool]
     on_begin: Callable[[], None] = lambda: None
+    printed: Callable[[bytes], None] = lambda printed: None
+    part: Callable[[str], AbstractContextManager[None]] = lambda name: nullcontext()
+    sweep: str = ""
 
 
 def run_trial(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> Outcome:
@@ -240,15 +253,17 @@ def _run_claimed(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, 
     folder = store.training(work.training_id)
     was_done = False
     try:
+        folder = folder.listed()
         was_done = folder.is_done()
-        folder.remove_leftovers()
+        folder.remove_leftovers(is_claimed=True)
         _check_code(work)
         with collected_warnings() as said:
             if was_done:
-                _measure(work, store, runtime, None, said)
+                _measure(work, folder, store, runtime, hooks, None, said)
                 folder.clear_failure()
             else:
-                _train(work, store, runtime, replace(hooks, should_stop=should_stop), said, claim)
+                claimed = replace(hooks, should_stop=should_stop)
+                _train(work, folder, store, runtime, claimed, said, claim)
         told = [*said.so_far(), folder.picture_warning()]
         return Outcome("done", "; ".join(dict.fromkeys(filter(None, told))))
     except _TakenOver:
@@ -258,15 +273,58 @@ def _run_claimed(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, 
     except Pruned:
         folder.remove_resume_checkpoint()  # a search never takes it up again
         return Outcome("pruned")
-    except Exception as error:  # recorded: the sweep goes on with the other trainings
-        if not was_done and _is_done_now(folder):
+    except BaseException as error:  # recorded: the sweep goes on with the other trainings
+        if isinstance(error, BackendEnded) or _is_a_persons(error):
+            raise
+        if isinstance(error, _StalledTooOften):
+            return end_as_failed(work, store, error.stall)
+        if not was_done and _is_done_now(store.training(work.training_id)):
             return _run_claimed(work, store, runtime, hooks, claim)
-        is_told = isinstance(error, _OtherData | _OtherCode)
-        message = str(error) if is_told else f"{type(error).__name__}: {error}"
-        failure = failure_of(work, message, traceback.format_exc())
-        if _is_of_the_machine(error):
-            raise MachineFault(failure) from error
-        return end_as_failed(work, store, failure)
+        return _end_by(error, work, store, runtime, hooks)
+
+
+def _is_a_persons(error: BaseException) -> bool:
+    """Say whether somebody has pressed Ctrl-C; where it does not raise this, the method has raised it itself."""
+    is_here = threading.current_thread() is threading.main_thread()
+    is_raising = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    return isinstance(error, KeyboardInterrupt) and is_here and is_raising
+
+
+def _end_by(error: BaseException, work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> Outcome:
+    """Record what was raised, or have it tried again."""
+    folder = store.training(work.training_id)
+    is_told = isinstance(error, _OtherData | _OtherCode)
+    message, trace = str(error) if is_told else words_of(error), trace_of(error)
+    kind: FaultKind = "machine" if isinstance(error, _OtherData) else "training"
+    if not is_told:
+        is_on_device = runtime.device == "cuda"
+        kind, known = kind_of(error, fault_of_device if is_on_device else lambda: "")
+        if kind == "device":
+            message = f"the device does not work: {known} (the training ended with {message})"
+        elif known:
+            message = f"out of memory of the device: {known}. {message}"
+    if is_cut(message, trace):
+        _keep_whole(folder, trace if words_of(error) in trace else f"{message}\n\n{trace}")
+    failure = failure_of(work, message, trace, kind=kind)
+    if kind == "stall":
+        with suppress(Exception):  # the store, whose fault is told when it fails is recorded
+            folder.mark_stalled(failure, sweep=hooks.sweep)
+            if folder.num_stalls(hooks.sweep) >= MAX_STALLS:
+                return end_as_failed(work, store, failure)
+    if kind != "training":
+        raise MachineFault(failure) from error
+    return end_as_failed(work, store, failure)
+
+
+def _keep_whole(folder: TrainingFolder, text: str) -> None:
+    content = encodable(text).encode()
+    if len(content) > MAX_WHOLE_BYTES:
+        word = f"\n[… {len(content) - MAX_WHOLE_BYTES} bytes were cut here …]\n".encode()
+        content = content[: MAX_WHOLE_BYTES // 2] + word + content[-MAX_WHOLE_BYTES // 2 :]
+    try:
+        folder.write_failure_text(content)
+    except Exception as error:  # the record says the most of it
+        logger.warning("the whole text of a failure cannot be kept: %s", error)
 
 
 def end_as_failed(work: Work, store: Store, failure: FailureRecord) -> Outcome:
@@ -292,36 +350,17 @@ def _is_done_now(folder: TrainingFolder) -> bool:
         return False
 
 
-def failure_of(work: Work, message: str, trace: str = "") -> FailureRecord:
-    """Describe a failure on this machine, in one line and, where there is more to say, in full."""
+def failure_of(work: Work, message: str, trace: str = "", *, kind: FaultKind = "training") -> FailureRecord:
+    """Describe a failure on this machine, in short and, where there is more to say, as far as a record can hold it."""
     return FailureRecord(
         training_id=work.training_id,
         label=work.label,
-        message=message,
-        traceback=trace or message,
+        message=as_message(message),
+        traceback=as_trace(trace or message),
         host=platform.node(),
         failed_at=now(),
+        kind=kind,
     )
-
-
-def _is_of_the_machine(error: Exception) -> bool:
-    """Tell a full disc, a broken device or too little memory from a fault that would come again anywhere."""
-    if isinstance(error, FAULTS_OF_PATHS) and not _is_raised_by_us(error):
-        return False  # a method of one's own has named what is not there
-    if isinstance(error, (OSError, MemoryError, _OtherData)) or type(error).__name__ in MACHINE_ERRORS:
-        return True
-    return isinstance(error, RuntimeError) and any(word in str(error) for word in MACHINE_MESSAGES)
-
-
-def _is_raised_by_us(error: Exception) -> bool:
-    """Say whether it comes from this program, or from what it has called, and not from code that a person wrote.
-
-    A method of one's own stands between us and the innermost frame.
-    """
-    files = [Path(frame.filename).resolve() for frame in traceback.extract_tb(error.__traceback__)]
-    of_ours = [file for file in files if any(file.is_relative_to(OURS / part) for part in PARTS)]
-    is_innermost = of_ours[-1:] == files[-1:]
-    return is_innermost or not of_ours or not of_ours[-1].is_relative_to(OURS / "trainables" / "own")
 
 
 def _check_code(work: Work) -> None:
@@ -392,60 +431,57 @@ def _counts(data: DatasetFacts) -> str:
 
 
 def _train(
-    work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, said: CollectedWarnings, claim: Claim
+    work: Work,
+    folder: TrainingFolder,
+    store: Store,
+    runtime: Runtime,
+    hooks: TrialHooks,
+    said: CollectedWarnings,
+    claim: Claim,
 ) -> None:
-    folder = store.training(work.training_id)
     trainable = work.config.make_trainable()
     _check_data(work.config, work.data, runtime)
-    started = AttemptRecord(started_at=now(), host=platform.node(), pid=os.getpid())
+    started = AttemptRecord(started_at=now(), host=platform.node(), pid=os.getpid(), sweep=hooks.sweep)
     number = folder.write_attempt(started)
+    if number > 1:
+        _refuse_after_stalls(folder, hooks.sweep)
     fit_wall_s = 0.0
-    reports = {report.epoch: report for report in _epochs_so_far(folder)}
+    reports = EpochLog(folder, _epochs_so_far(folder))
     meter = SystemMeter()
-    never_watched, is_together = not reports, False
-
-    def write_epochs() -> None:
-        folder.write_epochs([reports[epoch] for epoch in sorted(reports)])
-
-    @contextmanager
-    def together() -> Generator[None]:
-        nonlocal is_together
-        is_together, before = True, dict(reports)
-        try:
-            yield
-        finally:
-            is_together = False
-            if reports != before and not folder.is_done():  # what another attempt has recorded stays as it is
-                write_epochs()
+    never_watched = not len(reports)
 
     def on_epoch(report: EpochReport, network: Any) -> None:
         nonlocal started, never_watched
-        if folder.is_done():
-            raise _RecordedElsewhere
         if claim.is_lost:
             raise _TakenOver
+        reports.add(report)
+        if folder.is_done():
+            raise _RecordedElsewhere
         if said.so_far() != started.warnings:  # whoever goes on from here may not hear them again
             started = started.model_copy(update={"warnings": said.so_far()})
             folder.rewrite_attempt(number, started)
-        reports[report.epoch] = report
-        if not is_together:
-            write_epochs()
-        watched = (
-            None if work.watch is None else _watch(work, work.watch, trainable, runtime, report, network)
-        )
+        with hooks.part("measuring between epochs"):
+            watched = (
+                None if work.watch is None else _watch(work, work.watch, trainable, runtime, report, network)
+            )
         never_watched = never_watched and watched is None
         hooks.on_progress(Progress(report, meter.read(), watched))
 
     if folder.checkpoints.exists(FINAL_CHECKPOINT):
         network = trainable.load(work.config, runtime, folder.checkpoints)
     else:
-        prepare_data(work.config, runtime)
+        with hooks.part("preparing its data"):
+            prepare_data(work.config, runtime)
         begun_s = time.monotonic()
-        network = trainable.fit(
-            work.config, runtime, folder.checkpoints, FitHooks(on_epoch, hooks.should_stop, together)
-        )
+        with reports.kept_before(folder.checkpoints) as checkpoints:
+            network = trainable.fit(
+                work.config,
+                runtime,
+                checkpoints,
+                FitHooks(on_epoch, hooks.should_stop, reports.together, hooks.printed),
+            )
         fit_wall_s = time.monotonic() - begun_s
-        if work.watch is not None and reports and never_watched:
+        if work.watch is not None and len(reports) and never_watched:
             metric, split = work.watch.metric.name, work.watch.view.split
             warnings.warn(
                 f"a search that stops hopeless trials watches {metric!r} between epochs, and no epoch told it of the "
@@ -455,9 +491,11 @@ def _train(
             )
     measured_from_s = time.monotonic()
     of_training = said.so_far()
-    _measure(work, store, runtime, network, said)
+    _measure(work, folder, store, runtime, hooks, network, said)
     faults: list[str] = []
-    attempts = folder.attempts(faults) or [started]  # another attempt that has ended removes them
+    folder.look()  # another attempt may have ended, and has then removed what is counted here
+    # another attempt that has ended removes them
+    attempts = folder.attempts(faults, known={number: started}) or [started]
     record = TrainingRecord(
         training_id=work.training_id,
         method=work.config.METHOD,
@@ -469,10 +507,8 @@ def _train(
         started_at=attempts[0].started_at,
         ended_at=now(),
         attempts=len(attempts) + len(faults),
-        num_epochs=max(
-            (report.num_epochs for report in reports.values()), default=work.config.planned_epochs()
-        ),
-        train_wall_s=sum(report.wall_s for report in reports.values()) or fit_wall_s,
+        num_epochs=max((report.num_epochs for report in reports), default=work.config.planned_epochs()),
+        train_wall_s=sum(report.wall_s for report in reports) or fit_wall_s,
         measure_wall_s=time.monotonic() - measured_from_s,
         host=platform.node(),
         device=runtime.device,
@@ -495,6 +531,17 @@ def _train(
         folder.write_record(record)
 
 
+def _refuse_after_stalls(folder: TrainingFolder, sweep: str) -> None:
+    """Begin no further attempt where those of this sweep have hung.
+
+    Raises:
+        _StalledTooOften: with the last one.
+    """
+    stalls = folder.stalls(sweep)
+    if len(stalls) >= MAX_STALLS:
+        raise _StalledTooOften(stalls[-1])
+
+
 def _environment(trainable: Trainable, device: Device) -> dict[str, str]:
     if isinstance(trainable, DescribesEnvironment):
         return dict(trainable.numeric_environment(device))
@@ -510,9 +557,16 @@ def _epochs_so_far(folder: TrainingFolder) -> list[EpochReport]:
         return []
 
 
-def _measure(work: Work, store: Store, runtime: Runtime, network: Any, said: CollectedWarnings) -> None:
+def _measure(
+    work: Work,
+    folder: TrainingFolder,
+    store: Store,
+    runtime: Runtime,
+    hooks: TrialHooks,
+    network: Any,
+    said: CollectedWarnings,
+) -> None:
     """Measure what is not measured; views of ensembles only once all their trainings are done."""
-    folder = store.training(work.training_id)
     done, said_before = folder.measured_views(), said.so_far()
     missing = {
         identity: planned
@@ -533,17 +587,20 @@ def _measure(work: Work, store: Store, runtime: Runtime, network: Any, said: Col
         if is_loaded or config != work.config:
             prepare_data(config, runtime)
         seen = [planned.view for planned in views.values()]
-        extraction = _extract(trainable, config, runtime, network, split, seen)
+        with hooks.part("extracting"):
+            extraction = _extract(trainable, config, runtime, network, split, seen)
         for identity, planned in views.items():
-            members = [(config, extraction)]
-            members += [
-                (partner.config, _extract_of(partner, store, runtime, planned.view))
-                for partner in planned.partners
-            ]
+            with hooks.part("measuring"):
+                members = [(config, extraction)]
+                members += [
+                    (partner.config, _extract_of(partner, store, runtime, planned.view))
+                    for partner in planned.partners
+                ]
+                measured = trainable.measure(members, planned.view)
             folder.write_measurement(
                 planned.view,
                 identity,
-                trainable.measure(members, planned.view),
+                measured,
                 [partner.training_id for partner in planned.partners],
                 data=planned.data,
                 warnings=[sentence for sentence in said.so_far() if sentence not in said_before],
@@ -571,7 +628,7 @@ def _illustrate(
         for name, content in pictures.items():
             folder.write_picture(name, content)
     except Exception as error:
-        warning = f"not every picture could be drawn: {type(error).__name__}: {error}"
+        warning = as_message(f"not every picture could be drawn: {words_of(error)}")
         logger.info("%s: %s", label, warning)
     while_drawing = [text for text in said.so_far() if text not in said_before]
     folder.write_picture_warning("; ".join(filter(None, [warning, *while_drawing])))

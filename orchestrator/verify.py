@@ -75,6 +75,7 @@ def verify_store(store: Store, plan: Plan | None = None) -> Verification:
         store: to be read.
         plan: of studies whose configs are compared with their records as well; None compares none.
     """
+    store = store.listed()
     read = read_all(lambda identity: _read_training(store.training(identity)), store.training_ids())
     faults = [store.fault] if store.fault else []
     faults += [fault for of_training in read for fault in of_training.faults]

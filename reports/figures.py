@@ -97,6 +97,7 @@ def figure_path(table: str, figure: str, ending: Literal["png", "pdf"] = "png") 
 
 def read_traces(plan: Plan, store: Store) -> dict[str, Trace]:
     """Read what every finished training of a plan has left to be drawn, by training id."""
+    store = store.listed()
 
     def read(training_id: str) -> Trace | None:
         folder = store.training(training_id)

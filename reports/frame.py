@@ -136,6 +136,7 @@ def read_cells(plan: Plan, store: Store) -> pd.DataFrame:
         wanted.setdefault(cell.training_id, set()).add(cell.view_id)
         for partner_id in cell.partner_ids:
             wanted.setdefault(partner_id, set())  # measured with the first, but recorded on its own
+    store = store.listed()
     accepted = store.accepted_changes()
 
     def read(training_id: str) -> _Reading:

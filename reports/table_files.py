@@ -4,7 +4,8 @@ Of a study that has profiles they lie in `tables/<profile>/<study>/`, as each pr
 in `figures/<table>/` beside them; `index.html` beside the folders of studies lists what there is. What a study
 declares no more is removed from its folder.
 
-Equal records give equal bytes: no file holds a time, a host or the store's own place.
+Equal records give equal bytes: no file holds a time, a host or the store's own place. A file that would be the same is
+not written.
 """
 
 from __future__ import annotations
@@ -80,8 +81,9 @@ def write_tables(
     Raises:
         OSError: a file cannot be written.
     """
-    frame = read_cells(plan, store)
-    traces = read_traces(plan, store)
+    seen = store.listed()
+    frame = read_cells(plan, seen)
+    traces = read_traces(plan, seen)
     demo_datasets = {item.config.dataset_name() for item in plan.trainings.values() if item.data.is_demo}
     written: list[WrittenTable] = []
     refusals: list[str] = []
@@ -90,7 +92,7 @@ def write_tables(
         for name in (name for owner, name in plan.tables if owner == study.name):
             try:
                 faults: list[str] = []
-                items = compare_items(plan, store, study.name, name, frame, faults)
+                items = compare_items(plan, seen, study.name, name, frame, faults)
                 table = build_table(plan, study.name, name, frame, items)
                 lost = (
                     f"Rows could not be compared over what they were measured on: {text}." for text in faults
@@ -104,11 +106,11 @@ def write_tables(
         beside = {
             table.name: NO_FIGURES
             if (study.name, table.name) not in plan.tables
-            else table_figures(plan, store, study.name, table.name, traces)
+            else table_figures(plan, seen, study.name, table.name, traces)
             for table in tables
         }
         emptied = {
-            table.name: find_emptied(folder, study.name, table.name, frame, plan, store) for table in tables
+            table.name: find_emptied(folder, study.name, table.name, frame, plan, seen) for table in tables
         }
         narrowed = {table.name: find_narrowed(folder, study.name, table.name, frame) for table in tables}
         kept = {name for name, lost in emptied.items() if not writes or (keeps_fuller and lost is not None)}
@@ -123,7 +125,7 @@ def write_tables(
                     "parquet": to_parquet(table, frame),
                 }
                 for ending, content in contents.items():
-                    folder.write(f"{table.name}.{ending}", content)
+                    folder.write_if_changed(f"{table.name}.{ending}", content)
                 figure_urls = _write_figures(folder, table.name, beside[table.name].figures)
             urls = {ending: f"{folder.url}/{table.name}.{ending}" for ending in contents}
             index_url = f"{folder.url}/{INDEX}.html"
@@ -152,6 +154,16 @@ def folder_of_studies(study: Study) -> str:
     return TABLES if study.profile is None else f"{TABLES}/{study.profile}"
 
 
+def files_of_tables(plan: Plan, store: Store) -> dict[str, str]:
+    """Give the finished tables of a plan's studies as they lie in the store: path below `tables/` -> URL."""
+    folders = [f"{folder_of_studies(study)}/{study.name}" for study in plan.studies]
+    return {
+        f"{folder}/{name}".removeprefix(f"{TABLES}/"): f"{store.root.url}/{folder}/{name}"
+        for folder in folders
+        for name in (store.root / folder).file_names()
+    }
+
+
 def _write_index(
     folder: Folder,
     title: str,
@@ -164,8 +176,8 @@ def _write_index(
     shown = [table for table in tables if table.name not in kept]
     pages = {name.removesuffix(".html") for name in folder.names() if name.endswith(".html")}
     others = sorted(pages - {table.name for table in shown} - {INDEX})
-    folder.write(f"{INDEX}.html", index_to_html(title, shown, beside, others, to_store).encode())
-    folder.write(f"{INDEX}.md", index_to_markdown(title, shown, others).encode())
+    folder.write_if_changed(f"{INDEX}.html", index_to_html(title, shown, beside, others, to_store).encode())
+    folder.write_if_changed(f"{INDEX}.md", index_to_markdown(title, shown, others).encode())
 
 
 def _remove_undeclared(folder: Folder, declared: Set[str]) -> None:
@@ -191,7 +203,7 @@ def _list_studies(folder: Folder) -> None:
                 else (name.removesuffix(".html") for name in names if name.endswith(".html"))
             )
             tables_of[study] = [page for page in pages if page != INDEX]
-    folder.write(f"{INDEX}.html", studies_to_html(tables_of).encode())
+    folder.write_if_changed(f"{INDEX}.html", studies_to_html(tables_of).encode())
 
 
 def _write_figures(folder: Folder, table: str, figures: Sequence[Figure]) -> dict[str, str]:
@@ -201,7 +213,7 @@ def _write_figures(folder: Folder, table: str, figures: Sequence[Figure]) -> dic
         figure_path(table, figure.name, "pdf"): figure.pdf for figure in figures if figure.pdf is not None
     }
     for path, content in contents.items():
-        folder.write(path, content)
+        folder.write_if_changed(path, content)
     for name in (folder / f"figures/{table}").names():
         if (path := f"figures/{table}/{name}") not in contents:
             folder.remove(path)

@@ -8,7 +8,7 @@ from tablewright.trainables.contract.view import ViewResult
 from tests.toy_method import ToyConfig, ToyTrainable
 
 BROKEN = []
-"""Stands for a process's CUDA context, which a device-side assert spoils until the process ends."""
+"""Stands for a process's CUDA context, which a failed kernel spoils until the process ends."""
 
 
 class FaultyConfig(ToyConfig):
@@ -54,7 +54,7 @@ class FaultyTrainable(ToyTrainable):
             BROKEN.append(os.getpid())
             raise ValueError("label 751 of 751 classes")
         if BROKEN:
-            raise RuntimeError("CUDA error: device-side assert triggered")
+            raise RuntimeError("CUDA error: unspecified launch failure")
         if config.disc_is_full_while and Path(config.disc_is_full_while).exists():
             with Path(f"{config.disc_is_full_while}.attempts").open("a") as file:
                 file.write(f"{os.getpid()}\n")

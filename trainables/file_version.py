@@ -7,6 +7,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from tablewright.trainables.value.regular_file import refuse_irregular
+
 END_BYTES = 2**16
 
 
@@ -20,7 +22,12 @@ class FileVersion:
 
 
 def version_of(path: Path) -> FileVersion:
-    """Look at a file without reading it."""
+    """Look at a file without reading it.
+
+    Raises:
+        OSError: it is not there, or is a pipe or a device.
+    """
+    refuse_irregular(path)
     stat = path.stat()
     return FileVersion(path, stat.st_size, stat.st_mtime_ns)
 

@@ -240,6 +240,14 @@ def test_what_a_study_knew_of_its_data_stops_no_reading(sweep, data):
     assert sweep(a_study(RATES))[0].is_complete
 
 
+def test_who_reads_a_store_is_told_of_a_damaged_note_on_its_data(sweep, caplog):
+    """Trainings without a record are looked for under data that nothing says any more."""
+    finished(sweep)
+    cut(sweep.folder / "data/toy_study.json")
+    states(sweep)
+    assert "data/toy_study.json is no JSON" in caplog.text
+
+
 @pytest.mark.parametrize("way", ["is not there", "is not the table that was recorded"])
 def test_a_curve_that_is_lost_or_of_another_training_is_not_drawn(sweep, way):
     """What is drawn is what was recorded, or its place says why not."""

@@ -172,18 +172,20 @@ def test_a_new_attempt_forgets_the_failure_before_it(store):
     assert len(training.attempts()) == 1
 
 
-def test_what_killed_writers_left_is_removed_once_nobody_writes_it(tmp_path):
-    """A half-written checkpoint goes when it is old; one that is being written stays."""
+@pytest.mark.parametrize("hours_off", [-2, 0, 2])
+def test_what_killed_writers_left_is_removed_once_nobody_writes_it(tmp_path, hours_off):
+    """A half-written file goes when the training is claimed or done, and not because a clock makes it seem old."""
     training = Store(str(tmp_path / "runs")).training("b" * 64)
     training.checkpoints.write("resume.pt", b"whole")
     folder = tmp_path / "runs/trainings" / ("b" * 64) / "checkpoint"
-    old, new = folder / ".resume.pt.k1lled", folder / ".resume.pt.wr1ting"
-    old.write_bytes(b"half")
-    new.write_bytes(b"half")
-    long_ago_s = time.time() - 2 * records.UNFINISHED_AFTER_S
-    os.utime(old, (long_ago_s, long_ago_s))
+    half = folder / ".resume.pt.wr1ting"
+    half.write_bytes(b"half")
+    its_clock_s = time.time() + 3600 * hours_off
+    os.utime(half, (its_clock_s, its_clock_s))
     training.remove_leftovers()
-    assert [".resume.pt.wr1ting", "resume.pt"] == sorted(path.name for path in folder.iterdir())
+    assert [half.name, "resume.pt"] == sorted(path.name for path in folder.iterdir())
+    training.remove_leftovers(is_claimed=True)
+    assert ["resume.pt"] == sorted(path.name for path in folder.iterdir())
 
 
 def test_a_store_has_an_id_that_only_the_same_store_has(tmp_path):

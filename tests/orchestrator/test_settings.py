@@ -67,6 +67,8 @@ from tablewright.orchestrator.settings import (
         ({"gpus_per_training": float("nan")}, "--gpus-per-training is nan"),
         ({"gpus_per_training": 1.5}, "--gpus-per-training is 1.5"),
         ({"max_concurrent": 0}, "--max-concurrent is 0"),
+        ({"checkpoint_minutes": 0}, "--checkpoint-minutes is 0; it is more than 0, such as 5 or 0.5"),
+        ({"checkpoint_minutes": float("nan")}, "--checkpoint-minutes is nan; it is more than 0"),
         ({"seeds": "1 2"}, "--seeds is '1 2'; write whole numbers with commas"),
         ({"seeds": "1.0"}, r"--seeds is '1\.0'; write whole numbers with commas"),
         ({"seeds": "²"}, "--seeds is '²'; write whole numbers with commas"),
@@ -217,3 +219,11 @@ def test_every_option_has_its_variable():
 def test_labels_may_hold_commas(text, labels):
     """A data set whose label has a comma can be asked for as it heads its column."""
     assert labels == _split_at_commas(text, ["A", "B", "CUHK03 labelled", "CUHK03 labelled, 1367/100"])
+
+
+def test_minutes_between_checkpoints_reach_the_trainings():
+    """What is said in minutes is what a training is given; where nothing is said, it finds out itself."""
+    said, unsaid = (
+        Settings(studies=("mdpr_ablation",), checkpoint_minutes=minutes).runtime() for minutes in (2.5, None)
+    )
+    assert (150.0, None) == (said.checkpoint_every_s, unsaid.checkpoint_every_s)

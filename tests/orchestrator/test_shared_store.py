@@ -8,7 +8,6 @@ import time
 import pytest
 
 from tablewright.orchestrator import claims, other_hands
-from tablewright.orchestrator.optuna_mirror import open_storage
 from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.study import Row
 from tests.orchestrator.toy_sweep import ToySweep, a_search, a_study
@@ -48,7 +47,6 @@ def sweep_in_process(folder, studies, barrier, ends):
 
 def run_at_once(folder, studies, num_sweeps):
     """Start so many sweeps at the same moment; gives their processes and the queue of their ends."""
-    open_storage(ToySweep(folder).storage)
     context = multiprocessing.get_context("fork")
     barrier, ends = context.Barrier(num_sweeps), context.Queue()
     processes = [

@@ -1,5 +1,6 @@
 """A miniature Market-1501 and a small network with dropout, for the real loop, loaders and augmentation."""
 
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -19,6 +20,7 @@ from tablewright.trainables.losses.triplet import batch_hard_triplet_loss
 from tablewright.trainables.reidentification.config import ReidConfig
 from tablewright.trainables.reidentification.method import ReidTrainable
 from tablewright.trainables.training.optimisation import Optimisation
+from tests.waiting import PATIENCE_S
 
 NUM_TRAIN_PIDS, IMAGES_PER_PID = 6, 5
 EMBEDDING_SIZE = 8
@@ -174,6 +176,25 @@ class Journal:
             self.num_asked -= 1  # the step is asked about again when the training goes on
             return True
         return False
+
+
+def wait_for_checkpoint():
+    """Return once no checkpoint of this process is on its way."""
+    for thread in threading.enumerate():
+        if thread.name == "checkpoint":
+            thread.join(PATIENCE_S)
+
+
+class PatientJournal(Journal):
+    """Lets each checkpoint be whole before the training goes on, so that none that is due is left out."""
+
+    def _on_epoch(self, report, network):
+        super()._on_epoch(report, network)
+        wait_for_checkpoint()
+
+    def _should_stop(self):
+        wait_for_checkpoint()
+        return super()._should_stop()
 
 
 def fit_through(config, runtime, folder, journal):

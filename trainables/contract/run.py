@@ -19,13 +19,16 @@ class Runtime:
         data_root: folder that holds the published data sets; None where only embedded data is used.
         cache_dir: where this machine keeps decoded images; shared by its trainings.
         device: what trainings run on; the machine that plans them may have none of it.
-        checkpoint_every_s: longest time of training that a crash may cost.
+        checkpoint_every_s: time between two checkpoints; None lets it follow from what one costs the training.
+        stall_s: a training of which nothing is seen for so long is ended; None is by its own rhythm, and
+            infinity never.
     """
 
     data_root: str | None
     cache_dir: str
     device: Device = "cpu"
-    checkpoint_every_s: float = 60.0
+    checkpoint_every_s: float | None = None
+    stall_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,9 @@ class FileFolder(CheckpointFolder, Protocol):
 RESUME_CHECKPOINT = "resume.pt"
 """Everything that continuing needs: weights, optimizer, schedule, scaler, sampler, generators."""
 
+RESUME_CHECKPOINTS = (RESUME_CHECKPOINT, "resume_2.pt")
+"""The files that take it in turn, so that the one before the last is there until the next is whole."""
+
 FINAL_CHECKPOINT = "final.pt"
 """What a training keeps: the weights of the last epoch, or of the best one; what views added later are measured on."""
 
@@ -108,6 +114,14 @@ BEST_EPOCH = "best_epoch"
 
 class TrainingStopped(Exception):
     """A training was asked to stop; its resume checkpoint is written."""
+
+
+class TrainingStalled(Exception):
+    """Nothing was seen of a training for so long that it was ended; where it hung is said."""
+
+
+class NoDevice(ValueError):
+    """This machine has not the device that was asked for."""
 
 
 @dataclass(frozen=True)
@@ -122,8 +136,11 @@ class FitHooks:
             `TrainingStopped`.
         together: a context in which several epochs that are known at once are reported, so that they are written
             once and not each by itself.
+        printed: takes what a program prints that the training runs, so that it is kept; of this process whoever runs
+            it sees to that.
     """
 
     on_epoch: Callable[[EpochReport, Any], None] = lambda report, network: None
     should_stop: Callable[[], bool] = lambda: False
     together: Callable[[], AbstractContextManager[None]] = nullcontext
+    printed: Callable[[bytes], None] = lambda printed: None

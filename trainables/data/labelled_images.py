@@ -19,6 +19,7 @@ from PIL import Image, UnidentifiedImageError
 from tablewright.trainables.value.file_name import why_not_the_same_everywhere
 from tablewright.trainables.value.name_list import some
 from tablewright.trainables.value.refusal import nearest
+from tablewright.trainables.value.regular_file import refuse_irregular
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
@@ -144,6 +145,7 @@ def read_listed_images(
             listed twice; classes that are tested and not trained.
     """
     sizes_bytes, lost = sizes_of_images(root, folders)
+    lists = tuple(lists)
     unreadable = [*faults_of_names(sizes_bytes)]
     faults = [
         *faults,
@@ -152,7 +154,7 @@ def read_listed_images(
         *(unreadable or _faults_of_files(splits, sizes_bytes.keys() | set(lost), mentioned)),
     ]
     if faults:
-        raise ValueError(f"{root} cannot be read: " + "; ".join(faults))
+        raise unreadable_lists(root, [path.relative_to(root).as_posix() for path in lists], faults)
     digest = hashlib.sha256()
     for path in lists:
         digest.update(f"{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
@@ -167,12 +169,18 @@ def read_listed_images(
     )
 
 
+def unreadable_lists(root: Path, lists: Iterable[str], faults: Iterable[str]) -> ValueError:
+    """Say what is wrong in a data set with lists, and in which files a person finds what is listed."""
+    return ValueError(f"{root} cannot be read: {'; '.join(faults)}. Its lists are {', '.join(lists)}")
+
+
 def open_file(root: Path) -> Callable[[str], Image.Image]:
     """Give what opens the image files of a folder."""
     return functools.partial(_open, root)
 
 
 def _open(root: Path, name: str) -> Image.Image:
+    refuse_irregular(root / name)
     return Image.open(root / name)
 
 

@@ -73,6 +73,7 @@ def read_msmt17(data_root: str | None) -> FoundImages:
         sizes_bytes,
         _person_of,
         open_file(root),
+        files,
         warnings=warnings if version == "MSMT17_V2" else (),
         lost=lost,
     )

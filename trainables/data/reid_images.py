@@ -12,7 +12,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from tablewright.trainables.data.labelled_images import faults_of_links, faults_of_names, some
+from tablewright.trainables.data.labelled_images import (
+    faults_of_links,
+    faults_of_names,
+    some,
+    unreadable_lists,
+)
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,7 @@ def compare_with_files(
     sizes_bytes: Mapping[str, int],
     person_of: Callable[[str], str],
     open_image: Callable[[str], Image.Image],
+    lists: Sequence[str],
     warnings: Sequence[str] = (),
     lost: Sequence[str] = (),
 ) -> FoundImages:
@@ -94,7 +100,8 @@ def compare_with_files(
         sizes_bytes: of every image that is there, by path.
         person_of: tells people apart by an image's path alone.
         open_image: as `FoundImages` has it.
-        warnings: likewise.
+        lists: names of the files that name the images.
+        warnings: as `FoundImages` has them.
         lost: links that lead nowhere.
 
     Raises:
@@ -108,7 +115,7 @@ def compare_with_files(
         *(unreadable or _faults(listed, sizes_bytes.keys() | set(lost), person_of)),
     ]
     if faults:
-        raise ValueError(f"{root} cannot be read: " + "; ".join(faults))
+        raise unreadable_lists(root, lists, faults)
     digest = hashlib.sha256()
     for split, records in sorted(listed.splits.items()):
         for record in sorted(records, key=lambda record: record.path):

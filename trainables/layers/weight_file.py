@@ -60,8 +60,9 @@ def look_at(path: Path) -> FileVersion:
         ValueError: it cannot be opened.
     """
     try:
+        version = version_of(path)
         with path.open("rb"):
-            return version_of(path)
+            return version
     except OSError as error:
         raise ValueError(
             f"{path} cannot be opened ({error.strerror}); put it there, readable for this account"

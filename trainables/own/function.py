@@ -174,8 +174,9 @@ class FunctionTrainable(OwnTrainable[_Function]):
         with seeded(config.seed, runtime.device):
             run = Run(config.seed, runtime, checkpoints, hooks, self._method.best_epoch)
             takes_run = _takes(self._method.fit, 2)
-            model = self._method.fit(config, run) if takes_run else self._method.fit(config)
-            run.end(model)
+            with run.keeping:
+                model = self._method.fit(config, run) if takes_run else self._method.fit(config)
+                run.end(model)
         if model is None:
             raise ValueError(
                 f"{self._method.fit.__name__} returned nothing; it returns the model, which is what measure is given"

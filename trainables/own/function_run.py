@@ -7,17 +7,16 @@ from __future__ import annotations
 import io
 import random
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import torch
 
 from tablewright.trainables.contract.run import (
     BEST_EPOCH,
-    RESUME_CHECKPOINT,
     Checkpoints,
     Device,
     EpochReport,
@@ -26,7 +25,11 @@ from tablewright.trainables.contract.run import (
     TrainingStopped,
 )
 from tablewright.trainables.own.best_epoch import BestEpoch, KeptModel
+from tablewright.trainables.training.background_checkpoint import BackgroundCheckpoints
+from tablewright.trainables.training.checkpoint import is_of_the_machine
+from tablewright.trainables.training.checkpoint_fault import CheckpointFault
 from tablewright.trainables.training.determinism import reproducible
+from tablewright.trainables.training.resume_files import ResumeFiles
 
 ONE_LOOP = (
     "run.epochs is called a second time, and where a training goes on is known of one loop alone; write one loop over "
@@ -34,6 +37,8 @@ ONE_LOOP = (
 )
 GENERATORS = np.random.Generator | np.random.RandomState | torch.Generator | random.Random
 """Of random numbers, that a function may draw from beside the global ones."""
+STATE = frozenset({"epoch", "parts", "kept", "python", "numpy", "torch", "cuda"})
+"""What a checkpoint holds."""
 MODEL = "model"
 """Name of the part that is measured between epochs, and kept of the best one."""
 
@@ -45,6 +50,7 @@ class Run:
         seed: of the config; the generators of Python, NumPy and torch are seeded with it already.
         device: to train on, `cpu` or `cuda`.
         data_root: folder of the published data sets, None where none was given.
+        keeping: a context in which the function is called; when it ends, no checkpoint is being written any more.
     """
 
     def __init__(
@@ -60,8 +66,8 @@ class Run:
         self.device: Device = runtime.device
         self.data_root = runtime.data_root
         self._checkpoints, self._hooks = checkpoints, hooks
-        self._checkpoint_every_s = runtime.checkpoint_every_s
-        self._saved_at_s = time.monotonic()
+        self._files = ResumeFiles(checkpoints)
+        self.keeping = BackgroundCheckpoints(self._files, runtime.checkpoint_every_s)
         self._reported: dict[str, float] = {}
         self._num_reports = 0
         self._is_in_epochs = False
@@ -117,8 +123,10 @@ class Run:
                 raise
             self._tell(self._end_epoch(epoch, num_epochs, begun_s, parts), parts)
             is_stopping = self._hooks.should_stop()
-            if is_stopping or time.monotonic() - self._saved_at_s >= self._checkpoint_every_s:
-                self._save(epoch, {name: _state_of(part) for name, part in parts.items()})
+            if is_stopping or self.keeping.is_due():
+                self._save(
+                    epoch, {name: _state_of(part) for name, part in parts.items()}, is_last=is_stopping
+                )
             if is_stopping and epoch < num_epochs:
                 raise TrainingStopped
         self._is_in_epochs = False
@@ -202,11 +210,15 @@ class Run:
 
     def resume(self) -> dict[str, Any] | None:
         """Give what `checkpoint` kept last, for loops that are not by epochs; None at the beginning."""
-        if not self._checkpoints.exists(RESUME_CHECKPOINT):
-            return None
-        state = self._read()
-        self._num_reports = state["epoch"]
-        return state["parts"]
+        self.keeping.wait()
+        kept: dict[str, Any] | None = None
+
+        def take(state: dict[str, Any]) -> None:
+            nonlocal kept
+            self._num_reports, kept = state["epoch"], state["parts"]
+
+        self._take_up(take)
+        return kept
 
     def checkpoint(self, **state: Any) -> None:
         """Keep a state when it is due, and end the training when it is asked to.
@@ -216,8 +228,8 @@ class Run:
         """
         self._refuse_with_best_epoch("checkpoint")
         is_stopping = self._hooks.should_stop()
-        if is_stopping or time.monotonic() - self._saved_at_s >= self._checkpoint_every_s:
-            self._save(self._num_reports, state)
+        if is_stopping or self.keeping.is_due():
+            self._save(self._num_reports, state, is_last=is_stopping)
         if is_stopping:
             raise TrainingStopped
 
@@ -229,33 +241,60 @@ class Run:
             )
 
     def _load(self, parts: Mapping[str, Any]) -> int:
-        if not self._checkpoints.exists(RESUME_CHECKPOINT):
-            return 0
-        state = self._read()
-        if state["parts"].keys() != parts.keys():
-            raise ValueError(
-                f"the checkpoint {self._checkpoints.url}/{RESUME_CHECKPOINT} holds {', '.join(state['parts'])}, and "
-                f"run.epochs is given {', '.join(parts)}; give the same parts, or delete the training's folder to "
-                "begin it again"
-            )
-        for name, part in parts.items():
-            _put_back(part, state["parts"][name])
-        if self._kept is not None:
-            self._kept.load_state_dict(state["kept"])
-        return state["epoch"]
+        done = 0
 
-    def _read(self) -> dict[str, Any]:
-        with self._checkpoints.open_to_read(RESUME_CHECKPOINT) as file:
-            # The store's own file, of a training of hers: whatever her parts keep in their states may stand in it.
-            state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=False)
+        def put_back(state: dict[str, Any]) -> None:
+            nonlocal done
+            if state["parts"].keys() != parts.keys():
+                raise ValueError(
+                    f"the checkpoint in {self._checkpoints.url} holds {', '.join(state['parts'])}, and "
+                    f"run.epochs is given {', '.join(parts)}; give the same parts, or delete the training's folder to "
+                    "begin it again"
+                )
+            for name, part in parts.items():
+                _put_back(part, state["parts"][name])
+            if self._kept is not None:
+                self._kept.load_state_dict(state["kept"])
+            done = state["epoch"]
+
+        self._take_up(put_back)
+        return done
+
+    def _take_up(self, take: Callable[[dict[str, Any]], None]) -> None:
+        """Go on from the last checkpoint that can be read, where there is one."""
+
+        def load(name: str) -> None:
+            state = self._read(name)
+            take(state)
+            self._set_generators(state)
+
+        self._files.take_up(load)
+
+    def _read(self, name: str) -> dict[str, Any]:
+        with self._checkpoints.open_to_read(name) as file:
+            try:
+                # The store's own file, of a training of hers: whatever her parts keep in their states may stand in it.
+                state: Any = torch.load(file, map_location="cpu", weights_only=False)
+            except Exception as error:
+                if is_of_the_machine(error):
+                    raise
+                words = " ".join(f"{type(error).__name__}: {error}".split())
+                raise CheckpointFault.of(self._checkpoints, name, f"cannot be read ({words})") from None
+        if not isinstance(state, dict) or not state.keys() >= STATE:
+            raise CheckpointFault.of(
+                self._checkpoints, name, "is none that run.epochs or run.checkpoint has kept"
+            )
+        return cast(dict[str, Any], state)
+
+    def _set_generators(self, state: Mapping[str, Any]) -> None:
         random.setstate(state["python"])
         np.random.set_state(state["numpy"])
         torch.set_rng_state(state["torch"])
         if state["cuda"] is not None and self.device == "cuda":
             torch.cuda.set_rng_state(state["cuda"])
-        return state
 
-    def _save(self, epoch: int, parts: Mapping[str, Any]) -> None:
+    def _save(self, epoch: int, parts: Mapping[str, Any], *, is_last: bool) -> None:
+        """Keep a state: at once where the training ends with it, else while it goes on."""
         state = {
             "epoch": epoch,
             "parts": dict(parts),
@@ -265,9 +304,10 @@ class Run:
             "torch": torch.get_rng_state(),
             "cuda": torch.cuda.get_rng_state() if self.device == "cuda" else None,
         }
-        with self._checkpoints.open_to_write(RESUME_CHECKPOINT) as file:
-            torch.save(state, file)
-        self._saved_at_s = time.monotonic()
+        if is_last:
+            self.keeping.write(state)
+        else:
+            self.keeping.take(state)
 
 
 class FirstEpoch:

@@ -266,7 +266,8 @@ class ScriptTrainable(OwnTrainable[_Script]):
             ValueError: what it left cannot be used.
         """
         with opened_out(checkpoints, runtime, hooks.should_stop) as out:
-            if checkpoints.exists(FINAL_CHECKPOINT):  # of another attempt, which this one has waited for
+            kept_now = checkpoints.beside / "checkpoint"  # what was known of it may be older than the wait
+            if kept_now.exists(FINAL_CHECKPOINT):  # of another attempt, which this one has waited for
                 return self.load(config, runtime, checkpoints)
             method = self._method
             run = ScriptRun(method.running, method.planned_epochs(config), runtime, checkpoints, hooks, out)

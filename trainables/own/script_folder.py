@@ -10,7 +10,7 @@ import shutil
 import stat
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tablewright.trainables.contract.run import CheckpointFolder, FileFolder, Runtime, TrainingStopped
@@ -21,10 +21,16 @@ WAIT_POLL_S = 0.2
 TELL_AFTER_S = 10.0
 """How long it waits before it says for whom."""
 
+COPIED_AT_ONCE_BYTES = 2**20
+
 logger = logging.getLogger(__name__)
 
 _Stamp = tuple[int, int]
 """Time of the last change in ns, and size in bytes: tells versions of a file apart."""
+
+
+class _Changed(Exception):
+    """A file was changed while it was copied."""
 
 
 class OutFolder:
@@ -88,12 +94,14 @@ class OutFolder:
             if self._kept.get(name) == stamp:
                 continue
             try:
-                content = (self.path / name).read_bytes()
+                file = (self.path / name).open("rb")
             except FileNotFoundError:
                 continue
-            if _stamp_of(self.path / name) == stamp:
+            with suppress(_Changed), file:
                 with self._stored.open_to_write(name) as copy:
-                    copy.write(content)
+                    shutil.copyfileobj(file, copy, COPIED_AT_ONCE_BYTES)
+                    if _stamp_of(self.path / name) != stamp:
+                        raise _Changed
                 self._kept[name] = stamp
         gone = self._kept.keys() - stamps.keys()
         self._stored.remove(*gone)

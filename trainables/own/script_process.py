@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
-import re
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
+
+from tablewright.trainables.contract.run import TrainingStalled
+from tablewright.trainables.value.printed_text import last_lines
 
 GUARD = Path(__file__).with_name("script_guard.py")
 
@@ -24,15 +27,16 @@ POLL_S = 0.1
 
 HEAD_BYTES, TAIL_BYTES = 2**20, 2**20
 """What is kept of the beginning and of the end of what it prints."""
-NUM_LAST_LINES, MAX_LINE_LENGTH = 15, 300
-"""What a message repeats of it."""
 
-_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-"""Colours and the like of terminals."""
+logger = logging.getLogger(__name__)
 
 
 class ScriptFailed(RuntimeError):
     """A script did not end as it should; the message has its last words."""
+
+
+class ScriptStalled(ScriptFailed, TrainingStalled):
+    """Nothing was seen of a script for so long that it was ended."""
 
 
 class Output:
@@ -77,9 +81,7 @@ class Output:
 
     def last_lines(self) -> list[str]:
         """Give the last lines that are not blank, as a message can repeat them."""
-        text = self.content()[-NUM_LAST_LINES * 1000 :].decode(errors="backslashreplace")
-        lines = [_printable(_ESCAPES.sub("", line).rstrip()) for line in re.split(r"[\r\n]+", text)]
-        return [line[:MAX_LINE_LENGTH] for line in lines if line.strip()][-NUM_LAST_LINES:]
+        return last_lines(self.content())
 
 
 class ScriptProcess:
@@ -96,7 +98,7 @@ class ScriptProcess:
         folder: Path,
         environment: Mapping[str, str],
         kept_open: Sequence[int] = (),
-        printed_before: bytes = b"",
+        on_printed: Callable[[bytes], None] = lambda printed: None,
     ) -> None:
         """Start it.
 
@@ -105,11 +107,12 @@ class ScriptProcess:
             folder: in which it runs.
             environment: what is set beside this process's own.
             kept_open: descriptors that stay open as long as it runs, such as of a lock.
-            printed_before: by an earlier run that it goes on with.
+            on_printed: is given all that it prints, by another thread.
         """
         self.words = list(words)
         self.output = Output()
-        self.output.add(printed_before)
+        self._on_printed = on_printed
+        self._is_loss_told = False
         self._status: dict[str, Any] | None = None
         # Elsewhere something that left the group could outlive the guard, and would hold a lock for ever.
         kept_of_command = list(kept_open) if sys.platform == "linux" else []
@@ -149,6 +152,14 @@ class ScriptProcess:
         assert self._guard.stdout is not None
         while printed := os.read(self._guard.stdout.fileno(), 2**16):
             self.output.add(printed)
+            try:
+                self._on_printed(printed)
+            except (
+                OSError
+            ) as error:  # it cannot be kept; were nobody to read on, the command would wait for ever
+                if not self._is_loss_told:
+                    logger.warning("what the script prints cannot be kept: %s", error)
+                self._is_loss_told = True
 
     def is_running(self) -> bool:
         """Say whether the command itself runs; once it does not, nothing that it started does."""
@@ -249,14 +260,6 @@ def _activated() -> dict[str, str]:
         "PATH": os.pathsep.join(filter(None, [folder, os.environ.get("PATH")])),
         "VIRTUAL_ENV": sys.prefix,
     }
-
-
-def _printable(line: str) -> str:
-    """Show control characters in a message as they are written in code."""
-    return "".join(
-        letter if letter.isprintable() or letter == "\t" else letter.encode("unicode_escape").decode()
-        for letter in line
-    )
 
 
 def _how_it_ended(code: int) -> str:

@@ -18,6 +18,7 @@ from tablewright.trainables.contract.view import Split
 from tablewright.trainables.own.script_folder import files_in
 from tablewright.trainables.value.name_list import some
 from tablewright.trainables.value.refusal import nearest, shown
+from tablewright.trainables.value.regular_file import NotRegular, refuse_irregular
 
 MAX_NAMES = 12
 MAX_EPOCH = 10**9
@@ -149,13 +150,18 @@ def read_results(out: Path, metrics_file: str, items_file: str | None) -> Script
 
 def _read(out: Path, name: str) -> str:
     try:
+        refuse_irregular(out / name)
         return (out / name).read_text(encoding="utf-8-sig")  # editors on Windows begin a file with a mark
     except (FileNotFoundError, NotADirectoryError):
         there_is = some(sorted(path.relative_to(out).as_posix() for path in files_in(out)), MAX_NAMES)
         raise ValueError(
             f"the script ended well and left no {name} in {{out}}; there is {there_is or 'nothing'}"
         ) from None
-    except (IsADirectoryError, PermissionError) as error:  # what the script made, and no fault of the machine
+    except (
+        IsADirectoryError,
+        PermissionError,
+        NotRegular,
+    ) as error:  # what the script made, and no fault of the machine
         raise ValueError(f"{name} in {{out}} cannot be read ({error.strerror}); write a file") from error
     except UnicodeDecodeError as error:
         raise ValueError(f"{name} is no text in UTF-8 ({error})") from error

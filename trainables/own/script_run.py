@@ -21,12 +21,11 @@ from tablewright.trainables.contract.run import (
 )
 from tablewright.trainables.own.script_command import Command, paths_in_out
 from tablewright.trainables.own.script_folder import OutFolder
-from tablewright.trainables.own.script_process import POLL_S, ScriptProcess
+from tablewright.trainables.own.script_process import POLL_S, ScriptProcess, ScriptStalled
 from tablewright.trainables.own.script_results import ProgressFile
 
-OUTPUT = "output.txt"
-OUTPUT_EVERY_S = 10.0
-"""How often what was printed so far is kept."""
+KEEP_EVERY_S = 60.0
+"""How often what it has written is brought to an object store, which holds up nothing of the script."""
 REPORT_PAUSE = 20.0
 """How long nothing is told of its progress after something was, in times of how long the telling took."""
 
@@ -65,11 +64,12 @@ class ScriptRun:
         """Prepare it; nothing is started."""
         self._running, self._planned_epochs, self._out = running, planned_epochs, out
         self._runtime, self._checkpoints, self._hooks = runtime, checkpoints, hooks
+        every_s = runtime.checkpoint_every_s
+        self._keep_every_s = KEEP_EVERY_S if every_s is None else every_s
         name = running.progress_file
         self._progress = None if name is None else ProgressFile(out.path / name)
         self._told_at_s = self._kept_at_s = self._changed_at_s = self._looked_at_s = time.monotonic()
         self._stamps = out.stamps()
-        self._printed_before = b""
         self._report_at_s = 0.0
 
     def to_its_end(self, config: TrainingConfig) -> None:
@@ -89,13 +89,12 @@ class ScriptRun:
                 folder=self._running.folder,
                 environment=hidden,
                 kept_open=[self._out.lock],
-                printed_before=self._printed_before,
+                on_printed=self._hooks.printed,
             )
             try:
                 with process:
                     self._follow(process)
             finally:  # once nothing writes into the folder any more
-                self._keep_output(process)
                 self._keep()
         process.refuse_bad_end()
 
@@ -113,20 +112,15 @@ class ScriptRun:
         return ()
 
     def _take_up(self) -> None:
-        """Find what was told, and kept of what was printed, before it was interrupted."""
+        """Find what was told before it was interrupted."""
         num_told_bytes = 0
         if self._checkpoints.exists(RESUME_CHECKPOINT):
             with self._checkpoints.open_to_read(RESUME_CHECKPOINT) as file:
                 num_told_bytes = json.loads(file.read())["progress_bytes"]
         if self._progress is not None:
             self._progress.skip(num_told_bytes)
-        training = self._checkpoints.beside
-        if training.exists(OUTPUT):
-            with training.open_to_read(OUTPUT) as file:
-                self._printed_before = file.read() + b"\n[interrupted; it goes on]\n"
 
     def _follow(self, process: ScriptProcess) -> None:
-        output_at_s = time.monotonic()
         while process.is_running():
             self._report_when_due()
             if self._hooks.should_stop():
@@ -134,11 +128,8 @@ class ScriptRun:
                 self._report()
                 raise TrainingStopped
             now_s = time.monotonic()
-            if now_s - self._kept_at_s >= self._runtime.checkpoint_every_s:
+            if now_s - self._kept_at_s >= self._keep_every_s:
                 self._keep()
-            if now_s - output_at_s >= OUTPUT_EVERY_S and process.output.changed_at_s > output_at_s:
-                self._keep_output(process)
-                output_at_s = now_s
             self._refuse_silence(process, now_s)
             time.sleep(POLL_S)
         self._report(is_ended=True)
@@ -175,12 +166,12 @@ class ScriptRun:
         self._out.keep()
         self._kept_at_s = time.monotonic()
 
-    def _keep_output(self, process: ScriptProcess) -> None:
-        with self._checkpoints.beside.open_to_write(OUTPUT) as file:
-            file.write(process.output.content())
-
     def _refuse_silence(self, process: ScriptProcess, now_s: float) -> None:
-        limit_s = self._running.silent_limit_s
+        limits_s = {"silent_limit_s": self._running.silent_limit_s}
+        if self._runtime.stall_s is not None:
+            limits_s["--stall-minutes"] = self._runtime.stall_s
+        which = min(limits_s, key=limits_s.__getitem__)
+        limit_s = limits_s[which]
         if now_s - self._looked_at_s >= limit_s / 20:
             self._looked_at_s, stamps = now_s, self._out.stamps()
             if stamps != self._stamps:
@@ -188,11 +179,11 @@ class ScriptRun:
         if now_s - max(self._changed_at_s, process.output.changed_at_s) > limit_s:
             said = process.output.last_lines()
             process.stop()  # what it prints then often says where it hung
-            raise process.failure(
-                f"neither printed anything nor changed a file in {{out}} for {limit_s:g} s (silent_limit_s), and was "
-                "ended",
+            failure = process.failure(
+                f"neither printed anything nor changed a file in {{out}} for {limit_s:g} s ({which}), and was ended",
                 said[-1] if said else "it had printed nothing",
             )
+            raise ScriptStalled(str(failure))
 
 
 def _holds_anything(path: Path) -> bool:

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tablewright.trainables.contract.run import FINAL_CHECKPOINT, CheckpointFolder
+from tablewright.trainables.contract.run import Checkpoints
+from tablewright.trainables.training.checkpoint_fault import UNREADABLE, CheckpointFault, restart
 from tablewright.trainables.value.name_list import some
 
 
@@ -26,11 +27,11 @@ class Checkpoint:
         content: by key.
 
     Raises:
-        ValueError: the file is absent, damaged, or none that a training writes; says what to do.
+        CheckpointFault: the file is absent, damaged, or none that a training writes; says what to do.
     """
 
-    def __init__(self, checkpoints: CheckpointFolder, name: str, keys: Collection[str]) -> None:
-        self._place, self._name = f"{checkpoints.url}/{name}", name
+    def __init__(self, checkpoints: Checkpoints, name: str, keys: Collection[str]) -> None:
+        self._checkpoints, self._name = checkpoints, name
         if not checkpoints.exists(name):
             raise self._fault("is not there")
         content: Any = None
@@ -40,9 +41,9 @@ class Checkpoint:
                 content = torch.load(file, map_location="cpu", weights_only=True)
             except Exception as error:
                 # torch raises what its parsers stumble over, with advice that is not for our users.
-                if _is_of_the_machine(error):
+                if is_of_the_machine(error):
                     raise
-                raise self._fault("cannot be read: it is damaged, cut off, or of another program") from None
+                raise self._fault(UNREADABLE) from None
         found = content if isinstance(content, Mapping) else {}
         missing = [key for key in keys if key not in found]
         if missing:
@@ -57,21 +58,22 @@ class Checkpoint:
                 code did not write is not compared.
 
         Raises:
-            ValueError: with what both are.
+            CheckpointFault: with what both are.
         """
         theirs = {key: self.content[key] for key in own if key in self.content}
         if theirs != {key: own[key] for key in theirs}:
-            raise ValueError(
-                f"{self._place} was written by another training: it has {theirs}, this one {dict(own)}; "
-                "continue it with the config, data and device it was begun with, "
-                f"or delete the file to train {self._restart}"
+            raise CheckpointFault(
+                f"{self._checkpoints.url}/{self._name} was written by another training: it has {theirs}, this one "
+                f"{dict(own)}",
+                "Continue it with the config, data and device it was begun with, or delete the file to train "
+                f"{restart(self._name)}",
             )
 
     def restore_network(self, network: nn.Module) -> None:
         """Give a network every parameter and buffer of the file, and nothing less.
 
         Raises:
-            ValueError: the file holds another network.
+            CheckpointFault: the file holds another network.
         """
         own, found = network.state_dict(), self.content["network"]
         if not isinstance(found, Mapping):
@@ -92,19 +94,11 @@ class Checkpoint:
             )
         network.load_state_dict(found)
 
-    def _fault(self, what: str) -> ValueError:
-        return ValueError(f"{self._place} {what}. Delete the file to train {self._restart}{self._also}")
-
-    @property
-    def _restart(self) -> str:
-        return "again" if self._name == FINAL_CHECKPOINT else "from the start"
-
-    @property
-    def _also(self) -> str:
-        return "; of a training that is recorded, its whole folder" if self._name == FINAL_CHECKPOINT else ""
+    def _fault(self, what: str) -> CheckpointFault:
+        return CheckpointFault.of(self._checkpoints, self._name, what)
 
 
-def _is_of_the_machine(error: Exception) -> bool:
+def is_of_the_machine(error: Exception) -> bool:
     """Tell a disc that fails from a file that is cut off, in which torch looks for places before its beginning."""
     return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno != errno.EINVAL)
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import torch
 
-from tablewright.trainables.contract.run import Device
+from tablewright.trainables.contract.run import Device, NoDevice
 from tablewright.trainables.training.float32_precision import ieee_float32
 
 
@@ -70,10 +70,10 @@ def find_device(name: Device) -> torch.device:
     """Give the device of that name.
 
     Raises:
-        ValueError: it is `cuda` and this process sees no GPU.
+        NoDevice: it is `cuda` and this process sees no GPU.
     """
     if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError(
+        raise NoDevice(
             "device 'cuda' is asked for, but torch sees no GPU in this process; check the driver and "
             "CUDA_VISIBLE_DEVICES, or run on device 'cpu'"
         )

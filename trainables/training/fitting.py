@@ -3,9 +3,10 @@
 An interrupted training continues from its checkpoint. On a CPU it ends in exactly the weights and epoch
 metrics of an undisturbed one, wherever it was interrupted; `images_per_s` and times aside.
 
-A checkpoint is written when `Runtime.checkpoint_every_s` have passed since the last one, at whatever step
+A checkpoint is due so often that it costs about a hundredth of the time (`CheckpointPace`), at whatever step
 that is, and when the training is asked to stop; the end of an epoch alone is no reason, so that short epochs
-cost nothing. A crash loses that many seconds at most. The epochs it repeats report the same again.
+cost nothing. It is copied between two steps and written while training goes on (`BackgroundCheckpoints`). A
+crash loses what followed the last one that is whole. The epochs it repeats report the same again.
 
 Legend: R ranks, B images of a rank, C channels, H W height and width in pixels, T loss terms.
 """
@@ -25,7 +26,6 @@ from torch import Tensor, nn
 
 from tablewright.trainables.contract.run import (
     FINAL_CHECKPOINT,
-    RESUME_CHECKPOINT,
     CheckpointFolder,
     EpochReport,
     FitHooks,
@@ -33,6 +33,7 @@ from tablewright.trainables.contract.run import (
     TrainingStopped,
 )
 from tablewright.trainables.layers.pretrained import StartingFile
+from tablewright.trainables.training.background_checkpoint import BackgroundCheckpoints
 from tablewright.trainables.training.checkpoint import Checkpoint
 from tablewright.trainables.training.determinism import derive_seed, find_device, reproducible
 from tablewright.trainables.training.loss_scaling import CountingScaler
@@ -43,6 +44,8 @@ from tablewright.trainables.training.optimisation import (
     learning_rate,
     make_optimizer,
 )
+from tablewright.trainables.training.resume_files import ResumeFiles
+from tablewright.trainables.training.saving import save
 from tablewright.trainables.value.canonical import canonical
 
 CHECKPOINT_FORMAT = 1
@@ -314,12 +317,14 @@ class _Training:
         checkpoints: CheckpointFolder,
         device: torch.device,
     ) -> None:
-        self._method, self._config, self._images, self._runtime = method, config, images, runtime
+        self._method, self._config, self._images = method, config, images
         self._checkpoints, self._device = checkpoints, device
         self._digest = _digest(config, images.fingerprint)
-        checkpoint = self._read_checkpoint()
+        files = ResumeFiles(checkpoints)
+        self._keeping = BackgroundCheckpoints(files, runtime.checkpoint_every_s)
+        is_begun = files.exist()
         # Weights that a checkpoint replaces need not be read.
-        weights = {} if checkpoint else method.weights_files(config, runtime.data_root)
+        weights = {} if is_begun else method.weights_files(config, runtime.data_root)
         self.network = method.build_network(config, images.num_classes, weights).to(device)
         self._optimizer = make_optimizer(config.optimisation, self.network.parameters())
         uses_scaler = config.optimisation.precision == "fp16"
@@ -328,16 +333,13 @@ class _Training:
         self._epoch = 0
         self._step = 0
         self._epoch_wall_s = 0.0
-        if checkpoint:
-            checkpoint.restore_network(self.network)
-            self._load_state_dict(checkpoint.content)
+        if is_begun:
+            files.take_up(self._load)
 
     def run(self, hooks: FitHooks) -> None:
         """Train to the end."""
-        self._saved_at_s = time.monotonic()
-        with closing(
-            self._images.batches(self._epoch * self._images.steps_per_epoch + self._step)
-        ) as batches:
+        first_step = self._epoch * self._images.steps_per_epoch + self._step
+        with closing(self._images.batches(first_step)) as batches, self._keeping:
             self._run_epochs(batches, hooks)
         if sentence := self._scaling.sentence(self._epoch * self._images.steps_per_epoch):
             logger.warning("%s", sentence)  # it is kept in the training's record
@@ -347,7 +349,7 @@ class _Training:
                 "num_classes": self._images.num_classes,
                 "config_sha256": _digest(self._config),
             }
-            torch.save(content, file)
+            save(content, file)
 
     def _run_epochs(self, batches: Iterator[tuple[Tensor, Tensor]], hooks: FitHooks) -> None:
         while self._epoch < self._config.optimisation.num_epochs:
@@ -360,7 +362,8 @@ class _Training:
             except TrainingStopped:
                 self._write_checkpoint()
                 raise
-            self._write_checkpoint_if_due()
+            if self._epoch < self._config.optimisation.num_epochs:
+                self._write_checkpoint_if_due()
 
     def _run_epoch(self, batches: Iterator[tuple[Tensor, Tensor]], hooks: FitHooks) -> None:
         self.network.train()
@@ -372,9 +375,11 @@ class _Training:
                 self._write_checkpoint()
                 raise TrainingStopped(f"stopped in epoch {self._epoch + 1}, before step {self._step + 1}")
             self._write_checkpoint_if_due()
+            begun_s, was_writing = time.monotonic(), self._keeping.is_writing
             self._make_step(*next(batches))
             if is_on_cpu or self._step % GPU_STEPS_BETWEEN_CHECKS == 0:
                 self._meter.check(self._epoch + 1)
+            self._keeping.count_step(time.monotonic() - begun_s, was_writing=was_writing)
         self._meter.check(self._epoch + 1)
         self._epoch_wall_s = time.monotonic() - before_s
 
@@ -416,22 +421,20 @@ class _Training:
         return EpochReport(self._epoch + 1, num_epochs, metrics, self._epoch_wall_s)
 
     def _write_checkpoint_if_due(self) -> None:
-        if time.monotonic() - self._saved_at_s >= self._runtime.checkpoint_every_s:
-            self._write_checkpoint()
+        if self._keeping.is_due():
+            self._meter.check(self._epoch + 1)  # never continue from a network that is lost
+            self._keeping.take(self._state_dict())
 
     def _write_checkpoint(self) -> None:
-        self._meter.check(self._epoch + 1)  # never continue from a network that is lost
-        with self._checkpoints.open_to_write(RESUME_CHECKPOINT) as file:
-            torch.save(self._state_dict(), file)
-        self._saved_at_s = time.monotonic()
+        self._meter.check(self._epoch + 1)
+        self._keeping.write(self._state_dict())
 
-    def _read_checkpoint(self) -> Checkpoint | None:
-        if not self._checkpoints.exists(RESUME_CHECKPOINT):
-            return None
+    def _load(self, name: str) -> None:
         origin = self._origin()
-        checkpoint = Checkpoint(self._checkpoints, RESUME_CHECKPOINT, (*origin, "network"))
+        checkpoint = Checkpoint(self._checkpoints, name, (*origin, "network"))
         checkpoint.check_origin(origin)
-        return checkpoint
+        checkpoint.restore_network(self.network)
+        self._load_state_dict(checkpoint.content)
 
     def _origin(self) -> dict[str, object]:
         return {"format": CHECKPOINT_FORMAT, "config_sha256": self._digest, "device": self._device.type}

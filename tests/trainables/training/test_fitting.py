@@ -23,11 +23,13 @@ from tests.trainables.tiny_reid import (
     NUM_TRAIN_PIDS,
     Journal,
     LocalFolder,
+    PatientJournal,
     TinyConfig,
     TinyMethod,
     assert_equal_states,
     fit_through,
     tiny_runtime,
+    wait_for_checkpoint,
 )
 
 STEPS_PER_EPOCH = NUM_TRAIN_PIDS * IMAGES_PER_PID // 4
@@ -91,7 +93,7 @@ def test_interrupted_mdpr_training_is_equal_too(runtime, tmp_path):
 
 
 def test_crash_repeats_at_most_what_followed_the_last_checkpoint(undisturbed, runtime, tmp_path):
-    """With a checkpoint at every step, a crash before step 10 costs step 9 alone, and repeats equal bits."""
+    """With a checkpoint before every step, a crash before step 10 costs step 9 alone, and repeats equal bits."""
     config, folder = TinyConfig(), LocalFolder(tmp_path)
     always = dataclasses.replace(runtime, checkpoint_every_s=0.0)
     asked = 0
@@ -99,6 +101,7 @@ def test_crash_repeats_at_most_what_followed_the_last_checkpoint(undisturbed, ru
     def crash():
         nonlocal asked
         asked += 1
+        wait_for_checkpoint()
         if asked == 10:
             raise MemoryError
         return False
@@ -106,7 +109,7 @@ def test_crash_repeats_at_most_what_followed_the_last_checkpoint(undisturbed, ru
     with pytest.raises(MemoryError):
         config.make_trainable().fit(config, always, folder, FitHooks(should_stop=crash))
     journal = Journal()
-    network = fit_through(config, always, folder, journal)
+    network = fit_through(config, runtime, folder, journal)
     assert_equal_states(undisturbed[0], network.state_dict())
     assert {epoch: undisturbed[1][epoch] for epoch in (2, 3)} == journal.metrics()
     assert NUM_STEPS - 8 == journal.num_asked
@@ -170,12 +173,14 @@ def test_training_learns(undisturbed):
 
 
 def test_only_time_and_a_stop_make_it_write_before_the_end(runtime, tmp_path):
-    """Three short epochs write the final file alone; with no time allowed to be lost, every step writes."""
+    """Three short epochs write the final file alone; with no time between them, every step keeps its state."""
     rare, often = LocalFolder(tmp_path / "rare"), LocalFolder(tmp_path / "often")
     fit_through(TinyConfig(), runtime, rare, Journal())
     assert (1, False) == (rare.num_written, rare.exists(RESUME_CHECKPOINT))
-    fit_through(TinyConfig(), dataclasses.replace(runtime, checkpoint_every_s=0.0), often, Journal())
-    assert NUM_STEPS + 3 + 1 == often.num_written
+    always = dataclasses.replace(runtime, checkpoint_every_s=0.0)
+    fit_through(TinyConfig(), always, often, PatientJournal())
+    of_epochs = 2  # once the last one has ended, it is the final file's turn
+    assert NUM_STEPS + of_epochs + 1 == often.num_written
 
 
 def test_final_checkpoint_holds_the_weights_and_the_number_of_classes(runtime, tmp_path):
@@ -227,11 +232,15 @@ def test_a_new_field_at_its_default_keeps_checkpoints(undisturbed, runtime, tmp_
 
 
 def test_loss_that_is_not_finite_names_epoch_step_and_term(runtime, tmp_path):
-    """A training whose loss overflows ends with an error, and writes no weights."""
+    """A training whose loss overflows ends with an error, and writes no weights once it has."""
     config, folder = TinyConfig(loss_scale=1e300), LocalFolder(tmp_path)
     with pytest.raises(FloatingPointError, match=r"epoch 1, step 1 of it, term identity"):
         config.make_trainable().fit(config, runtime, folder, Journal().hooks())
     assert 0 == folder.num_written
+    always = dataclasses.replace(runtime, checkpoint_every_s=0.0)
+    with pytest.raises(FloatingPointError):
+        config.make_trainable().fit(config, always, folder, PatientJournal().hooks())
+    assert 1 == folder.num_written  # of the beginning
 
 
 def test_meter_finds_the_first_step_that_went_wrong():

@@ -1,0 +1,104 @@
+"""An attempt in a process that is its own for as long: what it prints is kept, and it is ended where it hangs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+
+from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.stall_watch import StallWatch
+from tablewright.orchestrator.training_output import TrainingOutput, kept_output
+from tablewright.orchestrator.trial import MachineFault, Outcome, TrialHooks, Work, failure_of, run_trial
+from tablewright.trainables.contract.run import Runtime
+from tablewright.trainables.value.printed_text import ATTEMPT_LINE, TIMEOUT_LINE
+
+
+@dataclass
+class _Guard:
+    """What stands around an attempt once the training is its own."""
+
+    output: TrainingOutput | None = None
+    watch: StallWatch | None = None
+
+    def sign(self) -> None:
+        if self.watch is not None:
+            self.watch.sign()
+
+    def part(self, name: str) -> AbstractContextManager[None]:
+        return nullcontext() if self.watch is None else self.watch.part(name)
+
+    def printed(self, printed: bytes) -> None:
+        if self.output is not None:
+            self.output.write(printed)
+
+
+def run_guarded_trial(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> Outcome:
+    """Run an attempt, and watch it; only for a process that nobody misses when it is ended.
+
+    Raises:
+        MachineFault: as `run_trial`.
+    """
+    guard = _Guard()
+
+    def should_stop() -> bool:
+        guard.sign()
+        return hooks.should_stop()
+
+    try:
+        with ExitStack() as around:
+
+            def on_begin() -> None:
+                around.enter_context(_guarded(guard, work, store, runtime, hooks.sweep))
+                hooks.on_begin()
+
+            guarded = replace(
+                hooks, on_begin=on_begin, should_stop=should_stop, part=guard.part, printed=guard.printed
+            )
+            return run_trial(work, store, runtime, guarded)
+    except OSError as error:  # its output cannot be kept: whatever else it leaves could not be either
+        message = f"{type(error).__name__}: {error}"
+        raise MachineFault(failure_of(work, message, kind="machine")) from error
+
+
+@contextmanager
+def _guarded(guard: _Guard, work: Work, store: Store, runtime: Runtime, sweep: str) -> Generator[None]:
+    training = store.training(work.training_id)
+    with kept_output(training, runtime.cache_dir, training.num_attempts()) as output, output.captured():
+        _tell_earlier_stall(work, store, output)
+        with StallWatch(runtime.stall_s, _teller(work, store, sweep)) as watch:
+            guard.output, guard.watch = output, watch
+            yield
+
+
+def _teller(work: Work, store: Store, sweep: str) -> Callable[[str, str], None]:
+    def tell(message: str, stacks: str) -> None:
+        training = store.training(work.training_id)
+        stall = failure_of(work, message, f"{message}\n{stacks}", kind="stall")
+        training.write_failure(stall)
+        if not training.is_done():
+            training.mark_stalled(stall, sweep=sweep)
+
+    return tell
+
+
+def _tell_earlier_stall(work: Work, store: Store, output: TrainingOutput) -> None:
+    """Record that the attempt before this one hung and held Python's lock, so that it could not do so itself."""
+    printed = output.printed_before
+    begins = [0, *(found.end() for found in ATTEMPT_LINE.finditer(printed))]
+    own = printed[begins[-1] :]
+    dumped = TIMEOUT_LINE.search(own)
+    training = store.training(work.training_id)
+    if dumped is None or training.is_done():
+        return
+    stacks = own[dumped.start() :].decode(errors="replace")
+    innermost = re.findall(r"\(most recent call first\):\n\s*File (.*)", stacks)
+    waiting = ("threading.py", "stall_watch.py", "psutil", "claims.py")  # threads of ours that want the lock
+    computing = [line for line in innermost if not any(name in line for name in waiting)]
+    where = (computing or innermost or ["code that no stack names"])[0]
+    message = (
+        "nothing was seen of it for too long, and its process was ended; it hung, and held Python's lock, in "
+        f"{where}"
+    )
+    training.mark_stalled(failure_of(work, message, stacks, kind="stall"))
