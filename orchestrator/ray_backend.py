@@ -638,11 +638,17 @@ class _Bridge(_NotSaved, tune.Callback):
         """Describe the last of the deaths that a training's workers died."""
         told = _text_of(trial.error_file)
         num_killed = count_killed_for_memory() - self._num_killed_before
-        cause, printed = cause_of_death(told, _folder_of_logs(), num_killed)
+        cause, printed = cause_of_death(told, _folder_of_logs(), self._kept_output(trial), num_killed)
         num_attempts = self._max_lost_workers + 1
         message = f"{cause}; given up after {counted(num_attempts, 'attempt')}"
         parts = [message, f"It printed last:\n{printed}" if printed else "", f"Ray says:\n{told}"]
         return failure_of(self._work(trial), message, "\n\n".join(filter(None, parts)))
+
+    def _kept_output(self, trial: Trial) -> str:
+        try:
+            return "\n".join(self._store.training(self._work(trial).training_id).output_tail())
+        except (OSError, ValueError):
+            return ""
 
     def _left_by_worker(self, work: Work) -> FailureRecord | None:
         """Give what a process that has died wrote of its death; a start forgets what was there before."""

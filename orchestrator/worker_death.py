@@ -17,12 +17,15 @@ _NODE_LOST = re.compile(r"node .{0,80}(?:died|dead|terminated)|NODE_DIED", re.IG
 _RAYS_OWN = re.compile(r"^(:job_id:|:actor_name:|:task_name:)")
 
 
-def cause_of_death(told_by_ray: str, logs: Path | None, num_killed_for_memory: int = 0) -> tuple[str, str]:
+def cause_of_death(
+    told_by_ray: str, logs: Path | None, kept: str = "", num_killed_for_memory: int = 0
+) -> tuple[str, str]:
     """Say why a worker died.
 
     Args:
         told_by_ray: text of the last error of the trial.
         logs: Ray's folder of logs, where the worker was on this machine.
+        kept: end of what the training printed, as its folder has it.
         num_killed_for_memory: processes that the kernel has killed on this machine since the sweep began.
 
     Returns:
@@ -31,6 +34,7 @@ def cause_of_death(told_by_ray: str, logs: Path | None, num_killed_for_memory: i
     told = told_by_ray.rpartition("Failure # ")[2]
     process_id = int(found[1]) if (found := _PROCESS.search(told)) else None
     printed, of_ray = _left_behind(logs, process_id)
+    printed = "\n".join(filter(None, [printed, kept]))
     who = f"worker process {process_id}" if process_id is not None else "the worker process"
     tail = "\n".join(printed.splitlines()[-TAIL_LINES:])[-TAIL_CHARACTERS:]
     if _LOW_ON_MEMORY.search(told):

@@ -234,7 +234,7 @@ def test_a_worker_that_dies_says_why(sweep, two_cpus):
     assert "crashed: " in failures[0].message
     assert "ABRT" in failures[0].message or "Aborted" in failures[0].message
     assert "ended itself: os._exit(3); given up after 1 attempt" in failures[1].message
-    assert all("last words" in failure.traceback for failure in failures)
+    assert "last words" in failures[1].traceback
 
 
 def test_a_ray_that_does_not_start_is_told_in_words(monkeypatch, caplog):
