@@ -285,11 +285,21 @@ def test_a_machine_that_failed_keeps_its_slot_for_a_while(sweep, two_cpus, tmp_p
     assert len(attempts.read_text().split()) == 1
 
 
-def test_a_store_that_is_not_shared_is_refused_before_anything_trains(sweep, two_cpus, monkeypatch):
+class FromElsewhere(RayBackend):
+    """A backend whose workers see another store under the path of the driver's."""
+
+    def run(self, queue, listeners, store, runtime):
+        class Other(Store):
+            def shared_id(self):
+                return "that of another machine"
+
+        super().run(queue, listeners, Other(store.url), runtime)
+
+
+def test_a_store_that_is_not_shared_is_refused_before_anything_trains(sweep, two_cpus):
     """A worker that sees another store under the same path would train for nobody."""
-    monkeypatch.setattr(Store, "shared_id", lambda self: "that of another machine")
     events = Events()
-    result = sweep(a_study([Row("a"), Row("b", {"learning_rate": 0.2})]), events, RayBackend())
+    result = sweep(a_study([Row("a"), Row("b", {"learning_rate": 0.2})]), events, FromElsewhere())
     assert ["failed", "failed"] == [status.state for status in result.statuses]
     assert all("is not shared with machine" in status.message for status in result.statuses)
     assert all("--store" in status.message for status in result.statuses)
