@@ -19,6 +19,7 @@ from tablewright.orchestrator.addresses import (
 )
 from tablewright.orchestrator.project import Project
 from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.signals import DEFAULT_GRACE_S
 from tablewright.orchestrator.study import Profile, Study
 from tablewright.orchestrator.study_files import load_study, study_names
 from tablewright.trainables.contract.method import Seed
@@ -61,6 +62,7 @@ class Settings:
         stall_minutes: a training of which nothing is seen for so long is ended; 0 ends none, and None is ten times
             its longest step or epoch, and 30 at least.
         datasets: labels of the data sets, with commas between, whose columns are filled; None is all.
+        grace_s: how long running trainings may take to save once the sweep was told to end.
         reads_records_alone: whether nothing but the store is read, so that no data set need be there.
         project: whose studies are found beside the built-in ones.
     """
@@ -79,6 +81,7 @@ class Settings:
     checkpoint_minutes: float | None = None
     stall_minutes: float | None = None
     datasets: str | None = None
+    grace_s: float = DEFAULT_GRACE_S
     reads_records_alone: bool = False
     project: Project | None = None
 
@@ -121,6 +124,8 @@ class Settings:
             faults.append(
                 f"--stall-minutes is {self.stall_minutes}; it is a number above 0, or 0 to end no training"
             )
+        if not (math.isfinite(self.grace_s) and self.grace_s >= 0):
+            faults.append(f"--grace-s is {self.grace_s}; it is a number of seconds, 0 or more")
         faults += self._address_faults()
         is_remote = "://" in self.store and not self.store.startswith("file://")
         for option, value in (

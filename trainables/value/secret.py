@@ -20,6 +20,8 @@ from typing import Any, cast
 from urllib.parse import quote, quote_plus, unquote
 
 MASK = "…"
+SURROGATES = "surrogatepass"
+"""How text is encoded that is no text, such as a path of Latin-1: whatever it is, nothing is said of it here."""
 MIN_LENGTH = 6
 """Of a value that is masked wherever it stands; a shorter one is part of too many words."""
 MIN_LENGTH_TO_REFUSE = 8
@@ -246,6 +248,11 @@ def keep_secret(url: str) -> None:
     _TOLD.update(dict.fromkeys((*_passwords_in(url), *([password] if len(password) >= MIN_LENGTH else []))))
 
 
+def forget_secrets() -> None:
+    """Forget what `keep_secret` was told, in a process that goes on with other addresses."""
+    _TOLD.clear()
+
+
 def without_credentials(url: str) -> str:
     """Give a URL with its user alone, for who is to open it by credentials of its own."""
     scheme, mark, rest = url.partition("://")
@@ -270,11 +277,14 @@ def _pattern_of(values: tuple[str, ...]) -> re.Pattern[str] | None:
     spellings: dict[str, None] = {}
     for value in values:
         for spelt in (value, unquote(value)):
-            # A sign that no encoding has stands for itself alone.
-            in_url = spelt.encode(errors="backslashreplace")
-            forms = (spelt, quote(in_url, safe=""), quote(in_url), quote_plus(in_url))
+            forms = (
+                spelt,
+                quote(spelt, safe="", errors=SURROGATES),
+                quote(spelt, errors=SURROGATES),
+                quote_plus(spelt, errors=SURROGATES),
+            )
             quoted = (json.dumps(spelt)[1:-1], json.dumps(spelt, ensure_ascii=False)[1:-1], repr(spelt)[1:-1])
-            in_base64 = base64.b64encode(in_url).decode()
+            in_base64 = base64.b64encode(spelt.encode(errors=SURROGATES)).decode()
             spellings |= dict.fromkeys((*forms, *quoted, in_base64))
     longest_first = sorted((text for text in spellings if len(text) >= MIN_LENGTH), key=len, reverse=True)
     return re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
