@@ -123,7 +123,7 @@ def store_faults(url: str) -> Iterator[str]:
         if scheme not in PACKAGE_OF_STORE:
             why = {"memory": ", which is lost when the command ends", "http": ", which nothing is written to"}
             yield (
-                f"--store is {shown(without_password(url))}{why.get(scheme.removesuffix('s'), '')}; it is a folder, or "
+                f"--store is {shown(url)}{why.get(scheme.removesuffix('s'), '')}; it is a folder, or "
                 f"a URL that begins with one of {', '.join(PACKAGE_OF_STORE)}{guess(scheme, PACKAGE_OF_STORE)}"
             )
         elif not rest.strip("/"):
@@ -137,7 +137,7 @@ def store_faults(url: str) -> Iterator[str]:
 
 def unreachable_store(url: str, error: Exception) -> ValueError:
     """Say why a store of a right address cannot be opened."""
-    scheme, where = scheme_of(url), shown(without_password(url))
+    scheme, where = scheme_of(url), shown(url)
     if isinstance(error, ImportError):
         package = PACKAGE_OF_STORE.get(scheme, "its package")
         install = "pip install -e '.[aws]'" if scheme == "s3" else f"pip install {package}"
@@ -173,7 +173,7 @@ def search_storage_faults(url: str, store_folder: Path | None) -> Iterator[str]:
 def _database_faults(
     option: str, url: str, schemes: tuple[str, ...], store_folder: Path | None, *, or_else: str = ""
 ) -> Iterator[str]:
-    scheme, shown_url = scheme_of(url), shown(without_password(url))
+    scheme, shown_url = scheme_of(url), shown(url)
     if scheme not in schemes or ("://" not in url and url != "databricks"):
         yield (
             f"{option} is {shown_url}; it {or_else}begins with one of {', '.join(schemes)}, as sqlite:///file.db "
