@@ -14,7 +14,7 @@ from tablewright.trainables.value.secret import MASK, masked
 
 MAX_HELD_CHARACTERS = 2**16
 """Of a line that does not end."""
-_KEY_BEGINS = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----(?![\s\S]*-----END )")
+_OPEN_KEY = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----(?![\s\S]*-----END [A-Z0-9 ]*PRIVATE KEY-----)")
 
 
 class MaskedStream:
@@ -37,8 +37,8 @@ class MaskedStream:
         with self._lock:
             self._line += text
             end = max(self._line.rfind("\n"), self._line.rfind("\r")) + 1
-            if key := _KEY_BEGINS.search(self._line):
-                end = min(end, self._line.rfind("\n", 0, key.start()) + 1)
+            if key := _OPEN_KEY.search(self._line[:end]):
+                end = self._line.rfind("\n", 0, key.start()) + 1
             if len(self._line) - end > MAX_HELD_CHARACTERS:
                 end = len(self._line)
             if end:

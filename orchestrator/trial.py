@@ -522,7 +522,12 @@ def _train(
         versions=versions_of(trainable),
         warnings=tuple(
             dict.fromkeys(
-                [*(text for attempt in attempts for text in attempt.warnings), *of_training, *faults]
+                [
+                    *(text for attempt in attempts for text in attempt.warnings),
+                    *of_training,
+                    *faults,
+                    *filter(None, [code.fault]),
+                ]
             )
         ),
         environment=_environment(trainable, runtime.device),
