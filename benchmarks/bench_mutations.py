@@ -315,7 +315,8 @@ def command(
     """Be the command line in a folder, with the inline backend; the process is not to be used afterwards."""
     os.chdir(folder)
     os.environ["COLUMNS"] = "100000"
-    ray_backend.make_backend = lambda settings: backend or InlineBackend()
+    ray_backend.make_backend = lambda settings, watcher: backend or InlineBackend()
+    sweep.supervise = lambda work, **_: work(None)  # without Ray nothing is lost, and a process less is to be limited
     if not is_drawn:
         FigureCanvasAgg.print_png = FigureCanvasPdf.print_pdf = lambda self, target, **_: target.write(
             b"not drawn"
