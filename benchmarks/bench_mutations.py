@@ -316,7 +316,9 @@ def command(
     os.chdir(folder)
     os.environ["COLUMNS"] = "100000"
     ray_backend.make_backend = lambda settings, watcher: backend or InlineBackend()
-    sweep.supervise = lambda work, **_: work(None)  # without Ray nothing is lost, and a process less is to be limited
+    sweep.supervise = lambda work, **_: work(
+        None
+    )  # without Ray nothing is lost, and a process less is to be limited
     if not is_drawn:
         FigureCanvasAgg.print_png = FigureCanvasPdf.print_pdf = lambda self, target, **_: target.write(
             b"not drawn"
