@@ -153,6 +153,18 @@ def test_damaged_epochs_are_no_reason_to_refuse_a_training(sweep):
     assert "no number needs it" in fault
 
 
+def test_a_status_says_that_the_epochs_of_an_unfinished_training_are_damaged(sweep):
+    """It goes on from its checkpoint all the same, and its curve begins there."""
+    study = a_study([Row("x", {"fails_at_epoch": 2})])
+    sweep(study)
+    (path,) = sweep.folder.glob("trainings/*/epochs.parquet")
+    cut(path)
+    (status,) = read_status(plan_as_recorded((study,), sweep.store(), RUNTIME), sweep.store())
+    (warning,) = status.warnings
+    assert ("failed", 0) == (status.state, status.epoch)
+    assert f"{path.parent.name}/epochs.parquet is no Parquet file" in warning
+
+
 WAYS = {
     "link": replace_by_link,
     "folder": replace_by_folder,
