@@ -10,6 +10,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from tablewright.trainables.value.refusal import guess, shown
+from tablewright.trainables.value.regular_file import NO_FILE, refuse_irregular
 
 NO_TRACKING = "none"
 TRACKING_SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
@@ -200,6 +201,34 @@ def unreachable_database(option: str, url: str, error: Exception) -> ValueError:
     )
 
 
+def refuse_irregular_database(url: str) -> None:
+    """Refuse a pipe or a device in the place of an SQLite database: its reader may wait for ever.
+
+    Raises:
+        OSError: there is one.
+    """
+    path = sqlite_path(url)
+    if path is not None and path.exists():
+        refuse_irregular(path)
+
+
+_SIGNS_OF_DAMAGE = ("file is not a database", "malformed", "unsupported file format")
+"""What SQLite says of a file that will not be a sound database however often it is opened."""
+
+
+def damage_of_database(url: str, error: Exception) -> str:
+    """Say what is wrong with an SQLite database that nothing but moving it away mends; empty where it may be mended."""
+    path = sqlite_path(url)
+    if path is None:
+        return ""
+    if path.is_symlink() and not path.exists():
+        return "it is a link that leads nowhere"
+    if path.exists() and not path.is_file():
+        return "it is a folder" if path.is_dir() else NO_FILE
+    words = " ".join(map(str, causes_of(error)))
+    return "the file is damaged" if any(sign in words for sign in _SIGNS_OF_DAMAGE) else ""
+
+
 def why_unreachable(url: str, error: Exception) -> str:
     """Say in our words why a database cannot be read or written; its driver's own may hold the password."""
     causes = list(causes_of(error))
@@ -217,8 +246,8 @@ def why_unreachable(url: str, error: Exception) -> str:
         if "is full" in words or "No space left" in words:
             return "the disc that it is on is full"
         return (
-            "the file is no database of SQLite, is one of another program, or may not be written; one that is damaged "
-            "may be moved away, it is filled again from the store"
+            "the file is no database of SQLite, is one of another program, or may not be written; move away one that "
+            "is damaged, and --mirror fills a new one from the store"
         )
     if scheme in TRACKING_SCHEMES:
         return (
