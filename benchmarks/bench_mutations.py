@@ -33,6 +33,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
@@ -50,7 +51,7 @@ from mutations import mutate  # noqa: E402
 import tablewright.reports.table_files  # noqa: E402
 import tablewright.reports.terminal  # noqa: E402, F401
 from tablewright import sweep  # noqa: E402
-from tablewright.orchestrator import optuna_mirror, ray_backend, run, verify  # noqa: E402, F401
+from tablewright.orchestrator import optuna_mirror, run, verify  # noqa: E402, F401
 from tablewright.orchestrator.inline_backend import InlineBackend  # noqa: E402
 from tablewright.orchestrator.project import Project  # noqa: E402
 from tablewright.orchestrator.study_files import import_studies  # noqa: E402
@@ -132,12 +133,16 @@ class Subjects:
         import_studies(Project(self.project))  # once, and not in the process of each case
         gc.collect()
         gc.freeze()
-        for verb in dict.fromkeys(VERBS):
+
+    def reference_of(self, verb: str) -> Seen:
+        """Give what a command says of the undamaged store."""
+        if verb not in self.reference:
             with self._copy() as store:
-                found = in_child(lambda verb=verb, store=store: command(self.project, store, words(verb)))
+                found = in_child(lambda: command(self.project, store, words(verb)))
             if isinstance(found, str) or found.code is None:
                 raise SystemExit(f"cannot begin: {found}")
             self.reference[verb] = found
+        return self.reference[verb]
 
     def build_databases(self) -> None:
         """Mirror the store in databases, of which all cases are from here on."""
@@ -206,7 +211,7 @@ class Subjects:
             return "traceback", seen.text[-3000:]
         if "Traceback (most recent call last)" in seen.text:
             return "traceback", seen.text[-3000:]
-        expected = self.reference[verb]
+        expected = self.reference_of(verb)
         wrong = [
             f"{place}: {value} instead of {expected.cells.get(place)}"
             for place, value in seen.cells.items()
@@ -381,7 +386,9 @@ def command(
     """Be the command line in a folder, with the inline backend; the process is not to be used afterwards."""
     os.chdir(folder)
     os.environ["COLUMNS"] = "100000"
-    ray_backend.make_backend = lambda settings, watcher: backend or InlineBackend()
+    without_ray: Any = ModuleType("ray_backend")  # importing Ray takes longer than a case
+    without_ray.make_backend = lambda settings, watcher: backend or InlineBackend()
+    sys.modules["tablewright.orchestrator.ray_backend"] = without_ray
     sweep.supervise = lambda work, **_: work(
         None
     )  # without Ray nothing is lost, and a process less is to be limited

@@ -423,6 +423,8 @@ ModelT = TypeVar("ModelT", bound=Record)
 OwnedT = TypeVar("OwnedT", TrainingRecord, FailureRecord, Measurement, PictureChecksums)
 
 EPOCHS, PICTURE_CHECKSUMS = "epochs.parquet", "pictures/checksums.json"
+MAX_EPOCHS = 10**9
+"""More than any training has; a file that says so was changed."""
 OUTPUT, FAILURE_TEXT = "output.txt", "failure.txt"
 LOST_WITH_EPOCHS = {
     "held": "the loss of each epoch of a training",
@@ -923,6 +925,24 @@ def _tidying(what: str) -> Generator[None]:
         logger.info("%s could not be removed: %s", what, error)
 
 
+def _fault_of_epochs(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Say why rows are no reports of epochs, which an unfinished training has without a checksum; empty if they are."""
+    last = -1
+    for row in rows:
+        for name in ("epoch", "num_epochs"):
+            if type(row[name]) is not int:
+                return f"has something else than numbers in its column {name}"
+            if not 0 <= row[name] <= MAX_EPOCHS:
+                return f"has {row[name]} in its column {name}"
+        for name, value in row.items():
+            if type(value) not in (int, float) and (value is not None or name == "wall_s"):
+                return f"has something else than numbers in its column {name}"
+        if row["epoch"] <= last:
+            return f"has epoch {row['epoch']} after epoch {last}"
+        last = row["epoch"]
+    return ""
+
+
 def place_of_picture(name: str) -> str:
     """Give where a picture lies in the folder of its training."""
     return f"pictures/{name}.png"
@@ -1160,6 +1180,9 @@ class TrainingFolder:
             raise DamagedFile(
                 (self._folder / EPOCHS).place, f"has no column {', '.join(missing)}", **LOST_WITH_EPOCHS
             )
+        rows = table.to_pylist()
+        if fault := _fault_of_epochs(rows):
+            raise DamagedFile((self._folder / EPOCHS).place, fault, **LOST_WITH_EPOCHS)
         return [
             EpochReport(
                 row["epoch"],
@@ -1167,7 +1190,7 @@ class TrainingFolder:
                 {name: value for name, value in row.items() if name not in fixed and value is not None},
                 row["wall_s"],
             )
-            for row in table.to_pylist()
+            for row in rows
         ]
 
     def write_epochs(self, epochs: Sequence[EpochReport]) -> None:

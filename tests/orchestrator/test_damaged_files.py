@@ -4,6 +4,8 @@ import json
 import pickle
 import shutil
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tablewright.orchestrator.acceptance import accept_changed_defaults
@@ -11,7 +13,7 @@ from tablewright.orchestrator.design import Row, Sweep
 from tablewright.orchestrator.identity import digest_of
 from tablewright.orchestrator.ranges import IntRange
 from tablewright.orchestrator.recorded_config import config_changes
-from tablewright.orchestrator.records import PNG, AcceptedChange, DamagedFile
+from tablewright.orchestrator.records import PNG, AcceptedChange, DamagedFile, Store
 from tablewright.orchestrator.run import is_complete, plan_as_recorded
 from tablewright.orchestrator.search_state import find_search_id
 from tablewright.orchestrator.status import read_status
@@ -19,7 +21,7 @@ from tablewright.orchestrator.study import Ablation, Dataset, Study
 from tablewright.orchestrator.verify import verify_store
 from tablewright.reports.figures import read_traces, table_figures
 from tablewright.reports.table_files import write_tables
-from tablewright.trainables.contract.run import Runtime
+from tablewright.trainables.contract.run import EpochReport, Runtime
 from tablewright.trainables.retrieval.view import MAP, RANK1, RetrievalView
 from tests.orchestrator.toy_sweep import ToySweep, a_search, a_study
 from tests.toy_method import ToyConfig
@@ -163,6 +165,29 @@ def test_a_status_says_that_the_epochs_of_an_unfinished_training_are_damaged(swe
     (warning,) = status.warnings
     assert ("failed", 0) == (status.state, status.epoch)
     assert f"{path.parent.name}/epochs.parquet is no Parquet file" in warning
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "fault"),
+    [
+        ("epoch", [1, 2**62], "has 4611686018427387904 in its column epoch"),
+        ("epoch", [2, 2], "has epoch 2 after epoch 2"),
+        ("num_epochs", [None, None], "has something else than numbers in its column num_epochs"),
+        ("wall_s", ["x", "x"], "has something else than numbers in its column wall_s"),
+        ("loss", [True, False], "has something else than numbers in its column loss"),
+    ],
+)
+def test_epochs_that_are_none_are_told(tmp_path, column, values, fault):
+    """No checksum says so before a training is finished; what is in them must be epochs all the same."""
+    folder = Store(str(tmp_path)).training("a" * 64)
+    folder.write_epochs([EpochReport(epoch, 2, {"loss": 0.5}, 0.1) for epoch in (1, 2)])
+    assert [1, 2] == [report.epoch for report in folder.epochs()]
+    path = tmp_path / f"trainings/{'a' * 64}/epochs.parquet"
+    table = pq.read_table(path)
+    place = table.column_names.index(column)
+    pq.write_table(table.set_column(place, column, pa.array(values)), path)
+    with pytest.raises(DamagedFile, match=fault):
+        folder.epochs()
 
 
 WAYS = {
