@@ -331,6 +331,8 @@ PLACES_ALONE = ("folder",)
 
 def _line_of_slip(path: Path) -> str:
     """Give the line at which Python cannot read a file, as it is named behind it; nothing where it can."""
+    if not path.is_file():  # a device has no end
+        return ""
     try:
         compile(path.read_bytes(), path, "exec")
     except SyntaxError as error:
