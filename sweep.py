@@ -42,7 +42,7 @@ app = typer.Typer(
 )
 
 EXIT_INCOMPLETE, EXIT_REFUSED, EXIT_STOPPED = 1, 2, 130
-UNUSABLE = ("damaged", "changed")
+UNUSABLE = ("weights gone", "damaged", "changed")
 """States of records that a person has to put right."""
 MAX_RUNNING_SHOWN, MAX_TABLES_NAMED = 12, 8
 
@@ -149,6 +149,9 @@ def main(
             metavar="NUMBER",
         ),
     ] = None,
+    keep_checkpoints: Annotated[
+        str, option("keep-checkpoints", "all, or none: weights go once all that is planned is measured")
+    ] = "all",
     datasets: Annotated[
         str | None, option("datasets", "Columns to fill, such as Market-1501 (default: all)")
     ] = None,
@@ -208,6 +211,7 @@ def main(
             max_concurrent=max_concurrent,
             checkpoint_minutes=checkpoint_minutes,
             stall_minutes=stall_minutes,
+            keep_checkpoints=keep_checkpoints,
             datasets=datasets,
             reads_records_alone=status or report or verify or mirror or diff is not None,
             project=project,
@@ -617,6 +621,7 @@ def sweep_with(
                 "Stopping: running trainings save their state; Ctrl-C again quits at once."
             ),
             seed_rule=seeds_until_decided,
+            keeps_weights=settings.keeps_weights,
         )
 
 

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from tablewright.orchestrator.needless_weights import NeedlessWeights
 from tablewright.orchestrator.optuna_mirror import OptunaMirror, RecordedSearch
 from tablewright.orchestrator.other_hands import OtherHands
 from tablewright.orchestrator.plan import Plan, SeedCounts, configs_of, make_plan
@@ -17,7 +18,7 @@ from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.resolution import DataResolver, DescribeData, StoreResolver, remember_data
 from tablewright.orchestrator.search import SearchSource
 from tablewright.orchestrator.search_state import SearchState, find_search_id, read_search_state
-from tablewright.orchestrator.status import UNFINISHED, TrainingStatus, read_status
+from tablewright.orchestrator.status import RECORDED, UNFINISHED, TrainingStatus, read_status
 from tablewright.orchestrator.study import Study, UntilDecided
 from tablewright.orchestrator.trial import Listener, Work, prepare_data
 from tablewright.orchestrator.work_queue import WorkQueue, planned_work
@@ -124,6 +125,7 @@ def run_sweep(
     listeners: Callable[[Plan, Sequence[TrainingStatus]], Iterable[Listener]],
     on_stop: Callable[[], None] = lambda: None,
     seed_rule: SeedRule = first_seeds_alone,
+    keeps_weights: bool = True,
 ) -> SweepResult:
     """Train and measure what the studies' tables need and the store has not.
 
@@ -136,6 +138,7 @@ def run_sweep(
         listeners: made once the plan is known, before anything trains.
         on_stop: called when a signal asks the sweep to end, to tell the person who sent it.
         seed_rule: asked whenever all that was planned has ended; the plan grows by the seeds that it adds.
+        keeps_weights: whether trained weights are kept once every view that the plan knows is measured on them.
 
     Raises:
         ValueError: every fault of the declarations and of the data, every record that was made under other
@@ -186,6 +189,7 @@ def run_sweep(
             _prepare(needed, there)
             mirror.begin(plan, searches, ended_ids(statuses))
             followers = [mirror, *listeners(plan, statuses)]
+            followers += [] if keeps_weights else [NeedlessWeights(plan, store)]
             with _stopping_on_signals(queue, on_stop):
                 backend.run(queue, followers, store, there)
         store.refuse_removed(store_id)
@@ -197,21 +201,21 @@ def run_sweep(
     else:  # there was nothing to train, but the storage may have lost something
         mirror.begin(final, searches, ended_ids(final_statuses))
     mirror.end()
+    if not keeps_weights:
+        NeedlessWeights(final, store).remove_rest(final_statuses)
     return SweepResult(final, final_statuses, queue.is_stopping)
 
 
 def recorded_ids(plan: Plan, statuses: Sequence[TrainingStatus]) -> list[str]:
     """Give all trainings of a plan that have a record, those of its searches among them."""
-    planned = [item.training.training_id for item in statuses if item.state in ("done", "to measure")]
+    planned = [item.training.training_id for item in statuses if item.state in RECORDED]
     searched = [identity for state in plan.searches.values() for identity in state.recorded_ids]
     return list(dict.fromkeys([*planned, *searched]))
 
 
 def ended_ids(statuses: Sequence[TrainingStatus]) -> list[str]:
     """Give the trainings that Optuna's mirror shows: those with a record, and those that failed."""
-    return [
-        status.training.training_id for status in statuses if status.state in ("done", "to measure", "failed")
-    ]
+    return [status.training.training_id for status in statuses if status.state in (*RECORDED, "failed")]
 
 
 def _remember_data(plan: Plan, resolver: DataResolver, store: Store) -> None:
