@@ -106,6 +106,13 @@ def plan_as_recorded(
     return _make_plan(studies, StoreResolver(store, describe_with(runtime)), store, seed_rule)
 
 
+def plan_of_all_seeds(studies: Sequence[Study], store: Store, runtime: Runtime) -> Plan:
+    """Make the same plan with every seed that a row may get."""
+    store = store.listed()
+    resolver = StoreResolver(store, describe_with(runtime))
+    return make_plan(studies, resolver, _search_states(studies, resolver, store), seed_counts=None)
+
+
 def _make_plan(studies: Sequence[Study], resolver: DataResolver, store: Store, seed_rule: SeedRule) -> Plan:
     store = store.listed()
     states = _search_states(studies, resolver, store)

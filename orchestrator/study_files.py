@@ -111,6 +111,28 @@ def import_studies(project: Project | None = None) -> None:
             importlib.import_module(file.module)
 
 
+def load_every_study(project: Project | None = None) -> dict[Profile, list[Study]]:
+    """Build all studies, built-in ones too, in each profile that they have; one without stands under the demo.
+
+    Raises:
+        ValueError: every one that cannot be built, told at once.
+    """
+    found: dict[Profile, list[Study]] = {profile: [] for profile in Profile}
+    faults: dict[str, None] = {}
+    for name in dict.fromkeys(file.name for file in find_study_files(project)):
+        for profile in Profile:
+            try:
+                study = load_study(name, profile, project)
+            except ValueError as error:
+                faults[str(error)] = None
+                continue
+            if study.profile is not None or profile is Profile.DEMO:
+                found[profile].append(study)
+    if faults:
+        raise ValueError("\n".join(faults))
+    return found
+
+
 def load_study(name: str, profile: Profile, project: Project | None = None) -> Study:
     """Build the study that a file declares with its function `make_study(profile)`, or `make_study()`.
 
