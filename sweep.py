@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shlex
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +20,8 @@ from rich.text import Text
 from tablewright.orchestrator.masked_streams import mask_streams
 from tablewright.orchestrator.project import Project
 from tablewright.orchestrator.settings import Settings, refuse_unknown_variables, variable_of
+from tablewright.orchestrator.signals import DEFAULT_GRACE_S, EXIT_STOPPED
+from tablewright.orchestrator.supervisor import supervise
 from tablewright.reports.console import loses_styles, make_console, open_closed_streams
 from tablewright.trainables.value.counted import counted
 
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from tablewright.orchestrator.run import Backend, SweepResult
     from tablewright.orchestrator.status import TrainingStatus
     from tablewright.orchestrator.study import Study
+    from tablewright.orchestrator.supervisor import Link
     from tablewright.orchestrator.trial import Listener, Outcome, Work
     from tablewright.orchestrator.trial import Progress as EpochProgress
     from tablewright.reports.foresight import Foresight
@@ -41,7 +45,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-EXIT_INCOMPLETE, EXIT_REFUSED, EXIT_STOPPED = 1, 2, 130
+EXIT_INCOMPLETE, EXIT_REFUSED = 1, 2
 UNUSABLE = ("weights gone", "damaged", "changed")
 """States of records that a person has to put right."""
 MAX_RUNNING_SHOWN, MAX_TABLES_NAMED = 12, 8
@@ -162,6 +166,10 @@ def main(
     datasets: Annotated[
         str | None, option("datasets", "Columns to fill, such as Market-1501 (default: all)")
     ] = None,
+    grace_s: Annotated[
+        float,
+        option("grace-s", "Seconds to save in, once told to end; then hard", parser=number, metavar="NUMBER"),
+    ] = DEFAULT_GRACE_S,
 ) -> None:
     """Train what the studies' tables need and the store has not, then write and print the tables.
 
@@ -224,14 +232,10 @@ def main(
             stall_minutes=stall_minutes,
             keep_checkpoints=keep_checkpoints,
             datasets=datasets,
+            grace_s=grace_s,
             reads_records_alone=status or report or verify or mirror or gc or diff is not None,
             project=project,
         )
-        declared = [] if gc else settings.load_studies()
-        if settings.is_demo_by_default(declared) and not settings.reads_records_alone:
-            console.print("No data root given: running the demo profile on the embedded demo images.")
-        if accept is not None:
-            accept_changes(settings, declared, accept)
         verb = {
             "--plan": show_plan,
             "--status": show_status,
@@ -240,12 +244,29 @@ def main(
             "--verify": verify_all,
             "--mirror": mirror_all,
             "--agent": run_agent,
-        }
-        chosen = verb.get("".join(given), run)
-        if gc:
+        }.get("".join(given))
+
+        def on_studies(chosen: Callable[[Settings, Sequence[Study]], int]) -> int:
+            declared = settings.load_studies()
+            if settings.is_demo_by_default(declared) and not settings.reads_records_alone:
+                console.print("No data root given: running the demo profile on the embedded demo images.")
+            if accept is not None:
+                accept_changes(settings, declared, accept)
+            return chosen(settings, declared)
+
+        if diff is not None:
+            code = show_differences(settings, *diff)
+        elif gc:
             code = collect_garbage(settings, takes_trainings=trainings, removes=yes)
-        else:
-            code = chosen(settings, declared) if diff is None else show_differences(settings, *diff)
+        elif verb is not None:
+            code = on_studies(verb)
+        else:  # nothing is loaded yet: what watches over the sweep stays small
+            code = supervise(
+                lambda watcher: on_studies(partial(run, watcher=watcher)),
+                report=lambda: on_studies(write_report),
+                say=lambda text: errors.print(Text(text, style="red")),
+                grace_s=grace_s,
+            )
     except (ValueError, OSError) as error:
         errors.print(Text(f"error: {words_of(error)}", style="red"))
         code = EXIT_REFUSED
@@ -621,13 +642,13 @@ def run_checks(settings: Settings, studies: Sequence[Study]) -> int:
     return EXIT_INCOMPLETE if num_faults else 0
 
 
-def run(settings: Settings, studies: Sequence[Study]) -> int:
+def run(settings: Settings, studies: Sequence[Study], watcher: Link) -> int:
     """Run or continue, then write the tables, tell MLflow, and print; in this order, so that nothing is lost."""
     from tablewright.orchestrator.ray_backend import make_backend
 
     store = settings.open_store()
     tracker = make_tracker(settings, store)
-    result = sweep_with(make_backend(settings), settings, studies, store, tracker)
+    result = sweep_with(make_backend(settings, watcher), settings, studies, store, tracker)
     written = write_all(result, settings, store, tracker)
     print_tables(written)
     return tell_end(result, written, settings)
@@ -680,6 +701,7 @@ def sweep_with(
             on_stop=lambda: console.print(
                 "Stopping: running trainings save their state; Ctrl-C again quits at once."
             ),
+            grace_s=settings.grace_s,
             seed_rule=seeds_until_decided,
             keeps_weights=settings.keeps_weights,
         )

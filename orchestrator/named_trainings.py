@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from tablewright.orchestrator.identity import digest_of
+from tablewright.orchestrator.parallel_reading import read_all
 from tablewright.orchestrator.project import Project
-from tablewright.orchestrator.records import Store, TrainingRecord
+from tablewright.orchestrator.records import DamagedFile, Store, TrainingRecord
 from tablewright.orchestrator.resolution import StoreResolver
 from tablewright.orchestrator.run import describe_with, plan_of_all_seeds
 from tablewright.orchestrator.search_state import find_search_id, is_final
@@ -45,17 +46,32 @@ class Named:
 
 
 def named_by_project(project: Project | None, store: Store, runtime: Runtime) -> Named:
-    """Work out what all studies of a project name, the built-in ones among them, in every profile.
+    """Work out what all studies of a project name, in every profile; built-in ones among them that the store knows.
 
     Raises:
         ValueError: it cannot be said, and why.
     """
     try:
-        return read_named(load_every_study(project).values(), store, runtime)
+        return read_named(load_every_study(project, _studies_in(store)).values(), store, runtime)
     except ValueError as error:
         raise ValueError(
             f"what is needed cannot be said, so nothing is removed: {error}\nMend that, or move the file away"
         ) from error
+
+
+def _studies_in(store: Store) -> set[str]:
+    """Name the studies that were ever swept on a store."""
+
+    def study_of(identity: str) -> str:
+        try:
+            record = store.training(identity).record()
+        except DamagedFile:
+            return ""  # it is kept, whatever it is
+        return "" if record is None else record.study
+
+    store = store.listed()
+    swept = {name.removesuffix(".json") for name in (store.root / "data").names()}
+    return swept | set(read_all(study_of, store.training_ids()))
 
 
 def read_named(studies: Iterable[Sequence[Study]], store: Store, runtime: Runtime) -> Named:

@@ -16,30 +16,50 @@ import pickle
 import platform
 import socket
 import tempfile
+import threading
 import time
 import uuid
 import warnings
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import ray
 from ray import cloudpickle, tune
+from ray._private import ray_constants
+from ray._private import worker as ray_worker
+from ray._private.authentication import authentication_token_setup as token_setup
+from ray._private.worker import global_worker
+from ray._raylet import AuthenticationTokenLoader  # pyright: ignore
 from ray.experimental.internal_kv import _internal_kv_del as kv_del  # pyright: ignore[reportPrivateUsage]
 from ray.experimental.internal_kv import _internal_kv_exists as kv_exists  # pyright: ignore[reportPrivateUsage]
 from ray.experimental.internal_kv import _internal_kv_get as kv_get  # pyright: ignore[reportPrivateUsage]
 from ray.experimental.internal_kv import _internal_kv_put as kv_put  # pyright: ignore[reportPrivateUsage]
+from ray.tune.execution import class_cache
 from ray.tune.experiment import Trial
 from ray.tune.search import Searcher
+from ray.tune.trainable.function_trainable import wrap_function
 
 from tablewright.orchestrator.device_probe import fault_of_device
 from tablewright.orchestrator.guarded_trial import run_guarded_trial
 from tablewright.orchestrator.listeners import Listeners
 from tablewright.orchestrator.masked_streams import mask_streams
+from tablewright.orchestrator.messages import (
+    failure_from_text,
+    failure_to_text,
+    outcome_from_text,
+    outcome_to_text,
+    progress_from_text,
+    progress_to_text,
+)
 from tablewright.orchestrator.project import Project, ProjectOnWorker
+from tablewright.orchestrator.ray_session import private_session
 from tablewright.orchestrator.records import FailureRecord, Store
 from tablewright.orchestrator.settings import Settings
+from tablewright.orchestrator.signals import SavingOnSignals, signals_held_back
+from tablewright.orchestrator.supervisor import Link
 from tablewright.orchestrator.trial import (
     BackendEnded,
     Listener,
@@ -53,10 +73,18 @@ from tablewright.orchestrator.trial import (
     failure_of,
 )
 from tablewright.orchestrator.work_queue import WorkQueue
+from tablewright.orchestrator.worker_death import ENDED_ITSELF, cause_of_death, count_killed_for_memory
 from tablewright.trainables.contract.run import Device, Runtime
+from tablewright.trainables.value.counted import counted
 
 CONNECT_S = 10.0
 """How long an address may take to answer."""
+
+NUM_STARTS = 2
+"""How often Ray is started on this machine before the command gives up."""
+
+WATCH_S = 0.5
+"""How often the processes of a Ray on this machine are looked at."""
 
 STOP_POLL_S = 1.0
 """How often a running training asks whether the sweep is ending."""
@@ -96,6 +124,27 @@ ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
+
+
+FORWARDED_BY_TUNE = frozenset({"RAY_CHDIR_TO_TRIAL_DIR", "RAY_AIR_LOCAL_CACHE_DIR"})
+"""Variables that Tune may hand on to workers through Ray, which logs them; credentials are not among them. Workers of
+this machine have the environment anyway, those of a cluster that of their machine."""
+
+
+class Unwatched:
+    """Nobody watches."""
+
+    def on_connecting(self) -> None:
+        """Tell nobody."""
+
+    def on_connected(self) -> None:
+        """Tell nobody."""
+
+    def keeps(self, path: str) -> None:
+        """Tell nobody."""
+
+    def on_lost(self, part: str) -> None:
+        """Tell nobody; Ray ends this process by itself."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -222,6 +271,42 @@ class _Place:
     project: ProjectOnWorker | None
 
 
+_SAVING = SavingOnSignals()
+"""Of this worker's process."""
+
+
+def _take_signals(trainable: type) -> type:
+    """Let the processes of a trainable save on signals; Tune builds it in the main thread, where alone that can be."""
+
+    class ImplicitFunc(trainable):  # pyright: ignore[reportUntypedBaseClass]  # Tune's own name for it, by which its processes are known
+        def setup(self, config: dict[str, Any], **parameters: Any) -> None:
+            _begin_worker()
+            super().setup(config, **parameters)
+
+    return ImplicitFunc
+
+
+def _begin_worker() -> None:
+    """Take what is global from the module: the class above travels with copies of its own."""
+    _SAVING.install()
+    _tell_when_ended()
+
+
+def _tell_when_ended() -> None:
+    """Print a word where code ends this process behind Python's back, so that it is known why it died."""
+    end, process_id = os._exit, os.getpid()
+    if getattr(end, "tells", False):
+        return
+
+    def told_end(code: int) -> None:
+        if os.getpid() == process_id:  # and no process that was forked off
+            os.write(2, f"{ENDED_ITSELF.format(code=code)}\n".encode())
+        end(code)
+
+    told_end.tells = True  # pyright: ignore[reportFunctionMemberAccess]
+    os._exit = told_end  # pyright: ignore[reportAttributeAccessIssue]
+
+
 def _attempt(config: dict[str, Any], *, place: _Place) -> None:
     """Run one attempt on a worker; what Tune calls a function trainable.
 
@@ -232,14 +317,18 @@ def _attempt(config: dict[str, Any], *, place: _Place) -> None:
         place.project.enter(place.runtime.cache_dir)
     work: Work = config["payload"].work
     signals = _Signals(place.sweep)
-    should_stop = _Polled(lambda: signals.is_sent("stop"), STOP_POLL_S)
+    is_told = _Polled(lambda: signals.is_sent("stop"), STOP_POLL_S)
+
+    def should_stop() -> bool:
+        return _SAVING.asked_by is not None or is_told()
+
     attempt = uuid.uuid4().hex
     faults = f"faults/{ray.get_runtime_context().get_node_id()}"
 
     def on_progress(progress: Progress) -> None:
         # Returns once the driver has dealt with the report, so that its verdict is there to be read.
         try:
-            tune.report({"progress": pickle.dumps(progress), "attempt": attempt})
+            tune.report({"progress": progress_to_text(progress), "attempt": attempt})
         except SystemExit:  # Tune's, and none of the method's
             raise BackendEnded from None
         if work.watch is not None and signals.is_sent(f"prune/{attempt}"):
@@ -255,7 +344,7 @@ def _attempt(config: dict[str, Any], *, place: _Place) -> None:
             hooks = TrialHooks(on_progress, should_stop, on_begin, sweep=place.sweep)
             outcome = _run_shared(work, place, hooks)
     except MachineFault as fault:
-        tune.report({"fault": pickle.dumps(fault.failure)})
+        tune.report({"fault": failure_to_text(fault.failure)})
         kind = fault.failure.kind
         if kind == "device":
             is_stopped = _hold_while_broken(should_stop)
@@ -269,9 +358,11 @@ def _attempt(config: dict[str, Any], *, place: _Place) -> None:
     if outcome.state in ("done", "pruned"):
         signals.forget(faults)
     return_memory()
-    tune.report({"outcome": pickle.dumps(outcome)})
+    tune.report({"outcome": outcome_to_text(outcome)})
     if outcome.state == "failed":
         raise _ProcessSpoiled(outcome.message)
+    if _SAVING.asked_by is not None:
+        raise _ProcessSpoiled(f"{_SAVING.asked_by} came; the training has saved its state")
 
 
 def _run_shared(work: Work, place: _Place, hooks: TrialHooks) -> Outcome:
@@ -370,6 +461,8 @@ class _Bridge(_NotSaved, tune.Callback):
         self._queue, self._listeners, self._store, self._signals = queue, listeners, store, signals
         self._resources, self._max_lost_workers = resources, max_lost_workers
         self._num_given_back: Counter[str] = Counter()
+        self._given_back: dict[str, Work] = {}
+        self._num_killed_before = count_killed_for_memory()
         self._running: set[str] = set()
         self._started: set[str] = set()
         self._ended: set[str] = set()
@@ -377,7 +470,8 @@ class _Bridge(_NotSaved, tune.Callback):
         self._faults: dict[str, FailureRecord] = {}
         self._broken: dict[str, FailureRecord] = {}
         self._need_whole_device: set[str] = set()
-        self._is_stop_sent = False
+        self._trials: list[Trial] = []
+        self._is_stop_sent = self._was_left = False
         self._is_waiting_told = False
         self._idle_since_s = time.monotonic()
 
@@ -386,6 +480,10 @@ class _Bridge(_NotSaved, tune.Callback):
         if self._queue.is_stopping and not self._is_stop_sent:
             self._signals.send("stop")
             self._is_stop_sent = True
+        self._trials = trials
+        if self._queue.is_out_of_grace and self._running:
+            self._end_hard()
+            raise _GraceIsOver
         for work, outcome in self._queue.ended_elsewhere():
             self._listeners.on_end(work, outcome)
         if not self._running and all(trial.is_finished() for trial in trials):
@@ -447,6 +545,22 @@ class _Bridge(_NotSaved, tune.Callback):
         """Say whether the sweep is to end and no training has state to save; what waits is not waited for."""
         return self._is_stop_sent and not self._running
 
+    @property
+    def was_left(self) -> bool:
+        """Whether Tune was left with trainings that did not end within the grace."""
+        return self._was_left
+
+    def _end_hard(self) -> None:
+        """Tell of what still runs when the grace is over; its processes end with this Ray, or with this job."""
+        self._was_left = True
+        for trial in [trial for trial in self._trials if trial.trial_id in self._running]:
+            work = self._work(trial)
+            logger.warning(
+                "%s: did not save within the grace and is ended; what it did since its last checkpoint is lost",
+                work.label,
+            )
+            self._end(trial, Outcome("stopped"))
+
     @staticmethod
     def _work(trial: Trial) -> Work:
         return trial.config["payload"].work
@@ -454,21 +568,27 @@ class _Bridge(_NotSaved, tune.Callback):
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         self._running.add(trial.trial_id)
         self._faults.pop(trial.trial_id, None)
+        self._given_back.pop(self._work(trial).training_id, None)
 
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
-        work = self._work(trial)
+        try:
+            self._on_message(self._work(trial), trial, result)
+        except ValueError as error:
+            logger.warning("%s: %s", self._work(trial).label, error)
+
+    def _on_message(self, work: Work, trial: Trial, result: dict[str, Any]) -> None:
         if "begun" in result:
             self._started.add(trial.trial_id)
             self._listeners.on_start(work)
         elif "outcome" in result:
-            outcome: Outcome = pickle.loads(result["outcome"])
+            outcome = outcome_from_text(result["outcome"])
             self._outcomes[trial.trial_id] = outcome
-            if outcome.state == "failed":
+            if outcome.state in ("failed", "stopped"):
                 trial.max_failures = 0  # its process is about to end, which is no reason to try again
         elif "fault" in result:
-            failure: FailureRecord = pickle.loads(result["fault"])
+            failure = failure_from_text(result["fault"])
             self._faults[trial.trial_id] = failure
             if failure.kind == "memory":
                 trial.max_failures = 0
@@ -477,7 +597,7 @@ class _Bridge(_NotSaved, tune.Callback):
             if failure.kind == "device":
                 self._leave_machine(trial, failure)
         elif "progress" in result:
-            progress: Progress = pickle.loads(result["progress"])
+            progress = progress_from_text(result["progress"])
             self._listeners.on_progress(work, progress)
             if self._queue.on_progress(work, progress):
                 self._signals.send(f"prune/{result['attempt']}")
@@ -508,13 +628,29 @@ class _Bridge(_NotSaved, tune.Callback):
             outcome = Outcome("stopped")
         elif outcome is None:
             failure = self._faults.pop(trial.trial_id, None) or self._left_by_worker(work)
-            if failure is None:
-                error = str(trial.get_error())
-                failure = failure_of(work, f"the worker was lost: {' '.join(error.split())}", error)
-            outcome = end_as_failed(work, self._store, failure)
+            outcome = end_as_failed(work, self._store, failure or self._death_of(trial))
+        elif outcome.state == "stopped" and not self._queue.is_stopping:  # a signal came to its worker alone
+            self._give_back(trial)
+            return
         elif outcome.unwritten is not None:
             outcome = end_as_failed(work, self._store, outcome.unwritten)
         self._end(trial, outcome)
+
+    def _death_of(self, trial: Trial) -> FailureRecord:
+        """Describe the last of the deaths that a training's workers died."""
+        told = _text_of(trial.error_file)
+        num_killed = count_killed_for_memory() - self._num_killed_before
+        cause, printed = cause_of_death(told, _folder_of_logs(), self._kept_output(trial), num_killed)
+        num_attempts = self._max_lost_workers + 1
+        message = f"{cause}; given up after {counted(num_attempts, 'attempt')}"
+        parts = [message, f"It printed last:\n{printed}" if printed else "", f"Ray says:\n{told}"]
+        return failure_of(self._work(trial), message, "\n\n".join(filter(None, parts)))
+
+    def _kept_output(self, trial: Trial) -> str:
+        try:
+            return "\n".join(self._store.training(self._work(trial).training_id).output_tail())
+        except (OSError, ValueError):
+            return ""
 
     def _left_by_worker(self, work: Work) -> FailureRecord | None:
         """Give what a process that has died wrote of its death; a start forgets what was there before."""
@@ -535,6 +671,7 @@ class _Bridge(_NotSaved, tune.Callback):
     def _give_back(self, trial: Trial) -> None:
         work = self._work(trial)
         self._num_given_back[work.training_id] += 1
+        self._given_back[work.training_id] = work
         self._ended.add(trial.trial_id)
         self._running.discard(trial.trial_id)
         self._queue.give_back(work)
@@ -543,6 +680,9 @@ class _Bridge(_NotSaved, tune.Callback):
         for trial in trials:  # those that waited for a machine when the sweep was stopped
             if trial.trial_id not in self._ended:
                 self._end(trial, Outcome("stopped"))
+        for work in self._given_back.values():  # the sweep was stopped before their next attempt
+            self._listeners.on_end(work, Outcome("stopped"))
+        self._given_back.clear()
 
     def _end(self, trial: Trial, outcome: Outcome) -> None:
         work = self._work(trial)
@@ -551,6 +691,22 @@ class _Bridge(_NotSaved, tune.Callback):
         self._queue.on_end(work, outcome)
         if trial.trial_id in self._started or outcome.state not in ("stopped", "claimed"):
             self._listeners.on_end(work, outcome)
+
+
+class _GraceIsOver(Exception):
+    """Leaves Tune's loop, which would wait for what does not answer."""
+
+
+def _text_of(path: str | None) -> str:
+    try:
+        return "" if path is None else Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _folder_of_logs() -> Path | None:
+    node = global_worker.node
+    return None if node is None else Path(str(node.get_logs_dir_path()))
 
 
 class _StopsWaiting(_NotSaved, tune.Stopper):
@@ -578,6 +734,7 @@ class RayBackend:
         max_lost_workers: int = 3,
         first_hold_s: float = FIRST_HOLD_S,
         project: Project | None = None,
+        watcher: Link | None = None,
     ) -> None:
         """Connect nothing yet.
 
@@ -589,7 +746,10 @@ class RayBackend:
                 failed.
             first_hold_s: how long a machine that failed keeps its slot; see `FIRST_HOLD_S`.
             project: whose modules workers must find; its source files are sent to those of another cluster.
+            watcher: told how far Ray is.
         """
+        self._watcher = watcher or Unwatched()
+        self._folder: Path | None = None
         self._project = project
         self._address = address
         self._resources = resources
@@ -611,30 +771,64 @@ class RayBackend:
         logging.getLogger("ray").setLevel(logging.ERROR)
         logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)  # it names trials that have failed
         self._check_address()
-        is_ours = not ray.is_initialized()
-        if is_ours:
-            try:
-                ray.init(
-                    address=self._address or "local",
-                    include_dashboard=False if self._address is None else None,
-                    log_to_driver=False,
-                    logging_level=logging.ERROR,
-                )
-            except Exception as error:  # of a cluster that is absent, of another version, or shut to us
-                if self._address is None:
-                    raise
-                raise ValueError(
-                    f"--address {self._address} is no cluster that can be joined ({type(error).__name__}); see that "
-                    f"one runs there, with Ray {ray.__version__} and Python {platform.python_version()} as here, "
-                    "or leave --address out to start a cluster here"
-                ) from error
+        class_cache.ENV_VARS_TO_PROPAGATE = FORWARDED_BY_TUNE
+        ray_worker._worker_logs_enabled = False  # pyright: ignore  # a raylet that has died is told in our words
+        if ray.is_initialized():
+            yield self._device()
+            return
+        self._watcher.on_connecting()
+        with self._started_here() if self._address is None else self._joined(self._address):
+            self._watcher.on_connected()
+            yield self._device()
+
+    def _device(self) -> Device:
+        return "cuda" if self._needed().gpus else "cpu"
+
+    @contextmanager
+    def _joined(self, address: str) -> Generator[None]:
         try:
-            if is_ours and self._address is None:
-                self._check_machine()
-            yield "cuda" if self._needed().gpus else "cpu"
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        except Exception as error:  # of a cluster that is absent, of another version, or shut to us
+            raise ValueError(
+                f"--address {address} is no cluster that can be joined ({type(error).__name__}); see that "
+                f"one runs there, with Ray {ray.__version__} and Python {platform.python_version()} as here, "
+                "or leave --address out to start a cluster here"
+            ) from error
+        try:
+            yield
         finally:
-            if is_ours:
+            ray.shutdown()
+
+    @contextmanager
+    def _started_here(self) -> Generator[None]:
+        """Start a Ray that listens to this machine alone and keeps its files in a folder of the user's."""
+        is_over = threading.Event()
+        with private_session(self._watcher.keeps) as folder:
+            self._folder = folder
+            can_cluster, ray_constants.ENABLE_RAY_CLUSTER = ray_constants.ENABLE_RAY_CLUSTER, False
+            AuthenticationTokenLoader.instance().reset_cache()
+            if os.environ.get("RAY_AUTH_MODE", "").lower() == "token":
+                token_setup._enable_token_auth()  # pyright: ignore[reportPrivateUsage]
+            try:
+                _start_ray(folder / "r")
+                self._check_machine()
+                threading.Thread(target=self._watch_over_ray, args=(is_over,), daemon=True).start()
+                yield
+            finally:
+                is_over.set()
                 ray.shutdown()
+                ray_constants.ENABLE_RAY_CLUSTER = can_cluster
+                self._folder = None
+
+    def _watch_over_ray(self, is_over: threading.Event) -> None:
+        """See within a second that a part of Ray has died; Ray itself notices after a minute, or never."""
+        node = global_worker.node
+        parts = {"raylet": "Ray's raylet", "gcs_server": "Ray's head service"}
+        while node is not None and not is_over.wait(WATCH_S):
+            for kind, in_words in parts.items():
+                processes: Any = node.all_processes.get(kind, [])
+                if any(info.process.poll() is not None for info in processes) and not is_over.is_set():
+                    self._watcher.on_lost(in_words)
 
     def _check_address(self) -> None:
         """Ray itself tries an address that does not answer for many minutes."""
@@ -686,18 +880,18 @@ class RayBackend:
         bridge = _Bridge(
             queue, Listeners(listeners), store, signals, resources, self._max_lost_workers, self.num_slots
         )
-        attempt = tune.with_parameters(_attempt, place=place)
+        attempt = wrap_function(tune.with_parameters(_attempt, place=place))
 
         def resources_of(config: dict[str, Any]) -> tune.PlacementGroupFactory:
             return tune.PlacementGroupFactory([{"CPU": resources.cpus, "GPU": config["gpus"]}])
 
-        with tempfile.TemporaryDirectory(prefix="tablewright-tune-") as scratch, warnings.catch_warnings():
+        with (
+            tempfile.TemporaryDirectory(prefix="tablewright-tune-", dir=self._folder) as scratch,
+            warnings.catch_warnings(),
+        ):
             warnings.simplefilter("ignore")  # Ray warns of its own deprecations
             tuner = tune.Tuner(
-                tune.with_resources(
-                    attempt,
-                    resources_of,
-                ),
+                _take_signals(tune.with_resources(attempt, resources_of)),
                 tune_config=tune.TuneConfig(
                     search_alg=_QueueSearcher(queue, bridge.gpus_of),
                     num_samples=-1,
@@ -718,6 +912,9 @@ class RayBackend:
             )
             try:
                 tuner.fit()
+            except Exception:
+                if not bridge.was_left:
+                    raise
             finally:
                 signals.clear()
 
@@ -728,18 +925,48 @@ class RayBackend:
         return ProjectOnWorker(str(self._project.folder), packed)
 
 
+def _start_ray(folder: Path) -> None:
+    """Start Ray, and once more where that fails, as it does on a machine that is very busy.
+
+    Raises:
+        ValueError: it does not start; with Ray's own words.
+    """
+    for start in range(1, NUM_STARTS + 1):
+        try:
+            with signals_held_back():
+                ray.init(
+                    address="local",
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    _temp_dir=str(folder),
+                )
+            return
+        except Exception as error:  # Ray raises one of many kinds, a bare Exception among them
+            ray.shutdown()
+            why = f"{type(error).__name__}: {' '.join(str(error).split())[:400]}"
+            if start == NUM_STARTS:
+                raise ValueError(
+                    f"Ray does not start on this machine, in {NUM_STARTS} tries ({why}). See that no RAY_ variable is "
+                    "set that you do not mean and that the machine has memory, disc and processes left; then run the "
+                    "same command again"
+                ) from error
+            logger.warning("Ray did not start (%s); it is tried once more", why)
+
+
 def default_resources() -> Resources:
     """One CPU a training, and one GPU where the connected cluster has any."""
     has_gpus = ray.cluster_resources().get("GPU", 0) > 0
     return Resources(gpus=1.0 if has_gpus else 0.0)
 
 
-def make_backend(settings: Settings) -> RayBackend:
-    """Give the backend that the command line asks for."""
+def make_backend(settings: Settings, watcher: Link | None = None) -> RayBackend:
+    """Give the backend that the command line asks for, told of by `watcher`."""
     gpus = settings.gpus_per_training
     return RayBackend(
         address=settings.address,
         resources=None if gpus is None else Resources(gpus=gpus),
         max_concurrent=settings.max_concurrent,
         project=settings.project,
+        watcher=watcher,
     )

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-import signal
-import threading
-from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 from tablewright.orchestrator.needless_weights import NeedlessWeights
 from tablewright.orchestrator.optuna_mirror import OptunaMirror, RecordedSearch
@@ -18,6 +16,7 @@ from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.resolution import DataResolver, DescribeData, StoreResolver, remember_data
 from tablewright.orchestrator.search import SearchSource
 from tablewright.orchestrator.search_state import SearchState, find_search_id, read_search_state
+from tablewright.orchestrator.signals import DEFAULT_GRACE_S, stopping_on_signals
 from tablewright.orchestrator.status import RECORDED, UNFINISHED, TrainingStatus, read_status
 from tablewright.orchestrator.study import Study, UntilDecided
 from tablewright.orchestrator.trial import Listener, Work, prepare_data
@@ -131,6 +130,7 @@ def run_sweep(
     search_storage: str,
     listeners: Callable[[Plan, Sequence[TrainingStatus]], Iterable[Listener]],
     on_stop: Callable[[], None] = lambda: None,
+    grace_s: float = DEFAULT_GRACE_S,
     seed_rule: SeedRule = first_seeds_alone,
     keeps_weights: bool = True,
 ) -> SweepResult:
@@ -144,6 +144,7 @@ def run_sweep(
         search_storage: URL of Optuna's database; no training waits for it, and the next sweep writes what it missed.
         listeners: made once the plan is known, before anything trains.
         on_stop: called when a signal asks the sweep to end, to tell the person who sent it.
+        grace_s: how long running trainings may take to save once it was asked; then they are ended hard.
         seed_rule: asked whenever all that was planned has ended; the plan grows by the seeds that it adds.
         keeps_weights: whether trained weights are kept once every view that the plan knows is measured on them.
 
@@ -197,7 +198,9 @@ def run_sweep(
             mirror.begin(plan, searches, ended_ids(statuses))
             followers = [mirror, *listeners(plan, statuses)]
             followers += [] if keeps_weights else [NeedlessWeights(plan, store)]
-            with _stopping_on_signals(queue, on_stop):
+            with stopping_on_signals(
+                queue.stop, on_stop=on_stop, grace_s=grace_s, on_grace_over=queue.end_grace
+            ):
                 backend.run(queue, followers, store, there)
         store.refuse_removed(store_id)
     final = _make_plan(studies, resolver, store, seed_rule)
@@ -282,26 +285,3 @@ def _prepare(configs: Iterable[TrainingConfig], runtime: Runtime) -> None:
                 faults.append(str(error))
     if faults:
         raise ValueError("\n".join(faults))
-
-
-@contextmanager
-def _stopping_on_signals(queue: WorkQueue, on_stop: Callable[[], None]) -> Generator[None]:
-    """Let a first Ctrl-C or termination signal end the sweep in good order; a second one ends it at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def stop(number: int, frame: Any) -> None:
-        queue.stop()
-        for known, handler in before.items():
-            signal.signal(known, handler)
-        on_stop()
-
-    for number in before:
-        signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

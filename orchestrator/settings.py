@@ -20,6 +20,7 @@ from tablewright.orchestrator.addresses import (
 )
 from tablewright.orchestrator.project import Project
 from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.signals import DEFAULT_GRACE_S
 from tablewright.orchestrator.study import Profile, Study
 from tablewright.orchestrator.study_files import load_study, study_names
 from tablewright.trainables.contract.method import Seed
@@ -66,6 +67,7 @@ class Settings:
         keep_checkpoints: `all` keeps the weights of every training, to measure further views on; `none` removes them
             once all that is planned is measured.
         datasets: labels of the data sets, with commas between, whose columns are filled; None is all.
+        grace_s: how long running trainings may take to save once the sweep was told to end.
         reads_records_alone: whether nothing but the store is read, so that no data set need be there.
         project: whose studies are found beside the built-in ones.
     """
@@ -85,6 +87,7 @@ class Settings:
     stall_minutes: float | None = None
     keep_checkpoints: str = KEEPS_ALL
     datasets: str | None = None
+    grace_s: float = DEFAULT_GRACE_S
     reads_records_alone: bool = False
     project: Project | None = None
 
@@ -132,6 +135,8 @@ class Settings:
                 f"--keep-checkpoints is {self.keep_checkpoints!r}; it is all, which keeps the weights of "
                 "every training, or none, which removes them once all that is planned is measured"
             )
+        if not (math.isfinite(self.grace_s) and self.grace_s >= 0):
+            faults.append(f"--grace-s is {self.grace_s}; it is a number of seconds, 0 or more")
         faults += self._address_faults()
         is_remote = "://" in self.store and not self.store.startswith("file://")
         for option, value in (

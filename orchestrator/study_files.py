@@ -10,7 +10,7 @@ import inspect
 import json
 import re
 import traceback
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -111,15 +111,24 @@ def import_studies(project: Project | None = None) -> None:
             importlib.import_module(file.module)
 
 
-def load_every_study(project: Project | None = None) -> dict[Profile, list[Study]]:
-    """Build all studies, built-in ones too, in each profile that they have; one without stands under the demo.
+def load_every_study(
+    project: Project | None = None, built_in: Collection[str] = ()
+) -> dict[Profile, list[Study]]:
+    """Build all studies in each profile that they have; one without stands under the demo.
+
+    Args:
+        project: whose studies they are; one without studies of its own has the built-in ones.
+        built_in: names of built-in studies that are built beside a project's own.
 
     Raises:
         ValueError: every one that cannot be built, told at once.
     """
     found: dict[Profile, list[Study]] = {profile: [] for profile in Profile}
     faults: dict[str, None] = {}
-    for name in dict.fromkeys(file.name for file in find_study_files(project)):
+    files = find_study_files(project)
+    has_own = any(not file.is_built_in for file in files)
+    names = [file.name for file in files if not (has_own and file.is_built_in) or file.name in built_in]
+    for name in dict.fromkeys(names):
         for profile in Profile:
             try:
                 study = load_study(name, profile, project)

@@ -78,7 +78,7 @@ class WorkQueue:
         self._aside: dict[str, tuple[Work, WorkSource | None]] = {}
         self._ended_elsewhere: list[tuple[Work, Outcome]] = []
         self._is_wait_told = False
-        self._is_stopping = False
+        self._is_stopping = self._is_out_of_grace = False
 
     @property
     def is_stopping(self) -> bool:
@@ -88,6 +88,15 @@ class WorkQueue:
     def stop(self) -> None:
         """Hand out nothing more; what runs is asked by the backend to save its state."""
         self._is_stopping = True
+
+    @property
+    def is_out_of_grace(self) -> bool:
+        """Whether what still runs is to be ended hard."""
+        return self._is_out_of_grace
+
+    def end_grace(self) -> None:
+        """Wait for nothing that runs any longer."""
+        self._is_stopping = self._is_out_of_grace = True
 
     def next_work(self) -> Work | None:
         """Give the next work, or None when there is none now."""

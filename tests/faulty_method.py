@@ -25,6 +25,8 @@ class FaultyConfig(ToyConfig):
     data_changes_with: str | None = None
     """A path: the data set is another one once this file exists."""
     minp_is_nan: bool = False
+    dies_by: str | None = None
+    """`abort` or `exit`: its code ends the process."""
 
     def make_trainable(self):
         return FaultyTrainable()
@@ -45,6 +47,9 @@ class FaultyTrainable(ToyTrainable):
         if marker and not Path(marker).exists():
             Path(marker).touch()
             BROKEN.append(os.getpid())
+        if config.dies_by is not None:
+            print("last words", flush=True)  # noqa: T201
+            os.abort() if config.dies_by == "abort" else os._exit(3)
         if config.has_bad_labels:
             BROKEN.append(os.getpid())
             raise ValueError("label 751 of 751 classes")

@@ -34,6 +34,7 @@ class WithOneEpoch(InlineBackend):
     """Does something once, when the first epoch of the second training was reported."""
 
     def __init__(self, act):
+        super().__init__()
         self._act = act
 
     def run(self, queue, listeners, store, runtime):

@@ -113,7 +113,7 @@ def test_resume_checkpoints_go_of_trainings_that_will_not_go_on(toy):
     """Those of a done one go; those of a stopped sweep stay."""
     toy(a_study([ONE]))
     (toy.of(0.1) / "checkpoint/resume.pt").write_bytes(b"left by a kill")
-    study = a_study([RATES])
+    study = a_study([ONE, Row("slow", {"learning_rate": 0.2, "epoch_s": 0.1})])
     toy(study, backend=StopAfter(1))
     (begun,) = [path for path in toy.folder.glob("trainings/*") if not (path / "record.json").exists()]
     assert (begun / "checkpoint/resume.pt").exists()

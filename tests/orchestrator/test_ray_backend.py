@@ -225,6 +225,35 @@ def test_a_training_that_fails_takes_its_process_with_it(sweep, two_cpus):
     assert [1, 1] == [record.attempts for record in records]
 
 
+def test_a_worker_that_dies_says_why(sweep, two_cpus):
+    """The record has the signal or the exit code, and what the process printed last; the sweep goes on."""
+    rows = [Row("abort", {"dies_by": "abort"}), Row("exit", {"dies_by": "exit"}), Row("fine")]
+    result = sweep(a_study(rows, FaultyConfig()), Events(), RayBackend(max_lost_workers=0))
+    assert ["failed", "failed", "done"] == [status.state for status in result.statuses]
+    failures = [sweep.store().training(cell.training_id).failure() for cell in result.plan.cells[:2]]
+    assert "crashed: " in failures[0].message
+    assert "ABRT" in failures[0].message or "Aborted" in failures[0].message
+    assert "ended itself: os._exit(3); given up after 1 attempt" in failures[1].message
+    assert "last words" in failures[1].traceback
+
+
+def test_a_ray_that_does_not_start_is_told_in_words(monkeypatch, caplog):
+    """It is tried once more, and then refused in a sentence that says why."""
+    import ray
+
+    def fail(**settings):
+        raise Exception("The current node timed out during startup")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", fail)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    with pytest.raises(
+        ValueError, match=r"does not start on this machine, in 2 tries .*timed out during startup"
+    ):
+        RayBackend().connect().__enter__()
+    assert caplog.text.count("it is tried once more") == 1
+
+
 def test_a_full_disc_is_tried_again_and_recorded_after_the_last_try(sweep, two_cpus, tmp_path):
     """A fault of a machine costs tries, each in a process of its own; the sweep goes on behind it."""
     full = tmp_path / "full"
@@ -256,11 +285,21 @@ def test_a_machine_that_failed_keeps_its_slot_for_a_while(sweep, two_cpus, tmp_p
     assert len(attempts.read_text().split()) == 1
 
 
-def test_a_store_that_is_not_shared_is_refused_before_anything_trains(sweep, two_cpus, monkeypatch):
+class FromElsewhere(RayBackend):
+    """A backend whose workers see another store under the path of the driver's."""
+
+    def run(self, queue, listeners, store, runtime):
+        class Other(Store):
+            def shared_id(self):
+                return "that of another machine"
+
+        super().run(queue, listeners, Other(store.url), runtime)
+
+
+def test_a_store_that_is_not_shared_is_refused_before_anything_trains(sweep, two_cpus):
     """A worker that sees another store under the same path would train for nobody."""
-    monkeypatch.setattr(Store, "shared_id", lambda self: "that of another machine")
     events = Events()
-    result = sweep(a_study([Row("a"), Row("b", {"learning_rate": 0.2})]), events, RayBackend())
+    result = sweep(a_study([Row("a"), Row("b", {"learning_rate": 0.2})]), events, FromElsewhere())
     assert ["failed", "failed"] == [status.state for status in result.statuses]
     assert all("is not shared with machine" in status.message for status in result.statuses)
     assert all("--store" in status.message for status in result.statuses)

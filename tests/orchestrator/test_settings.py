@@ -129,7 +129,7 @@ def test_a_store_that_cannot_be_reached_is_refused(monkeypatch, error, message):
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(Folder, "exists", fail)
+    monkeypatch.setattr(Folder, "names", fail)
     with pytest.raises(ValueError, match=message) as caught:
         Store("memory://x")
     assert str(error) not in str(caught.value)

@@ -82,6 +82,7 @@ class StopAfter(InlineBackend):
     """A backend that is told to stop when so many epochs were reported."""
 
     def __init__(self, num_epochs):
+        super().__init__()
         self._num_epochs = num_epochs
 
     def run(self, queue, listeners, store, runtime):

@@ -1,0 +1,112 @@
+"""Whole sweeps on a Ray of their own that is killed, signalled and searched for secrets, through the command line."""
+
+import os
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.toy_studies import start, write_project
+from tests.waiting import PATIENCE_S, wait_for
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+SECRETS = {
+    name: f"planted-{name.lower()}"
+    for name in (
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_ACCESS_KEY_ID",
+        "HF_TOKEN",
+        "WANDB_API_KEY",
+    )
+}
+
+
+@pytest.fixture
+def waiting(tmp_path):
+    """A sweep whose trainings wait behind their first epoch for a file, and what makes it."""
+
+    def begin(*more, **environment):
+        write_project(tmp_path, base=f"waits_for={str(tmp_path / 'goes on')!r}")
+        process = start(tmp_path, "toy", "--tracking-uri", "none", *more, **environment)
+        wait_for(lambda: list(tmp_path.glob("runs/trainings/*/epochs.parquet")))
+        return process, (tmp_path / "goes on").touch
+
+    return begin
+
+
+def below(process):
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def workers(process):
+    return [child for child in below(process) if child.cmdline()[:1] and "ImplicitFunc" in child.cmdline()[0]]
+
+
+def session_of(process):
+    (child,) = psutil.Process(process.pid).children()
+    (folder,) = Path("/tmp").glob(f"tw-ray-{child.pid}-*")
+    return folder
+
+
+@pytest.mark.parametrize("part", ["raylet", "gcs_server"])
+def test_a_killed_part_of_ray_costs_a_new_start(waiting, part):
+    """The tables are filled by the same command, and one line says what was lost."""
+    process, go_on = waiting()
+    session = session_of(process)
+    (victim,) = [child for child in below(process) if child.name() == part]
+    victim.kill()
+    go_on()
+    printed, _ = process.communicate(timeout=PATIENCE_S)
+    assert 0 == process.returncode, printed
+    assert 1 == printed.count("The sweep is started again (1 of 2 times)")
+    assert "state-dump" not in printed
+    assert "Every cell is filled" in printed
+    assert not session.exists()
+
+
+def test_a_signal_to_a_worker_and_then_to_all_processes(waiting, tmp_path):
+    """A worker's training is begun again elsewhere; all processes at once save, and Ray is there until they have.
+
+    Meanwhile nothing listens beyond this machine, and none of the planted secrets is in Ray's folder.
+    """
+    process, _ = waiting(**SECRETS)
+    session = session_of(process)
+    assert 0o700 == session.stat().st_mode & 0o777
+    listening = {
+        connection.laddr.ip
+        for child in below(process)
+        for connection in child.net_connections()
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert listening <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+    first = workers(process)
+    first[0].send_signal(signal.SIGTERM)
+    psutil.wait_procs(first[:1], timeout=PATIENCE_S)
+    known = {worker.pid for worker in first}
+    wait_for(lambda: {worker.pid for worker in workers(process)} - known)
+    found = [
+        path
+        for path in session.rglob("*")
+        if path.is_file() and any(secret.encode() in path.read_bytes() for secret in SECRETS.values())
+    ]
+    assert [] == found
+    for child in [psutil.Process(process.pid), *below(process)]:
+        child.send_signal(signal.SIGUSR1)
+    printed, _ = process.communicate(timeout=PATIENCE_S)
+    assert 130 == process.returncode, printed
+    assert "failed" not in printed
+    assert not session.exists()
+
+
+def test_a_training_that_hangs_does_not_outlive_the_grace(waiting):
+    """A stopped process answers nothing; the sweep says so and ends."""
+    process, _ = waiting("--grace-s", "2")
+    for worker in workers(process):
+        worker.send_signal(signal.SIGSTOP)
+    os.kill(process.pid, signal.SIGTERM)
+    printed, _ = process.communicate(timeout=PATIENCE_S)
+    assert 130 == process.returncode, printed
+    assert "did not save within the grace and is ended" in printed
