@@ -535,6 +535,15 @@ class Folder:
     def _at(self, name: str) -> str:
         return f"{self._path.rstrip('/')}/{name}"
 
+    def refuse_absent_bucket(self) -> None:
+        """Tell a bucket of S3 that is not there from one that holds nothing of this folder.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        if is_s3(self._filesystem):
+            self._filesystem.call_s3("head_bucket", Bucket=self._path.partition("/")[0])
+
     def exists(self, name: str) -> bool:
         """Say whether a complete file of that name is there now, or was when the folder was listed."""
         if self._listing is not None:
@@ -632,7 +641,8 @@ class Folder:
             content: of the file, which no other writer has: by it a writer whose answer was lost knows its own.
         """
         if isinstance(self._filesystem, LocalFileSystem):
-            return _create_local(Path(self._at(name)), content)
+            with _naming_what_is_written(Path(self._at(name))):
+                return _create_local(Path(self._at(name)), content)
         try:
             self._filesystem.pipe_file(self._at(name), content, mode="create")
         except Exception:  # each kind of store has its own for "it is there"
@@ -701,14 +711,12 @@ class Folder:
         except OSError as error:
             raise OSError(error.errno, f"cannot write {target}: {error.strerror}") from error
         try:
-            with os.fdopen(descriptor, "wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            aside.replace(target)
-        except OSError as error:
-            instead = "move that folder away" if target.is_dir() else "free space or name another --store"
-            raise OSError(error.errno, f"cannot write {target}: {error.strerror}; {instead}") from error
+            with _naming_what_is_written(target):
+                with os.fdopen(descriptor, "wb") as file:
+                    yield file
+                    file.flush()
+                    os.fsync(file.fileno())
+                aside.replace(target)
         finally:
             aside.unlink(missing_ok=True)
 
@@ -901,6 +909,16 @@ def _checksum_of(fields: Mapping[str, Any]) -> str:
         return digest_of(fields)
     except ValueError:
         return ""
+
+
+@contextmanager
+def _naming_what_is_written(target: Path) -> Generator[None]:
+    """Name the file in an error of writing it, and say what to do."""
+    try:
+        yield
+    except OSError as error:
+        instead = "move that folder away" if target.is_dir() else "free space or name another --store"
+        raise OSError(error.errno, f"cannot write {target}: {error.strerror}; {instead}") from error
 
 
 def _create_local(target: Path, content: bytes) -> bool:
@@ -1432,6 +1450,8 @@ class Store:
         try:
             self.root = Folder(self.url)
             names = self.root.names()
+            if not names:
+                self.root.refuse_absent_bucket()
         except Exception as error:  # each kind of store raises its own, and those of a package that is absent
             raise unreachable_store(url, error) from error
         self.fault = ""

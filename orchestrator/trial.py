@@ -579,7 +579,7 @@ def _measure(
     Returns:
         Why views are left out that can be measured no more.
     """
-    done, said_before = folder.measured_views(), said.so_far()
+    done, said_before, is_loaded = folder.measured_views(), said.so_far(), network is None
     missing = {
         identity: planned
         for identity, planned in work.views.items()
@@ -589,11 +589,10 @@ def _measure(
     why_not = {
         identity: why
         for identity, planned in missing.items()
-        if (why := why_unmeasurable(work.training_id, planned, store))
+        if (is_loaded or planned.partners) and (why := why_unmeasurable(work.training_id, planned, store))
     }
     missing = {identity: planned for identity, planned in missing.items() if identity not in why_not}
     trainable = work.config.make_trainable()
-    is_loaded = network is None
     if missing and is_loaded:
         folder.check_weights()
         network = trainable.load(work.config, runtime, folder.checkpoints)
