@@ -90,7 +90,9 @@ class OldBuckets(Folder):
 def most_memory_bytes() -> int:
     """What this process has held at most; `ru_maxrss` would be its parent's where that held more."""
     (line,) = (
-        line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:")
+        line
+        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+        if line.startswith("VmHWM:")
     )
     return int(line.split()[1]) * 1024
 

@@ -5,7 +5,7 @@ plan; one step of a training) in a process of its own, and compares with what th
 that names the file, or a right result. A traceback, a hang, a process that dies, an error that does not name the file
 and a number that is another without a word are faults.
 
-    python benchmarks/bench_mutations.py OUT [--from 0] [--count 10000] [--processes 2]
+    python benchmarks/bench_mutations.py OUT [--from 0] [--count 10000] [--processes 2] [--databases]
 
 OUT is a folder for the results, one line of JSON a case. Cases that stand there are not done again.
 """
@@ -16,6 +16,7 @@ import argparse
 import contextlib
 import faulthandler
 import gc
+import importlib
 import json
 import os
 import random
@@ -65,7 +66,13 @@ VERBS = ("--verify",) * 6 + ("--report",) * 6 + ("--status",) * 4 + ("run",) * 2
 DRAWN_ONE_IN = 20
 """Cases in which the curves are drawn as well; they take five times as long as the rest of the tables."""
 
+DATABASE_DELAY_S = 10.0
+"""By which a sweep whose database is damaged may end later than one whose is not."""
+
 MAX_TEXT = 200_000
+
+GUARDED = re.compile(r"trainings/ID/(epochs\.parquet|queries/.*|checkpoint/final\.pt|pictures/.*\.png)")
+"""Files of finished trainings whose every byte `--verify` answers for."""
 
 GOOD = ("named", "right", "told")
 """The file is named; the result is that of undamaged files; or, of a file that is gone, what lacks it is empty."""
@@ -105,6 +112,8 @@ class Subjects:
         self.project = folder / "project"
         self.store = folder / "runs"
         self.reference: dict[str, Seen] = {}
+        self._undamaged_s = 0.0
+        self._of_part = [self._store_case, self._study_case, self._data_case]
 
     def build(self) -> None:
         """Write them, each step in a process of its own."""
@@ -130,6 +139,20 @@ class Subjects:
                 raise SystemExit(f"cannot begin: {found}")
             self.reference[verb] = found
 
+    def build_databases(self) -> None:
+        """Mirror the store in databases, of which all cases are from here on."""
+        with contextlib.suppress(ImportError):
+            importlib.import_module(
+                "mlflow.store.tracking.sqlalchemy_store"
+            )  # not in the process of each case
+        for _ in range(2):  # the second finds nothing to write
+            begun_s = time.monotonic()
+            found = in_child(lambda: command(self.project, self.store, words("run"), is_tracked=True))
+            if isinstance(found, str) or found.code is None:
+                raise SystemExit(f"cannot begin: {found}")
+            self.reference["databases"], self._undamaged_s = found, time.monotonic() - begun_s
+        self._of_part = [self._database_case]
+
     def _sweep(self, backend: InlineBackend, *studies: str) -> Seen:
         return command(self.project, self.store, list(studies), backend)
 
@@ -146,9 +169,7 @@ class Subjects:
 
     def case(self, number: int) -> Verdict:
         """Damage a file and look."""
-        rng = random.Random(number)
-        of_part = (self._store_case, self._study_case, self._data_case)
-        return of_part[number % len(of_part)](rng)
+        return self._of_part[number % len(self._of_part)](random.Random(number))
 
     def _store_case(self, rng: random.Random) -> Verdict:
         with self._copy() as store:
@@ -172,6 +193,9 @@ class Subjects:
             is_drawn = rng.randrange(DRAWN_ONE_IN) == 0
             seen = in_child(lambda: command(self.project, store, words(verb), is_drawn=is_drawn))
             outcome, detail = self._judge(verb, seen, changed or [name], how)
+            is_guarded = GUARDED.fullmatch(place) is not None and _is_recorded(path, store)
+            if changed and verb == "--verify" and is_guarded and outcome in ("right", "told"):
+                outcome, detail = "unnamed", f"{how} passes"
             is_good = outcome in GOOD
             return Verdict(outcome, f"store: {place}", how, name, "" if is_good else f"{verb}: {detail}")
 
@@ -231,9 +255,33 @@ class Subjects:
             if seen.code == 0:
                 return Verdict("right", kind, how, name)
             is_named = any(other in seen.text for other in others)
+            if path.suffix == ".py" and how not in ("swap", "copy_over"):
+                is_named = is_named and _line_of_slip(path) in seen.text
             return Verdict(
                 "named" if is_named else "unnamed", kind, how, name, "" if is_named else seen.text[-1500:]
             )
+
+    def _database_case(self, rng: random.Random) -> Verdict:
+        """Damage a database that mirrors the store, and run once more."""
+        with self._copy() as store:
+            path = store / rng.choice(["mlflow.db", "optuna.db"])
+            how = mutate(path, rng)
+            begun_s = time.monotonic()
+            seen = in_child(lambda: command(self.project, store, words("run"), is_tracked=True))
+            delay_s = time.monotonic() - begun_s - self._undamaged_s
+            outcome, detail = self._judge("databases", seen, [path.name], how)
+            if isinstance(seen, Seen):
+                lines = {line for line in seen.text.splitlines() if path.name in line}
+                if (
+                    outcome == "named" and len(lines) > 1 and how != "sql"
+                ):  # such a one is whole, and asked again
+                    outcome, detail = "two lines", "\n".join(lines)
+                elif outcome == "unnamed" and seen.code == self.reference["databases"].code:
+                    outcome = "right"  # what is mirrored is no result
+                if outcome in GOOD and delay_s > DATABASE_DELAY_S:
+                    outcome, detail = "delayed", f"by {delay_s:.1f} s; {lines}"
+            is_good = outcome in GOOD
+            return Verdict(outcome, f"database: {path.name}", how, path.name, "" if is_good else detail)
 
     def _data_case(self, rng: random.Random) -> Verdict:
         name = rng.choice(sorted(DATA))
@@ -276,6 +324,17 @@ class Subjects:
 PLACES_ALONE = ("folder",)
 
 
+def _line_of_slip(path: Path) -> str:
+    """Give the line at which Python cannot read a file, as it is named behind it; nothing where it can."""
+    try:
+        compile(path.read_bytes(), path, "exec")
+    except SyntaxError as error:
+        return f":{error.lineno}" if error.lineno else ""
+    except (OSError, ValueError, RecursionError, MemoryError):
+        pass
+    return ""
+
+
 def kind_of(path: Path, store: Path) -> str:
     """Name what a file of a store is, without ids."""
     parts = [re.sub(r"^[0-9a-f]{16,}(?=\.|$)", "ID", part) for part in path.relative_to(store).parts]
@@ -284,6 +343,12 @@ def kind_of(path: Path, store: Path) -> str:
         if parts[0] != "tables"
         else f"tables/*{path.suffix}"
     )
+
+
+def _is_recorded(path: Path, store: Path) -> bool:
+    """Say whether a file is of a training that is finished."""
+    folder = store / "trainings" / path.relative_to(store).parts[1]
+    return (folder / "record.json").is_file()
 
 
 def _now(path: Path) -> bytes | None:
@@ -311,11 +376,15 @@ def command(
     backend: InlineBackend | None = None,
     *,
     is_drawn: bool = False,
+    is_tracked: bool = False,
 ) -> Seen:
     """Be the command line in a folder, with the inline backend; the process is not to be used afterwards."""
     os.chdir(folder)
     os.environ["COLUMNS"] = "100000"
-    ray_backend.make_backend = lambda settings: backend or InlineBackend()
+    ray_backend.make_backend = lambda settings, watcher: backend or InlineBackend()
+    sweep.supervise = lambda work, **_: work(
+        None
+    )  # without Ray nothing is lost, and a process less is to be limited
     if not is_drawn:
         FigureCanvasAgg.print_png = FigureCanvasPdf.print_pdf = lambda self, target, **_: target.write(
             b"not drawn"
@@ -325,7 +394,7 @@ def command(
         "--store",
         str(store),
         "--tracking-uri",
-        "none",
+        f"sqlite:///{store}/mlflow.db" if is_tracked else "none",
         "--cache-dir",
         str(store.parent / "cache"),
     ]
@@ -434,12 +503,14 @@ def _read_until(pipe: Any, limit_s: float) -> bytes | None:
     return None
 
 
-def run_cases(numbers: Sequence[int], out: Path) -> None:
+def run_cases(numbers: Sequence[int], out: Path, *, are_of_databases: bool) -> None:
     """Do cases, one after the other, and write what became of each."""
     mpl.use("agg")
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as scratch:
         subjects = Subjects(Path(scratch))
         subjects.build()
+        if are_of_databases:
+            subjects.build_databases()
         with out.open("a", encoding="utf-8") as file:
             for number in numbers:
                 begun_s = time.monotonic()
@@ -476,10 +547,11 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--only", type=int, nargs="*", help="numbers of single cases, shown in full")
+    parser.add_argument("--databases", action="store_true", help="of MLflow and Optuna instead; another OUT")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     if given.only is not None:
-        run_cases(given.only, given.out / "only.txt")
+        run_cases(given.only, given.out / "only.txt", are_of_databases=given.databases)
         print((given.out / "only.txt").read_text().replace("\\n", "\n"))
         return
     done = {
@@ -492,7 +564,8 @@ def main() -> None:
     for share in range(given.processes):
         process = os.fork()
         if process == 0:
-            run_cases(numbers[share :: given.processes], given.out / f"{os.getpid()}-{share}.jsonl")
+            out = given.out / f"{os.getpid()}-{share}.jsonl"
+            run_cases(numbers[share :: given.processes], out, are_of_databases=given.databases)
             os._exit(0)
         processes.append(process)
     for process in processes:

@@ -140,7 +140,7 @@ class Run:
         text = STUDY.format(
             epochs=size.epochs, epoch_s=size.epoch_s, rows=size.rows, seeds=size.seeds, trials=size.trials
         )
-        (self.project / "search_spaces" / "chaos.py").write_text(text)
+        (self.project / "search_spaces" / "chaos.py").write_text(text, encoding="utf-8")
 
     def start(self, options: tuple[str, ...]) -> subprocess.Popen[bytes]:
         """Start the command, as a person does in a terminal of its own."""
@@ -377,7 +377,7 @@ def fill(run: Run, disturb: Iterator[tuple[str, Disturbance, float]], chance: ra
     outcome.wall_s = time.monotonic() - begun_s
     outcome.epochs, outcome.repeated_epochs = run.epochs()
     for path in (run.store / "trainings").glob("*/record.json"):
-        outcome.resumed += json.loads(path.read_text())["attempts"] > 1
+        outcome.resumed += json.loads(path.read_text(encoding="utf-8"))["attempts"] > 1
     return outcome
 
 

@@ -5,13 +5,16 @@ A mutation changes one file, or what lies in its place, and says in a few words 
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
 import random
 import re
 import shutil
+import sqlite3
 import struct
+import tempfile
 import tokenize
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -273,6 +276,36 @@ def parquet_columns(content: bytes, rng: random.Random) -> bytes:
     return buffer.getvalue()
 
 
+def sql(content: bytes, rng: random.Random) -> bytes:
+    """Be a whole database of SQLite without a table, or its rows, or with another value in a column."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "changed.db"
+        path.write_bytes(content)
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            database.execute("PRAGMA foreign_keys = OFF")
+            filled = [
+                name
+                for (name,) in database.execute(
+                    "SELECT name FROM sqlite_master WHERE type = 'table'"
+                ).fetchall()
+                if database.execute(f"SELECT EXISTS (SELECT 1 FROM {name})").fetchone()[0]
+            ]
+            table = rng.choice(sorted(filled))
+            columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
+            value = rng.choice(["NULL", "''", "'x'", "-1", "1e999", "x'ff'", "'2'"])
+            statement = rng.choice(
+                [
+                    f"DROP TABLE {table}",
+                    f"DELETE FROM {table}",
+                    f"UPDATE OR IGNORE {table} SET {rng.choice(columns)} = {value}",
+                ]
+            )
+            with contextlib.suppress(sqlite3.DatabaseError):  # a column may refuse the value
+                database.execute(statement)
+            database.commit()
+        return path.read_bytes()
+
+
 def huge_picture(content: bytes, rng: random.Random) -> bytes:
     """Be a PNG or JPEG that declares to be huge."""
     if content.startswith(b"\x89PNG"):
@@ -448,6 +481,7 @@ OF_ENDING: dict[str, Sequence[Content]] = {
     ".json": (json_value, json_value, sealed_json_value, sealed_json_value, lines, *TEXT),
     ".jsonl": (lines, *TEXT),
     ".parquet": (parquet_columns, parquet_columns, huge_size),
+    ".db": (sql,),
     ".png": (huge_picture,),
     ".jpg": (huge_picture,),
     ".jpeg": (huge_picture,),

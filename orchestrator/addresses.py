@@ -10,6 +10,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from tablewright.trainables.value.refusal import guess, shown
+from tablewright.trainables.value.regular_file import NO_FILE, refuse_irregular
 
 NO_TRACKING = "none"
 TRACKING_SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
@@ -59,22 +60,7 @@ DATABASE_DRIVERS = {
 }
 """By scheme; of another one that names its driver, such as `postgresql+pg8000`, the driver is module and package."""
 
-_SECRET_PARAMETER = re.compile(
-    r"(?i)([?&;][^=&;\s]*(?:pass|pwd|secret|token|key|credential|signature|odbc_connect)[^=&;\s]*=)[^&]*"
-)
-
 _CLUSTER = re.compile(r"auto|local|(ray://)?(\[[0-9a-fA-F:]+\]|[^\s/:\[\]]+):(?P<port>\d{1,5})")
-
-
-def without_password(url: str) -> str:
-    """Give a URL as it may be printed.
-
-    A password may hold what should have been written as %40, %2F, …: whatever stands before the last @ is of it. In
-    an address of the web what stands before the @ alone is a token. Parameters that are named as secrets are, too.
-    """
-    url = re.sub(r"(?i)^(https?://)[^/?#]*@", r"\1…@", url)
-    url = re.sub(r"(?s)(://[^/@:]*):.*@", r"\1:…@", url)
-    return _SECRET_PARAMETER.sub(r"\1…", url)
 
 
 def scheme_of(url: str) -> str:
@@ -115,7 +101,7 @@ def refuse_absent_driver(option: str, url: str) -> None:
     driver = driver_of(database_url(url))
     if driver is not None and not is_installed(driver):
         raise ValueError(
-            f"{option} is {shown(without_password(url))}, and {driver.module}, by which it is reached, is not "
+            f"{option} is {shown(url)}, and {driver.module}, by which it is reached, is not "
             f"installed; pip install {driver.package}, or name a driver that you have "
             f"({scheme_of(url)}+driver://…)"
         )
@@ -142,7 +128,7 @@ def store_faults(url: str) -> Iterator[str]:
                 f"a URL that begins with one of {', '.join(PACKAGE_OF_STORE)}{guess(scheme, PACKAGE_OF_STORE)}"
             )
         elif not rest.strip("/"):
-            yield f"--store is {shown(without_password(url))} and names no place; write such as {scheme}://bucket/folder"
+            yield f"--store is {shown(url)} and names no place; write such as {scheme}://bucket/folder"
         return
     folder = Path(rest if is_url else url).expanduser().absolute()
     nearest = next(path for path in (folder, *folder.parents) if path.exists())
@@ -180,7 +166,7 @@ def tracking_faults(url: str, store_folder: Path | None) -> Iterator[str]:
         "--tracking-uri", url, TRACKING_SCHEMES, store_folder, or_else="is 'none' or "
     )
     if scheme_of(url) in ("http", "https") and not urlsplit(url).hostname:
-        yield f"--tracking-uri is {shown(without_password(url))} and names no host; write such as http://host:5000"
+        yield f"--tracking-uri is {shown(url)} and names no host; write such as http://host:5000"
 
 
 def search_storage_faults(url: str, store_folder: Path | None) -> Iterator[str]:
@@ -213,9 +199,37 @@ def unreachable_database(option: str, url: str, error: Exception) -> ValueError:
     """Say why a database of a right address cannot be opened."""
     databases = "sqlite:///runs/optuna.db or postgresql://user@host/name"
     return ValueError(
-        f"{option} {shown(without_password(url))} cannot be opened ({why_unreachable(url, error)}). "
+        f"{option} {shown(url)} cannot be opened ({why_unreachable(url, error)}). "
         f"Give a database such as {databases}."
     )
+
+
+def refuse_irregular_database(url: str) -> None:
+    """Refuse a pipe or a device in the place of an SQLite database: its reader may wait for ever.
+
+    Raises:
+        OSError: there is one.
+    """
+    path = sqlite_path(url)
+    if path is not None and path.exists():
+        refuse_irregular(path)
+
+
+_SIGNS_OF_DAMAGE = ("file is not a database", "malformed", "unsupported file format")
+"""What SQLite says of a file that will not be a sound database however often it is opened."""
+
+
+def damage_of_database(url: str, error: Exception) -> str:
+    """Say what is wrong with an SQLite database that nothing but moving it away mends; empty where it may be mended."""
+    path = sqlite_path(url)
+    if path is None:
+        return ""
+    if path.is_symlink() and not path.exists():
+        return "it is a link that leads nowhere"
+    if path.exists() and not path.is_file():
+        return "it is a folder" if path.is_dir() else NO_FILE
+    words = " ".join(map(str, causes_of(error)))
+    return "the file is damaged" if any(sign in words for sign in _SIGNS_OF_DAMAGE) else ""
 
 
 def why_unreachable(url: str, error: Exception) -> str:
@@ -235,8 +249,8 @@ def why_unreachable(url: str, error: Exception) -> str:
         if "is full" in words or "No space left" in words:
             return "the disc that it is on is full"
         return (
-            "the file is no database of SQLite, is one of another program, or may not be written; one that is damaged "
-            "may be moved away, it is filled again from the store"
+            "the file is no database of SQLite, is one of another program, or may not be written; move away one that "
+            "is damaged, and --mirror fills a new one from the store"
         )
     if scheme in TRACKING_SCHEMES:
         return (
@@ -261,7 +275,7 @@ def cluster_faults(address: str) -> Iterator[str]:
     match = _CLUSTER.fullmatch(address)
     if match is None or int(match["port"] or 1) not in range(1, 2**16):
         yield (
-            f"--address is {shown(without_password(address))}; it is host:port as `ray status` shows it on the "
+            f"--address is {shown(address)}; it is host:port as `ray status` shows it on the "
             "cluster, `auto` on one of its machines, ray://host:port for Ray's client, or left out to start a cluster "
             "here"
         )

@@ -82,8 +82,8 @@ class AgentBackend:
         """
         try:
             worker = self._started()
-            worker.connection.send_bytes(b"device")
             try:
+                self._send(worker, b"device")
                 found = self._received(worker, START_S).device
             except (_Died, TimeoutError) as error:
                 raise ValueError(f"the agent's process did not start: {error or 'no answer'}") from error
@@ -167,11 +167,19 @@ class AgentBackend:
     ) -> Outcome | FailureRecord:
         worker = self._started()
         task = (store.url, store.shared_id(), runtime, self._sweep, cloudpickle.dumps(work))
-        worker.connection.send_bytes(b"work" + cloudpickle.dumps(task))
+        self._send(worker, b"work" + cloudpickle.dumps(task))
         is_stop_sent = False
         while True:
+            if queue.is_out_of_grace:
+                logger.warning(
+                    "%s: did not save within the grace and is ended; what it did since its last checkpoint is lost",
+                    work.label,
+                )
+                worker.process.kill()
+                self._end_worker()
+                return Outcome("stopped")
             if queue.is_stopping and not is_stop_sent:
-                worker.connection.send_bytes(b"stop")
+                self._send(worker, b"stop")
                 is_stop_sent = True
             try:
                 reply = self._received(worker, POLL_S)
@@ -182,7 +190,7 @@ class AgentBackend:
             elif reply.progress is not None:
                 everyone.on_progress(work, reply.progress)
                 is_hopeless = queue.on_progress(work, reply.progress)
-                worker.connection.send_bytes(b"prune" if is_hopeless else b"go on")
+                self._send(worker, b"prune" if is_hopeless else b"go on")
             elif reply.failure is not None:
                 self._end_worker()  # a device whose context is broken fails whatever comes next in it
                 return reply.failure
@@ -224,9 +232,23 @@ class AgentBackend:
                 raise TimeoutError
             return Reply.model_validate_json(worker.connection.recv_bytes())
         except (EOFError, ConnectionResetError):
-            worker.process.join()
-            self._worker = None
-            raise _Died(f"its process has died ({_how(worker.process.exitcode)})") from None
+            raise self._death_of(worker) from None
+
+    def _send(self, worker: _Worker, message: bytes) -> None:
+        """Tell the process something.
+
+        Raises:
+            _Died: it has ended.
+        """
+        try:
+            worker.connection.send_bytes(message)
+        except OSError:
+            raise self._death_of(worker) from None
+
+    def _death_of(self, worker: _Worker) -> _Died:
+        worker.process.join()
+        self._worker = None
+        return _Died(f"its process has died ({_how(worker.process.exitcode)})")
 
     def _end_worker(self) -> None:
         worker, self._worker = self._worker, None

@@ -51,7 +51,9 @@ def this_machine() -> str:
     facts = [platform.node()]
     for link in (Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")):
         try:
-            facts.append(str(link.readlink()) if link.is_symlink() else link.read_text().strip())
+            facts.append(
+                str(link.readlink()) if link.is_symlink() else link.read_text(encoding="ascii").strip()
+            )
         except OSError:  # no Linux
             continue
     return " ".join(facts if len(facts) > 1 else [*facts, str(int(psutil.boot_time()))])
@@ -67,7 +69,7 @@ def _start_of(pid: int) -> str:
             return ""
         stat = Path(f"/proc/{pid}/stat")
         if stat.exists():
-            return stat.read_text(errors="replace").rpartition(")")[2].split()[19]
+            return stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
         return f"{psutil.Process(pid).create_time():.0f}"
     except (psutil.NoSuchProcess, OSError, IndexError):
         return ""

@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable
 
-from tablewright.orchestrator.addresses import without_password
+from tablewright.orchestrator.addresses import damage_of_database, refuse_irregular_database
 from tablewright.trainables.value.secret import masked
 
 FLUSH_EVERY_S = 2.0
@@ -48,12 +48,13 @@ class ProjectionThread(ABC):
             url: of the database.
         """
         self.warnings: list[str] = []
-        self.place = f"{kind} at {without_password(url)}"
+        self.place = f"{kind} at {masked(url)}"
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
-        self._kind = kind
+        self._kind, self._url = kind, url
         self._is_ending = False
+        self._is_damaged = False
         self._is_abandoned = False
         self._is_closed = False
         self._is_failing = False
@@ -110,7 +111,7 @@ class ProjectionThread(ABC):
                 break
         self._is_abandoned = True
         atexit.unregister(self._end_at_exit)
-        if not self._is_closed:
+        if not self._is_closed and not self._is_damaged:
             self._warn(
                 f"{self.place} has not heard of all of this sweep. Nothing is lost: run the same command "
                 "again when it answers, and the rest is logged from the store."
@@ -133,6 +134,7 @@ class ProjectionThread(ABC):
             is_last = self._is_ending  # read before anything is taken: what was told by then is delivered
             try:
                 if not is_connected:
+                    refuse_irregular_database(self._url)
                     self._connect()
                     is_connected = True
                     self._num_delivered += 1
@@ -146,6 +148,13 @@ class ProjectionThread(ABC):
                 if not has_more:
                     self._wake.wait(FLUSH_EVERY_S)
             except Exception as error:  # whatever it is, trainings go on without it
+                if damage := damage_of_database(self._url, error):
+                    self._is_damaged = True
+                    self._warn(
+                        f"{self.place} cannot be used: {damage}. No training needs it: move it away (or name another "
+                        "one), and --mirror fills a new one from the store"
+                    )
+                    return
                 is_connected, self._is_failing = False, True  # what the database has is read anew
                 if not self.warnings:
                     self._warn(f"{self.place} cannot be written to for now: {self._why(error)}")
@@ -168,6 +177,8 @@ class ProjectionThread(ABC):
         try:
             write()
         except Exception as error:
+            if damage_of_database(self._url, error):
+                raise
             self._num_tries[name] += self._is_reachable()
             if self._num_tries[name] < MAX_TRIES:
                 raise

@@ -8,6 +8,7 @@ Layout under the store's root, a local folder, an NFS path or an object store (a
     trainings/<training id>/measurements/<view id>.json      metrics of one view
     trainings/<training id>/queries/<view id>.parquet        its per-query (per-image) results
     trainings/<training id>/pictures/<name>.png              what its network does, or warning.txt: why not
+    trainings/<training id>/pictures/checksums.json          of pictures that were drawn after the record was written
     trainings/<training id>/checkpoint/          `final.pt`; until the record is written `resume.pt`, `resume_2.pt`
                                                  or `removed.json`: when and by what `final.pt` was removed
     trainings/<training id>/failure.json         the last failure, where there is no record
@@ -357,6 +358,21 @@ class AttemptRecord(Record):
     stall: FailureRecord | None = None
 
 
+class PictureChecksums(Record):
+    """What was drawn of a trained network after its record was written, which has the checksums of what was before.
+
+    Attributes:
+        pictures: SHA-256 of each, by its name without the ending.
+    """
+
+    HELD: ClassVar[str] = "the checksums of the pictures beside it"
+    NEXT_STEP: ClassVar[str] = "no number needs it: delete the folder that it is in"
+    SINCE_CHECKSUMS: ClassVar[str] = "pictures"
+
+    training_id: str
+    pictures: dict[str, str]
+
+
 class SearchTrialRecord(Record):
     """One suggestion of a search.
 
@@ -424,9 +440,9 @@ class RemovedWeights(Record):
 
 
 ModelT = TypeVar("ModelT", bound=Record)
-OwnedT = TypeVar("OwnedT", TrainingRecord, FailureRecord, Measurement)
+OwnedT = TypeVar("OwnedT", TrainingRecord, FailureRecord, Measurement, PictureChecksums)
 
-EPOCHS = "epochs.parquet"
+EPOCHS, PICTURE_CHECKSUMS = "epochs.parquet", "pictures/checksums.json"
 OUTPUT, FAILURE_TEXT = "output.txt", "failure.txt"
 REMOVED_WEIGHTS = "removed.json"
 LOST_WITH_EPOCHS = {
@@ -436,7 +452,7 @@ LOST_WITH_EPOCHS = {
 
 LOST_WITH_PICTURE = {
     "held": "a picture of what a network does",
-    "next_step": "no number needs it: delete it",
+    "next_step": "no number needs it: get it back from a copy, or delete the folder that it is in",
 }
 
 
@@ -979,6 +995,16 @@ def _tidying(what: str) -> Generator[None]:
         logger.info("%s could not be removed: %s", what, error)
 
 
+def place_of_picture(name: str) -> str:
+    """Give where a picture lies in the folder of its training."""
+    return f"pictures/{name}.png"
+
+
+def is_picture(place: str) -> bool:
+    """Say whether it is a picture that lies there in the folder of a training."""
+    return place.startswith("pictures/") and place.endswith(".png")
+
+
 def _name_of_attempt(number: int) -> str:
     return f"{number:04d}.json"
 
@@ -1311,6 +1337,8 @@ class TrainingFolder:
             found[EPOCHS] = self._folder.sha256_of(EPOCHS)
         if self.checkpoints.exists(FINAL_CHECKPOINT):
             found[f"checkpoint/{FINAL_CHECKPOINT}"] = self.checkpoints.sha256_of(FINAL_CHECKPOINT)
+        for place in map(place_of_picture, self.pictures()):
+            found[place] = self._folder.sha256_of(place)
         return found
 
     def sha256_of(self, name: str) -> str | None:
@@ -1392,24 +1420,48 @@ class TrainingFolder:
         names = (self._folder / "pictures").names()
         return [name.removesuffix(".png") for name in names if name.endswith(".png")]
 
+    def picture_checksums(self) -> dict[str, str]:
+        """Give the SHA-256 of each picture by its name; nothing where they were drawn before there were checksums.
+
+        Raises:
+            DamagedFile: the file that has them cannot be read, or is another training's.
+        """
+        drawn = self._own(PICTURE_CHECKSUMS, self._folder.read_model(PICTURE_CHECKSUMS, PictureChecksums))
+        if drawn is not None:
+            return drawn.pictures
+        record = self.record()
+        files = {} if record is None else record.files
+        return {Path(place).stem: sha256 for place, sha256 in files.items() if is_picture(place)}
+
     def picture(self, name: str) -> bytes:
         """One of them, a PNG.
 
         Raises:
-            DamagedFile: it cannot be read, or is none.
+            DamagedFile: it, or what has its checksum, cannot be read, or it is not what was drawn.
         """
-        path = f"pictures/{name}.png"
+        path = place_of_picture(name)
+        checksums = self.picture_checksums()
         try:
             content = self._folder.read_sound(path, **LOST_WITH_PICTURE)
         except FileNotFoundError:
             content = b""
+        fault = ""
         if not content.startswith(PNG):
-            raise DamagedFile((self._folder / path).place, "is no PNG", **LOST_WITH_PICTURE)
+            fault = "is no PNG" if content else "is not there, or is empty"
+        elif checksums and hashlib.sha256(content).hexdigest() != checksums.get(name):
+            fault = "is not the picture that was drawn (its checksum differs)"
+        if fault:
+            raise DamagedFile((self._folder / path).place, fault, **LOST_WITH_PICTURE)
         return content
 
-    def write_picture(self, name: str, content: bytes) -> None:
-        """Keep a PNG."""
-        self._folder.write(f"pictures/{name}.png", content)
+    def write_pictures(self, contents: Mapping[str, bytes]) -> None:
+        """Keep all that was drawn, PNGs by their names; what is drawn after the record has its checksums beside it."""
+        for name, content in contents.items():
+            self._folder.write(place_of_picture(name), content)
+        if contents and self.is_done():
+            pictures = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+            drawn = PictureChecksums(training_id=self.training_id, pictures=pictures)
+            self._folder.write_model(PICTURE_CHECKSUMS, drawn)
 
     def picture_warning(self) -> str:
         """Why pictures are missing; empty where nothing went wrong."""

@@ -16,7 +16,6 @@ from tablewright.orchestrator.addresses import (
     search_storage_faults,
     store_faults,
     tracking_faults,
-    without_password,
 )
 from tablewright.orchestrator.project import Project
 from tablewright.orchestrator.records import Store
@@ -104,7 +103,7 @@ class Settings:
         databases = {"search-storage": self.search_storage, "tracking-uri": self.tracking_uri}
         for option, value in {**{name: _place(value) for name, value in places.items()}, **databases}.items():
             if value is not None and (why := why_not_the_same_everywhere(value)) is not None:
-                faults.append(f"--{option} is {without_password(value)!a}, and {why}")
+                faults.append(f"--{option} is {masked(value)!a}, and {why}")
         if faults:  # of what is empty or cannot be read nothing else can be said
             raise ValueError("\n".join(faults))
         if self.profile is not None and self.profile not in set(Profile):
@@ -144,9 +143,7 @@ class Settings:
             ("--search-storage", self.search_storage),
         ):
             if is_remote and value is None:
-                faults.append(
-                    f"the store {without_password(self.store)} can hold no database; name one with {option}"
-                )
+                faults.append(f"the store {masked(self.store)} can hold no database; name one with {option}")
         if faults:
             raise ValueError("\n".join(faults))
 

@@ -144,7 +144,7 @@ class StallWatch:
             f"nothing was seen of it for {_duration(silent_s)} ({self._part}), and its process was ended; it hung in "
             f"{place_of(self._thread_id)}"
         )
-        with tempfile.TemporaryFile() as file:
+        with tempfile.TemporaryFile("w+b") as file:
             faulthandler.dump_traceback(file=file, all_threads=True)
             file.seek(0)
             stacks = file.read().decode(errors="replace")

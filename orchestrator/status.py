@@ -37,7 +37,8 @@ class TrainingStatus:
         epoch: last one reported.
         wall_s: training and measuring, of a done one.
         message: why it failed, or what is wrong with its record.
-        warnings: what a done training, its data and its measured views had to say of themselves.
+        warnings: what a done training, its data and its measured views had to say of themselves; of another one, why
+            its epochs cannot be read.
         environment: what the last digits of a done one depend on beside its seed.
         num_epochs: that it reported; 0 where it has reported none.
     """
@@ -79,11 +80,13 @@ def _status_of_sound(
     if record is not None:
         return _status_of_recorded(training, store, record, accepted)
     failure = folder.failure_message()
-    epoch, num_epochs = _last_epoch(folder)
-    if failure is not None:
-        return TrainingStatus(training, "failed", epoch, message=failure, num_epochs=num_epochs)
+    epoch, num_epochs, warnings = _last_epoch(folder)
     state: State = "started" if epoch or folder.num_attempts() else "to train"
-    return TrainingStatus(training, state, epoch, num_epochs=num_epochs)
+    if failure is not None:
+        state = "failed"
+    return TrainingStatus(
+        training, state, epoch, message=failure or "", warnings=warnings, num_epochs=num_epochs
+    )
 
 
 def _status_of_recorded(
@@ -132,13 +135,16 @@ def _status_of_recorded(
     )
 
 
-def _last_epoch(folder: TrainingFolder) -> tuple[int, int]:
-    """Give the last epoch reported, and of how many; damaged reports are no reason not to go on from the checkpoint."""
+def _last_epoch(folder: TrainingFolder) -> tuple[int, int, tuple[str, ...]]:
+    """Give the last epoch reported, of how many, and what is wrong with the reports.
+
+    Damaged ones are no reason not to go on from the checkpoint.
+    """
     try:
         epochs = folder.epochs()
-    except DamagedFile:
-        return 0, 0
-    return (epochs[-1].epoch, epochs[-1].num_epochs) if epochs else (0, 0)
+    except DamagedFile as error:
+        return 0, 0, (str(error),)
+    return (epochs[-1].epoch, epochs[-1].num_epochs, ()) if epochs else (0, 0, ())
 
 
 def estimated_hours_left(statuses: Iterable[TrainingStatus]) -> float | None:

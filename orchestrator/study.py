@@ -560,6 +560,9 @@ class SizeTable(Declaration):
         yield from _twice("row label", [row.label for row in self.rows])
         yield from _absent("row", self.rows)
         for row in self.rows:
+            if row.config is not None:
+                found = secrets_in(row.config.model_dump(mode="json"))
+                yield from (Fault(f"row {row.label!r}", f"{path}: {why}") for path, why in found)
             if row.config is not None and not isinstance(row.config.make_trainable(), CountsSize):
                 yield Fault(
                     f"row {row.label!r}",
@@ -770,7 +773,7 @@ class Search(Declaration):
                         text = fault.text if fault.path == path else str(fault)
                         if isinstance(range_of(declared), FloatRange) and self._is_whole_at(path):
                             text += "; a FloatRange gives real numbers, an IntRange whole ones"
-                        told.setdefault(text.partition("; got")[0], Fault(f"{path} = {value!r}", text))
+                        told.setdefault(text.partition("; got")[0], Fault(f"{path} = {shown(value)}", text))
             yield from told.values()
 
     def _is_whole_at(self, path: str) -> bool:
@@ -798,7 +801,7 @@ class Search(Declaration):
                 config.check_view(view)
         except ValueError as error:
             return [Fault("", str(error))]
-        return []
+        return [Fault(path, why) for path, why in secrets_in(config.model_dump(mode="json"))]
 
     def _declared_faults(self) -> Iterator[Fault]:
         for path, value in self.declared_params().items():

@@ -302,7 +302,7 @@ class Tracker(ProjectionThread):
         keep_secret(tracking_uri)
         super().__init__("MLflow", tracking_uri)
         refuse_absent_driver(OPTION, tracking_uri)
-        self._uri, self._store, self._experiment = tracking_uri, store, experiment
+        self._store, self._experiment = store, experiment
         self._waiting: dict[str, _Waiting] = {}
         self._num_waiting_epochs = 0
         self._active: set[str] = set()
@@ -411,7 +411,7 @@ class Tracker(ProjectionThread):
     # -- the thread
 
     def _connect(self) -> None:
-        projection = _Projection(self._uri, self._store, self._experiment, self._warn, self._changed_ids)
+        projection = _Projection(self._url, self._store, self._experiment, self._warn, self._changed_ids)
         projection.open_sweep(self._sweep_name, self._parameters, self._begun_at_ms)
         with self._lock:
             live = self._active | set(self._waiting)
@@ -457,7 +457,7 @@ class Tracker(ProjectionThread):
         return self._connected.is_reachable()
 
     def _why(self, error: Exception) -> str:
-        return _why(error, self._uri)
+        return _why(error, self._url)
 
 
 def _run_of(training_id: str) -> str:

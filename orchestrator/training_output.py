@@ -66,7 +66,7 @@ class TrainingOutput:
         self._look_at_s = self._send_at_s = 0.0
         self.printed_before = b""
 
-    def open(self) -> int:
+    def descriptor(self) -> int:
         """Give the descriptor of the file, to which anybody may append."""
         if self._descriptor is not None:
             return self._descriptor
@@ -96,7 +96,7 @@ class TrainingOutput:
     def write(self, printed: bytes) -> None:
         """Add what a program of the training printed."""
         with self._lock:
-            descriptor = self.open()
+            descriptor = self.descriptor()
         printed = masked_bytes(printed)
         while printed:
             printed = printed[os.write(descriptor, printed) :]
@@ -163,7 +163,7 @@ class TrainingOutput:
 
         A stack is printed there as well where the process ends by a fault such as SIGSEGV.
         """
-        descriptor = self.open()
+        descriptor = self.descriptor()
         _flush()
         kept = {number: os.dup(number) for number in (1, 2)}
         streams = sys.stdout, sys.stderr

@@ -524,7 +524,12 @@ def _train(
         versions=versions_of(trainable),
         warnings=tuple(
             dict.fromkeys(
-                [*(text for attempt in attempts for text in attempt.warnings), *of_training, *faults]
+                [
+                    *(text for attempt in attempts for text in attempt.warnings),
+                    *of_training,
+                    *faults,
+                    *filter(None, [code.fault]),
+                ]
             )
         ),
         environment=_environment(trainable, runtime.device),
@@ -642,9 +647,7 @@ def _illustrate(
         return
     warning, said_before = "", said.so_far()
     try:
-        pictures = trainable.illustrate(config, runtime, network, extraction)
-        for name, content in pictures.items():
-            folder.write_picture(name, content)
+        folder.write_pictures(trainable.illustrate(config, runtime, network, extraction))
     except Exception as error:
         warning = as_message(f"not every picture could be drawn: {words_of(error)}")
         logger.info("%s: %s", label, warning)

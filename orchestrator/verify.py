@@ -26,6 +26,7 @@ from tablewright.orchestrator.records import (
     Store,
     TrainingFolder,
     TrainingRecord,
+    is_picture,
     measured_columns,
     measured_items,
 )
@@ -123,16 +124,25 @@ def _read_training(folder: TrainingFolder) -> _Read:
     view_ids, unknown = sorted(folder.measured_views()), list[str]()
     for view_id in view_ids:
         faults += _faults_of_measurement(folder, view_id, unknown)
-    for name in folder.pictures():
+    for name in _pictures_of(folder, faults):
         faults += _faults_of(functools.partial(folder.picture, name))
     has_checksums = bool(record and record.files)
     return _Read(tuple(faults), record is not None, has_checksums, len(view_ids), tuple(unknown))
 
 
+def _pictures_of(folder: TrainingFolder, faults: list[str]) -> list[str]:
+    """Name the pictures that are there and those that were drawn; none where what was drawn cannot be read."""
+    try:
+        return sorted({*folder.pictures(), *folder.picture_checksums()})
+    except DamagedFile as error:
+        faults.append(str(error))
+        return []
+
+
 def _faults_of_files(folder: TrainingFolder, record: TrainingRecord, told: str) -> Iterator[str]:
-    """Compare the files beside a record with their checksums, but for those that were told to be damaged."""
+    """Compare the files beside a record with their checksums, but for pictures and what was told to be damaged."""
     for name, expected in record.files.items():
-        if f"{folder.place}/{name}" in told:
+        if f"{folder.place}/{name}" in told or is_picture(name):
             continue
         if name == f"checkpoint/{FINAL_CHECKPOINT}" and _is_removed_on_purpose(folder):
             continue

@@ -24,3 +24,11 @@ def no_project_stays_entered():
     yield
     if "tablewright.orchestrator.project" in sys.modules:
         sys.modules["tablewright.orchestrator.project"].leave_project()
+
+
+@pytest.fixture(autouse=True)
+def no_secret_stays_known():
+    """Keep the passwords of one test's addresses from being masked in the next."""
+    yield
+    if "tablewright.trainables.value.secret" in sys.modules:
+        sys.modules["tablewright.trainables.value.secret"].forget_secrets()

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from textwrap import dedent
 
 import pytest
@@ -59,17 +60,41 @@ class Script(tw.Config):
 
 
 def make_study():
-    rows = [tw.Row("well", {{}}), tw.Row("ill", {{"fails": True}})]
-    tables = [tw.Ablation(name, name, base, [tw.Dataset("D")], rows) for name, base in
-              (("own", Telling()), ("scripts", Script()))]
+    well, ill = tw.Row("well", {{}}), tw.Row("ill", {{"fails": True}})
+    tables = [tw.Ablation(name, name, base, [tw.Dataset("D")], rows) for name, base, rows in
+              (("own", Telling(), [well, ill]), ("scripts", Script(), [ill]))]
     return tw.Study("telling", "Telling", "nowhere", [0], tables)
+'''
+REFUSED = f'''
+"""A study that declares secrets, and a label that hides how it reads."""
+import tablewright as tw
+
+ACC = tw.Metric("acc", "Acc")
+
+
+class Keyed(tw.Config):
+    key: str = "none"
+
+
+def measure(config, net, split):
+    return {{"acc": 0.5}}
+
+
+@tw.method(Keyed, metrics=[ACC], measure=measure, data=tw.Data("D", version="1"))
+def fit(config, run):
+    return {{}}
+
+
+def make_study():
+    rows = [tw.Row("keyed", {{"key": "{RAISED}"}}), tw.Row("hidden", {{"key": "sqlite://me:{CAUSE}@host\\u202ex"}})]
+    return tw.Study("refused", "R", "nowhere", [0], [tw.Ablation("own", "own", Keyed(), [tw.Dataset("D")], rows)])
 '''
 SCRIPT = f"""
 import json, os, pathlib, sys
 out = pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
 print("password={PRINTED}", os.environ["MY_SERVICE_PASSWORD"], flush=True)
 if any("fails" in word and "no-" not in word for word in sys.argv) and "False" not in sys.argv:
-    raise SystemExit("token: Bearer {RAISED}, password={PRINTED}")
+    raise SystemExit("\\u202e\\x1b[2J token: Bearer {RAISED}, password={PRINTED}")
 (out / "metrics.json").write_text(json.dumps({{"acc": 0.5}}))
 """
 
@@ -85,6 +110,7 @@ def test_no_secret_is_in_store_databases_tables_or_on_the_terminal(tmp_path):
     """Neither from the environment, an option, an exception and its cause, nor from what a script prints."""
     (tmp_path / "search_spaces").mkdir()
     (tmp_path / "search_spaces/telling.py").write_text(dedent(STUDY))
+    (tmp_path / "search_spaces/refused.py").write_text(dedent(REFUSED))
     (tmp_path / "train.py").write_text(SCRIPT)
     environment = {**os.environ, "MY_SERVICE_PASSWORD": ENVIRONMENT, "PYTHONPATH": str(ROOT)}
 
@@ -96,20 +122,32 @@ def test_no_secret_is_in_store_databases_tables_or_on_the_terminal(tmp_path):
         return done.stdout + done.stderr
 
     search = f"postgresql+psycopg://me:{SEARCH}@127.0.0.1:1/x"
-    unreachable = (
-        sweep("telling", "--agent", "--search-storage", search, "--tracking-uri", "none"),
-        sweep("telling", "--plan", "--store", f"nfs://me:{STORE}@host/{'x' * 100}"),
-    )
-    ran = sweep("telling", "--agent", "--tracking-uri", f"http://me:{TRACKING}@127.0.0.1:1")
-    mirrored = sweep("telling", "--agent", "--tracking-uri", "sqlite:///mlflow.db")
-    shown = [*unreachable, ran, mirrored, sweep("telling", "--status")]
+    with ThreadPoolExecutor(2) as two_at_once:
+        ran, *refused = two_at_once.map(
+            lambda words: sweep(*words),
+            [
+                ("telling", "--agent", "--tracking-uri", f"http://me:{TRACKING}@127.0.0.1:1"),
+                ("telling", "--search-storage", search, "--store", f"nfs://me:{STORE}@host/{'x' * 100}"),
+                ("refused", "--plan"),
+            ],
+        )
+        told = two_at_once.map(
+            lambda words: sweep(*words),
+            [("telling", "--mirror", "--tracking-uri", "sqlite:///mlflow.db"), ("telling", "--status")],
+        )
+    shown = [ran, *refused, *told]
     assert all(shown)
+    assert (tmp_path / "mlflow.db").is_file()
     assert "the key is …" in (tmp_path / "runs/tables/telling/own.md").read_text()
     assert "push with … failed" in ran
+    assert 2 == refused[1].count("key: a password or key must be told to nobody")
+    assert r"me:…@host\u202ex" in refused[1]
+    assert not any(sign in text for text in shown for sign in "\u202e\x1b")
     for secret in SECRETS:
         assert [] == [text for text in shown if secret in text]
         in_what_was_written_for_the_test = {
             str(tmp_path / "search_spaces/telling.py"),
+            str(tmp_path / "search_spaces/refused.py"),
             str(tmp_path / "train.py"),
         }
         left = {path for path in files_with(tmp_path, secret) if "__pycache__" not in path}

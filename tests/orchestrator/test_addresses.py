@@ -11,9 +11,9 @@ from tablewright.orchestrator.addresses import (
     search_storage_faults,
     sqlite_path,
     why_unreachable,
-    without_password,
 )
 from tablewright.orchestrator.settings import Settings
+from tablewright.trainables.value.secret import masked
 
 PASSWORDS = [
     "hunter2",
@@ -36,12 +36,12 @@ def test_no_part_of_a_password_is_shown(password):
         f"https://user:{password}@host/mlflow",
         f"https://{password}@host/mlflow" if not set(password) & set("/?#") else "https://host",
     ):
-        assert "hun" not in without_password(url)
-        assert "ter2" not in without_password(url)
-        assert "@host" in without_password(url) or url == "https://host"
+        assert "hun" not in masked(url)
+        assert "ter2" not in masked(url)
+        assert "@host" in masked(url) or url == "https://host"
     for name in ("password", "sslpassword", "PWD", "access_token", "odbc_connect"):
         if not set(password) & set("&@"):
-            assert "hun" not in without_password(f"postgresql://host/name?a=1&{name}={password}&b=2")
+            assert "hun" not in masked(f"postgresql://host/name?a=1&{name}={password}&b=2")
 
 
 @pytest.mark.parametrize("password", PASSWORDS)
@@ -68,7 +68,7 @@ def test_a_refused_address_is_named_without_its_password(given, password):
 )
 def test_what_is_no_secret_is_shown(url):
     """A user, a port, a path and a bucket are needed to see what was meant."""
-    assert url == without_password(url)
+    assert url == masked(url)
 
 
 def test_an_at_in_a_password_is_refused_with_how_to_write_it():

@@ -86,8 +86,54 @@ class StopsAtFirstEpoch:
 
     def run(self, queue, listeners, store, runtime):
         events = Events()
-        events.on_progress = lambda work, progress: queue.stop()
+        events.on_progress = lambda work, progress: self._end(queue)
         self._agent.run(queue, [*listeners, events], store, runtime)
+
+    @staticmethod
+    def _end(queue):
+        queue.stop()
+
+
+class EndsItsGrace(StopsAtFirstEpoch):
+    """An agent whose grace is over at once."""
+
+    @staticmethod
+    def _end(queue):
+        queue.end_grace()
+
+
+def test_a_training_that_does_not_save_within_the_grace_is_ended(tmp_path, agent, caplog):
+    """An agent that is to end waits for no process that hangs, and names its training."""
+    study = a_study([Row("hangs", {"dies_by": int(signal.SIGSTOP)})])
+    result, events = ToySweep(tmp_path)(study, backend=EndsItsGrace(agent))
+    assert ["started"] == [status.state for status in result.statuses]
+    assert ["stopped"] == [outcome.state for _, outcome in events.ended]
+    assert "hangs" in caplog.text
+    assert "did not save within the grace" in caplog.text
+
+
+class KillsAtEnd:
+    """Kills an agent's process whenever a training has ended."""
+
+    def __init__(self, backend):
+        self.backend = backend
+
+    def on_start(self, work):
+        pass
+
+    def on_progress(self, work, progress):
+        pass
+
+    def on_end(self, work, outcome):
+        self.backend._worker.process.kill()
+        self.backend._worker.process.join()
+
+
+def test_a_process_that_died_between_two_trainings_costs_neither(tmp_path, agent):
+    """It is replaced, and nobody is told a traceback."""
+    study = a_study([Row("a"), Row("b", {"learning_rate": 0.2})])
+    result, _ = ToySweep(tmp_path)(study, backend=agent, listeners=[KillsAtEnd(agent)])
+    assert result.is_complete
 
 
 def test_the_training_of_a_killed_agent_saves_its_state(tmp_path, agent):

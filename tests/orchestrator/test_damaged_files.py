@@ -11,13 +11,13 @@ from tablewright.orchestrator.design import Row, Sweep
 from tablewright.orchestrator.identity import digest_of
 from tablewright.orchestrator.ranges import IntRange
 from tablewright.orchestrator.recorded_config import config_changes
-from tablewright.orchestrator.records import AcceptedChange, DamagedFile
+from tablewright.orchestrator.records import PNG, AcceptedChange, DamagedFile
 from tablewright.orchestrator.run import is_complete, plan_as_recorded
 from tablewright.orchestrator.search_state import find_search_id
 from tablewright.orchestrator.status import read_status
 from tablewright.orchestrator.study import Ablation, Dataset, Study
 from tablewright.orchestrator.verify import verify_store
-from tablewright.reports.figures import read_traces
+from tablewright.reports.figures import read_traces, table_figures
 from tablewright.reports.table_files import write_tables
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.retrieval.view import MAP, RANK1, RetrievalView
@@ -153,6 +153,18 @@ def test_damaged_epochs_are_no_reason_to_refuse_a_training(sweep):
     assert "no number needs it" in fault
 
 
+def test_a_status_says_that_the_epochs_of_an_unfinished_training_are_damaged(sweep):
+    """It goes on from its checkpoint all the same, and its curve begins there."""
+    study = a_study([Row("x", {"fails_at_epoch": 2})])
+    sweep(study)
+    (path,) = sweep.folder.glob("trainings/*/epochs.parquet")
+    cut(path)
+    (status,) = read_status(plan_as_recorded((study,), sweep.store(), RUNTIME), sweep.store())
+    (warning,) = status.warnings
+    assert ("failed", 0) == (status.state, status.epoch)
+    assert f"{path.parent.name}/epochs.parquet is no Parquet file" in warning
+
+
 WAYS = {
     "link": replace_by_link,
     "folder": replace_by_folder,
@@ -275,6 +287,53 @@ def test_weights_that_are_other_weights_are_found(sweep):
     shutil.copy(other / "checkpoint/final.pt", one / "checkpoint/final.pt")
     (fault,) = verify_store(sweep.store()).faults
     assert f"{one.name}/checkpoint/final.pt is not the file that was recorded" in fault
+
+
+OTHER_PICTURES = {
+    "another training's": (shutil.copy, "is not the picture that was drawn (its checksum differs)"),
+    "another bit": (
+        lambda other, path: path.write_bytes(path.read_bytes() + b"x"),
+        "is not the picture that",
+    ),
+    "nothing": (lambda other, path: path.unlink(), "is not there"),
+}
+
+
+@pytest.mark.parametrize("way", OTHER_PICTURES)
+def test_a_picture_that_is_another_one_is_found(sweep, way):
+    """What stands beside a table is what its own network does."""
+    plan, (one, other) = finished(sweep)
+    change, word = OTHER_PICTURES[way]
+    change(other / "pictures/weight.png", one / "pictures/weight.png")
+    (fault,) = verify_store(sweep.store()).faults
+    assert f"{one.name}/pictures/weight.png {word}" in fault
+    if way != "nothing":
+        (told,) = table_figures(
+            plan, sweep.store(), "toy_study", "width", read_traces(plan, sweep.store())
+        ).warnings
+        assert word in told
+
+
+def test_pictures_that_are_drawn_after_the_record_have_their_checksums(sweep):
+    """They are those of the last drawing; where these are damaged, nobody can say whose pictures they are."""
+    _, (one, _) = finished(sweep)
+    folder = sweep.store().training(one.name)
+    folder.write_pictures({"weight": PNG + b"drawn again"})
+    assert (PNG + b"drawn again", ()) == (folder.picture("weight"), verify_store(sweep.store()).faults)
+    cut(one / "pictures/checksums.json")
+    (fault,) = verify_store(sweep.store()).faults
+    assert "pictures/checksums.json is no JSON" in fault
+
+
+def test_pictures_that_are_older_than_checksums_are_shown(sweep):
+    """Of them nobody can say more than that they are PNGs."""
+    _, (one, _) = finished(sweep)
+    content = json.loads((one / "record.json").read_text(encoding="utf-8"))
+    del content["files"]["pictures/weight.png"], content["sha256"]
+    (one / "record.json").write_text(json.dumps({**content, "sha256": digest_of(content)}), encoding="utf-8")
+    (one / "pictures/weight.png").write_bytes(PNG + b"older")
+    assert () == verify_store(sweep.store()).faults
+    assert PNG + b"older" == sweep.store().training(one.name).picture("weight")
 
 
 def test_a_table_of_items_that_is_another_ones_is_found(sweep):

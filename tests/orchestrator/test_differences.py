@@ -187,3 +187,22 @@ def test_records_of_version_1_are_compared(sweep):
     found = compare_trainings(sweep.store(), one, two)
     assert {"learning_rate": "0.1 → 0.2"} == told(found, "config")
     assert "test: map" in told(found, "metrics")
+
+
+def test_machine_command_and_uncommitted_changes_are_told(sweep):
+    """A diff is named by its file in the store, which says more than two commits do."""
+    result, _ = sweep(a_study([Row("one"), Row("two", {"learning_rate": 0.2})]))
+    one, two = result.plan.trainings
+    store = sweep.store()
+    for identity, name in ((one, "a"), (two, "b")):
+        machine = {"gpus": f"GPU {name}", "processor": "the same"}
+        rewrite(store, identity, machine=machine, command_line=f"sweep.py {name}", diff_sha256=name * 64)
+    found = compare_trainings(store, one, two)
+    assert "GPU a → GPU b" == told(found, "environment")["gpus"]
+    assert "processor" not in told(found, "environment")
+    assert "sweep.py a → sweep.py b" == told(found, "progress")["command"]
+    both = told(found, "code")["uncommitted changes"]
+    assert all(f"provenance/{name * 64}.diff" in both for name in "ab")
+    rewrite(store, one, diff_sha256="")
+    alone = told(compare_trainings(store, one, two), "code")["uncommitted changes"]
+    assert f"the second alone had some: provenance/{'b' * 64}.diff in the store" == alone

@@ -106,7 +106,7 @@ def test_output_is_bounded_and_says_what_was_cut_and_which_attempt_it_is_of(stor
     monkeypatch.setattr(training_output, "LOOK_EVERY_S", 0.0)
     training = store.training("0" * 64)
     with kept_output(training, str(tmp_path), 0) as output:
-        output.open()
+        output.descriptor()
     assert not (Path(training.url) / "output.txt").exists()
     with kept_output(training, str(tmp_path), 0) as output:
         for _ in range(100):

@@ -133,7 +133,7 @@ def test_a_storage_that_is_lost_in_mid_sweep_ends_no_training(sweep, tmp_path, c
     study = a_study([Row("a"), Row("b", {"learning_rate": 0.2})])
     result, _ = sweep(study, listeners=[Breaking()])
     assert result.is_complete
-    assert "optuna.db cannot be written to for now: the file is no database of SQLite" in caplog.text
+    assert "optuna.db cannot be used: the file is damaged. No training needs it: move it away" in caplog.text
     (tmp_path / "optuna.db").unlink()
     sweep(a_study([Row("a"), Row("b", {"learning_rate": 0.2}), Row("c", {"learning_rate": 0.3})]))
     assert 3 == len(optuna.load_study(study_name="toy_study", storage=sweep.storage).trials)

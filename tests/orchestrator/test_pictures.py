@@ -47,7 +47,7 @@ def test_pictures_come_with_the_first_view_of_the_test_split(trial):
     trial(ToyConfig(), VAL)
     _, folder = trial(ToyConfig(), VAL, TEST)
     assert ["weight"] == folder.pictures()
-    folder.write_picture("weight", PNG + b"the first")
+    folder.write_pictures({"weight": PNG + b"the first"})
     trial(ToyConfig(), VAL, TEST, FLIPPED)
     assert PNG + b"the first" == folder.picture("weight")
 

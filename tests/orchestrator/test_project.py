@@ -101,25 +101,27 @@ def test_who_has_no_folder_of_studies_is_told_where_it_would_be(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("has_start", [False, True])
-@pytest.mark.parametrize("part", [*PARTS, "tests", "benchmarks", "examples"])
-def test_a_folder_of_any_name_hides_nothing_and_is_found(tmp_path, part, has_start):
-    """A study imports from it, and all that runs a study goes on to be ours."""
-    (tmp_path / part).mkdir()
-    if has_start:
-        (tmp_path / part / "__init__.py").write_text("from .net import WIDTH\n")
-    (tmp_path / part / "net.py").write_text("WIDTH = 7\n")
-    imports = f"from {part}.net import WIDTH" + (f"\nfrom {part} import WIDTH as AGAIN" if has_start else "")
-    write(tmp_path, imports=imports)
+def test_folders_of_any_name_hide_nothing_and_are_found(tmp_path, has_start):
+    """A study imports from each, and all that runs a study goes on to be ours."""
+    parts, imports = [*PARTS, "tests", "benchmarks", "examples"], []
+    for part in parts:
+        (tmp_path / part).mkdir()
+        if has_start:
+            (tmp_path / part / "__init__.py").write_text("from .net import WIDTH\n")
+            imports.append(f"from {part} import WIDTH as OF_{part}")
+        (tmp_path / part / "net.py").write_text("WIDTH = 7\n")
+        imports.append(f"from {part}.net import WIDTH")
+    write(tmp_path, imports="\n".join(imports))
     code = f"""
         from pathlib import Path
         from tablewright.orchestrator.project import Project
         from tablewright.orchestrator.study_files import load_study
         study = load_study("mine", "demo", Project(Path.cwd()))
         import sys
-        print(sys.modules["search_spaces.mine"].WIDTH, sys.modules[{part!r}].__path__[0])
+        print(sys.modules["search_spaces.mine"].WIDTH, *(sys.modules[part].__path__[0] for part in {parts!r}))
         import tablewright.orchestrator.run, tablewright.reports.table_files, tablewright.trainables.mdpr
     """
-    assert f"7 {tmp_path / part}" == run_python(tmp_path, code)
+    assert " ".join(["7", *(str(tmp_path / part) for part in parts)]) == run_python(tmp_path, code)
 
 
 def test_studies_of_before_the_one_package_go_on_to_work(tmp_path):

@@ -1,6 +1,7 @@
 """MLflow and Optuna beside many sweeps of one store: each training is there once, and no training waits for them."""
 
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -430,20 +431,66 @@ def test_a_slow_storage_is_waited_for_by_no_training(toy, monkeypatch):
 
 @pytest.mark.slow
 def test_a_storage_that_is_away_or_has_no_room_refuses_nothing(toy, tmp_path, caplog):
-    """A server that does not answer, whose password nobody sees; a place where nothing can be written."""
-    (tmp_path / "full").mkdir()
-    for url in (
-        "postgresql://user:hun@ter2@127.0.0.1:1/name".replace("@ter", "%40ter"),
-        "sqlite:////dev/full",
-        f"sqlite:///{tmp_path}/full",
-    ):
-        toy.storage = url
-        caplog.clear()
-        result, _ = toy(a_study(ROWS))
-        assert result.is_complete
-        assert "cannot be written to for now" in caplog.text
-        assert "hun" not in caplog.text
-        assert "ter2" not in caplog.text
+    """A server that does not answer, whose password nobody sees; a folder in which nothing can be written."""
+    toy.storage = "postgresql://user:hun@ter2@127.0.0.1:1/name".replace("@ter", "%40ter")
+    result, _ = toy(a_study(ROWS))
+    assert result.is_complete
+    assert "cannot be written to for now" in caplog.text
+    assert not re.search("hun|ter2", caplog.text)
+
+
+# -- databases that are damaged ------------------------------------------------------------------------
+
+
+def cut_in_two(path):
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+def lie_in_place_of(make):
+    def damage(path):
+        path.unlink()
+        make(path)
+
+    return damage
+
+
+DAMAGES = {
+    "noise": (lambda path: path.write_bytes(b"no database " * 1000), "the file is damaged"),
+    "cut": (cut_in_two, "the file is damaged"),
+    "folder": (lie_in_place_of(Path.mkdir), "it is a folder"),
+    "pipe": (lie_in_place_of(os.mkfifo), "it is a pipe, a socket or a device"),
+    "device": (
+        lie_in_place_of(lambda path: path.symlink_to("/dev/full")),
+        "it is a pipe, a socket or a device",
+    ),
+    "link": (lie_in_place_of(lambda path: path.symlink_to("/nowhere/at/all")), "a link that leads nowhere"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", DAMAGES)
+def test_a_damaged_storage_is_told_in_one_line_and_refuses_nothing(toy, tmp_path, caplog, way):
+    """No training waits for it, and --mirror fills one that lies in its place."""
+    RDBStorage(toy.storage).engine.dispose()
+    damage, what = DAMAGES[way]
+    damage(tmp_path / "optuna.db")
+    result, _ = toy(a_study(ROWS))
+    assert result.is_complete
+    (told,) = [record.message for record in caplog.records if "optuna.db" in record.message]
+    assert what in told
+    assert told.endswith("move it away (or name another one), and --mirror fills a new one from the store")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["cut", "pipe"])
+def test_a_damaged_database_of_mlflow_is_told_in_one_line(sweep, way):
+    """It ends no sweep, and what lies in its place is filled from the store."""
+    damage, what = DAMAGES[way]
+    damage(sweep / "runs/mlflow.db")
+    result, tracker = again(sweep)
+    assert result.is_complete
+    (told,) = tracker.warnings
+    assert f"mlflow.db cannot be used: {what}" in told
 
 
 def test_a_new_database_is_whole_or_not_there(tmp_path):

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tablewright.orchestrator.checkout import code_of
+from tablewright.orchestrator.checkout import code_of, forget_checkouts
 from tablewright.orchestrator.provenance import (
     NO_VERSION,
     RECORDED_PACKAGES,
@@ -96,5 +96,5 @@ def test_a_commit_that_lacks_a_file_of_the_method_is_dirty(tmp_path):
     (tmp_path / "new.py").write_text("b = 1\n")
     assert f"{clean}-dirty" == code_of(str(tmp_path), ("mine.py", "new.py")).commit
     (tmp_path / "mine.py").write_text("a = 2\n")
-    code_of.cache_clear()
+    forget_checkouts()
     assert f"{clean}-dirty" == code_of(str(tmp_path), ("mine.py",)).commit

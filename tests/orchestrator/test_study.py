@@ -563,3 +563,30 @@ def test_a_published_value_that_is_no_fraction_may_be_any_number():
     read = Row("a", published={"Toy": {"map": 94.2}, "Elsewhere": {"map": 94.2}}, printed_in=("t2", "a"))
     with pytest.raises(ValueError, match=r"published map 94\.2 is not a fraction"):
         table([read])
+
+
+TOKEN = "ghp_declared5ecret0123456789"
+
+
+@pytest.mark.parametrize(
+    ("declare", "place"),
+    [
+        (lambda: table([Row("a", {"data_name": TOKEN})]), "data_name: a password or key"),
+        (
+            lambda: SizeTable("s", "S", [SizeRow("a", ToyConfig(data_name=TOKEN))]),
+            "row 'a': data_name: a password",
+        ),
+        (
+            lambda: search(space={"data_name": Choice(["toyset", TOKEN])}),
+            "data_name = '…': a password or key",
+        ),
+        (lambda: table([Row(TOKEN)]), "a password or key"),
+    ],
+    ids=["row", "size", "search", "label"],
+)
+def test_a_secret_is_refused_wherever_it_is_declared(declare, place):
+    """It would stand in ids, records, databases and tables; the message has it not."""
+    with pytest.raises(ValueError, match="is refused") as caught:
+        declare()
+    assert place in str(caught.value)
+    assert "5ecret" not in str(caught.value)

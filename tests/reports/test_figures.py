@@ -68,7 +68,7 @@ def finished(folder: Path, rows: list[Row]) -> tuple[Plan, Store]:
         record_value(store, plan, row.label, {"Market-1501": VALUES, "DukeMTMC-reID": VALUES})
     for cell in plan.cells:
         content = PNG + f"{cell.row} {cell.dataset} {cell.seed}".encode()
-        store.training(cell.training_id).write_picture("attention", content)
+        store.training(cell.training_id).write_pictures({"attention": content})
     return plan, store
 
 
@@ -101,8 +101,8 @@ def test_a_strip_stands_beside_what_is_ranked_like_it(tmp_path: Path, view: Retr
     ablation = make_ablation([depth_row(2)], view=view, metrics=[RANK1])
     plan, store = plan_of(ablation, seeds=(0,)), Store(str(tmp_path))
     record_value(store, plan, "depth 2", {"Market-1501": {0: VALUES[0]}})
-    for name in ("attention", "retrieval"):
-        store.training(plan.cells[0].training_id).write_picture(name, PNG + name.encode())
+    drawn = {name: PNG + name.encode() for name in ("attention", "retrieval")}
+    store.training(plan.cells[0].training_id).write_pictures(drawn)
     beside = table_figures(plan, store, "tiny", "depth", read_traces(plan, store))
     assert ["attention", *(["retrieval"] if has_strip else [])] == [figure.name for figure in beside.figures]
     if has_strip:

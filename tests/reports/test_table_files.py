@@ -98,7 +98,7 @@ def test_files_of_a_table_that_is_declared_no_more_are_removed(tmp_path: Path):
     plan = plan_of(old, kept)
     record_value(store, plan, "depth 2", {"Market-1501": seeds_of([0.5] * 3, [0.5] * 3)})
     for cell in plan.cells:
-        store.training(cell.training_id).write_picture("attention", PNG)
+        store.training(cell.training_id).write_pictures({"attention": PNG})
     write_tables(plan, store)
     folder = tmp_path / "tables/tiny"
     assert (folder / "figures/old/attention.png").is_file()

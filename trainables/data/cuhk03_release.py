@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from tablewright.trainables.data.unpacking import UnpacksToTooMuch, refuse_too_much
+
 RELEASE = "cuhk03_release/cuhk-03.mat"
 IMAGES_A_VIEW = 5
 
@@ -45,7 +47,7 @@ class Release:
         sizes: dict[str, int] = {}
         with self._open() as file:
             for pair, reference in enumerate(file[self._boxes][0], 1):
-                for person, images in enumerate(file[reference][:].T, 1):
+                for person, images in enumerate(_whole(file[reference]).T, 1):
                     for number, image in enumerate(images, 1):
                         if file[image].ndim == 3:  # an empty cell holds its shape, which has two sides
                             view = 1 if number <= IMAGES_A_VIEW else 2
@@ -58,7 +60,7 @@ class Release:
         pair, person, _, number = map(int, Path(path).stem.split("_"))
         with self._open() as file:
             people = file[file[self._boxes][0, pair - 1]]
-            pixels_HWC = file[people[number - 1, person - 1]][:].T
+            pixels_HWC = _whole(file[people[number - 1, person - 1]]).T
         return Image.fromarray(np.ascontiguousarray(pixels_HWC))
 
     def test_people(self, fold: int) -> set[tuple[int, int]]:
@@ -68,7 +70,7 @@ class Release:
             ValueError: the file is not as published.
         """
         with self._open() as file:
-            people_N2 = file[file["testsets"][0, fold]][:].T
+            people_N2 = _whole(file[file["testsets"][0, fold]]).T
         return {(int(pair), int(person)) for pair, person in people_N2}
 
     @contextmanager
@@ -76,7 +78,9 @@ class Release:
         try:
             with _h5py().File(self._path, "r") as file:
                 yield file
-        except (OSError, KeyError, IndexError, TypeError, ValueError) as error:
+        except UnpacksToTooMuch as error:
+            raise ValueError(f"{self._path} holds an array that {error}") from error
+        except (OSError, KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise ValueError(
                 f"{self._path} is not as published ({type(error).__name__}): no file of MATLAB 7.3, cut off, or "
                 f"without the cells {self._boxes!r} and 'testsets' of images and people; get it again"
@@ -97,6 +101,16 @@ def open_release(root: Path, boxes: str) -> Release:
             f"extract the file as torchreid does, to images_{boxes}/ and splits_classic_{boxes}.json"
         ) from error
     return Release(root / RELEASE, boxes)
+
+
+def _whole(array: Any) -> np.ndarray:
+    """Read an array, which may be packed and of any size that the file says.
+
+    Raises:
+        UnpacksToTooMuch: it is too large.
+    """
+    refuse_too_much([array.nbytes])
+    return array[:]
 
 
 def _h5py() -> Any:

@@ -7,10 +7,15 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
 import shutil
 import tarfile
 import tempfile
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
+
+from tablewright.trainables.data.unpacking import UnpacksToTooMuch, refuse_too_much
 
 DEMO_ARCHIVE = Path(__file__).with_name("demo_pedestrians.tar.xz")
 
@@ -25,7 +30,7 @@ def unpack_demo_archive(cache_dir: Path, archive: Path = DEMO_ARCHIVE) -> Path:
         archive: the embedded one, or another in tests.
 
     Raises:
-        ValueError: the archive is missing from the installation.
+        ValueError: the archive is missing from the installation, is damaged, or unpacks to too much.
     """
     if not archive.is_file():
         raise ValueError(f"the embedded demo data {archive} is missing; install the package again")
@@ -36,8 +41,7 @@ def unpack_demo_archive(cache_dir: Path, archive: Path = DEMO_ARCHIVE) -> Path:
     cache_dir.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=f"{target.name}.", suffix=".part", dir=cache_dir))
     try:
-        with tarfile.open(archive) as tar:
-            tar.extractall(aside, filter="data")
+        _unpack(archive, aside)
         aside.chmod(0o755)  # mkdtemp's folders are readable by one user only
         try:
             _folder_of_splits(aside).rename(target)
@@ -47,6 +51,25 @@ def unpack_demo_archive(cache_dir: Path, archive: Path = DEMO_ARCHIVE) -> Path:
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return target
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    try:
+        with tarfile.open(archive) as tar:
+            tar.extractall(folder, _members(tar), filter="data")
+    except UnpacksToTooMuch as error:
+        raise ValueError(f"the embedded demo data {archive} {error}") from error
+    except (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError) as error:
+        raise ValueError(f"the embedded demo data {archive} is damaged; install the package again") from error
+
+
+def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """Give what is to be unpacked next, as long as all of it is not too much."""
+    sizes_bytes: list[int] = []
+    for member in tar:
+        sizes_bytes.append(member.size)
+        refuse_too_much(sizes_bytes)
+        yield member
 
 
 def _folder_of_splits(folder: Path) -> Path:

@@ -22,6 +22,7 @@ import numpy as np
 from PIL import Image
 
 from tablewright.trainables.data.labelled_images import FoundImages, LabelledImage, find_root, some
+from tablewright.trainables.data.unpacking import UnpacksToTooMuch, refuse_too_much
 
 LABEL = "Fashion-MNIST"
 FOLDER = "fashion-mnist"
@@ -109,19 +110,28 @@ def _open(pixels: dict[str, np.ndarray], name: str) -> Image.Image:
 
 def _read_idx(path: Path, num_dimensions: int, digests: list[str], faults: list[str]) -> np.ndarray | None:
     """Read one file; None, and a fault, where that cannot be done."""
+    start, shape = 4 + 4 * num_dimensions, ()
     try:
-        content = gzip.decompress(path.read_bytes())
+        with gzip.open(path) as file:
+            head = file.read(start)
+            if len(head) == start:
+                shape = struct.unpack(f">{num_dimensions}I", head[4:])
+            num_values = math.prod(shape)
+            refuse_too_much([num_values])
+            content = head + file.read(num_values + 1)
+    except UnpacksToTooMuch as error:
+        faults.append(f"{path.name} announces {shape} values and {error}")
+        return None
     except (OSError, EOFError, zlib.error) as error:
         why = getattr(error, "strerror", None) or "it is not of gzip, or cut off"
         faults.append(f"{path.name} cannot be unpacked ({why})")
         return None
     digests.append(hashlib.sha256(content).hexdigest())
-    start = 4 + 4 * num_dimensions
-    if content[:4] != bytes([0, 0, _UINT8, num_dimensions]) or len(content) < start:
+    if content[:4] != bytes([0, 0, _UINT8, num_dimensions]) or not shape:
         faults.append(f"{path.name} is no idx file of {num_dimensions} dimensions of bytes")
         return None
-    shape = struct.unpack(f">{num_dimensions}I", content[4:start])
-    if len(content) - start != math.prod(shape):
-        faults.append(f"{path.name} announces {shape} values and holds {len(content) - start}")
+    if len(content) - start != num_values:
+        held = "more" if len(content) - start > num_values else len(content) - start
+        faults.append(f"{path.name} announces {shape} values and holds {held}")
         return None
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)

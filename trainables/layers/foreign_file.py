@@ -79,26 +79,32 @@ def fault_of_bytes(path: Path, head: bytes) -> str | None:
 
 
 def _fault_of_zip(path: Path) -> str | None:
-    names = _names_in_zip(path)
-    if names is None:
+    packed = _parts_of_zip(path)
+    if packed is None:
         return _damaged(path)
+    names = [part.filename for part in packed]
     if any(name.endswith("/constants.pkl") for name in names):
         return (
             "is a TorchScript program; save its tensors alone: "
             "torch.save(torch.jit.load(path).state_dict(), other_path)"
         )
     if any(name.endswith("/data.pkl") for name in names):
+        if any(part.compress_type != zipfile.ZIP_STORED for part in packed):
+            return (
+                "was compressed after torch.save wrote it, and may unpack to any size; where you trust it, load it and "
+                "save it again with torch.save"
+            )
         return None
     if names and all(name.endswith(".npy") for name in names):
         return f"holds arrays of numpy, as programs for JAX and TensorFlow write them; {_CONVERT}"
     return f"is a zip archive that holds {', '.join(names[:3]) or 'nothing'}; unpack it"
 
 
-def _names_in_zip(path: Path) -> list[str] | None:
+def _parts_of_zip(path: Path) -> list[zipfile.ZipInfo] | None:
     """List what an archive holds; None where its table of contents, which stands at its end, cannot be read."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return archive.namelist()
+            return archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError):
         return None
 

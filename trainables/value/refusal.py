@@ -80,7 +80,9 @@ def shown(value: Any) -> str:
         return f"the class {value.__name__}, not one of it; write {value.__name__}(…)"
     if isinstance(value, int) and abs(value) >= 10**MAX_SHOWN:
         return f"a whole number of more than {MAX_SHOWN} digits"
-    if value is None or isinstance(value, bool | int | float | complex | str | bytes):
+    if isinstance(value, str):
+        return _cut(repr(masked(value)))
+    if value is None or isinstance(value, bool | int | float | complex | bytes):
         return _cut(repr(value))
     if isinstance(value, list | tuple | AbstractSet | Mapping):
         return f"the {type(value).__name__} {_cut(repr(value))}"

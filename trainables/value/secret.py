@@ -20,6 +20,8 @@ from typing import Any, cast
 from urllib.parse import quote, quote_plus, unquote
 
 MASK = "…"
+SURROGATES = "surrogatepass"
+"""How text is encoded that is no text, such as a path of Latin-1: whatever it is, nothing is said of it here."""
 MIN_LENGTH = 6
 """Of a value that is masked wherever it stands; a shorter one is part of too many words."""
 MIN_LENGTH_TO_REFUSE = 8
@@ -45,6 +47,9 @@ _NAME = (
     r"(?:password|passwd|passphrase|_pwd|secret|credentials?|api[_-]?key|access[_-]?key(?:[_-]?id)?"
     r"|secret[_-]?key|private[_-]?key|account[_-]?key)"
 )
+_NO_VALUE = re.compile(r"(?i)(?:none|null|true|false|nil|\.{3}|\*+|\$\w+|\$?\{\w*|<\w+>?|\[?redacted\]?)")
+"""What stands for a value that is elsewhere, or for none."""
+_WEB = re.compile(r"(?i)https?://\Z")
 _VALUE = r"(\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|[^\s\"'&;,)\]}]+)"
 
 
@@ -83,11 +88,26 @@ def _masked_address(found: re.Match[str]) -> str:
         return found[0]
     if colon:
         return f"{found[1]}{user}:{MASK}@{host}" if password else found[0]
-    return f"{found[1]}{MASK}@{host}" if len(user) >= MIN_LENGTH_OF_NAMELESS_TOKENS else found[0]
+    is_token = len(user) >= MIN_LENGTH_OF_NAMELESS_TOKENS or _WEB.search(
+        found.string, max(0, found.start(1) - 4), found.end(1)
+    )
+    return f"{found[1]}{MASK}@{host}" if is_token else found[0]
 
 
 def _masked_value(found: re.Match[str]) -> str:
-    return found[0] if MASK in found[2] else f"{found[1]}{MASK}"
+    return found[0] if MASK in found[2] or _NO_VALUE.fullmatch(found[2]) else f"{found[1]}{MASK}"
+
+
+def _masked_assigned(found: re.Match[str]) -> str:
+    """Mask what a name is given; in prose a word follows a colon and a blank, as in `the secret: nobody knows`."""
+    is_word = found[2].rstrip(".!?").isalpha()
+    if is_word and re.search(r":\s+$", found[1]):
+        text, begin = found.string, found.string.rfind("\n", 0, found.start()) + 1
+        begins_line = re.fullmatch(r"[\s+\-{\"']*[\w-]*", text[begin : found.start()]) is not None
+        ends_line = re.match(r"[ \t]*(?:#|\n|\Z)", text[found.end() : found.end() + 100]) is not None
+        if not (begins_line and ends_line):
+            return found[0]
+    return _masked_value(found)
 
 
 _PLACES = (
@@ -99,11 +119,14 @@ _PLACES = (
         rf"\1{MASK}",
     ),
     _Place(("://",), re.compile(r"(\w://)([^\s\"'<>`]+)"), _masked_address),
+    # A text that is an address alone may have blanks and quotes in its password.
+    _Place(("://",), re.compile(r"\A([\w+.-]+://[^\s:/@]*:)[^\n]+(@\S*)\Z"), rf"\1{MASK}\2"),
+    _Place(("://",), re.compile(r"(?i)\A(https?://)[^/?#\n]+(@\S*)\Z"), rf"\1{MASK}\2"),
     _Place(
-        ("token", "sig", "auth", "key", "credential", "code="),
+        ("token", "sig", "auth", "key", "credential", "code=", "pass", "pwd", "secret", "odbc"),
         re.compile(
-            r"(?i)([?&#;](?:[\w-]*token|sig|signature|auth|key|code|pwd|awsaccesskeyid|googleaccessid|"
-            r"x-(?:amz|goog)-(?:signature|credential|security-token))=)([^\s&#;\"'<>`]+)"
+            r"(?i)([?&#;](?:[\w-]*(?:pass|passwd|password|pwd|secret|token|key|credential|signature|odbc_connect)|sig"
+            r"|auth|code|awsaccesskeyid|googleaccessid)=)([^\s&#\"'<>`]+)"
         ),
         _masked_value,
     ),
@@ -115,7 +138,7 @@ _PLACES = (
     _Place(
         ("pass", "pwd", "secret", "credential", "key"),
         re.compile(rf"(?i)({_NAME}[\"']?\s{{0,3}}[=:]\s{{0,3}}){_VALUE}"),
-        _masked_value,
+        _masked_assigned,
     ),
     _Place(
         ("token",),
@@ -123,7 +146,7 @@ _PLACES = (
             rf"(?i)((?:access|auth|api|bot|hf|id|refresh|session|secret|security)[_-]token[\"']?\s{{0,3}}[=:]\s{{0,3}})"
             rf"{_VALUE}"
         ),
-        _masked_value,
+        _masked_assigned,
     ),
     _Place(
         ("--",),
@@ -220,7 +243,14 @@ _TOLD: dict[str, None] = {}
 
 def keep_secret(url: str) -> None:
     """Mask the password of a URL from now on wherever it stands, also without the URL around it."""
-    _TOLD.update(dict.fromkeys(_passwords_in(url)))
+    whole = re.match(r"[\w+.-]+://[^\s:/@]*:([^\n]+)@", url)  # an address alone, which may have blanks in it
+    password = whole[1] if whole else ""
+    _TOLD.update(dict.fromkeys((*_passwords_in(url), *([password] if len(password) >= MIN_LENGTH else []))))
+
+
+def forget_secrets() -> None:
+    """Forget what `keep_secret` was told, in a process that goes on with other addresses."""
+    _TOLD.clear()
 
 
 def without_credentials(url: str) -> str:
@@ -247,9 +277,14 @@ def _pattern_of(values: tuple[str, ...]) -> re.Pattern[str] | None:
     spellings: dict[str, None] = {}
     for value in values:
         for spelt in (value, unquote(value)):
-            forms = (spelt, quote(spelt, safe=""), quote(spelt), quote_plus(spelt))
+            forms = (
+                spelt,
+                quote(spelt, safe="", errors=SURROGATES),
+                quote(spelt, errors=SURROGATES),
+                quote_plus(spelt, errors=SURROGATES),
+            )
             quoted = (json.dumps(spelt)[1:-1], json.dumps(spelt, ensure_ascii=False)[1:-1], repr(spelt)[1:-1])
-            in_base64 = base64.b64encode(spelt.encode(errors="surrogateescape")).decode()
+            in_base64 = base64.b64encode(spelt.encode(errors=SURROGATES)).decode()
             spellings |= dict.fromkeys((*forms, *quoted, in_base64))
     longest_first = sorted((text for text in spellings if len(text) >= MIN_LENGTH), key=len, reverse=True)
     return re.compile("|".join(map(re.escape, longest_first))) if longest_first else None

@@ -151,6 +151,18 @@ def quantised():
     return as_bytes({"w": tensor})
 
 
+def packed_again():
+    """Give what torch.save wrote, compressed, as a program for archives does."""
+    buffer = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(as_bytes(TENSORS))) as written,
+        zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for name in written.namelist():
+            packed.writestr(name, written.read(name))
+    return buffer.getvalue()
+
+
 LEGACY = {"_use_new_zipfile_serialization": False}
 BIG = {"w": torch.arange(1000.0)}
 SAFETENSORS_HEADER = b'{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}'
@@ -170,6 +182,7 @@ FAULTS = {
     "gzip": (b"\x1f\x8b\x08\x00", "a gzip archive; unpack it"),
     "tar": (in_tar(), "a tar archive; unpack it"),
     "zip": (zipped("weights.pth"), "a zip archive that holds weights.pth; unpack it"),
+    "packed zip": (packed_again(), "was compressed after torch.save wrote it, and may unpack to any size"),
     "torchscript": (zipped("net/constants.pkl", "net/data.pkl"), "a TorchScript program; save its tensors alone"),
     "macos": (b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X", "macOS's notes on a file"),
     "zeros": (bytes(1000), "begins with zeros only, as a download that was not finished"),
