@@ -15,7 +15,6 @@ from tablewright.orchestrator.run import plan_as_recorded
 from tablewright.orchestrator.verify import verify_store
 from tablewright.reports.table_files import write_tables
 from tablewright.trainables.contract.run import Runtime
-from tests.object_store import s3_bucket, s3_server  # noqa: F401
 from tests.orchestrator.toy_sweep import StopAfter, ToySweep, a_search, a_study
 
 RUNTIME = Runtime(None, "/nowhere")
@@ -220,7 +219,7 @@ def test_a_difference_that_no_record_names_goes(toy):
     assert not named or (folder / f"{named}.diff").exists()
 
 
-def test_a_bucket_is_cleared_as_a_folder_is(tmp_path, s3_bucket):  # noqa: F811
+def test_a_bucket_is_cleared_as_a_folder_is(tmp_path, s3_bucket):
     """Weights of what no study names, parts of files that a killed writer has sent, whole trainings."""
 
     class Bucket(ToyStore):

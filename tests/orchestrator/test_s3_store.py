@@ -17,7 +17,6 @@ from tablewright.orchestrator.status import read_status
 from tablewright.orchestrator.study import Row
 from tablewright.reports.table_files import write_tables
 from tablewright.trainables.contract.run import Runtime
-from tests.object_store import s3_bucket, s3_server  # noqa: F401
 from tests.orchestrator.toy_sweep import ToySweep, a_study
 from tests.waiting import PATIENCE_S, wait_for
 
@@ -36,7 +35,7 @@ class S3Sweep(ToySweep):
 
 
 @pytest.fixture
-def sweep(tmp_path, s3_bucket):  # noqa: F811
+def sweep(tmp_path, s3_bucket):
     return S3Sweep(tmp_path, s3_bucket)
 
 
@@ -115,7 +114,7 @@ def tables_of(study, store):
 
 
 @pytest.mark.slow
-def test_a_killed_sweep_and_two_that_go_on_at_once_come_to_what_one_does(sweep, tmp_path, s3_bucket):  # noqa: F811
+def test_a_killed_sweep_and_two_that_go_on_at_once_come_to_what_one_does(sweep, tmp_path, s3_bucket):
     """The two share what is left; tables and curves are those of a folder that saw no kill."""
     gate = tmp_path / "gate"
     rows = [Row("held", {"waits_for": str(gate)})]
@@ -158,7 +157,7 @@ def test_a_killed_sweep_and_two_that_go_on_at_once_come_to_what_one_does(sweep, 
     assert [] == (stores[0].root / "claims").names()
 
 
-def test_a_bucket_that_is_not_there_is_told(s3_bucket):  # noqa: F811
+def test_a_bucket_that_is_not_there_is_told(s3_bucket):
     """By its name, before anything is planned; one that is there and empty is a new store."""
     assert not Store(f"{s3_bucket}/runs").is_there
     with pytest.raises(
