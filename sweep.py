@@ -46,7 +46,7 @@ app = typer.Typer(
 )
 
 EXIT_INCOMPLETE, EXIT_REFUSED = 1, 2
-UNUSABLE = ("damaged", "changed")
+UNUSABLE = ("weights gone", "damaged", "changed")
 """States of records that a person has to put right."""
 MAX_RUNNING_SHOWN, MAX_TABLES_NAMED = 12, 8
 
@@ -98,6 +98,13 @@ def main(
             "--agent", help="Train one after another what nobody else has, without Ray; any number may."
         ),
     ] = False,
+    gc: Annotated[
+        bool, typer.Option("--gc", help="Show what of the store no study needs; with --yes remove it.")
+    ] = False,
+    trainings: Annotated[
+        bool, typer.Option("--trainings", help="With --gc: whole trainings and searches that no study names.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --gc: remove what it shows.")] = False,
     diff: Annotated[
         tuple[str, str] | None,
         typer.Option("--diff", metavar="ID ID", help="Say in what two trainings differ; needs no study."),
@@ -153,6 +160,9 @@ def main(
             metavar="NUMBER",
         ),
     ] = None,
+    keep_checkpoints: Annotated[
+        str, option("keep-checkpoints", "all, or none: weights go once all that is planned is measured")
+    ] = "all",
     datasets: Annotated[
         str | None, option("datasets", "Columns to fill, such as Market-1501 (default: all)")
     ] = None,
@@ -179,11 +189,12 @@ def main(
         "--verify": verify,
         "--mirror": mirror,
         "--agent": agent,
+        "--gc": gc,
     }
     given = [name for name, is_given in {**verbs, "--diff": diff is not None}.items() if is_given]
     if studies and studies[0] == "init":
         raise typer.Exit(begin(studies[1:], given))
-    if not studies and not verify and not mirror and diff is None:
+    if not studies and not verify and not mirror and not gc and diff is None:
         if given:
             errors.print(Text("error: name a study, or all; the studies are:", style="red"))
         list_studies(project)
@@ -202,6 +213,9 @@ def main(
             raise ValueError(
                 f"--diff compares two recorded trainings and takes no study; leave {studies[0]} out"
             )
+        refuse_beside_gc(
+            gc, {"--trainings": trainings, "--yes": yes}, studies, {"--seeds": seeds, "--datasets": datasets}
+        )
         settings = Settings(
             studies=tuple(studies or ()),
             profile=profile,
@@ -216,9 +230,10 @@ def main(
             max_concurrent=max_concurrent,
             checkpoint_minutes=checkpoint_minutes,
             stall_minutes=stall_minutes,
+            keep_checkpoints=keep_checkpoints,
             datasets=datasets,
             grace_s=grace_s,
-            reads_records_alone=status or report or verify or mirror or diff is not None,
+            reads_records_alone=status or report or verify or mirror or gc or diff is not None,
             project=project,
         )
         verb = {
@@ -241,6 +256,8 @@ def main(
 
         if diff is not None:
             code = show_differences(settings, *diff)
+        elif gc:
+            code = collect_garbage(settings, takes_trainings=trainings, removes=yes)
         elif verb is not None:
             code = on_studies(verb)
         else:  # nothing is loaded yet: what watches over the sweep stays small
@@ -547,6 +564,52 @@ def show_differences(settings: Settings, first: str, second: str) -> int:
     return 0
 
 
+def refuse_beside_gc(
+    is_gc: bool, additions: dict[str, bool], studies: Sequence[str] | None, narrower: dict[str, str | None]
+) -> None:
+    """Refuse what belongs to `--gc` without it, and with it what would hide a part of the studies from it."""
+    if not is_gc:
+        if given := [name for name, is_given in additions.items() if is_given]:
+            raise ValueError(f"{' and '.join(given)} belongs to --gc; write --gc too, or leave it out")
+        return
+    named = [name for name in studies or () if name != "all"]
+    if hiding := [*named, *(name for name, value in narrower.items() if value is not None)]:
+        raise ValueError(
+            f"--gc asks all studies of the project what they need, in all seeds and data sets; leave "
+            f"{', '.join(hiding)} out"
+        )
+
+
+def collect_garbage(settings: Settings, *, takes_trainings: bool, removes: bool) -> int:
+    """`--gc`."""
+    from tablewright.orchestrator.garbage import GarbageCollector
+    from tablewright.orchestrator.named_trainings import named_by_project
+
+    store = existing_store(settings)
+    if not store.is_there:
+        return 0
+    named = named_by_project(settings.project, store, settings.runtime())
+    collector = GarbageCollector(settings.open_store(), named, takes_trainings=takes_trainings)
+    found = collector.remove() if removes else collector.find()
+    grid = Table("what", "files", "MB", box=None, header_style="bold")
+    for kind in found.files:
+        grid.add_row(Text(kind), str(found.num_files(kind)), f"{found.num_bytes(kind) / 1e6:.1f}")
+    if found.files:
+        console.print(grid)
+    for note in found.notes:
+        console.print(Text(f"{note}."))
+    in_all = (
+        f"{counted(found.num_files(), 'file')}, {found.num_bytes() / 1e6:.1f} MB ({found.num_bytes()} bytes)"
+    )
+    if not found.files:
+        console.print("Nothing is there that no study needs.")
+    elif removes:
+        console.print(f"Removed {in_all}.")
+    else:
+        console.print(f"{in_all} would be removed; nothing was. Give --yes too to remove them.")
+    return 0
+
+
 def accept_changes(settings: Settings, studies: Sequence[Study], reason: str) -> None:
     """`--accept`, before a run or a report."""
     from tablewright.orchestrator.acceptance import accept_changed_defaults
@@ -640,6 +703,7 @@ def sweep_with(
             ),
             grace_s=settings.grace_s,
             seed_rule=seeds_until_decided,
+            keeps_weights=settings.keeps_weights,
         )
 
 

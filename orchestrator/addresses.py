@@ -146,6 +146,9 @@ def unreachable_store(url: str, error: Exception) -> ValueError:
             f"--store is {where}, and {package}, by which {scheme}:// is read and written, is not installed; "
             f"{install}, on every machine of the cluster"
         )
+    if isinstance(error, FileNotFoundError) and "://" in url:
+        bucket = url.partition("://")[2].partition("/")[0]
+        return ValueError(f"--store is {where}, and there is no bucket {bucket}; make it, or name another")
     return ValueError(
         f"--store is {where}, which cannot be reached ({type(error).__name__}); see that the address is right, that "
         "this machine may reach it, and that its credentials are set where Ray runs"

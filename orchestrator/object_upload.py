@@ -78,6 +78,22 @@ def uploaded(filesystem: Any, path: str) -> Generator[Upload]:
         raise
 
 
+def unfinished_uploads_bytes(filesystem: Any, path: str) -> dict[str, int]:
+    """Give how much S3 keeps of files that are not whole, by name in a folder; another store tells nothing."""
+    if "s3" not in filesystem.protocol:
+        return {}
+    bucket, _, folder = path.partition("/")
+    above = f"{folder.rstrip('/')}/"
+    found: dict[str, int] = {}
+    for upload in filesystem.list_multipart_uploads(bucket):
+        key = str(upload["Key"])
+        if key.startswith(above):
+            sent = filesystem.call_s3("list_parts", Bucket=bucket, Key=key, UploadId=upload["UploadId"])
+            name = key.removeprefix(above)
+            found[name] = found.get(name, 0) + sum(int(part["Size"]) for part in sent.get("Parts", ()))
+    return found
+
+
 def remove_unfinished_uploads(filesystem: Any, path: str) -> None:
     """Have S3 forget the parts of files below a folder that will not be finished; other stores forget them in time."""
     if "s3" not in filesystem.protocol:

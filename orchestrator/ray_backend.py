@@ -42,6 +42,7 @@ from ray.tune.experiment import Trial
 from ray.tune.search import Searcher
 from ray.tune.trainable.function_trainable import wrap_function
 
+from tablewright.orchestrator.addresses import causes_of
 from tablewright.orchestrator.device_probe import fault_of_device
 from tablewright.orchestrator.guarded_trial import run_guarded_trial
 from tablewright.orchestrator.listeners import Listeners
@@ -912,8 +913,10 @@ class RayBackend:
             )
             try:
                 tuner.fit()
-            except Exception:
+            except Exception as error:
                 if not bridge.was_left:
+                    if (of_ray := _error_of_ray(error)) is not None:
+                        self._watcher.on_lost(f"Ray's run of the trainings ({of_ray})")
                     raise
             finally:
                 signals.clear()
@@ -923,6 +926,14 @@ class RayBackend:
             return None
         packed = self._project.pack() if self._address is not None and self._project.has_studies else b""
         return ProjectOnWorker(str(self._project.folder), packed)
+
+
+def _error_of_ray(error: Exception) -> str | None:
+    """Say in a line what Ray itself has failed in, such as workers that it could not start for want of memory."""
+    for cause in causes_of(error):
+        if type(cause).__module__.partition(".")[0] == "ray":
+            return f"{type(cause).__name__}: {next(iter(str(cause).splitlines()), '')[:200]}"
+    return None
 
 
 def _start_ray(folder: Path) -> None:

@@ -10,6 +10,7 @@ Layout under the store's root, a local folder, an NFS path or an object store (a
     trainings/<training id>/pictures/<name>.png              what its network does, or warning.txt: why not
     trainings/<training id>/pictures/checksums.json          of pictures that were drawn after the record was written
     trainings/<training id>/checkpoint/          `final.pt`; until the record is written `resume.pt`, `resume_2.pt`
+                                                 or `removed.json`: when and by what `final.pt` was removed
     trainings/<training id>/failure.json         the last failure, where there is no record
     trainings/<training id>/failure.txt          all that it said, where that is too much for a record
     trainings/<training id>/output.txt           what was printed, its beginning and its end, kept for people
@@ -56,7 +57,11 @@ from tablewright.orchestrator.addresses import unreachable_store
 from tablewright.orchestrator.checkout import Code
 from tablewright.orchestrator.identity import IDENTITY_VERSION, digest_of
 from tablewright.orchestrator.known_files import KeptRecords, Listing, is_s3
-from tablewright.orchestrator.object_upload import remove_unfinished_uploads, uploaded
+from tablewright.orchestrator.object_upload import (
+    remove_unfinished_uploads,
+    unfinished_uploads_bytes,
+    uploaded,
+)
 from tablewright.trainables.contract.data import DatasetFacts, StartingWeights
 from tablewright.trainables.contract.recorded_view import recorded_view, view_of_record
 from tablewright.trainables.contract.run import FINAL_CHECKPOINT, RESUME_CHECKPOINTS, EpochReport
@@ -419,6 +424,21 @@ class AcceptedChange(Record):
     accepted_at: datetime.datetime
 
 
+class RemovedWeights(Record):
+    """That the weights of a finished training were removed on purpose, so that their lack is no damage.
+
+    Attributes:
+        by: the option that asked for it.
+    """
+
+    HELD: ClassVar[str] = "when and by what the weights of a training were removed"
+    NEXT_STEP: ClassVar[str] = "move it away; what was measured stands"
+    SINCE_CHECKSUMS: ClassVar[str] = "by"
+
+    by: str
+    removed_at: datetime.datetime
+
+
 ModelT = TypeVar("ModelT", bound=Record)
 OwnedT = TypeVar("OwnedT", TrainingRecord, FailureRecord, Measurement, PictureChecksums)
 
@@ -426,6 +446,7 @@ EPOCHS, PICTURE_CHECKSUMS = "epochs.parquet", "pictures/checksums.json"
 MAX_EPOCHS = 10**9
 """More than any training has; a file that says so was changed."""
 OUTPUT, FAILURE_TEXT = "output.txt", "failure.txt"
+REMOVED_WEIGHTS = "removed.json"
 LOST_WITH_EPOCHS = {
     "held": "the loss of each epoch of a training",
     "next_step": "its figures lack that curve, and no number needs it; move it away, or get it back from a copy",
@@ -532,6 +553,15 @@ class Folder:
     def _at(self, name: str) -> str:
         return f"{self._path.rstrip('/')}/{name}"
 
+    def refuse_absent_bucket(self) -> None:
+        """Tell a bucket of S3 that is not there from one that holds nothing of this folder.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        if is_s3(self._filesystem):
+            self._filesystem.call_s3("head_bucket", Bucket=self._path.partition("/")[0])
+
     def exists(self, name: str) -> bool:
         """Say whether a complete file of that name is there now, or was when the folder was listed."""
         if self._listing is not None:
@@ -565,6 +595,25 @@ class Folder:
         self._filesystem.invalidate_cache()
         above = f"{self._path.rstrip('/')}/"
         return sorted(str(path).removeprefix(above) for path in self._filesystem.find(self._path))
+
+    def sizes_bytes(self) -> dict[str, int]:
+        """Give the size of every file in it and in the folders inside it, by name, such as `b/c.txt`.
+
+        Of a local folder also what killed writers have left. A link is left out, and nothing behind it is seen.
+        """
+        if isinstance(self._filesystem, LocalFileSystem):
+            return _sizes_of_local(Path(self._path))
+        self._filesystem.invalidate_cache()
+        above = f"{self._path.rstrip('/')}/"
+        found = self._filesystem.find(self._path, detail=True)
+        return {str(path).removeprefix(above): int(facts["size"] or 0) for path, facts in found.items()}
+
+    def remove_empty_folders(self) -> None:
+        """Remove the folders inside it that hold nothing, and itself where nothing is left."""
+        if isinstance(self._filesystem, LocalFileSystem):
+            for folder, _, _ in os.walk(self._path, topdown=False):
+                with contextlib.suppress(OSError):  # it holds something, or is another process's work now
+                    Path(folder).rmdir()
 
     def read(self, name: str) -> bytes:
         """Read a complete file."""
@@ -610,7 +659,8 @@ class Folder:
             content: of the file, which no other writer has: by it a writer whose answer was lost knows its own.
         """
         if isinstance(self._filesystem, LocalFileSystem):
-            return _create_local(Path(self._at(name)), content)
+            with _naming_what_is_written(Path(self._at(name))):
+                return _create_local(Path(self._at(name)), content)
         try:
             self._filesystem.pipe_file(self._at(name), content, mode="create")
         except Exception:  # each kind of store has its own for "it is there"
@@ -679,16 +729,18 @@ class Folder:
         except OSError as error:
             raise OSError(error.errno, f"cannot write {target}: {error.strerror}") from error
         try:
-            with os.fdopen(descriptor, "wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            aside.replace(target)
-        except OSError as error:
-            instead = "move that folder away" if target.is_dir() else "free space or name another --store"
-            raise OSError(error.errno, f"cannot write {target}: {error.strerror}; {instead}") from error
+            with _naming_what_is_written(target):
+                with os.fdopen(descriptor, "wb") as file:
+                    yield file
+                    file.flush()
+                    os.fsync(file.fileno())
+                aside.replace(target)
         finally:
             aside.unlink(missing_ok=True)
+
+    def unfinished_uploads_bytes(self) -> dict[str, int]:
+        """Give what killed writers have sent to S3 of files that are not whole, by the names that these would have."""
+        return unfinished_uploads_bytes(self._filesystem, self._path)
 
     def remove_unfinished_uploads(self) -> None:
         """Remove the parts that killed writers have sent to S3, which shows them to nobody and charges for them."""
@@ -877,6 +929,16 @@ def _checksum_of(fields: Mapping[str, Any]) -> str:
         return ""
 
 
+@contextmanager
+def _naming_what_is_written(target: Path) -> Generator[None]:
+    """Name the file in an error of writing it, and say what to do."""
+    try:
+        yield
+    except OSError as error:
+        instead = "move that folder away" if target.is_dir() else "free space or name another --store"
+        raise OSError(error.errno, f"cannot write {target}: {error.strerror}; {instead}") from error
+
+
 def _create_local(target: Path, content: bytes) -> bool:
     target.parent.mkdir(parents=True, exist_ok=True)
     descriptor, aside = _open_aside(target)
@@ -914,6 +976,16 @@ def _open_aside(target: Path) -> tuple[int, Path]:
     """Open a new file beside another one, with the rights that any new file gets here."""
     aside = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}")
     return os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), aside
+
+
+def _sizes_of_local(top: Path) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for folder, _, names in os.walk(top):
+        for path in (Path(folder) / name for name in names):
+            with contextlib.suppress(FileNotFoundError):  # removed meanwhile
+                if not path.is_symlink() and path.is_file():
+                    found[path.relative_to(top).as_posix()] = path.stat().st_size
+    return found
 
 
 @contextmanager
@@ -1329,6 +1401,43 @@ class TrainingFolder:
         """Say whether the trained network is kept, so that further views can be measured."""
         return self.checkpoints.exists(FINAL_CHECKPOINT)
 
+    def remove_weights(self, by: str) -> None:
+        """Remove the trained network of a finished training; that it was done on purpose is written first.
+
+        Args:
+            by: the option that asks for it.
+        """
+        self.checkpoints.write_model(REMOVED_WEIGHTS, RemovedWeights(by=by, removed_at=now()))
+        self.checkpoints.remove_files(FINAL_CHECKPOINT)
+
+    def removed_weights(self) -> RemovedWeights | None:
+        """When and by what the trained network was removed; None where it is there, or is gone for no known reason.
+
+        Raises:
+            DamagedFile: that cannot be read.
+        """
+        return None if self.has_weights() else self.checkpoints.read_model(REMOVED_WEIGHTS, RemovedWeights)
+
+    def why_no_weights(self) -> str:
+        """Say why no further view of a finished training can be measured; empty where that can be done.
+
+        Raises:
+            DamagedFile: what says so cannot be read.
+        """
+        record = None if self.has_weights() else self.record()
+        if record is None:
+            return ""
+        if (removed := self.removed_weights()) is not None:
+            return f"were removed by {removed.by} on {removed.removed_at:%Y-%m-%d}"
+        # Records of version 1 name no files.
+        is_lost = not record.files or f"checkpoint/{FINAL_CHECKPOINT}" in record.files
+        return f"are not there (checkpoint/{FINAL_CHECKPOINT})" if is_lost else ""
+
+    @property
+    def folder(self) -> Folder:
+        """All its files."""
+        return self._folder
+
     def pictures(self) -> list[str]:
         """Name what was drawn of the trained network, without the ending."""
         names = (self._folder / "pictures").names()
@@ -1416,6 +1525,8 @@ class Store:
         try:
             self.root = Folder(self.url)
             names = self.root.names()
+            if not names:
+                self.root.refuse_absent_bucket()
         except Exception as error:  # each kind of store raises its own, and those of a package that is absent
             raise unreachable_store(url, error) from error
         self.fault = ""

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from tablewright.orchestrator.needless_weights import NeedlessWeights
 from tablewright.orchestrator.optuna_mirror import OptunaMirror, RecordedSearch
 from tablewright.orchestrator.other_hands import OtherHands
 from tablewright.orchestrator.plan import Plan, SeedCounts, configs_of, make_plan
@@ -16,7 +17,7 @@ from tablewright.orchestrator.resolution import DataResolver, DescribeData, Stor
 from tablewright.orchestrator.search import SearchSource
 from tablewright.orchestrator.search_state import SearchState, find_search_id, read_search_state
 from tablewright.orchestrator.signals import DEFAULT_GRACE_S, stopping_on_signals
-from tablewright.orchestrator.status import UNFINISHED, TrainingStatus, read_status
+from tablewright.orchestrator.status import RECORDED, UNFINISHED, TrainingStatus, read_status
 from tablewright.orchestrator.study import Study, UntilDecided
 from tablewright.orchestrator.trial import Listener, Work, prepare_data
 from tablewright.orchestrator.work_queue import WorkQueue, planned_work
@@ -104,6 +105,13 @@ def plan_as_recorded(
     return _make_plan(studies, StoreResolver(store, describe_with(runtime)), store, seed_rule)
 
 
+def plan_of_all_seeds(studies: Sequence[Study], store: Store, runtime: Runtime) -> Plan:
+    """Make the same plan with every seed that a row may get."""
+    store = store.listed()
+    resolver = StoreResolver(store, describe_with(runtime))
+    return make_plan(studies, resolver, _search_states(studies, resolver, store), seed_counts=None)
+
+
 def _make_plan(studies: Sequence[Study], resolver: DataResolver, store: Store, seed_rule: SeedRule) -> Plan:
     store = store.listed()
     states = _search_states(studies, resolver, store)
@@ -124,6 +132,7 @@ def run_sweep(
     on_stop: Callable[[], None] = lambda: None,
     grace_s: float = DEFAULT_GRACE_S,
     seed_rule: SeedRule = first_seeds_alone,
+    keeps_weights: bool = True,
 ) -> SweepResult:
     """Train and measure what the studies' tables need and the store has not.
 
@@ -137,6 +146,7 @@ def run_sweep(
         on_stop: called when a signal asks the sweep to end, to tell the person who sent it.
         grace_s: how long running trainings may take to save once it was asked; then they are ended hard.
         seed_rule: asked whenever all that was planned has ended; the plan grows by the seeds that it adds.
+        keeps_weights: whether trained weights are kept once every view that the plan knows is measured on them.
 
     Raises:
         ValueError: every fault of the declarations and of the data, every record that was made under other
@@ -187,6 +197,7 @@ def run_sweep(
             _prepare(needed, there)
             mirror.begin(plan, searches, ended_ids(statuses))
             followers = [mirror, *listeners(plan, statuses)]
+            followers += [] if keeps_weights else [NeedlessWeights(plan, store)]
             with stopping_on_signals(
                 queue.stop, on_stop=on_stop, grace_s=grace_s, on_grace_over=queue.end_grace
             ):
@@ -200,21 +211,21 @@ def run_sweep(
     else:  # there was nothing to train, but the storage may have lost something
         mirror.begin(final, searches, ended_ids(final_statuses))
     mirror.end()
+    if not keeps_weights:
+        NeedlessWeights(final, store).remove_rest(final_statuses)
     return SweepResult(final, final_statuses, queue.is_stopping)
 
 
 def recorded_ids(plan: Plan, statuses: Sequence[TrainingStatus]) -> list[str]:
     """Give all trainings of a plan that have a record, those of its searches among them."""
-    planned = [item.training.training_id for item in statuses if item.state in ("done", "to measure")]
+    planned = [item.training.training_id for item in statuses if item.state in RECORDED]
     searched = [identity for state in plan.searches.values() for identity in state.recorded_ids]
     return list(dict.fromkeys([*planned, *searched]))
 
 
 def ended_ids(statuses: Sequence[TrainingStatus]) -> list[str]:
     """Give the trainings that Optuna's mirror shows: those with a record, and those that failed."""
-    return [
-        status.training.training_id for status in statuses if status.state in ("done", "to measure", "failed")
-    ]
+    return [status.training.training_id for status in statuses if status.state in (*RECORDED, "failed")]
 
 
 def _remember_data(plan: Plan, resolver: DataResolver, store: Store) -> None:

@@ -32,6 +32,8 @@ from tablewright.trainables.value.secret import keep_secret, masked
 NO_OPTIONS = ("studies", "reads_records_alone", "project")
 """Settings that are no option of their own, and so no environment variable."""
 
+KEEPS_ALL, KEEPS_NONE = "all", "none"
+
 VARIABLE_PREFIX = "TABLEWRIGHT_"
 """An option's environment variable has this before its name."""
 
@@ -61,6 +63,8 @@ class Settings:
         checkpoint_minutes: between two checkpoints of a training; None lets it follow from what one costs.
         stall_minutes: a training of which nothing is seen for so long is ended; 0 ends none, and None is ten times
             its longest step or epoch, and 30 at least.
+        keep_checkpoints: `all` keeps the weights of every training, to measure further views on; `none` removes them
+            once all that is planned is measured.
         datasets: labels of the data sets, with commas between, whose columns are filled; None is all.
         grace_s: how long running trainings may take to save once the sweep was told to end.
         reads_records_alone: whether nothing but the store is read, so that no data set need be there.
@@ -80,6 +84,7 @@ class Settings:
     max_concurrent: int | None = None
     checkpoint_minutes: float | None = None
     stall_minutes: float | None = None
+    keep_checkpoints: str = KEEPS_ALL
     datasets: str | None = None
     grace_s: float = DEFAULT_GRACE_S
     reads_records_alone: bool = False
@@ -124,6 +129,11 @@ class Settings:
             faults.append(
                 f"--stall-minutes is {self.stall_minutes}; it is a number above 0, or 0 to end no training"
             )
+        if self.keep_checkpoints not in (KEEPS_ALL, KEEPS_NONE):
+            faults.append(
+                f"--keep-checkpoints is {self.keep_checkpoints!r}; it is all, which keeps the weights of "
+                "every training, or none, which removes them once all that is planned is measured"
+            )
         if not (math.isfinite(self.grace_s) and self.grace_s >= 0):
             faults.append(f"--grace-s is {self.grace_s}; it is a number of seconds, 0 or more")
         faults += self._address_faults()
@@ -153,6 +163,11 @@ class Settings:
         seeds = cls._seeds(text)
         faults = [f"--seeds is {text!r}; {fault.text}" for fault in take(seeds, Sequence[Seed], "").faults]
         return faults + [f"--seeds is {text!r}; {seed} is given twice" for seed in repeated(seeds)]
+
+    @property
+    def keeps_weights(self) -> bool:
+        """Say whether trained weights are kept once all that is planned is measured."""
+        return self.keep_checkpoints == KEEPS_ALL
 
     @property
     def effective_profile(self) -> Profile:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tablewright.orchestrator.lost_weights import why_unmeasurable
 from tablewright.orchestrator.parallel_reading import read_all
 from tablewright.orchestrator.plan import Plan, PlannedTraining
 from tablewright.orchestrator.recorded_config import accepted_changes, config_changes, view_changes
@@ -18,9 +19,10 @@ from tablewright.orchestrator.records import (
     TrainingRecord,
 )
 
-State = Literal["done", "to measure", "failed", "started", "to train", "damaged", "changed"]
+State = Literal["done", "to measure", "failed", "started", "to train", "weights gone", "damaged", "changed"]
 UNFINISHED: tuple[State, ...] = ("to measure", "failed", "started", "to train")
 """What a run goes on with; the rest is done, or is for a person to put right."""
+RECORDED: tuple[State, ...] = ("done", "to measure", "weights gone")
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,9 @@ class TrainingStatus:
 
     Attributes:
         state: `to measure` is trained and lacks a view; `started` has left a trace and no record, so it
-            runs now or will go on in the next run; `damaged` has a file that cannot be used; `changed` was
-            recorded under another default than the plan's.
+            runs now or will go on in the next run; `weights gone` is trained and lacks a view that can be measured no
+            more; `damaged` has a file that cannot be used; `changed` was recorded under another default than the
+            plan's.
         epoch: last one reported.
         wall_s: training and measuring, of a done one.
         message: why it failed, or what is wrong with its record.
@@ -64,17 +67,18 @@ def read_status(plan: Plan, store: Store) -> list[TrainingStatus]:
 
 def _status_of(training: PlannedTraining, store: Store, accepted: Sequence[AcceptedChange]) -> TrainingStatus:
     try:
-        return _status_of_sound(training, store.training(training.training_id), accepted)
+        return _status_of_sound(training, store, accepted)
     except DamagedFile as error:
         return TrainingStatus(training, "damaged", message=str(error))
 
 
 def _status_of_sound(
-    training: PlannedTraining, folder: TrainingFolder, accepted: Sequence[AcceptedChange]
+    training: PlannedTraining, store: Store, accepted: Sequence[AcceptedChange]
 ) -> TrainingStatus:
+    folder = store.training(training.training_id)
     record = folder.record()
     if record is not None:
-        return _status_of_recorded(training, folder, record, accepted)
+        return _status_of_recorded(training, store, record, accepted)
     failure = folder.failure_message()
     epoch, num_epochs, warnings = _last_epoch(folder)
     state: State = "started" if epoch or folder.num_attempts() else "to train"
@@ -87,10 +91,11 @@ def _status_of_sound(
 
 def _status_of_recorded(
     training: PlannedTraining,
-    folder: TrainingFolder,
+    store: Store,
     record: TrainingRecord,
     accepted: Sequence[AcceptedChange],
 ) -> TrainingStatus:
+    folder = store.training(training.training_id)
     state: State = "done"
     changes = config_changes(record, training.config)
     drawing = folder.picture_warning()
@@ -109,9 +114,13 @@ def _status_of_recorded(
     message = "\n".join(map(str, refused))
     if refused:
         state = "changed"
-    elif not set(training.views) <= measured:
+    elif lacking := training.views.keys() - measured:
+        why_not = [why_unmeasurable(record.training_id, training.views[it], store) for it in sorted(lacking)]
         failure = folder.failure_message()
-        state, message = ("to measure", "") if failure is None else ("failed", failure)
+        if all(why_not):
+            state, message = "weights gone", why_not[0]
+        else:
+            state, message = ("to measure", "") if failure is None else ("failed", failure)
     elif faults:
         state, message = "damaged", "\n".join(faults)
     return TrainingStatus(
@@ -151,7 +160,7 @@ def estimated_hours_left(statuses: Iterable[TrainingStatus]) -> float | None:
             recorded_s.setdefault(_kind(status.training), []).append(status.wall_s)
     left_s = 0.0
     for status in statuses:
-        if status.state not in ("done", "to measure"):
+        if status.state not in RECORDED:
             if _kind(status.training) not in recorded_s:
                 return None
             share = 1 - status.epoch / status.epochs_in_all

@@ -10,7 +10,7 @@ import inspect
 import json
 import re
 import traceback
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,37 @@ def import_studies(project: Project | None = None) -> None:
     for file in find_study_files(project):
         with contextlib.suppress(Exception, SystemExit):
             importlib.import_module(file.module)
+
+
+def load_every_study(
+    project: Project | None = None, built_in: Collection[str] = ()
+) -> dict[Profile, list[Study]]:
+    """Build all studies in each profile that they have; one without stands under the demo.
+
+    Args:
+        project: whose studies they are; one without studies of its own has the built-in ones.
+        built_in: names of built-in studies that are built beside a project's own.
+
+    Raises:
+        ValueError: every one that cannot be built, told at once.
+    """
+    found: dict[Profile, list[Study]] = {profile: [] for profile in Profile}
+    faults: dict[str, None] = {}
+    files = find_study_files(project)
+    has_own = any(not file.is_built_in for file in files)
+    names = [file.name for file in files if not (has_own and file.is_built_in) or file.name in built_in]
+    for name in dict.fromkeys(names):
+        for profile in Profile:
+            try:
+                study = load_study(name, profile, project)
+            except ValueError as error:
+                faults[str(error)] = None
+                continue
+            if study.profile is not None or profile is Profile.DEMO:
+                found[profile].append(study)
+    if faults:
+        raise ValueError("\n".join(faults))
+    return found
 
 
 def load_study(name: str, profile: Profile, project: Project | None = None) -> Study:

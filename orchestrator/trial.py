@@ -35,6 +35,7 @@ from tablewright.orchestrator.failure_text import (
 )
 from tablewright.orchestrator.fault_kind import FaultKind, kind_of
 from tablewright.orchestrator.identity import digest_of
+from tablewright.orchestrator.lost_weights import WeightsGone, why_unmeasurable
 from tablewright.orchestrator.machine import describe_machine
 from tablewright.orchestrator.plan import Partner, PlannedView
 from tablewright.orchestrator.provenance import code_that_trains, versions_of
@@ -261,7 +262,8 @@ def _run_claimed(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, 
         _check_code(work)
         with collected_warnings() as said:
             if was_done:
-                _measure(work, folder, store, runtime, hooks, None, said)
+                if why_not := _measure(work, folder, store, runtime, hooks, None, said):
+                    raise WeightsGone(why_not[0])
                 folder.clear_failure()
             else:
                 claimed = replace(hooks, should_stop=should_stop)
@@ -295,7 +297,7 @@ def _is_a_persons(error: BaseException) -> bool:
 def _end_by(error: BaseException, work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> Outcome:
     """Record what was raised, or have it tried again."""
     folder = store.training(work.training_id)
-    is_told = isinstance(error, _OtherData | _OtherCode)
+    is_told = isinstance(error, _OtherData | _OtherCode | WeightsGone)
     message, trace = str(error) if is_told else words_of(error), trace_of(error)
     kind: FaultKind = "machine" if isinstance(error, _OtherData) else "training"
     if not is_told:
@@ -576,17 +578,26 @@ def _measure(
     hooks: TrialHooks,
     network: Any,
     said: CollectedWarnings,
-) -> None:
-    """Measure what is not measured; views of ensembles only once all their trainings are done."""
-    done, said_before = folder.measured_views(), said.so_far()
+) -> list[str]:
+    """Measure what is not measured; views of ensembles only once all their trainings are done.
+
+    Returns:
+        Why views are left out that can be measured no more.
+    """
+    done, said_before, is_loaded = folder.measured_views(), said.so_far(), network is None
     missing = {
         identity: planned
         for identity, planned in work.views.items()
         if identity not in done
         and all(store.training(partner.training_id).is_done() for partner in planned.partners)
     }
+    why_not = {
+        identity: why
+        for identity, planned in missing.items()
+        if (is_loaded or planned.partners) and (why := why_unmeasurable(work.training_id, planned, store))
+    }
+    missing = {identity: planned for identity, planned in missing.items() if identity not in why_not}
     trainable = work.config.make_trainable()
-    is_loaded = network is None
     if missing and is_loaded:
         folder.check_weights()
         network = trainable.load(work.config, runtime, folder.checkpoints)
@@ -618,6 +629,7 @@ def _measure(
             )
         if split == "test" and not folder.pictures():
             _illustrate(config, work.label, folder, runtime, network, extraction, said)
+    return list(why_not.values())
 
 
 def _illustrate(

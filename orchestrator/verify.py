@@ -31,6 +31,7 @@ from tablewright.orchestrator.records import (
     measured_items,
 )
 from tablewright.trainables.contract.recorded_view import UnknownView
+from tablewright.trainables.contract.run import FINAL_CHECKPOINT
 
 MEAN_TOLERANCE = 1e-9  # of a fraction; the order of adding up moves less
 
@@ -116,7 +117,7 @@ def _read_training(folder: TrainingFolder) -> _Read:
     except DamagedFile as error:
         faults.append(str(error))
     folder.attempts(faults)
-    for read in (folder.failure, folder.epochs):
+    for read in (folder.failure, folder.epochs, folder.removed_weights):
         faults += _faults_of(read)
     if record is not None:
         faults += list(_faults_of_files(folder, record, " ".join(faults)))
@@ -143,6 +144,8 @@ def _faults_of_files(folder: TrainingFolder, record: TrainingRecord, told: str) 
     for name, expected in record.files.items():
         if f"{folder.place}/{name}" in told or is_picture(name):
             continue
+        if name == f"checkpoint/{FINAL_CHECKPOINT}" and _is_removed_on_purpose(folder):
+            continue
         found = folder.sha256_of(name)
         if found != expected:
             lost = (
@@ -154,6 +157,13 @@ def _faults_of_files(folder: TrainingFolder, record: TrainingRecord, told: str) 
                 f"in the store, {folder.place}/{name} {lost}. What was measured stands; get it back from a copy, or "
                 "delete the training's folder to train it again"
             )
+
+
+def _is_removed_on_purpose(folder: TrainingFolder) -> bool:
+    try:
+        return folder.removed_weights() is not None
+    except DamagedFile:
+        return True  # it is told what is wrong with the file that says so
 
 
 def _faults_of_measurement(folder: TrainingFolder, view_id: str, unknown: list[str]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import uuid
 
 # Before torch is imported: on tensors this small, threads wait for each other for longer than they work.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -32,3 +33,36 @@ def no_secret_stays_known():
     yield
     if "tablewright.trainables.value.secret" in sys.modules:
         sys.modules["tablewright.trainables.value.secret"].forget_secrets()
+
+
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
+
+
+@pytest.fixture(scope="session")
+def s3_server():
+    """Start moto's server, and give its address; it ends with the tests."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3_bucket(s3_server, monkeypatch):
+    """Give the URL of a bucket of the test's own; this process and its children reach it as they would reach S3."""
+    import boto3
+    import s3fs
+
+    for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": s3_server}.items():
+        monkeypatch.setenv(name, value)
+    s3fs.S3FileSystem.clear_instance_cache()  # one of an earlier test would ask another server
+    name = f"bucket-{uuid.uuid4().hex[:12]}"
+    boto3.client("s3").create_bucket(Bucket=name)
+    return f"s3://{name}"

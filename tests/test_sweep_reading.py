@@ -234,3 +234,38 @@ def test_mirror_fills_both_databases_from_the_records(project):
     assert "mlflow.db: 4 recorded trainings, 4 of them written." in words(printed)
     assert "optuna.db: 4 trials written." in words(printed)
     assert list((project / "runs/mlartifacts").rglob("rates.md"))
+
+
+@pytest.mark.slow
+def test_what_no_study_needs_is_shown_and_then_removed(project):
+    """--gc looks alone, --yes removes, --trainings takes whole ones; the report after it is the report before."""
+    before = table(project)
+    write_project(project, rows='[Sweep("learning_rate", (0.1,))]')
+    code, printed = run(project, "--gc")
+    assert 0 == code, printed
+    assert "final checkpoints of trainings that no study names (their numbers stay) 2 0.0" in words(printed)
+    assert "would be removed; nothing was. Give --yes too" in words(printed)
+    assert 4 == len(list(project.glob("runs/trainings/*/checkpoint/final.pt")))
+    code, printed = run(project, "all", "--gc", "--yes")
+    assert (0, True) == (code, "Removed 2 files, 0.0 MB" in words(printed)), printed
+    assert 2 == len(list(project.glob("runs/trainings/*/checkpoint/final.pt")))
+    write_project(project, rows=ROWS)
+    assert 0 == run(project, "toy", "--report")[0]
+    assert before == table(project)
+
+
+@pytest.mark.slow
+def test_what_is_needed_must_be_known_before_anything_is_removed(project):
+    """A study that cannot be built refuses all, with its line; so do options that hide a part of the studies."""
+    (project / "search_spaces/broken.py").write_text("1 / 0\n", encoding="utf-8")
+    code, printed = run(project, "--gc", "--yes", "--trainings")
+    assert 2 == code
+    assert "nothing is removed: search_spaces/broken.py:1: ZeroDivisionError" in words(printed)
+    for arguments, phrase in (
+        (("toy", "--gc", "--seeds", "1"), "leave toy, --seeds out"),
+        (("toy", "--yes"), "--yes belongs to --gc"),
+        (("--gc", "--verify"), "--verify and --gc are given together"),
+    ):
+        code, printed = run(project, *arguments)
+        assert (2, True) == (code, phrase in words(printed)), printed
+    assert 4 == len(list(project.glob("runs/trainings/*/checkpoint/final.pt")))

@@ -153,36 +153,22 @@ def test_file_systems_without_links_have_claims_too(store, monkeypatch):
 
 
 @pytest.mark.slow
-def test_one_of_many_creates_a_file_of_an_object_store(monkeypatch):
+def test_one_of_many_creates_a_file_of_an_object_store(s3_bucket):
     """On S3 a conditional put decides, and one whose answer was lost knows its own file."""
-    from moto.server import ThreadedMotoServer
+    store = Store(f"{s3_bucket}/runs")
+    answers, go = [], threading.Barrier(8)
 
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    try:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://{}:{}".format(*server.get_host_and_port()))
-        import s3fs
+    def create(content):
+        go.wait()
+        answers.append((store.root.create("claims/a", content), content))
 
-        s3fs.S3FileSystem().mkdir("bucket")
-        store = Store("s3://bucket/runs")
-        answers, go = [], threading.Barrier(8)
-
-        def create(content):
-            go.wait()
-            answers.append((store.root.create("claims/a", content), content))
-
-        threads = [threading.Thread(target=create, args=(b"%d" % number,)) for number in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert [store.root.read("claims/a")] == [content for is_mine, content in answers if is_mine]
-        assert store.root.create("claims/a", store.root.read("claims/a"))
-        with Claims(store).held(NAME) as claim, Claims(store).held(NAME) as other:
-            assert claim is not None
-            assert other is None
-    finally:
-        server.stop()
+    threads = [threading.Thread(target=create, args=(b"%d" % number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [store.root.read("claims/a")] == [content for is_mine, content in answers if is_mine]
+    assert store.root.create("claims/a", store.root.read("claims/a"))
+    with Claims(store).held(NAME) as claim, Claims(store).held(NAME) as other:
+        assert claim is not None
+        assert other is None

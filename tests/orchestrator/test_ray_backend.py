@@ -8,10 +8,11 @@ import time
 
 import psutil
 import pytest
+import ray
 
 from tablewright.orchestrator.design import Row, Sweep
 from tablewright.orchestrator.ranges import Choice, FloatRange
-from tablewright.orchestrator.ray_backend import RayBackend, Resources, return_memory
+from tablewright.orchestrator.ray_backend import RayBackend, Resources, _error_of_ray, return_memory
 from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.run import run_sweep
 from tablewright.orchestrator.study import Ablation, Dataset, Objective, Search, Study
@@ -438,3 +439,15 @@ def test_an_address_that_does_not_answer_is_refused():
         RayBackend(address="127.0.0.1:9").connect(),
     ):
         pass
+
+
+def test_what_ray_itself_fails_in_is_told_in_a_line():
+    """It is known beneath what Tune makes of it; a fault of ours is not taken for one."""
+    try:
+        try:
+            raise ray.exceptions.OutOfMemoryError("2 workers were killed\nMemory usage exceeded")
+        except ray.exceptions.RayError as error:
+            raise RuntimeError("Caught unexpected exception") from error
+    except RuntimeError as error:
+        assert "OutOfMemoryError: 2 workers were killed" == _error_of_ray(error)
+    assert _error_of_ray(ValueError("of ours")) is None

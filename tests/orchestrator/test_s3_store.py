@@ -1,5 +1,9 @@
 """A store on S3, on a server of the test's own: what it costs in requests, kills, and two sweeps at once."""
 
+import multiprocessing
+import os
+import signal
+import traceback
 from collections import Counter
 
 import pytest
@@ -10,10 +14,11 @@ from tablewright.orchestrator.design import Sweep
 from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.run import plan_as_recorded
 from tablewright.orchestrator.status import read_status
+from tablewright.orchestrator.study import Row
 from tablewright.reports.table_files import write_tables
 from tablewright.trainables.contract.run import Runtime
-from tests.object_store import s3_bucket, s3_server  # noqa: F401
 from tests.orchestrator.toy_sweep import ToySweep, a_study
+from tests.waiting import PATIENCE_S, wait_for
 
 RUNTIME = Runtime(None, "/cache")
 
@@ -30,7 +35,7 @@ class S3Sweep(ToySweep):
 
 
 @pytest.fixture
-def sweep(tmp_path, s3_bucket):  # noqa: F811
+def sweep(tmp_path, s3_bucket):
     return S3Sweep(tmp_path, s3_bucket)
 
 
@@ -89,3 +94,73 @@ def test_running_again_writes_nothing_to_a_bucket(sweep, requests):
     write_tables(result.plan, sweep.store())
     assert ([], before) == (events.started, contents(sweep.store()))
     assert requests.keys() <= {"list_objects_v2", "get_object"}
+
+
+def sweep_in_process(folder, bucket, study, ends):
+    try:
+        result, events = S3Sweep(folder, bucket)(study)
+    except Exception:
+        ends.put((traceback.format_exc(), []))
+        raise
+    ends.put((result.is_complete, [work.training_id for work in events.started]))
+
+
+def tables_of(study, store):
+    """What a report of the records alone writes, by name."""
+    plan = plan_as_recorded((study,), store, RUNTIME)
+    write_tables(plan, store)
+    folder = store.root / "tables/toy_study"
+    return {name: folder.read(name) for name in folder.file_names() if name.endswith((".md", ".tex"))}
+
+
+@pytest.mark.slow
+def test_a_killed_sweep_and_two_that_go_on_at_once_come_to_what_one_does(sweep, tmp_path, s3_bucket):
+    """The two share what is left; tables and curves are those of a folder that saw no kill."""
+    gate = tmp_path / "gate"
+    rows = [Row("held", {"waits_for": str(gate)})]
+    rows += [Row(f"{place}", {"learning_rate": 0.2 + 0.01 * place, "epoch_s": 0.1}) for place in range(4)]
+    study = a_study(rows)
+    context = multiprocessing.get_context("spawn")
+    ends = context.Queue()
+    driver = context.Process(target=sweep_in_process, args=(tmp_path, s3_bucket, study, ends))
+    driver.start()
+    held = next(iter(plan_as_recorded((study,), sweep.store(), RUNTIME).trainings))
+    wait_for(lambda: sweep.store().training(held).checkpoints.exists("resume.pt"))
+    os.kill(driver.pid, signal.SIGKILL)
+    driver.join()
+    assert [1] == [report.epoch for report in sweep.store().training(held).epochs()]
+    gate.touch()
+    others = [
+        context.Process(target=sweep_in_process, args=(tmp_path / name, s3_bucket, study, ends))
+        for name in ("one", "two")
+    ]
+    for other in others:
+        (tmp_path / f"{'one' if other is others[0] else 'two'}").mkdir()
+        other.start()
+    ended = [ends.get(timeout=PATIENCE_S) for _ in others]  # a traceback in place of the truth
+    for other in others:
+        other.join()
+    assert 2 <= sweep.store().training(held).record().attempts
+    assert [True, True] == [is_complete for is_complete, _ in ended]
+    undisturbed = ToySweep(tmp_path / "undisturbed")
+    (tmp_path / "undisturbed").mkdir()
+    result, _ = undisturbed(study)
+    started = Counter(identity for _, ids in ended for identity in ids)
+    assert result.plan.trainings.keys() == started.keys()
+    # The server of these tests looks before it writes, so that both may be told that the first claim is theirs.
+    assert started.total() <= len(started) + 1
+    stores = sweep.store(), undisturbed.store()
+    assert tables_of(study, stores[1]) == tables_of(study, stores[0])
+    for identity in result.plan.trainings:
+        curves = [store.training(identity).folder.read("epochs.parquet") for store in stores]
+        assert curves[1] == curves[0]
+    assert [] == (stores[0].root / "claims").names()
+
+
+def test_a_bucket_that_is_not_there_is_told(s3_bucket):
+    """By its name, before anything is planned; one that is there and empty is a new store."""
+    assert not Store(f"{s3_bucket}/runs").is_there
+    with pytest.raises(
+        ValueError, match=r"^--store is .*s3://nobody-has/runs.*no bucket nobody-has; make it"
+    ):
+        Store("s3://nobody-has/runs")

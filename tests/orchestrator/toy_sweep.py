@@ -63,7 +63,7 @@ class ToySweep:
     def store(self):
         return Store(str(self.folder))
 
-    def __call__(self, *studies, backend=None, listeners=()):
+    def __call__(self, *studies, backend=None, listeners=(), **more):
         events = Events()
         result = run_sweep(
             studies,
@@ -73,6 +73,7 @@ class ToySweep:
             search_storage=self.storage,
             listeners=lambda plan, statuses: [events, *listeners],
             seed_rule=self._seed_rule,
+            **more,
         )
         return result, events
 

@@ -1,0 +1,131 @@
+"""What the studies of a project name in a store: whatever a table or a search of theirs may still ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tablewright.orchestrator.identity import digest_of
+from tablewright.orchestrator.parallel_reading import read_all
+from tablewright.orchestrator.project import Project
+from tablewright.orchestrator.records import DamagedFile, Store, TrainingRecord
+from tablewright.orchestrator.resolution import StoreResolver
+from tablewright.orchestrator.run import describe_with, plan_of_all_seeds
+from tablewright.orchestrator.search_state import find_search_id, is_final
+from tablewright.orchestrator.study import Study
+from tablewright.orchestrator.study_files import load_every_study
+from tablewright.trainables.contract.run import Runtime
+
+
+@dataclass(frozen=True)
+class Named:
+    """What studies name.
+
+    Attributes:
+        training_ids: of cells, ensembles and suggestions, whether they are recorded or not.
+        given_up_ids: of those, the ones without a record that a search has stopped early or that failed for good, and
+            that nothing else asks for.
+        search_ids: of their searches.
+        studies: their names.
+    """
+
+    training_ids: frozenset[str]
+    given_up_ids: frozenset[str]
+    search_ids: frozenset[str]
+    studies: frozenset[str]
+    _in_any_seed: frozenset[str]
+
+    def has(self, training_id: str, record: TrainingRecord | None) -> bool:
+        """Say whether a training is named, or one that differs from it in its seed alone, as `--seeds` makes them."""
+        if training_id in self.training_ids:
+            return True
+        return record is not None and _in_any_seed(
+            record.method, record.method_version, record.config, record.data.fingerprint
+        ) in (self._in_any_seed)
+
+
+def named_by_project(project: Project | None, store: Store, runtime: Runtime) -> Named:
+    """Work out what all studies of a project name, in every profile; built-in ones among them that the store knows.
+
+    Raises:
+        ValueError: it cannot be said, and why.
+    """
+    try:
+        return read_named(load_every_study(project, _studies_in(store)).values(), store, runtime)
+    except ValueError as error:
+        raise ValueError(
+            f"what is needed cannot be said, so nothing is removed: {error}\nMend that, or move the file away"
+        ) from error
+
+
+def _studies_in(store: Store) -> set[str]:
+    """Name the studies that were ever swept on a store."""
+
+    def study_of(identity: str) -> str:
+        try:
+            record = store.training(identity).record()
+        except DamagedFile:
+            return ""  # it is kept, whatever it is
+        return "" if record is None else record.study
+
+    store = store.listed()
+    swept = {name.removesuffix(".json") for name in (store.root / "data").names()}
+    return swept | set(read_all(study_of, store.training_ids()))
+
+
+def read_named(studies: Iterable[Sequence[Study]], store: Store, runtime: Runtime) -> Named:
+    """Work out what studies name.
+
+    Args:
+        studies: of each profile; a study of two profiles has two plans.
+        store: whose data sets and searches are those meant.
+        runtime: of this machine, for data sets that the store does not know.
+
+    Raises:
+        ValueError: what makes it impossible to say: a declaration, or a damaged file of the store.
+    """
+    store = store.listed()
+    faults: list[str] = []
+    store.study_data(faults)
+    store.accepted_changes(faults)
+    if faults:
+        raise ValueError("\n".join(faults))
+    planned, search_ids, in_any_seed, names = set[str](), set[str](), set[str](), set[str]()
+    resolver = StoreResolver(store, describe_with(runtime))
+    for of_profile in studies:
+        plan = plan_of_all_seeds(of_profile, store, runtime)
+        names |= {study.name for study in of_profile}
+        planned |= plan.trainings.keys()
+        in_any_seed |= {
+            _in_any_seed(
+                training.config.METHOD,
+                training.config.VERSION,
+                training.config.model_dump(mode="json"),
+                training.data.fingerprint,
+            )
+            for training in plan.trainings.values()
+        }
+        search_ids |= {
+            find_search_id(search, resolver, store) for study in of_profile for search in study.searches
+        }
+    suggested, is_given_up = set[str](), dict[str, bool]()
+    for search_id in store.search_ids():
+        for trial in store.search_trials(search_id):
+            if search_id in search_ids:
+                suggested.add(trial.training_id)
+            ended = trial.state in ("pruned", "fail") and is_final(trial)
+            is_given_up[trial.training_id] = is_given_up.get(trial.training_id, True) and ended
+    given_up = {identity for identity, ended in is_given_up.items() if ended}
+    return Named(
+        training_ids=frozenset(planned | suggested - {""}),
+        given_up_ids=frozenset(given_up - planned),
+        search_ids=frozenset(search_ids),
+        studies=frozenset(names),
+        _in_any_seed=frozenset(in_any_seed),
+    )
+
+
+def _in_any_seed(method: str, version: int | str, config: Mapping[str, Any], fingerprint: str) -> str:
+    without_seed = {name: value for name, value in config.items() if name != "seed"}
+    return digest_of([method, version, without_seed, fingerprint])
