@@ -1575,12 +1575,15 @@ class Store:
     def shared_id(self) -> str:
         """Give the id by which other machines know this store; one that is new, or older than ids, gets one now.
 
-        It is read again each time: two sweeps may have started one store at the same moment.
+        Of several sweeps that start one store at the same moment, one gives it its id.
 
         Raises:
             DamagedFile: `store.json` cannot be used.
         """
-        version = self.root.read_model("store.json", StoreVersion) or StoreVersion()
+        version = self.root.read_model("store.json", StoreVersion)
+        if version is None:
+            self.root.create_model("store.json", StoreVersion(store_id=uuid.uuid4().hex))
+            version = self.root.read_model("store.json", StoreVersion) or StoreVersion()
         if not version.store_id or version.record_version < RECORD_VERSION:
             store_id = version.store_id or uuid.uuid4().hex
             newer = version.model_copy(update={"store_id": store_id, "record_version": RECORD_VERSION})

@@ -1,6 +1,6 @@
 """Agents: sweeps without Ray, in a process beside them that may die."""
 
-import os
+import multiprocessing
 import signal
 
 import pytest
@@ -136,21 +136,23 @@ def test_a_process_that_died_between_two_trainings_costs_neither(tmp_path, agent
     assert result.is_complete
 
 
-def test_the_training_of_a_killed_agent_saves_its_state(tmp_path, agent):
+def run_an_agent(folder):
+    row = Row("a", {"waits_for": str(folder / "gate")})
+    ToySweep(folder)(a_study([row]), backend=AgentBackend(device="cpu"))
+
+
+def test_the_training_of_a_killed_agent_saves_its_state(tmp_path):
     """The process beside it hears of its end, writes a checkpoint, and gives the claim up."""
-    pid = os.fork()
-    if pid == 0:
-        row = Row("a", {"waits_for": str(tmp_path / "gate")})
-        ToySweep(tmp_path)(a_study([row]), backend=agent)
-        os._exit(0)
+    process = multiprocessing.get_context("spawn").Process(target=run_an_agent, args=(tmp_path,))
+    process.start()
     sweep = ToySweep(tmp_path)
 
     def is_at_epoch_1():
         return any(sweep.store().training(identity).epochs() for identity in sweep.store().training_ids())
 
     wait_for(is_at_epoch_1)
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
+    process.kill()
+    process.join()
     (identity,) = sweep.store().training_ids()
     wait_for(lambda: Claims(sweep.store()).owner(training_claim(identity)) is None)
     wait_for(lambda: [] == (sweep.store().root / "claims").names())

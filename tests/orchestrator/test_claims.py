@@ -27,6 +27,13 @@ def a_foreign_claim(store, *, number=1, sign=0, machine="another machine"):
     store.root.write(f"claims/{NAME}.{number}.json", json.dumps(vars(owner)).encode())
 
 
+def a_clean_context():
+    """Processes that are forked from one without threads, of which this one may have many."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
+
+
 def take_and_tell(url, barrier, answers):
     store = Store(url)
     barrier.wait()
@@ -41,7 +48,7 @@ def test_of_many_processes_one_alone_has_a_claim(store, leaves_dead):
     """Eight that ask at the same moment, of something free or of something whose owner died, get one claim in all."""
     if leaves_dead:
         a_foreign_claim(store, machine=this_machine())
-    context = multiprocessing.get_context("fork")
+    context = a_clean_context()
     barrier, answers = context.Barrier(8), context.Queue()
     processes = [context.Process(target=take_and_tell, args=(store.url, barrier, answers)) for _ in range(8)]
     for process in processes:
@@ -72,7 +79,7 @@ def take_and_wait(url, has_taken):
 @pytest.mark.slow
 def test_a_killed_owner_of_this_machine_is_known_at_once(store):
     """Running the same command again after a kill waits for nothing."""
-    context = multiprocessing.get_context("fork")
+    context = a_clean_context()
     has_taken = context.Event()
     process = context.Process(target=take_and_wait, args=(store.url, has_taken))
     process.start()

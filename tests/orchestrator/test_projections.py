@@ -12,7 +12,6 @@ from collections import Counter
 from pathlib import Path
 
 import optuna
-import pgserver
 import psutil
 import pytest
 from mlflow import MlflowClient
@@ -158,6 +157,8 @@ def server():
     """A PostgreSQL server on a socket of its own."""
     folder = Path(tempfile.mkdtemp(prefix="tw-pg"))
     folder.chmod(0o755)  # the server runs as a user of its own where this is root
+    import pgserver  # not where it is not needed: it warns of the machine's folders
+
     found = pgserver.get_server(folder / "data", cleanup_mode="delete")
     for name in ("tracking", "search"):
         found.psql(f"create database {name};")

@@ -443,11 +443,7 @@ def test_an_address_that_does_not_answer_is_refused():
 
 def test_what_ray_itself_fails_in_is_told_in_a_line():
     """It is known beneath what Tune makes of it; a fault of ours is not taken for one."""
-    try:
-        try:
-            raise ray.exceptions.OutOfMemoryError("2 workers were killed\nMemory usage exceeded")
-        except ray.exceptions.RayError as error:
-            raise RuntimeError("Caught unexpected exception") from error
-    except RuntimeError as error:
-        assert "OutOfMemoryError: 2 workers were killed" == _error_of_ray(error)
+    error = RuntimeError("Caught unexpected exception")
+    error.__cause__ = ray.exceptions.OutOfMemoryError("2 workers were killed\nMemory usage exceeded")
+    assert "OutOfMemoryError: 2 workers were killed" == _error_of_ray(error)
     assert _error_of_ray(ValueError("of ours")) is None

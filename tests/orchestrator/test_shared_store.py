@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import time
+from functools import partial
 
 import pytest
 
@@ -39,36 +40,51 @@ class EpochsTold:
         return sorted(tuple(path.name.split("-")[:2]) for path in self.folder.iterdir())
 
 
-def sweep_in_process(folder, studies, barrier, ends):
+def eight_rows():
+    return a_study(
+        [Row(f"{number}", {"learning_rate": 0.1 + 0.01 * number, "epoch_s": 0.1}) for number in range(8)]
+    )
+
+
+def with_search(pruner):
+    return a_study([Row("base")], searches=[a_search(pruner=pruner, num_trials=10)])
+
+
+def one_row(**changes):
+    return a_study([Row("one", changes)])
+
+
+def look_often():
+    """Read claims again as often as a test's trainings end."""
+    other_hands.LOOK_EVERY_S = other_hands.READ_EVERY_S = 0.05
+
+
+def sweep_in_process(folder, make_study, barrier, ends):
+    look_often()
     barrier.wait(PATIENCE_S)
-    result, _ = ToySweep(folder)(*studies, listeners=[EpochsTold(folder / "told")])
+    result, _ = ToySweep(folder)(make_study(), listeners=[EpochsTold(folder / "told")])
     ends.put(result.is_complete)
 
 
-def run_at_once(folder, studies, num_sweeps):
+def run_at_once(folder, make_study, num_sweeps):
     """Start so many sweeps at the same moment; gives their processes and the queue of their ends."""
-    context = multiprocessing.get_context("fork")
+    # Forked from a process without threads, of which this one has many: one of them may hold a lock.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
     barrier, ends = context.Barrier(num_sweeps), context.Queue()
     processes = [
-        context.Process(target=sweep_in_process, args=(folder, studies, barrier, ends))
+        context.Process(target=sweep_in_process, args=(folder, make_study, barrier, ends))
         for _ in range(num_sweeps)
     ]
     for process in processes:
         process.start()
+    ends.barrier = barrier  # until the last process has come to it, somebody must hold it
     return processes, ends
 
 
-@pytest.fixture
-def looks_often(monkeypatch):
-    """Claims are read again as often as a test's trainings end."""
-    for module, name in ((other_hands, "LOOK_EVERY_S"), (other_hands, "READ_EVERY_S")):
-        monkeypatch.setattr(module, name, 0.05)
-
-
-def test_many_sweeps_share_the_trainings(tmp_path, looks_often):
+def test_many_sweeps_share_the_trainings(tmp_path):
     """Eight sweeps on a new store train each of eight trainings once, and all of them end with every cell filled."""
-    rows = [Row(f"{number}", {"learning_rate": 0.1 + 0.01 * number, "epoch_s": 0.1}) for number in range(8)]
-    processes, ends = run_at_once(tmp_path, [a_study(rows)], 8)
+    processes, ends = run_at_once(tmp_path, eight_rows, 8)
     assert [True] * 8 == [ends.get(timeout=PATIENCE_S) for _ in processes]
     for process in processes:
         process.join()
@@ -79,13 +95,13 @@ def test_many_sweeps_share_the_trainings(tmp_path, looks_often):
 
 
 @pytest.mark.parametrize("pruner", [None, "median"])
-def test_searches_on_one_store_are_one_search(tmp_path, looks_often, pruner):
+def test_searches_on_one_store_are_one_search(tmp_path, pruner):
     """Two sweeps of a search make as many trials as it asks for, together, and train each once."""
-    search = a_search(pruner=pruner, num_trials=10)
-    processes, ends = run_at_once(tmp_path, [a_study([Row("base")], searches=[search])], 2)
+    make_study = partial(with_search, pruner)
+    processes, ends = run_at_once(tmp_path, make_study, 2)
     assert [True] * 2 == [ends.get(timeout=PATIENCE_S) for _ in processes]
     sweep = ToySweep(tmp_path)
-    result, events = sweep(a_study([Row("base")], searches=[search]))
+    result, events = sweep(make_study())
     assert [] == events.started
     state = result.plan.searches["toy_study", "rate"]
     assert (10, 10, True) == (state.num_made, state.num_trials, state.is_finished)
@@ -96,14 +112,14 @@ def test_searches_on_one_store_are_one_search(tmp_path, looks_often, pruner):
     assert list(range(len(numbers))) == numbers
 
 
-def test_what_a_killed_sweep_had_is_gone_on_with(tmp_path, looks_often):
+def test_what_a_killed_sweep_had_is_gone_on_with(tmp_path):
     """The other sweep waits for what is claimed, and takes it up where the killed one has left it."""
     gate = tmp_path / "gate"
-    row = Row("waits", {"waits_for": str(gate)})
-    (killed,), _ = run_at_once(tmp_path, [a_study([row])], 1)
+    make_study = partial(one_row, waits_for=str(gate))
+    (killed,), _ = run_at_once(tmp_path, make_study, 1)
     told = EpochsTold(tmp_path / "told")
     wait_for(lambda: told.folder.exists() and len(told.trained()) == 1)
-    (other,), ends = run_at_once(tmp_path, [a_study([row])], 1)
+    (other,), ends = run_at_once(tmp_path, make_study, 1)
     wait_for(lambda: (tmp_path / "runs" / "claims").exists())
     gate.touch()
     os.kill(killed.pid, signal.SIGKILL)
@@ -114,14 +130,14 @@ def test_what_a_killed_sweep_had_is_gone_on_with(tmp_path, looks_often):
     assert [1, 2, 3] == sorted({int(epoch) for _, epoch in trained})
 
 
-def test_a_failure_in_other_hands_is_told_and_not_repeated(tmp_path, looks_often):
+def test_a_failure_in_other_hands_is_told_and_not_repeated(tmp_path):
     """A training that fails in one sweep has failed for the other one that waits for it too."""
     gate = tmp_path / "gate"
-    study = a_study([Row("bad", {"fails_at_epoch": 2, "waits_for": str(gate)})])
-    (first,), first_ends = run_at_once(tmp_path, [study], 1)
+    make_study = partial(one_row, fails_at_epoch=2, waits_for=str(gate))
+    (first,), first_ends = run_at_once(tmp_path, make_study, 1)
     told = EpochsTold(tmp_path / "told")
     wait_for(lambda: told.folder.exists() and len(told.trained()) == 1)
-    (second,), second_ends = run_at_once(tmp_path, [study], 1)
+    (second,), second_ends = run_at_once(tmp_path, make_study, 1)
     time.sleep(
         1.0
     )  # the second one has come to wait; were it later still, nothing would be tested and all would hold
@@ -132,9 +148,10 @@ def test_a_failure_in_other_hands_is_told_and_not_repeated(tmp_path, looks_often
     assert 1 == len(told.trained())
 
 
-def test_a_claim_of_a_machine_that_fell_silent_expires(tmp_path, looks_often, monkeypatch):
+def test_a_claim_of_a_machine_that_fell_silent_expires(tmp_path, monkeypatch):
     """A sweep waits for the training of a machine that it cannot see, and makes it once its claim has expired."""
     monkeypatch.setattr(claims, "EXPIRES_AFTER_S", 0.5)
+    monkeypatch.setattr(other_hands, "READ_EVERY_S", 0.1)
     sweep = ToySweep(tmp_path)
     study = a_study([Row("base")])
     result, _ = sweep(study)
