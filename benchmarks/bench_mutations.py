@@ -122,7 +122,7 @@ class Subjects:
         is_done = in_child(lambda: self._sweep(InlineBackend(), "drawn", "line", "coin"))
         is_half = in_child(lambda: self._sweep(StopAfter(2), "half"))
         study = self.project / "search_spaces/drawn.py"
-        study.write_text(study.read_text().replace(*OTHER_DEFAULT))
+        study.write_text(study.read_text(encoding="utf-8").replace(*OTHER_DEFAULT), encoding="utf-8")
         accepted = in_child(
             lambda: command(self.project, self.store, [*STUDIES, "--report", "--accept", "as loud"])
         )
@@ -407,7 +407,7 @@ def command(
         "--cache-dir",
         str(store.parent / "cache"),
     ]
-    with tempfile.TemporaryFile() as printed:
+    with tempfile.TemporaryFile("w+b") as printed:
         sys.stdout.flush()
         sys.stderr.flush()
         os.dup2(printed.fileno(), 1)
@@ -469,13 +469,15 @@ def train_on(name: str, data_root: Path, cache_dir: Path) -> Seen:
 def in_child(work: Callable[[], Seen]) -> Seen | str:
     """Do it in a process of its own, with limits of time and memory; gives how it was ended where it was."""
     reading, writing = os.pipe()
-    with tempfile.TemporaryFile() as stacks:
+    with tempfile.TemporaryFile("w+b") as stacks:
         process = os.fork()
         if process == 0:
             os.setsid()
             os.close(reading)
             faulthandler.dump_traceback_later(LIMIT_S - 5, file=stacks)
-            mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+            mapped = (
+                int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0]) * resource.getpagesize()
+            )
             limit = mapped + MORE_MEMORY_BYTES
             resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -483,7 +485,7 @@ def in_child(work: Callable[[], Seen]) -> Seen | str:
                 seen = work()
             except BaseException:
                 seen = Seen(None, traceback.format_exc(), {})
-            with os.fdopen(writing, "w") as pipe:
+            with os.fdopen(writing, "w", encoding="utf-8") as pipe:
                 json.dump([seen.code, seen.text[-MAX_TEXT:], seen.cells], pipe)
             os._exit(0)
         os.close(writing)
@@ -532,7 +534,9 @@ def run_cases(numbers: Sequence[int], out: Path, *, are_of_databases: bool) -> N
 def tell(out: Path) -> None:
     """Print the counts."""
     cases = [
-        json.loads(line) for path in sorted(out.glob("*.jsonl")) for line in path.read_text().splitlines()
+        json.loads(line)
+        for path in sorted(out.glob("*.jsonl"))
+        for line in path.read_text(encoding="utf-8").splitlines()
     ]
     counts = Counter((case["kind"].partition(":")[0], case["outcome"]) for case in cases)
     for (subject, outcome), count in sorted(counts.items()):
@@ -561,12 +565,12 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     if given.only is not None:
         run_cases(given.only, given.out / "only.txt", are_of_databases=given.databases)
-        print((given.out / "only.txt").read_text().replace("\\n", "\n"))
+        print((given.out / "only.txt").read_text(encoding="utf-8").replace("\\n", "\n"))
         return
     done = {
         json.loads(line)["number"]
         for path in given.out.glob("*.jsonl")
-        for line in path.read_text().splitlines()
+        for line in path.read_text(encoding="utf-8").splitlines()
     }
     numbers = [number for number in range(given.first, given.first + given.count) if number not in done]
     processes: list[int] = []

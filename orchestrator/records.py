@@ -1566,8 +1566,8 @@ class Store:
         )
         if identity > ours.identity_version or records > ours.record_version:
             raise ValueError(
-                f"The store {masked(url)} was written by a newer version of this program "
-                f"(identity {identity}, records {records}; this one knows "
+                f"The store {masked(url)} was written by a newer version of this program, as its store.json says "
+                f"(identity {str(identity)[:20]}, records {str(records)[:20]}; this one knows "
                 f"{ours.identity_version} and {ours.record_version}). "
                 "Update the program, or name another --store."
             )

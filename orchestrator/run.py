@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -73,7 +74,16 @@ def describe_with(runtime: Runtime) -> DescribeData:
     """Find data sets as a machine with these settings would."""
 
     def describe(config: TrainingConfig) -> DatasetFacts:
-        return config.make_trainable().describe_data(config, runtime)
+        try:
+            return config.make_trainable().describe_data(config, runtime)
+        except (ValueError, OSError):
+            raise
+        except Exception as error:  # of code that somebody writes, which the traceback of ours would hide
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            raise ValueError(
+                f"the code of {config.METHOD} fails where its data are described: {last.filename}:{last.lineno}: "
+                f"{type(error).__name__}: {error}; mend it, and run the same command again"
+            ) from error
 
     return describe
 

@@ -166,6 +166,7 @@ def read_trials(search: Search, resolver: DataResolver, store: Store) -> list[Se
     """
     identity = find_search_id(search, resolver, store)
     trials = store.search_trials(identity)
+    _refuse_lost(identity, trials)
     for trial in trials:
         _refuse_of_another_search(search, identity, trial, resolver, store)
         if trial.value is None:
@@ -179,6 +180,22 @@ def read_trials(search: Search, resolver: DataResolver, store: Store) -> list[Se
                 next_step=SearchTrialRecord.NEXT_STEP,
             )
     return trials
+
+
+def _refuse_lost(identity: str, trials: Sequence[SearchTrialRecord]) -> None:
+    """Refuse a search of which a suggestion is lost: they are numbered one after the other, whoever makes them.
+
+    Raises:
+        DamagedFile: the first one that is not there.
+    """
+    for number, trial in enumerate(trials):
+        if trial.number != number:
+            raise DamagedFile(
+                f"searches/{identity}/{number:06d}.json",
+                "is not there, and later ones are",
+                held=SearchTrialRecord.HELD,
+                next_step=SearchTrialRecord.NEXT_STEP,
+            )
 
 
 def _refuse_of_another_search(

@@ -446,6 +446,16 @@ def test_a_damaged_suggestion_stops_its_search_alone(sweep):
 
 
 @pytest.mark.slow
+def test_a_suggestion_that_is_lost_is_missed(sweep):
+    """Another one in its place would find another best; of the last one alone nobody can know."""
+    study, files = search_files(sweep)
+    files[1].unlink()
+    result, events = sweep(study)
+    assert [] == events.started
+    assert "000001.json is not there" in result.plan.searches["toy_study", "rate"].fault
+
+
+@pytest.mark.slow
 def test_a_suggestion_of_another_search_is_refused(sweep):
     """Copied under its own number it is whole; what its parameters mean tells."""
     study, files = search_files(sweep)

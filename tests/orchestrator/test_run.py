@@ -137,6 +137,15 @@ def test_every_missing_data_set_is_named_before_anything_trains(sweep):
     assert sweep.store().training_ids() == []
 
 
+def test_code_of_a_person_that_fails_in_planning_is_named_with_its_line(sweep, monkeypatch):
+    """A slip in what describes the data is one line, as it is when a study is loaded."""
+    monkeypatch.setattr(ToyTrainable, "describe_data", lambda self, config, runtime: undefined)  # noqa: F821
+    with pytest.raises(
+        ValueError, match=r"the code of toy fails .*test_run\.py:\d+: NameError: name 'undefined'"
+    ):
+        sweep(a_study([Row("a")]))
+
+
 def test_an_unreadable_image_stops_the_sweep_before_it_trains(sweep):
     """A data set that cannot be decoded is named and nothing is trained."""
     with pytest.raises(ValueError, match=r"0001_c1s1_000001_00\.jpg"):

@@ -112,7 +112,7 @@ def _read_idx(path: Path, num_dimensions: int, digests: list[str], faults: list[
     """Read one file; None, and a fault, where that cannot be done."""
     start, shape = 4 + 4 * num_dimensions, ()
     try:
-        with gzip.open(path) as file:
+        with gzip.open(path, "rb") as file:
             head = file.read(start)
             if len(head) == start:
                 shape = struct.unpack(f">{num_dimensions}I", head[4:])
