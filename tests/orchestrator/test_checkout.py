@@ -120,6 +120,7 @@ def test_a_copy_without_tests_and_other_folders_is_clean(project):
     assert Code(commit) == code_of(str(project), FILES)
 
 
+@pytest.mark.slow
 def test_this_program_as_ray_up_copies_it_is_clean_and_dirty_when_edited(tmp_path):
     """The folders of `cluster.yaml` and `.git`, and no others; where a method is edited, that is said."""
     copy, parts = (

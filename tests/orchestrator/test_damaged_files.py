@@ -135,6 +135,7 @@ def test_a_damaged_file_is_named_and_the_other_trainings_stand(sweep, damage):
     assert not result.is_complete
 
 
+@pytest.mark.slow
 def test_what_was_copied_keeps_the_checksums_of_its_own_place(sweep):
     """Only ids tell a file that was copied from its neighbour; both are whole."""
     _, (one, other) = finished(sweep)
@@ -145,6 +146,7 @@ def test_what_was_copied_keeps_the_checksums_of_its_own_place(sweep):
         sweep.store().training(one.name).measurement(first(one / "measurements").stem)
 
 
+@pytest.mark.slow
 def test_damaged_epochs_are_no_reason_to_refuse_a_training(sweep):
     """They hold a curve and no number of a table."""
     _, (one, _) = finished(sweep)
@@ -231,6 +233,7 @@ def test_a_training_is_tried_again_whatever_is_left_of_earlier_tries(sweep, name
     )
 
 
+@pytest.mark.slow
 def test_further_views_are_not_measured_on_other_weights(sweep):
     """A view that is asked for later is refused where the weights are not those that were recorded."""
     _, (one, other) = finished(sweep)
@@ -242,6 +245,7 @@ def test_further_views_are_not_measured_on_other_weights(sweep):
     assert f"{one.name}/checkpoint/final.pt is not the file that was recorded" in status.message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_damaged_versions_of_a_store_stop_no_reading(sweep, way):
     """A sweep needs the store's id and is refused; records are read, and --verify names the file."""
@@ -255,6 +259,7 @@ def test_damaged_versions_of_a_store_stop_no_reading(sweep, way):
         sweep(a_study(RATES))
 
 
+@pytest.mark.slow
 def test_a_store_without_its_versions_is_one_all_the_same(sweep):
     """Records are there, whatever else is not."""
     finished(sweep)
@@ -285,6 +290,7 @@ def test_who_reads_a_store_is_told_of_a_damaged_note_on_its_data(sweep, caplog):
     assert "data/toy_study.json is no JSON" in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["is not there", "is not the table that was recorded"])
 def test_a_curve_that_is_lost_or_of_another_training_is_not_drawn(sweep, way):
     """What is drawn is what was recorded, or its place says why not."""
@@ -324,6 +330,7 @@ OTHER_PICTURES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", OTHER_PICTURES)
 def test_a_picture_that_is_another_one_is_found(sweep, way):
     """What stands beside a table is what its own network does."""
@@ -339,6 +346,7 @@ def test_a_picture_that_is_another_one_is_found(sweep, way):
         assert word in told
 
 
+@pytest.mark.slow
 def test_pictures_that_are_drawn_after_the_record_have_their_checksums(sweep):
     """They are those of the last drawing; where these are damaged, nobody can say whose pictures they are."""
     _, (one, _) = finished(sweep)
@@ -350,6 +358,7 @@ def test_pictures_that_are_drawn_after_the_record_have_their_checksums(sweep):
     assert "pictures/checksums.json is no JSON" in fault
 
 
+@pytest.mark.slow
 def test_pictures_that_are_older_than_checksums_are_shown(sweep):
     """Of them nobody can say more than that they are PNGs."""
     _, (one, _) = finished(sweep)
@@ -361,6 +370,7 @@ def test_pictures_that_are_older_than_checksums_are_shown(sweep):
     assert PNG + b"older" == sweep.store().training(one.name).picture("weight")
 
 
+@pytest.mark.slow
 def test_a_table_of_items_that_is_another_ones_is_found(sweep):
     """What a measurement is a mean over is checked against its checksum."""
     _, (one, other) = finished(sweep)
@@ -369,6 +379,7 @@ def test_a_table_of_items_that_is_another_ones_is_found(sweep):
     assert "is not the table that was recorded" in fault
 
 
+@pytest.mark.slow
 def test_a_metric_that_is_not_the_mean_over_its_items_is_found(sweep):
     """A number that was mended by hand, its checksums with it, does not agree with what it is a mean of."""
     _, (one, _) = finished(sweep)
@@ -382,6 +393,7 @@ def test_a_metric_that_is_not_the_mean_over_its_items_is_found(sweep):
     assert f"map {value + 0.01:.6f}, but the mean over its table of items is {value:.6f}" in fault
 
 
+@pytest.mark.slow
 def test_a_sound_store_has_no_faults(sweep):
     """Whatever a sweep with a search leaves is as it should be, and is counted."""
     finished(sweep, a_study(RATES, searches=[a_search(num_trials=3)]))
@@ -391,6 +403,7 @@ def test_a_sound_store_has_no_faults(sweep):
     assert found.num_trainings == found.num_records >= 4
 
 
+@pytest.mark.slow
 def test_views_that_nothing_here_knows_are_said_not_to_be_held_against_their_items(sweep, monkeypatch):
     """A store that is verified without the studies it is from is no store without faults."""
     finished(sweep, a_study(RATES))
@@ -472,6 +485,7 @@ def test_a_suggestion_of_another_search_is_refused(sweep):
     assert not result.is_complete
 
 
+@pytest.mark.slow
 def test_a_suggestion_that_names_another_training_is_refused(sweep):
     """Its parameters say which training answers it; another one's value is none of it."""
     study, files = search_files(sweep)
@@ -553,6 +567,7 @@ def test_another_change_of_the_same_default_is_not_accepted_with_the_first(sweep
     assert ["changed"] == states(sweep, study)
 
 
+@pytest.mark.slow
 def test_a_search_is_not_decided_by_values_of_another_default(sweep, monkeypatch):
     """Its suggestions were answered by other trainings than those that its space means now."""
     study = a_study([Row("plain", {"learning_rate": 0.3})], searches=[a_search(num_trials=2)])
@@ -612,6 +627,7 @@ def a_view_study():
     return Study("toy_study", "Toy", "nowhere", (0,), [table])
 
 
+@pytest.mark.slow
 def test_fields_that_parts_in_a_list_lack_were_added_since(sweep):
     """A new field at its default is no change, however deep it lies; a changed one is told with its place."""
     _, (one, _) = finished(sweep)
@@ -648,6 +664,7 @@ def test_accepting_needs_a_reason(sweep):
         accept_changed_defaults(plan, sweep.store(), "  ")
 
 
+@pytest.mark.slow
 def test_a_field_that_a_record_lacks_was_added_since(sweep):
     """New fields at their defaults leave old records as they are."""
     _, (one, _) = finished(sweep)
@@ -680,6 +697,7 @@ def test_a_damaged_acceptance_accepts_nothing_and_is_named(sweep):
     assert [] == store.accepted_changes()
 
 
+@pytest.mark.slow
 def test_the_whole_is_complete_only_if_nothing_is_damaged(sweep):
     """A table with a refused cell is no full table."""
     plan, (one, _) = finished(sweep)
@@ -688,6 +706,7 @@ def test_the_whole_is_complete_only_if_nothing_is_damaged(sweep):
     assert not is_complete(plan, read_status(plan, sweep.store()))
 
 
+@pytest.mark.slow
 def test_searches_of_a_store_are_found_by_their_id(sweep):
     """The id of a search does not depend on whether it has begun."""
     from tablewright.orchestrator.resolution import DataResolver

@@ -52,6 +52,7 @@ def test_a_config_is_compared_by_dotted_paths_and_its_seed_apart(sweep):
     assert ({}, {"seed": "0 → 1"}) == (told(found, "config"), told(found, "seed"))
 
 
+@pytest.mark.slow
 def test_a_component_that_is_off_and_a_field_that_one_record_lacks_are_told(sweep):
     """A field that was added to the method since is absent, not null."""
     result, _ = sweep(a_study([Row("full"), Row("without", {"network.attention": None})]))
@@ -93,6 +94,7 @@ def test_code_data_and_environment_are_compared(sweep):
     assert environment["processor"].endswith(" → abacus")
 
 
+@pytest.mark.slow
 def test_every_metric_of_a_common_view_is_told(sweep):
     """With the difference; and what one alone was measured by."""
     result, _ = sweep(a_study([Row("one"), Row("two", {"learning_rate": 0.2})]))
@@ -112,6 +114,7 @@ def test_every_metric_of_a_common_view_is_told(sweep):
     assert "the first alone was measured by this view" in found["test"]
 
 
+@pytest.mark.slow
 def test_records_of_methods_that_are_not_loaded_are_compared(sweep):
     """Their views are known by their fields, and nothing of their study is imported."""
     result, _ = sweep(a_study([Row("one"), Row("two", {"learning_rate": 0.2})]))
@@ -137,6 +140,7 @@ def test_one_training_equals_itself(sweep):
     assert all(text.endswith("in both") for text in told(found, "metrics").values())
 
 
+@pytest.mark.slow
 def test_a_training_without_a_record_is_told_by_its_state(sweep):
     """What failed has its message; there is nothing to compare yet."""
     result, _ = sweep(a_study([Row("good"), Row("bad", {"fails_at_epoch": 2})]))
@@ -148,6 +152,7 @@ def test_a_training_without_a_record_is_told_by_its_state(sweep):
     assert "once both have a record" in found.conclusion
 
 
+@pytest.mark.slow
 def test_a_beginning_must_be_that_of_one_training(sweep):
     """Unknown and ambiguous ones are told at once, with what was meant."""
     result, _ = sweep(a_study([Row("one")]))
@@ -167,6 +172,7 @@ def test_a_beginning_must_be_that_of_one_training(sweep):
         compare_trainings(store, one, " ")
 
 
+@pytest.mark.slow
 def test_records_of_version_1_are_compared(sweep):
     """They lack checksums, fingerprints of splits and the kinds of views."""
     result, _ = sweep(a_study([Row("one"), Row("two", {"learning_rate": 0.2})], base=ToyConfig()))
@@ -189,6 +195,7 @@ def test_records_of_version_1_are_compared(sweep):
     assert "test: map" in told(found, "metrics")
 
 
+@pytest.mark.slow
 def test_machine_command_and_uncommitted_changes_are_told(sweep):
     """A diff is named by its file in the store, which says more than two commits do."""
     result, _ = sweep(a_study([Row("one"), Row("two", {"learning_rate": 0.2})]))

@@ -15,6 +15,7 @@ def sweep(tmp_path):
     return ToySweep(tmp_path)
 
 
+@pytest.mark.slow
 def test_planned_rows_are_trials_of_an_optuna_study(sweep):
     """Each planned training is one complete trial with its row's values as parameters."""
     study = a_study(

@@ -66,6 +66,7 @@ def test_studies_are_found_beside_the_built_in_ones(tmp_path):
     assert "demo" == load_study("mdpr_ablation", "demo", project).profile
 
 
+@pytest.mark.slow
 def test_a_profile_is_for_studies_that_have_profiles(tmp_path):
     """Nobody else is asked for published data, or told of demo data."""
     project = write(tmp_path)

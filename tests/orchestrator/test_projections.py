@@ -409,6 +409,7 @@ def test_a_locked_storage_delays_no_training(toy, tmp_path, monkeypatch, caplog)
     assert 2 == len(rows_in(toy))
 
 
+@pytest.mark.slow
 def test_a_slow_storage_is_waited_for_by_no_training(toy, monkeypatch):
     """What it takes for one row, all trainings end in; the rows are there in the end."""
     have_ended = threading.Event()

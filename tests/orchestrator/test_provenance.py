@@ -28,6 +28,7 @@ class Importing(ToyTrainable):
         return self._modules
 
 
+@pytest.mark.slow
 def test_packages_are_recorded_under_their_own_names():
     """Those that are imported by another name too; a module that is of none is said to be so."""
     before = versions_of(ToyTrainable())

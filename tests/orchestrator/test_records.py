@@ -115,6 +115,7 @@ def test_a_file_that_was_not_finished_is_not_there(tmp_path):
     assert list((tmp_path / "x").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_killed_writer_leaves_the_old_file(tmp_path):
     """SIGKILL between the first byte and the last leaves what was there before."""
     folder = Folder(str(tmp_path / "x"))

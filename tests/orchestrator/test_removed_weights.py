@@ -58,6 +58,7 @@ def test_weights_go_once_everything_is_measured_on_them(sweep, tmp_path):
     assert (True, []) == (result.is_complete, weights(other))
 
 
+@pytest.mark.slow
 def test_weights_that_an_earlier_sweep_has_kept_go_too(sweep):
     """Running again with nothing to train removes them; once more changes nothing."""
     sweep(a_study([RATES]))
@@ -66,6 +67,7 @@ def test_weights_that_an_earlier_sweep_has_kept_go_too(sweep):
     assert ([], []) == (events.started, weights(sweep))
 
 
+@pytest.mark.slow
 def test_removed_weights_are_no_damage_and_lost_ones_are(sweep):
     """The record stays as it was; who removed them is written beside."""
     sweep(a_study([RATES]), keeps_weights=False)
@@ -76,6 +78,7 @@ def test_removed_weights_are_no_damage_and_lost_ones_are(sweep):
     assert "checkpoint/final.pt is not there" in fault
 
 
+@pytest.mark.slow
 def test_a_view_that_is_added_later_is_told_before_it_is_asked_for(sweep):
     """Its trainings are neither tried nor trained anew by themselves; deleting their folders trains them again."""
     sweep(a_study([RATES]), keeps_weights=False)
@@ -91,6 +94,7 @@ def test_a_view_that_is_added_later_is_told_before_it_is_asked_for(sweep):
     assert (True, 1) == (result.is_complete, len(events.started))
 
 
+@pytest.mark.slow
 def test_an_ensemble_says_whose_weights_are_gone(sweep):
     """The weights of its first training are there, those of the other are not."""
     sweep(a_study([RATES]))
@@ -103,6 +107,7 @@ def test_an_ensemble_says_whose_weights_are_gone(sweep):
     assert f"the weights of training {lost} are not there" in result.statuses[0].message
 
 
+@pytest.mark.slow
 def test_a_search_that_suggests_such_a_training_says_so(sweep):
     """The suggestion fails with the reason; the search goes on with the others."""
     search = a_search(num_trials=2)

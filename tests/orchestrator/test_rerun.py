@@ -35,6 +35,7 @@ def test_running_again_after_completion_writes_nothing(tmp_path):
     assert ([], before) == (events.started, state_of(sweep.folder))
 
 
+@pytest.mark.slow
 def test_a_table_that_has_changed_is_written_and_its_neighbours_are_not(tmp_path):
     """What is compared is the content: a file that somebody edited is made right again."""
     sweep = ToySweep(tmp_path)

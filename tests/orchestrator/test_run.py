@@ -63,6 +63,7 @@ def test_a_view_added_later_costs_no_training(sweep):
     assert folder.measurement(view_id(alone)) is not None
 
 
+@pytest.mark.slow
 def test_all_views_of_a_split_are_measured_from_one_extraction(sweep, monkeypatch):
     """A network is run once over a split, and is told which views will be measured from it."""
     asked, extract = [], ToyTrainable.extract
@@ -90,6 +91,7 @@ def test_a_deleted_training_is_trained_again_alone(sweep):
     assert [deleted] == [work.training_id for work in again.started]
 
 
+@pytest.mark.slow
 def test_a_failure_is_recorded_and_the_sweep_goes_on(sweep):
     """A failing training leaves its message and traceback; the others finish; the next run tries it again."""
     study = a_study([Row("bad", {"fails_at_epoch": 2}), Row("good")])
@@ -120,6 +122,7 @@ def test_a_listener_that_raises_ends_no_training(sweep, caplog):
     assert "running the same command again" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_metric_that_is_no_number_stops_no_later_sweep(sweep):
     """It is kept as it is, its cell is printed as failed, and every record can be read again."""
     rows = [Row("a"), Row("b", {"minp_is_nan": True})]
@@ -153,6 +156,7 @@ def test_an_unreadable_image_stops_the_sweep_before_it_trains(sweep):
     assert sweep.store().training_ids() == []
 
 
+@pytest.mark.slow
 def test_a_stopped_sweep_goes_on_where_it_was(sweep):
     """A sweep that is told to stop saves its state, and the next run ends in the same numbers."""
     study = a_study([Row("a"), Row("b", {"learning_rate": 0.2})], base=ToyConfig(epochs=5))
@@ -209,6 +213,7 @@ def test_rows_on_different_data_in_one_column_are_refused_before_anything_trains
     assert [] == sweep.store().training_ids()
 
 
+@pytest.mark.slow
 def test_rows_that_start_from_other_weights_stand_in_one_column(sweep):
     """A deeper backbone with its own published weights is a row on the same data."""
     result, _ = sweep(a_study([Row("a"), Row("b", {"weights": "resnet101"})]))
@@ -227,6 +232,7 @@ def read(sweep, *studies):
     return plan_as_recorded(studies, sweep.store(), Runtime(None, "/nowhere"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_forgotten", [False, True], ids=["as swept", "its best row unknown to data/"])
 def test_what_a_search_found_is_read_from_the_store_alone(sweep, is_forgotten):
     """The best config is no row of the declaration; its trainings and suggestions are found all the same."""
@@ -242,6 +248,7 @@ def test_what_a_search_found_is_read_from_the_store_alone(sweep, is_forgotten):
     assert {"done"} == {status.state for status in read_status(plan, sweep.store())}
 
 
+@pytest.mark.slow
 def test_a_row_that_was_never_swept_is_read_as_a_hole(sweep):
     """Its data are unknown, not others: the rest of the table is read."""
     sweep(searched_study())

@@ -157,6 +157,7 @@ def test_a_killed_sweep_and_two_that_go_on_at_once_come_to_what_one_does(sweep, 
     assert [] == (stores[0].root / "claims").names()
 
 
+@pytest.mark.slow
 def test_a_bucket_that_is_not_there_is_told(s3_bucket):
     """By its name, before anything is planned; one that is there and empty is a new store."""
     assert not Store(f"{s3_bucket}/runs").is_there

@@ -339,6 +339,7 @@ def test_a_worker_with_other_code_than_the_plan_trains_nothing(store, monkeypatc
     assert store.training(pickle.loads(work).training_id).record() is None
 
 
+@pytest.mark.slow
 def test_a_pruner_is_told_what_a_loop_of_ones_own_reports(store):
     """Where no model is named there is nothing to measure, and what is reported under the metric's name counts."""
     view = Reads.view("val")

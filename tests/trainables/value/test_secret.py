@@ -115,6 +115,7 @@ def test_a_password_that_was_given_is_masked_without_its_url():
     assert "no … here" == masked("no only-told-once here")
 
 
+@pytest.mark.slow
 def test_millions_of_signs_are_masked_in_bearable_time():
     """Texts that a secret could begin with everywhere are read once, not once for each beginning."""
     for piece in ("x://a:", "password", "--", "eyJ-", "sk-", "bearer ", "a_token=", '"'):
