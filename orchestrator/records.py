@@ -1530,6 +1530,7 @@ class Store:
         except Exception as error:  # each kind of store raises its own, and those of a package that is absent
             raise unreachable_store(url, error) from error
         self.fault = ""
+        self._kept_diffs: set[str] = set()
         version: StoreVersion | None = None
         if "store.json" in names:
             self._refuse_newer(url)
@@ -1670,8 +1671,10 @@ class Store:
     def keep_diff(self, code: Code) -> str:
         """Keep what differs from the commit of some code, once for all trainings; gives the name of it, if any."""
         folder, name = self.root / "provenance", f"{code.diff_sha256}.diff"
-        if code.diff and not folder.exists(name):
-            folder.write(name, code.diff.encode(errors="backslashreplace"))
+        if code.diff and name not in self._kept_diffs:
+            if not folder.exists(name):
+                folder.write(name, code.diff.encode(errors="backslashreplace"))
+            self._kept_diffs.add(name)
         return code.diff_sha256
 
     def accepted_changes(self, faults: list[str] | None = None) -> list[AcceptedChange]:
