@@ -51,13 +51,13 @@ def while_it_is_made(open_database: Callable[[], OpenedT]) -> OpenedT:
         try:
             return open_database()
         except Exception as error:  # each driver has its own for "it is there"
-            if not _is_made_by_another(error):
+            if not is_made_by_another(error):
                 raise
             time.sleep(0.5 * tries)
     return open_database()
 
 
-def _is_made_by_another(error: Exception) -> bool:
+def is_made_by_another(error: Exception) -> bool:
     """Say whether a table or its first row was not made because somebody else had just made it."""
     words = " ".join(f"{type(cause).__name__} {cause}" for cause in causes_of(error))
     return any(

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 import os
+import time
 import typing
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -41,7 +42,7 @@ from tablewright.orchestrator.addresses import (
 )
 from tablewright.orchestrator.claims import Claims
 from tablewright.orchestrator.identity import digest_of
-from tablewright.orchestrator.new_database import make_database, while_it_is_made
+from tablewright.orchestrator.new_database import is_made_by_another, make_database, while_it_is_made
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.projection_thread import DATABASE_ENVIRONMENT, ProjectionThread
 from tablewright.orchestrator.records import DamagedFile, Store
@@ -64,6 +65,9 @@ SUGGESTION = "suggestion"
 """User attribute of an Optuna trial with its number in the search."""
 STORE = "store"
 """User attribute of an Optuna study with the id of the store that it mirrors."""
+
+NAMED_AFTER_S = 1.0
+"""How long it takes whoever has made a study to say whose it is."""
 
 
 def open_storage(url: str) -> RDBStorage:
@@ -299,16 +303,29 @@ class _MirroredStudy(ABC):
 
     def add(self, key: Key, trial: FrozenTrial) -> None:
         """Add a trial."""
-        if self._study is None:
-            self._study = optuna.create_study(
-                study_name=self.name,
-                storage=self._storage,
-                direction="maximize" if self._metric.higher_is_better else "minimize",
-            )
-        if STORE not in self._study.user_attrs:
-            self._study.set_user_attr(STORE, self._owner)
-        self._study.add_trial(trial)
+        study = self._study = self._study or self._made()
+        if STORE not in study.user_attrs:
+            study.set_user_attr(STORE, self._owner)
+        study.add_trial(trial)
         self._known[key] += 1
+
+    def _made(self) -> optuna.Study:
+        """Make the study; where another store has made one of that name at this moment, one of another name."""
+        try:
+            return self._create()
+        except Exception as error:  # Optuna's own, or its database's
+            if not is_made_by_another(error):
+                raise
+            time.sleep(NAMED_AFTER_S)
+            self.read()
+            return self._study or self._create()
+
+    def _create(self) -> optuna.Study:
+        return optuna.create_study(
+            study_name=self.name,
+            storage=self._storage,
+            direction="maximize" if self._metric.higher_is_better else "minimize",
+        )
 
 
 class _MirroredSearch(_MirroredStudy):
