@@ -163,6 +163,7 @@ def module_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@pytest.mark.slow
 def test_every_folder_keeps_to_the_import_table() -> None:
     """No file imports what its folder must not know."""
     faults = [

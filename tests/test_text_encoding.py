@@ -72,6 +72,7 @@ def test_a_call_in_the_locales_encoding_is_found(call: str, is_fault: bool):
     assert is_fault == bool(list(faults_of(call)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_text_is_read_and_written_as_utf_8(path: Path):
     """No file of ours leaves the encoding of a text to the machine."""

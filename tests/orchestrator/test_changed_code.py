@@ -198,6 +198,7 @@ class Hers(ToyConfig):
 """
 
 
+@pytest.mark.slow
 def test_a_network_outside_this_program_whose_version_was_not_raised_is_told(sweep, tmp_path, monkeypatch):
     """Which definitions, and since how many trainings; comments are no change, and a raised VERSION trains again."""
     numbers = itertools.count()

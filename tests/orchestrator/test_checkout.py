@@ -348,6 +348,7 @@ def test_a_diff_has_no_secrets(project, monkeypatch):
     assert ("5ecret" not in diff, 5) == (True, diff.count("…"))
 
 
+@pytest.mark.slow
 def test_an_enormous_diff_is_cut_and_said_to_be(project):
     """Of a file that is larger still, only that it differs is kept."""
     (project / "large.json").write_text("1\n")

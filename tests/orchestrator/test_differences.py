@@ -130,6 +130,7 @@ def test_records_of_methods_that_are_not_loaded_are_compared(sweep):
     assert "test: map" in found
 
 
+@pytest.mark.slow
 def test_one_training_equals_itself(sweep):
     """And it is said that it is one."""
     result, _ = sweep(a_study([Row("one")]))

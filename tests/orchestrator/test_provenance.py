@@ -37,6 +37,7 @@ def test_packages_are_recorded_under_their_own_names():
     assert {"pyyaml": importlib.metadata.version("PyYAML"), "mine_alone": NO_VERSION} == added
 
 
+@pytest.mark.slow
 def test_a_package_is_found_by_the_module_that_it_installs(tmp_path, monkeypatch):
     """scikit-learn is imported as sklearn; its name is spelt as package indexes do."""
     information = tmp_path / "Scikit_Learn-1.5.dist-info"

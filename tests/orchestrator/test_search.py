@@ -156,6 +156,7 @@ def test_suggestions_that_failed_are_tried_again_in_the_next_run(sweep, broken_m
     assert "best of 4 trials" in [cell.row for cell in result.plan.cells]
 
 
+@pytest.mark.slow
 def test_what_failed_in_two_runs_has_failed_for_good(sweep, broken_machine):
     """A config that cannot be trained does not keep a search open for ever; the table counts the others."""
     broken_machine.append("out of memory")

@@ -135,6 +135,7 @@ def test_a_store_that_cannot_be_reached_is_refused(monkeypatch, error, message):
     assert str(error) not in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("url", "message"),
     [

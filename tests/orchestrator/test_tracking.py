@@ -206,6 +206,7 @@ def test_tables_are_artifacts_of_the_sweep(project):
     assert list((project.folder / "runs/mlartifacts").rglob("rates.md"))
 
 
+@pytest.mark.slow
 def test_what_a_training_warned_of_is_a_tag(project, monkeypatch):
     """Nobody reads a worker's log: the run itself says it, beside what the data set is said of."""
     fit = ToyTrainable.fit

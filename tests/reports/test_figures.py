@@ -110,6 +110,7 @@ def test_a_strip_stands_beside_what_is_ranked_like_it(tmp_path: Path, view: Retr
             assert part in beside.figures[1].caption
 
 
+@pytest.mark.slow
 def test_a_failure_to_draw_is_told_below_the_table(tmp_path: Path):
     """A seed without pictures says why, and the next seed's stand in for it."""
     plan, store = finished(tmp_path, [depth_row(2)])

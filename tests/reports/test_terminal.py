@@ -73,6 +73,7 @@ def test_a_narrow_terminal_cuts_nothing_off(tmp_path: Path, width: int):
         assert value in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [40, 80])
 def test_numbers_stay_in_one_piece_in_plain_signs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int

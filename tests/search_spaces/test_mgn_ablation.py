@@ -48,6 +48,7 @@ def test_branch_rows_are_views_of_the_full_network(profile, label, group):
     assert (group,) == rows[f"{label} (Branch)"].view.embeddings
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("profile", list(Profile))
 def test_the_ensemble_joins_the_three_single_networks(profile):
     """Its members are the single rows' own trainings, and the global one."""

@@ -10,6 +10,7 @@ from tablewright.orchestrator.study import Profile
 from tablewright.orchestrator.study_files import load_study, study_names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", study_names())
 @pytest.mark.parametrize("profile", list(Profile))
 def test_a_profile_may_be_given_by_its_name(name, profile):

@@ -75,6 +75,7 @@ def test_every_value_of_an_own_row_is_shown():
     assert [] == lost
 
 
+@pytest.mark.slow
 def test_reasons_are_of_rows_that_no_study_has():
     """A reason is deleted once a study has the row."""
     assert [] == [row for row in EXCUSED_ROWS if row in shown()]

@@ -703,6 +703,7 @@ def test_terms_that_are_closed_late_leave_no_half_precision_behind():
 # --- Pictures --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_panels_show_every_attention_there_is():
     """Three soft maps and three sets of four boxes; the boxes are the stripes at the start."""
     config = small_config()

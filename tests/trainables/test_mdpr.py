@@ -189,6 +189,7 @@ def test_sizes_of_the_deployed_network():
     assert deployed_multiply_adds == count_multiply_adds(network, lambda: network.embed(meta_images()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("network", "width"),
     [
@@ -398,6 +399,7 @@ def test_heads_of_the_single_branches():
 # --- Sections 2 and 3: how it starts ---------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_both_branches_start_from_equal_copies_of_their_own():
     """layer3 and layer4 start equal in both branches and share no memory; the shared part exists once."""
     network = build(small_config())
@@ -688,6 +690,7 @@ def test_one_image_embeds_as_it_does_in_a_batch():
 # --- Backbones -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["resnet18", "resnet34_ibn_a", "resnet50", "mobilenet_v2"])
 def test_every_kind_of_backbone_carries_the_branches(architecture):
     """MDPR can be built and run on basic blocks, bottlenecks, split norms and inverted residuals."""

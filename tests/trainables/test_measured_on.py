@@ -71,6 +71,7 @@ def measured(store, result):
     return found
 
 
+@pytest.mark.slow
 def test_columns_that_train_on_the_same_images_train_once(sweeps):
     """Market-1501 with its distractors is Market-1501 as far as a training goes."""
     sweeps.add("images", "0000_c1s1_000001_00.jpg")
@@ -109,6 +110,7 @@ def test_hand_drawn_boxes_that_are_added_later_are_measured_and_train_nothing(sw
     assert (1, 2) == (len(single), len(multiple))
 
 
+@pytest.mark.slow
 def test_another_query_image_is_measured_and_trains_nothing(sweeps):
     """What is tested on is no part of what was trained."""
     sweeps(a_study([MARKET]))
@@ -130,6 +132,7 @@ def test_another_training_image_trains_again(sweeps):
     assert events.epochs
 
 
+@pytest.mark.slow
 def test_a_finished_store_is_read_where_there_is_no_data(sweeps, tmp_path):
     """States and ids come from the store, with a data root that is empty, and with none."""
     result, _ = sweeps(a_study([MARKET]))

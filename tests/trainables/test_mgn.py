@@ -388,6 +388,7 @@ def test_the_full_network_has_eight_softmax_and_three_triplet_terms():
     torch.testing.assert_close(softmax / 11, terms["softmax/part2_stripe_2"])
 
 
+@pytest.mark.slow
 def test_terms_of_ranks_are_means():
     """Two ranks with the same images yield their terms one after the other, each halved."""
     config = small_config(data={"num_ranks": 2})

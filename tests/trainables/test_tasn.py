@@ -228,6 +228,7 @@ def test_plain_network_has_no_attention():
     assert whole - attention == plain
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [

@@ -319,6 +319,7 @@ MISFITS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", MISFITS.values(), ids=MISFITS)
 def test_a_file_that_fills_its_part_in_part_is_refused_before_and_when_it_is_read(tmp_path, content):
     """Nothing is trained from weights that are partly random, and nothing of the network has changed."""
