@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import uuid
 
 # Before torch is imported: on tensors this small, threads wait for each other for longer than they work.
@@ -45,8 +46,16 @@ CREDENTIALS = {
 @pytest.fixture(scope="session")
 def s3_server():
     """Start moto's server, and give its address; it ends with the tests."""
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication
     from moto.server import ThreadedMotoServer
 
+    call, lock = DomainDispatcherApplication.__call__, threading.Lock()
+
+    def one_at_a_time(self, environ, start_response):
+        with lock:  # its conditional put looks before it writes
+            return call(self, environ, start_response)
+
+    DomainDispatcherApplication.__call__ = one_at_a_time
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
