@@ -37,6 +37,8 @@ from tablewright.orchestrator.records import Folder, Store
 RENEW_EVERY_S = 15.0
 EXPIRES_AFTER_S = 90.0
 """Without a sign of life for so long, as one who watches counts it, an owner on another machine is taken for dead."""
+MAX_LOOKS = 100
+"""At a claim that is listed and gone when it is read, one after the other."""
 LOOK_AGAIN_S = 0.2
 """How often one who waits for a short claim looks again."""
 
@@ -233,16 +235,16 @@ class Claims:
         Raises:
             OSError: the store cannot be written to.
         """
-        number = max(_numbers(self._folder).get(name, [0]))
-        if number and self._living_owner(name, number) is not None:
+        number, content = self._highest(name)
+        if content is not None and self._living_owner(name, number, content) is not None:
             return None
-        dead, _ = self._seen.get((name, number), (None, 0.0))
         owner = Owner.of_this_process()
         if not self._folder.create(_file_name(name, number + 1), _written(owner)):
             return None
         claim = Claim(name, number + 1, owner, self._folder)
-        if number and self._content(name, number) not in (dead, None):
-            # All was given up and claimed anew since we looked: that one was first.
+        if number and self._content(name, number) != content:
+            # Another one has taken it over and ended since we looked, and somebody may have begun anew: as long as a
+            # dead claim lies there, nobody can.
             self._folder.remove(_file_name(name, claim.number))
             return None
         _OWNED.add(claim)
@@ -274,8 +276,8 @@ class Claims:
 
     def owner(self, name: str) -> Owner | None:
         """Give the living process that has claimed something, or None."""
-        numbers = _numbers(self._folder).get(name)
-        return self._living_owner(name, max(numbers)) if numbers else None
+        number, content = self._highest(name)
+        return None if content is None else self._living_owner(name, number, content)
 
     def clear_dead(self, name: str) -> None:
         """Take away a claim whose owner is dead, so that one who has not watched it may take it."""
@@ -289,10 +291,18 @@ class Claims:
         except FileNotFoundError:
             return None
 
-    def _living_owner(self, name: str, number: int) -> Owner | None:
-        content = self._content(name, number)
-        if content is None:
-            return None  # given up a moment ago
+    def _highest(self, name: str) -> tuple[int, bytes | None]:
+        """Give the claim that counts, dead or alive; 0 and None where there is none."""
+        number = 0
+        for _ in range(MAX_LOOKS):
+            number = max(_numbers(self._folder).get(name, [0]))
+            if not number:
+                return 0, None
+            if (content := self._content(name, number)) is not None:
+                return number, content  # else it was given up a moment ago
+        return number, b""  # a link that leads nowhere, or the like
+
+    def _living_owner(self, name: str, number: int, content: bytes) -> Owner | None:
         seen, since_s = self._seen.get((name, number), (b"", 0.0))
         if seen != content:
             since_s = time.monotonic()

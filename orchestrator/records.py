@@ -92,6 +92,9 @@ BROKEN_LINK = "is a link that leads nowhere"
 PNG = b"\x89PNG\r\n\x1a\n"
 """What every PNG begins with."""
 
+TRIES_TO_CREATE = 3
+"""Of creating a file in an object store that refuses it, and has none."""
+
 WITHOUT_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 """What a file system answers that has no hard links, such as FAT."""
 
@@ -661,17 +664,29 @@ class Folder:
         if isinstance(self._filesystem, LocalFileSystem):
             with _naming_what_is_written(Path(self._at(name))):
                 return _create_local(Path(self._at(name)), content)
-        try:
-            self._filesystem.pipe_file(self._at(name), content, mode="create")
-        except Exception:  # each kind of store has its own for "it is there"
+        is_mine = self._create_object(self._at(name), content)
+        if self._listing is not None:
+            self._listing.add(self._at(name))
+        return is_mine
+
+    def _create_object(self, path: str, content: bytes) -> bool:
+        """Ask again where the store refuses a file and has none: it was removed since, or is being written."""
+        refused: Exception | None = None
+        for _ in range(TRIES_TO_CREATE):
+            try:
+                self._filesystem.pipe_file(path, content, mode="create")
+                return True
+            except Exception as error:  # each kind of store has its own for "it is there"
+                refused = error
             self._filesystem.invalidate_cache()
-            if not self._filesystem.exists(self._at(name)):
-                raise
-            return self._content(self._at(name)) == content
-        finally:
-            if self._listing is not None:
-                self._listing.add(self._at(name))
-        return True
+            try:
+                return self._content(path) == content
+            except FileNotFoundError:
+                continue
+        if isinstance(refused, FileExistsError):  # others have it, one after the other
+            return False
+        assert refused is not None
+        raise refused
 
     def remove(self, *names: str) -> None:
         """Remove files or folders; one that is not there is no fault."""

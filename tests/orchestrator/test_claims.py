@@ -3,15 +3,17 @@
 import json
 import multiprocessing
 import os
+import random
 import signal
 import threading
+import time
 
 import pytest
 
 from tablewright.orchestrator import claims as module
 from tablewright.orchestrator.claims import Claims, Owner, this_machine
 from tablewright.orchestrator.records import Store
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE_S, wait_for
 
 NAME = "training-1"
 
@@ -57,6 +59,37 @@ def test_of_many_processes_one_alone_has_a_claim(store, leaves_dead):
     for process in processes:
         process.join()
     assert [2 if leaves_dead else 1] == [number for number in told if number is not None]
+
+
+def take_and_give_up(url, guard, num_times, faults):
+    claims, num_faults = Claims(Store(url)), 0
+    for _ in range(num_times):
+        while (claim := claims.take(NAME)) is None:
+            pass
+        try:
+            guard.touch(exist_ok=False)
+        except FileExistsError:
+            num_faults += 1
+        time.sleep(0.005 * random.random())  # long enough for the others to look
+        guard.unlink(missing_ok=True)
+        claim.release()
+    faults.put(num_faults)
+
+
+@pytest.mark.slow
+def test_no_two_have_a_claim_that_goes_from_hand_to_hand(store, tmp_path):
+    """However quickly it is given up and taken, and whoever looked in between, one alone has it at a time."""
+    context = a_clean_context()
+    faults = context.Queue()
+    processes = [
+        context.Process(target=take_and_give_up, args=(store.url, tmp_path / "guard", 200, faults))
+        for _ in range(3)
+    ]
+    for process in processes:
+        process.start()
+    assert [0, 0, 0] == [faults.get(timeout=PATIENCE_S) for _ in processes]
+    for process in processes:
+        process.join()
 
 
 def test_what_is_given_up_can_be_taken_and_leaves_nothing(store):
@@ -179,3 +212,23 @@ def test_one_of_many_creates_a_file_of_an_object_store(s3_bucket):
     with Claims(store).held(NAME) as claim, Claims(store).held(NAME) as other:
         assert claim is not None
         assert other is None
+
+
+@pytest.mark.slow
+def test_what_is_given_up_while_it_is_asked_for_is_asked_for_again(s3_bucket, monkeypatch):
+    """A bucket refuses what is there; where it is gone a moment later, nobody has it and no sweep ends by that."""
+    store = Store(f"{s3_bucket}/runs")
+    folder = store.root / "claims"
+    filesystem, given_up = folder._filesystem, []
+    put = filesystem.pipe_file
+
+    def refused_at_first(path, value, mode):
+        if not given_up:
+            given_up.append(path)
+            raise FileExistsError("at least one of the pre-conditions did not hold")
+        put(path, value, mode=mode)
+
+    monkeypatch.setattr(filesystem, "pipe_file", refused_at_first)
+    assert folder.create("a", b"mine")
+    assert b"mine" == folder.read("a")
+    assert not folder.create("a", b"another's")

@@ -113,7 +113,6 @@ def tables_of(study, store):
     return {name: folder.read(name) for name in folder.file_names() if name.endswith((".md", ".tex"))}
 
 
-@pytest.mark.xfail(strict=False, reason="one run in four differs in something, which is not found yet")
 @pytest.mark.slow
 def test_a_killed_sweep_and_two_that_go_on_at_once_come_to_what_one_does(sweep, tmp_path, s3_bucket):
     """The two share what is left; tables and curves are those of a folder that saw no kill."""
@@ -148,8 +147,7 @@ def test_a_killed_sweep_and_two_that_go_on_at_once_come_to_what_one_does(sweep, 
     result, _ = undisturbed(study)
     started = Counter(identity for _, ids in ended for identity in ids)
     assert result.plan.trainings.keys() == started.keys()
-    # The server of these tests looks before it writes, so that both may be told that the first claim is theirs.
-    assert started.total() <= len(started) + 1
+    assert started.total() == len(started)
     stores = sweep.store(), undisturbed.store()
     assert tables_of(study, stores[1]) == tables_of(study, stores[0])
     for identity in result.plan.trainings:
