@@ -134,7 +134,7 @@ from pathlib import Path
 given = dict(zip(sys.argv[1::2], sys.argv[2::2]))
 out, rng = Path(given["--out"]), random.Random(given["--seed"])
 hits = [rng.random() < float(given["--bias"]) for _ in range(10)]
-with (out / "progress.jsonl").open("w") as file:
+with (out / "progress.jsonl").open("w", encoding="utf-8") as file:
     file.write(json.dumps({"epoch": 1, "loss": 0.5}) + "\\n")
 (out / "items.csv").write_text("name,hit\\n" + "".join(f"{n},{int(hit)}\\n" for n, hit in enumerate(hits)))
 accuracy = sum(hits) / len(hits)

@@ -21,8 +21,9 @@ from multiprocessing.process import BaseProcess
 
 import cloudpickle
 
-from tablewright.orchestrator.agent_worker import Reply, serve
+from tablewright.orchestrator.agent_worker import serve
 from tablewright.orchestrator.listeners import Listeners
+from tablewright.orchestrator.messages import failure_from_text, outcome_from_text, progress_from_text
 from tablewright.orchestrator.project import Project, ProjectOnWorker
 from tablewright.orchestrator.records import FailureRecord, Store
 from tablewright.orchestrator.settings import Settings
@@ -84,7 +85,7 @@ class AgentBackend:
             worker = self._started()
             try:
                 self._send(worker, b"device")
-                found = self._received(worker, START_S).device
+                _, found = self._received(worker, START_S)
             except (_Died, TimeoutError) as error:
                 raise ValueError(f"the agent's process did not start: {error or 'no answer'}") from error
             if self._device == "cuda" and found == "cpu":
@@ -92,7 +93,7 @@ class AgentBackend:
                     f"--gpus-per-training asks for a GPU, and machine {platform.node()} shows none to torch; give 0 to "
                     "train on its CPU, or start the agent where there is one"
                 )
-            device: Device = "cpu" if self._device == "cpu" else found
+            device: Device = "cpu" if self._device == "cpu" or found == "cpu" else "cuda"
             yield device
         finally:
             self._end_worker()
@@ -182,22 +183,24 @@ class AgentBackend:
                 self._send(worker, b"stop")
                 is_stop_sent = True
             try:
-                reply = self._received(worker, POLL_S)
+                kind, text = self._received(worker, POLL_S)
             except TimeoutError:
                 continue
-            if reply.kind == "begun":
+            if kind == "begun":
                 on_begin()
-            elif reply.progress is not None:
-                everyone.on_progress(work, reply.progress)
-                is_hopeless = queue.on_progress(work, reply.progress)
+            elif kind == "progress":
+                progress = progress_from_text(text)
+                everyone.on_progress(work, progress)
+                is_hopeless = queue.on_progress(work, progress)
                 self._send(worker, b"prune" if is_hopeless else b"go on")
-            elif reply.failure is not None:
+            elif kind == "fault":
                 self._end_worker()  # a device whose context is broken fails whatever comes next in it
-                return reply.failure
-            elif reply.outcome is not None:
-                if reply.outcome.state == "failed":
+                return failure_from_text(text)
+            else:
+                outcome = outcome_from_text(text)
+                if outcome.state == "failed":
                     self._end_worker()
-                return reply.outcome
+                return outcome
 
     def _hold(self, hold_s: float, queue: WorkQueue) -> bool:
         """Wait; false where the agent was told to end meanwhile."""
@@ -220,8 +223,8 @@ class AgentBackend:
             self._worker = _Worker(process, ours)
         return self._worker
 
-    def _received(self, worker: _Worker, limit_s: float) -> Reply:
-        """Take the next message.
+    def _received(self, worker: _Worker, limit_s: float) -> tuple[str, str]:
+        """Take the next message: its kind and its text.
 
         Raises:
             TimeoutError: there is none in time.
@@ -230,7 +233,8 @@ class AgentBackend:
         try:
             if not worker.connection.poll(limit_s):
                 raise TimeoutError
-            return Reply.model_validate_json(worker.connection.recv_bytes())
+            kind, _, text = worker.connection.recv_bytes().decode().partition(" ")
+            return kind, text
         except (EOFError, ConnectionResetError):
             raise self._death_of(worker) from None
 

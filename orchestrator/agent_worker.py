@@ -9,42 +9,16 @@ import threading
 from multiprocessing.connection import Connection
 from typing import Literal
 
-from pydantic import ConfigDict
-
-from tablewright.orchestrator.guarded_trial import run_guarded_trial
+from tablewright.orchestrator.guarded_trial import run_on_worker
 from tablewright.orchestrator.masked_streams import mask_streams
+from tablewright.orchestrator.messages import failure_to_text, outcome_to_text, progress_to_text
 from tablewright.orchestrator.project import ProjectOnWorker
-from tablewright.orchestrator.records import FailureRecord, Store
-from tablewright.orchestrator.trial import (
-    MachineFault,
-    Outcome,
-    Progress,
-    Pruned,
-    TrialHooks,
-    Work,
-    failure_of,
-)
+from tablewright.orchestrator.trial import MachineFault, Progress, Pruned, TrialHooks, Work
 from tablewright.trainables.contract.run import Device, Runtime
-from tablewright.trainables.value.frozen_model import ClosedModel
 
-
-class Reply(ClosedModel):
-    """One message of the process.
-
-    Attributes:
-        device: what torch trains on here.
-        progress: of an epoch; it is answered.
-        outcome: of the training.
-        failure: of this machine.
-    """
-
-    model_config = ConfigDict(ser_json_inf_nan="strings")
-
-    kind: Literal["device", "begun", "progress", "outcome", "fault"]
-    device: Device = "cpu"
-    progress: Progress | None = None
-    outcome: Outcome | None = None
-    failure: FailureRecord | None = None
+Kind = Literal["device", "begun", "progress", "outcome", "fault"]
+"""What a message is, before its text: what torch trains on here; or of a training, that it begins, an epoch (which is
+answered), how it ended, or why this machine has failed it. See `messages`."""
 
 
 class _Agent:
@@ -77,16 +51,16 @@ class _Agent:
         """Wait for what is to be done; None where there is nothing more."""
         return self._tasks.get()
 
-    def tell(self, reply: Reply) -> None:
+    def tell(self, kind: Kind, text: str = "") -> None:
         """Send a message; an agent that is gone hears nothing, and the store has all that counts."""
         try:
-            self._connection.send_bytes(reply.model_dump_json().encode())
+            self._connection.send_bytes(f"{kind} {text}".encode())
         except OSError:
             self.should_stop.set()
 
     def is_hopeless(self, progress: Progress) -> bool:
         """Tell of an epoch, and hear whether a search has given the training up."""
-        self.tell(Reply(kind="progress", progress=progress))
+        self.tell("progress", progress_to_text(progress))
         return self._verdicts.get() == b"prune"
 
 
@@ -98,31 +72,26 @@ def serve(connection: Connection, project: ProjectOnWorker | None) -> None:
     agent = _Agent(connection)
     while (task := agent.next_task()) is not None:
         if task == b"device":
-            agent.tell(Reply(kind="device", device=_device()))
+            agent.tell("device", _device())
             continue
         url, store_id, runtime, sweep, pickled = pickle.loads(task.removeprefix(b"work"))
         if project is not None:
             project.enter(runtime.cache_dir)
-        agent.tell(_attempt(pickle.loads(pickled), url, store_id, runtime, sweep, agent))
+        _attempt(pickle.loads(pickled), url, store_id, runtime, sweep, agent)
 
 
-def _attempt(work: Work, url: str, store_id: str, runtime: Runtime, sweep: str, agent: _Agent) -> Reply:
+def _attempt(work: Work, url: str, store_id: str, runtime: Runtime, sweep: str, agent: _Agent) -> None:
     def on_progress(progress: Progress) -> None:
         if agent.is_hopeless(progress):
             raise Pruned
 
-    hooks = TrialHooks(
-        on_progress, agent.should_stop.is_set, lambda: agent.tell(Reply(kind="begun")), sweep=sweep
-    )
+    hooks = TrialHooks(on_progress, agent.should_stop.is_set, lambda: agent.tell("begun"), sweep=sweep)
     try:
-        store = Store.join(url, store_id)
-        return Reply(kind="outcome", outcome=run_guarded_trial(work, store, runtime, hooks))
+        outcome = run_on_worker(work, url, store_id, runtime, hooks)
     except MachineFault as fault:
-        return Reply(kind="fault", failure=fault.failure)
-    except ValueError as error:
-        return Reply(kind="outcome", outcome=Outcome("failed", str(error), failure_of(work, str(error))))
-    except OSError as error:
-        return Reply(kind="fault", failure=failure_of(work, f"{type(error).__name__}: {error}"))
+        agent.tell("fault", failure_to_text(fault.failure))
+    else:
+        agent.tell("outcome", outcome_to_text(outcome))
 
 
 def _device() -> Device:

@@ -34,6 +34,22 @@ class _Guard:
             self.output.write(printed)
 
 
+def run_on_worker(work: Work, store_url: str, store_id: str, runtime: Runtime, hooks: TrialHooks) -> Outcome:
+    """Run an attempt, and watch it, on the driver's store as this process sees it.
+
+    Raises:
+        MachineFault: as `run_trial`, or the store cannot be reached from here.
+    """
+    try:
+        store = Store.join(store_url, store_id)
+    except ValueError as error:
+        return Outcome("failed", str(error), failure_of(work, str(error)))
+    except OSError as error:
+        message = f"{type(error).__name__}: {error}"
+        raise MachineFault(failure_of(work, message, kind="machine")) from error
+    return run_guarded_trial(work, store, runtime, hooks)
+
+
 def run_guarded_trial(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> Outcome:
     """Run an attempt, and watch it; only for a process that nobody misses when it is ended.
 

@@ -44,7 +44,7 @@ from ray.tune.trainable.function_trainable import wrap_function
 
 from tablewright.orchestrator.addresses import causes_of
 from tablewright.orchestrator.device_probe import fault_of_device
-from tablewright.orchestrator.guarded_trial import run_guarded_trial
+from tablewright.orchestrator.guarded_trial import run_on_worker
 from tablewright.orchestrator.listeners import Listeners
 from tablewright.orchestrator.masked_streams import mask_streams
 from tablewright.orchestrator.messages import (
@@ -343,7 +343,7 @@ def _attempt(config: dict[str, Any], *, place: _Place) -> None:
             outcome = Outcome("stopped")
         else:
             hooks = TrialHooks(on_progress, should_stop, on_begin, sweep=place.sweep)
-            outcome = _run_shared(work, place, hooks)
+            outcome = run_on_worker(work, place.store_url, place.store_id, place.runtime, hooks)
     except MachineFault as fault:
         tune.report({"fault": failure_to_text(fault.failure)})
         kind = fault.failure.kind
@@ -364,17 +364,6 @@ def _attempt(config: dict[str, Any], *, place: _Place) -> None:
         raise _ProcessSpoiled(outcome.message)
     if _SAVING.asked_by is not None:
         raise _ProcessSpoiled(f"{_SAVING.asked_by} came; the training has saved its state")
-
-
-def _run_shared(work: Work, place: _Place, hooks: TrialHooks) -> Outcome:
-    try:
-        store = Store.join(place.store_url, place.store_id)
-    except ValueError as error:
-        return Outcome("failed", str(error), failure_of(work, str(error)))
-    except OSError as error:
-        message = f"{type(error).__name__}: {error}"
-        raise MachineFault(failure_of(work, message, kind="machine")) from error
-    return run_guarded_trial(work, store, place.runtime, hooks)
 
 
 def _hold(first_hold_s: float, num_faults: int, should_stop: Callable[[], bool]) -> bool:

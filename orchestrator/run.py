@@ -163,9 +163,7 @@ def run_sweep(
             defaults, and an absent package of the database, before anything trains.
     """
     mirror = OptunaMirror(search_storage, store)
-    store_id = (
-        store.shared_id()
-    )  # starts it: a folder that cannot be written to is refused before anything else
+    store_id = store.shared_id()  # starts it: a folder that cannot be written to is refused at once
     resolver = DataResolver(describe_with(runtime), store)
     plan = _make_plan(studies, resolver, store, seed_rule)
     statuses = read_status(plan, store)

@@ -211,7 +211,7 @@ class TrialHooks:
     Attributes:
         on_progress: called once an epoch. It raises `Pruned` to end the training without a record.
         should_stop: asked every step; when true the attempt saves its state and ends as `stopped`.
-        on_begin: called once the training is this attempt's alone.
+        on_begin: called once the training is this attempt's alone, where anything is left of it to be done.
         printed: takes what a program prints that the training runs.
         part: a context in which a part of the work runs that asks nothing, by its name.
         sweep: names the run of the program; hanging attempts of one are counted.
@@ -236,27 +236,33 @@ def run_trial(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> 
         MachineFault: worth another attempt elsewhere; nothing is recorded. A fault of the training itself
             becomes a failure record and an outcome.
     """
+    claim: Claim | None = None
     try:
-        claim = Claims(store).take(training_claim(work.training_id))
-    except Exception as error:  # the store cannot be written to
-        raise MachineFault(failure_of(work, f"{type(error).__name__}: {error}")) from error
-    if claim is None:
-        return Outcome("claimed")
-    try:
-        hooks.on_begin()
-        return _run_claimed(work, store, runtime, hooks, claim)
+        try:
+            claim = Claims(store).take(training_claim(work.training_id))
+            if claim is None:
+                return Outcome("claimed")
+            folder = store.training(work.training_id).listed()
+            is_over = folder.is_done() and set(work.views) <= folder.measured_views()
+        except Exception as error:  # the store cannot be written to, or read
+            message = f"{type(error).__name__}: {error}"
+            raise MachineFault(failure_of(work, message, kind="machine")) from error
+        if not is_over:  # it was done by another one while this one asked for it
+            hooks.on_begin()
+        return _run_claimed(work, folder, store, runtime, hooks, claim)
     finally:
-        claim.release()
+        if claim is not None:
+            claim.release()
 
 
-def _run_claimed(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, claim: Claim) -> Outcome:
+def _run_claimed(
+    work: Work, folder: TrainingFolder, store: Store, runtime: Runtime, hooks: TrialHooks, claim: Claim
+) -> Outcome:
     def should_stop() -> bool:
         return claim.is_lost or hooks.should_stop()
 
-    folder = store.training(work.training_id)
     was_done = False
     try:
-        folder = folder.listed()
         was_done = folder.is_done()
         folder.remove_leftovers(is_claimed=True)
         _check_code(work)
@@ -283,7 +289,8 @@ def _run_claimed(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks, 
         if isinstance(error, _StalledTooOften):
             return end_as_failed(work, store, error.stall)
         if not was_done and _is_done_now(store.training(work.training_id)):
-            return _run_claimed(work, store, runtime, hooks, claim)
+            folder.look()
+            return _run_claimed(work, folder, store, runtime, hooks, claim)
         return _end_by(error, work, store, runtime, hooks)
 
 

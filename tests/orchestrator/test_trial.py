@@ -162,16 +162,17 @@ def test_two_attempts_at_once_are_one_training(store):
     """After a node was cut off, or a machine has slept: both end as done, with one record and no failure."""
     work, plan = a_work(), a_plan()
     outcomes, both_train = [], threading.Barrier(2, timeout=PATIENCE_S)
+    one_trains = threading.Event()
 
     def on_progress(progress):
         if progress.report.epoch == 1:
+            one_trains.set()
             both_train.wait()
 
-    has_begun = threading.Event()
-    hooks = TrialHooks(on_progress, lambda: False, has_begun.set)
+    hooks = TrialHooks(on_progress, lambda: False)
     first = threading.Thread(target=lambda: outcomes.append(run_trial(work, store, RUNTIME, hooks)))
     first.start()
-    assert has_begun.wait(PATIENCE_S)
+    assert one_trains.wait(PATIENCE_S)
     store.root.remove("claims")  # as one that has expired while its owner slept
     outcomes.append(run_trial(work, store, RUNTIME, hooks))
     first.join()
