@@ -72,6 +72,16 @@ def number(text: str) -> float:
         raise typer.BadParameter(f"a number is needed, such as 1 or 0.5; got {text!r}") from None
 
 
+def number_or_auto(text: str) -> float | str:
+    """Read an option that is a number, or `auto`."""
+    try:
+        return text if text == "auto" else float(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"a number is needed, such as 1 or 0.5, or the word auto; got {text!r}"
+        ) from None
+
+
 @app.command()
 def main(
     studies: Annotated[
@@ -130,9 +140,12 @@ def main(
     ] = None,
     seeds: Annotated[str | None, option("seeds", "Such as 0,1,2 (default: the study's)")] = None,
     gpus_per_training: Annotated[
-        float | None,
+        Any,
         option(
-            "gpus-per-training", "1, 0.5, 0 … (default: 1 if there is any)", parser=number, metavar="NUMBER"
+            "gpus-per-training",
+            "1, 0.5, 0 …, or auto: by its memory (default: 1 if there is any)",
+            parser=number_or_auto,
+            metavar="NUMBER|auto",
         ),
     ] = None,
     cpus_per_training: Annotated[

@@ -7,7 +7,6 @@ import dataclasses
 import importlib.metadata
 import json
 import logging
-import os
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -130,7 +129,7 @@ def _count(trainable: CountsMemory, config: TrainingConfig, path: Path) -> StepM
     with contextlib.suppress(OSError):  # it is counted again where it cannot be kept
         path.parent.mkdir(parents=True, exist_ok=True)
         aside.write_text(json.dumps(dataclasses.asdict(counted)), encoding="utf-8")
-        os.replace(aside, path)
+        aside.replace(path)
     return counted
 
 

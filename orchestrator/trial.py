@@ -53,7 +53,7 @@ from tablewright.orchestrator.records import (
 )
 from tablewright.orchestrator.study import Objective
 from tablewright.trainables.contract.data import DatasetFacts
-from tablewright.trainables.contract.memory import DeviceMemory, memory_of
+from tablewright.trainables.contract.device_memory import DeviceMemory, memory_of
 from tablewright.trainables.contract.method import (
     CountsMemory,
     DescribesEnvironment,

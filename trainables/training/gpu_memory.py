@@ -9,7 +9,7 @@ from tablewright.trainables.contract.memory import CONTEXT_BYTES, Card
 
 
 class GpuMemory:
-    """Implements `trainables.contract.memory.DeviceMemory`.
+    """Implements `trainables.contract.device_memory.DeviceMemory`.
 
     torch is imported only where a limit must be set before the training does so: a method need not use it.
     """

@@ -14,7 +14,7 @@ _FORGET_PEAK = "5"  # Linux: the peak of what is resident counts from here on
 
 
 class HostMemory:
-    """Implements `trainables.contract.memory.DeviceMemory` for a CPU: nothing is limited, the operating system is."""
+    """Implements `trainables.contract.device_memory.DeviceMemory` for a CPU; it limits nothing."""
 
     def begin(self, share: float) -> None:
         """Count a new peak from here on, where the system can: a process makes one training after another."""
