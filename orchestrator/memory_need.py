@@ -7,6 +7,8 @@ import dataclasses
 import importlib.metadata
 import json
 import logging
+import queue
+import threading
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -98,18 +100,64 @@ def need_of(config: TrainingConfig, peaks: Mapping[str, int], cache_dir: str) ->
 def counted_memory(config: TrainingConfig, cache_dir: str) -> StepMemory | None:
     """Count what a step takes, once a shape on this machine; None where the method cannot, or fails to.
 
+    It takes some seconds of a core.
+
     Args:
         config: of the training.
         cache_dir: where this machine keeps what was counted.
     """
-    trainable = config.make_trainable()
-    if not isinstance(trainable, CountsMemory):
-        return None
+    if not is_counted(config, cache_dir):
+        trainable = config.make_trainable()
+        assert isinstance(trainable, CountsMemory)  # of another one it is known that nothing is counted
+        _counted[memory_shape(config)] = _count(trainable, config, _path_of(config, cache_dir))
+    return _counted[memory_shape(config)]
+
+
+def is_counted(config: TrainingConfig, cache_dir: str) -> bool:
+    """Say whether `counted_memory` answers at once."""
     shape = memory_shape(config)
     if shape not in _counted:
-        path = Path(cache_dir).expanduser() / "step_memory" / f"{shape}-{_version_of_torch()}.json"
-        _counted[shape] = _read(path) or _count(trainable, config, path)
-    return _counted[shape]
+        if not isinstance(config.make_trainable(), CountsMemory):
+            _counted[shape] = None
+        elif (kept := _read(_path_of(config, cache_dir))) is not None:
+            _counted[shape] = kept
+    return shape in _counted
+
+
+class BackgroundCounting:
+    """Counts in a thread of its own, one shape after another, while whoever asks goes on with something else."""
+
+    def __init__(self, cache_dir: str) -> None:
+        """Count nothing yet.
+
+        Args:
+            cache_dir: where this machine keeps what was counted.
+        """
+        self._cache_dir = cache_dir
+        self._asked: dict[str, TrainingConfig] = {}
+        self._tasks: queue.SimpleQueue[TrainingConfig] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def is_counted(self, config: TrainingConfig) -> bool:
+        """Say whether `counted_memory` answers at once; where it does not, it will later."""
+        if is_counted(config, self._cache_dir):
+            return True
+        shape = memory_shape(config)
+        if shape not in self._asked:
+            self._asked[shape] = config
+            self._tasks.put(config)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._count, name="counting memory", daemon=True)
+            self._thread.start()
+        return False
+
+    def _count(self) -> None:
+        while True:
+            counted_memory(self._tasks.get(), self._cache_dir)
+
+
+def _path_of(config: TrainingConfig, cache_dir: str) -> Path:
+    return Path(cache_dir).expanduser() / "step_memory" / f"{memory_shape(config)}-{_version_of_torch()}.json"
 
 
 def _count(trainable: CountsMemory, config: TrainingConfig, path: Path) -> StepMemory | None:
@@ -172,11 +220,14 @@ def why_too_small(config: TrainingConfig, cards: Sequence[Card], cache_dir: str)
 
 
 def refuse_small_cards(configs: Iterable[TrainingConfig], cards: Sequence[Card], cache_dir: str) -> None:
-    """Refuse trainings that no card could hold, before a GPU is taken for them.
+    """Refuse methods that no card could hold, before a GPU is taken for them.
+
+    The first config of each is counted: to count all rows of a table takes minutes. Of the others the worker tells.
 
     Raises:
-        ValueError: names each of another size once.
+        ValueError: names each.
     """
-    faults = [why_too_small(config, cards, cache_dir) for config in configs] if cards else []
+    first = {config.METHOD: config for config in reversed(list(configs))}
+    faults = [why_too_small(config, cards, cache_dir) for config in first.values()] if cards else []
     if told := list(dict.fromkeys(filter(None, faults))):
         raise ValueError("\n".join(told))

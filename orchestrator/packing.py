@@ -10,7 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from tablewright.orchestrator.memory_need import memory_shape, need_of, recorded_peaks
+from tablewright.orchestrator.memory_need import (
+    BackgroundCounting,
+    memory_shape,
+    need_of,
+    recorded_peaks,
+)
 from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.trial import Work
 from tablewright.trainables.contract.memory import Card
@@ -99,7 +104,7 @@ class MemoryShares(FixedShares):
         """
         super().__init__(1.0)
         self._store, self._cache_dir, self._cards, self._num_gpus = store, cache_dir, cards, num_gpus
-        self._peaks = recorded_peaks(store)
+        self._peaks, self._counting = recorded_peaks(store), BackgroundCounting(cache_dir)
         self._seen_card_bytes = 0
         self._given: dict[str, float] = {}
         self._smallest = 1.0
@@ -108,9 +113,13 @@ class MemoryShares(FixedShares):
         """Say how much of a GPU a training gets.
 
         Returns:
-            None where nothing is known of its memory and there are enough of those to fill all GPUs.
+            None while its memory is counted; and where nothing is known of it, as long as there are enough of those
+            to fill all GPUs.
         """
         gpus, card_bytes = 1.0, self._card_bytes()
+        is_recorded = memory_shape(work.config) in self._peaks
+        if card_bytes and not is_recorded and not self._counting.is_counted(work.config):
+            return None
         need = need_of(work.config, self._peaks, self._cache_dir) if card_bytes else None
         if need is not None:
             gpus = share_for(need.num_bytes, card_bytes)

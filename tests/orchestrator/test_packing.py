@@ -20,6 +20,7 @@ from tablewright.trainables.training.host_memory import HostMemory
 from tests.placed_method import H100, OutOfMemoryError, PlacedConfig, PlacedTrainable, answer_as
 from tests.planned_views import planned_views
 from tests.toy_method import ToyTrainable
+from tests.waiting import wait_for
 
 GB = 1_000_000_000
 L4 = Card("NVIDIA L4", 24 * GB)
@@ -155,6 +156,16 @@ def test_a_counted_training_needs_no_run_to_be_packed(tmp_path, store):
     assert (20 * GB, True, "20 GB") == (recorded.num_bytes, recorded.is_recorded, str(recorded))
 
 
+def test_a_training_waits_while_its_memory_is_counted(tmp_path, store):
+    """Nothing else of the sweep does; then it gets what was counted."""
+    config = CountedConfig(notes=str(tmp_path), learning_rate=0.14)
+    work = dataclasses.replace(a_work(tmp_path), config=config)
+    shares = MemoryShares(store, str(tmp_path), lambda: [H100], lambda: 1)
+    given = []
+    wait_for(lambda: given.append(shares.gpus_of(work)) or given[-1] is not None)
+    assert [None, 0.375] == [given[0], given[-1]]
+
+
 def test_a_method_that_cannot_be_counted_is_only_unknown(tmp_path, caplog):
     """What counting fails in is said, and nothing is refused for it."""
     config = CountedConfig(notes=str(tmp_path), learning_rate=2.0)
@@ -169,12 +180,13 @@ def test_a_gpu_that_is_too_small_is_refused_before_anything_runs(tmp_path):
         CountedConfig(notes=str(tmp_path), learning_rate=rate, seed=seed)
         for rate, seed in ((0.2, 0), (0.235, 1))
     )
-    refuse_small_cards([fits, too_large], [], str(tmp_path))
-    refuse_small_cards([fits, too_large], [L4, H100], str(tmp_path))
+    refuse_small_cards([too_large], [], str(tmp_path))
+    refuse_small_cards([too_large], [L4, H100], str(tmp_path))
+    refuse_small_cards([fits, too_large], [L4], str(tmp_path))  # the worker tells of the other one
     with pytest.raises(
         ValueError, match="counted takes about 28 GB of a GPU's memory, and NVIDIA L4 has 24 GB: use"
     ):
-        refuse_small_cards([fits, too_large, too_large], [L4], str(tmp_path))
+        refuse_small_cards([too_large, fits], [L4], str(tmp_path))
 
 
 def test_a_worker_with_too_small_a_gpu_says_so(tmp_path, store):
