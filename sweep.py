@@ -369,6 +369,7 @@ def recorded_plan(settings: Settings, studies: Sequence[Study], store: Store) ->
 
 def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
     """`--plan`."""
+    from tablewright.orchestrator.planned_memory import memory_of_plan
     from tablewright.orchestrator.run import plan_with_data
     from tablewright.orchestrator.status import estimated_hours_left, read_status
     from tablewright.orchestrator.study import UntilDecided
@@ -413,6 +414,9 @@ def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
         of_searches = ", without those of searches" if plan.unfilled_searches else ""
         up_to = f" to {most_hours:.1f}" if most_hours > hours else ""
         console.print(f"Estimated {unit} left: {hours:.1f}{up_to}{of_searches}.")
+    if settings.may_use_gpus:
+        for memory in memory_of_plan(plan, store, settings.cache_dir):
+            console.print(Text(f"Memory: {memory}."))
     print_foresights(foresee(plan, store))
     data = [item.data for item in plan.trainings.values()]
     data += [view.data for item in plan.trainings.values() for view in item.views.values()]

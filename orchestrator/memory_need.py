@@ -66,8 +66,13 @@ def memory_shape(config: TrainingConfig) -> str:
     return digest_of([config.METHOD, config.VERSION, alike])
 
 
-def recorded_peaks(store: Store) -> dict[str, int]:
-    """Give the most that trainings on a GPU have held, in bytes, by their shape, of everything that is recorded."""
+def recorded_peaks(store: Store, identities: Iterable[str] | None = None) -> dict[str, int]:
+    """Give the most that trainings on a GPU have held, in bytes, by their shape.
+
+    Args:
+        store: of the records.
+        identities: of the trainings that are looked at; None is all that are recorded.
+    """
     store = store.listed()
 
     def record_of(identity: str) -> TrainingRecord | None:
@@ -77,7 +82,7 @@ def recorded_peaks(store: Store) -> dict[str, int]:
             return None
 
     peaks: dict[str, int] = {}
-    for record in read_all(record_of, store.training_ids()):
+    for record in read_all(record_of, store.training_ids() if identities is None else identities):
         if record is not None and record.device == "cuda" and record.peak_memory_bytes:
             peaks[record.memory_shape] = max(peaks.get(record.memory_shape, 0), record.peak_memory_bytes)
     return peaks

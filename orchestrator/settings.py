@@ -186,6 +186,12 @@ class Settings:
         return self.keep_checkpoints == KEEPS_ALL
 
     @property
+    def may_use_gpus(self) -> bool:
+        """Say whether trainings may get a GPU, as far as that is known before a cluster is asked."""
+        gpus = self.gpus_per_training
+        return self.effective_profile is Profile.PAPER if gpus is None else gpus != 0
+
+    @property
     def effective_profile(self) -> Profile:
         """The profile that is run."""
         if self.profile is not None:
