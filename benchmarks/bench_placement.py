@@ -1,24 +1,23 @@
 """Where trainings run on one machine of eight GPUs: which GPU each is given, from when to when, and how many share one.
 
 Ray counts the GPUs; none need be there, as the trainings only sleep. With `auto` nothing is known at first of the two
-kinds that take turns: one holds 17 GB of an H100, one 70 GB.
+kinds: one holds 16 GB of an H100, one 60 GB.
 
     python benchmarks/bench_placement.py [1 0.5 0.25 auto]
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
-import os
-
-os.environ["PYTHONPATH"] = str(Path(__file__).parent.parent)
+ROOT = str(Path(__file__).parent.parent)
+sys.path.insert(0, ROOT)
+os.environ["PYTHONPATH"] = ROOT  # for workers
 
 import ray
 
@@ -32,14 +31,14 @@ from tablewright.trainables.retrieval.view import MAP, RetrievalView
 from tests.placed_method import PlacedConfig, placements
 
 NUM_GPUS = 8
-SMALL_BYTES, LARGE_BYTES = 17_000_000_000, 60_000_000_000
+SMALL_BYTES, LARGE_BYTES = 16_000_000_000, 60_000_000_000
 EPOCH_S = 2.0
+NUM_AUTO = 28
 
 
 def run(gpus: str, folder: Path) -> list[dict[str, float | str]]:
     """Run a sweep that fills the machine once, or with `auto` several times; gives where each training ran."""
-    per_training = 0.25 if gpus == "auto" else float(gpus)
-    num_trainings = int(NUM_GPUS / per_training)
+    num_trainings = NUM_AUTO if gpus == "auto" else int(NUM_GPUS / float(gpus))
     base = PlacedConfig(notes=str(folder / "notes"), epochs=1, epoch_s=EPOCH_S)
     rows = [Row("small", {"holds_bytes": SMALL_BYTES})] if gpus == "auto" else [Row("any")]
     rows += [Row("large", {"holds_bytes": LARGE_BYTES})] if gpus == "auto" else []
