@@ -9,27 +9,14 @@ kinds: one holds 16 GB of an H100, one 60 GB.
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 
-ROOT = str(Path(__file__).parent.parent)
-sys.path.insert(0, ROOT)
-os.environ["PYTHONPATH"] = ROOT  # for workers
-
-import ray
-
-from tablewright.orchestrator.design import Row
-from tablewright.orchestrator.ray_backend import RayBackend
-from tablewright.orchestrator.records import Store
-from tablewright.orchestrator.run import run_sweep
-from tablewright.orchestrator.study import Ablation, Dataset, Study
-from tablewright.trainables.contract.run import Runtime
-from tablewright.trainables.retrieval.view import MAP, RetrievalView
-from tests.placed_method import PlacedConfig, placements
-
+ROOT = Path(__file__).parent.parent
 NUM_GPUS = 8
 SMALL_BYTES, LARGE_BYTES = 16_000_000_000, 60_000_000_000
 EPOCH_S = 2.0
@@ -38,6 +25,26 @@ NUM_AUTO = 28
 
 def run(gpus: str, folder: Path) -> list[dict[str, float | str]]:
     """Run a sweep that fills the machine once, or with `auto` several times; gives where each training ran."""
+    import ray
+
+    from tablewright.orchestrator.design import Row
+    from tablewright.orchestrator.ray_backend import RayBackend
+    from tablewright.orchestrator.records import Store
+    from tablewright.orchestrator.run import run_sweep
+    from tablewright.orchestrator.study import Ablation, Dataset, Study
+    from tablewright.trainables.contract.run import Runtime
+    from tablewright.trainables.retrieval.view import MAP, RetrievalView
+    from tests.placed_method import PlacedConfig, placements
+
+    ray.init(
+        address="local",
+        num_cpus=NUM_GPUS,
+        num_gpus=NUM_GPUS,
+        resources={"accelerator_type:H100": 1},
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="ERROR",
+    )
     num_trainings = NUM_AUTO if gpus == "auto" else int(NUM_GPUS / float(gpus))
     base = PlacedConfig(notes=str(folder / "notes"), epochs=1, epoch_s=EPOCH_S)
     rows = [Row("small", {"holds_bytes": SMALL_BYTES})] if gpus == "auto" else [Row("any")]
@@ -78,24 +85,16 @@ def show(gpus: str, notes: list[dict[str, float | str]], wall_s: float) -> None:
 
 
 def main() -> None:
-    """Run each way on the command line, or all."""
-    for gpus in sys.argv[1:] or ["1", "0.5", "0.25", "auto"]:
+    """Run each way on the command line, or all, each in a process of its own that finds the toy method."""
+    if sys.argv[1:2] == ["--way"]:
+        gpus = sys.argv[2]
+        begun_s = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="tw-") as folder:
-            ray.init(
-                address="local",
-                num_cpus=NUM_GPUS,
-                num_gpus=NUM_GPUS,
-                resources={"accelerator_type:H100": 1},
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level="ERROR",
-            )
-            begun_s = time.monotonic()
-            try:
-                notes = run(gpus, Path(folder))
-            finally:
-                ray.shutdown()
-            show(gpus, notes, time.monotonic() - begun_s)
+            show(gpus, run(gpus, Path(folder)), time.monotonic() - begun_s)
+        return
+    for gpus in sys.argv[1:] or ["1", "0.5", "0.25", "auto"]:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        subprocess.run([sys.executable, __file__, "--way", gpus], env=environment, check=True)
 
 
 if __name__ == "__main__":
