@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from tablewright.orchestrator.identity import digest_of
 from tablewright.orchestrator.parallel_reading import read_all
@@ -23,6 +24,9 @@ from tablewright.trainables.contract.method import CountsMemory, TrainingConfig
 ALLOWANCE_BYTES = 3_000_000_000
 """What a process holds beyond the tensors that are counted: CUDA itself, working memory of convolutions, gaps between
 tensors. Estimated at 3 to 5 GB for the largest of the five papers; what is recorded replaces it."""
+
+MARGIN = 1.15
+"""Times what was recorded or counted: of another seed, another card or another order of convolutions tried."""
 
 GB = 1_000_000_000
 
@@ -36,11 +40,35 @@ class MemoryNeed:
 
     Attributes:
         num_bytes: in all.
+        enough_bytes: what is enough for others like it: that and a margin; or less, where one has ended with less, as
+            what torch keeps for later use grows with what there is.
         is_recorded: whether a training like it has held that; else it is counted, with an allowance.
     """
 
     num_bytes: int
+    enough_bytes: int
     is_recorded: bool
+
+    @classmethod
+    def recorded(cls, record: TrainingRecord) -> Self | None:
+        """Give what a training has held; None where that is not known, or it was on no GPU."""
+        peak_bytes, limit_bytes = record.peak_memory_bytes, record.memory_limit_bytes
+        if record.device != "cuda" or not peak_bytes:
+            return None
+        enough_bytes = round(MARGIN * peak_bytes)
+        return cls(
+            peak_bytes, min(enough_bytes, limit_bytes) if limit_bytes else enough_bytes, is_recorded=True
+        )
+
+    @classmethod
+    def counted(cls, counted: StepMemory) -> Self:
+        """Give what a step takes, with an allowance for what is no tensor."""
+        num_bytes = counted.num_bytes + ALLOWANCE_BYTES
+        return cls(num_bytes, round(MARGIN * num_bytes), is_recorded=False)
+
+    def or_more(self, other: MemoryNeed | None) -> MemoryNeed:
+        """Give the larger one."""
+        return self if other is None or other.enough_bytes < self.enough_bytes else other
 
     def __str__(self) -> str:
         """For people."""
@@ -66,8 +94,8 @@ def memory_shape(config: TrainingConfig) -> str:
     return digest_of([config.METHOD, config.VERSION, alike])
 
 
-def recorded_peaks(store: Store, identities: Iterable[str] | None = None) -> dict[str, int]:
-    """Give the most that trainings on a GPU have held, in bytes, by their shape.
+def recorded_needs(store: Store, identities: Iterable[str] | None = None) -> dict[str, MemoryNeed]:
+    """Give the most that trainings on a GPU have needed, by their shape.
 
     Args:
         store: of the records.
@@ -81,25 +109,25 @@ def recorded_peaks(store: Store, identities: Iterable[str] | None = None) -> dic
         except (DamagedFile, OSError):  # named where it is read for its numbers
             return None
 
-    peaks: dict[str, int] = {}
+    needs: dict[str, MemoryNeed] = {}
     for record in read_all(record_of, store.training_ids() if identities is None else identities):
-        if record is not None and record.device == "cuda" and record.peak_memory_bytes:
-            peaks[record.memory_shape] = max(peaks.get(record.memory_shape, 0), record.peak_memory_bytes)
-    return peaks
+        if record is not None and (need := MemoryNeed.recorded(record)) is not None:
+            needs[record.memory_shape] = need.or_more(needs.get(record.memory_shape))
+    return needs
 
 
-def need_of(config: TrainingConfig, peaks: Mapping[str, int], cache_dir: str) -> MemoryNeed | None:
+def need_of(config: TrainingConfig, recorded: Mapping[str, MemoryNeed], cache_dir: str) -> MemoryNeed | None:
     """Say what a training needs; None where none like it is recorded and its method cannot count it.
 
     Args:
         config: of the training.
-        peaks: see `recorded_peaks`.
+        recorded: see `recorded_needs`.
         cache_dir: where this machine keeps what was counted.
     """
-    if peak_bytes := peaks.get(memory_shape(config), 0):
-        return MemoryNeed(peak_bytes, is_recorded=True)
+    if (known := recorded.get(memory_shape(config))) is not None:
+        return known
     counted = counted_memory(config, cache_dir)
-    return None if counted is None else MemoryNeed(counted.num_bytes + ALLOWANCE_BYTES, is_recorded=False)
+    return None if counted is None else MemoryNeed.counted(counted)
 
 
 def counted_memory(config: TrainingConfig, cache_dir: str) -> StepMemory | None:
@@ -216,11 +244,10 @@ def why_too_small(config: TrainingConfig, cards: Sequence[Card], cache_dir: str)
     largest = max(cards, key=lambda card: card.memory_bytes)
     if counted.num_bytes + CONTEXT_BYTES <= largest.memory_bytes:
         return ""
-    need = MemoryNeed(counted.num_bytes + ALLOWANCE_BYTES, is_recorded=False)
+    need, has = MemoryNeed.counted(counted), in_gb(largest.memory_bytes)
     return (
-        f"{config.METHOD} takes {need} of a GPU's memory, and {largest.name} has {in_gb(largest.memory_bytes)}: use a "
-        "machine whose GPU has more, such as an A100 (40 or 80 GB) or an H100 (80 GB), or set a smaller batch, which "
-        "is another training"
+        f"{config.METHOD} takes {need} of a GPU's memory, and {largest.name} has {has}: use a machine whose GPU has more, "
+        "such as an A100 (40 or 80 GB) or an H100 (80 GB), or set a smaller batch, which is another training"
     )
 
 

@@ -12,16 +12,14 @@ from collections.abc import Callable, Sequence
 
 from tablewright.orchestrator.memory_need import (
     BackgroundCounting,
+    MemoryNeed,
     memory_shape,
     need_of,
-    recorded_peaks,
+    recorded_needs,
 )
 from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.trial import Work
 from tablewright.trainables.contract.memory import Card
-
-MARGIN = 1.15
-"""Times what was recorded or counted: of another seed, another card or another order of convolutions tried."""
 
 NUM_PARTS = 8
 """A GPU is divided into so many parts: more trainings would wait for each other's kernels."""
@@ -31,14 +29,14 @@ NUM_AHEAD_GPUS = 1.0
 be known by then."""
 
 
-def share_for(num_bytes: int, card_bytes: int) -> float:
-    """Give the part of a GPU that a training needs, margin included; at the most a whole one.
+def share_for(enough_bytes: int, card_bytes: int) -> float:
+    """Give the part of a GPU that is enough for a training; at the most a whole one.
 
     Args:
-        num_bytes: that it needs.
+        enough_bytes: see `MemoryNeed`.
         card_bytes: that the GPU has.
     """
-    return min(1.0, math.ceil(NUM_PARTS * MARGIN * num_bytes / card_bytes) / NUM_PARTS)
+    return min(1.0, math.ceil(NUM_PARTS * enough_bytes / card_bytes) / NUM_PARTS)
 
 
 class FixedShares:
@@ -104,7 +102,7 @@ class MemoryShares(FixedShares):
         """
         super().__init__(1.0)
         self._store, self._cache_dir, self._cards, self._num_gpus = store, cache_dir, cards, num_gpus
-        self._peaks, self._counting = recorded_peaks(store), BackgroundCounting(cache_dir)
+        self._recorded, self._counting = recorded_needs(store), BackgroundCounting(cache_dir)
         self._seen_card_bytes = 0
         self._given: dict[str, float] = {}
         self._smallest = 1.0
@@ -117,12 +115,12 @@ class MemoryShares(FixedShares):
             to fill all GPUs.
         """
         gpus, card_bytes = 1.0, self._card_bytes()
-        is_recorded = memory_shape(work.config) in self._peaks
+        is_recorded = memory_shape(work.config) in self._recorded
         if card_bytes and not is_recorded and not self._counting.is_counted(work.config):
             return None
-        need = need_of(work.config, self._peaks, self._cache_dir) if card_bytes else None
+        need = need_of(work.config, self._recorded, self._cache_dir) if card_bytes else None
         if need is not None:
-            gpus = share_for(need.num_bytes, card_bytes)
+            gpus = share_for(need.enough_bytes, card_bytes)
         elif sum(self._given.values()) >= self._num_gpus() + NUM_AHEAD_GPUS:
             return None
         gpus = self._at_least(work, gpus)
@@ -140,9 +138,8 @@ class MemoryShares(FixedShares):
             record = self._store.training(work.training_id).record()
         except (OSError, ValueError):  # its shape stays as unknown as it was
             return
-        if record is not None and record.device == "cuda" and record.peak_memory_bytes:
-            shape, known = record.memory_shape, self._peaks.get(record.memory_shape, 0)
-            self._peaks[shape] = max(known, record.peak_memory_bytes)
+        if record is not None and (need := MemoryNeed.recorded(record)) is not None:
+            self._recorded[record.memory_shape] = need.or_more(self._recorded.get(record.memory_shape))
             self._seen_card_bytes = record.device_memory_bytes or self._seen_card_bytes
 
     def on_left(self, work: Work) -> None:

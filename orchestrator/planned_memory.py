@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from tablewright.orchestrator.memory_need import (
@@ -12,7 +12,7 @@ from tablewright.orchestrator.memory_need import (
     is_counted,
     memory_shape,
     need_of,
-    recorded_peaks,
+    recorded_needs,
 )
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.records import Store
@@ -54,20 +54,22 @@ def memory_of_plan(plan: Plan, store: Store, cache_dir: str) -> list[MethodMemor
         store: of the records.
         cache_dir: where this machine keeps what was counted.
     """
-    peaks = recorded_peaks(store, plan.trainings)
+    recorded = recorded_needs(store, plan.trainings)
     by_method: dict[str, dict[str, TrainingConfig]] = {}
     for training in plan.trainings.values():
         config = training.config
         by_method.setdefault(config.METHOD, {}).setdefault(memory_shape(config), config)
     found = [
-        MethodMemory(method, tuple(_known(shapes.values(), peaks, cache_dir)), len(shapes))
+        MethodMemory(method, tuple(_known(shapes.values(), recorded, cache_dir)), len(shapes))
         for method, shapes in by_method.items()
     ]
     return [memory for memory in found if memory.needs]
 
 
-def _known(configs: Iterable[TrainingConfig], peaks: dict[str, int], cache_dir: str) -> Iterable[MemoryNeed]:
+def _known(
+    configs: Iterable[TrainingConfig], recorded: Mapping[str, MemoryNeed], cache_dir: str
+) -> Iterator[MemoryNeed]:
     for number, config in enumerate(configs):
-        is_known = memory_shape(config) in peaks or is_counted(config, cache_dir)
-        if (is_known or not number) and (need := need_of(config, peaks, cache_dir)) is not None:
+        is_known = memory_shape(config) in recorded or is_counted(config, cache_dir)
+        if (is_known or not number) and (need := need_of(config, recorded, cache_dir)) is not None:
             yield need

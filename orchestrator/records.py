@@ -244,6 +244,7 @@ class TrainingRecord(Record):
         peak_memory_bytes: the most memory that it held, measuring included: of its GPU, or where `device` is `cpu`
             of its machine; 0 where that is not known, as in older records.
         device_memory_bytes: of the whole GPU; 0 where it had none, or that is not known.
+        memory_limit_bytes: that it was held to, with a part of a GPU; 0 where it was to none.
         memory_shape: identifies what decides its memory; see `memory_need.memory_shape`.
     """
 
@@ -280,6 +281,7 @@ class TrainingRecord(Record):
     machine: dict[str, str] = Field(default_factory=dict[str, str])
     peak_memory_bytes: int = 0
     device_memory_bytes: int = 0
+    memory_limit_bytes: int = 0
     memory_shape: str = ""
 
 

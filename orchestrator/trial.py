@@ -610,6 +610,7 @@ def _train(
         files=folder.checksums(),
         peak_memory_bytes=peak_bytes,
         device_memory_bytes=0 if card is None else card.memory_bytes,
+        memory_limit_bytes=round(runtime.gpus * card.memory_bytes) if card and 0 < runtime.gpus < 1 else 0,
         memory_shape=memory_shape(work.config),
     )
     if folder.is_done():  # the first record stays; it is never edited

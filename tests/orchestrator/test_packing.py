@@ -7,7 +7,14 @@ import pytest
 
 from tablewright.orchestrator.cards import MIB, cards_here, cards_of_nodes
 from tablewright.orchestrator.fault_kind import kind_of
-from tablewright.orchestrator.memory_need import memory_shape, need_of, recorded_peaks, refuse_small_cards
+from tablewright.orchestrator.memory_need import (
+    ALLOWANCE_BYTES,
+    MemoryNeed,
+    memory_shape,
+    need_of,
+    recorded_needs,
+    refuse_small_cards,
+)
 from tablewright.orchestrator.packing import FixedShares, MemoryShares, share_for
 from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.trial import MachineFault, TrialHooks, Work, run_trial
@@ -54,7 +61,8 @@ def on_gpu(tmp_path, share=1.0):
 )
 def test_a_training_gets_what_it_needs_and_a_margin(num_bytes, share):
     """In eighths of a GPU, and never more than a whole one."""
-    assert share == share_for(num_bytes, H100.memory_bytes)
+    need = MemoryNeed.counted(StepMemory(0, 0, num_bytes - ALLOWANCE_BYTES))
+    assert share == share_for(need.enough_bytes, H100.memory_bytes)
     assert share == 1.0 or share * H100.memory_bytes >= 1.15 * num_bytes
 
 
@@ -94,6 +102,17 @@ def test_other_seeds_are_packed_by_what_one_has_held(tmp_path, store):
     again = MemoryShares(store, str(tmp_path), lambda: [H100], lambda: 8)
     assert (0.375, 1.0) == (again.gpus_of(other_seed), again.gpus_of(other_row))
     assert 0.375 == again.smallest()
+
+
+def test_what_was_enough_is_given_again(tmp_path, store):
+    """torch keeps what it may: a training that has filled its part must not get a larger one each time."""
+    part_bytes = H100.memory_bytes // 4
+    work = a_work(tmp_path, holds_bytes=part_bytes - CONTEXT_BYTES)
+    assert "done" == run_trial(work, store, on_gpu(tmp_path, 0.25), QUIET).state
+    record = store.training(work.training_id).record()
+    assert (part_bytes, part_bytes) == (record.peak_memory_bytes, record.memory_limit_bytes)
+    shares = MemoryShares(store, str(tmp_path), lambda: [H100], lambda: 8)
+    assert 0.25 == shares.gpus_of(a_work(tmp_path, holds_bytes=part_bytes - CONTEXT_BYTES, seed=1))
 
 
 def test_what_is_unknown_waits_once_all_gpus_are_taken(tmp_path, store):
@@ -152,7 +171,8 @@ def test_a_counted_training_needs_no_run_to_be_packed(tmp_path, store):
     assert before == CountedTrainable.num_counted
     (kept,) = (tmp_path / "step_memory").iterdir()
     assert dataclasses.asdict(StepMemory(GB, 0, 13 * GB)) == json.loads(kept.read_text())
-    recorded = need_of(config, {memory_shape(config): 20 * GB}, str(tmp_path))
+    seen = MemoryNeed(20 * GB, 23 * GB, is_recorded=True)
+    recorded = need_of(config, {memory_shape(config): seen}, str(tmp_path))
     assert (20 * GB, True, "20 GB") == (recorded.num_bytes, recorded.is_recorded, str(recorded))
 
 
@@ -279,7 +299,7 @@ def test_a_peak_is_of_the_attempt_that_has_trained(tmp_path, store, monkeypatch)
     monkeypatch.setattr(ToyTrainable, "measure", measure)
     assert "done" == run_trial(work, store, on_gpu(tmp_path), QUIET).state
     assert 0 == store.training(work.training_id).record().peak_memory_bytes
-    assert {} == recorded_peaks(store)
+    assert {} == recorded_needs(store)
 
 
 # -- out of memory
