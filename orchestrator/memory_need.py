@@ -246,8 +246,8 @@ def why_too_small(config: TrainingConfig, cards: Sequence[Card], cache_dir: str)
         return ""
     need, has = MemoryNeed.counted(counted), in_gb(largest.memory_bytes)
     return (
-        f"{config.METHOD} takes {need} of a GPU's memory, and {largest.name} has {has}: use a machine whose GPU has more, "
-        "such as an A100 (40 or 80 GB) or an H100 (80 GB), or set a smaller batch, which is another training"
+        f"{config.METHOD} takes {need} of a GPU's memory, and {largest.name} has {has}: use a machine whose GPU has "
+        "more, such as an A100 (40 or 80 GB) or an H100 (80 GB), or set a smaller batch, which is another training"
     )
 
 
