@@ -22,6 +22,7 @@ from ray._raylet import AuthenticationTokenLoader  # pyright: ignore
 from tablewright.orchestrator.ray_session import private_session
 from tablewright.orchestrator.signals import signals_held_back
 from tablewright.orchestrator.supervisor import Link
+from tablewright.trainables.value.cpus import cpus_of_machine
 
 CONNECT_S = 10.0
 """How long an address may take to answer."""
@@ -161,6 +162,7 @@ def _start_ray(folder: Path) -> None:
             with signals_held_back():
                 ray.init(
                     address="local",
+                    num_cpus=cpus_of_machine(),
                     include_dashboard=False,
                     log_to_driver=False,
                     logging_level=logging.ERROR,
