@@ -1,11 +1,14 @@
 """The files for SLURM: read by bash, and run by a SLURM that the tests start themselves."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
+import psutil
 import pytest
 import typer
 
@@ -15,7 +18,6 @@ from tests.toy_studies import ROOT, start, write_project
 from tests.waiting import PATIENCE_S, wait_for
 
 FILES = sorted((ROOT / "clusters").glob("slurm*.sbatch"))
-AGENTS = ROOT / "clusters/slurm_agents.sbatch"
 
 
 def part(path, first, last):
@@ -81,30 +83,33 @@ def slurm(tmp_path_factory):
 
 
 @pytest.fixture
-def agents(tmp_path, slurm):
-    """Submits agents from a folder; `command` is what `tablewright` is on a node."""
+def jobs(tmp_path, slurm):
+    """Submits the files from a folder; `command` is what `tablewright` is on a node."""
 
-    class Agents:
+    class Jobs:
         folder = tmp_path / "project"
 
         def __init__(self):
             self.folder.mkdir()
-            # These nodes have neither GPUs nor a count of memory.
-            lines = AGENTS.read_text(encoding="utf-8").splitlines(keepends=True)
-            kept = [line for line in lines if not line.startswith(("#SBATCH --gpus", "#SBATCH --mem"))]
-            (self.folder / "agents.sbatch").write_text("".join(kept), encoding="utf-8")
+            for path in FILES:  # these nodes have neither GPUs nor a count of memory
+                lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+                kept = [line for line in lines if not line.startswith(("#SBATCH --gpus", "#SBATCH --mem"))]
+                (self.folder / path.name).write_text("".join(kept), encoding="utf-8")
 
         def command(self, text):
             path = tmp_path / "bin/tablewright"
-            path.parent.mkdir()
+            path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8")
             path.chmod(0o755)
             more = {"PATH": f"{path.parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
             slurm.environment |= more
 
-        def submit(self, array, *words, options=()):
-            sbatch = ("sbatch", "--parsable", f"--array={array}", "--cpus-per-task=1", "--time=30", *options)
-            return slurm.printed_by(*sbatch, "agents.sbatch", *words, cwd=self.folder)
+        def submit(self, file, *words, options=()):
+            sbatch = ("sbatch", "--parsable", "--cpus-per-task=1", "--time=30", *options)
+            return slurm.printed_by(*sbatch, file, *words, cwd=self.folder)
+
+        def submit_agents(self, array, *words, options=()):
+            return self.submit("slurm_agents.sbatch", *words, options=(f"--array={array}", *options))
 
         def log(self, task):
             path = self.folder / f"tablewright-{task}.log"
@@ -113,7 +118,7 @@ def agents(tmp_path, slurm):
         def wait_for(self, task, text):
             wait_for(lambda: text in self.log(task))
 
-    return Agents()
+    return Jobs()
 
 
 STAND_IN = f"""#!{sys.executable} -S
@@ -130,31 +135,31 @@ signal.pause()
 
 
 @pytest.mark.slow
-def test_a_job_is_queued_again_where_slurm_ends_it_and_nowhere_else(agents, slurm):
+def test_a_job_is_queued_again_where_slurm_ends_it_and_nowhere_else(jobs, slurm):
     """By the warning before its time limit or for a job that goes first; not one that failed, was refused or cancelled.
 
     Of an array that one alone is: the last one has the number of all of them.
     """
-    agents.command(STAND_IN)
-    array = agents.submit("1-3", "saves")
-    fails, refused = agents.submit("1", "fails"), agents.submit("1", "--no-such-option")
-    preempted = agents.submit("1", "saves", options=("--nodelist=n2", "--cpus-per-task=8"))
+    jobs.command(STAND_IN)
+    array = jobs.submit_agents("1-3", "saves")
+    fails, refused = jobs.submit_agents("1", "fails"), jobs.submit_agents("1", "--no-such-option")
+    preempted = jobs.submit_agents("1", "saves", options=("--nodelist=n2", "--cpus-per-task=8"))
     begun = [f"{array}_1", f"{array}_2", f"{array}_3", f"{fails}_1", f"{preempted}_1"]
     for task in begun:
-        agents.wait_for(task, "trains")
+        jobs.wait_for(task, "trains")
     slurm.printed_by("sbatch", "--partition=urgent", "--nodelist=n2", "--cpus-per-task=8", "--wrap=true")
     for task in (f"{array}_3", f"{fails}_1"):
         slurm.printed_by("scancel", "--batch", "--signal=USR1", task)
     slurm.printed_by("scancel", f"{array}_1")
     for task in (f"{array}_3", f"{preempted}_1"):
-        agents.wait_for(task, "the sweep has ended with code 0")
+        jobs.wait_for(task, "the sweep has ended with code 0")
     wait_for(
         lambda: "2" == slurm.printed_by("squeue", "--noheader", "--format=%K")
     )  # of the array, that one trains on
     slurm.printed_by("scancel", f"{array}_2")
     wait_for(lambda: not slurm.printed_by("squeue", "--noheader"))
     ends = {
-        task: re.findall("(?<=ended with )code [0-9]+|queued again", agents.log(task))
+        task: re.findall("(?<=ended with )code [0-9]+|queued again", jobs.log(task))
         for task in [*begun, f"{refused}_1"]
     }
     assert {
@@ -173,23 +178,54 @@ def tables_in(folder):
 
 
 @pytest.mark.slow
-def test_a_sweep_outlives_the_time_limit_of_its_job(tmp_path, agents, slurm):
+def test_a_sweep_outlives_the_time_limit_of_its_job(tmp_path, jobs, slurm):
     """Its agent saves when it is warned, is queued again and goes on; the tables are those of an undisturbed run."""
     gate = tmp_path / "goes on"
-    agents.command(f'#!/bin/sh\nexec {sys.executable} {agents.folder}/sweep.py "$@"\n')
-    for folder in (agents.folder, tmp_path / "undisturbed"):
+    jobs.command(f'#!/bin/sh\nexec {sys.executable} {jobs.folder}/sweep.py "$@"\n')
+    for folder in (jobs.folder, tmp_path / "undisturbed"):
         write_project(folder, rows='[Row("one")]', seeds="(0,)", base=f"waits_for={str(gate)!r}")
     options = ("toy", "--gpus-per-training", "0")
-    task = agents.submit("1", *options) + "_1"
+    task = jobs.submit_agents("1", *options) + "_1"
     undisturbed = start(tmp_path / "undisturbed", *options, "--agent", "--tracking-uri", "none")
-    wait_for(lambda: list(agents.folder.glob("runs/trainings/*/epochs.parquet")))
+    wait_for(lambda: list(jobs.folder.glob("runs/trainings/*/epochs.parquet")))
     slurm.printed_by("scancel", "--batch", "--signal=USR1", task)
-    agents.wait_for(task, "queued again")
+    jobs.wait_for(task, "queued again")
     gate.touch()
     printed, _ = undisturbed.communicate(timeout=PATIENCE_S)
     assert 0 == undisturbed.returncode, printed
     wait_for(lambda: not slurm.printed_by("squeue", "--noheader"))
-    assert "start 2" in agents.log(task)
-    assert "Every cell is filled" in agents.log(task)
-    assert tables_in(tmp_path / "undisturbed") == tables_in(agents.folder)
-    assert {"rates.tex", "rates.md", "rates.html", "rates.parquet"} <= set(tables_in(agents.folder))
+    assert "start 2" in jobs.log(task)
+    assert "Every cell is filled" in jobs.log(task)
+    assert tables_in(tmp_path / "undisturbed") == tables_in(jobs.folder)
+    assert {"rates.tex", "rates.md", "rates.html", "rates.parquet"} <= set(tables_in(jobs.folder))
+
+
+LOOKS_AT_RAY = f"""#!{sys.executable}
+import json, os, sys
+from pathlib import Path
+import ray
+ray.init(sys.argv[sys.argv.index("--address") + 1], log_to_driver=False, logging_level="ERROR")
+token = Path(os.environ["RAY_AUTH_TOKEN_PATH"])
+nodes = {{node["NodeName"]: node["Resources"].get("CPU") for node in ray.nodes() if node["Alive"]}}
+modes = [oct(path.stat().st_mode & 0o777) for path in (token.parent, token)]
+Path("seen.json").write_text(json.dumps([nodes, modes, str(token.parent)]))
+sys.exit(3)
+"""
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_job_has_a_ray_over_its_nodes_and_cores(jobs, slurm):
+    """It is shut to others, has the cores of the job and none else, ends with the sweep, and leaves nothing in /tmp."""
+    jobs.command(LOOKS_AT_RAY)
+    job = jobs.submit("slurm.sbatch", "toy", options=("--nodes=2", "--cpus-per-task=3"))
+    wait_for(lambda: not slurm.printed_by("squeue", "--noheader"))
+    assert "the sweep has ended with code 3" in jobs.log(job)
+    assert "queued again" not in jobs.log(job)
+    nodes, modes, folder = json.loads((jobs.folder / "seen.json").read_text(encoding="utf-8"))
+    assert {"n1": 3.0, "n2": 3.0} == nodes
+    assert ["0o700", "0o600"] == modes
+    assert [] == list(Path("/tmp").glob(f"{Path(folder).stem}.*"))
+    assert [] == [
+        it.pid for it in psutil.process_iter(["cmdline"]) if folder in " ".join(it.info["cmdline"] or ())
+    ]
