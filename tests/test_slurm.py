@@ -201,24 +201,31 @@ def test_a_sweep_outlives_the_time_limit_of_its_job(tmp_path, jobs, slurm):
 
 
 LOOKS_AT_RAY = f"""#!{sys.executable}
-import json, os, sys
+import json, os, signal, sys
 from pathlib import Path
 import ray
+signal.signal(signal.SIGUSR1, lambda number, frame: sys.exit(3))
 ray.init(sys.argv[sys.argv.index("--address") + 1], log_to_driver=False, logging_level="ERROR")
 token = Path(os.environ["RAY_AUTH_TOKEN_PATH"])
 nodes = {{node["NodeName"]: node["Resources"].get("CPU") for node in ray.nodes() if node["Alive"]}}
 modes = [oct(path.stat().st_mode & 0o777) for path in (token.parent, token)]
 Path("seen.json").write_text(json.dumps([nodes, modes, str(token.parent)]))
-sys.exit(3)
+print("trains", flush=True)
+signal.pause()
 """
 
 
 @pytest.mark.ray
 @pytest.mark.slow
 def test_a_job_has_a_ray_over_its_nodes_and_cores(jobs, slurm):
-    """It is shut to others, has the cores of the job and none else, ends with the sweep, and leaves nothing in /tmp."""
+    """It is shut to others, has the cores of the job alone, and ends with the sweep, which hears of the time limit.
+
+    It leaves nothing in /tmp, and a sweep that fails when it is to save is not begun again.
+    """
     jobs.command(LOOKS_AT_RAY)
     job = jobs.submit("slurm.sbatch", "toy", options=("--nodes=2", "--cpus-per-task=3"))
+    jobs.wait_for(job, "trains")
+    slurm.printed_by("scancel", "--batch", "--signal=USR1", job)
     wait_for(lambda: not slurm.printed_by("squeue", "--noheader"))
     assert "the sweep has ended with code 3" in jobs.log(job)
     assert "queued again" not in jobs.log(job)
