@@ -698,6 +698,11 @@ def run_agent(settings: Settings, studies: Sequence[Study]) -> int:
         return tell_end(result, written, settings)
     if tracker is not None and tracker.has_begun:
         tracker.end(succeeded=False)
+    if result.was_stopped:
+        console.print(
+            "This agent was stopped; others are at what is not done. Run the same command again to go on."
+        )
+        return EXIT_STOPPED
     console.print(
         f"Nothing is left for this agent: {describe(Counter(item.state for item in result.statuses))}; what "
         "is not done is in the hands of others, of whom the last one writes the tables."
