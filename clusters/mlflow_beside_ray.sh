@@ -13,9 +13,10 @@ LOOK_EVERY_S=${LOOK_EVERY_S:-5} MAX_MISSED=3 # a Ray that is started again withi
 ray_answers() { (exec 3<>"/dev/tcp/${cluster%:*}/${cluster#*:}") 2>/dev/null; }
 mlflow_answers() { curl -sf "http://127.0.0.1:$port/health" >/dev/null; }
 
-mlflow_answers && exit 0
-new=; [ -e "$folder/mlflow.db" ] || new=1
 mkdir -p "$folder"
+exec 9>"$folder/lock"
+flock -n 9 || exit 0 # one runs already, as after a second `ray up`
+new=; [ -e "$folder/mlflow.db" ] || new=1
 # Without job execution it takes a quarter of the memory. It answers on the head alone: `ray attach -p 5000`.
 MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false setsid mlflow server --host 127.0.0.1 --port "$port" \
   --backend-store-uri "sqlite:///$folder/mlflow.db" --artifacts-destination "$folder/mlflow-artifacts" &

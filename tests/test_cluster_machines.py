@@ -78,6 +78,9 @@ def test_mlflow_ends_with_ray_and_its_new_database_is_filled(tmp_path: Path) -> 
             },
         )
         wait_for((tmp_path / "mirrored").exists)
+        assert (
+            0 == subprocess.run(beside.args, check=False, timeout=60).returncode
+        )  # a second one leaves it alone
         assert beside.poll() is None
         assert answers(port)
     assert 0 == beside.wait(timeout=60)

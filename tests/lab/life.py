@@ -160,6 +160,15 @@ def records() -> dict[Path, float]:
     return {path: path.stat().st_mtime for path in STORE.glob("trainings/*/record.json")}
 
 
+def trains(host: str) -> bool:
+    """Say whether a host has claimed a training."""
+    try:
+        claims = [json.loads(path.read_text()) for path in STORE.glob("claims/training-*.json")]
+    except (FileNotFoundError, json.JSONDecodeError):  # one was given up, or is being written
+        return False
+    return any(claim["host"] == host for claim in claims)
+
+
 def live(network: Network, commit: str, log: Log) -> None:
     """Go through the whole life.
 
@@ -180,7 +189,7 @@ def live(network: Network, commit: str, log: Log) -> None:
     cluster.ray("up")
     expect(driver == cluster.processes(HEAD, "sweep.py switches"), "a second `ray up` leaves the sweep alone")
     log.line("ray up while the sweep runs: it goes on")
-    wait_for(lambda: cluster.processes(WORKERS[0], "ray::"), "worker1 trains")
+    wait_for(lambda: trains(WORKERS[0]), "worker1 trains")
     network.run(WORKERS[0], "pkill -9 -x raylet")
     log.line(f"worker1's raylet killed, {len(records())} of {NUM_TRAININGS} recorded")
     wait_for(lambda: sweep.poll() is not None, "the sweep ends")
