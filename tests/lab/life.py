@@ -12,10 +12,12 @@ import json
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from network import ADDRESS, CONTROL, HEAD, NOBODY, SUBNET, WORKERS, Network, why_not
@@ -103,17 +105,15 @@ def write_cluster_file(workers: list[str]) -> None:
 
 def prepare_environment(network: Network) -> None:
     """Let each host's copy of the environment be one that was installed from its own checkout, with these pins."""
-    finder = r"sed -i 's#/[^\x27]*/tablewright\x27}#/root/project/tablewright\x27}#'"
-    for host in (CONTROL, HEAD, *WORKERS):
-        project = "~/project" if host != CONTROL else str(CHECKOUT)
-        command = (
+    for host in (HEAD, *WORKERS):
+        done = network.run(
+            host,
             f"cd {CHECKOUT} && sha256sum constraints.txt pyproject.toml > ~/environment/pins && "
-            f"{finder} ~/environment/lib/python*/site-packages/__editable___tablewright_*_finder.py"
+            r"sed -i 's#/[^\x27]*/tablewright\x27}#/root/project/tablewright\x27}#' "
+            "~/environment/lib/python*/site-packages/__editable___tablewright_*_finder.py",
         )
-        if host == CONTROL:
-            command = "echo export PATH=$HOME/environment/bin:'$PATH' >> ~/.bashrc"
-        done = network.run(host, command)
-        expect(done.returncode == 0, f"{host} has an environment for {project}", done.stdout)
+        expect(done.returncode == 0, f"{host} has an environment", done.stdout)
+    network.run(CONTROL, "echo export PATH=$HOME/environment/bin:'$PATH' >> ~/.bashrc")
 
 
 class Cluster:
@@ -169,6 +169,16 @@ def trains(host: str) -> bool:
     return any(claim["host"] == host for claim in claims)
 
 
+def num_runs(network: Network) -> int:
+    """Count the runs that MLflow's database on the head has."""
+    path = network.folder / HEAD / "var/tablewright-root/mlflow.db"
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+            return database.execute("select count(*) from runs").fetchone()[0]
+    except sqlite3.OperationalError:  # there is none yet
+        return 0
+
+
 def live(network: Network, commit: str, log: Log) -> None:
     """Go through the whole life.
 
@@ -218,6 +228,8 @@ def live(network: Network, commit: str, log: Log) -> None:
     write_cluster_file([*workers, NOBODY])
     cluster.ray("up")
     log.line(f"ray up with a new token, no databases, and {NOBODY} that is not there: ends well")
+    wait_for(lambda: num_runs(network) >= NUM_TRAININGS, "MLflow's new database is filled from the store")
+    log.line(f"MLflow has {num_runs(network)} runs again")
     printed = cluster.ray("exec", "'python project/clusters/count_machines.py 60'", fails=True)
     expect(f"missing after 60 s: {NOBODY}" in printed, f"it names {NOBODY} alone", printed)
     log.line(f"count_machines.py: exit code 1, {joined_line(printed)}; missing after 60 s: {NOBODY}")
