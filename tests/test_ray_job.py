@@ -21,9 +21,9 @@ RAY = Path(sys.executable).with_name("ray")
 
 @pytest.fixture
 def cluster():
-    """A head without a processor and a worker, with a token; gives what a node's environment has, and their logs."""
+    """A node that demands a token, as KubeRay makes them; gives the environment of who submits to it."""
     folder = Path(tempfile.mkdtemp(prefix="tw-job-", dir="/tmp"))  # the path of a socket has to be short
-    port, dashboard = free_port(), free_port()
+    port, dashboard, agent = free_port(), free_port(), free_port()
     environment = {
         **{
             name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "TABLEWRIGHT_"))
@@ -35,36 +35,31 @@ def cluster():
         "RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{dashboard}",
         "RAY_JOB_STOP_WAIT_TIME_S": "140",
     }
-    head = [
+    node = [
         "--head",
         f"--port={port}",
         "--node-ip-address=127.0.0.1",
-        "--num-cpus=0",
+        "--num-cpus=2",
         f"--temp-dir={folder}/r",
     ]
-    head += ["--include-dashboard=true", f"--dashboard-port={dashboard}"]
-    worker = [f"--address=127.0.0.1:{port}", "--node-ip-address=127.0.0.1", "--num-cpus=2"]
-    processes = []
-
-    def start(options):
-        command = [RAY, "start", "--block", "--disable-usage-stats", *options]
-        processes.append(
-            subprocess.Popen(
-                command, env=environment, cwd=folder, stdout=subprocess.DEVNULL, start_new_session=True
-            )
-        )
-
+    node += [
+        "--include-dashboard=true",
+        f"--dashboard-port={dashboard}",
+        f"--dashboard-agent-listen-port={agent}",
+    ]
+    process = subprocess.Popen(
+        [RAY, "start", "--block", "--disable-usage-stats", *node],
+        env=environment,
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     try:
-        start(head)
-        wait_for(lambda: answers(port) and answers(dashboard))
-        start(worker)
-        wait_for(lambda: job("submit", environment, "--", "true")[0] == 0)  # its agent is there
+        wait_for(lambda: answers(dashboard) and answers(agent))
         yield environment
     finally:
-        for process in reversed(processes):
-            process.terminate()
-        for process in processes:
-            process.wait()
+        process.terminate()
+        process.wait()
         shutil.rmtree(folder, ignore_errors=True)
 
 
