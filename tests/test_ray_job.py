@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tablewright.orchestrator.addresses import FOLDER_OF_JOBS
 from tests.toy_studies import ROOT, run, write_project
 from tests.waiting import PATIENCE_S, wait_for
 
@@ -87,21 +88,18 @@ def tables(store):
 
 
 def test_a_ray_job_trains_on_its_cluster_and_fills_the_tables_of_an_ordinary_run(cluster, tmp_path):
-    """Its folder is Ray's copy, so the store has to be another; told to stop, trainings save; again, it goes on."""
+    """Its folder is a copy that Ray removes; told to stop, trainings save; submitted again, it goes on."""
     project, goes_on = tmp_path / "project", tmp_path / "goes on"
     write_project(project, base=f"waits_for={str(goes_on)!r}")
     options = ["--tracking-uri", "none", "--cache-dir", str(tmp_path / "cache")]
-    submit = ["--working-dir", str(project)]
-    command = ["--", "python", "sweep.py", "toy", *options]
-    code, printed = job("submit", cluster, *submit, *command)
-    assert 1 == code
-    assert "in the copy of your folder that Ray makes for a job and removes" in printed
-
     store = tmp_path / "runs"
-    command += ["--store", str(store)]
+    submit = ["--working-dir", str(project)]
+    command = ["--", sys.executable, "sweep.py", "toy", *options, "--store", str(store)]
     code, printed = job("submit", cluster, *submit, "--no-wait", "--submission-id", "stopped", *command)
     assert 0 == code, printed
     wait_for(lambda: 2 == len([*store.glob("trainings/*/epochs.parquet")]))
+    copies = Path(cluster["HOME"]).glob(f"r/session_2*/runtime_resources/{FOLDER_OF_JOBS}/*/sweep.py")
+    assert 1 == len([*copies]), "a store beside it would be refused"
     job("stop", cluster, "stopped")
     assert [] == [*store.glob("trainings/*/failure.json")]
     assert 2 == len([*store.glob("trainings/*/checkpoint/*")]), "each has saved its state"
