@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Iterator, Sequence
 
+from tablewright.orchestrator.person import name_of_user
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.recorded_config import (
     CODE,
@@ -38,7 +38,7 @@ def accept_changed_defaults(plan: Plan, store: Store, reason: str) -> list[Accep
             recorded=change.recorded,
             planned=change.planned,
             reason=" ".join(reason.split()),
-            accepted_by=_user(),
+            accepted_by=name_of_user(),
             accepted_at=now(),
         )
     if not found:
@@ -75,10 +75,3 @@ def _refused_changes(plan: Plan, store: Store, known: Sequence[AcceptedChange]) 
 def _changed_code(plan: Plan, store: Store) -> Iterator[ConfigChange]:
     for change in find_source_changes(plan, store):
         yield ConfigChange(change.method, change.planned, CODE, change.recorded, change.planned)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a container without a name for its user
-        return "unknown"

@@ -59,6 +59,19 @@ def named_by_project(project: Project | None, store: Store, runtime: Runtime) ->
         ) from error
 
 
+def labels_of_project(project: Project | None, store: Store, runtime: Runtime) -> dict[str, str]:
+    """Give the label of every training that the studies of a project plan, in every profile and seed, by its id.
+
+    Raises:
+        ValueError: a study cannot be built.
+    """
+    labels: dict[str, str] = {}
+    for of_profile in load_every_study(project, _studies_in(store)).values():
+        plan = plan_of_all_seeds(of_profile, store, runtime)
+        labels |= {identity: training.label for identity, training in plan.trainings.items()}
+    return labels
+
+
 def _studies_in(store: Store) -> set[str]:
     """Name the studies that were ever swept on a store."""
 

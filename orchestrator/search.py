@@ -110,6 +110,7 @@ class SearchSource:
         *,
         max_open: Callable[[], int],
         others: OtherHands | None = None,
+        priority: int = 0,
     ) -> None:
         """Open the search, and take up what an earlier run left open or saw failing.
 
@@ -121,6 +122,7 @@ class SearchSource:
             max_open: gives how many suggestions may be open at a time; a sampler learns nothing from
                 open ones.
             others: who may search on the same store; None where nobody does.
+            priority: of its suggestions among what else the sweep runs.
 
         Raises:
             DamagedFile: a suggestion that stands in the store cannot be used.
@@ -131,7 +133,7 @@ class SearchSource:
         self._resolver = resolver
         self.search_id = find_search_id(search, resolver, store)
         self._store = store
-        self._max_open, self._others = max_open, others
+        self._max_open, self._others, self._priority = max_open, others, priority
         self._trials: dict[int, SearchTrialRecord] = {}
         self._live: dict[int, Trial] = {}
         optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -158,6 +160,11 @@ class SearchSource:
     def trials(self) -> tuple[SearchTrialRecord, ...]:
         """Every suggestion so far and what became of it, by number."""
         return tuple(self._trials[number] for number in sorted(self._trials))
+
+    @property
+    def priority(self) -> int:
+        """Its suggestions come before planned work of a lower one."""
+        return self._priority
 
     def __str__(self) -> str:
         """For people."""
@@ -289,6 +296,7 @@ class SearchSource:
             label=f"{self.search.name}: trial {trial.number}",
             study=self.study_name,
             watch=objective if self.search.pruner else None,
+            priority=self._priority,
         )
 
     def _is_answered(self, number: int) -> bool:

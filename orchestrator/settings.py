@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import platform
 import re
 import shlex
 import sys
@@ -17,6 +18,7 @@ from tablewright.orchestrator.addresses import (
     store_faults,
     tracking_faults,
 )
+from tablewright.orchestrator.person import name_of_user
 from tablewright.orchestrator.project import Project
 from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.signals import DEFAULT_GRACE_S
@@ -253,6 +255,7 @@ class Settings:
             checkpoint_every_s=None if minutes is None else 60 * minutes,
             stall_s=None if self.stall_minutes is None else 60 * self.stall_minutes or math.inf,
             command_line=masked(shlex.join(sys.argv)),
+            started_by=f"{name_of_user()} on {platform.node()}",
         )
 
     @property

@@ -18,6 +18,8 @@ def a_work(rate=0.1, label="row"):
 class FakeSource:
     """Suggests given works; as a search does, it takes one outcome as the answer to every equal one."""
 
+    priority = 0
+
     def __init__(self, *works):
         self.works, self.open, self.told = list(works), [], []
 

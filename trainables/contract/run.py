@@ -23,6 +23,7 @@ class Runtime:
         stall_s: a training of which nothing is seen for so long is ended; None is by its own rhythm, and
             infinity never.
         command_line: by which the sweep was started, without secrets; for records.
+        started_by: who started it, and where.
     """
 
     data_root: str | None
@@ -31,6 +32,7 @@ class Runtime:
     checkpoint_every_s: float | None = None
     stall_s: float | None = None
     command_line: str = ""
+    started_by: str = ""
 
 
 @dataclass(frozen=True)
