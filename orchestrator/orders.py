@@ -101,7 +101,7 @@ class Retries:
         self._looked_at_s = float("-inf")
 
     def ordered(self, *, looks_now: bool = False) -> set[str]:
-        """Give the trainings that are to be tried again; nothing where it was asked a moment ago, unless it must look."""
+        """Give the trainings that are to be tried again; nothing where it was asked a moment ago."""
         now_s = time.monotonic()
         if not looks_now and now_s - self._looked_at_s < LOOK_EVERY_S:
             return set()
