@@ -820,8 +820,13 @@ def sweep_with(
 
     with progress_view() as start_view:
 
+        def links() -> dict[str, str]:
+            return {**backend.links(), **settings.tracking_link}
+
         def listeners(plan: Plan, statuses: Sequence[TrainingStatus]) -> list[Listener]:
             print_source_changes(plan, store)
+            for name, where in links().items():
+                console.print(Text(f"{name}: {where}"), soft_wrap=True)
             if tracker is not None:
                 begin_tracking(tracker, settings, plan, statuses)
             return [start_view(plan, statuses), *([tracker] if tracker is not None else [])]
@@ -839,6 +844,7 @@ def sweep_with(
             grace_s=settings.grace_s,
             seed_rule=seeds_until_decided,
             keeps_weights=settings.keeps_weights,
+            links=links,
         )
 
 

@@ -104,6 +104,10 @@ class AgentBackend:
         """One training at a time."""
         return 1
 
+    def links(self) -> dict[str, str]:
+        """Nothing shows more of an agent than the store does."""
+        return {}
+
     def run(self, queue: WorkQueue, listeners: Sequence[Listener], store: Store, runtime: Runtime) -> None:
         """Run until the queue is told to stop or has nothing that is not in other hands."""
         everyone = Listeners(listeners)

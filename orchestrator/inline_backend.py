@@ -45,6 +45,10 @@ class InlineBackend:
         """One training at a time."""
         return 1
 
+    def links(self) -> dict[str, str]:
+        """Nothing shows more of it."""
+        return {}
+
     def run(self, queue: WorkQueue, listeners: Sequence[Listener], store: Store, runtime: Runtime) -> None:
         """Run until the queue is finished or told to stop."""
         everyone = Listeners(listeners)

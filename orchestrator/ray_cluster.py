@@ -57,6 +57,7 @@ class RayCluster:
     Attributes:
         address: of a running one; None starts one on this machine.
         folder: of the Ray that was started here; None before and after, and of another one's.
+        dashboard_url: of a running one that was joined, as its head knows it; empty where it has none.
     """
 
     def __init__(self, address: str | None, watcher: Link | None) -> None:
@@ -68,6 +69,7 @@ class RayCluster:
         """
         self.address = address
         self.folder: Path | None = None
+        self.dashboard_url = ""
         self.watcher = watcher or Unwatched()
 
     @contextmanager
@@ -93,16 +95,18 @@ class RayCluster:
     @contextmanager
     def _joined(self, address: str) -> Generator[None]:
         try:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+            joined: Any = ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except Exception as error:  # of a cluster that is absent, of another version, or shut to us
             raise ValueError(
                 f"--address {address} is no cluster that can be joined ({type(error).__name__}); see that "
                 f"one runs there, with Ray {ray.__version__} and Python {platform.python_version()} as here, "
                 "or leave --address out to start a cluster here"
             ) from error
+        self.dashboard_url = joined.dashboard_url or ""
         try:
             yield
         finally:
+            self.dashboard_url = ""
             ray.shutdown()
 
     @contextmanager

@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 
 class Backend(Protocol):
-    """Where work runs. `num_slots` and `run` are asked while it is connected."""
+    """Where work runs. All but `connect` is asked while it is connected."""
 
     def connect(self) -> AbstractContextManager[Device]:
         """Reach the machines; gives what trainings run on there."""
@@ -40,6 +40,10 @@ class Backend(Protocol):
 
     def num_slots(self) -> int:
         """Count the trainings that fit at a time, on the machines as they are now."""
+        ...
+
+    def links(self) -> Mapping[str, str]:
+        """Give URLs that show more of what runs, by name."""
         ...
 
     def run(self, queue: WorkQueue, listeners: Sequence[Listener], store: Store, runtime: Runtime) -> None:

@@ -22,7 +22,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from tablewright.orchestrator.claims import Claims
 from tablewright.orchestrator.records import Store, TrainingFolder, now
-from tablewright.trainables.contract.run import Device, Runtime
+from tablewright.trainables.contract.run import Runtime
 
 SWEEPS = "sweeps"
 """Folder of the store in which sweeps and agents say that they run."""
@@ -41,7 +41,7 @@ class TrainingSign:
         study: the first one that asked for it.
         started_by: who started the sweep or agent, and where.
         command_line: of that, without secrets.
-        device: such as `GPU 3` or `CPU`.
+        device: such as `GPU 3`, or how many cores.
         started_at: when this attempt began.
         signed_at: when this was told, by the clock of the machine that trains.
         host_memory_bytes: of the process and what it has started.
@@ -146,7 +146,7 @@ class AttemptSigns:
                 study=self._study,
                 started_by=self._runtime.started_by,
                 command_line=self._runtime.command_line,
-                device=_device_in_words(self._runtime.device),
+                device=_device_in_words(self._runtime),
                 started_at=self._started_at,
                 signed_at=now(),
                 host_memory_bytes=_host_memory_bytes(),
@@ -183,11 +183,12 @@ def _clear_dead(store: Store, claims: Claims) -> None:
             (store.root / SWEEPS).remove_files(f"{name}.1.json")
 
 
-def _device_in_words(device: Device) -> str:
+def _device_in_words(runtime: Runtime) -> str:
     """Name the GPUs by the numbers that they have on their machine, where the process was given some of them."""
-    if device == "cpu":
-        return "CPU"
-    return f"GPU {os.environ.get('CUDA_VISIBLE_DEVICES', '')}".strip()
+    if runtime.device == "cpu":
+        return "CPU" if runtime.cpus is None else f"{runtime.cpus:g} CPU"
+    part = f" (a part of {runtime.gpus:g})" if 0 < runtime.gpus < 1 else ""
+    return f"GPU {os.environ.get('CUDA_VISIBLE_DEVICES', '')}".strip() + part
 
 
 def _host_memory_bytes() -> int:
