@@ -477,14 +477,14 @@ def show_status(settings: Settings, studies: Sequence[Study]) -> int:
     live = read_live(store, {study.name for study in studies}, plan.trainings.keys())
     grid = Table("training", "state", "epoch", "what", box=None, header_style="bold")
     for item in statuses:
-        style = {"done": "green", "started": "yellow"}.get(item.state, "")
-        style = "red" if item.state in ("failed", "cancelled", *UNUSABLE) else style
+        state = live.state_of(item)
+        style = {"done": "green", "started": "yellow", "running": "yellow"}.get(state, "")
+        style = "red" if state in ("failed", "cancelled", *UNUSABLE) else style
         epoch = f"{item.epoch}/{item.epochs_in_all}"
         what = Text(item.training.label) + Text(f"\n{item.message}" if item.message else "", style="red")
         for warning in item.warnings:
             what += Text(f"\nwarning: {warning}", style="yellow")
         identity = item.training.training_id
-        state = "running" if item.state == "started" and identity in live.living_ids else item.state
         kind = f" ({item.fault_kind})" if item.fault_kind else ""
         grid.add_row(identity[:8], Text(f"{state}{kind}", style=style), epoch, what)
     console.print(grid)
@@ -495,7 +495,7 @@ def show_status(settings: Settings, studies: Sequence[Study]) -> int:
         if message is not None:
             console.print(Text(f"{identity[:8]} failed: {message}", style="red"))
     print_live(live, statuses)
-    console.print(describe(Counter(item.state for item in statuses)))
+    console.print(describe(Counter(map(live.state_of, statuses))))
     for environment in dict.fromkeys(
         tuple(item.environment.items()) for item in statuses if item.environment
     ):
@@ -512,13 +512,25 @@ def print_live(live: LiveStatus, statuses: Sequence[TrainingStatus]) -> None:
 
     if live.trainings:
         grid = Table(box=None, header_style="bold")
-        for head in ("running", "where", "for", "epoch", "left", "memory", "sign of life", "what"):
+        of_several = ("by",) if len(live.sweeps) > 1 else ()
+        for head in (
+            "running",
+            "where",
+            *of_several,
+            "for",
+            "epoch",
+            "left",
+            "memory",
+            "sign of life",
+            "what",
+        ):
             grid.add_column(head)
         for item in live.trainings:
             each = "" if item.epoch_s is None else f" ({item.epoch_s:.3g} s each)"
             grid.add_row(
                 item.training_id[:8],
                 Text(item.where),
+                *(Text("" if item.sign is None else item.sign.started_by) for _ in of_several),
                 "" if item.runs_since_s is None else in_words(item.runs_since_s),
                 f"{item.epoch}/{item.num_epochs}{each}" if item.num_epochs else "the first",
                 "" if item.left_s is None else in_words(item.left_s),
@@ -622,14 +634,13 @@ def found_trainings(
 ) -> list[FoundTraining]:
     """The trainings that are meant by ids or labels, of the studies that are named or of all that there are."""
     from tablewright.orchestrator.finding import find_trainings
-    from tablewright.orchestrator.named_trainings import labels_of_project
+    from tablewright.orchestrator.named_trainings import labels_of, labels_of_project
     from tablewright.orchestrator.run import plan_as_recorded
 
     def planned() -> Mapping[str, str]:
         if not settings.studies:
             return labels_of_project(settings.project, store, settings.runtime())
-        plan = plan_as_recorded(settings.load_studies(), store, settings.runtime())
-        return {identity: training.label for identity, training in plan.trainings.items()}
+        return labels_of(plan_as_recorded(settings.load_studies(), store, settings.runtime()))
 
     return find_trainings(store, texts, option_name, planned)
 

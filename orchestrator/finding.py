@@ -111,7 +111,8 @@ def find_training(
         hint = f" The nearest labels: {'; '.join(near)}." if near else ""
         raise ValueError(
             f"{option}: no training has an id or a label that begins with {text!r}, in {masked(store.url)} or in what "
-            f"the studies plan.{hint} --status of a study lists both"
+            f"the studies plan.{hint} --status of a study lists both; a row that no sweep has seen yet has "
+            "no id to go by"
         )
     return found[0]
 

@@ -14,6 +14,7 @@ from tablewright.orchestrator.claims import EXPIRES_AFTER_S, TRAINING, Claims, O
 from tablewright.orchestrator.parallel_reading import read_all
 from tablewright.orchestrator.records import DamagedFile, Store, now
 from tablewright.orchestrator.signs_of_life import SWEEPS, SweepSign, TrainingSign, sign_from
+from tablewright.orchestrator.status import UNFINISHED, TrainingStatus
 from tablewright.trainables.contract.run import EpochReport
 from tablewright.trainables.value.counted import counted
 
@@ -141,6 +142,11 @@ class LiveStatus:
     def living_ids(self) -> set[str]:
         """Give the trainings whose process is not known to be dead."""
         return {item.training_id for item in self.trainings if not item.is_dead}
+
+    def state_of(self, status: TrainingStatus) -> str:
+        """Tell what runs now from what was begun and left, or waits."""
+        is_running = status.state in UNFINISHED and status.training.training_id in self.living_ids
+        return "running" if is_running else status.state
 
     @property
     def in_words(self) -> str:

@@ -132,8 +132,8 @@ class Bridge(_NotSaved, tune.Callback):
         num_waiting = self._queue.counts()[0] - len(self._running)
         if num_waiting:
             yield (
-                f"{counted(num_waiting, 'training')} in hand wait for a place in the cluster, where one takes "
-                f"{self._resources}{'' if self._running else self._lack}"
+                f"waiting for a place in the cluster: {counted(num_waiting, 'training')}; one takes {self._resources}"
+                f"{'' if self._running else self._lack}"
             )
         for failure in (*self._broken.values(), *self._faults.values()):
             yield (

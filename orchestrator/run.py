@@ -217,7 +217,11 @@ def run_sweep(
     queue = WorkQueue(remaining, unfinished, last_works, others, retries)
     if not queue.is_finished():
         store.check_writable()
-        retries.carry_out(retries.ordered() & asked.keys())
+        retries.carry_out(
+            identity
+            for identity in retries.ordered()
+            if identity in plan.trainings or store.training(identity).is_done()
+        )
         started_at = now()
 
         def sign() -> SweepSign:
