@@ -28,6 +28,7 @@ from tablewright.orchestrator.ranges import Choice, FloatRange, Range, range_of
 from tablewright.orchestrator.records import SearchTrialRecord, Store
 from tablewright.orchestrator.resolution import DataResolver, Resolved
 from tablewright.orchestrator.search_state import (
+    RUNS_TO_FAIL_IN,
     find_search_id,
     is_final,
     is_spent,
@@ -346,8 +347,16 @@ class SearchSource:
             value = self._measured(number) if outcome.state == "done" else None
             if value is not None:
                 self._tell(number, "complete", value)
+            elif outcome.state == "cancelled":
+                self._give_up(number)
             else:
                 self._tell(number, "pruned" if outcome.state == "pruned" else "fail", None)
+
+    def _give_up(self, number: int) -> None:
+        """Tell of a suggestion that somebody has cancelled: it is not made again, unless it is retried."""
+        failed_often = self._trials[number].model_copy(update={"num_failures": RUNS_TO_FAIL_IN - 1})
+        self._trials[number] = failed_often
+        self._tell(number, "fail", None)
 
     def _numbers_of(self, identity: str) -> list[int]:
         return [number for number in sorted(self._open) if self._trials[number].training_id == identity]
@@ -362,8 +371,9 @@ class SearchSource:
         num_failures = trial.num_failures + (state == "fail")
         self._keep(trial.model_copy(update={"state": state, "value": value, "num_failures": num_failures}))
         self._open.discard(number)
-        if state == "fail" and is_final(self._trials[number]):
-            self._store.training(trial.training_id).remove_resume_checkpoint()
+        folder = self._store.training(trial.training_id)
+        if state == "fail" and is_final(self._trials[number]) and not folder.is_cancelled():
+            folder.remove_resume_checkpoint()
         self._optuna.tell(self._live.pop(number), value, state=OPTUNA_STATES[state])
 
     def _keep(self, trial: SearchTrialRecord) -> None:

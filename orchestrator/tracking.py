@@ -20,7 +20,6 @@ and each training's run is written by the one driver that its tag names, as long
 from __future__ import annotations
 
 import datetime
-import getpass
 import hashlib
 import json
 import logging
@@ -50,6 +49,7 @@ from tablewright.orchestrator.addresses import (
 from tablewright.orchestrator.claims import Claims, training_claim
 from tablewright.orchestrator.identity import digest_of
 from tablewright.orchestrator.new_database import make_database, while_it_is_made
+from tablewright.orchestrator.person import name_of_user
 from tablewright.orchestrator.projection_thread import (
     DATABASE_ENVIRONMENT,
     FLUSH_EVERY_S,
@@ -251,15 +251,8 @@ class _Subject:
 
 
 def _source_tags(commit: str) -> dict[str, str]:
-    source = {"mlflow.source.name": "sweep.py", "mlflow.source.type": "LOCAL", "mlflow.user": _user()}
+    source = {"mlflow.source.name": "sweep.py", "mlflow.source.type": "LOCAL", "mlflow.user": name_of_user()}
     return source | ({"mlflow.source.git.commit": commit} if commit else {})
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a container without a name for its user
-        return "unknown"
 
 
 @dataclass

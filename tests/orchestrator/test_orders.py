@@ -20,10 +20,11 @@ from tablewright.orchestrator.run import plan_with_data
 from tablewright.orchestrator.status import read_status
 from tablewright.orchestrator.study import Row
 from tablewright.orchestrator.trial import TrialHooks, run_trial
+from tablewright.orchestrator.verify import verify_store
 from tablewright.orchestrator.work_queue import planned_work
 from tablewright.reports.frame import read_cells
 from tablewright.trainables.contract.run import Runtime
-from tests.orchestrator.toy_sweep import Events, ToySweep, a_study
+from tests.orchestrator.toy_sweep import Events, ToySweep, a_search, a_study
 from tests.toy_method import ToyTrainable
 from tests.waiting import PATIENCE_S, wait_for
 
@@ -110,6 +111,7 @@ def test_a_running_training_is_seen_cancelled_and_retried_from_another_process(t
     assert [] == [name for folder in ("claims", "sweeps") for name in (store.root / folder).names()]
 
 
+@pytest.mark.slow
 def test_what_is_cancelled_is_not_begun_until_it_is_retried(tmp_path):
     """By no sweep; status and tables say by whom; the next sweep after the order trains it."""
     sweep = ToySweep(tmp_path)
@@ -129,6 +131,7 @@ def test_what_is_cancelled_is_not_begun_until_it_is_retried(tmp_path):
     assert (True, 1, set()) == (result.is_complete, len(events.started), store.ordered_retries())
 
 
+@pytest.mark.slow
 def test_a_cancellation_between_plan_and_begin_is_seen_by_the_attempt(tmp_path):
     """A training that waits in the queue when it is cancelled costs its slot a look, and others hear of it."""
     study = a_study([Row("a"), Row("b", {"learning_rate": 0.2})])
@@ -179,6 +182,7 @@ def test_a_cancelled_training_that_never_asks_is_ended(tmp_path):
     assert "cancelled" == outcome.state
 
 
+@pytest.mark.slow
 def test_what_cannot_be_cancelled_or_retried_is_refused_in_words(tmp_path):
     """What is done, cancelled already, has not failed, or runs."""
     sweep = ToySweep(tmp_path)
@@ -216,6 +220,43 @@ def test_a_retry_reopens_what_a_search_has_given_up(tmp_path):
     assert ("running", 0) == (again.state, again.num_failures)
 
 
+@pytest.mark.slow
+def test_a_cancelled_suggestion_leaves_a_search_with_the_others(tmp_path):
+    """It counts as failed for good, at once; retried, it is made by the next run."""
+    sweep = ToySweep(tmp_path)
+    study, store = a_study([Row("declared")], searches=[a_search(num_trials=3)]), sweep.store()
+    store.shared_id()
+    (declared,) = planned(study, store)
+    cancel_training(store, found(declared))
+    result, _ = sweep(study)
+    state = result.plan.searches["toy_study", "rate"]
+    assert (True, 3, (declared.training_id,)) == (state.is_finished, state.num_made, state.failed_ids)
+    assert "cancelled" in [status.state for status in result.statuses]
+    retry_training(store, found(declared))
+    result, events = sweep(study)
+    assert declared.training_id in [work.training_id for work in events.started]
+    assert (True, ()) == (result.is_complete, result.plan.searches["toy_study", "rate"].failed_ids)
+    assert set() == store.ordered_retries()
+
+
+@pytest.mark.slow
+def test_a_damaged_cancellation_still_cancels_and_is_removed_by_a_retry(tmp_path):
+    """Nothing begins against somebody's word because a file was cut; status names the file."""
+    sweep = ToySweep(tmp_path)
+    study, store = a_study([Row("a")]), sweep.store()
+    store.shared_id()
+    (training,) = planned(study, store)
+    cancel_training(store, found(training))
+    store.root.write(f"trainings/{training.training_id}/cancelled.json", b"{")
+    result, events = sweep(study)
+    assert (["cancelled"], []) == ([status.state for status in result.statuses], events.started)
+    assert "cancelled.json is no JSON" in result.statuses[0].message
+    assert any("cancelled.json is no JSON" in fault for fault in verify_store(store).faults)
+    retry_training(store, find_training(store, training.training_id, "--retry", dict))
+    assert sweep(study)[0].is_complete
+
+
+@pytest.mark.slow
 def test_a_training_is_named_by_its_first_digits_or_its_label(tmp_path):
     """Begun or not; several at once; what is none, or more than one, is told together, with what is near."""
     sweep = ToySweep(tmp_path)

@@ -45,6 +45,7 @@ def test_a_second_run_trains_nothing(sweep):
     assert events.started == []
 
 
+@pytest.mark.slow
 def test_higher_priorities_are_trained_first_and_first_seeds_within_them(sweep):
     """A row's own counts before its table's; of two tables that need one training the higher; no id depends on it."""
     rows = [
@@ -71,7 +72,9 @@ def test_a_search_of_a_higher_priority_comes_before_rows(sweep):
     _, events = sweep(a_study(rows, searches=[a_search(num_trials=3, priority=1)]))
     labels = [work.label for work in events.started]
     last_suggestion = max(at for at, label in enumerate(labels) if label.startswith("rate: trial"))
-    assert last_suggestion < labels.index("width: a [Toy] seed 0") < labels.index("width: b [Toy] seed 0"), labels
+    assert last_suggestion < labels.index("width: a [Toy] seed 0") < labels.index("width: b [Toy] seed 0"), (
+        labels
+    )
 
 
 @pytest.mark.slow
