@@ -651,8 +651,12 @@ def print_log(settings: Settings, ids: Sequence[str]) -> int:
 
     store = existing_store(settings)
     for found in found_trainings(settings, store, ids, "--log"):
-        for piece in read_log(store, found):
-            console.file.write(piece)  # as it was printed: neither wrapped nor styled
+        try:
+            for piece in read_log(store, found):
+                console.file.write(piece)  # as it was printed: neither wrapped nor styled
+            console.file.flush()
+        except BrokenPipeError:
+            console.on_broken_pipe()
     return 0
 
 
@@ -675,6 +679,8 @@ def carry_out(
 ) -> int:
     """Give one order of each training; one that is refused keeps none of the others from it."""
     store = settings.open_store()
+    if not store.is_there:
+        raise ValueError(f"{option_name}: there is no store at {store.url} yet, and nothing runs on it")
     refused: list[str] = []
     for found in found_trainings(settings, store, ids, option_name):
         try:

@@ -93,7 +93,7 @@ def find_training(
     known = store.training_ids()
     fitting = [identity for identity in known if identity.startswith(beginning)]
     if len(fitting) == 1 and len(beginning) >= SURE_DIGITS:
-        return _found(store, fitting[0])
+        return FoundTraining(fitting[0], label_of(store, fitting[0]) or _planned_label(fitting[0], planned))
     labels = {**{identity: "" for identity in known}, **planned()}
     fitting = [identity for identity in labels if identity.startswith(beginning)]
     if not fitting:
@@ -115,6 +115,14 @@ def find_training(
             "no id to go by"
         )
     return found[0]
+
+
+def _planned_label(training_id: str, planned: Callable[[], Mapping[str, str]]) -> str:
+    """Give the label by which people know one whose id is certain; studies that cannot be read leave it without."""
+    try:
+        return planned().get(training_id, "")
+    except ValueError:
+        return ""
 
 
 def find_trainings(
