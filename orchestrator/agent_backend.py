@@ -127,6 +127,7 @@ class AgentBackend:
         def on_begin() -> None:
             nonlocal has_begun
             has_begun = True
+            queue.note_wait()
             everyone.on_start(work)
 
         while True:
@@ -153,6 +154,7 @@ class AgentBackend:
                 logger.warning("%s: %s; it is tried once more", work.label, answer.message)
                 continue
             logger.warning("%s: this machine has failed: %s", work.label, answer.message)
+            queue.note_wait(f"this machine has failed, and is tried again: {work.label}: {answer.message}")
             if not holds_s or not self._hold(holds_s.pop(0), queue):
                 if not queue.is_stopping:
                     logger.warning(

@@ -270,6 +270,21 @@ class Claims:
         _OWNED.add(claim)
         return claim
 
+    def take_new(self, tells: Callable[[], Mapping[str, Any]]) -> Claim:
+        """Claim something under a name that nobody else has: for whoever only wants to be seen.
+
+        Args:
+            tells: as `take` has it.
+
+        Raises:
+            OSError: the store cannot be written to.
+        """
+        owner = Owner.of_this_process(tells())
+        claim = Claim(owner.token, 1, owner, self._folder, tells=tells)
+        self._folder.write(_file_name(claim.name, claim.number), _written(owner))
+        _OWNED.add(claim)
+        return claim
+
     @contextmanager
     def held(
         self,
@@ -302,7 +317,8 @@ class Claims:
 
     def last_owner(self, name: str) -> Owner | None:
         """Give who has claimed something, dead or alive; None where it is free, or who has it cannot be read."""
-        _, content = self._highest(name)
+        number = max(_numbers(self._folder).get(name, [0]))
+        content = self._content(name, number) if number else None
         return None if content is None else _read(content)
 
     def owner(self, name: str) -> Owner | None:

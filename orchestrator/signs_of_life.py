@@ -11,7 +11,6 @@ import datetime
 import logging
 import os
 import sys
-import uuid
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -164,7 +163,7 @@ def announced(store: Store, sign: Callable[[], SweepSign]) -> Generator[None]:
     claims, claim = Claims(store, SWEEPS), None
     try:
         _clear_dead(store, claims)
-        claim = claims.take(uuid.uuid4().hex, lambda: told_of(sign()))
+        claim = claims.take_new(lambda: told_of(sign()))
     except Exception as error:  # each kind of store raises its own
         logger.info("the sweep cannot be announced in the store: %s", error)
     try:

@@ -63,7 +63,8 @@ def test_a_training_on_another_machine_is_shown_with_all_that_is_known_of_it(sto
     )
     write_claim(store, told_of(sign))
     store.training(IDENTITY).write_epochs([EpochReport(epoch, 60, {}, 30.0) for epoch in range(1, 11)])
-    (seen,) = read_live(store, {"toy"}, ()).trainings
+    (found,) = read_live(store, {"toy"}, ()).trainings
+    seen = dataclasses.replace(found, read_at=now_at)
     assert ("node-3 GPU 3, process 17", "2.0 GB, GPU 14.2 GB") == (seen.where, seen.memory)
     assert (10, 60, 30.0, 1500.0) == (seen.epoch, seen.num_epochs, seen.epoch_s, seen.left_s)
     assert ("38 min", "7 s ago") == (in_words(seen.runs_since_s), seen.signed)
@@ -75,10 +76,11 @@ def test_a_training_on_another_machine_is_shown_with_all_that_is_known_of_it(sto
 )
 def test_who_is_silent_or_dead_is_said_to_be(store, age_s, machine, said):
     """Of a process of this machine that has ended at once; of another machine's after a minute and a half."""
-    sign = a_sign(signed_at=now() - datetime.timedelta(seconds=age_s))
+    now_at = now()
+    sign = a_sign(signed_at=now_at - datetime.timedelta(seconds=age_s))
     write_claim(store, told_of(sign), machine=machine or this_machine())
     (seen,) = read_live(store, {"toy"}, ()).trainings
-    assert said == seen.signed
+    assert said == dataclasses.replace(seen, read_at=now_at).signed
 
 
 def test_a_claim_of_an_older_version_is_shown_with_what_it_says(store):

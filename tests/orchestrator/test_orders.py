@@ -304,7 +304,7 @@ def test_a_training_on_ray_is_cancelled_and_retried_by_the_running_sweep(tmp_pat
                     (tmp_path / name).touch()
 
     events = Orders()
-    backend = RayBackend(address="local", gpus=0, max_concurrent=1)
+    backend = RayBackend(gpus=0, max_concurrent=1)
     result, _ = sweep(study, backend=backend, listeners=[events])
     assert result.is_complete
     ended = [(work.training_id, outcome.state) for work, outcome in events.ended]

@@ -73,7 +73,9 @@ def test_a_training_and_a_look_at_it_cost_few_requests(sweep, requests, monkeypa
     requests.clear()
     sweep(of_rates(8))
     for_nothing = requests.total()
-    assert for_sweep - for_nothing <= 6 * 25
+    assert (
+        for_sweep - for_nothing <= 6 * 25 + 12
+    )  # and what the sweep says of itself, more than once on a busy machine
     requests.clear()
     seen = sweep.store().listed()
     plan = plan_as_recorded((of_rates(8),), seen, RUNTIME)
