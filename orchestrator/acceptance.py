@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tablewright.orchestrator.person import name_of_user
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.recorded_config import (
     CODE,
@@ -15,6 +14,7 @@ from tablewright.orchestrator.recorded_config import (
 )
 from tablewright.orchestrator.records import AcceptedChange, DamagedFile, Store, now
 from tablewright.orchestrator.source_changes import find_source_changes
+from tablewright.orchestrator.user import user_name
 
 
 def accept_changed_defaults(plan: Plan, store: Store, reason: str) -> list[AcceptedChange]:
@@ -38,7 +38,7 @@ def accept_changed_defaults(plan: Plan, store: Store, reason: str) -> list[Accep
             recorded=change.recorded,
             planned=change.planned,
             reason=" ".join(reason.split()),
-            accepted_by=name_of_user(),
+            accepted_by=user_name(),
             accepted_at=now(),
         )
     if not found:

@@ -13,8 +13,8 @@ from collections.abc import Iterable
 
 from tablewright.orchestrator.claims import RENEW_EVERY_S, Claims, training_claim
 from tablewright.orchestrator.finding import FoundTraining
-from tablewright.orchestrator.person import name_of_user
 from tablewright.orchestrator.records import Cancellation, RetryOrder, Store, now
+from tablewright.orchestrator.user import user_name
 
 LOOK_EVERY_S = 5.0
 """How often a sweep looks whether something that has failed in it is to be tried again."""
@@ -40,7 +40,7 @@ def cancel_training(store: Store, found: FoundTraining) -> str:
         Cancellation(
             training_id=found.training_id,
             label=found.label,
-            cancelled_by=name_of_user(),
+            cancelled_by=user_name(),
             host=platform.node(),
             cancelled_at=now(),
         )
@@ -78,7 +78,7 @@ def retry_training(store: Store, found: FoundTraining) -> str:
             "which that is"
         )
     _reopen_suggestions(store, found.training_id)
-    store.order_retry(RetryOrder(training_id=found.training_id, asked_by=name_of_user(), asked_at=now()))
+    store.order_retry(RetryOrder(training_id=found.training_id, asked_by=user_name(), asked_at=now()))
     return f"{found} is tried again by the sweep that runs its study, at once, or else by the next one"
 
 

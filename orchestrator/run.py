@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from tablewright.orchestrator.memory_need import refuse_small_cards
 from tablewright.orchestrator.needless_weights import NeedlessWeights
 from tablewright.orchestrator.optuna_mirror import OptunaMirror, RecordedSearch
 from tablewright.orchestrator.orders import Retries
@@ -25,6 +26,7 @@ from tablewright.orchestrator.study import Study, UntilDecided
 from tablewright.orchestrator.trial import Listener, Work, prepare_data
 from tablewright.orchestrator.work_queue import WorkQueue, planned_work
 from tablewright.trainables.contract.data import DatasetFacts
+from tablewright.trainables.contract.memory import Card
 from tablewright.trainables.contract.method import TrainingConfig
 from tablewright.trainables.contract.run import Device, Runtime
 
@@ -44,6 +46,10 @@ class Backend(Protocol):
 
     def links(self) -> Mapping[str, str]:
         """Give URLs that show more of what runs, by name."""
+        ...
+
+    def cards(self) -> Sequence[Card]:
+        """Give the GPUs that trainings may get there, as far as they are known."""
         ...
 
     def run(self, queue: WorkQueue, listeners: Sequence[Listener], store: Store, runtime: Runtime) -> None:
@@ -228,7 +234,7 @@ def run_sweep(
             num_running, num_queued, num_aside = queue.counts()
             return SweepSign(
                 studies=tuple(study.name for study in studies),
-                started_by=runtime.started_by,
+                started_by=runtime.owner,
                 command_line=runtime.command_line,
                 started_at=started_at,
                 signed_at=now(),
@@ -241,6 +247,8 @@ def run_sweep(
 
         with backend.connect() as device, announced(store, sign):
             there = replace(runtime, device=device)
+            if device == "cuda":
+                refuse_small_cards(needed, backend.cards(), there.cache_dir)
             _prepare(needed, there)
             mirror.begin(plan, searches, ended_ids(statuses))
             followers = [mirror, *listeners(plan, statuses)]

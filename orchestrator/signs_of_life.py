@@ -38,7 +38,7 @@ class TrainingSign:
     Attributes:
         label: of the training, for people.
         study: the first one that asked for it.
-        started_by: who started the sweep or agent, and where.
+        started_by: who started the sweep or agent.
         command_line: of that, without secrets.
         device: such as `GPU 3`, or how many cores.
         started_at: when this attempt began.
@@ -64,7 +64,7 @@ class SweepSign:
 
     Attributes:
         studies: that it fills.
-        started_by: who started it, and where.
+        started_by: who started it.
         command_line: by which it was.
         started_at: when it began to train.
         signed_at: when this was told.
@@ -143,7 +143,7 @@ class AttemptSigns:
             TrainingSign(
                 label=self._label,
                 study=self._study,
-                started_by=self._runtime.started_by,
+                started_by=self._runtime.owner,
                 command_line=self._runtime.command_line,
                 device=_device_in_words(self._runtime),
                 started_at=self._started_at,

@@ -49,7 +49,6 @@ from tablewright.orchestrator.addresses import (
 from tablewright.orchestrator.claims import Claims, training_claim
 from tablewright.orchestrator.identity import digest_of
 from tablewright.orchestrator.new_database import make_database, while_it_is_made
-from tablewright.orchestrator.person import name_of_user
 from tablewright.orchestrator.projection_thread import (
     DATABASE_ENVIRONMENT,
     FLUSH_EVERY_S,
@@ -65,6 +64,7 @@ from tablewright.orchestrator.records import (
     TrainingRecord,
 )
 from tablewright.orchestrator.trial import Outcome, Progress, Work
+from tablewright.orchestrator.user import user_name
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.run import EpochReport
 from tablewright.trainables.contract.view import EvaluationView
@@ -251,7 +251,7 @@ class _Subject:
 
 
 def _source_tags(commit: str) -> dict[str, str]:
-    source = {"mlflow.source.name": "sweep.py", "mlflow.source.type": "LOCAL", "mlflow.user": name_of_user()}
+    source = {"mlflow.source.name": "sweep.py", "mlflow.source.type": "LOCAL", "mlflow.user": user_name()}
     return source | ({"mlflow.source.git.commit": commit} if commit else {})
 
 

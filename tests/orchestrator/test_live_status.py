@@ -37,14 +37,12 @@ def store(tmp_path):
 
 
 def a_sign(**changes):
-    sign = TrainingSign(
-        "rates: 0.1", "toy", "anna on login", "sweep.py toy", "GPU 3", now(), now(), 2 * 10**9
-    )
+    sign = TrainingSign("rates: 0.1", "toy", "anna", "sweep.py toy", "GPU 3", now(), now(), 2 * 10**9)
     return dataclasses.replace(sign, **changes)
 
 
 def a_sweep(**changes):
-    sign = SweepSign(("toy",), "anna on login", "sweep.py toy --agent", now(), now(), 1, 7, 2, ("no place",))
+    sign = SweepSign(("toy",), "anna", "sweep.py toy --agent", now(), now(), 1, 7, 2, ("no place",))
     return dataclasses.replace(sign, **changes)
 
 
@@ -114,7 +112,7 @@ def test_a_sweep_announces_itself_and_what_it_waits_for(store):
         assert {os.getpid(), 17} == {sweep.owner.pid for sweep in sweeps}
         ours = next(sweep for sweep in sweeps if sweep.owner.pid == os.getpid())
         assert (True, ("no place",)) == (ours.is_alive, ours.sign.waits_for)
-        assert "agent of anna on login, process" in str(ours)
+        assert "agent of anna, process" in str(ours)
         assert "1 training in hand, 7 waiting for their turn, 2 in other hands" in str(ours)
     assert ["theirs.1.json"] == (store.root / SWEEPS).names()
 
@@ -141,7 +139,7 @@ def test_an_attempt_hears_of_its_cancellation_once(store):
             asked.set()
             return True
 
-    runtime = Runtime(None, "/cache", cpus=2.0, started_by="anna on login")
+    runtime = Runtime(None, "/cache", cpus=2.0, owner="anna")
     signs = AttemptSigns(Training(), "label", "toy", runtime, lambda: heard.append(1))
     first = sign_from(signs(), TrainingSign)
     assert (False, False, "2 CPU") == (asked.is_set(), signs.is_cancelled, first.device)

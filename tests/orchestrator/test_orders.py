@@ -28,7 +28,7 @@ from tests.orchestrator.toy_sweep import Events, ToySweep, a_search, a_study
 from tests.toy_method import ToyTrainable
 from tests.waiting import PATIENCE_S, wait_for
 
-RUNTIME = Runtime(None, "/cache", started_by="anna on login", command_line="sweep.py toy")
+RUNTIME = Runtime(None, "/cache", owner="anna", command_line="sweep.py toy")
 
 
 def two_held_rows(folder):

@@ -85,7 +85,7 @@ def test_a_training_and_a_look_at_it_cost_few_requests(sweep, requests, monkeypa
 
 
 def a_sweep_sign():
-    return SweepSign(("toy_study",), "anna on login", "sweep.py toy", now(), now(), 4, 0, 0)
+    return SweepSign(("toy_study",), "anna", "sweep.py toy", now(), now(), 4, 0, 0)
 
 
 @pytest.mark.slow

@@ -1,12 +1,12 @@
-"""Who asks for something: named in records that say by whom."""
+"""Who gives the command."""
 
 from __future__ import annotations
 
 import getpass
 
 
-def name_of_user() -> str:
-    """Name the person whose account runs this process."""
+def user_name() -> str:
+    """Name the user of this process, as records and MLflow show it."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):  # a container without a name for its user
