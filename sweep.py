@@ -454,6 +454,7 @@ def show_status(settings: Settings, studies: Sequence[Study]) -> int:
         if message is not None:
             console.print(Text(f"{identity[:8]} failed: {message}", style="red"))
     console.print(describe(Counter(item.state for item in statuses)))
+    print_costs(plan, store, settings)
     for environment in dict.fromkeys(
         tuple(item.environment.items()) for item in statuses if item.environment
     ):
@@ -463,17 +464,42 @@ def show_status(settings: Settings, studies: Sequence[Study]) -> int:
     return EXIT_INCOMPLETE if failed or is_bad else 0
 
 
+def print_costs(plan: Plan, store: Store, settings: Settings) -> None:
+    """What the trainings of a plan have cost so far, where any has."""
+    from tablewright.orchestrator.cost import cost_sheet
+    from tablewright.reports.cost_table import build_cost_table
+
+    prices = settings.prices()
+    sheet = cost_sheet(plan, store, prices)
+    if not sheet.num_trainings:
+        return
+    costs = build_cost_table(sheet, prices)
+    grid = Table(*costs.head, box=None, header_style="bold")
+    for column in grid.columns[1:]:
+        column.justify = "right"
+    for heading, rows in costs.groups:
+        grid.add_row(Text(heading, style="italic"))
+        for text, *figures in rows:
+            grid.add_row(Text(f"  {text}"), *map(Text, figures))
+    console.print(grid)
+    for note in costs.notes:
+        console.print(Text(note, style="dim"))
+
+
 def write_report(settings: Settings, studies: Sequence[Study]) -> int:
     """`--report`."""
     from tablewright.orchestrator.run import is_complete
     from tablewright.orchestrator.status import read_status
+    from tablewright.reports.cost_table import write_costs
     from tablewright.reports.table_files import write_tables
 
     store = existing_store(settings)
+    prices = settings.prices()
     plan = recorded_plan(settings, studies, store)
     unwritten = ""
     try:
         written = write_tables(plan, store, keeps_fuller=True)
+        write_costs(plan, store, prices)
     except OSError as error:  # a store that may be read alone is shown all the same
         unwritten = words_of(error)
         written = write_tables(plan, store, writes=False)
@@ -710,9 +736,11 @@ def sweep_with(
 def write_all(result: SweepResult, settings: Settings, store: Store, tracker: Any) -> WrittenTables:
     """Write the tables, and hand them to MLflow."""
     from tablewright.orchestrator.run import recorded_ids
+    from tablewright.reports.cost_table import write_costs
     from tablewright.reports.table_files import write_tables
 
     written = write_tables(result.plan, store)
+    write_costs(result.plan, store, settings.prices())
     if tracker is not None:
         if not tracker.has_begun:  # there was nothing to train, but MLflow may have lost something
             begin_tracking(tracker, settings, result.plan, result.statuses)

@@ -55,6 +55,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, model_
 
 from tablewright.orchestrator.addresses import unreachable_store
 from tablewright.orchestrator.checkout import Code
+from tablewright.orchestrator.holding import Holding
 from tablewright.orchestrator.identity import IDENTITY_VERSION, digest_of
 from tablewright.orchestrator.known_files import KeptRecords, Listing, is_s3
 from tablewright.orchestrator.object_upload import (
@@ -241,6 +242,7 @@ class TrainingRecord(Record):
         command_line: by which the sweep was started, without secrets.
         machine: system, processor, devices and Python.
         source: of a method with code of its own, the definitions that it was made of: file and name -> SHA-256.
+        holdings: what each attempt held of its machine, those that were lost among them; empty in records of before.
     """
 
     HELD: ClassVar[str] = "the record of a finished training"
@@ -274,6 +276,7 @@ class TrainingRecord(Record):
     diff_sha256: str = ""
     command_line: str = ""
     machine: dict[str, str] = Field(default_factory=dict[str, str])
+    holdings: tuple[Holding, ...] = ()
 
 
 RecordedView = Annotated[EvaluationView, BeforeValidator(view_of_record), PlainSerializer(recorded_view)]
@@ -347,10 +350,14 @@ class AttemptRecord(Record):
         sweep: names the run of the program that it belongs to.
         stall: why it was ended, where nothing was seen of it for too long.
         warnings: what it had to say until its last epoch; the record repeats them.
+        holding: what it holds of its machine, and for how long it did when it last gave a sign; not in records of
+            before.
     """
 
     HELD: ClassVar[str] = "when a training was started"
-    NEXT_STEP: ClassVar[str] = "move it away; nothing depends on it but a count"
+    NEXT_STEP: ClassVar[str] = (
+        "move it away; nothing depends on it but a count, and what the training has cost"
+    )
     SAYS: ClassVar[tuple[str, ...]] = ("warnings",)
 
     started_at: datetime.datetime
@@ -359,6 +366,7 @@ class AttemptRecord(Record):
     warnings: tuple[str, ...] = ()
     sweep: str = ""
     stall: FailureRecord | None = None
+    holding: Holding | None = None
 
 
 class PictureChecksums(Record):
@@ -1200,6 +1208,14 @@ class TrainingFolder:
     def rewrite_attempt(self, number: int, attempt: AttemptRecord) -> None:
         """Keep what is known of a start by now."""
         (self._folder / "attempts").write_model(_name_of_attempt(number), attempt)
+
+    def attempt(self, number: int) -> AttemptRecord | None:
+        """Give what is kept of a start; None where it was removed, as once the training is done.
+
+        Raises:
+            DamagedFile: it cannot be read.
+        """
+        return (self._folder / "attempts").read_model(_name_of_attempt(number), AttemptRecord)
 
     def mark_stalled(self, stall: FailureRecord, *, sweep: str | None = None) -> None:
         """Keep that the last start was ended since nothing was seen of it.

@@ -17,11 +17,13 @@ from tablewright.orchestrator.addresses import (
     store_faults,
     tracking_faults,
 )
+from tablewright.orchestrator.prices import Prices, read_prices
 from tablewright.orchestrator.project import Project
 from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.signals import DEFAULT_GRACE_S
 from tablewright.orchestrator.study import Profile, Study
 from tablewright.orchestrator.study_files import load_study, study_names
+from tablewright.orchestrator.user import user_name
 from tablewright.trainables.contract.method import Seed
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.value.declaration import repeated, take
@@ -253,7 +255,16 @@ class Settings:
             checkpoint_every_s=None if minutes is None else 60 * minutes,
             stall_s=None if self.stall_minutes is None else 60 * self.stall_minutes or math.inf,
             command_line=masked(shlex.join(sys.argv)),
+            owner=user_name(),
         )
+
+    def prices(self) -> Prices | None:
+        """Read what the project says that devices cost; None where it says nothing.
+
+        Raises:
+            ValueError: every fault of what it says.
+        """
+        return None if self.project is None else read_prices(self.project.folder)
 
     @property
     def _store_folder(self) -> Path:

@@ -75,9 +75,11 @@ RULES = {
         (
             "reports",
             *DECLARATIONS,
+            "orchestrator.cost",
             "orchestrator.identity",
             "orchestrator.parallel_reading",
             "orchestrator.plan",
+            "orchestrator.prices",
             "orchestrator.recorded_config",
             "orchestrator.records",
             "trainables.contract",

@@ -23,6 +23,9 @@ class Runtime:
         stall_s: a training of which nothing is seen for so long is ended; None is by its own rhythm, and
             infinity never.
         command_line: by which the sweep was started, without secrets; for records.
+        owner: the user who started the sweep; for records.
+        cpus: processors that this training holds of its machine; set by the backend for each attempt.
+        gpus: GPUs that it holds, a fraction where others share one; set by the backend for each attempt.
     """
 
     data_root: str | None
@@ -31,6 +34,9 @@ class Runtime:
     checkpoint_every_s: float | None = None
     stall_s: float | None = None
     command_line: str = ""
+    owner: str = ""
+    cpus: float = 1.0
+    gpus: float = 0.0
 
 
 @dataclass(frozen=True)
