@@ -119,7 +119,9 @@ def main(
     data_root: Annotated[str | None, option("data-root", "Folder that holds the data sets.")] = None,
     store: Annotated[str, option("store", "Folder or URL of records and tables.")] = "runs",
     cache_dir: Annotated[str, option("cache-dir", "Decoded images.")] = "~/.cache/tablewright",
-    address: Annotated[str | None, option("address", "Ray cluster (default: started here)")] = None,
+    address: Annotated[
+        str | None, option("address", "Ray cluster (default: RAY_ADDRESS, else started here)")
+    ] = None,
     tracking_uri: Annotated[
         str | None, option("tracking-uri", "MLflow, or none (default: in the store)")
     ] = None,
@@ -131,6 +133,15 @@ def main(
         float | None,
         option(
             "gpus-per-training", "1, 0.5, 0 … (default: 1 if there is any)", parser=number, metavar="NUMBER"
+        ),
+    ] = None,
+    cpus_per_training: Annotated[
+        float | None,
+        option(
+            "cpus-per-training",
+            "Cores of one (default: a GPU's part of its machine; else 1)",
+            parser=number,
+            metavar="NUMBER",
         ),
     ] = None,
     max_concurrent: Annotated[
@@ -227,6 +238,7 @@ def main(
             search_storage=search_storage,
             seeds=seeds,
             gpus_per_training=gpus_per_training,
+            cpus_per_training=cpus_per_training,
             max_concurrent=max_concurrent,
             checkpoint_minutes=checkpoint_minutes,
             stall_minutes=stall_minutes,

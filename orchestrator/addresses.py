@@ -60,7 +60,8 @@ DATABASE_DRIVERS = {
 }
 """By scheme; of another one that names its driver, such as `postgresql+pg8000`, the driver is module and package."""
 
-_CLUSTER = re.compile(r"auto|local|(ray://)?(\[[0-9a-fA-F:]+\]|[^\s/:\[\]]+):(?P<port>\d{1,5})")
+_CLUSTER = re.compile(r"auto|local|(\[[0-9a-fA-F:]+\]|[^\s/:\[\]]+):(?P<port>\d{1,5})")
+_HOST = re.compile(r"[0-9A-Za-z][0-9A-Za-z.-]*|[0-9a-fA-F:]*:[0-9a-fA-F:]*:[0-9a-fA-F:]*")
 
 
 def scheme_of(url: str) -> str:
@@ -270,12 +271,36 @@ def causes_of(error: BaseException | None) -> Iterator[BaseException]:
 # -- clusters ------------------------------------------------------------------------------------
 
 
-def cluster_faults(address: str) -> Iterator[str]:
-    """Say why no Ray cluster can have an address."""
+def cluster_faults(address: str, said_by: str = "--address") -> Iterator[str]:
+    """Say why no Ray cluster can be joined at an address.
+
+    Args:
+        address: `host:port`, `auto` or `local`.
+        said_by: the option or variable that names it.
+    """
     match = _CLUSTER.fullmatch(address)
-    if match is None or int(match["port"] or 1) not in range(1, 2**16):
+    if match is not None and int(match["port"] or 1) in range(1, 2**16):
+        return
+    got = f"{said_by} is {shown(address)}"
+    scheme, is_url, rest = address.partition("://")
+    host = (urlsplit(address).hostname if is_url else "") or rest.partition(":")[0] or "HOST"
+    if is_url and scheme == "ray":
         yield (
-            f"--address is {shown(address)}; it is host:port as `ray status` shows it on the "
-            "cluster, `auto` on one of its machines, ray://host:port for Ray's client, or left out to start a cluster "
-            "here"
+            f"{got}, which is the port of Ray's client; a sweep joins the cluster itself. Start it on a machine that "
+            f"reaches the cluster's, with {said_by} {host}:6379 (the port of `ray start --head`), or hand it to the "
+            f"cluster: ray job submit --address http://{host}:8265 -- …"
+        )
+    elif is_url and scheme in ("http", "https"):
+        yield (
+            f"{got}, which is the dashboard, to which jobs are submitted: ray job submit --address {shown(address)} -- "
+            f"and then this command without it. From a machine of the cluster's network {said_by} is {host}:6379 (the "
+            "port of `ray start --head`)"
+        )
+    elif _HOST.fullmatch(address):
+        host = f"[{address}]" if ":" in address else address
+        yield f"{got} and names no port; write {host}:6379 (the port of `ray start --head`)"
+    else:
+        yield (
+            f"{got}; it is host:port as `ray status` shows it on the cluster, `auto` on one of its machines, or left "
+            "out to start a cluster here"
         )

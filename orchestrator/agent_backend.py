@@ -15,7 +15,7 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
@@ -60,6 +60,7 @@ class AgentBackend:
         self,
         *,
         device: Device | None = None,
+        cpus: float | None = None,
         project: Project | None = None,
         holds_s: Sequence[float] = HOLDS_S,
     ) -> None:
@@ -67,10 +68,11 @@ class AgentBackend:
 
         Args:
             device: to train on; None is a GPU where there is one.
+            cpus: cores to train with; None is one, and beside a GPU its part of the machine.
             project: whose modules the work is made of.
             holds_s: see `HOLDS_S`.
         """
-        self._device, self._project, self._holds_s = device, project, holds_s
+        self._device, self._cpus, self._project, self._holds_s = device, cpus, project, holds_s
         self._worker: _Worker | None = None
         self._sweep = uuid.uuid4().hex
 
@@ -105,6 +107,7 @@ class AgentBackend:
     def run(self, queue: WorkQueue, listeners: Sequence[Listener], store: Store, runtime: Runtime) -> None:
         """Run until the queue is told to stop or has nothing that is not in other hands."""
         everyone = Listeners(listeners)
+        runtime = replace(runtime, cpus=self._cpus, gpus=1.0 if runtime.device == "cuda" else 0.0)
         while not queue.is_finished():
             work = queue.next_work()
             for ended, outcome in queue.ended_elsewhere():
@@ -304,4 +307,8 @@ def make_agent(settings: Settings) -> AgentBackend:
         faults.append(f"--gpus-per-training is {gpus:g}; an agent takes one GPU (1) or none (0)")
     if faults:
         raise ValueError("\n".join(faults))
-    return AgentBackend(device=None if gpus is None else "cuda" if gpus else "cpu", project=settings.project)
+    return AgentBackend(
+        device=None if gpus is None else "cuda" if gpus else "cpu",
+        cpus=settings.cpus_per_training,
+        project=settings.project,
+    )

@@ -6,6 +6,7 @@ import pickle
 import queue
 import signal
 import threading
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Literal
 
@@ -15,6 +16,7 @@ from tablewright.orchestrator.messages import failure_to_text, outcome_to_text, 
 from tablewright.orchestrator.project import ProjectOnWorker
 from tablewright.orchestrator.trial import MachineFault, Progress, Pruned, TrialHooks, Work
 from tablewright.trainables.contract.run import Device, Runtime
+from tablewright.trainables.value.cpus import cpus_of_machine
 
 Kind = Literal["device", "begun", "progress", "outcome", "fault"]
 """What a message is, before its text: what torch trains on here; or of a training, that it begins, an epoch (which is
@@ -85,6 +87,8 @@ def _attempt(work: Work, url: str, store_id: str, runtime: Runtime, sweep: str, 
         if agent.is_hopeless(progress):
             raise Pruned
 
+    if runtime.cpus is None:
+        runtime = replace(runtime, cpus=_part_of_machine(runtime.device))
     hooks = TrialHooks(on_progress, agent.should_stop.is_set, lambda: agent.tell("begun"), sweep=sweep)
     try:
         outcome = run_on_worker(work, url, store_id, runtime, hooks)
@@ -92,6 +96,13 @@ def _attempt(work: Work, url: str, store_id: str, runtime: Runtime, sweep: str, 
         agent.tell("fault", failure_to_text(fault.failure))
     else:
         agent.tell("outcome", outcome_to_text(outcome))
+
+
+def _part_of_machine(device: Device) -> float:
+    """Count the cores of a GPU, where each has an agent; without one it is one core, as on Ray."""
+    import torch
+
+    return max(1.0, cpus_of_machine() // max(1, torch.cuda.device_count())) if device == "cuda" else 1.0
 
 
 def _device() -> Device:

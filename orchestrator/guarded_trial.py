@@ -12,6 +12,7 @@ from tablewright.orchestrator.stall_watch import StallWatch
 from tablewright.orchestrator.training_output import TrainingOutput, kept_output
 from tablewright.orchestrator.trial import MachineFault, Outcome, TrialHooks, Work, failure_of, run_trial
 from tablewright.trainables.contract.run import Runtime
+from tablewright.trainables.value.cpus import use_cpus
 from tablewright.trainables.value.printed_text import ATTEMPT_LINE, TIMEOUT_LINE
 
 
@@ -47,6 +48,8 @@ def run_on_worker(work: Work, store_url: str, store_id: str, runtime: Runtime, h
     except OSError as error:
         message = f"{type(error).__name__}: {error}"
         raise MachineFault(failure_of(work, message, kind="machine")) from error
+    if runtime.cpus is not None:
+        use_cpus(runtime.cpus)
     return run_guarded_trial(work, store, runtime, hooks)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import shlex
 import sys
@@ -40,6 +41,10 @@ VARIABLE_PREFIX = "TABLEWRIGHT_"
 """An option's environment variable has this before its name."""
 
 
+RAY_ADDRESS = "RAY_ADDRESS"
+"""Variable by which Ray's programs know their cluster; set by Ray in what it runs as a job."""
+
+
 def variable_of(option: str) -> str:
     """Name the environment variable of an option: `data-root` is TABLEWRIGHT_DATA_ROOT."""
     return VARIABLE_PREFIX + option.upper().replace("-", "_")
@@ -56,11 +61,12 @@ class Settings:
         data_root: folder that holds the data sets in their published layout.
         store: folder or URL of the records.
         cache_dir: this machine's decoded images.
-        address: of a running Ray cluster; None starts one on this machine.
+        address: of a running Ray cluster; None is RAY_ADDRESS, or to start one on this machine.
         tracking_uri: MLflow's; None is a database beside the records, `none` is no tracking.
         search_storage: Optuna's database URL; None is a database beside the records.
         seeds: comma-separated, instead of the studies' own.
         gpus_per_training: a fraction, a whole number or 0; None is one where the cluster has GPUs.
+        cpus_per_training: cores of one; None is its part of a GPU's machine, and one where it trains on the CPU.
         max_concurrent: trainings at a time; None is as many as fit.
         checkpoint_minutes: between two checkpoints of a training; None lets it follow from what one costs.
         stall_minutes: a training of which nothing is seen for so long is ended; 0 ends none, and None is ten times
@@ -83,6 +89,7 @@ class Settings:
     search_storage: str | None = None
     seeds: str | None = None
     gpus_per_training: float | None = None
+    cpus_per_training: float | None = None
     max_concurrent: int | None = None
     checkpoint_minutes: float | None = None
     stall_minutes: float | None = None
@@ -114,10 +121,16 @@ class Settings:
             faults.append(f"--data-root {self.data_root} is no folder; name the one that holds the data sets")
         faults += [] if self.seeds is None else self._seed_faults(self.seeds)
         gpus = self.gpus_per_training
-        if gpus is not None and not (math.isfinite(gpus) and gpus >= 0 and (gpus <= 1 or gpus == int(gpus))):
+        if gpus is not None and not 0 <= gpus <= 1:
             faults.append(
-                f"--gpus-per-training is {gpus}; a training takes a fraction of one GPU (0 < f <= 1), "
-                "a whole number of them, or 0 to train on the CPU"
+                f"--gpus-per-training is {gpus:g}; a training takes one GPU (1), a part of one such as 0.5, or 0 to "
+                "train on the CPU"
+            )
+        cpus = self.cpus_per_training
+        if cpus is not None and not (math.isfinite(cpus) and cpus > 0 and (cpus < 1 or cpus == int(cpus))):
+            faults.append(
+                f"--cpus-per-training is {cpus:g}; it is a whole number of cores, or a part of one such as 0.5; leave "
+                "it out, and a training takes its part of the machine beside a GPU, and one core without"
             )
         if self.max_concurrent is not None and self.max_concurrent < 1:
             faults.append(f"--max-concurrent is {self.max_concurrent}; it is 1 or more")
@@ -244,6 +257,25 @@ class Settings:
     def open_store(self) -> Store:
         """Open or start the store."""
         return Store(self.store)
+
+    def cluster_address(self) -> str | None:
+        """Give the address of the cluster to join: the option's, or the one that Ray's own programs go by.
+
+        Returns:
+            None to start a cluster here.
+
+        Raises:
+            ValueError: RAY_ADDRESS is none that can be joined.
+        """
+        address = self.address
+        if address is None and (address := os.environ.get(RAY_ADDRESS) or None) is not None:
+            faults = list(cluster_faults(address, RAY_ADDRESS))
+            if faults:
+                raise ValueError(
+                    f"{faults[0]}. Unset it, or give --address, which goes before it; `--address local` starts a "
+                    "cluster here"
+                )
+        return None if address == "local" else address
 
     def runtime(self) -> Runtime:
         """Settings of this machine; the backend decides on the device."""

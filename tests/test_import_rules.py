@@ -52,7 +52,7 @@ RULES = {
         ("orchestrator", "trainables.contract", "trainables.value"),
         ("pyarrow", "pydantic", "fsspec", "numpy", "psutil"),
         {
-            "ray": ("orchestrator.ray_backend",),
+            "ray": tuple(f"orchestrator.ray_{part}" for part in ("backend", "bridge", "cluster", "worker")),
             "optuna": ("orchestrator.search", "orchestrator.optuna_mirror"),
             "mlflow": ("orchestrator.tracking",),
             "yaml": ("orchestrator.published",),

@@ -4,7 +4,7 @@ import pytest
 
 from tablewright.orchestrator.design import Sweep
 from tablewright.orchestrator.device_probe import fault_of_device
-from tablewright.orchestrator.ray_backend import RayBackend, Resources
+from tablewright.orchestrator.ray_backend import RayBackend
 from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.run import run_sweep
 from tablewright.orchestrator.study import Ablation, Dataset, Study
@@ -48,7 +48,7 @@ def test_a_machine_whose_gpu_is_gone_fails_no_training(tmp_path, caplog):
             [Study("toy_study", "Toy", "nowhere", (0,), [table])],
             store=Store(str(tmp_path / "runs")),
             runtime=Runtime(None, str(tmp_path / "cache")),
-            backend=RayBackend(resources=Resources(gpus=1.0)),
+            backend=RayBackend(gpus=1.0),
             search_storage=f"sqlite:///{tmp_path}/optuna.db",
             listeners=lambda plan, statuses: [],
         )

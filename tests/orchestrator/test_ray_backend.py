@@ -12,7 +12,8 @@ import ray
 
 from tablewright.orchestrator.design import Row, Sweep
 from tablewright.orchestrator.ranges import Choice, FloatRange
-from tablewright.orchestrator.ray_backend import RayBackend, Resources, _error_of_ray, return_memory
+from tablewright.orchestrator.ray_backend import RayBackend, _error_of_ray
+from tablewright.orchestrator.ray_worker import Signals, return_memory
 from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.run import run_sweep
 from tablewright.orchestrator.study import Ablation, Dataset, Objective, Search, Study
@@ -309,21 +310,20 @@ def test_a_store_that_is_not_shared_is_refused_before_anything_trains(sweep, two
 
 def test_a_verdict_is_for_one_attempt_only(sweep, two_cpus, tmp_path):
     """A word that an attempt has left behind never ends the next attempt at the same training."""
-    from tablewright.orchestrator import ray_backend
 
     sent = []
-    send = ray_backend._Signals.send
+    send = Signals.send
 
     def spy(self, word):
         sent.append(word)
         send(self, word)
 
-    ray_backend._Signals.send = spy
+    Signals.send = spy
     try:
         search = a_pruned_search()
         sweep(a_study([Row("a")], searches=[search]), Events(), RayBackend())
     finally:
-        ray_backend._Signals.send = send
+        Signals.send = send
     words = [word for word in sent if word.startswith("prune/")]
     assert words
     known = set(sweep.store().training_ids())
@@ -332,12 +332,12 @@ def test_a_verdict_is_for_one_attempt_only(sweep, two_cpus, tmp_path):
 
 def test_waiting_trainings_end_with_the_sweep(sweep, two_cpus, monkeypatch, caplog):
     """Where no machine is large enough the log says so once, and Ctrl-C waits for no machine."""
-    monkeypatch.setattr("tablewright.orchestrator.ray_backend.WAITING_AFTER_S", 1.0)
+    monkeypatch.setattr("tablewright.orchestrator.ray_bridge.WAITING_AFTER_S", 1.0)
     backend = StoppingBackend(
         lambda: "waiting for resources" in caplog.text,
         while_s=3.0,
         address="auto",
-        resources=Resources(gpus=1.0),
+        gpus=1.0,
     )
     events = Events()
     result = sweep(a_study([Row("a"), Row("b", {"learning_rate": 0.2})]), events, backend)
@@ -369,12 +369,12 @@ def test_ctrl_c_waits_for_no_machine(two_cpus, tmp_path):
     assert "4 to train" in rest
 
 
-def test_more_gpus_than_the_machine_has_are_refused(tmp_path):
+def test_more_cores_than_the_machine_has_are_refused(tmp_path):
     """A training that could never start is an error in words, not a sweep that waits for ever."""
     write_project(tmp_path)
-    code, printed = run(tmp_path, "toy", "--gpus-per-training", "99", "--tracking-uri", "none")
+    code, printed = run(tmp_path, "toy", "--gpus-per-training", "0", "--cpus-per-training", "999", "--tracking-uri", "none")
     assert code == 2, printed
-    assert "a training takes 1 CPU and 99 GPU, and this machine has" in printed
+    assert "a training takes 999 CPU and 0 GPU, and this machine has" in printed
     assert "Give --gpus-per-training of at most" in printed
     assert not (tmp_path / "runs/trainings").exists()
 
@@ -407,7 +407,7 @@ def test_three_nodes_with_fractions_of_gpus_and_one_lost(sweep, tmp_path):
         rates = [0.1 + index / 100 for index in range(6)]
         base = ToyConfig(meets_in=str(tmp_path / "met"), num_met=4, waits_for=str(is_lost))
         study = a_study([Sweep("learning_rate", rates)], base)
-        result = sweep(study, events, RayBackend(resources=Resources(cpus=0.5, gpus=0.5)))
+        result = sweep(study, events, RayBackend(cpus=0.5, gpus=0.5))
         assert result.is_complete, [(outcome.state, outcome.message) for _, outcome in events.ended]
         assert len(events.lost) == 2
         assert events.most_at_once == 4

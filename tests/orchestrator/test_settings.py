@@ -52,8 +52,17 @@ from tablewright.orchestrator.settings import (
             "but there is no folder /no/where; make it, or name another",
         ),
         ({"search_storage": ""}, "--search-storage is empty"),
-        ({"address": "here"}, "--address is 'here'; it is host:port as `ray status` shows it"),
-        ({"address": "http://h:1"}, "--address is 'http://h:1'; it is host:port"),
+        ({"address": "he re"}, "--address is 'he re'; it is host:port as `ray status` shows it"),
+        ({"address": "here"}, "--address is 'here' and names no port; write here:6379"),
+        ({"address": "10.0.0.1"}, "names no port; write 10.0.0.1:6379"),
+        ({"address": "fe80::1"}, r"names no port; write \[fe80::1\]:6379"),
+        ({"address": "ray://head:10001"}, "the port of Ray's client; .* with --address head:6379"),
+        ({"address": "http://head:8265"}, "ray job submit --address 'http://head:8265' -- .* is head:6379"),
+        ({"address": "https://u:p@head/x"}, "which is the dashboard"),
+        ({"address": "head:65536"}, "it is host:port"),
+        ({"gpus_per_training": 2}, "--gpus-per-training is 2; a training takes one GPU"),
+        ({"cpus_per_training": 1.5}, "--cpus-per-training is 1.5; it is a whole number of cores"),
+        ({"cpus_per_training": 0}, "--cpus-per-training is 0;"),
         ({"address": "h:99999"}, "--address is 'h:99999'; it is host:port"),
         (
             {"store": "s4://bucket/runs"},
@@ -90,11 +99,27 @@ def test_what_cannot_be_meant_is_refused(given, message):
 
 def test_addresses_of_clusters_and_stores():
     """Whatever Ray and the store can reach is let through."""
-    for address in ("auto", "local", "head:6379", "10.0.0.1:6379", "[::1]:6379", "ray://head:10001"):
+    for address in ("auto", "local", "head:6379", "10.0.0.1:6379", "[::1]:6379"):
         assert address == Settings(("mdpr_ablation",), address=address).address
     elsewhere = {"tracking_uri": "none", "search_storage": "postgresql+psycopg://user@host/name"}
     for store in ("gs://bucket/runs", "s3://bucket"):
         assert store == Settings(("mdpr_ablation",), store=store, **elsewhere).store
+
+
+def test_the_cluster_is_the_options_or_rays_own_variable(monkeypatch):
+    """RAY_ADDRESS is gone by where no option says another; what cannot be joined there is told, with its name."""
+
+    def cluster_of(address, of_ray):
+        monkeypatch.setenv("RAY_ADDRESS", of_ray)
+        return Settings(("mdpr_ablation",), address=address).cluster_address()
+
+    assert None is cluster_of(None, "")
+    assert "head:6379" == cluster_of(None, "head:6379")
+    assert "auto" == cluster_of(None, "auto")
+    assert "other:6379" == cluster_of("other:6379", "ray://head:10001")
+    assert None is cluster_of("local", "head:6379")
+    with pytest.raises(ValueError, match=r"RAY_ADDRESS is 'ray://head:10001', .* `--address local` starts"):
+        cluster_of(None, "ray://head:10001")
 
 
 def test_a_store_whose_package_is_absent_is_refused_with_what_installs_it(monkeypatch):

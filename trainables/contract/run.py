@@ -22,6 +22,8 @@ class Runtime:
         checkpoint_every_s: time between two checkpoints; None lets it follow from what one costs the training.
         stall_s: a training of which nothing is seen for so long is ended; None is by its own rhythm, and
             infinity never.
+        cpus: cores that one training may use; None is all of this machine.
+        gpus: that one training holds: whole ones, or a part of one; 0 is none.
         command_line: by which the sweep was started, without secrets; for records.
         owner: the user who started the sweep; for records.
         cpus: processors that this training holds of its machine; set by the backend for each attempt.
@@ -33,6 +35,8 @@ class Runtime:
     device: Device = "cpu"
     checkpoint_every_s: float | None = None
     stall_s: float | None = None
+    cpus: float | None = None
+    gpus: float = 0.0
     command_line: str = ""
     owner: str = ""
     cpus: float = 1.0

@@ -5,7 +5,6 @@ Legend: N images, H W height and width.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +16,7 @@ from tablewright.trainables.data.cached_array import build_array_once
 from tablewright.trainables.data.labelled_images import UNREADABLE, why_unreadable
 from tablewright.trainables.data.reid import ReidDataset
 from tablewright.trainables.data.reid_images import ImageRecord
+from tablewright.trainables.value.cpus import num_cpus
 
 _NAMES_SHOWN = 10
 
@@ -65,7 +65,7 @@ def _path(dataset: ReidDataset, split: str, height_px: int, width_px: int, cache
 def _decode_all(
     images_NHWC: np.ndarray, records: tuple[ImageRecord, ...], open_image: Callable[[str], Image.Image]
 ) -> None:
-    with ThreadPoolExecutor(max(1, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(num_cpus()) as pool:
         faults = pool.map(lambda item: _decode_into(images_NHWC, *item, open_image), enumerate(records))
         unreadable = [fault for fault in faults if fault]
     if unreadable:

@@ -3,7 +3,7 @@
 They are decoded and resized once, one behind the other in one memory-mapped array that all trainings of a node
 share: at 512 px CUB-200-2011 takes 12 GB, Stanford Cars 17 GB. A split that would take more than
 `MAX_ARRAY_BYTES`, as iNaturalist-2017 with its 700 GB, is decoded anew each time an image is needed, by as many
-threads as there are cores. Both give the same pixels, so that nothing of this is in a config.
+threads as the training has cores. Both give the same pixels, so that nothing of this is in a config.
 
 Legend: N images of a split, B of a batch, H W height and width of an image, C colours.
 """
@@ -23,6 +23,7 @@ from PIL import Image
 from tablewright.trainables.data.cached_array import build_array_once, locked
 from tablewright.trainables.data.fine_grained import FineGrainedDataset
 from tablewright.trainables.data.labelled_images import UNREADABLE, why_unreadable
+from tablewright.trainables.value.cpus import num_cpus
 
 MAX_ARRAY_BYTES = 64 * 2**30
 CENTRE = 0.5
@@ -138,7 +139,7 @@ class _DecodedEachTime:
 
     def __init__(self, dataset: FineGrainedDataset, names: Sequence[str], shorter_side_px: int) -> None:
         self._dataset, self._names, self._shorter_side_px = dataset, names, shorter_side_px
-        self._threads = ThreadPoolExecutor(_num_threads(), thread_name_prefix="decode")
+        self._threads = ThreadPoolExecutor(num_cpus(), thread_name_prefix="decode")
 
     def __len__(self) -> int:
         return len(self._names)
@@ -209,7 +210,7 @@ def _in_threads(names: Sequence[str], read: Callable[[int], object]) -> Iterator
             return f"{names[place]} ({why_unreadable(error)})"
         return ""
 
-    with ThreadPoolExecutor(_num_threads()) as threads:
+    with ThreadPoolExecutor(num_cpus()) as threads:
         yield from filter(None, threads.map(try_to_read, range(len(names))))
 
 
@@ -222,7 +223,3 @@ def _raise_if_any(faults: Iterator[str]) -> None:
             f"{len(unreadable)} images cannot be read: {shown}"
             f"{f'; and {more} more' if more > 0 else ''}. Get them again from the publisher"
         )
-
-
-def _num_threads() -> int:
-    return max(1, os.cpu_count() or 1)

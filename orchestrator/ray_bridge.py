@@ -1,0 +1,360 @@
+"""What joins Tune to our queue: it draws trials from it, and its events become the queue's and the listeners'."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+from ray._private.worker import global_worker
+from ray.tune.experiment import Trial
+from ray.tune.search import Searcher
+
+from tablewright.orchestrator.listeners import Listeners
+from tablewright.orchestrator.messages import failure_from_text, outcome_from_text, progress_from_text
+from tablewright.orchestrator.ray_worker import Payload, Signals
+from tablewright.orchestrator.records import FailureRecord, Store
+from tablewright.orchestrator.resources import Resources
+from tablewright.orchestrator.trial import Outcome, Work, end_as_failed, failure_of
+from tablewright.orchestrator.work_queue import WorkQueue
+from tablewright.orchestrator.worker_death import cause_of_death, count_killed_for_memory
+from tablewright.trainables.value.counted import counted
+
+IDLE_S = 0.25
+"""How often it is asked whether others have left or ended what they had, while nothing runs here."""
+
+NO_DEVICE_AFTER_S = 60.0
+"""Nothing runs for so long, and devices do not work: no machine is left."""
+
+WAITING_AFTER_S, BUSY_AFTER_S = 15.0, 60.0
+"""A cluster that starts nothing for so long is said to wait: for a machine that is large enough, and for one
+that is free; the first process on a machine takes half a minute to start."""
+
+logger = logging.getLogger(__name__)
+
+
+class _NotSaved:
+    """Left out of the snapshots that Tune takes of its driver; the store is the state."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class QueueSearcher(_NotSaved, Searcher):
+    """Lets Tune draw its trials from the queue."""
+
+    def __init__(self, queue: WorkQueue, share_of: Callable[[Work], Resources]) -> None:
+        super().__init__()
+        self._queue, self._share_of = queue, share_of
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # pyright: ignore
+        """Draw the next training, if there is one now."""
+        if self._queue.is_finished():
+            return Searcher.FINISHED
+        work = self._queue.next_work()
+        return None if work is None else {"payload": Payload(work), "share": self._share_of(work)}
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """The bridge hears of it too, and knows the outcome."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the store is the state."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: the store is the state."""
+
+
+class Bridge(_NotSaved, tune.Callback):
+    """Turns Tune's events into the queue's and the listeners'."""
+
+    def __init__(
+        self,
+        queue: WorkQueue,
+        listeners: Listeners,
+        store: Store,
+        signals: Signals,
+        resources: Resources,
+        max_lost_workers: int,
+        num_slots: Callable[[], int] = lambda: 1,
+    ) -> None:
+        self._num_slots = num_slots
+        self._queue, self._listeners, self._store, self._signals = queue, listeners, store, signals
+        self._resources, self._max_lost_workers = resources, max_lost_workers
+        self._num_given_back: Counter[str] = Counter()
+        self._given_back: dict[str, Work] = {}
+        self._num_killed_before = count_killed_for_memory()
+        self._running: set[str] = set()
+        self._started: set[str] = set()
+        self._ended: set[str] = set()
+        self._outcomes: dict[str, Outcome] = {}
+        self._faults: dict[str, FailureRecord] = {}
+        self._broken: dict[str, FailureRecord] = {}
+        self._need_whole_device: set[str] = set()
+        self._trials: list[Trial] = []
+        self._is_stop_sent = self._was_left = False
+        self._is_waiting_told = False
+        self._idle_since_s = time.monotonic()
+
+    def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        """Look at what is asked of the sweep from outside."""
+        # The queue is stopped from a signal handler, where no call to the cluster may be made.
+        if self._queue.is_stopping and not self._is_stop_sent:
+            self._signals.send("stop")
+            self._is_stop_sent = True
+        self._trials = trials
+        if self._queue.is_out_of_grace and self._running:
+            self._end_hard()
+            raise GraceIsOver
+        for work, outcome in self._queue.ended_elsewhere():
+            self._listeners.on_end(work, outcome)
+        if not self._running and all(trial.is_finished() for trial in trials):
+            self._queue.tell_of_waiting()
+            time.sleep(IDLE_S)  # Tune asks for more again and again
+        if self._broken:
+            self._end_without_devices()
+        if self._running or not trials:
+            self._idle_since_s = time.monotonic()
+        elif not self._is_waiting_told:
+            self._tell_waiting(time.monotonic() - self._idle_since_s)
+
+    def share_of(self, work: Work) -> Resources:
+        """Say what a training gets of a machine: a whole GPU where a part was too small for it."""
+        if work.training_id in self._need_whole_device:
+            return replace(self._resources, gpus=1.0)
+        return self._resources
+
+    def _end_without_devices(self) -> None:
+        """End the sweep where nothing can run, as devices do not work; and free their slots where nothing is left."""
+        if self._running or self._queue.is_stopping:
+            return
+        if self._queue.is_finished():
+            self._signals.send("stop")
+            return
+        idle_s = time.monotonic() - self._idle_since_s
+        if len(self._broken) >= self._num_slots() or idle_s >= NO_DEVICE_AFTER_S:
+            told = {failure.host: failure.message for failure in self._broken.values()}
+            logger.warning(
+                "no machine works, and the sweep ends; its trainings stay to be trained. %s. Mend that, and run the "
+                "same command again",
+                "; ".join(f"{host}: {message}" for host, message in told.items()),
+            )
+            self._queue.stop()
+
+    def _leave_machine(self, trial: Trial, failure: FailureRecord) -> None:
+        """Hand a training to another machine, while this trial keeps the slot of a device that does not work."""
+        self._broken[trial.trial_id] = failure
+        self._ended.add(trial.trial_id)
+        self._running.discard(trial.trial_id)
+        trial.max_failures = 0
+        self._idle_since_s = time.monotonic()
+        self._queue.give_back(self._work(trial))
+
+    def _tell_waiting(self, idle_s: float) -> None:
+        if idle_s < WAITING_AFTER_S:
+            return
+        machines = [Resources.of(node["Resources"]) for node in ray.nodes() if node["Alive"]]
+        is_possible = any(self._resources.fit_into(machine) for machine in machines)
+        if is_possible and idle_s < BUSY_AFTER_S:
+            return
+        self._is_waiting_told = True
+        logger.warning(
+            "waiting for resources: a training takes %s; the machines of the cluster have %s%s",
+            self._resources,
+            " | ".join(map(str, machines)),
+            ", which are busy or still starting" if is_possible else ", none of them enough",
+        )
+
+    def may_end_now(self) -> bool:
+        """Say whether the sweep is to end and no training has state to save; what waits is not waited for."""
+        return self._is_stop_sent and not self._running
+
+    @property
+    def was_left(self) -> bool:
+        """Whether Tune was left with trainings that did not end within the grace."""
+        return self._was_left
+
+    def _end_hard(self) -> None:
+        """Tell of what still runs when the grace is over; its processes end with this Ray, or with this job."""
+        self._was_left = True
+        for trial in [trial for trial in self._trials if trial.trial_id in self._running]:
+            work = self._work(trial)
+            logger.warning(
+                "%s: did not save within the grace and is ended; what it did since its last checkpoint is lost",
+                work.label,
+            )
+            self._end(trial, Outcome("stopped"))
+
+    @staticmethod
+    def _work(trial: Trial) -> Work:
+        return trial.config["payload"].work
+
+    def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """A worker takes it up."""
+        self._running.add(trial.trial_id)
+        self._faults.pop(trial.trial_id, None)
+        self._given_back.pop(self._work(trial).training_id, None)
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
+    ) -> None:
+        """A worker has told something."""
+        try:
+            self._on_message(self._work(trial), trial, result)
+        except ValueError as error:
+            logger.warning("%s: %s", self._work(trial).label, error)
+
+    def _on_message(self, work: Work, trial: Trial, result: dict[str, Any]) -> None:
+        if "begun" in result:
+            self._started.add(trial.trial_id)
+            self._listeners.on_start(work)
+        elif "outcome" in result:
+            outcome = outcome_from_text(result["outcome"])
+            self._outcomes[trial.trial_id] = outcome
+            if outcome.state in ("failed", "stopped"):
+                trial.max_failures = 0  # its process is about to end, which is no reason to try again
+        elif "fault" in result:
+            failure = failure_from_text(result["fault"])
+            self._faults[trial.trial_id] = failure
+            if failure.kind == "memory":
+                trial.max_failures = 0
+            what = "it hung" if failure.kind == "stall" else f"machine {failure.host} has failed"
+            logger.warning("%s: %s: %s", work.label, what, failure.message)
+            if failure.kind == "device":
+                self._leave_machine(trial, failure)
+        elif "progress" in result:
+            progress = progress_from_text(result["progress"])
+            self._listeners.on_progress(work, progress)
+            if self._queue.on_progress(work, progress):
+                self._signals.send(f"prune/{result['attempt']}")
+
+    def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """Its worker was lost, and it is tried again."""
+        self._running.discard(trial.trial_id)
+
+    def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """Its worker has told how it ended."""
+        if self._broken.pop(trial.trial_id, None) is None:
+            self._end(trial, self._outcomes.pop(trial.trial_id, Outcome("stopped")))
+
+    def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """The training failed; or its machine did, or was lost, more often than Tune was told to try."""
+        if self._broken.pop(trial.trial_id, None) is not None:
+            return  # its training was handed to another machine before
+        work, outcome = self._work(trial), self._outcomes.pop(trial.trial_id, None)
+        fault = self._faults.get(trial.trial_id)
+        if fault is not None and fault.kind == "memory":
+            if 0 < self.share_of(work).gpus < 1 and not self._queue.is_stopping:
+                self._need_whole_device.add(work.training_id)
+                self._give_back(trial)
+                return
+            outcome = end_as_failed(work, self._store, fault)
+        if outcome is None and self._is_given_up_early(trial):
+            if not self._queue.is_stopping:
+                self._give_back(trial)
+                return
+            outcome = Outcome("stopped")
+        elif outcome is None:
+            failure = self._faults.pop(trial.trial_id, None) or self._left_by_worker(work)
+            outcome = end_as_failed(work, self._store, failure or self._death_of(trial))
+        elif outcome.state == "stopped" and not self._queue.is_stopping:  # a signal came to its worker alone
+            self._give_back(trial)
+            return
+        elif outcome.unwritten is not None:
+            outcome = end_as_failed(work, self._store, outcome.unwritten)
+        self._end(trial, outcome)
+
+    def _death_of(self, trial: Trial) -> FailureRecord:
+        """Describe the last of the deaths that a training's workers died."""
+        told = _text_of(trial.error_file)
+        num_killed = count_killed_for_memory() - self._num_killed_before
+        cause, printed = cause_of_death(told, _folder_of_logs(), self._kept_output(trial), num_killed)
+        num_attempts = self._max_lost_workers + 1
+        message = f"{cause}; given up after {counted(num_attempts, 'attempt')}"
+        parts = [message, f"It printed last:\n{printed}" if printed else "", f"Ray says:\n{told}"]
+        return failure_of(self._work(trial), message, "\n\n".join(filter(None, parts)))
+
+    def _kept_output(self, trial: Trial) -> str:
+        try:
+            return "\n".join(self._store.training(self._work(trial).training_id).output_tail())
+        except (OSError, ValueError):
+            return ""
+
+    def _left_by_worker(self, work: Work) -> FailureRecord | None:
+        """Give what a process that has died wrote of its death; a start forgets what was there before."""
+        try:
+            return self._store.training(work.training_id).failure()
+        except (OSError, ValueError):
+            return None
+
+    def _is_given_up_early(self, trial: Trial) -> bool:
+        """Say whether Tune gave a training up before its tries were spent.
+
+        It does where a warm worker was lost before its next training began in it: what it reports then it takes for a
+        fault of a training that it knows to be pending, and those it does not try again.
+        """
+        num_given_back = self._num_given_back[self._work(trial).training_id]
+        return max(trial.run_metadata.num_failures - 1, num_given_back) < self._max_lost_workers
+
+    def _give_back(self, trial: Trial) -> None:
+        work = self._work(trial)
+        self._num_given_back[work.training_id] += 1
+        self._given_back[work.training_id] = work
+        self._ended.add(trial.trial_id)
+        self._running.discard(trial.trial_id)
+        self._queue.give_back(work)
+
+    def on_experiment_end(self, trials: list[Trial], **info: Any) -> None:
+        """Nothing runs any more."""
+        for trial in trials:  # those that waited for a machine when the sweep was stopped
+            if trial.trial_id not in self._ended:
+                self._end(trial, Outcome("stopped"))
+        for work in self._given_back.values():  # the sweep was stopped before their next attempt
+            self._listeners.on_end(work, Outcome("stopped"))
+        self._given_back.clear()
+
+    def _end(self, trial: Trial, outcome: Outcome) -> None:
+        work = self._work(trial)
+        self._ended.add(trial.trial_id)
+        self._running.discard(trial.trial_id)
+        self._queue.on_end(work, outcome)
+        if trial.trial_id in self._started or outcome.state not in ("stopped", "claimed"):
+            self._listeners.on_end(work, outcome)
+
+
+class GraceIsOver(Exception):
+    """Leaves Tune's loop, which would wait for what does not answer."""
+
+
+def _text_of(path: str | None) -> str:
+    try:
+        return "" if path is None else Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _folder_of_logs() -> Path | None:
+    node = global_worker.node
+    return None if node is None else Path(str(node.get_logs_dir_path()))
+
+
+class StopsWaiting(_NotSaved, tune.Stopper):
+    """Ends the trials that still wait for a machine when the sweep is stopped."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        self._bridge = bridge
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """End no training by its results."""
+        return False
+
+    def stop_all(self) -> bool:
+        """End the whole."""
+        return self._bridge.may_end_now()

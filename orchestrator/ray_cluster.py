@@ -1,0 +1,179 @@
+"""A Ray cluster: one that runs at an address, or one that is started on this machine and ends with the sweep."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import socket
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray._private import ray_constants
+from ray._private import worker as ray_worker
+from ray._private.authentication import authentication_token_setup as token_setup
+from ray._private.worker import global_worker
+from ray._raylet import AuthenticationTokenLoader  # pyright: ignore
+
+from tablewright.orchestrator.ray_session import private_session
+from tablewright.orchestrator.signals import signals_held_back
+from tablewright.orchestrator.supervisor import Link
+
+CONNECT_S = 10.0
+"""How long an address may take to answer."""
+
+NUM_STARTS = 2
+"""How often Ray is started on this machine before the command gives up."""
+
+WATCH_S = 0.5
+"""How often the processes of a Ray on this machine are looked at."""
+
+logger = logging.getLogger(__name__)
+
+
+class Unwatched:
+    """Nobody watches."""
+
+    def on_connecting(self) -> None:
+        """Tell nobody."""
+
+    def on_connected(self) -> None:
+        """Tell nobody."""
+
+    def keeps(self, path: str) -> None:
+        """Tell nobody."""
+
+    def on_lost(self, part: str) -> None:
+        """Tell nobody; Ray ends this process by itself."""
+
+
+class RayCluster:
+    """The cluster that a sweep runs on.
+
+    Attributes:
+        address: of a running one; None starts one on this machine.
+        folder: of the Ray that was started here; None before and after, and of another one's.
+    """
+
+    def __init__(self, address: str | None, watcher: Link | None) -> None:
+        """Connect nothing yet.
+
+        Args:
+            address: see above.
+            watcher: told how far Ray is.
+        """
+        self.address = address
+        self.folder: Path | None = None
+        self.watcher = watcher or Unwatched()
+
+    @contextmanager
+    def connect(self) -> Generator[None]:
+        """Join the cluster, or start one on this machine that ends with this.
+
+        A process that has joined one already, as a test has, keeps it.
+
+        Raises:
+            ValueError: the address does not answer, or Ray does not start.
+        """
+        logging.getLogger("ray").setLevel(logging.ERROR)
+        self._check_address()
+        ray_worker._worker_logs_enabled = False  # pyright: ignore  # a raylet that has died is told in our words
+        if ray.is_initialized():
+            yield
+            return
+        self.watcher.on_connecting()
+        with self._started_here() if self.address is None else self._joined(self.address):
+            self.watcher.on_connected()
+            yield
+
+    @contextmanager
+    def _joined(self, address: str) -> Generator[None]:
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        except Exception as error:  # of a cluster that is absent, of another version, or shut to us
+            raise ValueError(
+                f"--address {address} is no cluster that can be joined ({type(error).__name__}); see that "
+                f"one runs there, with Ray {ray.__version__} and Python {platform.python_version()} as here, "
+                "or leave --address out to start a cluster here"
+            ) from error
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+    @contextmanager
+    def _started_here(self) -> Generator[None]:
+        """Start a Ray that listens to this machine alone and keeps its files in a folder of the user's."""
+        is_over = threading.Event()
+        with private_session(self.watcher.keeps) as folder:
+            self.folder = folder
+            can_cluster, ray_constants.ENABLE_RAY_CLUSTER = ray_constants.ENABLE_RAY_CLUSTER, False
+            AuthenticationTokenLoader.instance().reset_cache()
+            if os.environ.get("RAY_AUTH_MODE", "").lower() == "token":
+                token_setup._enable_token_auth()  # pyright: ignore[reportPrivateUsage]
+            try:
+                _start_ray(folder / "r")
+                threading.Thread(target=self._watch_over_ray, args=(is_over,), daemon=True).start()
+                yield
+            finally:
+                is_over.set()
+                ray.shutdown()
+                ray_constants.ENABLE_RAY_CLUSTER = can_cluster
+                self.folder = None
+
+    def _watch_over_ray(self, is_over: threading.Event) -> None:
+        """See within a second that a part of Ray has died; Ray itself notices after a minute, or never."""
+        node = global_worker.node
+        parts = {"raylet": "Ray's raylet", "gcs_server": "Ray's head service"}
+        while node is not None and not is_over.wait(WATCH_S):
+            for kind, in_words in parts.items():
+                processes: Any = node.all_processes.get(kind, [])
+                if any(info.process.poll() is not None for info in processes) and not is_over.is_set():
+                    self.watcher.on_lost(in_words)
+
+    def _check_address(self) -> None:
+        """Ray itself tries an address that does not answer for many minutes."""
+        host, _, port = (self.address or "").removeprefix("ray://").rpartition(":")
+        if not host or not port.isdigit():
+            return  # `auto` or `local`, which are answered at once
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), CONNECT_S).close()
+        except OSError as error:
+            raise ValueError(
+                f"--address {self.address} does not answer ({error.strerror or type(error).__name__}); give "
+                "the host and port that `ray status` shows on the cluster, `auto` on one of its machines, or nothing "
+                "to start a cluster here"
+            ) from error
+
+
+def _start_ray(folder: Path) -> None:
+    """Start Ray, and once more where that fails, as it does on a machine that is very busy.
+
+    Raises:
+        ValueError: it does not start; with Ray's own words.
+    """
+    for start in range(1, NUM_STARTS + 1):
+        try:
+            with signals_held_back():
+                ray.init(
+                    address="local",
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    _temp_dir=str(folder),
+                )
+            return
+        except Exception as error:  # Ray raises one of many kinds, a bare Exception among them
+            ray.shutdown()
+            why = f"{type(error).__name__}: {' '.join(str(error).split())[:400]}"
+            if start == NUM_STARTS:
+                raise ValueError(
+                    f"Ray does not start on this machine, in {NUM_STARTS} tries ({why}). See that no RAY_ variable is "
+                    "set that you do not mean and that the machine has memory, disc and processes left; then run the "
+                    "same command again"
+                ) from error
+            logger.warning("Ray did not start (%s); it is tried once more", why)
