@@ -1,8 +1,8 @@
 """What one attempt at a training says of itself while it runs, so that it can be told when it is no more.
 
 The record of an attempt is written when it begins, when it warns of something, once a minute while it gives signs of
-life, and when it ends without having finished the training. One that is killed has therefore told, to the minute, for
-how long it held its machine.
+life, and more often when it is young, and when it ends without having finished the training. One that is killed has
+therefore told of half its time, and of all but a minute of a long one.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from contextlib import suppress
 from tablewright.orchestrator.holding import Holding, name_device
 from tablewright.orchestrator.records import AttemptRecord, TrainingFolder, now
 from tablewright.trainables.contract.run import Runtime
+from tablewright.trainables.value.cpus import num_cpus
 
-SIGN_EVERY_S = 60.0
-"""A killed attempt has lost so much of what is known of its time."""
+SIGN_EVERY_S, FIRST_SIGN_S = 60.0, 1.0
+"""A killed attempt has lost at most so much of what is known of its time."""
 
 
 class AttemptLog:
@@ -34,7 +35,7 @@ class AttemptLog:
         self._begun_s = self._signed_s = time.monotonic()
         holding = Holding(
             held_s=0.0,
-            cpus=runtime.cpus,
+            cpus=num_cpus() if runtime.cpus is None else runtime.cpus,
             gpus=runtime.gpus,
             device=name_device(runtime.device),
             owner=runtime.owner,
@@ -51,7 +52,8 @@ class AttemptLog:
 
     def sign(self) -> None:
         """Take a sign of life."""
-        if time.monotonic() >= self._signed_s + SIGN_EVERY_S:
+        known_s = self._signed_s - self._begun_s
+        if time.monotonic() >= self._signed_s + min(SIGN_EVERY_S, max(FIRST_SIGN_S, known_s)):
             with suppress(Exception):  # what is known of its costs is no reason for it to fail
                 self._write()
 

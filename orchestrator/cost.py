@@ -79,7 +79,8 @@ class TrainingCost:
 
     def spent(self, prices: Prices | None = None) -> Spent:
         """Add its attempts up."""
-        return sum((self._spent_by(holding, prices) for holding in self.holdings), Spent())
+        nothing = Spent(is_at_least=self.is_at_least, is_estimated=self.is_estimated)
+        return sum((self._spent_by(holding, prices) for holding in self.holdings), nothing)
 
     def _spent_by(self, holding: Holding, prices: Prices | None) -> Spent:
         price = None if prices is None else prices.of(holding)
@@ -88,8 +89,6 @@ class TrainingCost:
             holding.gpus * holding.held_s,
             price or 0.0,
             frozenset({holding.device} if prices is not None and price is None else ()),
-            self.is_at_least,
-            self.is_estimated,
         )
 
 

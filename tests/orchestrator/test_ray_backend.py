@@ -372,7 +372,9 @@ def test_ctrl_c_waits_for_no_machine(two_cpus, tmp_path):
 def test_more_cores_than_the_machine_has_are_refused(tmp_path):
     """A training that could never start is an error in words, not a sweep that waits for ever."""
     write_project(tmp_path)
-    code, printed = run(tmp_path, "toy", "--gpus-per-training", "0", "--cpus-per-training", "999", "--tracking-uri", "none")
+    code, printed = run(
+        tmp_path, "toy", "--gpus-per-training", "0", "--cpus-per-training", "999", "--tracking-uri", "none"
+    )
     assert code == 2, printed
     assert "a training takes 999 CPU and 0 GPU, and this machine has" in printed
     assert "Give --gpus-per-training of at most" in printed

@@ -26,8 +26,6 @@ class Runtime:
         gpus: that one training holds: whole ones, or a part of one; 0 is none.
         command_line: by which the sweep was started, without secrets; for records.
         owner: the user who started the sweep; for records.
-        cpus: processors that this training holds of its machine; set by the backend for each attempt.
-        gpus: GPUs that it holds, a fraction where others share one; set by the backend for each attempt.
     """
 
     data_root: str | None
@@ -39,8 +37,6 @@ class Runtime:
     gpus: float = 0.0
     command_line: str = ""
     owner: str = ""
-    cpus: float = 1.0
-    gpus: float = 0.0
 
 
 @dataclass(frozen=True)
