@@ -357,7 +357,7 @@ def recorded_plan(settings: Settings, studies: Sequence[Study], store: Store) ->
 def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
     """`--plan`."""
     from tablewright.orchestrator.run import plan_with_data
-    from tablewright.orchestrator.status import estimated_hours_left, read_status
+    from tablewright.orchestrator.status import read_status
     from tablewright.orchestrator.study import UntilDecided
     from tablewright.reports.foresight import foresee
     from tablewright.reports.seed_growth import seeds_at_most, seeds_until_decided
@@ -392,14 +392,10 @@ def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
             f"Seeds are added while comparisons are open: at most {counted(len(largest.cells), 'cell')} from "
             f"{counted(len(largest.trainings), 'training')}."
         )
-    hours, most_hours = (estimated_hours_left(some) for some in (statuses, statuses_at_most))
-    unit = "hours of one training's resources (GPU-hours, where it takes a GPU)"
-    if hours is None or most_hours is None:
-        console.print(f"Estimated {unit}: unknown until one training of each data set is recorded.")
-    else:
-        of_searches = ", without those of searches" if plan.unfilled_searches else ""
-        up_to = f" to {most_hours:.1f}" if most_hours > hours else ""
-        console.print(f"Estimated {unit} left: {hours:.1f}{up_to}{of_searches}.")
+    print_outlook(plan, statuses, store, settings)
+    if len(largest.trainings) > len(plan.trainings):
+        console.print("With all seeds that may be added:")
+        print_outlook(largest, statuses_at_most, store, settings)
     print_foresights(foresee(plan, store))
     data = [item.data for item in plan.trainings.values()]
     data += [view.data for item in plan.trainings.values() for view in item.views.values()]
@@ -467,6 +463,7 @@ def show_status(settings: Settings, studies: Sequence[Study]) -> int:
             console.print(Text(f"{identity[:8]} failed: {message}", style="red"))
     console.print(describe(Counter(item.state for item in statuses)))
     print_costs(plan, store, settings)
+    print_outlook(plan, statuses, store, settings)
     for environment in dict.fromkeys(
         tuple(item.environment.items()) for item in statuses if item.environment
     ):
@@ -496,6 +493,27 @@ def print_costs(plan: Plan, store: Store, settings: Settings) -> None:
     console.print(grid)
     for note in costs.notes:
         console.print(Text(note, style="dim"))
+
+
+def print_outlook(plan: Plan, statuses: Sequence[TrainingStatus], store: Store, settings: Settings) -> None:
+    """What is left of a plan will cost, and whether the store has room for it."""
+    from tablewright.orchestrator.counted_work import CountedWork
+    from tablewright.orchestrator.outlook import Machines, look_ahead, room_for_checkpoints
+    from tablewright.reports.outlook_text import outlook_lines, room_lines, room_warning
+
+    count, prices = CountedWork(settings.runtime().cache_dir), settings.prices()
+    machines = Machines.expected(prices, is_elsewhere=settings.address is not None)
+    lines = outlook_lines(
+        look_ahead(statuses, store, count, machines),
+        prices,
+        max_concurrent=settings.max_concurrent,
+        without=["what searches will train"] if plan.unfilled_searches else [],
+    )
+    room = room_for_checkpoints(statuses, store, count)
+    for line in (*lines, *room_lines(room, keeps_weights=settings.keeps_weights)):
+        console.print(Text(line))
+    if warning := room_warning(room):
+        console.print(Text("warning ", style="yellow") + Text(warning))
 
 
 def write_report(settings: Settings, studies: Sequence[Study]) -> int:

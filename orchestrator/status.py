@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -145,28 +144,3 @@ def _last_epoch(folder: TrainingFolder) -> tuple[int, int, tuple[str, ...]]:
     except DamagedFile as error:
         return 0, 0, (str(error),)
     return (epochs[-1].epoch, epochs[-1].num_epochs, ()) if epochs else (0, 0, ())
-
-
-def estimated_hours_left(statuses: Iterable[TrainingStatus]) -> float | None:
-    """Estimate the training time left, in hours of one training's resources.
-
-    A training is taken to last as long as the median recorded one of its method and data set; None where
-    a training is left whose method and data set have no record yet.
-    """
-    statuses = list(statuses)
-    recorded_s: dict[tuple[str, str], list[float]] = {}
-    for status in statuses:
-        if status.wall_s:
-            recorded_s.setdefault(_kind(status.training), []).append(status.wall_s)
-    left_s = 0.0
-    for status in statuses:
-        if status.state not in RECORDED:
-            if _kind(status.training) not in recorded_s:
-                return None
-            share = 1 - status.epoch / status.epochs_in_all
-            left_s += share * statistics.median(recorded_s[_kind(status.training)])
-    return left_s / 3600
-
-
-def _kind(training: PlannedTraining) -> tuple[str, str]:
-    return training.config.METHOD, training.data.name
