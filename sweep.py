@@ -171,6 +171,19 @@ def main(
             metavar="NUMBER",
         ),
     ] = None,
+    max_gpu_hours: Annotated[
+        float | None,
+        option(
+            "max-gpu-hours",
+            "Begin no training once the studies' trainings have taken so many",
+            parser=number,
+            metavar="NUMBER",
+        ),
+    ] = None,
+    max_cpu_hours: Annotated[
+        float | None,
+        option("max-cpu-hours", "The same of processors", parser=number, metavar="NUMBER"),
+    ] = None,
     keep_checkpoints: Annotated[
         str, option("keep-checkpoints", "all, or none: weights go once all that is planned is measured")
     ] = "all",
@@ -242,6 +255,8 @@ def main(
             max_concurrent=max_concurrent,
             checkpoint_minutes=checkpoint_minutes,
             stall_minutes=stall_minutes,
+            max_gpu_hours=max_gpu_hours,
+            max_cpu_hours=max_cpu_hours,
             keep_checkpoints=keep_checkpoints,
             datasets=datasets,
             grace_s=grace_s,
@@ -719,7 +734,7 @@ def run_agent(settings: Settings, studies: Sequence[Study]) -> int:
     store = settings.open_store()
     tracker = make_tracker(settings, store)
     result = sweep_with(backend, settings, studies, store, tracker)
-    if not is_left_to_others(result.statuses, store):
+    if result.reached_cap or not is_left_to_others(result.statuses, store):
         written = write_all(result, settings, store, tracker)
         print_tables(written)
         return tell_end(result, written, settings)
@@ -760,6 +775,8 @@ def sweep_with(
             grace_s=settings.grace_s,
             seed_rule=seeds_until_decided,
             keeps_weights=settings.keeps_weights,
+            max_gpu_hours=settings.max_gpu_hours,
+            max_cpu_hours=settings.max_cpu_hours,
         )
 
 
@@ -812,6 +829,12 @@ def tell_end(result: SweepResult, written: WrittenTables, settings: Settings) ->
         )
         return 0
     states = Counter(item.state for item in result.statuses)
+    if result.reached_cap:
+        console.print(
+            f"{result.reached_cap} are spent, so that nothing more was begun: {describe(states)}. Run the same command "
+            "with more hours to go on."
+        )
+        return EXIT_STOPPED if result.was_stopped else EXIT_INCOMPLETE
     mend = " Mend what failed, then run" if failed else " Run"
     console.print(f"Not every cell is filled: {describe(states)}.{mend} the same command again to go on.")
     return EXIT_STOPPED if result.was_stopped else EXIT_INCOMPLETE

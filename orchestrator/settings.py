@@ -71,6 +71,9 @@ class Settings:
         checkpoint_minutes: between two checkpoints of a training; None lets it follow from what one costs.
         stall_minutes: a training of which nothing is seen for so long is ended; 0 ends none, and None is ten times
             its longest step or epoch, and 30 at least.
+        max_gpu_hours: that all trainings of the studies may take, earlier runs included; then what runs goes on to its
+            end and nothing more is begun; None is no limit.
+        max_cpu_hours: the same of processors.
         keep_checkpoints: `all` keeps the weights of every training, to measure further views on; `none` removes them
             once all that is planned is measured.
         datasets: labels of the data sets, with commas between, whose columns are filled; None is all.
@@ -93,6 +96,8 @@ class Settings:
     max_concurrent: int | None = None
     checkpoint_minutes: float | None = None
     stall_minutes: float | None = None
+    max_gpu_hours: float | None = None
+    max_cpu_hours: float | None = None
     keep_checkpoints: str = KEEPS_ALL
     datasets: str | None = None
     grace_s: float = DEFAULT_GRACE_S
@@ -144,6 +149,12 @@ class Settings:
             faults.append(
                 f"--stall-minutes is {self.stall_minutes}; it is a number above 0, or 0 to end no training"
             )
+        for option, hours in (("gpu", self.max_gpu_hours), ("cpu", self.max_cpu_hours)):
+            if hours is not None and not 0 < hours < math.inf:
+                faults.append(
+                    f"--max-{option}-hours is {hours:g}; it is a number of hours above 0, which all trainings of the "
+                    "studies together may take; leave it out for no limit"
+                )
         if self.keep_checkpoints not in (KEEPS_ALL, KEEPS_NONE):
             faults.append(
                 f"--keep-checkpoints is {self.keep_checkpoints!r}; it is all, which keeps the weights of "
