@@ -60,6 +60,9 @@ DATABASE_DRIVERS = {
 }
 """By scheme; of another one that names its driver, such as `postgresql+pg8000`, the driver is module and package."""
 
+FOLDER_OF_JOBS = "working_dir_files"
+"""Ray keeps what `ray job submit --working-dir` has sent in a folder of this name, and removes it after a while."""
+
 _CLUSTER = re.compile(r"auto|local|(\[[0-9a-fA-F:]+\]|[^\s/:\[\]]+):(?P<port>\d{1,5})")
 _HOST = re.compile(r"[0-9A-Za-z][0-9A-Za-z.-]*|[0-9a-fA-F:]*:[0-9a-fA-F:]*:[0-9a-fA-F:]*")
 
@@ -135,6 +138,11 @@ def store_faults(url: str) -> Iterator[str]:
     nearest = next(path for path in (folder, *folder.parents) if path.exists())
     if not nearest.is_dir():
         yield f"--store is {shown(url)}, but {nearest} is no folder; name one, which need not be there yet"
+    if FOLDER_OF_JOBS in folder.parts:
+        yield (
+            f"--store is {shown(url)}, which lies in the copy of your folder that Ray makes for a job and removes; "
+            "name a folder that outlives the job and that every machine sees, or a bucket: --store /shared/runs"
+        )
 
 
 def unreachable_store(url: str, error: Exception) -> ValueError:

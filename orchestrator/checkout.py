@@ -23,7 +23,7 @@ from tablewright.trainables.value.secret import masked
 
 DIRTY = "-dirty"
 COMMIT_NOTE = ".tablewright_commit"
-"""File in a copy of a project that is outside its checkout: what Git says of the project."""
+"""File in a copy of a project, or of this program in an image, that is outside its checkout: what Git says of it."""
 OUR_PARTS = ("orchestrator", "trainables")
 """Folders of this program that can change what a training comes to; tables are made anew from what they recorded."""
 NO_TRAINING_OF_OURS = ("reports", "tests", "sweep.py", "conftest.py")
@@ -79,7 +79,7 @@ def code_of(folder: str | None = None, files: tuple[str, ...] = ()) -> Code:
     """
     where = Path(folder or OURS).resolve()
     if (where / COMMIT_NOTE).is_file():
-        return _code_of_copy(where, files)
+        return _code_of_copy(where, files, is_ours=folder is None)
     top = _top_of(where)
     if top is None or (folder is None and any(part in PACKAGES_FOLDERS for part in where.parts)):
         return Code()
@@ -121,12 +121,14 @@ def commit_note(folder: Path) -> str:
     return json.dumps([commit, [seen_from_it(name) for name in known], diffs, checkout.fault])
 
 
-def _code_of_copy(copy: Path, files: Sequence[str]) -> Code:
+def _code_of_copy(copy: Path, files: Sequence[str], *, is_ours: bool) -> Code:
     commit, names, diffs, fault = json.loads((copy / COMMIT_NOTE).read_text(encoding="utf-8"))
     if not commit:
         return Code(fault=fault)
     known, needed = {*names}, [_below(".", name) for name in [*files, *_imported_below(copy)]]
-    matters = functools.partial(_matters, prefix=".", needed={*needed}, is_ours=False)
+    if is_ours:
+        needed = [name for name in needed if _is_ours(name, ".")]
+    matters = functools.partial(_matters, prefix=".", needed={*needed}, is_ours=is_ours)
     texts = {name: text for name, text in diffs.items() if matters(name, text)}
     lacking = {name: _whole(copy, name) for name in needed if name not in known}
     return _code(commit, {**texts, **lacking})

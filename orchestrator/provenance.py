@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tablewright.orchestrator.checkout import Code, code_of
+from tablewright.orchestrator.checkout import COMMIT_NOTE, Code, code_of
 from tablewright.trainables.contract.method import HasSource, ImportsPackages, Trainable, TrainingConfig
 from tablewright.trainables.contract.program import OURS, PRODUCT
 
@@ -41,13 +41,17 @@ def _plain(package: str) -> str:
 
 
 def product_version() -> str:
-    """Give this program's version, with the commit where it runs from a checkout: `0.1.0 (e28190f4f8ca)`."""
+    """Give this program's version, with the commit where it runs from a checkout: `0.1.0 (e28190f4f8ca)`.
+
+    An image has no checkout; the commit that it was built from is said to be that: `0.1.0 (image of e28190f4f8ca)`.
+    """
     try:
         version = importlib.metadata.version(PRODUCT)
     except importlib.metadata.PackageNotFoundError:
         version = "not installed"
     digits, dash, rest = git_commit().partition("-")
-    return f"{version} ({digits[:SHORT_COMMIT_DIGITS]}{dash}{rest})" if digits else version
+    source = "image of " if (OURS / COMMIT_NOTE).is_file() else ""
+    return f"{version} ({source}{digits[:SHORT_COMMIT_DIGITS]}{dash}{rest})" if digits else version
 
 
 def code_that_trains(config: TrainingConfig) -> Code:

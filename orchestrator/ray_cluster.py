@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import platform
-import socket
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -19,12 +18,10 @@ from ray._private.authentication import authentication_token_setup as token_setu
 from ray._private.worker import global_worker
 from ray._raylet import AuthenticationTokenLoader  # pyright: ignore
 
+from tablewright.orchestrator.ray_address import admitted
 from tablewright.orchestrator.ray_session import private_session
 from tablewright.orchestrator.signals import signals_held_back
 from tablewright.orchestrator.supervisor import Link
-
-CONNECT_S = 10.0
-"""How long an address may take to answer."""
 
 NUM_STARTS = 2
 """How often Ray is started on this machine before the command gives up."""
@@ -80,7 +77,6 @@ class RayCluster:
             ValueError: the address does not answer, or Ray does not start.
         """
         logging.getLogger("ray").setLevel(logging.ERROR)
-        self._check_address()
         ray_worker._worker_logs_enabled = False  # pyright: ignore  # a raylet that has died is told in our words
         if ray.is_initialized():
             yield
@@ -92,18 +88,19 @@ class RayCluster:
 
     @contextmanager
     def _joined(self, address: str) -> Generator[None]:
-        try:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        except Exception as error:  # of a cluster that is absent, of another version, or shut to us
-            raise ValueError(
-                f"--address {address} is no cluster that can be joined ({type(error).__name__}); see that "
-                f"one runs there, with Ray {ray.__version__} and Python {platform.python_version()} as here, "
-                "or leave --address out to start a cluster here"
-            ) from error
-        try:
-            yield
-        finally:
-            ray.shutdown()
+        with admitted(address) as found:
+            try:
+                ray.init(address=found, log_to_driver=False, logging_level=logging.ERROR)
+            except Exception as error:  # of another Python, behind a firewall, or about to end
+                raise ValueError(
+                    f"the Ray cluster at {found} answers, and cannot be joined ({type(error).__name__}: "
+                    f"{' '.join(str(error).split())[:300]}); see that its machines and this one reach each other and "
+                    f"run Python {platform.python_version()} as here, or give --address local to start a cluster here"
+                ) from error
+            try:
+                yield
+            finally:
+                ray.shutdown()
 
     @contextmanager
     def _started_here(self) -> Generator[None]:
@@ -134,20 +131,6 @@ class RayCluster:
                 processes: Any = node.all_processes.get(kind, [])
                 if any(info.process.poll() is not None for info in processes) and not is_over.is_set():
                     self.watcher.on_lost(in_words)
-
-    def _check_address(self) -> None:
-        """Ray itself tries an address that does not answer for many minutes."""
-        host, _, port = (self.address or "").removeprefix("ray://").rpartition(":")
-        if not host or not port.isdigit():
-            return  # `auto` or `local`, which are answered at once
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), CONNECT_S).close()
-        except OSError as error:
-            raise ValueError(
-                f"--address {self.address} does not answer ({error.strerror or type(error).__name__}); give "
-                "the host and port that `ray status` shows on the cluster, `auto` on one of its machines, or nothing "
-                "to start a cluster here"
-            ) from error
 
 
 def _start_ray(folder: Path) -> None:

@@ -7,7 +7,9 @@ import dataclasses
 import gc
 import os
 import pickle
+import platform
 import time
+import traceback
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -34,6 +36,7 @@ from tablewright.orchestrator.trial import (
     Pruned,
     TrialHooks,
     Work,
+    failure_of,
 )
 from tablewright.orchestrator.worker_death import ENDED_ITSELF
 from tablewright.trainables.contract.run import Runtime
@@ -61,6 +64,7 @@ class Payload:
     """
 
     def __init__(self, work: Work) -> None:
+        self.training_id, self.label = work.training_id, work.label
         self._work: Work | None = work
         self._pickled = b""
 
@@ -75,11 +79,11 @@ class Payload:
     def __getstate__(self) -> dict[str, Any]:
         """Pickle once, however often it is copied."""
         dumped = self._pickled or cloudpickle.dumps(self._work)  # pyright: ignore[reportPrivateImportUsage]
-        return {"_work": None, "_pickled": dumped}
+        return {**vars(self), "_work": None, "_pickled": dumped}
 
     def __repr__(self) -> str:
         """For logs."""
-        return self.work.training_id[:8]
+        return self.training_id[:8]
 
     def __deepcopy__(self, memo: Any) -> Payload:
         """Nothing changes it."""
@@ -210,9 +214,7 @@ def attempt(config: dict[str, Any], *, place: Place) -> None:
     After any failure the process ends: a device whose context is broken fails whatever comes next in it.
     """
     mask_streams()
-    if place.project is not None:
-        place.project.enter(place.runtime.cache_dir)
-    work: Work = config["payload"].work
+    payload: Payload = config["payload"]
     signals = Signals(place.sweep)
     is_told = _Polled(lambda: signals.is_sent("stop"), STOP_POLL_S)
 
@@ -228,7 +230,7 @@ def attempt(config: dict[str, Any], *, place: Place) -> None:
             tune.report({"progress": progress_to_text(progress), "attempt": attempt_id})
         except SystemExit:  # Tune's, and none of the method's
             raise BackendEnded from None
-        if work.watch is not None and signals.is_sent(f"prune/{attempt_id}"):
+        if payload.work.watch is not None and signals.is_sent(f"prune/{attempt_id}"):
             raise Pruned
 
     def on_begin() -> None:
@@ -238,10 +240,9 @@ def attempt(config: dict[str, Any], *, place: Place) -> None:
         if should_stop() or signals.is_sent(BEGIN_NONE):
             outcome = Outcome("stopped")
         else:
+            work, runtime = _loaded(payload, place), place.runtime_of(config["share"])
             hooks = TrialHooks(on_progress, should_stop, on_begin, sweep=place.sweep)
-            outcome = run_on_worker(
-                work, place.store_url, place.store_id, place.runtime_of(config["share"]), hooks
-            )
+            outcome = run_on_worker(work, place.store_url, place.store_id, runtime, hooks)
     except MachineFault as fault:
         tune.report({"fault": failure_to_text(fault.failure)})
         kind = fault.failure.kind
@@ -262,6 +263,24 @@ def attempt(config: dict[str, Any], *, place: Place) -> None:
         raise _ProcessSpoiled(outcome.message)
     if _SAVING.asked_by is not None:
         raise _ProcessSpoiled(f"{_SAVING.asked_by} came; the training has saved its state")
+
+
+def _loaded(payload: Payload, place: Place) -> Work:
+    """Load the work, by the modules of its project.
+
+    Raises:
+        MachineFault: they are not here, or others than where the sweep was started.
+    """
+    try:
+        if place.project is not None:
+            place.project.enter(place.runtime.cache_dir)
+        return payload.work
+    except Exception as error:
+        message = (
+            f"machine {platform.node()} cannot load the training ({type(error).__name__}: {error}); see that the same "
+            "packages are installed there as here, and that modules of yours stand in the project's folder"
+        )
+        raise MachineFault(failure_of(payload, message, traceback.format_exc(), kind="machine")) from error
 
 
 def _hold(first_hold_s: float, num_faults: int, should_stop: Callable[[], bool]) -> bool:

@@ -361,7 +361,23 @@ def _is_done_now(folder: TrainingFolder) -> bool:
         return False
 
 
-def failure_of(work: Work, message: str, trace: str = "", *, kind: FaultKind = "training") -> FailureRecord:
+class IsTraining(Protocol):
+    """Names a training, such as `Work` does."""
+
+    @property
+    def training_id(self) -> str:
+        """Its identity."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        ...
+
+
+def failure_of(
+    work: IsTraining, message: str, trace: str = "", *, kind: FaultKind = "training"
+) -> FailureRecord:
     """Describe a failure on this machine, in short and, where there is more to say, as far as a record can hold it."""
     return FailureRecord(
         training_id=work.training_id,

@@ -13,6 +13,8 @@ _SIGNAL = re.compile(r"\*\*\* (SIG[A-Z0-9]+) received|Fatal Python error: ([^\n]
 _PROCESS = re.compile(r"\bpid: (\d+)")
 _LOW_ON_MEMORY = re.compile(r"OutOfMemory|low on memory|memory monitor", re.IGNORECASE)
 _DETAIL = re.compile(r"Worker exit type: (\S+) Worker exit detail: ([^\n]+?)(?: Some common causes|\n|$)")
+_RAISED = re.compile(r"^(?:\w+\.)*\w+(?:Error|Exception): .+$", re.MULTILINE)
+_COLOUR = re.compile(r"\x1b\[\d+m")
 _NODE_LOST = re.compile(r"node .{0,80}(?:died|dead|terminated)|NODE_DIED", re.IGNORECASE)
 _RAYS_OWN = re.compile(r"^(:job_id:|:actor_name:|:task_name:)")
 
@@ -51,6 +53,8 @@ def cause_of_death(
         return f"{who} vanished without a word, as by SIGKILL", tail
     if found := _DETAIL.search(told):
         return f"{who} has ended ({found[1]}): {found[2].strip()}", tail
+    if found := _RAISED.findall(_COLOUR.sub("", told)):
+        return f"{who} could not begin: {found[-1].strip()[:400]}", tail
     return f"{who} was lost: {' '.join(told.split())[:400] or 'Ray does not say why'}", tail
 
 

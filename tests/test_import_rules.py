@@ -52,7 +52,10 @@ RULES = {
         ("orchestrator", "trainables.contract", "trainables.value"),
         ("pyarrow", "pydantic", "fsspec", "numpy", "psutil"),
         {
-            "ray": tuple(f"orchestrator.ray_{part}" for part in ("backend", "bridge", "cluster", "worker")),
+            "ray": tuple(
+                f"orchestrator.ray_{part}" for part in ("address", "backend", "bridge", "cluster", "worker")
+            ),
+            "grpc": ("orchestrator.ray_address",),
             "optuna": ("orchestrator.search", "orchestrator.optuna_mirror"),
             "mlflow": ("orchestrator.tracking",),
             "yaml": ("orchestrator.published",),

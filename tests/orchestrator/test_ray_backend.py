@@ -450,7 +450,7 @@ def test_freed_memory_goes_back_to_the_system():
 def test_an_address_that_does_not_answer_is_refused():
     """A cluster that is down is told within seconds, with what to give."""
     with (
-        pytest.raises(ValueError, match=r"--address 127\.0\.0\.1:9 does not answer .* `auto`"),
+        pytest.raises(ValueError, match=r"at 127\.0\.0\.1:9 does not answer .* `auto`"),
         RayBackend(address="127.0.0.1:9").connect(),
     ):
         pass

@@ -72,6 +72,10 @@ from tablewright.orchestrator.settings import (
         ({"store": "https://host/runs"}, "--store is 'https://host/runs', which nothing is written to"),
         ({"store": "s3://"}, "--store is 's3://' and names no place; write such as s3://bucket/folder"),
         ({"store": "/dev/null/runs"}, "--store is '/dev/null/runs', but /dev/null is no folder"),
+        (
+            {"store": "/tmp/ray/session_1/runtime_resources/working_dir_files/_ray_pkg_1a/runs"},
+            "which lies in the copy of your folder that Ray makes for a job and removes",
+        ),
         ({"data_root": ""}, "--data-root is empty"),
         ({"gpus_per_training": float("nan")}, "--gpus-per-training is nan"),
         ({"gpus_per_training": 1.5}, "--gpus-per-training is 1.5"),

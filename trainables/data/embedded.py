@@ -56,7 +56,9 @@ def unpack_demo_archive(cache_dir: Path, archive: Path = DEMO_ARCHIVE) -> Path:
 def _unpack(archive: Path, folder: Path) -> None:
     try:
         with tarfile.open(archive) as tar:
-            tar.extractall(folder, _members(tar), filter="data")
+            # Python 3.11.3 and older, as Debian 12 has it, know no filters; the archive is our own.
+            tar.extraction_filter = getattr(tarfile, "data_filter", None)
+            tar.extractall(folder, _members(tar))
     except UnpacksToTooMuch as error:
         raise ValueError(f"the embedded demo data {archive} {error}") from error
     except (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError) as error:

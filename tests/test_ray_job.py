@@ -1,0 +1,122 @@
+"""The command as a Ray job, as `ray job submit` and KubeRay's RayJob run it: in an environment that Ray has set."""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.toy_studies import ROOT, run, write_project
+from tests.waiting import PATIENCE_S, wait_for
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+RAY = Path(sys.executable).with_name("ray")
+
+
+@pytest.fixture
+def cluster():
+    """A head without a processor and a worker, with a token; gives what a node's environment has, and their logs."""
+    folder = Path(tempfile.mkdtemp(prefix="tw-job-", dir="/tmp"))  # the path of a socket has to be short
+    port, dashboard = free_port(), free_port()
+    environment = {
+        **{
+            name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "TABLEWRIGHT_"))
+        },
+        "PYTHONPATH": str(ROOT),
+        "HOME": str(folder),
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        "RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{dashboard}",
+        "RAY_JOB_STOP_WAIT_TIME_S": "140",
+    }
+    head = [
+        "--head",
+        f"--port={port}",
+        "--node-ip-address=127.0.0.1",
+        "--num-cpus=0",
+        f"--temp-dir={folder}/r",
+    ]
+    head += ["--include-dashboard=true", f"--dashboard-port={dashboard}"]
+    worker = [f"--address=127.0.0.1:{port}", "--node-ip-address=127.0.0.1", "--num-cpus=2"]
+    processes = []
+
+    def start(options):
+        command = [RAY, "start", "--block", "--disable-usage-stats", *options]
+        processes.append(
+            subprocess.Popen(
+                command, env=environment, cwd=folder, stdout=subprocess.DEVNULL, start_new_session=True
+            )
+        )
+
+    try:
+        start(head)
+        wait_for(lambda: answers(port) and answers(dashboard))
+        start(worker)
+        yield environment
+    finally:
+        for process in reversed(processes):
+            process.terminate()
+        for process in processes:
+            process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def answers(port):
+    with socket.socket() as caller:
+        return caller.connect_ex(("127.0.0.1", port)) == 0
+
+
+def job(verb, environment, *arguments):
+    """Run `ray job VERB`; gives (exit code, what it printed)."""
+    done = subprocess.run(
+        [RAY, "job", verb, *arguments], env=environment, capture_output=True, text=True, timeout=PATIENCE_S
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def tables(store):
+    return {path.name: path.read_text() for path in sorted(store.glob("tables/demo/toy/*.md"))}
+
+
+def test_a_ray_job_trains_on_its_cluster_and_fills_the_tables_of_an_ordinary_run(cluster, tmp_path):
+    """Its folder is Ray's copy, so the store has to be another; told to stop, trainings save; again, it goes on."""
+    project, goes_on = tmp_path / "project", tmp_path / "goes on"
+    write_project(project, base=f"waits_for={str(goes_on)!r}")
+    options = ["--tracking-uri", "none", "--cache-dir", str(tmp_path / "cache")]
+    submit = ["--working-dir", str(project)]
+    command = ["--", "python", "sweep.py", "toy", *options]
+    code, printed = job("submit", cluster, *submit, *command)
+    assert 1 == code
+    assert "in the copy of your folder that Ray makes for a job and removes" in printed
+
+    store = tmp_path / "runs"
+    command += ["--store", str(store)]
+    code, printed = job("submit", cluster, *submit, "--no-wait", "--submission-id", "stopped", *command)
+    assert 0 == code, printed
+    wait_for(lambda: 2 == len([*store.glob("trainings/*/epochs.parquet")]))
+    job("stop", cluster, "stopped")
+    assert [] == [*store.glob("trainings/*/failure.json")]
+    assert 2 == len([*store.glob("trainings/*/checkpoint/*")]), "each has saved its state"
+    assert [] == [*store.glob("claims/*")]
+
+    goes_on.touch()
+    code, printed = job("submit", cluster, *submit, *command)
+    assert 0 == code, printed
+    assert "Every cell is filled" in printed
+    assert 4 == len([*store.glob("trainings/*/record.json")])
+
+    code, printed = run(project, "toy", *options, "--agent", "--store", str(tmp_path / "undisturbed"))
+    assert 0 == code, printed
+    assert tables(tmp_path / "undisturbed") == tables(store) != {}
