@@ -274,6 +274,7 @@ def main(
         }.get("".join(given))
 
         def on_studies(chosen: Callable[[Settings, Sequence[Study]], int]) -> int:
+            settings.prices()  # what is wrong with them is told before anything trains
             declared = settings.load_studies()
             if settings.is_demo_by_default(declared) and not settings.reads_records_alone:
                 console.print("No data root given: running the demo profile on the embedded demo images.")
@@ -517,7 +518,7 @@ def print_outlook(plan: Plan, statuses: Sequence[TrainingStatus], store: Store, 
     from tablewright.reports.outlook_text import outlook_lines, room_lines, room_warning
 
     count, prices = CountedWork(settings.runtime().cache_dir), settings.prices()
-    machines = Machines.expected(prices, is_elsewhere=settings.address is not None)
+    machines = Machines.expected(prices, is_elsewhere=settings.trains_elsewhere)
     lines = outlook_lines(
         look_ahead(statuses, store, count, machines),
         prices,

@@ -19,6 +19,7 @@ Layout under the store's root, a local folder, an NFS path or an object store (a
     data/<study>.json                            the data sets that the last sweep of a study found
     provenance/<sha256>.diff                     what differed from the commit that trainings name
     accepted/<digest>.json                       a changed default that was accepted in writing
+    costs/<study>.md                             what a study has cost, for people; or costs/<profile>/<study>.md
     claims/<name>.<number>.json                  what a living process is at, such as a training; see `claims`
 
 There is no lock and no daemon. A file appears whole under its name or not at all. Numbers that are not

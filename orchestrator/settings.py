@@ -269,6 +269,11 @@ class Settings:
         """Open or start the store."""
         return Store(self.store)
 
+    @property
+    def trains_elsewhere(self) -> bool:
+        """Say whether a cluster is named, so that this machine tells nothing of those that train."""
+        return (self.address or os.environ.get(RAY_ADDRESS) or "local") != "local"
+
     def cluster_address(self) -> str | None:
         """Give the address of the cluster to join: the option's, or the one that Ray's own programs go by.
 

@@ -35,7 +35,9 @@ def test_unpacks_with_the_python_of_debian_12_too(tmp_path, monkeypatch):
     """3.11.2 has no filters; an `extractall` that is given one fails there."""
     whole = tarfile.TarFile.extractall
     monkeypatch.delattr(tarfile, "data_filter")
-    monkeypatch.setattr(tarfile.TarFile, "extractall", lambda tar, folder, members: whole(tar, folder, members))
+    monkeypatch.setattr(
+        tarfile.TarFile, "extractall", lambda tar, folder, members: whole(tar, folder, members)
+    )
     folder = unpack_demo_archive(tmp_path / "cache", pack(tmp_path / "demo.tar.xz", "one"))
     assert "one" == (folder / "query" / "0001_c1s1_000001_00.jpg").read_text()
 
