@@ -11,7 +11,7 @@ PRICES = 'currency = "EUR"\n[per_cpu_hour]\n"{processor}" = 3600.0\n'
 
 
 def test_a_capped_sweep_says_what_it_took_and_what_is_left(tmp_path):
-    """By an agent: one training is made, the rest waits for more hours; in the page of costs and by the file of prices."""
+    """By an agent: one training is made, the rest waits for more hours; in its page, and by the file of prices."""
     write_project(
         tmp_path, rows='[Sweep("learning_rate", (0.1, 0.2, 0.3))]', base="epoch_s=0.05", seeds="(0,)"
     )
