@@ -2,7 +2,7 @@
 
 The record of an attempt is written when it begins, when it warns of something, once a minute while it gives signs of
 life, and more often when it is young, and when it ends without having finished the training. One that is killed has
-therefore told of half its time, and of all but a minute of a long one.
+therefore told of half its time, or of all but ten seconds of a short one and a minute of a long one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tablewright.orchestrator.records import AttemptRecord, TrainingFolder, now
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.value.cpus import num_cpus
 
-SIGN_EVERY_S, FIRST_SIGN_S = 60.0, 1.0
+SIGN_EVERY_S, FIRST_SIGN_S = 60.0, 10.0
 """A killed attempt has lost at most so much of what is known of its time."""
 
 
@@ -60,8 +60,9 @@ class AttemptLog:
     def end(self) -> None:
         """Keep how long it was, where it has ended without finishing the training."""
         with suppress(Exception):  # why it ended is what must be told
-            if self._folder.attempt(self.number) is not None:
-                self._write(holding=self.holding(has_ended=True))
+            kept = self._folder.attempt(self.number)
+            if kept is not None:  # whoever watches over it may have marked it as stalled
+                self._write(holding=self.holding(has_ended=True), stall=kept.stall)
 
     def holding(self, *, has_ended: bool = False) -> Holding:
         """Give what it holds, and for how long it has by now."""
@@ -71,7 +72,5 @@ class AttemptLog:
 
     def _write(self, **changes: object) -> None:
         self._signed_s = time.monotonic()
-        kept = self._folder.attempt(self.number)  # whoever watches over it may have marked it as stalled
-        stall = {} if kept is None else {"stall": kept.stall}
-        self.record = self.record.model_copy(update={"holding": self.holding(), **stall, **changes})
+        self.record = self.record.model_copy(update={"holding": self.holding(), **changes})
         self._folder.rewrite_attempt(self.number, self.record)
