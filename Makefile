@@ -12,7 +12,7 @@ VIDEO := /usr/share/doc/opencv-doc/examples/data/vtest.avi
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 BENCHMARKS := $(sort $(wildcard benchmarks/bench_*.py))
 
-.PHONY: help demo test check bench chaos real aws clean
+.PHONY: help demo test check bench chaos lab real aws clean
 .DELETE_ON_ERROR:
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo 'make check   format, lint, types, import rules'
 	@echo 'make bench   measure speed and scale'
 	@echo 'make chaos   kill parts of a sweep again and again, and compare with an undisturbed one (KILLS=35 SEED=0)'
+	@echo 'make lab     the life of a cluster on a network of four hosts on this machine (root; openssh-server, rsync)'
 	@echo 'make real    train and test on eleven real people from a public video (Debian or Ubuntu)'
 	@echo 'make aws     install what `ray up cluster.yaml` needs on this machine'
 	@echo 'make clean   remove the environment and caches; never runs/ or data/'
@@ -44,6 +45,9 @@ bench: $(VENV)/installed-dev
 
 chaos: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/chaos.py --kills $(KILLS) --seed $(SEED)
+
+lab: $(VENV)/installed
+	$(BIN)/python tests/lab/life.py
 
 real: $(VENV)/installed $(VIDEO) /usr/bin/ffmpeg
 	$(BIN)/python -m tablewright.trainables.data.real_pedestrians $(VIDEO) data/real_pedestrians

@@ -72,6 +72,16 @@ def number(text: str) -> float:
         raise typer.BadParameter(f"a number is needed, such as 1 or 0.5; got {text!r}") from None
 
 
+def number_or_auto(text: str) -> float | str:
+    """Read an option that is a number, or `auto`."""
+    try:
+        return text if text == "auto" else float(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"a number is needed, such as 1 or 0.5, or the word auto; got {text!r}"
+        ) from None
+
+
 @app.command()
 def main(
     studies: Annotated[
@@ -130,9 +140,12 @@ def main(
     ] = None,
     seeds: Annotated[str | None, option("seeds", "Such as 0,1,2 (default: the study's)")] = None,
     gpus_per_training: Annotated[
-        float | None,
+        Any,
         option(
-            "gpus-per-training", "1, 0.5, 0 … (default: 1 if there is any)", parser=number, metavar="NUMBER"
+            "gpus-per-training",
+            "1, 0.5, 0 …, or auto: by its memory (default: 1 if there is any)",
+            parser=number_or_auto,
+            metavar="NUMBER|auto",
         ),
     ] = None,
     cpus_per_training: Annotated[
@@ -372,6 +385,7 @@ def recorded_plan(settings: Settings, studies: Sequence[Study], store: Store) ->
 
 def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
     """`--plan`."""
+    from tablewright.orchestrator.planned_memory import memory_of_plan
     from tablewright.orchestrator.run import plan_with_data
     from tablewright.orchestrator.status import read_status
     from tablewright.orchestrator.study import UntilDecided
@@ -412,6 +426,9 @@ def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
     if len(largest.trainings) > len(plan.trainings):
         console.print("With all seeds that may be added:")
         print_outlook(largest, statuses_at_most, store, settings)
+    if settings.may_use_gpus:
+        for memory in memory_of_plan(plan, store, settings.cache_dir):
+            console.print(Text(f"Memory: {memory}."))
     print_foresights(foresee(plan, store))
     data = [item.data for item in plan.trainings.values()]
     data += [view.data for item in plan.trainings.values() for view in item.views.values()]
@@ -741,6 +758,11 @@ def run_agent(settings: Settings, studies: Sequence[Study]) -> int:
         return tell_end(result, written, settings)
     if tracker is not None and tracker.has_begun:
         tracker.end(succeeded=False)
+    if result.was_stopped:
+        console.print(
+            "This agent was stopped; others are at what is not done. Run the same command again to go on."
+        )
+        return EXIT_STOPPED
     console.print(
         f"Nothing is left for this agent: {describe(Counter(item.state for item in result.statuses))}; what "
         "is not done is in the hands of others, of whom the last one writes the tables."

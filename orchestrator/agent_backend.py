@@ -22,13 +22,16 @@ from multiprocessing.process import BaseProcess
 import cloudpickle
 
 from tablewright.orchestrator.agent_worker import serve
+from tablewright.orchestrator.cards import cards_here
 from tablewright.orchestrator.listeners import Listeners
 from tablewright.orchestrator.messages import failure_from_text, outcome_from_text, progress_from_text
 from tablewright.orchestrator.project import Project, ProjectOnWorker
 from tablewright.orchestrator.records import FailureRecord, Store
+from tablewright.orchestrator.resources import AUTO
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.trial import Listener, Outcome, Work, end_as_failed, failure_of
 from tablewright.orchestrator.work_queue import WorkQueue
+from tablewright.trainables.contract.memory import Card
 from tablewright.trainables.contract.run import Device, Runtime
 
 POLL_S = 0.2
@@ -103,6 +106,10 @@ class AgentBackend:
     def num_slots(self) -> int:
         """One training at a time."""
         return 1
+
+    def cards(self) -> list[Card]:
+        """Give the GPUs of this machine."""
+        return cards_here()
 
     def run(self, queue: WorkQueue, listeners: Sequence[Listener], store: Store, runtime: Runtime) -> None:
         """Run until the queue is told to stop or has nothing that is not in other hands."""
@@ -303,8 +310,8 @@ def make_agent(settings: Settings) -> AgentBackend:
         if value is not None
     ]
     gpus = settings.gpus_per_training
-    if gpus not in (None, 0, 1):
-        faults.append(f"--gpus-per-training is {gpus:g}; an agent takes one GPU (1) or none (0)")
+    if gpus not in (None, 0, 1, AUTO):
+        faults.append(f"--gpus-per-training is {gpus}; an agent takes one GPU (1) or none (0)")
     if faults:
         raise ValueError("\n".join(faults))
     return AgentBackend(

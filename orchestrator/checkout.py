@@ -194,8 +194,8 @@ def _imported_below(folder: Path) -> list[str]:
     found: dict[str, None] = {}
     for module in [*sys.modules.values()]:
         file = getattr(module, "__file__", None)
-        if not isinstance(file, str) or not file.endswith(".py"):
-            continue
+        if not isinstance(file, str) or not file.endswith(".py") or not file.startswith("/"):
+            continue  # torch names modules that have no file as if they lay where it stands: _ops.py
         place, _, name = file.rpartition("/")
         parent = _real(place)
         if parent is None or not parent.is_relative_to(folder):

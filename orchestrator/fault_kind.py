@@ -21,7 +21,15 @@ FAULTS_OF_PATHS = (FileNotFoundError, FileExistsError, PermissionError, IsADirec
 MACHINE_ERRORS = ("AcceleratorError",)
 """Exception of torch, which is not imported here, for a device that has failed."""
 OUT_OF_MEMORY = ("OutOfMemoryError",)
-"""Exception of torch for a device that is too small, or shared with others."""
+"""Exception of torch, and of CuPy, for a device that is too small, or shared with others."""
+OUT_OF_MEMORY_WORDS = (
+    "CUDA out of memory",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "RESOURCE_EXHAUSTED: Out of memory",
+)
+"""The same in the words of CUDA, its libraries and JAX: of a program that the training runs, or an error around it."""
 MACHINE_WORDS = (
     "CUDA error",
     "CUDA driver",
@@ -64,13 +72,27 @@ def kind_of(error: BaseException, fault_of_device: Callable[[], str] = lambda: "
     """
     if isinstance(error, TrainingStalled):
         return "stall", ""
-    if type(error).__name__ in OUT_OF_MEMORY:
-        return "memory", _memory_of(words_of(error))
+    if (of_memory := _out_of_memory(error)) is not None:
+        return "memory", _memory_of(of_memory)
     if isinstance(error, OSError | MemoryError) and not isinstance(error, FAULTS_OF_PATHS):
         return "machine", ""
     if fault := fault_of_device():
         return "device", fault
     return ("machine" if _is_of_the_machine(error) else "training"), ""
+
+
+def _out_of_memory(error: BaseException) -> str | None:
+    """Give the words in which an error, or one that it was raised from, says that a device's memory is used up."""
+    seen: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in seen:
+        seen.append(cause)
+        words = words_of(cause)
+        is_told = isinstance(cause, RuntimeError) and any(word in words for word in OUT_OF_MEMORY_WORDS)
+        if type(cause).__name__ in OUT_OF_MEMORY or is_told:
+            return words
+        cause = cause.__cause__
+    return None
 
 
 def _is_of_the_machine(error: BaseException) -> bool:

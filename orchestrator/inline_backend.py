@@ -23,6 +23,7 @@ from tablewright.orchestrator.trial import (
     run_trial,
 )
 from tablewright.orchestrator.work_queue import WorkQueue
+from tablewright.trainables.contract.memory import Card
 from tablewright.trainables.contract.run import Device, Runtime
 
 WAIT_S = 0.25
@@ -44,6 +45,10 @@ class InlineBackend:
     def num_slots(self) -> int:
         """One training at a time."""
         return 1
+
+    def cards(self) -> list[Card]:
+        """No GPU is used."""
+        return []
 
     def run(self, queue: WorkQueue, listeners: Sequence[Listener], store: Store, runtime: Runtime) -> None:
         """Run until the queue is finished or told to stop."""

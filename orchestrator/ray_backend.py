@@ -7,6 +7,7 @@ is done is decided by the store alone, so Tune's own checkpoints, snapshots and 
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import tempfile
@@ -14,7 +15,7 @@ import uuid
 import warnings
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import ray
 from ray import tune
@@ -22,17 +23,20 @@ from ray.tune.execution import class_cache
 from ray.tune.trainable.function_trainable import wrap_function
 
 from tablewright.orchestrator.addresses import causes_of
+from tablewright.orchestrator.cards import cards_here, cards_of_nodes
 from tablewright.orchestrator.listeners import Listeners
+from tablewright.orchestrator.packing import FixedShares, MemoryShares
 from tablewright.orchestrator.project import Project, ProjectOnWorker
 from tablewright.orchestrator.ray_bridge import Bridge, QueueSearcher, StopsWaiting
 from tablewright.orchestrator.ray_cluster import RayCluster
 from tablewright.orchestrator.ray_worker import FIRST_HOLD_S, Place, Signals, attempt, take_signals
 from tablewright.orchestrator.records import Store
-from tablewright.orchestrator.resources import Resources
+from tablewright.orchestrator.resources import AUTO, Resources
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.supervisor import Link
 from tablewright.orchestrator.trial import Listener
 from tablewright.orchestrator.work_queue import WorkQueue
+from tablewright.trainables.contract.memory import Card
 from tablewright.trainables.contract.run import Device, Runtime
 
 MAX_PENDING_TRIALS = 64
@@ -65,7 +69,7 @@ class RayBackend:
         *,
         address: str | None = None,
         cpus: float | None = None,
-        gpus: float | None = None,
+        gpus: float | Literal["auto"] | None = None,
         max_concurrent: int | None = None,
         max_lost_workers: int = 3,
         first_hold_s: float = FIRST_HOLD_S,
@@ -77,7 +81,7 @@ class RayBackend:
         Args:
             address: of a running cluster; None starts one on this machine.
             cpus: of one training; None is one, or less where that would leave GPUs idle.
-            gpus: of one training; None is one where the cluster has any.
+            gpus: of one training; None is one where the cluster has any, `auto` as much as its memory says.
             max_concurrent: trainings at a time; None is as many as fit.
             max_lost_workers: how often a training is tried again after its worker was lost, or its machine
                 failed.
@@ -87,7 +91,9 @@ class RayBackend:
         """
         self._cluster = RayCluster(address, watcher)
         self._project = project
-        self._cpus, self._gpus = cpus, gpus
+        self._cpus = cpus
+        self._gpus: float | Literal["auto"] | None = gpus
+        self._shares: FixedShares | None = None
         self._max_concurrent = max_concurrent
         self._max_lost_workers = max_lost_workers
         self._first_hold_s = first_hold_s
@@ -123,21 +129,37 @@ class RayBackend:
             )
 
     def _needed(self) -> Resources:
+        """Give what a training takes of which nothing is known."""
+        return self._resources_for(1.0 if self._gpus == AUTO else self._gpus)
+
+    def _resources_for(self, gpus: float | None) -> Resources:
         machines = [Resources.of(node["Resources"]) for node in ray.nodes() if node["Alive"]]
-        return Resources.reserved(self._cpus, self._gpus, machines)
+        return Resources.reserved(self._cpus, gpus, machines)
+
+    def cards(self) -> list[Card]:
+        """Give the GPUs that there are now, as far as they are known."""
+        is_here = self._cluster.folder is not None
+        return (cards_here() if is_here else []) or cards_of_nodes(ray.nodes())
+
+    def _shares_of(self, store: Store, runtime: Runtime) -> FixedShares:
+        if self._gpus != AUTO:
+            return FixedShares(self._needed().gpus)
+        cards = self.cards if self._cluster.folder is None else functools.cache(self.cards)
+        return MemoryShares(store, runtime.cache_dir, cards, lambda: ray.cluster_resources().get("GPU", 0.0))
 
     def num_slots(self) -> int:
         """Count the trainings that fit at a time, on the cluster as it is now; at least one."""
         if self._max_concurrent is not None:
             return self._max_concurrent
-        resources, has = self._needed(), ray.cluster_resources()
+        resources = self._needed() if self._shares is None else self._resources_for(self._shares.smallest())
+        has = ray.cluster_resources()
         fits = [has.get("CPU", 0) / resources.cpus] if resources.cpus else []
         fits += [has.get("GPU", 0) / resources.gpus] if resources.gpus else []
         return max(1, int(min(fits, default=1)))
 
     def run(self, queue: WorkQueue, listeners: Sequence[Listener], store: Store, runtime: Runtime) -> None:
         """Run until the queue is finished, or told to stop and every running training has saved its state."""
-        resources = self._needed()
+        self._shares = self._shares_of(store, runtime)
         place = Place(
             uuid.uuid4().hex,
             store.url,
@@ -149,7 +171,14 @@ class RayBackend:
         )
         signals = Signals(place.sweep)
         bridge = Bridge(
-            queue, Listeners(listeners), store, signals, resources, self._max_lost_workers, self.num_slots
+            queue,
+            Listeners(listeners),
+            store,
+            signals,
+            self._shares,
+            self._resources_for,
+            self._max_lost_workers,
+            self.num_slots,
         )
         trainable = wrap_function(tune.with_parameters(attempt, place=place))
 

@@ -6,7 +6,6 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from ray.tune.search import Searcher
 
 from tablewright.orchestrator.listeners import Listeners
 from tablewright.orchestrator.messages import failure_from_text, outcome_from_text, progress_from_text
+from tablewright.orchestrator.packing import FixedShares
 from tablewright.orchestrator.ray_worker import BEGIN_NONE, Payload, Signals
 from tablewright.orchestrator.records import FailureRecord, Store
 from tablewright.orchestrator.resources import Resources
@@ -49,16 +49,19 @@ class _NotSaved:
 class QueueSearcher(_NotSaved, Searcher):
     """Lets Tune draw its trials from the queue."""
 
-    def __init__(self, queue: WorkQueue, share_of: Callable[[Work], Resources]) -> None:
+    def __init__(self, queue: WorkQueue, share_of: Callable[[Work], Resources | None]) -> None:
         super().__init__()
         self._queue, self._share_of = queue, share_of
+        self._held: Work | None = None
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # pyright: ignore
         """Draw the next training, if there is one now."""
         if self._queue.is_finished():
             return Searcher.FINISHED
-        work = self._queue.next_work()
-        return None if work is None else {"payload": Payload(work), "share": self._share_of(work)}
+        work = self._held or self._queue.next_work()
+        share = None if work is None else self._share_of(work)
+        self._held = work if share is None else None
+        return None if work is None or share is None else {"payload": Payload(work), "share": share}
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
@@ -81,13 +84,15 @@ class Bridge(_NotSaved, tune.Callback):
         listeners: Listeners,
         store: Store,
         signals: Signals,
-        resources: Resources,
+        shares: FixedShares,
+        resources_for: Callable[[float], Resources],
         max_lost_workers: int,
         num_slots: Callable[[], int] = lambda: 1,
     ) -> None:
         self._num_slots = num_slots
         self._queue, self._listeners, self._store, self._signals = queue, listeners, store, signals
-        self._resources, self._max_lost_workers = resources, max_lost_workers
+        self._shares, self._resources_for = shares, resources_for
+        self._max_lost_workers = max_lost_workers
         self._num_given_back: Counter[str] = Counter()
         self._given_back: dict[str, Work] = {}
         self._num_killed_before = count_killed_for_memory()
@@ -97,7 +102,6 @@ class Bridge(_NotSaved, tune.Callback):
         self._outcomes: dict[str, Outcome] = {}
         self._faults: dict[str, FailureRecord] = {}
         self._broken: dict[str, FailureRecord] = {}
-        self._need_whole_device: set[str] = set()
         self._trials: list[Trial] = []
         self._is_stop_sent = self._is_told_to_begin_none = self._was_left = False
         self._is_waiting_told = False
@@ -132,11 +136,10 @@ class Bridge(_NotSaved, tune.Callback):
             self._signals.send(BEGIN_NONE)
             self._is_told_to_begin_none = True
 
-    def share_of(self, work: Work) -> Resources:
-        """Say what a training gets of a machine: a whole GPU where a part was too small for it."""
-        if work.training_id in self._need_whole_device:
-            return replace(self._resources, gpus=1.0)
-        return self._resources
+    def share_of(self, work: Work) -> Resources | None:
+        """Say what a training gets of a machine; None where it is to wait until more is known of it."""
+        gpus = self._shares.gpus_of(work)
+        return None if gpus is None else self._resources_for(gpus)
 
     def _end_without_devices(self) -> None:
         """End the sweep where nothing can run, as devices do not work; and free their slots where nothing is left."""
@@ -162,19 +165,21 @@ class Bridge(_NotSaved, tune.Callback):
         self._running.discard(trial.trial_id)
         trial.max_failures = 0
         self._idle_since_s = time.monotonic()
+        self._shares.on_left(self._work(trial))
         self._queue.give_back(self._work(trial))
 
     def _tell_waiting(self, idle_s: float) -> None:
         if idle_s < WAITING_AFTER_S:
             return
         machines = [Resources.of(node["Resources"]) for node in ray.nodes() if node["Alive"]]
-        is_possible = any(self._resources.fit_into(machine) for machine in machines)
+        needed = self._resources_for(self._shares.smallest())
+        is_possible = any(needed.fit_into(machine) for machine in machines)
         if is_possible and idle_s < BUSY_AFTER_S:
             return
         self._is_waiting_told = True
         logger.warning(
             "waiting for resources: a training takes %s; the machines of the cluster have %s%s",
-            self._resources,
+            needed,
             " | ".join(map(str, machines)),
             ", which are busy or still starting" if is_possible else ", none of them enough",
         )
@@ -258,8 +263,7 @@ class Bridge(_NotSaved, tune.Callback):
         work, outcome = self._work(trial), self._outcomes.pop(trial.trial_id, None)
         fault = self._faults.get(trial.trial_id)
         if fault is not None and fault.kind == "memory":
-            if 0 < self.share_of(work).gpus < 1 and not self._queue.is_stopping:
-                self._need_whole_device.add(work.training_id)
+            if not self._queue.is_stopping and self._shares.step_back(work, trial.config["share"].gpus):
                 self._give_back(trial)
                 return
             outcome = end_as_failed(work, self._store, fault)
@@ -314,6 +318,7 @@ class Bridge(_NotSaved, tune.Callback):
         work = self._work(trial)
         self._num_given_back[work.training_id] += 1
         self._given_back[work.training_id] = work
+        self._shares.on_left(work)
         self._ended.add(trial.trial_id)
         self._running.discard(trial.trial_id)
         self._queue.give_back(work)
@@ -331,6 +336,9 @@ class Bridge(_NotSaved, tune.Callback):
         work = self._work(trial)
         self._ended.add(trial.trial_id)
         self._running.discard(trial.trial_id)
+        self._shares.on_left(work)
+        if outcome.state == "done":
+            self._shares.on_done(work)
         self._queue.on_end(work, outcome)
         self._begin_none_once_spent()  # before the worker that is free now is given the next one
         if trial.trial_id in self._started or outcome.state not in ("stopped", "claimed"):

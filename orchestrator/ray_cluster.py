@@ -22,6 +22,7 @@ from tablewright.orchestrator.ray_address import admitted
 from tablewright.orchestrator.ray_session import private_session
 from tablewright.orchestrator.signals import signals_held_back
 from tablewright.orchestrator.supervisor import Link
+from tablewright.trainables.value.cpus import cpus_of_machine
 
 NUM_STARTS = 2
 """How often Ray is started on this machine before the command gives up."""
@@ -144,6 +145,7 @@ def _start_ray(folder: Path) -> None:
             with signals_held_back():
                 ray.init(
                     address="local",
+                    num_cpus=cpus_of_machine(),
                     include_dashboard=False,
                     log_to_driver=False,
                     logging_level=logging.ERROR,

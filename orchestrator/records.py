@@ -244,6 +244,11 @@ class TrainingRecord(Record):
         machine: system, processor, devices and Python.
         source: of a method with code of its own, the definitions that it was made of: file and name -> SHA-256.
         holdings: what each attempt held of its machine, those that were lost among them; empty in records of before.
+        peak_memory_bytes: the most memory that it held, measuring included: of its GPU, or where `device` is `cpu`
+            of its machine; 0 where that is not known, as in older records.
+        device_memory_bytes: of the whole GPU; 0 where it had none, or that is not known.
+        memory_limit_bytes: that it was held to, with a part of a GPU; 0 where it was to none.
+        memory_shape: identifies what decides its memory; see `memory_need.memory_shape`.
     """
 
     HELD: ClassVar[str] = "the record of a finished training"
@@ -278,6 +283,10 @@ class TrainingRecord(Record):
     command_line: str = ""
     machine: dict[str, str] = Field(default_factory=dict[str, str])
     holdings: tuple[Holding, ...] = ()
+    peak_memory_bytes: int = 0
+    device_memory_bytes: int = 0
+    memory_limit_bytes: int = 0
+    memory_shape: str = ""
 
 
 RecordedView = Annotated[EvaluationView, BeforeValidator(view_of_record), PlainSerializer(recorded_view)]

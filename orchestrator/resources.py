@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
+
+AUTO: Final = "auto"
+"""In the place of a number of GPUs: as much as the memory of each training says."""
 
 
 @dataclass(frozen=True)

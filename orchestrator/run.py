@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from tablewright.orchestrator.cost import training_ids_of
+from tablewright.orchestrator.memory_need import refuse_small_cards
 from tablewright.orchestrator.needless_weights import NeedlessWeights
 from tablewright.orchestrator.optuna_mirror import OptunaMirror, RecordedSearch
 from tablewright.orchestrator.other_hands import OtherHands
@@ -25,6 +26,7 @@ from tablewright.orchestrator.study import Study, UntilDecided
 from tablewright.orchestrator.trial import Listener, Work, prepare_data
 from tablewright.orchestrator.work_queue import WorkQueue, planned_work
 from tablewright.trainables.contract.data import DatasetFacts
+from tablewright.trainables.contract.memory import Card
 from tablewright.trainables.contract.method import TrainingConfig
 from tablewright.trainables.contract.run import Device, Runtime
 
@@ -32,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 class Backend(Protocol):
-    """Where work runs. `num_slots` and `run` are asked while it is connected."""
+    """Where work runs. `num_slots`, `cards` and `run` are asked while it is connected."""
 
     def connect(self) -> AbstractContextManager[Device]:
         """Reach the machines; gives what trainings run on there."""
@@ -40,6 +42,10 @@ class Backend(Protocol):
 
     def num_slots(self) -> int:
         """Count the trainings that fit at a time, on the machines as they are now."""
+        ...
+
+    def cards(self) -> Sequence[Card]:
+        """Give the GPUs that trainings may get there, as far as they are known."""
         ...
 
     def run(self, queue: WorkQueue, listeners: Sequence[Listener], store: Store, runtime: Runtime) -> None:
@@ -221,6 +227,8 @@ def run_sweep(
                     "no training takes a GPU here, so that --max-gpu-hours ends nothing; --max-cpu-hours does"
                 )
             there = replace(runtime, device=device)
+            if device == "cuda":
+                refuse_small_cards(needed, backend.cards(), there.cache_dir)
             _prepare(needed, there)
             mirror.begin(plan, searches, ended_ids(statuses))
             followers = [mirror, *listeners(plan, statuses)]

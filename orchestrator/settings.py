@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Literal
 
 from tablewright.orchestrator.addresses import (
     NO_TRACKING,
@@ -21,6 +22,7 @@ from tablewright.orchestrator.addresses import (
 from tablewright.orchestrator.prices import Prices, read_prices
 from tablewright.orchestrator.project import Project
 from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.resources import AUTO
 from tablewright.orchestrator.signals import DEFAULT_GRACE_S
 from tablewright.orchestrator.study import Profile, Study
 from tablewright.orchestrator.study_files import load_study, study_names
@@ -65,7 +67,8 @@ class Settings:
         tracking_uri: MLflow's; None is a database beside the records, `none` is no tracking.
         search_storage: Optuna's database URL; None is a database beside the records.
         seeds: comma-separated, instead of the studies' own.
-        gpus_per_training: a fraction, a whole number or 0; None is one where the cluster has GPUs.
+        gpus_per_training: a fraction, a whole number or 0; None is one where the cluster has GPUs, and `auto` is as
+            much as the memory of each training says.
         cpus_per_training: cores of one; None is its part of a GPU's machine, and one where it trains on the CPU.
         max_concurrent: trainings at a time; None is as many as fit.
         checkpoint_minutes: between two checkpoints of a training; None lets it follow from what one costs.
@@ -91,7 +94,7 @@ class Settings:
     tracking_uri: str | None = None
     search_storage: str | None = None
     seeds: str | None = None
-    gpus_per_training: float | None = None
+    gpus_per_training: float | Literal["auto"] | None = None
     cpus_per_training: float | None = None
     max_concurrent: int | None = None
     checkpoint_minutes: float | None = None
@@ -126,10 +129,10 @@ class Settings:
             faults.append(f"--data-root {self.data_root} is no folder; name the one that holds the data sets")
         faults += [] if self.seeds is None else self._seed_faults(self.seeds)
         gpus = self.gpus_per_training
-        if gpus is not None and not 0 <= gpus <= 1:
+        if gpus is not None and gpus != AUTO and not 0 <= gpus <= 1:
             faults.append(
-                f"--gpus-per-training is {gpus:g}; a training takes one GPU (1), a part of one such as 0.5, or 0 to "
-                "train on the CPU"
+                f"--gpus-per-training is {gpus:g}; a training takes one GPU (1), a part of one such as 0.5, auto for "
+                "what its memory says, or 0 to train on the CPU"
             )
         cpus = self.cpus_per_training
         if cpus is not None and not (math.isfinite(cpus) and cpus > 0 and (cpus < 1 or cpus == int(cpus))):
@@ -194,6 +197,12 @@ class Settings:
     def keeps_weights(self) -> bool:
         """Say whether trained weights are kept once all that is planned is measured."""
         return self.keep_checkpoints == KEEPS_ALL
+
+    @property
+    def may_use_gpus(self) -> bool:
+        """Say whether trainings may get a GPU, as far as that is known before a cluster is asked."""
+        gpus = self.gpus_per_training
+        return self.effective_profile is Profile.PAPER if gpus is None else gpus != 0
 
     @property
     def effective_profile(self) -> Profile:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +21,22 @@ EXIT_STOPPED = 130
 DEFAULT_GRACE_S = 120.0
 HARD_END_S = 15.0
 """After the grace, how long the way out may take before the process is ended where it stands."""
+ONE_BREATH_S = 1.0
+"""What comes again within so short a time was asked once: SLURM sends its SIGTERM to every process of a job, and srun,
+which is one of them, hands it on to the same ones."""
+
+
+class Repeats:
+    """Tells what a scheduler sends twice in one breath from what somebody sends again; Ctrl-C is always somebody's."""
+
+    def __init__(self) -> None:
+        self._came_at_s: dict[int, float] = {}
+
+    def is_one(self, number: int) -> bool:
+        """Say of a signal that has just come whether it is the one before once more."""
+        now_s = time.monotonic()
+        before_s, self._came_at_s[number] = self._came_at_s.get(number, float("-inf")), now_s
+        return number != signal.SIGINT and now_s - before_s < ONE_BREATH_S
 
 
 class Requests:
@@ -28,6 +45,7 @@ class Requests:
     def __init__(self) -> None:
         self._num_straight = self._num_handed_on = self._num_answered = 0
         self._answer: Callable[[int], None] = _end_at_once
+        self._repeats = Repeats()
 
     def arrive(self, *, is_handed_on: bool = False) -> None:
         """Take one more, by either way."""
@@ -50,7 +68,8 @@ class Requests:
 
     def on_signal(self, number: int, frame: Any) -> None:
         """Be a signal handler."""
-        self.arrive()
+        if not self._repeats.is_one(number):
+            self.arrive()
 
 
 def _end_at_once(num_asked: int) -> None:
@@ -117,6 +136,7 @@ class SavingOnSignals:
 
     def __init__(self) -> None:
         self.asked_by: str | None = None
+        self._repeats = Repeats()
 
     def install(self) -> None:
         """Take the signals, which the processes of Ray are started without; in the main thread alone."""
@@ -125,6 +145,8 @@ class SavingOnSignals:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ASKING)
 
     def _on_signal(self, number: int, frame: Any) -> None:
+        if self._repeats.is_one(number):
+            return
         if self.asked_by is not None:
             os._exit(128 + number)
         self.asked_by = signal.Signals(number).name

@@ -21,7 +21,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from tablewright.orchestrator.signals import ASKING, EXIT_STOPPED, HARD_END_S, REQUESTS, end_on_signals
+from tablewright.orchestrator.signals import (
+    ASKING,
+    EXIT_STOPPED,
+    HARD_END_S,
+    REQUESTS,
+    Repeats,
+    end_on_signals,
+)
 
 MAX_RESTARTS = 2
 """How often a sweep is started again that has lost its Ray; what is recorded is not trained again."""
@@ -121,9 +128,12 @@ class _Watched:
     connecting_since_s: float | None = None
     asked_at_s: float | None = None
     status: int | None = None
+    repeats: Repeats = field(default_factory=Repeats)
 
     def hand_on(self, number: int, frame: object) -> None:
         """Be the handler of an asking signal."""
+        if self.repeats.is_one(number):
+            return
         self.asked_at_s = self.asked_at_s or time.monotonic()
         try:
             os.write(self.orders, bytes([number]))

@@ -38,6 +38,7 @@ from tablewright.orchestrator.holding import name_device
 from tablewright.orchestrator.identity import digest_of
 from tablewright.orchestrator.lost_weights import WeightsGone, why_unmeasurable
 from tablewright.orchestrator.machine import describe_machine
+from tablewright.orchestrator.memory_need import in_gb, memory_shape, why_too_small
 from tablewright.orchestrator.plan import Partner, PlannedView
 from tablewright.orchestrator.provenance import code_that_trains, versions_of
 from tablewright.orchestrator.recorded_config import differing_definitions
@@ -52,7 +53,9 @@ from tablewright.orchestrator.records import (
 )
 from tablewright.orchestrator.study import Objective
 from tablewright.trainables.contract.data import DatasetFacts
+from tablewright.trainables.contract.device_memory import DeviceMemory, memory_of
 from tablewright.trainables.contract.method import (
+    CountsMemory,
     DescribesEnvironment,
     ExtractsOnce,
     HasSource,
@@ -76,6 +79,10 @@ from tablewright.trainables.value.secret import masked
 
 MAX_STALLS = 2
 """Attempts of one sweep at one training that may hang."""
+
+NEIGHBOUR_BYTES = 1_000_000_000
+"""Of a GPU that a training has to itself: others that hold more are why it ran out of memory. A program that only
+watches the GPU holds half of it."""
 
 logger = logging.getLogger(__name__)
 
@@ -188,6 +195,10 @@ class _OtherCode(Exception):
     """This machine has not the code that the plan has."""
 
 
+class _SmallCard(Exception):
+    """The GPU of this machine can never hold the training."""
+
+
 class _StalledTooOften(Exception):
     """Earlier attempts of this sweep have hung."""
 
@@ -266,6 +277,10 @@ def _run_claimed(
         was_done = folder.is_done()
         folder.remove_leftovers(is_claimed=True)
         _check_code(work)
+        memory = memory_of(runtime.device)
+        if not was_done:
+            _check_card(work.config, memory, runtime)
+        memory.begin(runtime.gpus or 1.0)
         with collected_warnings() as said:
             if was_done:
                 if why_not := _measure(work, folder, store, runtime, hooks, None, said):
@@ -304,7 +319,7 @@ def _is_a_persons(error: BaseException) -> bool:
 def _end_by(error: BaseException, work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> Outcome:
     """Record what was raised, or have it tried again."""
     folder = store.training(work.training_id)
-    is_told = isinstance(error, _OtherData | _OtherCode | WeightsGone)
+    is_told = isinstance(error, _OtherData | _OtherCode | _SmallCard | WeightsGone)
     message, trace = str(error) if is_told else words_of(error), trace_of(error)
     kind: FaultKind = "machine" if isinstance(error, _OtherData) else "training"
     if not is_told:
@@ -312,8 +327,9 @@ def _end_by(error: BaseException, work: Work, store: Store, runtime: Runtime, ho
         kind, known = kind_of(error, fault_of_device if is_on_device else lambda: "")
         if kind == "device":
             message = f"the device does not work: {known} (the training ended with {message})"
-        elif known:
-            message = f"out of memory of the device: {known}. {message}"
+        elif kind == "memory":
+            kind, known = _whose_memory(known, memory_of(runtime.device), runtime)
+            message = f"out of memory of the device: {known}. {message}" if known else message
     if is_cut(message, trace):
         _keep_whole(folder, trace if words_of(error) in trace else f"{message}\n\n{trace}")
     failure = failure_of(work, message, trace, kind=kind)
@@ -325,6 +341,21 @@ def _end_by(error: BaseException, work: Work, store: Store, runtime: Runtime, ho
     if kind != "training":
         raise MachineFault(failure) from error
     return end_as_failed(work, store, failure)
+
+
+def _whose_memory(known: str, memory: DeviceMemory, runtime: Runtime) -> tuple[FaultKind, str]:
+    """Say whether a training, or others on its GPU, have used up the memory, and what is known of it.
+
+    Of a part of a GPU others have the rest anyway: it is given a larger one.
+    """
+    if 0 < runtime.gpus < 1:
+        return "memory", known
+    others_bytes, card = memory.others_bytes(), memory.card()
+    if others_bytes > NEIGHBOUR_BYTES:
+        held = f"other processes, which are none of this sweep's, hold {in_gb(others_bytes)} of it"
+        return "machine", "; ".join(filter(None, [held, known]))
+    whole = f"it had the whole of {card.name}, {in_gb(card.memory_bytes)}" if card is not None else ""
+    return "memory", "; ".join(filter(None, [whole, known]))
 
 
 def _keep_whole(folder: TrainingFolder, text: str) -> None:
@@ -410,6 +441,18 @@ def _check_code(work: Work) -> None:
         )
 
 
+def _check_card(config: TrainingConfig, memory: DeviceMemory, runtime: Runtime) -> None:
+    """Refuse a GPU that the training would only run out of memory on, as far as the method can count what it takes.
+
+    Raises:
+        _SmallCard: says what it takes, and what there is.
+    """
+    if runtime.device != "cuda" or not isinstance(config.make_trainable(), CountsMemory):
+        return
+    if (card := memory.card()) is not None and (why := why_too_small(config, [card], runtime.cache_dir)):
+        raise _SmallCard(f"{why} (machine {platform.node()})")
+
+
 def _check_data(config: TrainingConfig, planned: DatasetFacts, runtime: Runtime) -> None:
     """Refuse to train on other data than the id says.
 
@@ -488,13 +531,14 @@ def _train_in_attempt(
     trainable = work.config.make_trainable()
     if attempt.number > 1:
         _refuse_after_stalls(folder, hooks.sweep)
-    fit_wall_s = 0.0
+    fit_wall_s, has_trained = 0.0, False
     reports = EpochLog(folder, _epochs_so_far(folder))
     meter = SystemMeter()
     never_watched = not len(reports)
 
     def on_epoch(report: EpochReport, network: Any) -> None:
-        nonlocal never_watched
+        nonlocal never_watched, has_trained
+        has_trained = True
         if claim.is_lost:
             raise _TakenOver
         reports.add(report)
@@ -527,6 +571,7 @@ def _train_in_attempt(
                 FitHooks(on_epoch, should_stop, reports.together, hooks.printed),
             )
         fit_wall_s = time.monotonic() - begun_s
+        has_trained = has_trained or not len(reports)
         if work.watch is not None and len(reports) and never_watched:
             metric, split = work.watch.metric.name, work.watch.view.split
             warnings.warn(
@@ -546,6 +591,9 @@ def _train_in_attempt(
     machine, environment = describe_machine(), _environment(trainable, runtime.device)
     named = {"device": name_device(runtime.device, machine, environment)}
     earlier = [it.holding for it in attempts if it is not attempt.record and it.holding is not None]
+    memory = memory_of(runtime.device)
+    peak_bytes = memory.peak_bytes() if has_trained else 0  # else an earlier attempt has held more
+    card = memory.card() if peak_bytes else None
     record = TrainingRecord(
         training_id=work.training_id,
         method=work.config.METHOD,
@@ -583,6 +631,10 @@ def _train_in_attempt(
         ),
         files=folder.checksums(),
         holdings=(*earlier, attempt.holding(has_ended=True).model_copy(update=named)),
+        peak_memory_bytes=peak_bytes,
+        device_memory_bytes=0 if card is None else card.memory_bytes,
+        memory_limit_bytes=round(runtime.gpus * card.memory_bytes) if card and 0 < runtime.gpus < 1 else 0,
+        memory_shape=memory_shape(work.config),
     )
     if folder.is_done():  # the first record stays; it is never edited
         folder.remove_leftovers()
@@ -720,8 +772,11 @@ def _extract(
     split: Split,
     views: Sequence[EvaluationView],
 ) -> Any:
-    is_extracted = isinstance(trainable, ExtractsOnce)
-    return trainable.extract(config, runtime, network, split, views) if is_extracted else network
+    if not isinstance(trainable, ExtractsOnce):
+        return network
+    extraction = trainable.extract(config, runtime, network, split, views)
+    memory_of(runtime.device).give_back()  # what follows is measured without it, while others may train there
+    return extraction
 
 
 def _extract_of(partner: Partner, store: Store, runtime: Runtime, view: EvaluationView) -> Any:

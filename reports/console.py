@@ -85,7 +85,9 @@ class ForgivingStream:
 
     @property
     def _stream(self) -> TextIO | None:
-        return getattr(sys, self._name)
+        stream = getattr(sys, self._name)
+        # While a live view is shown, what others print goes through the console; what the console writes does not.
+        return getattr(stream, "rich_proxied_file", stream)
 
     @property
     def encoding(self) -> str:

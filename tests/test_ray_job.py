@@ -58,6 +58,7 @@ def cluster():
         start(head)
         wait_for(lambda: answers(port) and answers(dashboard))
         start(worker)
+        wait_for(lambda: job("submit", environment, "--", "true")[0] == 0)  # its agent is there
         yield environment
     finally:
         for process in reversed(processes):

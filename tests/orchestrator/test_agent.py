@@ -5,9 +5,12 @@ import signal
 
 import pytest
 
+from tablewright import sweep
 from tablewright.orchestrator import agent_backend
 from tablewright.orchestrator.agent_backend import AgentBackend
 from tablewright.orchestrator.claims import Claims, Owner, _written, training_claim
+from tablewright.orchestrator.settings import Settings
+from tablewright.orchestrator.signals import EXIT_STOPPED
 from tablewright.orchestrator.study import Row
 from tests.orchestrator.toy_sweep import Events, ToySweep, a_search, a_study
 from tests.waiting import wait_for
@@ -92,6 +95,24 @@ class StopsAtFirstEpoch:
     @staticmethod
     def _end(queue):
         queue.stop()
+
+
+class OthersTakeOver(StopsAtFirstEpoch):
+    """An agent that is told to stop, and whose training another machine takes up at once."""
+
+    def run(self, queue, listeners, store, runtime):
+        super().run(queue, listeners, store, runtime)
+        for identity in store.training_ids():
+            owner = Owner("token", "another machine", "elsewhere", 17, "1")
+            store.root.write(f"claims/{training_claim(identity)}.1.json", _written(owner))
+
+
+def test_an_agent_that_was_stopped_does_not_say_that_it_was_done(tmp_path, agent, monkeypatch):
+    """A scheduler goes by its exit code, whether others are at what it has left or not."""
+    monkeypatch.setattr(agent_backend, "make_agent", lambda settings: OthersTakeOver(agent))
+    study = a_study([Row("a", {"waits_for": str(tmp_path / "gate")})])
+    settings = Settings(studies=("toy",), store=str(tmp_path / "runs"), tracking_uri="none")
+    assert EXIT_STOPPED == sweep.run_agent(settings, [study])
 
 
 class EndsItsGrace(StopsAtFirstEpoch):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+import torch  # noqa: F401 -- registers modules that have no file
 
 from tablewright.orchestrator import git as git_module
 from tablewright.orchestrator.checkout import (
@@ -164,6 +165,20 @@ def test_an_imported_file_that_is_in_no_commit_makes_it_dirty(project, monkeypat
     code = code_of(str(project), FILES)
     assert f"{commit}-dirty" == code.commit
     assert "--- /dev/null\n+++ b/new.py\n@@ -0,0 +1,2 @@\n+b = 1\n+c = 2\n" == code.diff
+
+
+def test_modules_without_a_file_are_not_looked_for_where_one_stands(project, monkeypatch):
+    """torch names some of its own by a file that there is nowhere; a worker that stands in the project is clean."""
+    commit = commit_all(project)
+    monkeypatch.chdir(project)
+    assert "_ops.py" == sys.modules["torch.ops"].__file__
+    assert Code(commit) == code_of(str(project), FILES)
+    copy = project.parent / "copy"
+    shutil.copytree(project, copy, ignore=shutil.ignore_patterns(".git"))
+    (copy / COMMIT_NOTE).write_text(commit_note(project))
+    monkeypatch.chdir(copy)
+    forget_checkouts()
+    assert Code(commit) == code_of(str(copy), FILES)
 
 
 def test_an_added_file_is_shown_once(project):

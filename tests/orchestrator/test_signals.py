@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tablewright.orchestrator.signals import ASKING
+from tablewright.orchestrator.signals import ASKING, SavingOnSignals
 from tests.toy_studies import ROOT
 from tests.waiting import PATIENCE_S
 
@@ -58,6 +58,31 @@ def test_a_second_signal_ends_at_once():
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=PATIENCE_S)
     assert 130 == process.returncode
+
+
+def test_a_signal_that_a_scheduler_sends_twice_is_one():
+    """At a time limit SLURM signals all processes of a step, and srun hands on what it got itself: one order."""
+    process = begin("hangs", "600")
+    for _ in range(2):
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout.readline() == "saving\n"
+    assert process.poll() is None
+    process.send_signal(signal.SIGUSR1)
+    process.communicate(timeout=PATIENCE_S)
+    assert 130 == process.returncode
+
+
+def test_a_worker_takes_a_signal_that_comes_twice_for_one():
+    """A training on Ray's worker saves too, and a second signal ends it."""
+    saving = SavingOnSignals()
+    saving._on_signal(signal.SIGTERM, None)
+    saving._on_signal(signal.SIGTERM, None)
+    assert "SIGTERM" == saving.asked_by
+    with pytest.MonkeyPatch.context() as patch:
+        codes = []
+        patch.setattr(os, "_exit", codes.append)
+        saving._on_signal(signal.SIGUSR1, None)
+    assert [128 + signal.SIGUSR1] == codes
 
 
 def test_the_grace_ends():

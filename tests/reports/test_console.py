@@ -7,6 +7,8 @@ import sys
 
 import pytest
 from rich.console import Console
+from rich.live import Live
+from rich.text import Text
 
 from tablewright.reports.console import (
     ForgivingStream,
@@ -15,6 +17,26 @@ from tablewright.reports.console import (
     open_closed_streams,
     plain,
 )
+
+
+class Terminal(io.StringIO):
+    """A terminal that a person looks at."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_live_view_on_a_terminal_lets_others_print(monkeypatch: pytest.MonkeyPatch):
+    """What others print stands above it once, and what it shows itself does not come back to it."""
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    with Live(Text("7 of 12 trainings"), console=make_console("stdout"), auto_refresh=False) as live:
+        sys.stdout.write("a line of a library\n")
+        live.refresh()
+    assert terminal is sys.stdout
+    assert 1 == terminal.getvalue().count("a line of a library")
+    assert "7 of 12 trainings" in terminal.getvalue().rpartition("a line of a library")[2]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from tablewright.trainables.classification.batches import ClassificationImages
 from tablewright.trainables.classification.view import TOP1, ClassificationExtraction, ClassificationView
 from tablewright.trainables.contract.data import DatasetFacts
+from tablewright.trainables.contract.memory import StepMemory
 from tablewright.trainables.contract.run import CheckpointFolder, Device, FitHooks, Runtime
 from tablewright.trainables.contract.size import NetworkSize, TrainingWork
 from tablewright.trainables.contract.view import Split, ViewResult
@@ -43,6 +44,7 @@ from tablewright.trainables.training.numeric_environment import describe_numeric
 from tablewright.trainables.training.optimisation import check_precision, make_optimizer
 from tablewright.trainables.training.smallest_config import SHRINKING, smallest_config
 from tablewright.trainables.training.starting_weights import join_weights
+from tablewright.trainables.training.step_memory import count_step_memory, only_what_takes_memory
 
 CHECK_NUM_CLASSES, CHECK_NUM_IMAGES = 2, 4
 CHECK_MIN_PX = 64  # convolutions need some room
@@ -226,6 +228,18 @@ class ClassificationTrainable:
         num_steps = data.num_images["train"] // images_per_step
         num_images = num_steps * images_per_step * config.optimisation.num_epochs
         return TrainingWork.of_network(self.size(config), num_images, config.optimisation.precision)
+
+    def of_equal_memory(self, config: Any) -> Any:
+        """Give the config that stands for all that differ from it in seed and schedule alone."""
+        optimisation = only_what_takes_memory(config.optimisation)
+        return config.model_copy(update={"seed": 0, "optimisation": optimisation})
+
+    def step_memory(self, config: Any) -> StepMemory:
+        """Count what a step takes of a GPU's memory; see `trainables.training.step_memory`."""
+        data: FineGrainedData = config.data
+        num_classes, _ = published_num_classes(data.dataset)
+        shape = (data.batch_size, 3, data.crop_px, data.crop_px)
+        return count_step_memory(self._method, config, num_classes, shape)
 
     def numeric_environment(self, device: Device) -> dict[str, str]:
         """Name what the last digits depend on; see `trainables.training.numeric_environment`."""

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Protocol, runtime_checkable
 from pydantic import Field
 
 from tablewright.trainables.contract.data import DatasetFacts
+from tablewright.trainables.contract.memory import StepMemory
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.contract.run import CheckpointFolder, Device, FitHooks, Runtime
 from tablewright.trainables.contract.size import NetworkSize, TrainingWork
@@ -122,6 +123,19 @@ class CountsWork(Protocol):
 
     def work(self, config: Any, data: DatasetFacts) -> TrainingWork | None:
         """Count a training's operations; None where nobody knows how many images the data have."""
+        ...
+
+
+@runtime_checkable
+class CountsMemory(Protocol):
+    """A method that can count what a step takes of a GPU's memory, without one."""
+
+    def of_equal_memory(self, config: Any) -> Any:
+        """Give the config that stands for all that take the same memory: of what takes none, the plain values."""
+        ...
+
+    def step_memory(self, config: Any) -> StepMemory:
+        """Count it; takes seconds, and none of that memory."""
         ...
 
 

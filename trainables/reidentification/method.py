@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from tablewright.trainables.contract.data import DatasetFacts
+from tablewright.trainables.contract.memory import StepMemory
 from tablewright.trainables.contract.run import CheckpointFolder, Device, FitHooks, Runtime
 from tablewright.trainables.contract.size import NetworkSize, TrainingWork
 from tablewright.trainables.contract.view import Split, ViewResult
@@ -45,6 +46,7 @@ from tablewright.trainables.training.numeric_environment import describe_numeric
 from tablewright.trainables.training.optimisation import check_precision, make_optimizer
 from tablewright.trainables.training.smallest_config import SHRINKING, smallest_config
 from tablewright.trainables.training.starting_weights import join_weights
+from tablewright.trainables.training.step_memory import count_step_memory, only_what_takes_memory
 
 CHECK_NUM_PIDS, CHECK_NUM_INSTANCES = 2, 2
 CHECK_MIN_HEIGHT_PX, CHECK_MIN_WIDTH_PX = 64, 32  # convolutions need some room
@@ -174,6 +176,25 @@ class ReidTrainable:
             num_steps = math.ceil(num_pids / (sampled.num_identities * sampled.num_ranks))
         num_images = num_steps * images_per_step * config.optimisation.num_epochs
         return TrainingWork.of_network(self.size(config), num_images, config.optimisation.precision)
+
+    def of_equal_memory(self, config: Any) -> Any:
+        """Give the config that stands for all that differ from it in seed and schedule alone."""
+        optimisation = only_what_takes_memory(config.optimisation)
+        return config.model_copy(update={"seed": 0, "optimisation": optimisation})
+
+    def step_memory(self, config: Any) -> StepMemory:
+        """Count what a step takes of a GPU's memory; see `trainables.training.step_memory`."""
+        data = config.data
+        num_pids, _ = published_num_pids(data.dataset)
+        num_images = data.num_identities * data.num_instances
+        return count_step_memory(
+            self._method,
+            config,
+            num_pids,
+            (num_images, 3, data.height_px, data.width_px),
+            num_ranks=data.num_ranks,
+            num_alike=data.num_instances,
+        )
 
     def numeric_environment(self, device: Device) -> dict[str, str]:
         """Name what the last digits depend on; see `trainables.training.numeric_environment`."""

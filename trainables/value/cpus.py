@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """By which libraries are told, and the programs that this process starts."""
 
 CGROUP = Path("/sys/fs/cgroup")
+
+SLURM_VARIABLES = ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE")
+"""By which SLURM says how many cores a job was given, where it does not bind the job to them; the first one counts."""
 
 _given: list[int] = []
 
@@ -36,7 +40,13 @@ def cpus_of_machine(cgroup: Path = CGROUP) -> int:
     """Count the cores that a scheduler or a container leaves to this process, of those that the machine has."""
     affinity = getattr(os, "sched_getaffinity", None)
     cpus = os.cpu_count() or 1 if affinity is None else len(affinity(0))
-    return max(1, math.ceil(min(cpus, _quota_of(cgroup))))
+    return max(1, math.ceil(min(cpus, _quota_of(cgroup), _given_by_slurm(os.environ))))
+
+
+def _given_by_slurm(environment: Mapping[str, str]) -> float:
+    """Read how many cores the job of this process has; infinity outside of one."""
+    given = next((environment[name] for name in SLURM_VARIABLES if name in environment), "")
+    return float(given) if given.isdecimal() and int(given) else math.inf
 
 
 def _quota_of(cgroup: Path) -> float:

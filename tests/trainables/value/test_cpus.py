@@ -29,6 +29,25 @@ def test_a_container_is_not_taken_for_its_machine(tmp_path, files, num_cpus):
     assert num_cpus == cpus_of_machine(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("variables", "num_cpus"),
+    [
+        ({"SLURM_CPUS_ON_NODE": "1"}, 1),
+        ({"SLURM_CPUS_PER_TASK": "1", "SLURM_CPUS_ON_NODE": "9999"}, 1),
+        ({"SLURM_CPUS_ON_NODE": "9999"}, len(os.sched_getaffinity(0))),
+        ({"SLURM_CPUS_ON_NODE": "0"}, len(os.sched_getaffinity(0))),
+        ({"SLURM_CPUS_ON_NODE": "4(x2)"}, len(os.sched_getaffinity(0))),
+    ],
+)
+def test_a_job_of_slurm_does_not_take_the_whole_node(tmp_path, monkeypatch, variables, num_cpus):
+    """Where SLURM does not bind a job to its cores, what it was given counts all the same."""
+    for name in ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert num_cpus == cpus_of_machine(tmp_path)
+
+
 @pytest.mark.slow
 def test_threads_of_libraries_and_programs_follow(tmp_path):
     """torch that is loaded, torch that is not, and programs that are started keep to what a training was given."""
