@@ -537,7 +537,7 @@ def print_outlook(plan: Plan, statuses: Sequence[TrainingStatus], store: Store, 
     count, prices = CountedWork(settings.runtime().cache_dir), settings.prices()
     machines = Machines.expected(prices, is_elsewhere=settings.trains_elsewhere)
     lines = outlook_lines(
-        look_ahead(statuses, store, count, machines),
+        look_ahead(statuses, count, machines),
         prices,
         max_concurrent=settings.max_concurrent,
         without=["what searches will train"] if plan.unfilled_searches else [],

@@ -196,7 +196,7 @@ def _cost_of(folder: TrainingFolder) -> TrainingCost | None:
     except DamagedFile:
         return TrainingCost("done", (), is_at_least=True)
     if record is not None:
-        return _cost_of_recorded(record)
+        return cost_of_recorded(record)
     attempts = folder.attempts([])
     holdings = tuple(attempt.holding for attempt in attempts if attempt.holding is not None)
     state: State = "unfinished" if folder.failure_message() is None else "failed"
@@ -206,7 +206,8 @@ def _cost_of(folder: TrainingFolder) -> TrainingCost | None:
     return TrainingCost(state, holdings, is_at_least=not has_all)
 
 
-def _cost_of_recorded(record: TrainingRecord) -> TrainingCost:
+def cost_of_recorded(record: TrainingRecord) -> TrainingCost:
+    """Say what a finished training has held, as its record has it or, of before, lets it be estimated."""
     if record.holdings:
         has_all = len(record.holdings) == record.attempts
         is_known = has_all and all(holding.has_ended for holding in record.holdings)

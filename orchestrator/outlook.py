@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tablewright.orchestrator.cost import read_costs
 from tablewright.orchestrator.device_rates import (
     USUAL_DEVICES,
     expected_on_core_s,
@@ -111,20 +110,17 @@ class Room:
         return self.free_bytes is not None and self.free_bytes < self.left_bytes
 
 
-def look_ahead(
-    statuses: Sequence[TrainingStatus], store: Store, count: CountWork, machines: Machines
-) -> Outlook:
+def look_ahead(statuses: Sequence[TrainingStatus], count: CountWork, machines: Machines) -> Outlook:
     """Say what is left of a plan and how long it will take.
 
     Args:
         statuses: of all trainings of the plan.
-        store: of the records.
         count: says what a training computes.
         machines: for which it is forecast where nothing is recorded.
     """
     left = [status for status in statuses if status.state not in RECORDED]
     done = [status for status in statuses if status.wall_s > 0]
-    held, done = _on_one_device(done, store)
+    held, done = _on_one_device(done)
     recorded_kinds = {_kind(status.training) for status in done}
     known = [status for status in left if _kind(status.training) in recorded_kinds]
     unknown = [status for status in left if _kind(status.training) not in recorded_kinds]
@@ -191,18 +187,18 @@ def _free_bytes(store: Store) -> int | None:
     return shutil.disk_usage(there).free
 
 
-def _on_one_device(
-    done: Sequence[TrainingStatus], store: Store
-) -> tuple[Holding | None, list[TrainingStatus]]:
+def _on_one_device(done: Sequence[TrainingStatus]) -> tuple[Holding | None, list[TrainingStatus]]:
     """Keep the records of the device that most of them are of: another one is faster or slower."""
-    costs = read_costs((status.training.training_id for status in done), store)
-    held = {identity: cost.holdings[-1] for identity, cost in costs.items() if cost.holdings}
-    parts = {identity: (last.device, last.gpus, last.cpus) for identity, last in held.items()}
+    parts = Counter(_part(status.holding) for status in done if status.holding is not None)
     if not parts:
         return None, []
-    (most, _), *_ = Counter(parts.values()).most_common(1)
-    kept = [status for status in done if parts.get(status.training.training_id) == most]
-    return held[kept[0].training.training_id], kept
+    ((most, _),) = parts.most_common(1)
+    kept = [status for status in done if status.holding is not None and _part(status.holding) == most]
+    return kept[-1].holding, kept
+
+
+def _part(holding: Holding) -> tuple[str, float, float]:
+    return holding.device, holding.gpus, holding.cpus
 
 
 def _sizes(

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tablewright.orchestrator.cost import cost_of_recorded
+from tablewright.orchestrator.holding import Holding
 from tablewright.orchestrator.lost_weights import why_unmeasurable
 from tablewright.orchestrator.parallel_reading import read_all
 from tablewright.orchestrator.plan import Plan, PlannedTraining
@@ -40,6 +42,7 @@ class TrainingStatus:
             its epochs cannot be read.
         environment: what the last digits of a done one depend on beside its seed.
         num_epochs: that it reported; 0 where it has reported none.
+        holding: what the last attempt at a done one held of its machine.
     """
 
     training: PlannedTraining
@@ -50,6 +53,7 @@ class TrainingStatus:
     warnings: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     num_epochs: int = 0
+    holding: Holding | None = None
 
     @property
     def epochs_in_all(self) -> int:
@@ -131,6 +135,7 @@ def _status_of_recorded(
         tuple(dict.fromkeys([*said, *filter(None, [drawing])])),
         record.environment,
         record.num_epochs,
+        cost_of_recorded(record).holdings[-1],
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 from tablewright.orchestrator import device_rates, outlook
 from tablewright.orchestrator.counted_work import CountedWork
 from tablewright.orchestrator.device_rates import DEVICE_RATES, expected_s, rate_of
+from tablewright.orchestrator.holding import Holding
 from tablewright.orchestrator.outlook import Machines, look_ahead, room_for_checkpoints
 from tablewright.orchestrator.plan import make_plan
 from tablewright.orchestrator.prices import Prices
@@ -22,6 +23,7 @@ from tablewright.trainables.contract.run import FINAL_CHECKPOINT, Runtime
 from tablewright.trainables.contract.size import TrainingWork
 from tests.orchestrator.toy_sweep import a_study
 
+HELD = Holding(held_s=60.0, cpus=1.0, gpus=1.0, device="NVIDIA L4")
 HERE = Machines((), is_this_one=True)
 
 
@@ -47,17 +49,12 @@ def recorded(status, wall_s, store, checkpoint_bytes=0):
     if checkpoint_bytes:
         with store.training(status.training.training_id).checkpoints.open_to_write(FINAL_CHECKPOINT) as file:
             file.write(bytes(checkpoint_bytes))
-    return replace(status, state="done", wall_s=wall_s, epoch=3)
+    return replace(status, state="done", wall_s=wall_s, epoch=3, holding=HELD)
 
 
 @pytest.fixture
 def store(tmp_path):
     return Store(str(tmp_path / "runs"))
-
-
-@pytest.fixture(autouse=True)
-def _records_of_one_device(monkeypatch):
-    monkeypatch.setattr(outlook, "_on_one_device", lambda done, store: (None, list(done)))
 
 
 ROWS = [Row("a"), Row("b", {"learning_rate": 0.2}), Row("c", {"learning_rate": 0.4})]
@@ -67,7 +64,7 @@ def test_nothing_is_counted_where_every_row_has_a_record(store):
     """Counting a network takes time, and recorded times of the same row say more."""
     counts, statuses = Counts(), statuses_of(ROWS)
     some = [recorded(one, 60.0 * (1 + place), store) for place, one in enumerate(statuses[:3])]
-    found = look_ahead([*some, *statuses[3:]], store, counts, HERE)
+    found = look_ahead([*some, *statuses[3:]], counts, HERE)
     assert 0 == counts.num_asked
     assert (3, 3, 3) == (found.num_left, found.num_forecast, found.num_recorded)
     assert pytest.approx(360.0, rel=0.15) == found.wall_s.likely
@@ -79,24 +76,36 @@ def test_a_row_without_a_record_is_forecast_by_its_operations(store):
     statuses = statuses_of(ROWS, seeds=(0,))
     begun = replace(statuses[2], state="started", epoch=2)
     done = [recorded(one, wall_s, store) for one, wall_s in zip(statuses[:2], (100.0, 200.0), strict=True)]
-    found = look_ahead([*done, begun], store, Counts(), HERE)
+    found = look_ahead([*done, begun], Counts(), HERE)
     assert pytest.approx(400.0 / 3, rel=0.15) == found.wall_s.likely
+
+
+def test_records_of_another_device_are_left_out(store):
+    """A slower card tells nothing of the one that most were trained on."""
+    statuses = statuses_of(ROWS, seeds=(0, 1))
+    done = [recorded(one, 100.0, store) for one in statuses[:3]]
+    slow = replace(
+        recorded(statuses[3], 900.0, store), holding=HELD.model_copy(update={"device": "Tesla T4"})
+    )
+    found = look_ahead([*done, slow, *statuses[4:]], Counts(), HERE)
+    assert (2, 3, HELD) == (found.num_forecast, found.num_recorded, found.held)
+    assert pytest.approx(200.0, rel=0.1) == found.wall_s.likely
 
 
 def test_before_anything_is_recorded_operations_are_told(store, monkeypatch):
     """By the price list's cards, or by a probe of this machine; half precision needs a card."""
     statuses = statuses_of(ROWS, seeds=(0,))
     monkeypatch.setattr(outlook, "measured_core_flops_per_s", lambda: 1e10)
-    here = look_ahead(statuses, store, Counts(), HERE)
+    here = look_ahead(statuses, Counts(), HERE)
     assert (None, 3, {}) == (here.wall_s, len(here.works), here.by_device_s)
     assert here.on_core_s.low < 0.7e12 / 1e10 < here.on_core_s.high
-    there = look_ahead(statuses, store, Counts(), Machines(("NVIDIA L4", "a card of tomorrow")))
+    there = look_ahead(statuses, Counts(), Machines(("NVIDIA L4", "a card of tomorrow")))
     assert (None, ["NVIDIA L4"]) == (there.on_core_s, [*there.by_device_s])
 
 
 def test_what_cannot_be_counted_is_left_unknown(store):
     """Rather than forecast by something else."""
-    found = look_ahead(statuses_of(ROWS), store, lambda config, data: None, HERE)
+    found = look_ahead(statuses_of(ROWS), lambda config, data: None, HERE)
     assert (6, 6, (), None) == (found.num_left, found.num_uncounted, found.works, found.wall_s)
 
 
@@ -160,7 +169,7 @@ def test_a_row_is_counted_once_whatever_the_number_of_its_seeds(store):
     asked: list[int] = []
     for num_seeds in (1, 40):
         counts, statuses = Counts(), statuses_of(ROWS, seeds=range(num_seeds))
-        look_ahead([recorded(statuses[0], 60.0, store), *statuses[1:]], store, counts, HERE)
+        look_ahead([recorded(statuses[0], 60.0, store), *statuses[1:]], counts, HERE)
         asked.append(counts.num_asked)
     assert asked[0] == asked[1]
 
