@@ -202,6 +202,19 @@ def main(
             metavar="NUMBER",
         ),
     ] = None,
+    max_gpu_hours: Annotated[
+        float | None,
+        option(
+            "max-gpu-hours",
+            "Begin no training once the studies' trainings have taken so many",
+            parser=number,
+            metavar="NUMBER",
+        ),
+    ] = None,
+    max_cpu_hours: Annotated[
+        float | None,
+        option("max-cpu-hours", "The same of processors", parser=number, metavar="NUMBER"),
+    ] = None,
     keep_checkpoints: Annotated[
         str, option("keep-checkpoints", "all, or none: weights go once all that is planned is measured")
     ] = "all",
@@ -275,6 +288,8 @@ def main(
             max_concurrent=max_concurrent,
             checkpoint_minutes=checkpoint_minutes,
             stall_minutes=stall_minutes,
+            max_gpu_hours=max_gpu_hours,
+            max_cpu_hours=max_cpu_hours,
             keep_checkpoints=keep_checkpoints,
             datasets=datasets,
             grace_s=grace_s,
@@ -292,6 +307,7 @@ def main(
         }.get("".join(given))
 
         def on_studies(chosen: Callable[[Settings, Sequence[Study]], int]) -> int:
+            settings.prices()  # what is wrong with them is told before anything trains
             declared = settings.load_studies()
             if settings.is_demo_by_default(declared) and not settings.reads_records_alone:
                 console.print("No data root given: running the demo profile on the embedded demo images.")
@@ -395,7 +411,7 @@ def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
     """`--plan`."""
     from tablewright.orchestrator.planned_memory import memory_of_plan
     from tablewright.orchestrator.run import plan_with_data
-    from tablewright.orchestrator.status import estimated_hours_left, read_status
+    from tablewright.orchestrator.status import read_status
     from tablewright.orchestrator.study import UntilDecided
     from tablewright.reports.foresight import foresee
     from tablewright.reports.seed_growth import seeds_at_most, seeds_until_decided
@@ -430,14 +446,10 @@ def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
             f"Seeds are added while comparisons are open: at most {counted(len(largest.cells), 'cell')} from "
             f"{counted(len(largest.trainings), 'training')}."
         )
-    hours, most_hours = (estimated_hours_left(some) for some in (statuses, statuses_at_most))
-    unit = "hours of one training's resources (GPU-hours, where it takes a GPU)"
-    if hours is None or most_hours is None:
-        console.print(f"Estimated {unit}: unknown until one training of each data set is recorded.")
-    else:
-        of_searches = ", without those of searches" if plan.unfilled_searches else ""
-        up_to = f" to {most_hours:.1f}" if most_hours > hours else ""
-        console.print(f"Estimated {unit} left: {hours:.1f}{up_to}{of_searches}.")
+    print_outlook(plan, statuses, store, settings)
+    if len(largest.trainings) > len(plan.trainings):
+        console.print("With all seeds that may be added:")
+        print_outlook(largest, statuses_at_most, store, settings)
     if settings.may_use_gpus:
         for memory in memory_of_plan(plan, store, settings.cache_dir):
             console.print(Text(f"Memory: {memory}."))
@@ -513,6 +525,8 @@ def show_status(settings: Settings, studies: Sequence[Study]) -> int:
             console.print(Text(f"{identity[:8]} failed: {message}", style="red"))
     print_live(live, statuses)
     console.print(describe(Counter(map(live.state_of, statuses))))
+    print_costs(plan, store, settings)
+    print_outlook(plan, statuses, store, settings)
     for environment in dict.fromkeys(
         tuple(item.environment.items()) for item in statuses if item.environment
     ):
@@ -569,17 +583,63 @@ def print_live(live: LiveStatus, statuses: Sequence[TrainingStatus]) -> None:
         console.print(f"{live.in_words}.")
 
 
+def print_costs(plan: Plan, store: Store, settings: Settings) -> None:
+    """What the trainings of a plan have cost so far, where any has."""
+    from tablewright.orchestrator.cost import cost_sheet
+    from tablewright.reports.cost_table import build_cost_table
+
+    prices = settings.prices()
+    sheet = cost_sheet(plan, store, prices)
+    if not sheet.num_trainings:
+        return
+    costs = build_cost_table(sheet, prices)
+    grid = Table(*costs.head, box=None, header_style="bold")
+    for column in grid.columns[1:]:
+        column.justify = "right"
+    for heading, rows in costs.groups:
+        grid.add_row(Text(heading, style="italic"))
+        for text, *figures in rows:
+            grid.add_row(Text(f"  {text}"), *map(Text, figures))
+    console.print(grid)
+    for note in costs.notes:
+        console.print(Text(note, style="dim"))
+
+
+def print_outlook(plan: Plan, statuses: Sequence[TrainingStatus], store: Store, settings: Settings) -> None:
+    """What is left of a plan will cost, and whether the store has room for it."""
+    from tablewright.orchestrator.counted_work import CountedWork
+    from tablewright.orchestrator.outlook import Machines, look_ahead, room_for_checkpoints
+    from tablewright.reports.outlook_text import outlook_lines, room_lines, room_warning
+
+    count, prices = CountedWork(settings.runtime().cache_dir), settings.prices()
+    machines = Machines.expected(prices, is_elsewhere=settings.trains_elsewhere)
+    lines = outlook_lines(
+        look_ahead(statuses, count, machines),
+        prices,
+        max_concurrent=settings.max_concurrent,
+        without=["what searches will train"] if plan.unfilled_searches else [],
+    )
+    room = room_for_checkpoints(statuses, store, count)
+    for line in (*lines, *room_lines(room, keeps_weights=settings.keeps_weights)):
+        console.print(Text(line))
+    if warning := room_warning(room):
+        console.print(Text("warning ", style="yellow") + Text(warning))
+
+
 def write_report(settings: Settings, studies: Sequence[Study]) -> int:
     """`--report`."""
     from tablewright.orchestrator.run import is_complete
     from tablewright.orchestrator.status import read_status
+    from tablewright.reports.cost_table import write_costs
     from tablewright.reports.table_files import write_tables
 
     store = existing_store(settings)
+    prices = settings.prices()
     plan = recorded_plan(settings, studies, store)
     unwritten = ""
     try:
         written = write_tables(plan, store, keeps_fuller=True)
+        write_costs(plan, store, prices)
     except OSError as error:  # a store that may be read alone is shown all the same
         unwritten = words_of(error)
         written = write_tables(plan, store, writes=False)
@@ -832,7 +892,7 @@ def run_agent(settings: Settings, studies: Sequence[Study]) -> int:
     store = settings.open_store()
     tracker = make_tracker(settings, store)
     result = sweep_with(backend, settings, studies, store, tracker)
-    if not is_left_to_others(result.statuses, store):
+    if result.reached_cap or not is_left_to_others(result.statuses, store):
         written = write_all(result, settings, store, tracker)
         print_tables(written)
         return tell_end(result, written, settings)
@@ -884,15 +944,19 @@ def sweep_with(
             seed_rule=seeds_until_decided,
             keeps_weights=settings.keeps_weights,
             links=links,
+            max_gpu_hours=settings.max_gpu_hours,
+            max_cpu_hours=settings.max_cpu_hours,
         )
 
 
 def write_all(result: SweepResult, settings: Settings, store: Store, tracker: Any) -> WrittenTables:
     """Write the tables, and hand them to MLflow."""
     from tablewright.orchestrator.run import recorded_ids
+    from tablewright.reports.cost_table import write_costs
     from tablewright.reports.table_files import write_tables
 
     written = write_tables(result.plan, store)
+    write_costs(result.plan, store, settings.prices())
     if tracker is not None:
         if not tracker.has_begun:  # there was nothing to train, but MLflow may have lost something
             begin_tracking(tracker, settings, result.plan, result.statuses)
@@ -940,6 +1004,12 @@ def tell_end(result: SweepResult, written: WrittenTables, settings: Settings) ->
         )
         return 0
     states = Counter(item.state for item in result.statuses)
+    if result.reached_cap:
+        console.print(
+            f"{result.reached_cap} are spent, so that nothing more was begun: {describe(states)}. Run the same command "
+            "with more hours to go on."
+        )
+        return EXIT_STOPPED if result.was_stopped else EXIT_INCOMPLETE
     mend = " Mend what failed, then run" if failed else " Run"
     again = f"{mend} the same command again to go on." if set(states) - {"done", "cancelled"} else ""
     console.print(f"Not every cell is filled: {describe(states)}.{again}")

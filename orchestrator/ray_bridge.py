@@ -18,7 +18,7 @@ from ray.tune.search import Searcher
 from tablewright.orchestrator.listeners import Listeners
 from tablewright.orchestrator.messages import failure_from_text, outcome_from_text, progress_from_text
 from tablewright.orchestrator.packing import FixedShares
-from tablewright.orchestrator.ray_worker import Payload, Signals
+from tablewright.orchestrator.ray_worker import BEGIN_NONE, Payload, Signals
 from tablewright.orchestrator.records import FailureRecord, Store
 from tablewright.orchestrator.resources import Resources
 from tablewright.orchestrator.trial import Outcome, Work, end_as_failed, failure_of
@@ -103,7 +103,7 @@ class Bridge(_NotSaved, tune.Callback):
         self._faults: dict[str, FailureRecord] = {}
         self._broken: dict[str, FailureRecord] = {}
         self._trials: list[Trial] = []
-        self._is_stop_sent = self._was_left = False
+        self._is_stop_sent = self._is_told_to_begin_none = self._was_left = False
         self._is_waiting_told = False
         self._lack = ""
         self._idle_since_s = time.monotonic()
@@ -114,6 +114,7 @@ class Bridge(_NotSaved, tune.Callback):
         if self._queue.is_stopping and not self._is_stop_sent:
             self._signals.send("stop")
             self._is_stop_sent = True
+        self._begin_none_once_spent()
         self._trials = trials
         if self._queue.is_out_of_grace and self._running:
             self._end_hard()
@@ -142,6 +143,12 @@ class Bridge(_NotSaved, tune.Callback):
                 f"set aside after a fault of kind {failure.kind!r} on {failure.host}, and tried again: "
                 f"{failure.label}: {failure.message}"
             )
+
+    def _begin_none_once_spent(self) -> None:
+        """Let workers begin nothing of what Tune has drawn ahead, once all is spent that may be."""
+        if self._queue.starts_no_more and not self._is_told_to_begin_none:
+            self._signals.send(BEGIN_NONE)
+            self._is_told_to_begin_none = True
 
     def share_of(self, work: Work) -> Resources | None:
         """Say what a training gets of a machine; None where it is to wait until more is known of it."""
@@ -192,7 +199,7 @@ class Bridge(_NotSaved, tune.Callback):
 
     def may_end_now(self) -> bool:
         """Say whether the sweep is to end and no training has state to save; what waits is not waited for."""
-        return self._is_stop_sent and not self._running
+        return (self._is_stop_sent or self._is_told_to_begin_none) and not self._running
 
     @property
     def was_left(self) -> bool:
@@ -346,6 +353,7 @@ class Bridge(_NotSaved, tune.Callback):
         if outcome.state == "done":
             self._shares.on_done(work)
         self._queue.on_end(work, outcome)
+        self._begin_none_once_spent()  # before the worker that is free now is given the next one
         if trial.trial_id in self._started or outcome.state not in ("stopped", "claimed"):
             self._listeners.on_end(work, outcome)
 

@@ -46,6 +46,9 @@ STOP_POLL_S = 1.0
 
 KV_NAMESPACE = b"tablewright"
 
+BEGIN_NONE = "begin none"
+"""What workers are told once all is spent that may be: what Tune has drawn from the queue ahead is not begun."""
+
 FIRST_HOLD_S, MAX_HOLD_S, MAX_HOLD_ALONE_S = 10.0, 300.0, 30.0
 """A machine that failed keeps its slot for so long, twice as long each time until something succeeds there,
 so that one with a full disc does not draw the queue to itself; with no other machine there is less to gain."""
@@ -234,7 +237,7 @@ def attempt(config: dict[str, Any], *, place: Place) -> None:
         tune.report({"begun": True})
 
     try:
-        if should_stop():
+        if should_stop() or signals.is_sent(BEGIN_NONE):
             outcome = Outcome("stopped")
         else:
             work, runtime = _loaded(payload, place), place.runtime_of(config["share"])

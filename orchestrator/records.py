@@ -20,6 +20,7 @@ Layout under the store's root, a local folder, an NFS path or an object store (a
     data/<study>.json                            the data sets that the last sweep of a study found
     provenance/<sha256>.diff                     what differed from the commit that trainings name
     accepted/<digest>.json                       a changed default that was accepted in writing
+    costs/<study>.md                             what a study has cost, for people; or costs/<profile>/<study>.md
     claims/<name>.<number>.json                  what a living process is at, such as a training; see `claims`
     sweeps/<name>.1.json                         a living sweep or agent, and what it waits for
     retries/<training id>.json                   a failed training that is to be tried again at once
@@ -58,6 +59,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, model_
 
 from tablewright.orchestrator.addresses import unreachable_store
 from tablewright.orchestrator.checkout import Code
+from tablewright.orchestrator.holding import Holding
 from tablewright.orchestrator.identity import IDENTITY_VERSION, digest_of
 from tablewright.orchestrator.known_files import KeptRecords, Listing, is_s3
 from tablewright.orchestrator.object_upload import (
@@ -244,6 +246,7 @@ class TrainingRecord(Record):
         command_line: by which the sweep was started, without secrets.
         machine: system, processor, devices and Python.
         source: of a method with code of its own, the definitions that it was made of: file and name -> SHA-256.
+        holdings: what each attempt held of its machine, those that were lost among them; empty in records of before.
         peak_memory_bytes: the most memory that it held, measuring included: of its GPU, or where `device` is `cpu`
             of its machine; 0 where that is not known, as in older records.
         device_memory_bytes: of the whole GPU; 0 where it had none, or that is not known.
@@ -282,6 +285,7 @@ class TrainingRecord(Record):
     diff_sha256: str = ""
     command_line: str = ""
     machine: dict[str, str] = Field(default_factory=dict[str, str])
+    holdings: tuple[Holding, ...] = ()
     peak_memory_bytes: int = 0
     device_memory_bytes: int = 0
     memory_limit_bytes: int = 0
@@ -392,10 +396,14 @@ class AttemptRecord(Record):
         sweep: names the run of the program that it belongs to.
         stall: why it was ended, where nothing was seen of it for too long.
         warnings: what it had to say until its last epoch; the record repeats them.
+        holding: what it holds of its machine, and for how long it did when it last gave a sign; not in records of
+            before.
     """
 
     HELD: ClassVar[str] = "when a training was started"
-    NEXT_STEP: ClassVar[str] = "move it away; nothing depends on it but a count"
+    NEXT_STEP: ClassVar[str] = (
+        "move it away; nothing depends on it but a count, and what the training has cost"
+    )
     SAYS: ClassVar[tuple[str, ...]] = ("warnings",)
 
     started_at: datetime.datetime
@@ -404,6 +412,7 @@ class AttemptRecord(Record):
     warnings: tuple[str, ...] = ()
     sweep: str = ""
     stall: FailureRecord | None = None
+    holding: Holding | None = None
 
 
 class PictureChecksums(Record):
@@ -1289,6 +1298,14 @@ class TrainingFolder:
     def rewrite_attempt(self, number: int, attempt: AttemptRecord) -> None:
         """Keep what is known of a start by now."""
         (self._folder / "attempts").write_model(_name_of_attempt(number), attempt)
+
+    def attempt(self, number: int) -> AttemptRecord | None:
+        """Give what is kept of a start; None where it was removed, as once the training is done.
+
+        Raises:
+            DamagedFile: it cannot be read.
+        """
+        return (self._folder / "attempts").read_model(_name_of_attempt(number), AttemptRecord)
 
     def mark_stalled(self, stall: FailureRecord, *, sweep: str | None = None) -> None:
         """Keep that the last start was ended since nothing was seen of it.

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from tablewright.orchestrator.cost import training_ids_of
 from tablewright.orchestrator.memory_need import refuse_small_cards
 from tablewright.orchestrator.needless_weights import NeedlessWeights
 from tablewright.orchestrator.optuna_mirror import OptunaMirror, RecordedSearch
@@ -21,6 +22,7 @@ from tablewright.orchestrator.search import SearchSource
 from tablewright.orchestrator.search_state import SearchState, find_search_id, read_search_state
 from tablewright.orchestrator.signals import DEFAULT_GRACE_S, stopping_on_signals
 from tablewright.orchestrator.signs_of_life import SweepSign, announced
+from tablewright.orchestrator.spending_cap import SpendingCap
 from tablewright.orchestrator.status import RECORDED, UNFINISHED, TrainingStatus, read_status
 from tablewright.orchestrator.study import Study, UntilDecided
 from tablewright.orchestrator.trial import Listener, Work, prepare_data
@@ -65,11 +67,13 @@ class SweepResult:
         plan: with what the searches found.
         statuses: of every training of the plan.
         was_stopped: by Ctrl-C or a termination signal.
+        reached_cap: what was spent of what may be, where nothing more was begun because of it; else empty.
     """
 
     plan: Plan
     statuses: tuple[TrainingStatus, ...]
     was_stopped: bool
+    reached_cap: str = ""
 
     @property
     def is_complete(self) -> bool:
@@ -156,6 +160,8 @@ def run_sweep(
     seed_rule: SeedRule = first_seeds_alone,
     keeps_weights: bool = True,
     links: Callable[[], Mapping[str, str]] = dict[str, str],
+    max_gpu_hours: float | None = None,
+    max_cpu_hours: float | None = None,
 ) -> SweepResult:
     """Train and measure what the studies' tables need and the store has not.
 
@@ -171,6 +177,9 @@ def run_sweep(
         seed_rule: asked whenever all that was planned has ended; the plan grows by the seeds that it adds.
         keeps_weights: whether trained weights are kept once every view that the plan knows is measured on them.
         links: name -> URL of what shows more of the sweep while it runs; asked once it is connected.
+        max_gpu_hours: that the studies' trainings may take in all, earlier runs included: then what runs goes on to
+            its end and nothing more is begun; None is no limit.
+        max_cpu_hours: the same of processors.
 
     Raises:
         ValueError: every fault of the declarations and of the data, every record that was made under other
@@ -219,8 +228,14 @@ def run_sweep(
         return more
 
     searches = [RecordedSearch(source.study_name, source.search, source.search_id) for source in sources]
+
+    def counted_ids() -> list[str]:
+        trials = [trial for source in sources for trial in store.search_trials(source.search_id)]
+        return [*training_ids_of(plan), *(trial.training_id for trial in trials if trial.training_id)]
+
     retries = Retries(store)
-    queue = WorkQueue(remaining, unfinished, last_works, others, retries)
+    cap = SpendingCap(store, counted_ids, max_gpu_hours=max_gpu_hours, max_cpu_hours=max_cpu_hours)
+    queue = WorkQueue(remaining, unfinished, last_works, others, retries, cap)
     if not queue.is_finished():
         store.check_writable()
         retries.carry_out(
@@ -246,6 +261,10 @@ def run_sweep(
             )
 
         with backend.connect() as device, announced(store, sign):
+            if device == "cpu" and max_gpu_hours is not None:
+                logger.warning(
+                    "no training takes a GPU here, so that --max-gpu-hours ends nothing; --max-cpu-hours does"
+                )
             there = replace(runtime, device=device)
             if device == "cuda":
                 refuse_small_cards(needed, backend.cards(), there.cache_dir)
@@ -268,7 +287,8 @@ def run_sweep(
     mirror.end()
     if not keeps_weights:
         NeedlessWeights(final, store).remove_rest(final_statuses)
-    return SweepResult(final, final_statuses, queue.is_stopping)
+    is_capped = queue.starts_no_more and not is_complete(final, final_statuses)
+    return SweepResult(final, final_statuses, queue.is_stopping, str(cap) if is_capped else "")
 
 
 def recorded_ids(plan: Plan, statuses: Sequence[TrainingStatus]) -> list[str]:

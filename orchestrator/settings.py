@@ -19,6 +19,7 @@ from tablewright.orchestrator.addresses import (
     store_faults,
     tracking_faults,
 )
+from tablewright.orchestrator.prices import Prices, read_prices
 from tablewright.orchestrator.project import Project
 from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.resources import AUTO
@@ -73,6 +74,9 @@ class Settings:
         checkpoint_minutes: between two checkpoints of a training; None lets it follow from what one costs.
         stall_minutes: a training of which nothing is seen for so long is ended; 0 ends none, and None is ten times
             its longest step or epoch, and 30 at least.
+        max_gpu_hours: that all trainings of the studies may take, earlier runs included; then what runs goes on to its
+            end and nothing more is begun; None is no limit.
+        max_cpu_hours: the same of processors.
         keep_checkpoints: `all` keeps the weights of every training, to measure further views on; `none` removes them
             once all that is planned is measured.
         datasets: labels of the data sets, with commas between, whose columns are filled; None is all.
@@ -95,6 +99,8 @@ class Settings:
     max_concurrent: int | None = None
     checkpoint_minutes: float | None = None
     stall_minutes: float | None = None
+    max_gpu_hours: float | None = None
+    max_cpu_hours: float | None = None
     keep_checkpoints: str = KEEPS_ALL
     datasets: str | None = None
     grace_s: float = DEFAULT_GRACE_S
@@ -146,6 +152,12 @@ class Settings:
             faults.append(
                 f"--stall-minutes is {self.stall_minutes}; it is a number above 0, or 0 to end no training"
             )
+        for option, hours in (("gpu", self.max_gpu_hours), ("cpu", self.max_cpu_hours)):
+            if hours is not None and not 0 < hours < math.inf:
+                faults.append(
+                    f"--max-{option}-hours is {hours:g}; it is a number of hours above 0, which all trainings of the "
+                    "studies together may take; leave it out for no limit"
+                )
         if self.keep_checkpoints not in (KEEPS_ALL, KEEPS_NONE):
             faults.append(
                 f"--keep-checkpoints is {self.keep_checkpoints!r}; it is all, which keeps the weights of "
@@ -266,6 +278,11 @@ class Settings:
         """Open or start the store."""
         return Store(self.store)
 
+    @property
+    def trains_elsewhere(self) -> bool:
+        """Say whether a cluster is named, so that this machine tells nothing of those that train."""
+        return (self.address or os.environ.get(RAY_ADDRESS) or "local") != "local"
+
     def cluster_address(self) -> str | None:
         """Give the address of the cluster to join: the option's, or the one that Ray's own programs go by.
 
@@ -297,6 +314,14 @@ class Settings:
             command_line=masked(shlex.join(sys.argv)),
             owner=user_name(),
         )
+
+    def prices(self) -> Prices | None:
+        """Read what the project says that devices cost; None where it says nothing.
+
+        Raises:
+            ValueError: every fault of what it says.
+        """
+        return None if self.project is None else read_prices(self.project.folder)
 
     @property
     def _store_folder(self) -> Path:

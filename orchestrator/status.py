@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tablewright.orchestrator.cost import cost_of_recorded
+from tablewright.orchestrator.holding import Holding
 from tablewright.orchestrator.lost_weights import why_unmeasurable
 from tablewright.orchestrator.parallel_reading import read_all
 from tablewright.orchestrator.plan import Plan, PlannedTraining
@@ -44,6 +45,7 @@ class TrainingStatus:
         environment: what the last digits of a done one depend on beside its seed.
         num_epochs: that it reported; 0 where it has reported none.
         fault_kind: of a failed one whose fault it is, where that is not the training's own: `FailureRecord.kind`.
+        holding: what the last attempt at a done one held of its machine.
     """
 
     training: PlannedTraining
@@ -55,6 +57,7 @@ class TrainingStatus:
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     num_epochs: int = 0
     fault_kind: str = ""
+    holding: Holding | None = None
 
     @property
     def epochs_in_all(self) -> int:
@@ -152,6 +155,7 @@ def _status_of_recorded(
         tuple(dict.fromkeys([*said, *filter(None, [drawing])])),
         record.environment,
         record.num_epochs,
+        holding=cost_of_recorded(record).holdings[-1],
     )
 
 
@@ -165,28 +169,3 @@ def _last_epoch(folder: TrainingFolder) -> tuple[int, int, tuple[str, ...]]:
     except DamagedFile as error:
         return 0, 0, (str(error),)
     return (epochs[-1].epoch, epochs[-1].num_epochs, ()) if epochs else (0, 0, ())
-
-
-def estimated_hours_left(statuses: Iterable[TrainingStatus]) -> float | None:
-    """Estimate the training time left, in hours of one training's resources.
-
-    A training is taken to last as long as the median recorded one of its method and data set; None where
-    a training is left whose method and data set have no record yet.
-    """
-    statuses = list(statuses)
-    recorded_s: dict[tuple[str, str], list[float]] = {}
-    for status in statuses:
-        if status.wall_s:
-            recorded_s.setdefault(_kind(status.training), []).append(status.wall_s)
-    left_s = 0.0
-    for status in statuses:
-        if status.state not in RECORDED:
-            if _kind(status.training) not in recorded_s:
-                return None
-            share = 1 - status.epoch / status.epochs_in_all
-            left_s += share * statistics.median(recorded_s[_kind(status.training)])
-    return left_s / 3600
-
-
-def _kind(training: PlannedTraining) -> tuple[str, str]:
-    return training.config.METHOD, training.data.name

@@ -7,7 +7,6 @@ in the store before it says so, so that it can be killed anywhere and be tried a
 from __future__ import annotations
 
 import logging
-import os
 import platform
 import signal
 import threading
@@ -20,6 +19,7 @@ from typing import Any, Literal, Protocol
 
 import psutil
 
+from tablewright.orchestrator.attempt_log import AttemptLog
 from tablewright.orchestrator.claims import Claim, Claims, training_claim
 from tablewright.orchestrator.collected_warnings import CollectedWarnings, collected_warnings
 from tablewright.orchestrator.device_probe import fault_of_device
@@ -34,6 +34,7 @@ from tablewright.orchestrator.failure_text import (
     words_of,
 )
 from tablewright.orchestrator.fault_kind import FaultKind, kind_of
+from tablewright.orchestrator.holding import name_device
 from tablewright.orchestrator.identity import digest_of
 from tablewright.orchestrator.lost_weights import WeightsGone, why_unmeasurable
 from tablewright.orchestrator.machine import describe_machine
@@ -42,7 +43,6 @@ from tablewright.orchestrator.plan import Partner, PlannedView
 from tablewright.orchestrator.provenance import code_that_trains, versions_of
 from tablewright.orchestrator.recorded_config import differing_definitions
 from tablewright.orchestrator.records import (
-    AttemptRecord,
     DamagedFile,
     DataRecord,
     FailureRecord,
@@ -536,11 +536,27 @@ def _train(
     said: CollectedWarnings,
     claim: Claim,
 ) -> None:
-    trainable = work.config.make_trainable()
     _check_data(work.config, work.data, runtime)
-    started = AttemptRecord(started_at=now(), host=platform.node(), pid=os.getpid(), sweep=hooks.sweep)
-    number = folder.write_attempt(started)
-    if number > 1:
+    attempt = AttemptLog(folder, runtime, hooks.sweep)
+    try:
+        _train_in_attempt(attempt, work, folder, store, runtime, hooks, said, claim)
+    except BaseException:
+        attempt.end()
+        raise
+
+
+def _train_in_attempt(
+    attempt: AttemptLog,
+    work: Work,
+    folder: TrainingFolder,
+    store: Store,
+    runtime: Runtime,
+    hooks: TrialHooks,
+    said: CollectedWarnings,
+    claim: Claim,
+) -> None:
+    trainable = work.config.make_trainable()
+    if attempt.number > 1:
         _refuse_after_stalls(folder, hooks.sweep)
     fit_wall_s, has_trained = 0.0, False
     reports = EpochLog(folder, _epochs_so_far(folder))
@@ -548,22 +564,25 @@ def _train(
     never_watched = not len(reports)
 
     def on_epoch(report: EpochReport, network: Any) -> None:
-        nonlocal started, never_watched, has_trained
+        nonlocal never_watched, has_trained
         has_trained = True
         if claim.is_lost:
             raise _TakenOver
         reports.add(report)
         if folder.is_done():
             raise _RecordedElsewhere
-        if said.so_far() != started.warnings:  # whoever goes on from here may not hear them again
-            started = started.model_copy(update={"warnings": said.so_far()})
-            folder.rewrite_attempt(number, started)
+        attempt.warn(said.so_far())
+        attempt.sign()
         with hooks.part("measuring between epochs"):
             watched = (
                 None if work.watch is None else _watch(work, work.watch, trainable, runtime, report, network)
             )
         never_watched = never_watched and watched is None
         hooks.on_progress(Progress(report, meter.read(), watched))
+
+    def should_stop() -> bool:
+        attempt.sign()
+        return hooks.should_stop()
 
     if folder.checkpoints.exists(FINAL_CHECKPOINT):
         network = trainable.load(work.config, runtime, folder.checkpoints)
@@ -576,7 +595,7 @@ def _train(
                 work.config,
                 runtime,
                 checkpoints,
-                FitHooks(on_epoch, hooks.should_stop, reports.together, hooks.printed),
+                FitHooks(on_epoch, should_stop, reports.together, hooks.printed),
             )
         fit_wall_s = time.monotonic() - begun_s
         has_trained = has_trained or not len(reports)
@@ -594,8 +613,11 @@ def _train(
     faults: list[str] = []
     folder.look()  # another attempt may have ended, and has then removed what is counted here
     # another attempt that has ended removes them
-    attempts = folder.attempts(faults, known={number: started}) or [started]
+    attempts = folder.attempts(faults, known={attempt.number: attempt.record}) or [attempt.record]
     code = code_that_trains(work.config)
+    machine, environment = describe_machine(), _environment(trainable, runtime.device)
+    named = {"device": name_device(runtime.device, machine, environment)}
+    earlier = [it.holding for it in attempts if it is not attempt.record and it.holding is not None]
     memory = memory_of(runtime.device)
     peak_bytes = memory.peak_bytes() if has_trained else 0  # else an earlier attempt has held more
     card = memory.card() if peak_bytes else None
@@ -618,23 +640,24 @@ def _train(
         git_commit=code.commit,
         diff_sha256=store.keep_diff(code),
         command_line=runtime.command_line,
-        machine=describe_machine(),
+        machine=machine,
         versions=versions_of(trainable),
         warnings=tuple(
             dict.fromkeys(
                 [
-                    *(text for attempt in attempts for text in attempt.warnings),
+                    *(text for one in attempts for text in one.warnings),
                     *of_training,
                     *faults,
                     *filter(None, [code.fault]),
                 ]
             )
         ),
-        environment=_environment(trainable, runtime.device),
+        environment=environment,
         source=dict(
             trainable.definitions() if isinstance(trainable, HasSource) else work.config.own_definitions()
         ),
         files=folder.checksums(),
+        holdings=(*earlier, attempt.holding(has_ended=True).model_copy(update=named)),
         peak_memory_bytes=peak_bytes,
         device_memory_bytes=0 if card is None else card.memory_bytes,
         memory_limit_bytes=round(runtime.gpus * card.memory_bytes) if card and 0 < runtime.gpus < 1 else 0,

@@ -19,6 +19,7 @@ from typing import Protocol
 from tablewright.orchestrator.orders import Retries
 from tablewright.orchestrator.other_hands import OtherHands, in_words
 from tablewright.orchestrator.plan import PlannedTraining
+from tablewright.orchestrator.spending_cap import SpendingCap
 from tablewright.orchestrator.trial import Outcome, Progress, Work
 from tablewright.trainables.value.counted import counted
 
@@ -67,6 +68,7 @@ class WorkQueue:
         when_all_ended: Callable[[], Iterable[Work]] = lambda: (),
         others: OtherHands | None = None,
         retries: Retries | None = None,
+        cap: SpendingCap | None = None,
     ) -> None:
         """Queue the planned work.
 
@@ -76,6 +78,7 @@ class WorkQueue:
             when_all_ended: asked for more work whenever all that there was has ended, until it has none.
             others: who may have the same work; None where nobody has.
             retries: what somebody may want tried again; None where nobody does.
+            cap: once it is reached nothing more is handed out; None is none.
         """
         self._planned = deque(sorted(planned, key=_highest_first))
         self._sources = sorted(sources, key=_highest_first)
@@ -91,6 +94,8 @@ class WorkQueue:
         self._aside: dict[str, tuple[Work, WorkSource | None]] = {}
         self._ended_elsewhere: list[tuple[Work, Outcome]] = []
         self._is_wait_told = False
+        self._cap = cap
+        self._starts_no_more = False
         self._is_stopping = self._is_out_of_grace = False
 
     @property
@@ -103,6 +108,14 @@ class WorkQueue:
         self._is_stopping = True
 
     @property
+    def starts_no_more(self) -> bool:
+        """Whether all is spent that may be: what runs goes on to its end, and what was handed out is not begun."""
+        if self._cap is not None and not self._starts_no_more and self._cap.is_reached():
+            self._starts_no_more = True
+            logger.warning("%s are spent: what runs goes on to its end, and nothing more is begun", self._cap)
+        return self._starts_no_more
+
+    @property
     def is_out_of_grace(self) -> bool:
         """Whether what still runs is to be ended hard."""
         return self._is_out_of_grace
@@ -113,7 +126,7 @@ class WorkQueue:
 
     def next_work(self) -> Work | None:
         """Give the next work, or None when there is none now."""
-        if self._is_stopping:
+        if self._is_stopping or self.starts_no_more:
             return None
         self._waiting = [
             (work, source) for work, source in self._waiting if source is None or source.still_wants(work)
@@ -180,8 +193,13 @@ class WorkQueue:
         if self._others is not None and self._others.owner_of(work.training_id) is not None:
             self._set_aside(work, source)
             return None
-        self._running[work.training_id] = source
+        self._run(work, source)
         return work
+
+    def _run(self, work: Work, source: WorkSource | None) -> None:
+        self._running[work.training_id] = source
+        if self._cap is not None:
+            self._cap.begin(work.training_id)
 
     def _is_at_work(self, work: Work) -> bool:
         return work.training_id in self._running or work.training_id in self._aside
@@ -204,7 +222,7 @@ class WorkQueue:
             self._is_wait_told = False
             outcome = self._others.outcome_of(work)
             if outcome is None:
-                self._running[identity] = source
+                self._run(work, source)
                 return work
             self._remember_bad_end(source, work, outcome)
             self._tell_source(source, work, outcome)
@@ -251,7 +269,9 @@ class WorkQueue:
         """Say whether no further work will come."""
         if self._is_stopping:
             return True
-        return self._is_asked and not (self._planned or self._waiting) and self._has_all_ended()
+        if self._is_asked and not (self._planned or self._waiting) and self._has_all_ended():
+            return True
+        return not self._running and self.starts_no_more
 
     def on_progress(self, work: Work, progress: Progress) -> bool:
         """Tell the source of a running work of an epoch; true ends the training early."""
@@ -269,6 +289,8 @@ class WorkQueue:
         if work.training_id not in self._running:
             return
         source = self._running.pop(work.training_id)
+        if self._cap is not None:
+            self._cap.look_again()
         if outcome.state == "claimed" and self._others is not None:
             self._others.look_again()
             self._set_aside(work, source)

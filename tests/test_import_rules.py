@@ -78,9 +78,13 @@ RULES = {
         (
             "reports",
             *DECLARATIONS,
+            "orchestrator.cost",
+            "orchestrator.forecast",
             "orchestrator.identity",
+            "orchestrator.outlook",
             "orchestrator.parallel_reading",
             "orchestrator.plan",
+            "orchestrator.prices",
             "orchestrator.recorded_config",
             "orchestrator.records",
             "trainables.contract",

@@ -89,7 +89,7 @@ class Events:
 
 @pytest.fixture
 def sweep(tmp_path):
-    def run(study, events, backend):
+    def run(study, events, backend, **more):
         return run_sweep(
             [study],
             store=Store(str(tmp_path / "runs")),
@@ -97,6 +97,7 @@ def sweep(tmp_path):
             backend=backend,
             search_storage=f"sqlite:///{tmp_path}/optuna.db",
             listeners=lambda plan, statuses: [events],
+            **more,
         )
 
     run.store = lambda: Store(str(tmp_path / "runs"))
@@ -123,6 +124,18 @@ def test_workers_stay_warm_and_both_cpus_are_used(sweep, two_cpus, tmp_path):
     assert events.most_at_once >= 2
     records = [sweep.store().training(identity).record() for identity in result.plan.trainings]
     assert all(record.attempts == 1 for record in records)
+
+
+def test_what_ray_has_drawn_ahead_is_not_begun_once_the_hours_are_spent(sweep, two_cpus, tmp_path):
+    """Two run at a time and end; of the six that wait for their places none takes one, and more hours go on."""
+    base = ToyConfig(meets_in=str(tmp_path / "met"))
+    study = a_study([Sweep("learning_rate", [0.1 + index / 100 for index in range(8)])], base)
+    events = Events()
+    result = sweep(study, events, RayBackend(), max_cpu_hours=1e-9)
+    assert len(events.started) <= 2
+    assert ["done"] * len(events.started) == [outcome.state for _, outcome in events.ended]
+    assert "CPU-hours" in result.reached_cap
+    assert sweep(study, Events(), RayBackend(), max_cpu_hours=1.0).is_complete
 
 
 def test_a_killed_worker_is_tried_again_from_its_checkpoint(sweep, two_cpus, tmp_path):

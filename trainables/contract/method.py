@@ -12,7 +12,7 @@ from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.memory import StepMemory
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.contract.run import CheckpointFolder, Device, FitHooks, Runtime
-from tablewright.trainables.contract.size import NetworkSize
+from tablewright.trainables.contract.size import NetworkSize, TrainingWork
 from tablewright.trainables.contract.view import EvaluationView, Split, ViewResult
 from tablewright.trainables.value.frozen_model import FrozenModel
 
@@ -114,6 +114,15 @@ class CountsSize(Protocol):
 
     def size(self, config: Any) -> NetworkSize:
         """Count the network of a config; nothing is computed and no memory taken."""
+        ...
+
+
+@runtime_checkable
+class CountsWork(Protocol):
+    """A method that can count what a whole training computes, before it runs."""
+
+    def work(self, config: Any, data: DatasetFacts) -> TrainingWork | None:
+        """Count a training's operations; None where nobody knows how many images the data have."""
         ...
 
 
