@@ -25,6 +25,7 @@ from tablewright.orchestrator.resources import AUTO
 from tablewright.orchestrator.signals import DEFAULT_GRACE_S
 from tablewright.orchestrator.study import Profile, Study
 from tablewright.orchestrator.study_files import load_study, study_names
+from tablewright.orchestrator.user import user_name
 from tablewright.trainables.contract.method import Seed
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.value.declaration import repeated, take
@@ -294,6 +295,7 @@ class Settings:
             checkpoint_every_s=None if minutes is None else 60 * minutes,
             stall_s=None if self.stall_minutes is None else 60 * self.stall_minutes or math.inf,
             command_line=masked(shlex.join(sys.argv)),
+            owner=user_name(),
         )
 
     @property
@@ -311,6 +313,15 @@ class Settings:
         if self.tracking_uri == NO_TRACKING:
             return None
         return self.tracking_uri or f"sqlite:///{self._store_folder}/mlflow.db"
+
+    @property
+    def tracking_link(self) -> dict[str, str]:
+        """Say where MLflow shows the sweep: its URL, or the command that starts its pages; nothing without tracking."""
+        url = self.tracking_url
+        if url is None:
+            return {}
+        is_server = url.startswith(("http://", "https://"))
+        return {"MLflow": masked(url if is_server else f"mlflow ui --backend-store-uri {shlex.quote(url)}")}
 
 
 def _split_at_commas(text: str, known: Iterable[str]) -> list[str]:

@@ -19,7 +19,10 @@ PINNED = Path(__file__).parent / "config_fields.json"
 RENEW = "RENEW_SNAPSHOTS"
 
 # A setting stands here when it cannot change a weight on a CPU; anything else belongs in a config.
-RUNTIME_SETTINGS = {"data_root", "cache_dir", "device", "checkpoint_every_s", "stall_s", "command_line"}
+RUNTIME_SETTINGS = {
+    *("data_root", "cache_dir", "device", "cpus", "gpus"),
+    *("checkpoint_every_s", "stall_s", "command_line", "owner"),
+}
 
 CONFIGS = {
     "mdpr paper market1501": mdpr.paper_config("market1501"),

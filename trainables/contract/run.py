@@ -25,6 +25,7 @@ class Runtime:
         cpus: cores that one training may use; None is all of this machine.
         gpus: that one training holds: whole ones, or a part of one; 0 is none.
         command_line: by which the sweep was started, without secrets; for records.
+        owner: the user who started the sweep; for records.
     """
 
     data_root: str | None
@@ -35,6 +36,7 @@ class Runtime:
     cpus: float | None = None
     gpus: float = 0.0
     command_line: str = ""
+    owner: str = ""
 
 
 @dataclass(frozen=True)
