@@ -161,10 +161,14 @@ def main(
         Any,
         option(
             "gpus-per-training",
-            "1, 0.5, 0 …, or auto: by its memory (default: 1 if there is any)",
+            "2, 1, 0.5, 0 …, or auto: by its memory (default: 1 if there is any)",
             parser=number_or_auto,
             metavar="NUMBER|auto",
         ),
+    ] = None,
+    processes_per_training: Annotated[
+        int | None,
+        option("processes-per-training", "Side by side (default: 1, or one a whole GPU)", metavar="NUMBER"),
     ] = None,
     cpus_per_training: Annotated[
         float | None,
@@ -284,6 +288,7 @@ def main(
             search_storage=search_storage,
             seeds=seeds,
             gpus_per_training=gpus_per_training,
+            processes_per_training=processes_per_training,
             cpus_per_training=cpus_per_training,
             max_concurrent=max_concurrent,
             checkpoint_minutes=checkpoint_minutes,

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import platform
-import signal
 import time
 import uuid
 from collections.abc import Callable, Generator, Sequence
@@ -31,6 +30,7 @@ from tablewright.orchestrator.resources import AUTO
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.trial import Listener, Outcome, Work, end_as_failed, failure_of
 from tablewright.orchestrator.work_queue import WorkQueue
+from tablewright.orchestrator.worker_death import how_ended
 from tablewright.trainables.contract.memory import Card
 from tablewright.trainables.contract.run import Device, Runtime
 
@@ -276,7 +276,7 @@ class AgentBackend:
     def _death_of(self, worker: _Worker) -> _Died:
         worker.process.join()
         self._worker = None
-        return _Died(f"its process has died ({_how(worker.process.exitcode)})")
+        return _Died(f"its process has died ({how_ended(worker.process.exitcode)})")
 
     def _end_worker(self) -> None:
         worker, self._worker = self._worker, None
@@ -299,18 +299,6 @@ def _failure_of_death(work: Work, store: Store, how: str) -> FailureRecord:
     return left or failure_of(work, f"{how}\n{said}".strip())
 
 
-def _how(exit_code: int | None) -> str:
-    """Say in words how a process has ended."""
-    if exit_code is None or exit_code >= 0:
-        return f"exit code {exit_code}"
-    try:
-        name = signal.Signals(-exit_code).name
-    except ValueError:
-        name = str(-exit_code)
-    by_memory = ", which the kernel sends where memory runs out" if name == "SIGKILL" else ""
-    return f"by the signal {name}{by_memory}"
-
-
 def make_agent(settings: Settings) -> AgentBackend:
     """Give the agent that the command line asks for.
 
@@ -324,8 +312,8 @@ def make_agent(settings: Settings) -> AgentBackend:
         if value is not None
     ]
     gpus = settings.gpus_per_training
-    if gpus not in (None, 0, 1, AUTO):
-        faults.append(f"--gpus-per-training is {gpus}; an agent takes one GPU (1) or none (0)")
+    if gpus not in (None, AUTO) and gpus != int(gpus):
+        faults.append(f"--gpus-per-training is {gpus}; an agent takes whole GPUs, such as 1, or none (0)")
     if faults:
         raise ValueError("\n".join(faults))
     return AgentBackend(

@@ -14,6 +14,7 @@ from tablewright.orchestrator.guarded_trial import run_on_worker
 from tablewright.orchestrator.masked_streams import mask_streams
 from tablewright.orchestrator.messages import failure_to_text, outcome_to_text, progress_to_text
 from tablewright.orchestrator.project import ProjectOnWorker
+from tablewright.orchestrator.ranks import beside
 from tablewright.orchestrator.termination_notice import NoticeWatch
 from tablewright.orchestrator.trial import MachineFault, Progress, Pruned, TrialHooks, Work
 from tablewright.trainables.contract.run import Device, Runtime
@@ -93,7 +94,9 @@ def _attempt(
 
     if runtime.cpus is None:
         runtime = replace(runtime, cpus=_part_of_machine(runtime.device))
-    hooks = TrialHooks(on_progress, agent.should_stop.is_set, lambda: agent.tell("begun"), sweep=sweep)
+    hooks = TrialHooks(
+        on_progress, agent.should_stop.is_set, lambda: agent.tell("begun"), sweep=sweep, processes=beside
+    )
     try:
         outcome = run_on_worker(work, url, store_id, runtime, hooks, notices)
     except MachineFault as fault:

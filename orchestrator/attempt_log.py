@@ -35,8 +35,8 @@ class AttemptLog:
         self._begun_s = self._signed_s = time.monotonic()
         holding = Holding(
             held_s=0.0,
-            cpus=num_cpus() if runtime.cpus is None else runtime.cpus,
-            gpus=runtime.gpus,
+            cpus=(num_cpus() if runtime.cpus is None else runtime.cpus) * runtime.process.num_processes,
+            gpus=runtime.gpus * runtime.process.num_processes,
             device=name_device(runtime.device),
             owner=runtime.owner,
         )

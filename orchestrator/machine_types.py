@@ -74,7 +74,7 @@ class MachineTypes:
         for kind in sorted(self.types, key=lambda kind: needed.num_in(kind.resources), reverse=True):
             count = min(left, kind.max_count)
             total, left = total + count * needed.num_in(kind.resources), left - count
-        return total
+        return total // needed.num_processes
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import uuid
 import warnings
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Literal
 
 import ray
@@ -73,6 +74,7 @@ class RayBackend:
         address: str | None = None,
         cpus: float | None = None,
         gpus: float | Literal["auto"] | None = None,
+        num_processes: int = 1,
         max_concurrent: int | None = None,
         max_lost_workers: int = 3,
         first_hold_s: float = FIRST_HOLD_S,
@@ -85,6 +87,7 @@ class RayBackend:
             address: of a running cluster; None starts one on this machine.
             cpus: of one training; None is one, or less where that would leave GPUs idle.
             gpus: of one training; None is one where the cluster has any, `auto` as much as its memory says.
+            num_processes: that make one training, and share what it takes.
             max_concurrent: trainings at a time; None is as many as fit.
             max_lost_workers: how often a training is tried again after its worker died, or its machine failed; that
                 of a machine that was lost is no failure.
@@ -94,8 +97,11 @@ class RayBackend:
         """
         self._cluster = RayCluster(address, watcher)
         self._project = project
-        self._cpus = cpus
-        self._gpus: float | Literal["auto"] | None = gpus
+        self._cpus = None if cpus is None else cpus / num_processes
+        self._gpus: float | Literal["auto"] | None = (
+            gpus if gpus is None or gpus == AUTO else gpus / num_processes
+        )
+        self._num_processes = num_processes
         self._shares: FixedShares | None = None
         self._max_concurrent = max_concurrent
         self._max_lost_workers = max_lost_workers
@@ -126,7 +132,9 @@ class RayBackend:
 
     def _check_machine(self) -> None:
         needed, machine = self._needed(), Resources.of(ray.cluster_resources())
-        if not needed.fit_into(machine):
+        num_processes = self._num_processes
+        in_all = Resources(needed.cpus * num_processes, needed.gpus * num_processes)
+        if not in_all.fit_into(machine):
             raise ValueError(
                 f"a training takes {needed}, and this machine has {machine}; no training could ever start. "
                 f"Give --gpus-per-training of at most {machine.gpus:g} (0 trains on the CPU) and --cpus-per-training "
@@ -142,7 +150,8 @@ class RayBackend:
 
     def _resources_for(self, gpus: float | None) -> Resources:
         to_come = [] if self._growth is None else [kind.resources for kind in self._growth.types]
-        return Resources.reserved(self._cpus, gpus, [*self._machines(), *to_come])
+        reserved = Resources.reserved(self._cpus, gpus, [*self._machines(), *to_come])
+        return replace(reserved, num_processes=self._num_processes)
 
     def cards(self) -> list[Card]:
         """Give the GPUs that there are now, as far as they are known."""
@@ -160,7 +169,7 @@ class RayBackend:
         if self._max_concurrent is not None:
             return self._max_concurrent
         needed = self._needed() if self._shares is None else self._resources_for(self._shares.smallest())
-        num_now = sum(needed.num_in(machine) for machine in self._machines())
+        num_now = sum(needed.num_in(machine) for machine in self._machines()) // self._num_processes
         num_grown = 0 if self._growth is None else self._growth.num_trainings(needed)
         return max(1, num_now, min(num_grown, MAX_PENDING_TRIALS))
 
@@ -197,7 +206,7 @@ class RayBackend:
 
         def bundles_of(config: dict[str, Any]) -> tune.PlacementGroupFactory:
             share: Resources = config["share"]
-            return tune.PlacementGroupFactory([{"CPU": share.cpus, "GPU": share.gpus}])
+            return tune.PlacementGroupFactory([{"CPU": share.cpus, "GPU": share.gpus}] * share.num_processes)
 
         with (
             tempfile.TemporaryDirectory(prefix="tablewright-tune-", dir=self._cluster.folder) as scratch,
@@ -257,6 +266,7 @@ def make_backend(settings: Settings, watcher: Link | None = None) -> RayBackend:
         address=settings.cluster_address(),
         cpus=settings.cpus_per_training,
         gpus=settings.gpus_per_training,
+        num_processes=settings.num_processes,
         max_concurrent=settings.max_concurrent,
         project=settings.project,
         watcher=watcher,

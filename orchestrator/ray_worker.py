@@ -27,6 +27,7 @@ from tablewright.orchestrator.guarded_trial import run_on_worker
 from tablewright.orchestrator.masked_streams import mask_streams
 from tablewright.orchestrator.messages import failure_to_text, outcome_to_text, progress_to_text
 from tablewright.orchestrator.project import ProjectOnWorker
+from tablewright.orchestrator.ray_ranks import beside_on_ray
 from tablewright.orchestrator.resources import Resources
 from tablewright.orchestrator.signals import SavingOnSignals
 from tablewright.orchestrator.termination_notice import Notice, NoticeWatch
@@ -256,8 +257,10 @@ def attempt(config: dict[str, Any], *, place: Place) -> None:
         if should_stop() or signals.is_sent(BEGIN_NONE):
             outcome = Outcome("stopped")
         else:
-            work, runtime = _loaded(payload, place), place.runtime_of(config["share"])
-            hooks = TrialHooks(on_progress, should_stop, on_begin, sweep=place.sweep)
+            share: Resources = config["share"]
+            work, runtime = _loaded(payload, place), place.runtime_of(share)
+            processes = beside_on_ray(share, place.project)
+            hooks = TrialHooks(on_progress, should_stop, on_begin, sweep=place.sweep, processes=processes)
             outcome = run_on_worker(work, place.store_url, place.store_id, runtime, hooks, _NOTICES)
     except MachineFault as fault:
         tune.report({"fault": failure_to_text(fault.failure)})

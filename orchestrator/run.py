@@ -29,7 +29,7 @@ from tablewright.orchestrator.trial import Listener, Work, prepare_data
 from tablewright.orchestrator.work_queue import WorkQueue, planned_work
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.memory import Card
-from tablewright.trainables.contract.method import TrainingConfig
+from tablewright.trainables.contract.method import TrainingConfig, TrainsInProcesses
 from tablewright.trainables.contract.run import Device, Runtime
 
 logger = logging.getLogger(__name__)
@@ -212,6 +212,8 @@ def run_sweep(
     unfinished = [source for source in sources if not source.is_finished()]
     needed += [source.search.trial_config({}) for source in unfinished]
 
+    _refuse_processes(needed, runtime.process.num_processes)
+
     # A view of an ensemble is asked for with its training, and once more when the other trainings are done.
     asked: dict[str, int] = {work.training_id: 1 for work in remaining}
 
@@ -347,6 +349,28 @@ def _search_states(
                 continue
             states[study.name, search.name] = read_search_state(search, resolver, store)
     return states
+
+
+def _refuse_processes(configs: Iterable[TrainingConfig], num_processes: int) -> None:
+    """Refuse trainings that so many processes cannot make, all at once and before anything trains.
+
+    Raises:
+        ValueError: each reason, and the method it is of.
+    """
+    faults: dict[str, str] = {}
+    for config in configs if num_processes > 1 else ():
+        trainable = config.make_trainable()
+        try:
+            if not isinstance(trainable, TrainsInProcesses):
+                raise ValueError(
+                    "its trainings are made by one process; leave --processes-per-training out, and "
+                    "--gpus-per-training at 1 or less"
+                )
+            trainable.check_processes(config, num_processes)
+        except ValueError as error:
+            faults.setdefault(f"{config.METHOD}: {error}", config.METHOD)
+    if faults:
+        raise ValueError("\n".join(faults))
 
 
 def _prepare(configs: Iterable[TrainingConfig], runtime: Runtime) -> None:

@@ -28,6 +28,7 @@ from tablewright.orchestrator.study import Profile, Study
 from tablewright.orchestrator.study_files import load_study, study_names
 from tablewright.orchestrator.user import user_name
 from tablewright.trainables.contract.method import Seed
+from tablewright.trainables.contract.process import Process
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.value.declaration import repeated, take
 from tablewright.trainables.value.file_name import why_not_the_same_everywhere
@@ -69,6 +70,8 @@ class Settings:
         seeds: comma-separated, instead of the studies' own.
         gpus_per_training: a fraction, a whole number or 0; None is one where the cluster has GPUs, and `auto` is as
             much as the memory of each training says.
+        processes_per_training: that make one side by side, each on a GPU of its own; None is one, or as many as it has
+            whole GPUs.
         cpus_per_training: cores of one; None is its part of a GPU's machine, and one where it trains on the CPU.
         max_concurrent: trainings at a time; None is as many as fit.
         checkpoint_minutes: between two checkpoints of a training; None lets it follow from what one costs.
@@ -95,6 +98,7 @@ class Settings:
     search_storage: str | None = None
     seeds: str | None = None
     gpus_per_training: float | Literal["auto"] | None = None
+    processes_per_training: int | None = None
     cpus_per_training: float | None = None
     max_concurrent: int | None = None
     checkpoint_minutes: float | None = None
@@ -129,11 +133,23 @@ class Settings:
             faults.append(f"--data-root {self.data_root} is no folder; name the one that holds the data sets")
         faults += [] if self.seeds is None else self._seed_faults(self.seeds)
         gpus = self.gpus_per_training
-        if gpus is not None and gpus != AUTO and not 0 <= gpus <= 1:
+        if (
+            gpus is not None
+            and gpus != AUTO
+            and not (0 <= gpus <= 1 or (1 < gpus < math.inf and gpus == int(gpus)))
+        ):
             faults.append(
                 f"--gpus-per-training is {gpus:g}; a training takes one GPU (1), a part of one such as 0.5, auto for "
-                "what its memory says, or 0 to train on the CPU"
+                "what its memory says, several (2, on which two processes train side by side), or 0 to train on the CPU"
             )
+        elif (processes := self.processes_per_training) is not None:
+            if processes < 1:
+                faults.append(f"--processes-per-training is {processes}; it is 1 or more")
+            elif gpus not in (None, 0, processes) and (processes > 1 or (gpus != AUTO and gpus > 1)):
+                faults.append(
+                    f"--processes-per-training is {processes} and --gpus-per-training {gpus}; every process of a "
+                    "training has a GPU of its own: give the same number, or --gpus-per-training 0"
+                )
         cpus = self.cpus_per_training
         if cpus is not None and not (math.isfinite(cpus) and cpus > 0 and (cpus < 1 or cpus == int(cpus))):
             faults.append(
@@ -312,6 +328,7 @@ class Settings:
             checkpoint_every_s=None if minutes is None else 60 * minutes,
             stall_s=None if self.stall_minutes is None else 60 * self.stall_minutes or math.inf,
             command_line=masked(shlex.join(sys.argv)),
+            process=Process(num_processes=self.num_processes),
             owner=user_name(),
         )
 
@@ -322,6 +339,12 @@ class Settings:
             ValueError: every fault of what it says.
         """
         return None if self.project is None else read_prices(self.project.folder)
+
+    @property
+    def num_processes(self) -> int:
+        """Processes that make one training."""
+        gpus = self.gpus_per_training
+        return self.processes_per_training or (1 if gpus is None or gpus == AUTO else max(1, int(gpus)))
 
     @property
     def _store_folder(self) -> Path:

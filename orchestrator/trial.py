@@ -69,7 +69,6 @@ from tablewright.trainables.contract.method import (
 )
 from tablewright.trainables.contract.run import (
     FINAL_CHECKPOINT,
-    Device,
     EpochReport,
     FitHooks,
     Runtime,
@@ -230,6 +229,8 @@ class TrialHooks:
         printed: takes what a program prints that the training runs.
         part: a context in which a part of the work runs that asks nothing, by its name.
         sweep: names the run of the program; hanging attempts of one are counted.
+        processes: a context in which the further processes of a training run, where it has some; gives the settings
+            of the first one, which is the attempt's own.
         on_cancelled: called from another thread when somebody has cancelled the training, which is then asked to stop.
     """
 
@@ -239,6 +240,9 @@ class TrialHooks:
     printed: Callable[[bytes], None] = lambda printed: None
     part: Callable[[str], AbstractContextManager[None]] = lambda name: nullcontext()
     sweep: str = ""
+    processes: Callable[[Work, Store, Runtime], AbstractContextManager[Runtime]] = (
+        lambda work, store, runtime: nullcontext(runtime)
+    )
     on_cancelled: Callable[[], None] = lambda: None
 
 
@@ -292,7 +296,7 @@ def _run_claimed(
     try:
         was_done = folder.is_done()
         folder.remove_leftovers(is_claimed=True)
-        _check_code(work)
+        check_code(work)
         memory = memory_of(runtime.device)
         if not was_done:
             _check_card(work.config, memory, runtime)
@@ -448,8 +452,12 @@ def failure_of(
     )
 
 
-def _check_code(work: Work) -> None:
-    """Refuse to train or measure by other code than the id says, as after a file was edited during a sweep."""
+def check_code(work: Work) -> None:
+    """Refuse to train or measure by other code than the id says, as after a file was edited during a sweep.
+
+    Raises:
+        Exception: it says what differs.
+    """
     trainable = work.config.make_trainable()
     version, planned = work.config.VERSION, work.version
     if version == planned and not isinstance(trainable, RereadsSource):
@@ -480,7 +488,7 @@ def _check_card(config: TrainingConfig, memory: DeviceMemory, runtime: Runtime) 
         raise _SmallCard(f"{why} (machine {platform.node()})")
 
 
-def _check_data(config: TrainingConfig, planned: DatasetFacts, runtime: Runtime) -> None:
+def check_data(config: TrainingConfig, planned: DatasetFacts, runtime: Runtime) -> None:
     """Refuse to train on other data than the id says.
 
     A process reads the names of a data set once and trains on what it has read, so that images which are
@@ -536,7 +544,7 @@ def _train(
     said: CollectedWarnings,
     claim: Claim,
 ) -> None:
-    _check_data(work.config, work.data, runtime)
+    check_data(work.config, work.data, runtime)
     attempt = AttemptLog(folder, runtime, hooks.sweep)
     try:
         _train_in_attempt(attempt, work, folder, store, runtime, hooks, said, claim)
@@ -590,10 +598,13 @@ def _train_in_attempt(
         with hooks.part("preparing its data"):
             prepare_data(work.config, runtime)
         begun_s = time.monotonic()
-        with reports.kept_before(folder.checkpoints) as checkpoints:
+        with (
+            reports.kept_before(folder.checkpoints) as checkpoints,
+            hooks.processes(work, store, runtime) as first,
+        ):
             network = trainable.fit(
                 work.config,
-                runtime,
+                first,
                 checkpoints,
                 FitHooks(on_epoch, should_stop, reports.together, hooks.printed),
             )
@@ -615,7 +626,7 @@ def _train_in_attempt(
     # another attempt that has ended removes them
     attempts = folder.attempts(faults, known={attempt.number: attempt.record}) or [attempt.record]
     code = code_that_trains(work.config)
-    machine, environment = describe_machine(), _environment(trainable, runtime.device)
+    machine, environment = describe_machine(), _environment(trainable, runtime)
     named = {"device": name_device(runtime.device, machine, environment)}
     earlier = [it.holding for it in attempts if it is not attempt.record and it.holding is not None]
     memory = memory_of(runtime.device)
@@ -680,10 +691,15 @@ def _refuse_after_stalls(folder: TrainingFolder, sweep: str) -> None:
         raise _StalledTooOften(stalls[-1])
 
 
-def _environment(trainable: Trainable, device: Device) -> dict[str, str]:
+def _environment(trainable: Trainable, runtime: Runtime) -> dict[str, str]:
+    num_processes = runtime.process.num_processes
+    processes = {"processes": str(num_processes)} if num_processes > 1 else {}
     if isinstance(trainable, DescribesEnvironment):
-        return dict(trainable.numeric_environment(device))
-    return {"processor": platform.processor() or platform.machine(), "python": platform.python_version()}
+        return dict(trainable.numeric_environment(runtime.device)) | processes
+    return {
+        "processor": platform.processor() or platform.machine(),
+        "python": platform.python_version(),
+    } | processes
 
 
 def _epochs_so_far(folder: TrainingFolder) -> list[EpochReport]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from pathlib import Path
 
 TAIL_LINES, TAIL_CHARACTERS = 20, 4000
@@ -98,3 +99,15 @@ def count_killed_for_memory() -> int:
         if found := [int(fields[1]) for fields in counts if len(fields) == 2 and fields[0] == word]:
             return found[0]
     return 0
+
+
+def how_ended(exit_code: int | None) -> str:
+    """Say in words how a process has ended."""
+    if exit_code is None or exit_code >= 0:
+        return f"exit code {exit_code}"
+    try:
+        name = signal.Signals(-exit_code).name
+    except ValueError:
+        name = str(-exit_code)
+    by_memory = ", which the kernel sends where memory runs out" if name == "SIGKILL" else ""
+    return f"by the signal {name}{by_memory}"

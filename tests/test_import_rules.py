@@ -54,13 +54,13 @@ RULES = {
         {
             "ray": tuple(
                 f"orchestrator.ray_{part}"
-                for part in ("address", "autoscaler", "backend", "bridge", "cluster", "worker")
+                for part in ("address", "autoscaler", "backend", "bridge", "cluster", "ranks", "worker")
             ),
             "grpc": ("orchestrator.ray_address",),
             "optuna": ("orchestrator.search", "orchestrator.optuna_mirror"),
             "mlflow": ("orchestrator.tracking",),
             "yaml": ("orchestrator.published", "orchestrator.ray_autoscaler"),
-            "cloudpickle": ("orchestrator.agent_backend",),
+            "cloudpickle": ("orchestrator.agent_backend", "orchestrator.ranks"),
             "torch": ("orchestrator.agent_worker",),  # which device there is
         },
     ),

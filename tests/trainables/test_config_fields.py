@@ -18,10 +18,10 @@ from tablewright.trainables.value.frozen_model import FrozenModel
 PINNED = Path(__file__).parent / "config_fields.json"
 RENEW = "RENEW_SNAPSHOTS"
 
-# A setting stands here when it cannot change a weight on a CPU; anything else belongs in a config.
+# A setting stands here when it cannot change a weight on a CPU, but for the order of sums; others belong in a config.
 RUNTIME_SETTINGS = {
     *("data_root", "cache_dir", "device", "cpus", "gpus"),
-    *("checkpoint_every_s", "stall_s", "command_line", "owner"),
+    *("checkpoint_every_s", "stall_s", "command_line", "owner", "process"),
 }
 
 CONFIGS = {

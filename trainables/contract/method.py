@@ -81,6 +81,19 @@ class ExtractsOnce(Protocol):
 
 
 @runtime_checkable
+class TrainsInProcesses(Protocol):
+    """A method of which one training can be made by several processes, `Runtime.process` being one of them."""
+
+    def check_processes(self, config: Any, num_processes: int) -> None:
+        """Refuse a number of processes that cannot share a training, before anything is trained.
+
+        Raises:
+            ValueError: why not, and what to set.
+        """
+        ...
+
+
+@runtime_checkable
 class TellsValues(Protocol):
     """A method that hands on what it was told of an epoch, in which not every epoch has every metric."""
 

@@ -44,6 +44,7 @@ from tablewright.trainables.training.determinism import derive_seed, find_device
 from tablewright.trainables.training.fitting import Method, backpropagate, fit, load_network
 from tablewright.trainables.training.numeric_environment import describe_numeric_environment
 from tablewright.trainables.training.optimisation import check_precision, make_optimizer
+from tablewright.trainables.training.process_group import check_ranks
 from tablewright.trainables.training.smallest_config import SHRINKING, smallest_config
 from tablewright.trainables.training.starting_weights import join_weights
 from tablewright.trainables.training.step_memory import count_step_memory, only_what_takes_memory
@@ -83,6 +84,10 @@ class ReidTrainable:
         dataset = _find_dataset(config, runtime)
         verify_and_build(dataset, data.height_px, data.width_px, runtime.cache_dir)
         TrainingImages(dataset, data, config.seed, runtime, torch.device("cpu"))
+
+    def check_processes(self, config: Any, num_processes: int) -> None:
+        """Refuse processes that cannot share the ranks of a step evenly."""
+        check_ranks(config.data.num_ranks, num_processes)
 
     def fit(self, config: Any, runtime: Runtime, checkpoints: CheckpointFolder, hooks: FitHooks) -> nn.Module:
         """Train; see `trainables.training.fitting.fit`."""
