@@ -107,6 +107,10 @@ class AgentBackend:
         """One training at a time."""
         return 1
 
+    def links(self) -> dict[str, str]:
+        """Nothing shows more of an agent than the store does."""
+        return {}
+
     def cards(self) -> list[Card]:
         """Give the GPUs of this machine."""
         return cards_here()
@@ -130,6 +134,7 @@ class AgentBackend:
         def on_begin() -> None:
             nonlocal has_begun
             has_begun = True
+            queue.note_wait()
             everyone.on_start(work)
 
         while True:
@@ -156,6 +161,7 @@ class AgentBackend:
                 logger.warning("%s: %s; it is tried once more", work.label, answer.message)
                 continue
             logger.warning("%s: this machine has failed: %s", work.label, answer.message)
+            queue.note_wait(f"this machine has failed, and is tried again: {work.label}: {answer.message}")
             if not holds_s or not self._hold(holds_s.pop(0), queue):
                 if not queue.is_stopping:
                     logger.warning(

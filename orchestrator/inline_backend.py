@@ -46,6 +46,10 @@ class InlineBackend:
         """One training at a time."""
         return 1
 
+    def links(self) -> dict[str, str]:
+        """Nothing shows more of it."""
+        return {}
+
     def cards(self) -> list[Card]:
         """No GPU is used."""
         return []

@@ -157,6 +157,11 @@ class RayBackend:
         fits += [has.get("GPU", 0) / resources.gpus] if resources.gpus else []
         return max(1, int(min(fits, default=1)))
 
+    def links(self) -> dict[str, str]:
+        """Give where Ray's dashboard is, once this is connected; a Ray that was started here has none."""
+        url = self._cluster.dashboard_url
+        return {"Ray's dashboard": url if "://" in url else f"http://{url}"} if url else {}
+
     def run(self, queue: WorkQueue, listeners: Sequence[Listener], store: Store, runtime: Runtime) -> None:
         """Run until the queue is finished, or told to stop and every running training has saved its state."""
         self._shares = self._shares_of(store, runtime)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +105,7 @@ class Bridge(_NotSaved, tune.Callback):
         self._trials: list[Trial] = []
         self._is_stop_sent = self._is_told_to_begin_none = self._was_left = False
         self._is_waiting_told = False
+        self._lack = ""
         self._idle_since_s = time.monotonic()
 
     def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
@@ -129,6 +130,19 @@ class Bridge(_NotSaved, tune.Callback):
             self._idle_since_s = time.monotonic()
         elif not self._is_waiting_told:
             self._tell_waiting(time.monotonic() - self._idle_since_s)
+        self._queue.note_wait(*self._waits())
+
+    def _waits(self) -> Iterator[str]:
+        """Say why what was handed out does not run, for people who look at the store."""
+        num_waiting = self._queue.counts()[0] - len(self._running)
+        if num_waiting:
+            why = f"; {self._lack}" if self._lack and not self._running else ""
+            yield f"waiting for a place in the cluster: {counted(num_waiting, 'training')}{why}"
+        for failure in (*self._broken.values(), *self._faults.values()):
+            yield (
+                f"set aside after a fault of kind {failure.kind!r} on {failure.host}, and tried again: "
+                f"{failure.label}: {failure.message}"
+            )
 
     def _begin_none_once_spent(self) -> None:
         """Let workers begin nothing of what Tune has drawn ahead, once all is spent that may be."""
@@ -177,12 +191,11 @@ class Bridge(_NotSaved, tune.Callback):
         if is_possible and idle_s < BUSY_AFTER_S:
             return
         self._is_waiting_told = True
-        logger.warning(
-            "waiting for resources: a training takes %s; the machines of the cluster have %s%s",
-            needed,
-            " | ".join(map(str, machines)),
-            ", which are busy or still starting" if is_possible else ", none of them enough",
+        self._lack = (
+            f"a training takes {needed}; the machines of the cluster have {' | '.join(map(str, machines))}"
+            f"{', which are busy or still starting' if is_possible else ', none of them enough'}"
         )
+        logger.warning("waiting for resources: %s", self._lack)
 
     def may_end_now(self) -> bool:
         """Say whether the sweep is to end and no training has state to save; what waits is not waited for."""

@@ -13,6 +13,7 @@ Layout under the store's root, a local folder, an NFS path or an object store (a
                                                  or `removed.json`: when and by what `final.pt` was removed
     trainings/<training id>/failure.json         the last failure, where there is no record
     trainings/<training id>/failure.txt          all that it said, where that is too much for a record
+    trainings/<training id>/cancelled.json       by whom and when it was cancelled; until it is retried
     trainings/<training id>/output.txt           what was printed, its beginning and its end, kept for people
     trainings/<training id>/out/                 what a script wrote, kept for people
     searches/<search id>/<number>.json           one suggestion of a search and what became of it
@@ -21,6 +22,8 @@ Layout under the store's root, a local folder, an NFS path or an object store (a
     accepted/<digest>.json                       a changed default that was accepted in writing
     costs/<study>.md                             what a study has cost, for people; or costs/<profile>/<study>.md
     claims/<name>.<number>.json                  what a living process is at, such as a training; see `claims`
+    sweeps/<name>.1.json                         a living sweep or agent, and what it waits for
+    retries/<training id>.json                   a failed training that is to be tried again at once
 
 There is no lock and no daemon. A file appears whole under its name or not at all. Numbers that are not
 finite are written as "NaN" and "Infinity".
@@ -353,6 +356,39 @@ class FailureRecord(Record):
     kind: Literal["training", "machine", "device", "memory", "stall"] = "training"
 
 
+class Cancellation(Record):
+    """That somebody has cancelled a training: it runs no more, and is not begun, until it is retried.
+
+    Attributes:
+        host: where that was said.
+    """
+
+    HELD: ClassVar[str] = "by whom a training was cancelled"
+    NEXT_STEP: ClassVar[str] = "--retry of the training removes it"
+    SINCE_CHECKSUMS: ClassVar[str] = "cancelled_by"
+
+    training_id: str
+    label: str
+    cancelled_by: str
+    host: str
+    cancelled_at: datetime.datetime
+
+    def __str__(self) -> str:
+        """For people; how to have it back is told where it can be done."""
+        return f"cancelled by {self.cancelled_by} on {self.host} at {self.cancelled_at:%Y-%m-%d %H:%M} UTC"
+
+
+class RetryOrder(Record):
+    """That somebody wants a failed or cancelled training tried again, by whoever runs or begins next."""
+
+    HELD: ClassVar[str] = "that a training is to be tried again at once"
+    NEXT_STEP: ClassVar[str] = "move it away; the next run tries the training again anyway"
+
+    training_id: str
+    asked_by: str
+    asked_at: datetime.datetime
+
+
 class AttemptRecord(Record):
     """One start of one training on one worker; removed with the resume checkpoint.
 
@@ -461,12 +497,12 @@ class RemovedWeights(Record):
 
 
 ModelT = TypeVar("ModelT", bound=Record)
-OwnedT = TypeVar("OwnedT", TrainingRecord, FailureRecord, Measurement, PictureChecksums)
+OwnedT = TypeVar("OwnedT", TrainingRecord, FailureRecord, Cancellation, Measurement, PictureChecksums)
 
 EPOCHS, PICTURE_CHECKSUMS = "epochs.parquet", "pictures/checksums.json"
 MAX_EPOCHS = 10**9
 """More than any training has; a file that says so was changed."""
-OUTPUT, FAILURE_TEXT = "output.txt", "failure.txt"
+OUTPUT, FAILURE_TEXT, CANCELLED = "output.txt", "failure.txt", "cancelled.json"
 REMOVED_WEIGHTS = "removed.json"
 LOST_WITH_EPOCHS = {
     "held": "the loss of each epoch of a training",
@@ -1140,7 +1176,8 @@ class TrainingFolder:
                 folder.remove_unfinished()
         if is_done:
             # Last what NFS may not let go of.
-            needed_no_more = (*(f"checkpoint/{it}" for it in RESUME_CHECKPOINTS), "failure.json", "attempts")
+            resume = (f"checkpoint/{it}" for it in RESUME_CHECKPOINTS)
+            needed_no_more = (*resume, "failure.json", CANCELLED, "attempts")
             with _tidying(f"what {self._folder.url} needs no more"):
                 self._folder.remove(*needed_no_more)
 
@@ -1157,8 +1194,44 @@ class TrainingFolder:
         """
         return self._own("failure.json", self._folder.read_model("failure.json", FailureRecord))
 
+    def cancellation(self) -> Cancellation | None:
+        """By whom it was cancelled, and not retried since; None where nobody has.
+
+        Raises:
+            DamagedFile: it cannot be read, or is another training's.
+        """
+        return self._own(CANCELLED, self._folder.read_model(CANCELLED, Cancellation))
+
+    def cancelled(self) -> str:
+        """By whom and when it was cancelled, in words; of a damaged record of it what is wrong with that.
+
+        Empty where it was not, or was retried since.
+        """
+        try:
+            cancellation = self.cancellation()
+        except DamagedFile as error:
+            return str(error)
+        return "" if cancellation is None else str(cancellation)
+
+    def is_cancelled(self) -> bool:
+        """Say whether it was cancelled, and not retried since: cheap enough to ask every few seconds."""
+        return self._folder.exists(CANCELLED)
+
+    def write_cancellation(self, cancellation: Cancellation) -> None:
+        """Keep that it was cancelled; whoever runs it sees that at its next sign of life."""
+        self._folder.write_model(CANCELLED, cancellation)
+
+    def remove_cancellation(self) -> None:
+        """Let it be begun again."""
+        self._folder.remove_files(CANCELLED)
+
     def failure_message(self) -> str | None:
-        """Why it failed last, in words; of a damaged record of it what is wrong with that. None where it has not."""
+        """Why it has not ended as it should, in words: it was cancelled, or failed; None where neither is so.
+
+        Of a damaged record of that it is what is wrong with the record.
+        """
+        if cancelled := self.cancelled():
+            return cancelled
         try:
             failure = self.failure()
         except DamagedFile as error:
@@ -1177,6 +1250,13 @@ class TrainingFolder:
     def write_failure_text(self, text: bytes) -> None:
         """Keep all that was said of a failure, where its record cannot hold it."""
         self._folder.write(FAILURE_TEXT, text)
+
+    def failure_text(self) -> str:
+        """All that was said of a failure whose record cannot hold it; empty where the record can."""
+        try:
+            return self._folder.read(FAILURE_TEXT).decode(errors="replace")
+        except FileNotFoundError:
+            return ""
 
     @property
     def url(self) -> str:
@@ -1730,6 +1810,22 @@ class Store:
         """Keep that a changed default was accepted; accepting it again replaces the reason."""
         key = digest_of([change.method, change.version, change.path, change.recorded, change.planned])
         (self.root / "accepted").write_model(f"{key[:16]}.json", change)
+
+    @property
+    def _retries(self) -> Folder:
+        return self.root / "retries"
+
+    def order_retry(self, order: RetryOrder) -> None:
+        """Keep that a training is to be tried again at once."""
+        self._retries.write_model(f"{order.training_id}.json", order)
+
+    def ordered_retries(self) -> set[str]:
+        """Give the trainings that are to be tried again at once: one request, whatever their number."""
+        return {name.removesuffix(".json") for name in self._retries.names() if name.endswith(".json")}
+
+    def remove_retries(self, training_ids: Iterable[str]) -> None:
+        """Forget the orders of trainings that are handed out now."""
+        self._retries.remove_files(*(f"{identity}.json" for identity in training_ids))
 
     def search_trials(self, search_id: str) -> list[SearchTrialRecord]:
         """Everything a search has suggested so far, by number.

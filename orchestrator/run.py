@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -13,13 +13,15 @@ from tablewright.orchestrator.cost import training_ids_of
 from tablewright.orchestrator.memory_need import refuse_small_cards
 from tablewright.orchestrator.needless_weights import NeedlessWeights
 from tablewright.orchestrator.optuna_mirror import OptunaMirror, RecordedSearch
+from tablewright.orchestrator.orders import Retries
 from tablewright.orchestrator.other_hands import OtherHands
 from tablewright.orchestrator.plan import Plan, SeedCounts, configs_of, make_plan
-from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.records import Store, now
 from tablewright.orchestrator.resolution import DataResolver, DescribeData, StoreResolver, remember_data
 from tablewright.orchestrator.search import SearchSource
 from tablewright.orchestrator.search_state import SearchState, find_search_id, read_search_state
 from tablewright.orchestrator.signals import DEFAULT_GRACE_S, stopping_on_signals
+from tablewright.orchestrator.signs_of_life import SweepSign, announced
 from tablewright.orchestrator.spending_cap import SpendingCap
 from tablewright.orchestrator.status import RECORDED, UNFINISHED, TrainingStatus, read_status
 from tablewright.orchestrator.study import Study, UntilDecided
@@ -34,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 
 class Backend(Protocol):
-    """Where work runs. `num_slots`, `cards` and `run` are asked while it is connected."""
+    """Where work runs. All but `connect` is asked while it is connected."""
 
     def connect(self) -> AbstractContextManager[Device]:
         """Reach the machines; gives what trainings run on there."""
@@ -42,6 +44,10 @@ class Backend(Protocol):
 
     def num_slots(self) -> int:
         """Count the trainings that fit at a time, on the machines as they are now."""
+        ...
+
+    def links(self) -> Mapping[str, str]:
+        """Give URLs that show more of what runs, by name."""
         ...
 
     def cards(self) -> Sequence[Card]:
@@ -155,6 +161,7 @@ def run_sweep(
     keeps_weights: bool = True,
     max_gpu_hours: float | None = None,
     max_cpu_hours: float | None = None,
+    links: Callable[[], Mapping[str, str]] = dict[str, str],
 ) -> SweepResult:
     """Train and measure what the studies' tables need and the store has not.
 
@@ -172,6 +179,7 @@ def run_sweep(
         max_gpu_hours: that the studies' trainings may take in all, earlier runs included: then what runs goes on to
             its end and nothing more is begun; None is no limit.
         max_cpu_hours: the same of processors.
+        links: name -> URL of what shows more of the sweep while it runs; asked once it is connected.
 
     Raises:
         ValueError: every fault of the declarations and of the data, every record that was made under other
@@ -187,7 +195,15 @@ def run_sweep(
     remaining = [planned_work(status.training) for status in statuses if status.state in UNFINISHED]
     others = OtherHands(store)
     sources = [
-        SearchSource(study.name, search, resolver, store, max_open=backend.num_slots, others=others)
+        SearchSource(
+            study.name,
+            search,
+            resolver,
+            store,
+            max_open=backend.num_slots,
+            others=others,
+            priority=study.priority_of(search),
+        )
         for study in studies
         for search in study.searches
         if not plan.searches[study.name, search.name].fault
@@ -212,16 +228,39 @@ def run_sweep(
         return more
 
     searches = [RecordedSearch(source.study_name, source.search, source.search_id) for source in sources]
+    retries = Retries(store)
 
     def counted_ids() -> list[str]:
         trials = [trial for source in sources for trial in store.search_trials(source.search_id)]
         return [*training_ids_of(plan), *(trial.training_id for trial in trials if trial.training_id)]
 
     cap = SpendingCap(store, counted_ids, max_gpu_hours=max_gpu_hours, max_cpu_hours=max_cpu_hours)
-    queue = WorkQueue(remaining, unfinished, last_works, others, cap)
+    queue = WorkQueue(remaining, unfinished, last_works, others, retries, cap)
     if not queue.is_finished():
         store.check_writable()
-        with backend.connect() as device:
+        retries.carry_out(
+            identity
+            for identity in retries.ordered()
+            if identity in plan.trainings or store.training(identity).is_done()
+        )
+        started_at = now()
+
+        def sign() -> SweepSign:
+            num_running, num_queued, num_aside = queue.counts()
+            return SweepSign(
+                studies=tuple(study.name for study in studies),
+                started_by=runtime.owner,
+                command_line=runtime.command_line,
+                started_at=started_at,
+                signed_at=now(),
+                num_running=num_running,
+                num_queued=num_queued,
+                num_aside=num_aside,
+                waits_for=queue.waits_for(),
+                links=links(),
+            )
+
+        with backend.connect() as device, announced(store, sign):
             if device == "cpu" and max_gpu_hours is not None:
                 logger.warning(
                     "no training takes a GPU here, so that --max-gpu-hours ends nothing; --max-cpu-hours does"

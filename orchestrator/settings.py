@@ -339,6 +339,15 @@ class Settings:
             return None
         return self.tracking_uri or f"sqlite:///{self._store_folder}/mlflow.db"
 
+    @property
+    def tracking_link(self) -> dict[str, str]:
+        """Say where MLflow shows the sweep: its URL, or the command that starts its pages; nothing without tracking."""
+        url = self.tracking_url
+        if url is None:
+            return {}
+        is_server = url.startswith(("http://", "https://"))
+        return {"MLflow": masked(url if is_server else f"mlflow ui --backend-store-uri {shlex.quote(url)}")}
+
 
 def _split_at_commas(text: str, known: Iterable[str]) -> list[str]:
     """Take labels apart, of which a known one may hold commas itself."""

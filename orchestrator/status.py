@@ -20,9 +20,11 @@ from tablewright.orchestrator.records import (
     TrainingRecord,
 )
 
-State = Literal["done", "to measure", "failed", "started", "to train", "weights gone", "damaged", "changed"]
+State = Literal[
+    "done", "to measure", "failed", "cancelled", "started", "to train", "weights gone", "damaged", "changed"
+]
 UNFINISHED: tuple[State, ...] = ("to measure", "failed", "started", "to train")
-"""What a run goes on with; the rest is done, or is for a person to put right."""
+"""What a run goes on with; the rest is done, or is for a person to say or to put right."""
 RECORDED: tuple[State, ...] = ("done", "to measure", "weights gone")
 
 
@@ -33,16 +35,17 @@ class TrainingStatus:
     Attributes:
         state: `to measure` is trained and lacks a view; `started` has left a trace and no record, so it
             runs now or will go on in the next run; `weights gone` is trained and lacks a view that can be measured no
-            more; `damaged` has a file that cannot be used; `changed` was recorded under another default than the
-            plan's.
+            more; `cancelled` waits until somebody asks for it again; `damaged` has a file that cannot be used;
+            `changed` was recorded under another default than the plan's.
         epoch: last one reported.
         wall_s: training and measuring, of a done one.
-        message: why it failed, or what is wrong with its record.
+        message: why it failed, by whom it was cancelled, or what is wrong with its record.
         warnings: what a done training, its data and its measured views had to say of themselves; of another one, why
             its epochs cannot be read.
         environment: what the last digits of a done one depend on beside its seed.
         num_epochs: that it reported; 0 where it has reported none.
         holding: what the last attempt at a done one held of its machine.
+        fault_kind: of a failed one whose fault it is, where that is not the training's own: `FailureRecord.kind`.
     """
 
     training: PlannedTraining
@@ -54,6 +57,7 @@ class TrainingStatus:
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     num_epochs: int = 0
     holding: Holding | None = None
+    fault_kind: str = ""
 
     @property
     def epochs_in_all(self) -> int:
@@ -82,14 +86,30 @@ def _status_of_sound(
     record = folder.record()
     if record is not None:
         return _status_of_recorded(training, store, record, accepted)
-    failure = folder.failure_message()
+    cancelled = folder.cancelled()
+    failure = cancelled or folder.failure_message()
     epoch, num_epochs, warnings = _last_epoch(folder)
     state: State = "started" if epoch or folder.num_attempts() else "to train"
     if failure is not None:
-        state = "failed"
+        state = "cancelled" if cancelled else "failed"
+    kind = _fault_kind(folder) if state == "failed" else ""
     return TrainingStatus(
-        training, state, epoch, message=failure or "", warnings=warnings, num_epochs=num_epochs
+        training,
+        state,
+        epoch,
+        message=failure or "",
+        warnings=warnings,
+        num_epochs=num_epochs,
+        fault_kind=kind,
     )
+
+
+def _fault_kind(folder: TrainingFolder) -> str:
+    try:
+        failure = folder.failure()
+    except DamagedFile:
+        return ""
+    return "" if failure is None or failure.kind == "training" else failure.kind
 
 
 def _status_of_recorded(

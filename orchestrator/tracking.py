@@ -121,7 +121,7 @@ ENVIRONMENT = {
 """Set for this process where the user has not."""
 
 FINISHED, FAILED, KILLED, RUNNING = "FINISHED", "FAILED", "KILLED", "RUNNING"
-STATUS_OF = {"done": FINISHED, "failed": FAILED, "stopped": KILLED, "pruned": KILLED}
+STATUS_OF = {"done": FINISHED, "failed": FAILED, "stopped": KILLED, "pruned": KILLED, "cancelled": KILLED}
 
 logger = logging.getLogger(__name__)
 

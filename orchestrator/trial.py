@@ -51,6 +51,7 @@ from tablewright.orchestrator.records import (
     TrainingRecord,
     now,
 )
+from tablewright.orchestrator.signs_of_life import AttemptSigns
 from tablewright.orchestrator.study import Objective
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.device_memory import DeviceMemory, memory_of
@@ -99,6 +100,7 @@ class Work:
         label: for people.
         study: the first study that asked for it.
         watch: measured between epochs, so that a pruner can see it; None where nobody does.
+        priority: higher ones are handed out first.
         version: of the method where the work was planned: a worker may have imported other code since.
     """
 
@@ -109,6 +111,7 @@ class Work:
     label: str
     study: str
     watch: Objective | None = None
+    priority: int = 0
     version: int | str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -137,12 +140,13 @@ class Outcome:
 
     Attributes:
         state: `done` has a record, `failed` a failure record; `stopped` will go on in the next run;
-            `pruned` was ended by a search, without a record; `claimed` is in the hands of another sweep or agent.
+            `pruned` was ended by a search, without a record; `claimed` is in the hands of another sweep or agent;
+            `cancelled` has saved what it could, and is not begun again until somebody asks for it.
         message: of a failure, one line; of a done training, what it warned of, and what could not be drawn.
         unwritten: a failure record that the worker could not write; the driver tries again.
     """
 
-    state: Literal["done", "failed", "stopped", "pruned", "claimed"]
+    state: Literal["done", "failed", "stopped", "pruned", "claimed", "cancelled"]
     message: str = ""
     unwritten: FailureRecord | None = None
 
@@ -226,6 +230,7 @@ class TrialHooks:
         printed: takes what a program prints that the training runs.
         part: a context in which a part of the work runs that asks nothing, by its name.
         sweep: names the run of the program; hanging attempts of one are counted.
+        on_cancelled: called from another thread when somebody has cancelled the training, which is then asked to stop.
     """
 
     on_progress: Callable[[Progress], None]
@@ -234,6 +239,7 @@ class TrialHooks:
     printed: Callable[[bytes], None] = lambda printed: None
     part: Callable[[str], AbstractContextManager[None]] = lambda name: nullcontext()
     sweep: str = ""
+    on_cancelled: Callable[[], None] = lambda: None
 
 
 def run_trial(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> Outcome:
@@ -248,29 +254,39 @@ def run_trial(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> 
             becomes a failure record and an outcome.
     """
     claim: Claim | None = None
+    training = store.training(work.training_id)
+    signs = AttemptSigns(training, work.label, work.study, runtime, hooks.on_cancelled)
     try:
         try:
-            claim = Claims(store).take(training_claim(work.training_id))
+            claim = Claims(store).take(training_claim(work.training_id), signs)
             if claim is None:
                 return Outcome("claimed")
-            folder = store.training(work.training_id).listed()
+            folder = training.listed()
+            if not folder.is_done() and (cancelled := folder.cancelled()):
+                return Outcome("cancelled", cancelled)
             is_over = folder.is_done() and set(work.views) <= folder.measured_views()
         except Exception as error:  # the store cannot be written to, or read
             message = f"{type(error).__name__}: {error}"
             raise MachineFault(failure_of(work, message, kind="machine")) from error
         if not is_over:  # it was done by another one while this one asked for it
             hooks.on_begin()
-        return _run_claimed(work, folder, store, runtime, hooks, claim)
+        return _run_claimed(work, folder, store, runtime, hooks, claim, signs)
     finally:
         if claim is not None:
             claim.release()
 
 
 def _run_claimed(
-    work: Work, folder: TrainingFolder, store: Store, runtime: Runtime, hooks: TrialHooks, claim: Claim
+    work: Work,
+    folder: TrainingFolder,
+    store: Store,
+    runtime: Runtime,
+    hooks: TrialHooks,
+    claim: Claim,
+    signs: AttemptSigns,
 ) -> Outcome:
     def should_stop() -> bool:
-        return claim.is_lost or hooks.should_stop()
+        return claim.is_lost or signs.is_cancelled or hooks.should_stop()
 
     was_done = False
     try:
@@ -294,6 +310,8 @@ def _run_claimed(
     except _TakenOver:
         return Outcome("claimed")
     except TrainingStopped:
+        if signs.is_cancelled and not claim.is_lost:
+            return _cancelled(work, store)
         return Outcome("claimed" if claim.is_lost else "stopped")
     except Pruned:
         folder.remove_resume_checkpoint()  # a search never takes it up again
@@ -305,8 +323,17 @@ def _run_claimed(
             return end_as_failed(work, store, error.stall)
         if not was_done and _is_done_now(store.training(work.training_id)):
             folder.look()
-            return _run_claimed(work, folder, store, runtime, hooks, claim)
+            return _run_claimed(work, folder, store, runtime, hooks, claim, signs)
+        if signs.is_cancelled:  # what it raised came of being stopped
+            return _cancelled(work, store)
         return _end_by(error, work, store, runtime, hooks)
+
+
+def _cancelled(work: Work, store: Store) -> Outcome:
+    try:
+        return Outcome("cancelled", store.training(work.training_id).cancelled())
+    except Exception:  # the store; the driver asks it again
+        return Outcome("cancelled")
 
 
 def _is_a_persons(error: BaseException) -> bool:

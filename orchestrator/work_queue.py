@@ -1,11 +1,12 @@
-"""What runs next: planned trainings first, then what the searches suggest, then what had to wait for both.
+"""What runs next: planned trainings, then what the searches suggest, and of both what has a higher priority first.
 
 The queue is the one place that knows which trainings are running, so that no training runs twice at a
 time, whoever asks for it: a second request waits, and then finds the first one's record. One that a source
 no longer wants, since the outcome of the first has answered it, is dropped.
 
 What another sweep or agent has claimed is set aside, and the queue goes on with the rest. It comes back when it
-was done there, or when it was left: to be told as ended, or to be handed out after all.
+was done there, or when it was left: to be told as ended, or to be handed out after all. So does what has failed, or was
+cancelled, and somebody wants tried again.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
+from tablewright.orchestrator.orders import Retries
 from tablewright.orchestrator.other_hands import OtherHands, in_words
 from tablewright.orchestrator.plan import PlannedTraining
 from tablewright.orchestrator.spending_cap import SpendingCap
@@ -29,6 +31,11 @@ class WorkSource(Protocol):
 
     Where one raises, the sweep goes on without it and names it by its text.
     """
+
+    @property
+    def priority(self) -> int:
+        """Its suggestions come before planned work of a lower one."""
+        ...
 
     def next_work(self) -> Work | None:
         """Give the next suggestion, or None when there is none now."""
@@ -60,19 +67,25 @@ class WorkQueue:
         sources: Sequence[WorkSource] = (),
         when_all_ended: Callable[[], Iterable[Work]] = lambda: (),
         others: OtherHands | None = None,
+        retries: Retries | None = None,
         cap: SpendingCap | None = None,
     ) -> None:
         """Queue the planned work.
 
         Args:
-            planned: handed out first, in order.
-            sources: asked in order once no planned work is left.
+            planned: handed out by priority, and of one priority in order.
+            sources: asked by priority and in order once no planned work of theirs is left.
             when_all_ended: asked for more work whenever all that there was has ended, until it has none.
             others: who may have the same work; None where nobody has.
+            retries: what somebody may want tried again; None where nobody does.
             cap: once it is reached nothing more is handed out; None is none.
         """
-        self._planned = deque(planned)
-        self._sources = list(sources)
+        self._planned = deque(sorted(planned, key=_highest_first))
+        self._sources = sorted(sources, key=_highest_first)
+        self._retries = retries
+        self._ended_badly: dict[str, tuple[Work, WorkSource | None]] = {}
+        self._idle: dict[str, None] = {}
+        self._waits_for: tuple[str, ...] = ()
         self._when_all_ended = when_all_ended
         self._is_asked = not (planned or sources)
         self._running: dict[str, WorkSource | None] = {}
@@ -123,19 +136,51 @@ class WorkQueue:
                 self._waiting.remove(entry)
                 if (started := self._start(*entry)) is not None:
                     return started
+        if (again := self._wanted_again()) is not None:
+            return again
+        self._idle = {}
         while self._planned:
+            if (started := self._started_of(self._above(self._planned[0].priority))) is not None:
+                return started
             if (started := self._start(self._planned.popleft(), None)) is not None:
                 return started
         if (back := self._back_from_others()) is not None:
             return back
-        for source in list(self._sources):
+        if (started := self._started_of(self._sources)) is not None:
+            return started
+        if self._has_all_ended() and not self._is_asked:
+            if (again := self._wanted_again(looks_now=True)) is not None:
+                return again
+            self._planned.extend(sorted(self._when_all_ended(), key=_highest_first))
+            self._is_asked = not self._planned
+            return self.next_work()
+        return None
+
+    def _above(self, priority: int) -> list[WorkSource]:
+        return [source for source in self._sources if source.priority > priority]
+
+    def _started_of(self, sources: Sequence[WorkSource]) -> Work | None:
+        """Start the next suggestion of the first source that has one now."""
+        for source in list(sources):
             while (work := self._suggested(source)) is not None:
                 if (started := self._start(work, source)) is not None:
                     return started
-        if self._has_all_ended() and not self._is_asked:
-            self._planned.extend(self._when_all_ended())
-            self._is_asked = not self._planned
-            return self.next_work()
+            if source in self._sources and not source.is_finished():
+                self._idle[str(source)] = None
+        return None
+
+    def _wanted_again(self, *, looks_now: bool = False) -> Work | None:
+        """Give what has ended badly here and is to be tried again; a search asks for its own when it is run again."""
+        if self._retries is None or not self._ended_badly:
+            return None
+        for identity in self._retries.ordered(looks_now=looks_now) & self._ended_badly.keys():
+            work, source = self._ended_badly[identity]
+            if source is not None and not source.still_wants(work):
+                continue
+            del self._ended_badly[identity]
+            self._retries.carry_out([identity])
+            if (started := self._start(work, source)) is not None:
+                return started
         return None
 
     def _has_all_ended(self) -> bool:
@@ -179,6 +224,7 @@ class WorkQueue:
             if outcome is None:
                 self._run(work, source)
                 return work
+            self._remember_bad_end(source, work, outcome)
             self._tell_source(source, work, outcome)
             self._ended_elsewhere.append((work, outcome))
         return None
@@ -201,6 +247,23 @@ class WorkQueue:
                 in_words(owners),
                 counted(len(self._aside), "training"),
             )
+
+    # -- for people, who ask from another thread
+
+    def counts(self) -> tuple[int, int, int]:
+        """Count what was handed out and has not ended, what waits for its turn, and what others are at."""
+        return len(self._running), len(self._planned) + len(self._waiting), len(self._aside)
+
+    def note_wait(self, *why: str) -> None:
+        """Keep why nothing starts, as the backend knows it; nothing where it does."""
+        self._waits_for = why
+
+    def waits_for(self) -> tuple[str, ...]:
+        """Say what is waited for, a sentence each."""
+        searches = (
+            f"{source} waits for what its next suggestion learns from" for source in tuple(self._idle)
+        )
+        return (*self._waits_for, *searches)
 
     def is_finished(self) -> bool:
         """Say whether no further work will come."""
@@ -232,7 +295,12 @@ class WorkQueue:
             self._others.look_again()
             self._set_aside(work, source)
         else:
+            self._remember_bad_end(source, work, outcome)
             self._tell_source(source, work, outcome)
+
+    def _remember_bad_end(self, source: WorkSource | None, work: Work, outcome: Outcome) -> None:
+        if outcome.state in ("failed", "cancelled"):
+            self._ended_badly[work.training_id] = work, source
 
     def _tell_source(self, source: WorkSource | None, work: Work, outcome: Outcome) -> None:
         if source is None:
@@ -278,4 +346,9 @@ def planned_work(training: PlannedTraining) -> Work:
         training.views,
         training.label,
         training.study,
+        priority=training.priority,
     )
+
+
+def _highest_first(item: Work | WorkSource) -> int:
+    return -item.priority

@@ -85,7 +85,7 @@ class StopsAtFirstEpoch:
 
     def __init__(self, agent):
         self._agent = agent
-        self.connect, self.num_slots = agent.connect, agent.num_slots
+        self.connect, self.num_slots, self.links = agent.connect, agent.num_slots, agent.links
 
     def run(self, queue, listeners, store, runtime):
         events = Events()

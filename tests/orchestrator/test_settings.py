@@ -257,3 +257,16 @@ def test_minutes_between_checkpoints_reach_the_trainings():
         Settings(studies=("mdpr_ablation",), checkpoint_minutes=minutes).runtime() for minutes in (2.5, None)
     )
     assert (150.0, None) == (said.checkpoint_every_s, unsaid.checkpoint_every_s)
+
+
+@pytest.mark.parametrize(
+    ("tracking_uri", "shown"),
+    [
+        ("http://anna:hunter2@mlflow:5000", "http://…@mlflow:5000"),
+        ("sqlite:////tmp/m&f.db", "mlflow ui --backend-store-uri 'sqlite:////tmp/m&f.db'"),
+        ("none", None),
+    ],
+)
+def test_where_mlflow_is_to_be_seen_is_said(tracking_uri, shown):
+    """A server's address without its password, or the command that starts the pages of a database."""
+    assert shown == Settings(("mdpr_ablation",), tracking_uri=tracking_uri).tracking_link.get("MLflow")
