@@ -536,49 +536,6 @@ def show_status(settings: Settings, studies: Sequence[Study]) -> int:
     return EXIT_INCOMPLETE if failed or is_bad else 0
 
 
-def print_costs(plan: Plan, store: Store, settings: Settings) -> None:
-    """What the trainings of a plan have cost so far, where any has."""
-    from tablewright.orchestrator.cost import cost_sheet
-    from tablewright.reports.cost_table import build_cost_table
-
-    prices = settings.prices()
-    sheet = cost_sheet(plan, store, prices)
-    if not sheet.num_trainings:
-        return
-    costs = build_cost_table(sheet, prices)
-    grid = Table(*costs.head, box=None, header_style="bold")
-    for column in grid.columns[1:]:
-        column.justify = "right"
-    for heading, rows in costs.groups:
-        grid.add_row(Text(heading, style="italic"))
-        for text, *figures in rows:
-            grid.add_row(Text(f"  {text}"), *map(Text, figures))
-    console.print(grid)
-    for note in costs.notes:
-        console.print(Text(note, style="dim"))
-
-
-def print_outlook(plan: Plan, statuses: Sequence[TrainingStatus], store: Store, settings: Settings) -> None:
-    """What is left of a plan will cost, and whether the store has room for it."""
-    from tablewright.orchestrator.counted_work import CountedWork
-    from tablewright.orchestrator.outlook import Machines, look_ahead, room_for_checkpoints
-    from tablewright.reports.outlook_text import outlook_lines, room_lines, room_warning
-
-    count, prices = CountedWork(settings.runtime().cache_dir), settings.prices()
-    machines = Machines.expected(prices, is_elsewhere=settings.trains_elsewhere)
-    lines = outlook_lines(
-        look_ahead(statuses, count, machines),
-        prices,
-        max_concurrent=settings.max_concurrent,
-        without=["what searches will train"] if plan.unfilled_searches else [],
-    )
-    room = room_for_checkpoints(statuses, store, count)
-    for line in (*lines, *room_lines(room, keeps_weights=settings.keeps_weights)):
-        console.print(Text(line))
-    if warning := room_warning(room):
-        console.print(Text("warning ", style="yellow") + Text(warning))
-
-
 def print_live(live: LiveStatus, statuses: Sequence[TrainingStatus]) -> None:
     """What runs where, a line each, and what the rest waits for."""
     from tablewright.orchestrator.live_status import in_words
@@ -624,6 +581,49 @@ def print_live(live: LiveStatus, statuses: Sequence[TrainingStatus]) -> None:
         console.print(f"No sweep or agent runs; left to the next one: {counted(num_left, 'training')}.")
     elif live.trainings or live.num_others:
         console.print(f"{live.in_words}.")
+
+
+def print_costs(plan: Plan, store: Store, settings: Settings) -> None:
+    """What the trainings of a plan have cost so far, where any has."""
+    from tablewright.orchestrator.cost import cost_sheet
+    from tablewright.reports.cost_table import build_cost_table
+
+    prices = settings.prices()
+    sheet = cost_sheet(plan, store, prices)
+    if not sheet.num_trainings:
+        return
+    costs = build_cost_table(sheet, prices)
+    grid = Table(*costs.head, box=None, header_style="bold")
+    for column in grid.columns[1:]:
+        column.justify = "right"
+    for heading, rows in costs.groups:
+        grid.add_row(Text(heading, style="italic"))
+        for text, *figures in rows:
+            grid.add_row(Text(f"  {text}"), *map(Text, figures))
+    console.print(grid)
+    for note in costs.notes:
+        console.print(Text(note, style="dim"))
+
+
+def print_outlook(plan: Plan, statuses: Sequence[TrainingStatus], store: Store, settings: Settings) -> None:
+    """What is left of a plan will cost, and whether the store has room for it."""
+    from tablewright.orchestrator.counted_work import CountedWork
+    from tablewright.orchestrator.outlook import Machines, look_ahead, room_for_checkpoints
+    from tablewright.reports.outlook_text import outlook_lines, room_lines, room_warning
+
+    count, prices = CountedWork(settings.runtime().cache_dir), settings.prices()
+    machines = Machines.expected(prices, is_elsewhere=settings.trains_elsewhere)
+    lines = outlook_lines(
+        look_ahead(statuses, count, machines),
+        prices,
+        max_concurrent=settings.max_concurrent,
+        without=["what searches will train"] if plan.unfilled_searches else [],
+    )
+    room = room_for_checkpoints(statuses, store, count)
+    for line in (*lines, *room_lines(room, keeps_weights=settings.keeps_weights)):
+        console.print(Text(line))
+    if warning := room_warning(room):
+        console.print(Text("warning ", style="yellow") + Text(warning))
 
 
 def write_report(settings: Settings, studies: Sequence[Study]) -> int:
@@ -943,9 +943,9 @@ def sweep_with(
             grace_s=settings.grace_s,
             seed_rule=seeds_until_decided,
             keeps_weights=settings.keeps_weights,
+            links=links,
             max_gpu_hours=settings.max_gpu_hours,
             max_cpu_hours=settings.max_cpu_hours,
-            links=links,
         )
 
 

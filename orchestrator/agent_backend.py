@@ -209,6 +209,14 @@ class AgentBackend:
                 everyone.on_progress(work, progress)
                 is_hopeless = queue.on_progress(work, progress)
                 self._send(worker, b"prune" if is_hopeless else b"go on")
+            elif kind == "leaving":
+                logger.warning(
+                    "machine %s is to go: %s. This agent ends; what it had has saved its state, and is left to others",
+                    platform.node(),
+                    text,
+                )
+                queue.stop()
+                return Outcome("stopped")
             elif kind == "fault":
                 self._end_worker()  # a device whose context is broken fails whatever comes next in it
                 return failure_from_text(text)

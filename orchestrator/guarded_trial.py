@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.stall_watch import StallWatch, end_process
+from tablewright.orchestrator.termination_notice import NoticeWatch
 from tablewright.orchestrator.training_output import TrainingOutput, kept_output
 from tablewright.orchestrator.trial import MachineFault, Outcome, TrialHooks, Work, failure_of, run_trial
 from tablewright.trainables.contract.run import Runtime
@@ -51,8 +52,13 @@ class _Guard:
             self.output.write(printed)
 
 
-def run_on_worker(work: Work, store_url: str, store_id: str, runtime: Runtime, hooks: TrialHooks) -> Outcome:
+def run_on_worker(
+    work: Work, store_url: str, store_id: str, runtime: Runtime, hooks: TrialHooks, notices: NoticeWatch
+) -> Outcome:
     """Run an attempt, and watch it, on the driver's store as this process sees it.
+
+    On a machine that is to go it saves its state and ends as stopped, or is not begun; on one that may go it saves
+    its state, and goes on.
 
     Raises:
         MachineFault: as `run_trial`, or the store cannot be reached from here.
@@ -66,7 +72,16 @@ def run_on_worker(work: Work, store_url: str, store_id: str, runtime: Runtime, h
         raise MachineFault(failure_of(work, message, kind="machine")) from error
     if runtime.cpus is not None:
         use_cpus(runtime.cpus)
-    return run_guarded_trial(work, store, runtime, hooks)
+
+    def should_stop() -> bool:
+        return hooks.should_stop() or notices.asks_to_save()
+
+    while notices.notice is None:
+        outcome = run_guarded_trial(work, store, runtime, replace(hooks, should_stop=should_stop))
+        if outcome.state != "stopped" or hooks.should_stop():
+            return outcome
+        notices.follow()
+    return Outcome("stopped")
 
 
 def run_guarded_trial(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> Outcome:

@@ -665,6 +665,14 @@ class Folder:
         found = self._filesystem.find(self._path, detail=True)
         return {str(path).removeprefix(above): int(facts["size"] or 0) for path, facts in found.items()}
 
+    def version_of(self, name: str) -> str:
+        """Give what is another whenever a file is written anew; empty where there is none of that name."""
+        self._filesystem.invalidate_cache()
+        try:
+            return str(self._filesystem.ukey(self._at(name)))
+        except FileNotFoundError:
+            return ""
+
     def remove_empty_folders(self) -> None:
         """Remove the folders inside it that hold nothing, and itself where nothing is left."""
         if isinstance(self._filesystem, LocalFileSystem):
@@ -1185,6 +1193,10 @@ class TrainingFolder:
         """Remove the state of a training that will not go on."""
         with _tidying(f"{self.checkpoints.url}/{' and '.join(RESUME_CHECKPOINTS)}"):
             self.checkpoints.remove(*RESUME_CHECKPOINTS)
+
+    def resume_version(self) -> str:
+        """Give what is another once a training has written a newer state to go on from."""
+        return " ".join(self.checkpoints.version_of(name) for name in RESUME_CHECKPOINTS)
 
     def failure(self) -> FailureRecord | None:
         """The last failure: of a training that is not done, or of measuring a view of a done one.

@@ -65,6 +65,15 @@ class Resources:
         """Say whether a machine can ever run a training."""
         return self.cpus <= machine.cpus and self.gpus <= machine.gpus
 
+    def num_in(self, machine: Resources) -> int:
+        """Count how many trainings a machine can run at a time."""
+        shares = [
+            of_machine / needed
+            for needed, of_machine in ((self.cpus, machine.cpus), (self.gpus, machine.gpus))
+            if needed
+        ]
+        return math.floor(min(shares, default=1.0) + 1e-9)
+
     def __str__(self) -> str:
         """For people."""
         return f"{self.cpus:g} CPU and {self.gpus:g} GPU"

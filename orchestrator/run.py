@@ -159,9 +159,9 @@ def run_sweep(
     grace_s: float = DEFAULT_GRACE_S,
     seed_rule: SeedRule = first_seeds_alone,
     keeps_weights: bool = True,
+    links: Callable[[], Mapping[str, str]] = dict[str, str],
     max_gpu_hours: float | None = None,
     max_cpu_hours: float | None = None,
-    links: Callable[[], Mapping[str, str]] = dict[str, str],
 ) -> SweepResult:
     """Train and measure what the studies' tables need and the store has not.
 
@@ -176,10 +176,10 @@ def run_sweep(
         grace_s: how long running trainings may take to save once it was asked; then they are ended hard.
         seed_rule: asked whenever all that was planned has ended; the plan grows by the seeds that it adds.
         keeps_weights: whether trained weights are kept once every view that the plan knows is measured on them.
+        links: name -> URL of what shows more of the sweep while it runs; asked once it is connected.
         max_gpu_hours: that the studies' trainings may take in all, earlier runs included: then what runs goes on to
             its end and nothing more is begun; None is no limit.
         max_cpu_hours: the same of processors.
-        links: name -> URL of what shows more of the sweep while it runs; asked once it is connected.
 
     Raises:
         ValueError: every fault of the declarations and of the data, every record that was made under other
@@ -228,12 +228,12 @@ def run_sweep(
         return more
 
     searches = [RecordedSearch(source.study_name, source.search, source.search_id) for source in sources]
-    retries = Retries(store)
 
     def counted_ids() -> list[str]:
         trials = [trial for source in sources for trial in store.search_trials(source.search_id)]
         return [*training_ids_of(plan), *(trial.training_id for trial in trials if trial.training_id)]
 
+    retries = Retries(store)
     cap = SpendingCap(store, counted_ids, max_gpu_hours=max_gpu_hours, max_cpu_hours=max_cpu_hours)
     queue = WorkQueue(remaining, unfinished, last_works, others, retries, cap)
     if not queue.is_finished():

@@ -44,8 +44,8 @@ class TrainingStatus:
             its epochs cannot be read.
         environment: what the last digits of a done one depend on beside its seed.
         num_epochs: that it reported; 0 where it has reported none.
-        holding: what the last attempt at a done one held of its machine.
         fault_kind: of a failed one whose fault it is, where that is not the training's own: `FailureRecord.kind`.
+        holding: what the last attempt at a done one held of its machine.
     """
 
     training: PlannedTraining
@@ -56,8 +56,8 @@ class TrainingStatus:
     warnings: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     num_epochs: int = 0
-    holding: Holding | None = None
     fault_kind: str = ""
+    holding: Holding | None = None
 
     @property
     def epochs_in_all(self) -> int:
@@ -155,7 +155,7 @@ def _status_of_recorded(
         tuple(dict.fromkeys([*said, *filter(None, [drawing])])),
         record.environment,
         record.num_epochs,
-        cost_of_recorded(record).holdings[-1],
+        holding=cost_of_recorded(record).holdings[-1],
     )
 
 

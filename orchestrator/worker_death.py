@@ -16,6 +16,8 @@ _DETAIL = re.compile(r"Worker exit type: (\S+) Worker exit detail: ([^\n]+?)(?: 
 _RAISED = re.compile(r"^(?:\w+\.)*\w+(?:Error|Exception): .+$", re.MULTILINE)
 _COLOUR = re.compile(r"\x1b\[\d+m")
 _NODE_LOST = re.compile(r"node .{0,80}(?:died|dead|terminated)|NODE_DIED", re.IGNORECASE)
+_CUT_OFF = re.compile(r"its node has died|The actor \w* ?is unavailable: ")
+"""The second is Ray's word for a worker that does not answer, and whose machine does not say that it has died."""
 _RAYS_OWN = re.compile(r"^(:job_id:|:actor_name:|:task_name:)")
 
 
@@ -56,6 +58,11 @@ def cause_of_death(
     if found := _RAISED.findall(_COLOUR.sub("", told)):
         return f"{who} could not begin: {found[-1].strip()[:400]}", tail
     return f"{who} was lost: {' '.join(told.split())[:400] or 'Ray does not say why'}", tail
+
+
+def is_cut_off(told_by_ray: str) -> bool:
+    """Say whether a worker was lost with its machine, or cannot be reached there; else it has died by itself."""
+    return _CUT_OFF.search(told_by_ray) is not None
 
 
 def _left_behind(logs: Path | None, process_id: int | None) -> tuple[str, str]:

@@ -53,12 +53,13 @@ RULES = {
         ("pyarrow", "pydantic", "fsspec", "numpy", "psutil"),
         {
             "ray": tuple(
-                f"orchestrator.ray_{part}" for part in ("address", "backend", "bridge", "cluster", "worker")
+                f"orchestrator.ray_{part}"
+                for part in ("address", "autoscaler", "backend", "bridge", "cluster", "worker")
             ),
             "grpc": ("orchestrator.ray_address",),
             "optuna": ("orchestrator.search", "orchestrator.optuna_mirror"),
             "mlflow": ("orchestrator.tracking",),
-            "yaml": ("orchestrator.published",),
+            "yaml": ("orchestrator.published", "orchestrator.ray_autoscaler"),
             "cloudpickle": ("orchestrator.agent_backend",),
             "torch": ("orchestrator.agent_worker",),  # which device there is
         },
