@@ -197,8 +197,8 @@ class Bridge(_NotSaved, tune.Callback):
         if words == self._told_waiting or (is_possible and idle_s < BUSY_AFTER_S):
             return
         self._told_waiting = words
-        self._lack = f"a training takes {needed}; the machines of the cluster have "
-            f"{' | '.join(map(str, machines))}{words}"
+        have = " | ".join(map(str, machines))
+        self._lack = f"a training takes {needed}; the machines of the cluster have {have}{words}"
         logger.warning("waiting for resources: %s", self._lack)
 
     def may_end_now(self) -> bool:
