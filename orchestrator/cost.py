@@ -172,9 +172,9 @@ def _rows_of(plan: Plan, study: str = "") -> dict[str, tuple[Row, ...]]:
         row = cell.study, cell.table, f"{cell.group} / {cell.row}" if cell.group else cell.row
         for identity in (cell.training_id, *cell.partner_ids):
             rows.setdefault(identity, {})[row] = None
-    for (study, name), state in plan.searches.items():
+    for (owner, name), state in plan.searches.items():
         for identity in state.training_ids:
-            rows.setdefault(identity, {})[study, name, OF_SEARCH] = None
+            rows.setdefault(identity, {})[owner, name, OF_SEARCH] = None
     return {
         identity: tuple(found)
         for identity, found in rows.items()

@@ -118,7 +118,7 @@ def look_ahead(statuses: Sequence[TrainingStatus], count: CountWork, machines: M
         count: says what a training computes.
         machines: for which it is forecast where nothing is recorded.
     """
-    left = [status for status in statuses if status.state not in RECORDED]
+    left = [status for status in statuses if status.state not in (*RECORDED, "cancelled")]
     done = [status for status in statuses if status.wall_s > 0]
     held, done = _on_one_device(done)
     recorded_kinds = {_kind(status.training) for status in done}
@@ -170,6 +170,8 @@ def room_for_checkpoints(statuses: Sequence[TrainingStatus], store: Store, count
         training, size = status.training, size_of.get(_shape(status.training))
         if status.state in RECORDED:
             kept += size or 0
+            continue
+        if status.state == "cancelled":
             continue
         if size is None and (work := count(training.config, training.data)) is not None:
             size = work.checkpoint_bytes

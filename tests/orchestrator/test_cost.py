@@ -137,16 +137,16 @@ def test_a_training_that_rows_share_is_counted_once(tmp_path):
 
 
 def test_studies_that_share_a_training_have_a_line_together(tmp_path):
-    """And the page of one study has all that it needs, shared or not."""
+    """And the page of one study has all that it needs, shared or not, whoever else searches."""
     sweep = ToySweep(tmp_path)
-    one = a_study([Row("a")])
+    one = a_study([Row("a")], searches=[a_search(num_trials=3)])
     other = replace(a_study([Row("a"), Row("b", {"learning_rate": 0.2})]), name="other_study")
     result, _ = sweep(one, other)
     sheet = sheet_of(result, sweep)
-    assert {("other_study", "toy_study"), ("other_study",)} == sheet.by_studies.keys()
-    assert [1, 2] == [
-        sheet_of(result, sweep, study=name).num_trainings for name in ("toy_study", "other_study")
-    ]
+    assert {("other_study", "toy_study"), ("other_study",), ("toy_study",)} == sheet.by_studies.keys()
+    assert len(sweep.store().training_ids()) == sheet.num_trainings
+    assert 2 == sheet_of(result, sweep, study="other_study").num_trainings
+    assert sheet.num_trainings - 1 == sheet_of(result, sweep, study="toy_study").num_trainings
 
 
 @pytest.mark.parametrize(("device", "expected"), [("cpu", (7.0, 0.0)), ("cuda", (7.0, 7.0))])

@@ -92,6 +92,13 @@ def test_records_of_another_device_are_left_out(store):
     assert pytest.approx(200.0, rel=0.1) == found.wall_s.likely
 
 
+def test_a_cancelled_training_costs_nothing_more(store):
+    """Neither time nor room, until somebody asks for it again."""
+    statuses = [replace(one, state="cancelled") for one in statuses_of(ROWS)]
+    assert 0 == look_ahead(statuses, Counts(), HERE).num_left
+    assert 0 == room_for_checkpoints(statuses, store, Counts()).left_bytes
+
+
 def test_before_anything_is_recorded_operations_are_told(store, monkeypatch):
     """By the price list's cards, or by a probe of this machine; half precision needs a card."""
     statuses = statuses_of(ROWS, seeds=(0,))
