@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,8 @@ from tablewright.reports.console import loses_styles, make_console, open_closed_
 from tablewright.trainables.value.counted import counted
 
 if TYPE_CHECKING:
+    from tablewright.orchestrator.finding import FoundTraining
+    from tablewright.orchestrator.live_status import LiveStatus
     from tablewright.orchestrator.plan import Plan
     from tablewright.orchestrator.progress import SweepProgress
     from tablewright.orchestrator.records import Store
@@ -89,7 +91,9 @@ def main(
         typer.Argument(help="STUDY or STUDY/TABLE to fill, or all; none lists them, init begins a project."),
     ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Show what would be trained; train nothing.")] = False,
-    status: Annotated[bool, typer.Option("--status", help="Show what is done, begun, failed.")] = False,
+    status: Annotated[
+        bool, typer.Option("--status", help="Show what is done, runs where, waits for what, failed.")
+    ] = False,
     report: Annotated[bool, typer.Option("--report", help="Write tables from the records alone.")] = False,
     check: Annotated[
         bool,
@@ -115,6 +119,20 @@ def main(
         bool, typer.Option("--trainings", help="With --gc: whole trainings and searches that no study names.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="With --gc: remove what it shows.")] = False,
+    log: Annotated[
+        str | None,
+        typer.Option(
+            "--log", metavar="ID", help="Print what a training printed, where it ran, why it failed."
+        ),
+    ] = None,
+    cancel: Annotated[
+        list[str] | None,
+        typer.Option("--cancel", metavar="ID", help="End a training, wherever it runs; begin it no more."),
+    ] = None,
+    retry: Annotated[
+        list[str] | None,
+        typer.Option("--retry", metavar="ID", help="Try what failed or was cancelled again at once."),
+    ] = None,
     diff: Annotated[
         tuple[str, str] | None,
         typer.Option("--diff", metavar="ID ID", help="Say in what two trainings differ; needs no study."),
@@ -143,10 +161,14 @@ def main(
         Any,
         option(
             "gpus-per-training",
-            "1, 0.5, 0 …, or auto: by its memory (default: 1 if there is any)",
+            "2, 1, 0.5, 0 …, or auto: by its memory (default: 1 if there is any)",
             parser=number_or_auto,
             metavar="NUMBER|auto",
         ),
+    ] = None,
+    processes_per_training: Annotated[
+        int | None,
+        option("processes-per-training", "Side by side (default: 1, or one a whole GPU)", metavar="NUMBER"),
     ] = None,
     cpus_per_training: Annotated[
         float | None,
@@ -184,6 +206,19 @@ def main(
             metavar="NUMBER",
         ),
     ] = None,
+    max_gpu_hours: Annotated[
+        float | None,
+        option(
+            "max-gpu-hours",
+            "Begin no training once the studies' trainings have taken so many",
+            parser=number,
+            metavar="NUMBER",
+        ),
+    ] = None,
+    max_cpu_hours: Annotated[
+        float | None,
+        option("max-cpu-hours", "The same of processors", parser=number, metavar="NUMBER"),
+    ] = None,
     keep_checkpoints: Annotated[
         str, option("keep-checkpoints", "all, or none: weights go once all that is planned is measured")
     ] = "all",
@@ -215,10 +250,12 @@ def main(
         "--agent": agent,
         "--gc": gc,
     }
-    given = [name for name, is_given in {**verbs, "--diff": diff is not None}.items() if is_given]
+    of_one = {"--log": [log] if log is not None else [], "--cancel": cancel or [], "--retry": retry or []}
+    named = {"--diff": diff is not None, **{name: bool(ids) for name, ids in of_one.items()}}
+    given = [name for name, is_given in {**verbs, **named}.items() if is_given]
     if studies and studies[0] == "init":
         raise typer.Exit(begin(studies[1:], given))
-    if not studies and not verify and not mirror and not gc and diff is None:
+    if not studies and not verify and not mirror and not gc and not any(named.values()):
         if given:
             errors.print(Text("error: name a study, or all; the studies are:", style="red"))
         list_studies(project)
@@ -251,14 +288,17 @@ def main(
             search_storage=search_storage,
             seeds=seeds,
             gpus_per_training=gpus_per_training,
+            processes_per_training=processes_per_training,
             cpus_per_training=cpus_per_training,
             max_concurrent=max_concurrent,
             checkpoint_minutes=checkpoint_minutes,
             stall_minutes=stall_minutes,
+            max_gpu_hours=max_gpu_hours,
+            max_cpu_hours=max_cpu_hours,
             keep_checkpoints=keep_checkpoints,
             datasets=datasets,
             grace_s=grace_s,
-            reads_records_alone=status or report or verify or mirror or gc or diff is not None,
+            reads_records_alone=status or report or verify or mirror or gc or any(named.values()),
             project=project,
         )
         verb = {
@@ -272,6 +312,7 @@ def main(
         }.get("".join(given))
 
         def on_studies(chosen: Callable[[Settings, Sequence[Study]], int]) -> int:
+            settings.prices()  # what is wrong with them is told before anything trains
             declared = settings.load_studies()
             if settings.is_demo_by_default(declared) and not settings.reads_records_alone:
                 console.print("No data root given: running the demo profile on the embedded demo images.")
@@ -281,6 +322,10 @@ def main(
 
         if diff is not None:
             code = show_differences(settings, *diff)
+        elif ids := of_one.get("".join(given)):
+            code = {"--log": print_log, "--cancel": cancel_trainings, "--retry": retry_trainings}[given[0]](
+                settings, ids
+            )
         elif gc:
             code = collect_garbage(settings, takes_trainings=trainings, removes=yes)
         elif verb is not None:
@@ -371,7 +416,7 @@ def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
     """`--plan`."""
     from tablewright.orchestrator.planned_memory import memory_of_plan
     from tablewright.orchestrator.run import plan_with_data
-    from tablewright.orchestrator.status import estimated_hours_left, read_status
+    from tablewright.orchestrator.status import read_status
     from tablewright.orchestrator.study import UntilDecided
     from tablewright.reports.foresight import foresee
     from tablewright.reports.seed_growth import seeds_at_most, seeds_until_decided
@@ -406,14 +451,10 @@ def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
             f"Seeds are added while comparisons are open: at most {counted(len(largest.cells), 'cell')} from "
             f"{counted(len(largest.trainings), 'training')}."
         )
-    hours, most_hours = (estimated_hours_left(some) for some in (statuses, statuses_at_most))
-    unit = "hours of one training's resources (GPU-hours, where it takes a GPU)"
-    if hours is None or most_hours is None:
-        console.print(f"Estimated {unit}: unknown until one training of each data set is recorded.")
-    else:
-        of_searches = ", without those of searches" if plan.unfilled_searches else ""
-        up_to = f" to {most_hours:.1f}" if most_hours > hours else ""
-        console.print(f"Estimated {unit} left: {hours:.1f}{up_to}{of_searches}.")
+    print_outlook(plan, statuses, store, settings)
+    if len(largest.trainings) > len(plan.trainings):
+        console.print("With all seeds that may be added:")
+        print_outlook(largest, statuses_at_most, store, settings)
     if settings.may_use_gpus:
         for memory in memory_of_plan(plan, store, settings.cache_dir):
             console.print(Text(f"Memory: {memory}."))
@@ -461,20 +502,25 @@ def describe(states: Counter[Any]) -> str:
 
 def show_status(settings: Settings, studies: Sequence[Study]) -> int:
     """`--status`."""
+    from tablewright.orchestrator.live_status import read_live
     from tablewright.orchestrator.status import read_status
 
     store = existing_store(settings)
     plan = recorded_plan(settings, studies, store)
     statuses = read_status(plan, store)
+    live = read_live(store, {study.name for study in studies}, plan.trainings.keys())
     grid = Table("training", "state", "epoch", "what", box=None, header_style="bold")
     for item in statuses:
-        style = {"done": "green", "started": "yellow"}.get(item.state, "")
-        style = "red" if item.state in ("failed", *UNUSABLE) else style
+        state = live.state_of(item)
+        style = {"done": "green", "started": "yellow", "running": "yellow"}.get(state, "")
+        style = "red" if state in ("failed", "cancelled", *UNUSABLE) else style
         epoch = f"{item.epoch}/{item.epochs_in_all}"
         what = Text(item.training.label) + Text(f"\n{item.message}" if item.message else "", style="red")
         for warning in item.warnings:
             what += Text(f"\nwarning: {warning}", style="yellow")
-        grid.add_row(item.training.training_id[:8], Text(item.state, style=style), epoch, what)
+        identity = item.training.training_id
+        kind = f" ({item.fault_kind})" if item.fault_kind else ""
+        grid.add_row(identity[:8], Text(f"{state}{kind}", style=style), epoch, what)
     console.print(grid)
     print_searches(plan)
     failed = [identity for state in plan.searches.values() for identity in state.failed_ids]
@@ -482,27 +528,123 @@ def show_status(settings: Settings, studies: Sequence[Study]) -> int:
         message = store.training(identity).failure_message()
         if message is not None:
             console.print(Text(f"{identity[:8]} failed: {message}", style="red"))
-    console.print(describe(Counter(item.state for item in statuses)))
+    print_live(live, statuses)
+    console.print(describe(Counter(map(live.state_of, statuses))))
+    print_costs(plan, store, settings)
+    print_outlook(plan, statuses, store, settings)
     for environment in dict.fromkeys(
         tuple(item.environment.items()) for item in statuses if item.environment
     ):
         facts = ", ".join(f"{name} {value}" for name, value in environment)
         console.print(Text(f"the digits depend, beside the seed, on: {facts}"))
-    is_bad = any(item.state in ("failed", *UNUSABLE) for item in statuses)
+    is_bad = any(item.state in ("failed", "cancelled", *UNUSABLE) for item in statuses)
     return EXIT_INCOMPLETE if failed or is_bad else 0
+
+
+def print_live(live: LiveStatus, statuses: Sequence[TrainingStatus]) -> None:
+    """What runs where, a line each, and what the rest waits for."""
+    from tablewright.orchestrator.live_status import in_words
+    from tablewright.orchestrator.status import UNFINISHED
+
+    if live.trainings:
+        grid = Table(box=None, header_style="bold")
+        of_several = ("by",) if len(live.sweeps) > 1 else ()
+        for head in (
+            "running",
+            "where",
+            *of_several,
+            "for",
+            "epoch",
+            "left",
+            "memory",
+            "sign of life",
+            "what",
+        ):
+            grid.add_column(head)
+        for item in live.trainings:
+            each = "" if item.epoch_s is None else f" ({item.epoch_s:.3g} s each)"
+            grid.add_row(
+                item.training_id[:8],
+                Text(item.where),
+                *(Text("" if item.sign is None else item.sign.started_by) for _ in of_several),
+                "" if item.runs_since_s is None else in_words(item.runs_since_s),
+                f"{item.epoch}/{item.num_epochs}{each}" if item.num_epochs else "the first",
+                "" if item.left_s is None else in_words(item.left_s),
+                item.memory,
+                Text(item.signed, style="red" if item.is_dead else ""),
+                Text("" if item.sign is None else item.sign.label),
+            )
+        console.print(grid)
+    for sweep in live.sweeps:
+        console.print(Text(str(sweep)))
+        for sentence in sweep.sign.waits_for if sweep.is_alive else ():
+            console.print(Text(f"    {sentence}", style="yellow"))
+        for name, url in (sweep.sign.links or {}).items() if sweep.is_alive else ():
+            console.print(Text(f"    {name}: {url}"))
+    num_left = sum(item.state in UNFINISHED for item in statuses)
+    if num_left and not any(sweep.is_alive for sweep in live.sweeps) and not live.living_ids:
+        console.print(f"No sweep or agent runs; left to the next one: {counted(num_left, 'training')}.")
+    elif live.trainings or live.num_others:
+        console.print(f"{live.in_words}.")
+
+
+def print_costs(plan: Plan, store: Store, settings: Settings) -> None:
+    """What the trainings of a plan have cost so far, where any has."""
+    from tablewright.orchestrator.cost import cost_sheet
+    from tablewright.reports.cost_table import build_cost_table
+
+    prices = settings.prices()
+    sheet = cost_sheet(plan, store, prices)
+    if not sheet.num_trainings:
+        return
+    costs = build_cost_table(sheet, prices)
+    grid = Table(*costs.head, box=None, header_style="bold")
+    for column in grid.columns[1:]:
+        column.justify = "right"
+    for heading, rows in costs.groups:
+        grid.add_row(Text(heading, style="italic"))
+        for text, *figures in rows:
+            grid.add_row(Text(f"  {text}"), *map(Text, figures))
+    console.print(grid)
+    for note in costs.notes:
+        console.print(Text(note, style="dim"))
+
+
+def print_outlook(plan: Plan, statuses: Sequence[TrainingStatus], store: Store, settings: Settings) -> None:
+    """What is left of a plan will cost, and whether the store has room for it."""
+    from tablewright.orchestrator.counted_work import CountedWork
+    from tablewright.orchestrator.outlook import Machines, look_ahead, room_for_checkpoints
+    from tablewright.reports.outlook_text import outlook_lines, room_lines, room_warning
+
+    count, prices = CountedWork(settings.runtime().cache_dir), settings.prices()
+    machines = Machines.expected(prices, is_elsewhere=settings.trains_elsewhere)
+    lines = outlook_lines(
+        look_ahead(statuses, count, machines),
+        prices,
+        max_concurrent=settings.max_concurrent,
+        without=["what searches will train"] if plan.unfilled_searches else [],
+    )
+    room = room_for_checkpoints(statuses, store, count)
+    for line in (*lines, *room_lines(room, keeps_weights=settings.keeps_weights)):
+        console.print(Text(line))
+    if warning := room_warning(room):
+        console.print(Text("warning ", style="yellow") + Text(warning))
 
 
 def write_report(settings: Settings, studies: Sequence[Study]) -> int:
     """`--report`."""
     from tablewright.orchestrator.run import is_complete
     from tablewright.orchestrator.status import read_status
+    from tablewright.reports.cost_table import write_costs
     from tablewright.reports.table_files import write_tables
 
     store = existing_store(settings)
+    prices = settings.prices()
     plan = recorded_plan(settings, studies, store)
     unwritten = ""
     try:
         written = write_tables(plan, store, keeps_fuller=True)
+        write_costs(plan, store, prices)
     except OSError as error:  # a store that may be read alone is shown all the same
         unwritten = words_of(error)
         written = write_tables(plan, store, writes=False)
@@ -567,6 +709,69 @@ def mirror_all(settings: Settings, studies: Sequence[Study]) -> int:
     for warning in dict.fromkeys(warning for one in mirrored for warning in one.warnings):
         errors.print(Text(f"warning: {warning}", style="yellow"))
     return EXIT_INCOMPLETE if any(one.warnings for one in mirrored) else 0
+
+
+def found_trainings(
+    settings: Settings, store: Store, texts: Sequence[str], option_name: str
+) -> list[FoundTraining]:
+    """The trainings that are meant by ids or labels, of the studies that are named or of all that there are."""
+    from tablewright.orchestrator.finding import find_trainings
+    from tablewright.orchestrator.named_trainings import labels_of, labels_of_project
+    from tablewright.orchestrator.run import plan_as_recorded
+
+    def planned() -> Mapping[str, str]:
+        if not settings.studies:
+            return labels_of_project(settings.project, store, settings.runtime())
+        return labels_of(plan_as_recorded(settings.load_studies(), store, settings.runtime()))
+
+    return find_trainings(store, texts, option_name, planned)
+
+
+def print_log(settings: Settings, ids: Sequence[str]) -> int:
+    """`--log`."""
+    from tablewright.orchestrator.training_log import read_log
+
+    store = existing_store(settings)
+    for found in found_trainings(settings, store, ids, "--log"):
+        try:
+            for piece in read_log(store, found):
+                console.file.write(piece)  # as it was printed: neither wrapped nor styled
+            console.file.flush()
+        except BrokenPipeError:
+            console.on_broken_pipe()
+    return 0
+
+
+def cancel_trainings(settings: Settings, ids: Sequence[str]) -> int:
+    """`--cancel`."""
+    from tablewright.orchestrator.orders import cancel_training
+
+    return carry_out(settings, ids, "--cancel", cancel_training)
+
+
+def retry_trainings(settings: Settings, ids: Sequence[str]) -> int:
+    """`--retry`."""
+    from tablewright.orchestrator.orders import retry_training
+
+    return carry_out(settings, ids, "--retry", retry_training)
+
+
+def carry_out(
+    settings: Settings, ids: Sequence[str], option_name: str, order: Callable[[Store, FoundTraining], str]
+) -> int:
+    """Give one order of each training; one that is refused keeps none of the others from it."""
+    store = settings.open_store()
+    if not store.is_there:
+        raise ValueError(f"{option_name}: there is no store at {store.url} yet, and nothing runs on it")
+    refused: list[str] = []
+    for found in found_trainings(settings, store, ids, option_name):
+        try:
+            console.print(Text(f"{order(store, found)}."))
+        except ValueError as error:
+            refused.append(str(error))
+    if refused:
+        raise ValueError("\n".join(refused))
+    return 0
 
 
 def show_differences(settings: Settings, first: str, second: str) -> int:
@@ -692,7 +897,7 @@ def run_agent(settings: Settings, studies: Sequence[Study]) -> int:
     store = settings.open_store()
     tracker = make_tracker(settings, store)
     result = sweep_with(backend, settings, studies, store, tracker)
-    if not is_left_to_others(result.statuses, store):
+    if result.reached_cap or not is_left_to_others(result.statuses, store):
         written = write_all(result, settings, store, tracker)
         print_tables(written)
         return tell_end(result, written, settings)
@@ -719,8 +924,13 @@ def sweep_with(
 
     with progress_view() as start_view:
 
+        def links() -> dict[str, str]:
+            return {**backend.links(), **settings.tracking_link}
+
         def listeners(plan: Plan, statuses: Sequence[TrainingStatus]) -> list[Listener]:
             print_source_changes(plan, store)
+            for name, where in links().items():
+                console.print(Text(f"{name}: {where}"), soft_wrap=True)
             if tracker is not None:
                 begin_tracking(tracker, settings, plan, statuses)
             return [start_view(plan, statuses), *([tracker] if tracker is not None else [])]
@@ -738,15 +948,20 @@ def sweep_with(
             grace_s=settings.grace_s,
             seed_rule=seeds_until_decided,
             keeps_weights=settings.keeps_weights,
+            links=links,
+            max_gpu_hours=settings.max_gpu_hours,
+            max_cpu_hours=settings.max_cpu_hours,
         )
 
 
 def write_all(result: SweepResult, settings: Settings, store: Store, tracker: Any) -> WrittenTables:
     """Write the tables, and hand them to MLflow."""
     from tablewright.orchestrator.run import recorded_ids
+    from tablewright.reports.cost_table import write_costs
     from tablewright.reports.table_files import write_tables
 
     written = write_tables(result.plan, store)
+    write_costs(result.plan, store, settings.prices())
     if tracker is not None:
         if not tracker.has_begun:  # there was nothing to train, but MLflow may have lost something
             begin_tracking(tracker, settings, result.plan, result.statuses)
@@ -773,6 +988,12 @@ def tell_end(result: SweepResult, written: WrittenTables, settings: Settings) ->
     """Say how the sweep ended, and where things are."""
     from tablewright.reports.table_files import folder_of_studies
 
+    for item in result.statuses:
+        if item.state == "cancelled":
+            identity = item.training.training_id[:8]
+            console.print(
+                Text(f"{item.training.label}: {item.message}; --retry {identity} has it tried again")
+            )
     failed = [item for item in result.statuses if item.state == "failed"]
     for item in failed:
         errors.print(Text(f"failed: {item.training.label}: {item.message}", style="red"))
@@ -788,8 +1009,15 @@ def tell_end(result: SweepResult, written: WrittenTables, settings: Settings) ->
         )
         return 0
     states = Counter(item.state for item in result.statuses)
+    if result.reached_cap:
+        console.print(
+            f"{result.reached_cap} are spent, so that nothing more was begun: {describe(states)}. Run the same command "
+            "with more hours to go on."
+        )
+        return EXIT_STOPPED if result.was_stopped else EXIT_INCOMPLETE
     mend = " Mend what failed, then run" if failed else " Run"
-    console.print(f"Not every cell is filled: {describe(states)}.{mend} the same command again to go on.")
+    again = f"{mend} the same command again to go on." if set(states) - {"done", "cancelled"} else ""
+    console.print(f"Not every cell is filled: {describe(states)}.{again}")
     return EXIT_STOPPED if result.was_stopped else EXIT_INCOMPLETE
 
 

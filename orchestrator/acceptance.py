@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Iterator, Sequence
 
 from tablewright.orchestrator.plan import Plan
@@ -15,6 +14,7 @@ from tablewright.orchestrator.recorded_config import (
 )
 from tablewright.orchestrator.records import AcceptedChange, DamagedFile, Store, now
 from tablewright.orchestrator.source_changes import find_source_changes
+from tablewright.orchestrator.user import user_name
 
 
 def accept_changed_defaults(plan: Plan, store: Store, reason: str) -> list[AcceptedChange]:
@@ -38,7 +38,7 @@ def accept_changed_defaults(plan: Plan, store: Store, reason: str) -> list[Accep
             recorded=change.recorded,
             planned=change.planned,
             reason=" ".join(reason.split()),
-            accepted_by=_user(),
+            accepted_by=user_name(),
             accepted_at=now(),
         )
     if not found:
@@ -75,10 +75,3 @@ def _refused_changes(plan: Plan, store: Store, known: Sequence[AcceptedChange]) 
 def _changed_code(plan: Plan, store: Store) -> Iterator[ConfigChange]:
     for change in find_source_changes(plan, store):
         yield ConfigChange(change.method, change.planned, CODE, change.recorded, change.planned)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a container without a name for its user
-        return "unknown"

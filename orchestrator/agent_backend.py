@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import platform
-import signal
 import time
 import uuid
 from collections.abc import Callable, Generator, Sequence
@@ -31,6 +30,7 @@ from tablewright.orchestrator.resources import AUTO
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.trial import Listener, Outcome, Work, end_as_failed, failure_of
 from tablewright.orchestrator.work_queue import WorkQueue
+from tablewright.orchestrator.worker_death import how_ended
 from tablewright.trainables.contract.memory import Card
 from tablewright.trainables.contract.run import Device, Runtime
 
@@ -107,6 +107,10 @@ class AgentBackend:
         """One training at a time."""
         return 1
 
+    def links(self) -> dict[str, str]:
+        """Nothing shows more of an agent than the store does."""
+        return {}
+
     def cards(self) -> list[Card]:
         """Give the GPUs of this machine."""
         return cards_here()
@@ -130,6 +134,7 @@ class AgentBackend:
         def on_begin() -> None:
             nonlocal has_begun
             has_begun = True
+            queue.note_wait()
             everyone.on_start(work)
 
         while True:
@@ -156,6 +161,7 @@ class AgentBackend:
                 logger.warning("%s: %s; it is tried once more", work.label, answer.message)
                 continue
             logger.warning("%s: this machine has failed: %s", work.label, answer.message)
+            queue.note_wait(f"this machine has failed, and is tried again: {work.label}: {answer.message}")
             if not holds_s or not self._hold(holds_s.pop(0), queue):
                 if not queue.is_stopping:
                     logger.warning(
@@ -203,6 +209,14 @@ class AgentBackend:
                 everyone.on_progress(work, progress)
                 is_hopeless = queue.on_progress(work, progress)
                 self._send(worker, b"prune" if is_hopeless else b"go on")
+            elif kind == "leaving":
+                logger.warning(
+                    "machine %s is to go: %s. This agent ends; what it had has saved its state, and is left to others",
+                    platform.node(),
+                    text,
+                )
+                queue.stop()
+                return Outcome("stopped")
             elif kind == "fault":
                 self._end_worker()  # a device whose context is broken fails whatever comes next in it
                 return failure_from_text(text)
@@ -262,7 +276,7 @@ class AgentBackend:
     def _death_of(self, worker: _Worker) -> _Died:
         worker.process.join()
         self._worker = None
-        return _Died(f"its process has died ({_how(worker.process.exitcode)})")
+        return _Died(f"its process has died ({how_ended(worker.process.exitcode)})")
 
     def _end_worker(self) -> None:
         worker, self._worker = self._worker, None
@@ -285,18 +299,6 @@ def _failure_of_death(work: Work, store: Store, how: str) -> FailureRecord:
     return left or failure_of(work, f"{how}\n{said}".strip())
 
 
-def _how(exit_code: int | None) -> str:
-    """Say in words how a process has ended."""
-    if exit_code is None or exit_code >= 0:
-        return f"exit code {exit_code}"
-    try:
-        name = signal.Signals(-exit_code).name
-    except ValueError:
-        name = str(-exit_code)
-    by_memory = ", which the kernel sends where memory runs out" if name == "SIGKILL" else ""
-    return f"by the signal {name}{by_memory}"
-
-
 def make_agent(settings: Settings) -> AgentBackend:
     """Give the agent that the command line asks for.
 
@@ -310,8 +312,8 @@ def make_agent(settings: Settings) -> AgentBackend:
         if value is not None
     ]
     gpus = settings.gpus_per_training
-    if gpus not in (None, 0, 1, AUTO):
-        faults.append(f"--gpus-per-training is {gpus}; an agent takes one GPU (1) or none (0)")
+    if gpus not in (None, AUTO) and gpus != int(gpus):
+        faults.append(f"--gpus-per-training is {gpus}; an agent takes whole GPUs, such as 1, or none (0)")
     if faults:
         raise ValueError("\n".join(faults))
     return AgentBackend(

@@ -14,13 +14,16 @@ from tablewright.orchestrator.guarded_trial import run_on_worker
 from tablewright.orchestrator.masked_streams import mask_streams
 from tablewright.orchestrator.messages import failure_to_text, outcome_to_text, progress_to_text
 from tablewright.orchestrator.project import ProjectOnWorker
+from tablewright.orchestrator.ranks import beside
+from tablewright.orchestrator.termination_notice import NoticeWatch
 from tablewright.orchestrator.trial import MachineFault, Progress, Pruned, TrialHooks, Work
 from tablewright.trainables.contract.run import Device, Runtime
 from tablewright.trainables.value.cpus import cpus_of_machine
 
-Kind = Literal["device", "begun", "progress", "outcome", "fault"]
+Kind = Literal["device", "begun", "progress", "outcome", "fault", "leaving"]
 """What a message is, before its text: what torch trains on here; or of a training, that it begins, an epoch (which is
-answered), how it ended, or why this machine has failed it. See `messages`."""
+answered), how it ended, why this machine has failed it, or that it has saved its state since this machine is to go.
+See `messages`."""
 
 
 class _Agent:
@@ -71,7 +74,7 @@ def serve(connection: Connection, project: ProjectOnWorker | None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
     mask_streams()
-    agent = _Agent(connection)
+    agent, notices = _Agent(connection), NoticeWatch()
     while (task := agent.next_task()) is not None:
         if task == b"device":
             agent.tell("device", _device())
@@ -79,21 +82,28 @@ def serve(connection: Connection, project: ProjectOnWorker | None) -> None:
         url, store_id, runtime, sweep, pickled = pickle.loads(task.removeprefix(b"work"))
         if project is not None:
             project.enter(runtime.cache_dir)
-        _attempt(pickle.loads(pickled), url, store_id, runtime, sweep, agent)
+        _attempt(pickle.loads(pickled), url, store_id, runtime, sweep, agent, notices)
 
 
-def _attempt(work: Work, url: str, store_id: str, runtime: Runtime, sweep: str, agent: _Agent) -> None:
+def _attempt(
+    work: Work, url: str, store_id: str, runtime: Runtime, sweep: str, agent: _Agent, notices: NoticeWatch
+) -> None:
     def on_progress(progress: Progress) -> None:
         if agent.is_hopeless(progress):
             raise Pruned
 
     if runtime.cpus is None:
         runtime = replace(runtime, cpus=_part_of_machine(runtime.device))
-    hooks = TrialHooks(on_progress, agent.should_stop.is_set, lambda: agent.tell("begun"), sweep=sweep)
+    hooks = TrialHooks(
+        on_progress, agent.should_stop.is_set, lambda: agent.tell("begun"), sweep=sweep, processes=beside
+    )
     try:
-        outcome = run_on_worker(work, url, store_id, runtime, hooks)
+        outcome = run_on_worker(work, url, store_id, runtime, hooks, notices)
     except MachineFault as fault:
         agent.tell("fault", failure_to_text(fault.failure))
+        return
+    if outcome.state == "stopped" and (notice := notices.notice) is not None:
+        agent.tell("leaving", notice.text)
     else:
         agent.tell("outcome", outcome_to_text(outcome))
 

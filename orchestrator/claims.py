@@ -8,6 +8,8 @@ machines are never compared.
 
     claims/<name>.<number>.json         the highest number counts
 
+With its signs of life an owner tells what it is at, for people who ask what runs where (`signs_of_life`).
+
 A claim spares work and keeps projections single; it decides nothing. Where two processes own one after all, as after
 a machine has slept, both come to the same record, and the first one that ends stands.
 """
@@ -24,7 +26,7 @@ import threading
 import time
 import uuid
 import weakref
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -33,12 +35,15 @@ from typing import Any
 import psutil
 
 from tablewright.orchestrator.records import Folder, Store
+from tablewright.trainables.value.freezing import EMPTY
 
 RENEW_EVERY_S = 15.0
 EXPIRES_AFTER_S = 90.0
 """Without a sign of life for so long, as one who watches counts it, an owner on another machine is taken for dead."""
 MAX_LOOKS = 100
 """At a claim that is listed and gone when it is read, one after the other."""
+TRAINING = "training-"
+"""Begins the name of a claim on a training."""
 LOOK_AGAIN_S = 0.2
 """How often one who waits for a short claim looks again."""
 
@@ -88,6 +93,7 @@ class Owner:
         pid: of its process.
         began: when that process did, as its machine counts.
         sign: counts its signs of life.
+        told: what it said of itself with the last one; of claims that older versions have made, nothing.
     """
 
     token: str
@@ -96,12 +102,13 @@ class Owner:
     pid: int
     began: str
     sign: int = 0
+    told: Mapping[str, Any] = field(default_factory=dict[str, Any], compare=False)
 
     @staticmethod
-    def of_this_process() -> Owner:
+    def of_this_process(told: Mapping[str, Any] = EMPTY) -> Owner:
         """Make one for a new claim."""
         pid = os.getpid()
-        return Owner(uuid.uuid4().hex, this_machine(), platform.node(), pid, _start_of(pid))
+        return Owner(uuid.uuid4().hex, this_machine(), platform.node(), pid, _start_of(pid), told=dict(told))
 
     def is_known_to_be_dead(self) -> bool:
         """Say whether it ran on this machine and runs no more; of another machine nobody knows."""
@@ -120,10 +127,10 @@ def _read(content: bytes) -> Owner | None:
     """Read a claim; None where it is being written, or is none."""
     try:
         fields: Any = json.loads(content)
-        owner = Owner(**fields)
-        kinds = (str, str, str, int, str, int)
+        owner = Owner(**{name: value for name, value in fields.items() if name in Owner.__annotations__})
+        kinds = (str, str, str, int, str, int, dict)
         return owner if all(map(isinstance, vars(owner).values(), kinds)) else None
-    except (ValueError, TypeError, RecursionError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return None
 
 
@@ -135,6 +142,7 @@ class Claim:
         name: what is claimed.
         number: of the claim among those of its name.
         is_lost: whether another one has taken it over since, having seen no sign of life.
+        tells: asked before each sign of life what its owner is at.
     """
 
     name: str
@@ -142,6 +150,7 @@ class Claim:
     owner: Owner
     folder: Folder
     is_lost: bool = False
+    tells: Callable[[], Mapping[str, Any]] = lambda: EMPTY
     _is_released: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -154,7 +163,12 @@ class Claim:
             if max(numbers, default=self.number) > self.number:
                 self.is_lost = True
                 return
-            self.owner = replace(self.owner, sign=self.owner.sign + 1)
+            try:
+                told = dict(self.tells())
+            except Exception as error:  # that it lives is what counts
+                logger.info("what is at work at %s cannot be told: %s", self.name, error)
+                told = self.owner.told
+            self.owner = replace(self.owner, sign=self.owner.sign + 1, told=told)
             self.folder.write(_file_name(self.name, self.number), _written(self.owner))
 
     def release(self) -> None:
@@ -221,16 +235,22 @@ class Claims:
     It remembers since when it has seen no sign of life of whom, so that one who waits keeps the same object.
     """
 
-    def __init__(self, store: Store) -> None:
-        """Look at nothing yet."""
-        self._folder = store.root / "claims"
+    def __init__(self, store: Store, folder: str = "claims") -> None:
+        """Look at nothing yet.
+
+        Args:
+            store: in which they lie.
+            folder: of it.
+        """
+        self._folder = store.root / folder
         self._seen: dict[tuple[str, int], tuple[bytes, float]] = {}
 
-    def take(self, name: str) -> Claim | None:
+    def take(self, name: str, tells: Callable[[], Mapping[str, Any]] = lambda: EMPTY) -> Claim | None:
         """Claim something; None where a living process has it.
 
         Args:
             name: of what is claimed, such as `training-<id>`.
+            tells: what the owner is at, as JSON can hold it, asked with each sign of life.
 
         Raises:
             OSError: the store cannot be written to.
@@ -238,10 +258,10 @@ class Claims:
         number, content = self._highest(name)
         if content is not None and self._living_owner(name, number, content) is not None:
             return None
-        owner = Owner.of_this_process()
+        owner = Owner.of_this_process(tells())
         if not self._folder.create(_file_name(name, number + 1), _written(owner)):
             return None
-        claim = Claim(name, number + 1, owner, self._folder)
+        claim = Claim(name, number + 1, owner, self._folder, tells=tells)
         if number and self._content(name, number) != content:
             # Another one has taken it over and ended since we looked, and somebody may have begun anew: as long as a
             # dead claim lies there, nobody can.
@@ -250,19 +270,40 @@ class Claims:
         _OWNED.add(claim)
         return claim
 
+    def take_new(self, tells: Callable[[], Mapping[str, Any]]) -> Claim:
+        """Claim something under a name that nobody else has: for whoever only wants to be seen.
+
+        Args:
+            tells: as `take` has it.
+
+        Raises:
+            OSError: the store cannot be written to.
+        """
+        owner = Owner.of_this_process(tells())
+        claim = Claim(owner.token, 1, owner, self._folder, tells=tells)
+        self._folder.write(_file_name(claim.name, claim.number), _written(owner))
+        _OWNED.add(claim)
+        return claim
+
     @contextmanager
-    def held(self, name: str, patience_s: float = 0.0) -> Generator[Claim | None]:
+    def held(
+        self,
+        name: str,
+        patience_s: float = 0.0,
+        tells: Callable[[], Mapping[str, Any]] = lambda: EMPTY,
+    ) -> Generator[Claim | None]:
         """Hold a claim inside, or None where another one has it; it is given up at the end.
 
         Args:
             name: of what is claimed.
             patience_s: for so long it is asked for again, where it is one that is held for a moment only.
+            tells: as `take` has it.
 
         Raises:
             OSError: the store cannot be written to.
         """
         until_s = time.monotonic() + patience_s
-        while (claim := self.take(name)) is None and time.monotonic() < until_s:
+        while (claim := self.take(name, tells)) is None and time.monotonic() < until_s:
             time.sleep(LOOK_AGAIN_S)
         try:
             yield claim
@@ -273,6 +314,12 @@ class Claims:
     def names(self) -> set[str]:
         """Name everything that is claimed, by dead processes too."""
         return set(_numbers(self._folder))
+
+    def last_owner(self, name: str) -> Owner | None:
+        """Give who has claimed something, dead or alive; None where it is free, or who has it cannot be read."""
+        number = max(_numbers(self._folder).get(name, [0]))
+        content = self._content(name, number) if number else None
+        return None if content is None else _read(content)
 
     def owner(self, name: str) -> Owner | None:
         """Give the living process that has claimed something, or None."""
@@ -316,7 +363,7 @@ class Claims:
 
 def training_claim(training_id: str) -> str:
     """Name the claim on a training."""
-    return f"training-{training_id}"
+    return f"{TRAINING}{training_id}"
 
 
 def _file_name(name: str, number: int) -> str:

@@ -82,6 +82,7 @@ class Row(Declaration):
         waits_for: what must be known before its config is; such a row is printed as a hole.
         repeats: label of another row of the table, its group in front (`group / label`), that this one repeats on
             purpose: the same training in the same view. Two such rows are refused where neither says so.
+        priority: higher ones are trained first; None is that of its table. It is in no id.
     """
 
     label: Label
@@ -95,6 +96,7 @@ class Row(Declaration):
     is_trained: bool = True
     waits_for: Text = ""
     repeats: Text = ""
+    priority: int | None = None
 
     def rows(self) -> Iterator[Row]:
         """A row is the simplest design: itself."""

@@ -6,14 +6,13 @@ only what its folder holds.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tablewright.orchestrator.finding import find_by_id, label_of
 from tablewright.orchestrator.recorded_config import differences, differing_definitions
 from tablewright.orchestrator.records import (
-    DamagedFile,
     DataRecord,
     Measurement,
     Store,
@@ -28,7 +27,6 @@ SHORT_DIGITS = 8
 MAX_CHARACTERS = 60
 """Of a value that is shown."""
 MAX_DEFINITIONS = 20
-MAX_CANDIDATES = 8
 ABSENT = "absent"
 """Stands where one of the two has no such field."""
 
@@ -111,61 +109,22 @@ def compare_trainings(store: Store, first: str, second: str) -> Comparison:
         ValueError: a beginning is that of no training, or of several; both are told at once.
         DamagedFile: a record cannot be used.
     """
-    known, faults = store.training_ids(), list[str]()
-    found = [_find(store, known, text, faults) for text in (first, second)]
+    found, faults = list[str](), list[str]()
+    for text in (first, second):
+        try:
+            found.append(find_by_id(store, text, "--diff"))
+        except ValueError as error:
+            faults.append(str(error))
     if faults:
         raise ValueError("\n".join(faults))
     folders = [store.training(identity) for identity in found]
-    one, other = (_read(folder) for folder in folders)
+    one, other = (_read(store, folder) for folder in folders)
     causes = {} if one.record is None or other.record is None else _causes(one.record, other.record)
     outcome = {"progress": tuple(_progress(one, other)), "metrics": tuple(_metrics(*folders))}
     return Comparison(one, other, causes, outcome)
 
 
-def _find(store: Store, known: Sequence[str], text: str, faults: list[str]) -> str:
-    """Find the one id with a beginning; a fault is added where there is none, or more than one."""
-    beginning = text.strip().lower()
-    fitting = [identity for identity in known if identity.startswith(beginning)]
-    if len(fitting) == 1:
-        return fitting[0]
-    if not beginning:
-        faults.append(
-            "--diff: an id is empty; give the first digits of a training's id, as --status shows them"
-        )
-    elif fitting:
-        names = "; ".join(_named(store, identity) for identity in fitting[:MAX_CANDIDATES])
-        more = f"; and {len(fitting) - MAX_CANDIDATES} more" if len(fitting) > MAX_CANDIDATES else ""
-        faults.append(
-            f"--diff: {len(fitting)} trainings begin with {text!r}: {names}{more}. Give more digits"
-        )
-    else:
-        beginnings = {identity[: len(beginning)]: identity for identity in known}
-        near = difflib.get_close_matches(beginning, beginnings, n=3)
-        meant = "; ".join(_named(store, beginnings[name]) for name in near)
-        hint = f"The nearest: {meant}" if meant else "--status of a study lists the ids of its trainings"
-        faults.append(
-            f"--diff: none of the {len(known)} trainings in {masked(store.url)} begins with {text!r}. {hint}"
-        )
-    return ""
-
-
-def _named(store: Store, identity: str) -> str:
-    try:
-        label = _label_of(store.training(identity))
-    except DamagedFile:
-        label = "its record is damaged"
-    return f"{identity[:12]} ({label})" if label else identity[:12]
-
-
-def _label_of(folder: TrainingFolder) -> str:
-    record = folder.record()
-    if record is not None:
-        return record.label
-    failure = folder.failure()
-    return "" if failure is None else failure.label
-
-
-def _read(folder: TrainingFolder) -> Compared:
+def _read(store: Store, folder: TrainingFolder) -> Compared:
     record = folder.record()
     if record is not None:
         return Compared(folder.training_id, record.label, "finished", record)
@@ -174,7 +133,7 @@ def _read(folder: TrainingFolder) -> Compared:
         state = f"failed, without a record: {message}"
     else:
         state = f"not finished, without a record: begun {folder.num_attempts()} times"
-    return Compared(folder.training_id, _label_of(folder), state, None)
+    return Compared(folder.training_id, label_of(store, folder.training_id), state, None)
 
 
 # -- what decides the numbers ------------------------------------------------------------------------

@@ -60,6 +60,19 @@ _HELD = re.compile(r"this process has ([\d.]+ \w+) memory in use")
 _OTHERS = re.compile(r"Process \d+ has ([\d.]+ \w+) memory in use")
 
 
+class ProcessLost(Exception):
+    """Another process of the training has failed or died.
+
+    Attributes:
+        kind: whose fault that is.
+    """
+
+    def __init__(self, message: str, kind: FaultKind) -> None:
+        """Say how, and whose fault it is."""
+        super().__init__(message)
+        self.kind: FaultKind = kind
+
+
 def kind_of(error: BaseException, fault_of_device: Callable[[], str] = lambda: "") -> tuple[FaultKind, str]:
     """Tell a full disc, a broken device or too little memory from a fault that would come again anywhere.
 
@@ -72,6 +85,8 @@ def kind_of(error: BaseException, fault_of_device: Callable[[], str] = lambda: "
     """
     if isinstance(error, TrainingStalled):
         return "stall", ""
+    if isinstance(error, ProcessLost):
+        return error.kind, ""
     if (of_memory := _out_of_memory(error)) is not None:
         return "memory", _memory_of(of_memory)
     if isinstance(error, OSError | MemoryError) and not isinstance(error, FAULTS_OF_PATHS):

@@ -32,7 +32,7 @@ _ID = re.compile(r"[0-9a-f]{64}")
 _LEFT_ASIDE = re.compile(r"(.+/)?\.[^/]+\.[0-9a-f]{12}")
 _KEPT_FOR_PEOPLE = "out/"
 _OF_TRAINING = re.compile(
-    r"record\.json|epochs\.parquet|measurements/.+\.json|queries/.+\.parquet|pictures/.+|failure\.(json|txt)|output\.txt"
+    r"record\.json|epochs\.parquet|measurements/.+\.json|queries/.+\.parquet|pictures/.+|failure\.(json|txt)|output\.txt|cancelled\.json"
     r"|attempts/.+\.json|checkpoint/.+|out/.+"
 )
 """What a store lays out in the folder of a training, as `records` lists it."""
@@ -276,7 +276,7 @@ class GarbageCollector:
     ) -> Iterator[tuple[Kind, str, Mapping[str, int]]]:
         """Give what is needed no more of each other folder, by its name there."""
         root = store.root
-        for folder in ("searches", "data", "provenance", "accepted", "claims"):
+        for folder in ("searches", "data", "provenance", "accepted", "claims", "sweeps", "retries"):
             yield Kind.LEFT, folder, _left_long_ago(root / folder)
         if has_owners:
             return  # a record that is being written may need what nothing names yet

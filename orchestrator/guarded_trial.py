@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
+import sys
+import threading
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 
 from tablewright.orchestrator.records import Store
-from tablewright.orchestrator.stall_watch import StallWatch
+from tablewright.orchestrator.stall_watch import StallWatch, end_process
+from tablewright.orchestrator.termination_notice import NoticeWatch
 from tablewright.orchestrator.training_output import TrainingOutput, kept_output
 from tablewright.orchestrator.trial import MachineFault, Outcome, TrialHooks, Work, failure_of, run_trial
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.value.cpus import use_cpus
 from tablewright.trainables.value.printed_text import ATTEMPT_LINE, TIMEOUT_LINE
+
+CANCEL_GRACE_S = 120.0
+"""How long a training may take to save its state once it has seen that it is cancelled."""
 
 
 @dataclass
@@ -22,6 +28,7 @@ class _Guard:
 
     output: TrainingOutput | None = None
     watch: StallWatch | None = None
+    end: threading.Timer | None = None
 
     def sign(self) -> None:
         if self.watch is not None:
@@ -30,13 +37,28 @@ class _Guard:
     def part(self, name: str) -> AbstractContextManager[None]:
         return nullcontext() if self.watch is None else self.watch.part(name)
 
+    def on_cancelled(self) -> None:
+        """End the process of a training that is cancelled and does not ask whether it is to stop."""
+        self.end = threading.Timer(CANCEL_GRACE_S, _end_cancelled)
+        self.end.daemon = True
+        self.end.start()
+
+    def close(self) -> None:
+        if self.end is not None:
+            self.end.cancel()
+
     def printed(self, printed: bytes) -> None:
         if self.output is not None:
             self.output.write(printed)
 
 
-def run_on_worker(work: Work, store_url: str, store_id: str, runtime: Runtime, hooks: TrialHooks) -> Outcome:
+def run_on_worker(
+    work: Work, store_url: str, store_id: str, runtime: Runtime, hooks: TrialHooks, notices: NoticeWatch
+) -> Outcome:
     """Run an attempt, and watch it, on the driver's store as this process sees it.
+
+    On a machine that is to go it saves its state and ends as stopped, or is not begun; on one that may go it saves
+    its state, and goes on.
 
     Raises:
         MachineFault: as `run_trial`, or the store cannot be reached from here.
@@ -50,7 +72,16 @@ def run_on_worker(work: Work, store_url: str, store_id: str, runtime: Runtime, h
         raise MachineFault(failure_of(work, message, kind="machine")) from error
     if runtime.cpus is not None:
         use_cpus(runtime.cpus)
-    return run_guarded_trial(work, store, runtime, hooks)
+
+    def should_stop() -> bool:
+        return hooks.should_stop() or notices.asks_to_save()
+
+    while notices.notice is None:
+        outcome = run_guarded_trial(work, store, runtime, replace(hooks, should_stop=should_stop))
+        if outcome.state != "stopped" or hooks.should_stop():
+            return outcome
+        notices.follow()
+    return Outcome("stopped")
 
 
 def run_guarded_trial(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> Outcome:
@@ -67,18 +98,31 @@ def run_guarded_trial(work: Work, store: Store, runtime: Runtime, hooks: TrialHo
 
     try:
         with ExitStack() as around:
+            around.callback(guard.close)
 
             def on_begin() -> None:
                 around.enter_context(_guarded(guard, work, store, runtime, hooks.sweep))
                 hooks.on_begin()
 
             guarded = replace(
-                hooks, on_begin=on_begin, should_stop=should_stop, part=guard.part, printed=guard.printed
+                hooks,
+                on_begin=on_begin,
+                should_stop=should_stop,
+                part=guard.part,
+                printed=guard.printed,
+                on_cancelled=guard.on_cancelled,
             )
             return run_trial(work, store, runtime, guarded)
     except OSError as error:  # its output cannot be kept: whatever else it leaves could not be either
         message = f"{type(error).__name__}: {error}"
         raise MachineFault(failure_of(work, message, kind="machine")) from error
+
+
+def _end_cancelled() -> None:
+    sys.stderr.write(
+        f"\nit was cancelled, has not saved its state within {CANCEL_GRACE_S:.0f} s, and its process was ended\n"
+    )
+    end_process()
 
 
 @contextmanager

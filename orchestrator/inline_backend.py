@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from tablewright.orchestrator.listeners import Listeners
+from tablewright.orchestrator.ranks import beside
 from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.training_output import kept_output
 from tablewright.orchestrator.trial import (
@@ -46,6 +47,10 @@ class InlineBackend:
         """One training at a time."""
         return 1
 
+    def links(self) -> dict[str, str]:
+        """Nothing shows more of it."""
+        return {}
+
     def cards(self) -> list[Card]:
         """No GPU is used."""
         return []
@@ -70,7 +75,11 @@ class InlineBackend:
                 raise Pruned
 
         hooks = TrialHooks(
-            on_progress, lambda: queue.is_stopping, lambda: everyone.on_start(work), sweep=self._sweep
+            on_progress,
+            lambda: queue.is_stopping,
+            lambda: everyone.on_start(work),
+            sweep=self._sweep,
+            processes=beside,
         )
         outcome = _attempt(work, store, runtime, hooks)
         queue.on_end(work, outcome)

@@ -8,9 +8,10 @@ from typing import Any
 
 from tablewright.orchestrator.identity import digest_of
 from tablewright.orchestrator.parallel_reading import read_all
+from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.project import Project
 from tablewright.orchestrator.records import DamagedFile, Store, TrainingRecord
-from tablewright.orchestrator.resolution import StoreResolver
+from tablewright.orchestrator.resolution import NOT_RECORDED, StoreResolver
 from tablewright.orchestrator.run import describe_with, plan_of_all_seeds
 from tablewright.orchestrator.search_state import find_search_id, is_final
 from tablewright.orchestrator.study import Study
@@ -57,6 +58,28 @@ def named_by_project(project: Project | None, store: Store, runtime: Runtime) ->
         raise ValueError(
             f"what is needed cannot be said, so nothing is removed: {error}\nMend that, or move the file away"
         ) from error
+
+
+def labels_of_project(project: Project | None, store: Store, runtime: Runtime) -> dict[str, str]:
+    """Give the label of every training that the studies of a project plan, in every profile and seed, by its id.
+
+    Raises:
+        ValueError: a study cannot be built.
+    """
+    labels: dict[str, str] = {}
+    for of_profile in load_every_study(project, _studies_in(store)).values():
+        plan = plan_of_all_seeds(of_profile, store, runtime)
+        labels |= labels_of(plan)
+    return labels
+
+
+def labels_of(plan: Plan) -> dict[str, str]:
+    """Give the labels of a plan's trainings by their ids; a row that no sweep has seen yet has no id to go by."""
+    return {
+        identity: training.label
+        for identity, training in plan.trainings.items()
+        if training.data.fingerprint != NOT_RECORDED
+    }
 
 
 def _studies_in(store: Store) -> set[str]:

@@ -62,6 +62,8 @@ class OtherHands:
                 return Outcome("done", IN_OTHER_HANDS)
         except DamagedFile:
             return None  # whoever takes it up says what is wrong
+        if not folder.is_done() and (cancelled := folder.cancelled()):
+            return Outcome("cancelled", cancelled)
         before = self._failures.pop(work.training_id, None)
         failure = self._failure(work)
         if failure is not None and failure != before:

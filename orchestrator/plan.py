@@ -66,6 +66,7 @@ class PlannedTraining:
         views: by view id.
         label: the first cell that asked for it, `table: row [data set] seed`, for people.
         study: the first study that asked for it.
+        priority: the highest of the rows that ask for it.
     """
 
     training_id: str
@@ -74,6 +75,7 @@ class PlannedTraining:
     views: Mapping[str, PlannedView]
     label: str
     study: str
+    priority: int = 0
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,8 @@ def make_plan(
 ) -> Plan:
     """Work out the unique trainings that the studies' tables need.
 
-    Trainings are ordered by seed first, so that every cell has its first seed before any has its second.
+    Trainings are ordered by seed first, so that every cell has its first seed before any has its second; a sweep
+    runs those of higher priority before others.
 
     Args:
         studies: declared studies; equal configs are shared between them.
@@ -165,6 +168,7 @@ def make_plan(
     _refuse_absent_data(tables, resolver)
     trainings: dict[str, PlannedTraining] = {}
     views: dict[str, dict[str, PlannedView]] = {}
+    priorities: dict[str, int] = {}
     cells: list[Cell] = []
     seeds = sorted(
         ((index, study, seed) for study in studies for index, seed in enumerate(study.all_seeds)),
@@ -182,6 +186,10 @@ def make_plan(
                 for number, member in enumerate(members, start=1):
                     of_member = f"{label}, member {number}" if row.ensemble else label
                     trainings.setdefault(member.training_id, _planned(member, of_member, study_name))
+                    priority = study.priority_of(ablation, row)
+                    priorities[member.training_id] = max(
+                        priority, priorities.get(member.training_id, priority)
+                    )
                 first, *others = members
                 partners = tuple(
                     Partner(other.training_id, other.measuring, other.measured) for other in others
@@ -205,7 +213,8 @@ def make_plan(
                     )
                 )
     planned = {
-        identity: replace(training, views=views.get(identity, {})) for identity, training in trainings.items()
+        identity: replace(training, views=views.get(identity, {}), priority=priorities[identity])
+        for identity, training in trainings.items()
     }
     _refuse_mixed_data(cells, planned)
     return Plan(tuple(studies), tables, planned, tuple(cells), states)

@@ -217,3 +217,8 @@ _FINDER = _ProjectFinder()
 def leave_project() -> None:
     """Forget the modules of the project that was entered, in a process that goes on without it."""
     _FINDER.leave()
+
+
+def entered_project() -> Project | None:
+    """Give the project that was entered in this process."""
+    return _FINDER.project

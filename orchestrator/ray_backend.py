@@ -1,8 +1,9 @@
 """The backend of Ray Tune: where and when work runs.
 
 All unique trainings of a sweep are trials of one Tune run, so that workers stay warm from one training to
-the next. Tune places them, counts fractions of a GPU and tries again what a lost machine was running. What
-is done is decided by the store alone, so Tune's own checkpoints, snapshots and loggers are not used.
+the next. Tune places them and counts fractions of a GPU. What is tried again is decided by `lost_attempts`, since
+Tune takes a lost machine for a failure; what is done by the store alone, so Tune's own checkpoints, snapshots and
+loggers are not used.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import uuid
 import warnings
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Literal
 
 import ray
@@ -25,8 +27,10 @@ from ray.tune.trainable.function_trainable import wrap_function
 from tablewright.orchestrator.addresses import causes_of
 from tablewright.orchestrator.cards import cards_here, cards_of_nodes
 from tablewright.orchestrator.listeners import Listeners
+from tablewright.orchestrator.machine_types import MachineTypes
 from tablewright.orchestrator.packing import FixedShares, MemoryShares
 from tablewright.orchestrator.project import Project, ProjectOnWorker
+from tablewright.orchestrator.ray_autoscaler import machine_types
 from tablewright.orchestrator.ray_bridge import Bridge, QueueSearcher, StopsWaiting
 from tablewright.orchestrator.ray_cluster import RayCluster
 from tablewright.orchestrator.ray_worker import FIRST_HOLD_S, Place, Signals, attempt, take_signals
@@ -70,6 +74,7 @@ class RayBackend:
         address: str | None = None,
         cpus: float | None = None,
         gpus: float | Literal["auto"] | None = None,
+        num_processes: int = 1,
         max_concurrent: int | None = None,
         max_lost_workers: int = 3,
         first_hold_s: float = FIRST_HOLD_S,
@@ -82,21 +87,26 @@ class RayBackend:
             address: of a running cluster; None starts one on this machine.
             cpus: of one training; None is one, or less where that would leave GPUs idle.
             gpus: of one training; None is one where the cluster has any, `auto` as much as its memory says.
+            num_processes: that make one training, and share what it takes.
             max_concurrent: trainings at a time; None is as many as fit.
-            max_lost_workers: how often a training is tried again after its worker was lost, or its machine
-                failed.
+            max_lost_workers: how often a training is tried again after its worker died, or its machine failed; that
+                of a machine that was lost is no failure.
             first_hold_s: how long a machine that failed keeps its slot; see `FIRST_HOLD_S`.
             project: whose modules workers must find; its source files are sent to those of another cluster.
             watcher: told how far Ray is.
         """
         self._cluster = RayCluster(address, watcher)
         self._project = project
-        self._cpus = cpus
-        self._gpus: float | Literal["auto"] | None = gpus
+        self._cpus = None if cpus is None else cpus / num_processes
+        self._gpus: float | Literal["auto"] | None = (
+            gpus if gpus is None or gpus == AUTO else gpus / num_processes
+        )
+        self._num_processes = num_processes
         self._shares: FixedShares | None = None
         self._max_concurrent = max_concurrent
         self._max_lost_workers = max_lost_workers
         self._first_hold_s = first_hold_s
+        self._growth: MachineTypes | None = None
 
     @contextmanager
     def connect(self) -> Generator[Device]:
@@ -112,6 +122,7 @@ class RayBackend:
         logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)  # it names trials that have failed
         class_cache.ENV_VARS_TO_PROPAGATE = FORWARDED_BY_TUNE
         with self._cluster.connect():
+            self._growth = machine_types() if self._cluster.folder is None else None
             if self._cluster.folder is not None:
                 self._check_machine()
             yield self._device()
@@ -121,20 +132,26 @@ class RayBackend:
 
     def _check_machine(self) -> None:
         needed, machine = self._needed(), Resources.of(ray.cluster_resources())
-        if not needed.fit_into(machine):
+        num_processes = self._num_processes
+        in_all = Resources(needed.cpus * num_processes, needed.gpus * num_processes)
+        if not in_all.fit_into(machine):
             raise ValueError(
                 f"a training takes {needed}, and this machine has {machine}; no training could ever start. "
                 f"Give --gpus-per-training of at most {machine.gpus:g} (0 trains on the CPU) and --cpus-per-training "
                 f"of at most {machine.cpus:g}, or --address of a cluster that has more"
             )
 
+    def _machines(self) -> list[Resources]:
+        return [Resources.of(node["Resources"]) for node in ray.nodes() if node["Alive"]]
+
     def _needed(self) -> Resources:
         """Give what a training takes of which nothing is known."""
         return self._resources_for(1.0 if self._gpus == AUTO else self._gpus)
 
     def _resources_for(self, gpus: float | None) -> Resources:
-        machines = [Resources.of(node["Resources"]) for node in ray.nodes() if node["Alive"]]
-        return Resources.reserved(self._cpus, gpus, machines)
+        to_come = [] if self._growth is None else [kind.resources for kind in self._growth.types]
+        reserved = Resources.reserved(self._cpus, gpus, [*self._machines(), *to_come])
+        return replace(reserved, num_processes=self._num_processes)
 
     def cards(self) -> list[Card]:
         """Give the GPUs that there are now, as far as they are known."""
@@ -148,14 +165,18 @@ class RayBackend:
         return MemoryShares(store, runtime.cache_dir, cards, lambda: ray.cluster_resources().get("GPU", 0.0))
 
     def num_slots(self) -> int:
-        """Count the trainings that fit at a time, on the cluster as it is now; at least one."""
+        """Count the trainings that fit at a time, once the machines that may be started are; at least one."""
         if self._max_concurrent is not None:
             return self._max_concurrent
-        resources = self._needed() if self._shares is None else self._resources_for(self._shares.smallest())
-        has = ray.cluster_resources()
-        fits = [has.get("CPU", 0) / resources.cpus] if resources.cpus else []
-        fits += [has.get("GPU", 0) / resources.gpus] if resources.gpus else []
-        return max(1, int(min(fits, default=1)))
+        needed = self._needed() if self._shares is None else self._resources_for(self._shares.smallest())
+        num_now = sum(needed.num_in(machine) for machine in self._machines()) // self._num_processes
+        num_grown = 0 if self._growth is None else self._growth.num_trainings(needed)
+        return max(1, num_now, min(num_grown, MAX_PENDING_TRIALS))
+
+    def links(self) -> dict[str, str]:
+        """Give where Ray's dashboard is, once this is connected; a Ray that was started here has none."""
+        url = self._cluster.dashboard_url
+        return {"Ray's dashboard": url if "://" in url else f"http://{url}"} if url else {}
 
     def run(self, queue: WorkQueue, listeners: Sequence[Listener], store: Store, runtime: Runtime) -> None:
         """Run until the queue is finished, or told to stop and every running training has saved its state."""
@@ -179,12 +200,13 @@ class RayBackend:
             self._resources_for,
             self._max_lost_workers,
             self.num_slots,
+            self._growth,
         )
         trainable = wrap_function(tune.with_parameters(attempt, place=place))
 
         def bundles_of(config: dict[str, Any]) -> tune.PlacementGroupFactory:
             share: Resources = config["share"]
-            return tune.PlacementGroupFactory([{"CPU": share.cpus, "GPU": share.gpus}])
+            return tune.PlacementGroupFactory([{"CPU": share.cpus, "GPU": share.gpus}] * share.num_processes)
 
         with (
             tempfile.TemporaryDirectory(prefix="tablewright-tune-", dir=self._cluster.folder) as scratch,
@@ -206,7 +228,7 @@ class RayBackend:
                     storage_path=scratch,
                     callbacks=[bridge],
                     stop=StopsWaiting(bridge),
-                    failure_config=tune.FailureConfig(max_failures=self._max_lost_workers),
+                    failure_config=tune.FailureConfig(max_failures=0),
                     checkpoint_config=None,
                     verbose=0,
                 ),
@@ -244,6 +266,7 @@ def make_backend(settings: Settings, watcher: Link | None = None) -> RayBackend:
         address=settings.cluster_address(),
         cpus=settings.cpus_per_training,
         gpus=settings.gpus_per_training,
+        num_processes=settings.num_processes,
         max_concurrent=settings.max_concurrent,
         project=settings.project,
         watcher=watcher,

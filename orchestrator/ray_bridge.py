@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,17 @@ from ray.tune.experiment import Trial
 from ray.tune.search import Searcher
 
 from tablewright.orchestrator.listeners import Listeners
+from tablewright.orchestrator.lost_attempts import LostAttempts
+from tablewright.orchestrator.machine_types import MachineTypes, Starting, words_of_waiting
 from tablewright.orchestrator.messages import failure_from_text, outcome_from_text, progress_from_text
 from tablewright.orchestrator.packing import FixedShares
-from tablewright.orchestrator.ray_worker import Payload, Signals
+from tablewright.orchestrator.ray_autoscaler import starting
+from tablewright.orchestrator.ray_worker import BEGIN_NONE, Payload, Signals
 from tablewright.orchestrator.records import FailureRecord, Store
 from tablewright.orchestrator.resources import Resources
 from tablewright.orchestrator.trial import Outcome, Work, end_as_failed, failure_of
 from tablewright.orchestrator.work_queue import WorkQueue
-from tablewright.orchestrator.worker_death import cause_of_death, count_killed_for_memory
+from tablewright.orchestrator.worker_death import cause_of_death, count_killed_for_memory, is_cut_off
 from tablewright.trainables.value.counted import counted
 
 IDLE_S = 0.25
@@ -88,23 +90,25 @@ class Bridge(_NotSaved, tune.Callback):
         resources_for: Callable[[float], Resources],
         max_lost_workers: int,
         num_slots: Callable[[], int] = lambda: 1,
+        growth: MachineTypes | None = None,
     ) -> None:
-        self._num_slots = num_slots
+        self._num_slots, self._growth = num_slots, growth
         self._queue, self._listeners, self._store, self._signals = queue, listeners, store, signals
         self._shares, self._resources_for = shares, resources_for
-        self._max_lost_workers = max_lost_workers
-        self._num_given_back: Counter[str] = Counter()
+        self._lost = LostAttempts(max_lost_workers)
         self._given_back: dict[str, Work] = {}
         self._num_killed_before = count_killed_for_memory()
         self._running: set[str] = set()
         self._started: set[str] = set()
+        self._machines: dict[str, str] = {}
         self._ended: set[str] = set()
         self._outcomes: dict[str, Outcome] = {}
         self._faults: dict[str, FailureRecord] = {}
         self._broken: dict[str, FailureRecord] = {}
+        self._leaving: set[str] = set()
         self._trials: list[Trial] = []
-        self._is_stop_sent = self._was_left = False
-        self._is_waiting_told = False
+        self._is_stop_sent = self._is_told_to_begin_none = self._was_left = False
+        self._told_waiting, self._lack, self._looked_at_s = "", "", 0.0
         self._idle_since_s = time.monotonic()
 
     def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
@@ -113,6 +117,7 @@ class Bridge(_NotSaved, tune.Callback):
         if self._queue.is_stopping and not self._is_stop_sent:
             self._signals.send("stop")
             self._is_stop_sent = True
+        self._begin_none_once_spent()
         self._trials = trials
         if self._queue.is_out_of_grace and self._running:
             self._end_hard()
@@ -122,27 +127,47 @@ class Bridge(_NotSaved, tune.Callback):
         if not self._running and all(trial.is_finished() for trial in trials):
             self._queue.tell_of_waiting()
             time.sleep(IDLE_S)  # Tune asks for more again and again
-        if self._broken:
-            self._end_without_devices()
+        if self._broken or self._leaving:
+            self._end_without_machines()
         if self._running or not trials:
             self._idle_since_s = time.monotonic()
-        elif not self._is_waiting_told:
+        elif any(trial.status == Trial.PENDING for trial in trials):
             self._tell_waiting(time.monotonic() - self._idle_since_s)
+        self._queue.note_wait(*self._waits())
+
+    def _waits(self) -> Iterator[str]:
+        """Say why what was handed out does not run, for people who look at the store."""
+        num_waiting = self._queue.counts()[0] - len(self._running)
+        if num_waiting:
+            why = f"; {self._lack}" if self._lack and not self._running else ""
+            yield f"waiting for a place in the cluster: {counted(num_waiting, 'training')}{why}"
+        for failure in (*self._broken.values(), *self._faults.values()):
+            yield (
+                f"set aside after a fault of kind {failure.kind!r} on {failure.host}, and tried again: "
+                f"{failure.label}: {failure.message}"
+            )
+
+    def _begin_none_once_spent(self) -> None:
+        """Let workers begin nothing of what Tune has drawn ahead, once all is spent that may be."""
+        if self._queue.starts_no_more and not self._is_told_to_begin_none:
+            self._signals.send(BEGIN_NONE)
+            self._is_told_to_begin_none = True
 
     def share_of(self, work: Work) -> Resources | None:
         """Say what a training gets of a machine; None where it is to wait until more is known of it."""
         gpus = self._shares.gpus_of(work)
         return None if gpus is None else self._resources_for(gpus)
 
-    def _end_without_devices(self) -> None:
-        """End the sweep where nothing can run, as devices do not work; and free their slots where nothing is left."""
+    def _end_without_machines(self) -> None:
+        """Free the slots that are kept where nothing is left to be trained; end the sweep where no device works."""
         if self._running or self._queue.is_stopping:
             return
         if self._queue.is_finished():
             self._signals.send("stop")
             return
         idle_s = time.monotonic() - self._idle_since_s
-        if len(self._broken) >= self._num_slots() or idle_s >= NO_DEVICE_AFTER_S:
+        is_none_left = len(self._broken) >= self._num_slots() or idle_s >= NO_DEVICE_AFTER_S
+        if self._broken and is_none_left:
             told = {failure.host: failure.message for failure in self._broken.values()}
             logger.warning(
                 "no machine works, and the sweep ends; its trainings stay to be trained. %s. Mend that, and run the "
@@ -151,35 +176,34 @@ class Bridge(_NotSaved, tune.Callback):
             )
             self._queue.stop()
 
-    def _leave_machine(self, trial: Trial, failure: FailureRecord) -> None:
-        """Hand a training to another machine, while this trial keeps the slot of a device that does not work."""
-        self._broken[trial.trial_id] = failure
-        self._ended.add(trial.trial_id)
-        self._running.discard(trial.trial_id)
-        trial.max_failures = 0
-        self._idle_since_s = time.monotonic()
-        self._shares.on_left(self._work(trial))
-        self._queue.give_back(self._work(trial))
+    def _keeps_slot(self, trial: Trial) -> bool:
+        """Forget a trial that has kept a machine's slot, its training being another's; say whether it was one."""
+        was_broken, was_leaving = trial.trial_id in self._broken, trial.trial_id in self._leaving
+        self._broken.pop(trial.trial_id, None)
+        self._leaving.discard(trial.trial_id)
+        return was_broken or was_leaving
 
     def _tell_waiting(self, idle_s: float) -> None:
-        if idle_s < WAITING_AFTER_S:
+        """Say why nothing runs, and again where the reason is another one."""
+        now_s = time.monotonic()
+        if idle_s < WAITING_AFTER_S or now_s - self._looked_at_s < WAITING_AFTER_S:
             return
+        self._looked_at_s = now_s
         machines = [Resources.of(node["Resources"]) for node in ray.nodes() if node["Alive"]]
         needed = self._resources_for(self._shares.smallest())
         is_possible = any(needed.fit_into(machine) for machine in machines)
-        if is_possible and idle_s < BUSY_AFTER_S:
+        to_come = Starting() if is_possible else starting()
+        words = words_of_waiting(needed, machines, self._growth, to_come)
+        if words == self._told_waiting or (is_possible and idle_s < BUSY_AFTER_S):
             return
-        self._is_waiting_told = True
-        logger.warning(
-            "waiting for resources: a training takes %s; the machines of the cluster have %s%s",
-            needed,
-            " | ".join(map(str, machines)),
-            ", which are busy or still starting" if is_possible else ", none of them enough",
-        )
+        self._told_waiting = words
+        have = " | ".join(map(str, machines))
+        self._lack = f"a training takes {needed}; the machines of the cluster have {have}{words}"
+        logger.warning("waiting for resources: %s", self._lack)
 
     def may_end_now(self) -> bool:
         """Say whether the sweep is to end and no training has state to save; what waits is not waited for."""
-        return self._is_stop_sent and not self._running
+        return (self._is_stop_sent or self._is_told_to_begin_none) and not self._running
 
     @property
     def was_left(self) -> bool:
@@ -218,41 +242,44 @@ class Bridge(_NotSaved, tune.Callback):
 
     def _on_message(self, work: Work, trial: Trial, result: dict[str, Any]) -> None:
         if "begun" in result:
-            self._started.add(trial.trial_id)
+            self._started.add(work.training_id)
+            self._machines[trial.trial_id] = str(result["begun"])
             self._listeners.on_start(work)
         elif "outcome" in result:
-            outcome = outcome_from_text(result["outcome"])
-            self._outcomes[trial.trial_id] = outcome
-            if outcome.state in ("failed", "stopped"):
-                trial.max_failures = 0  # its process is about to end, which is no reason to try again
+            self._outcomes[trial.trial_id] = outcome_from_text(result["outcome"])
         elif "fault" in result:
             failure = failure_from_text(result["fault"])
             self._faults[trial.trial_id] = failure
-            if failure.kind == "memory":
-                trial.max_failures = 0
             what = "it hung" if failure.kind == "stall" else f"machine {failure.host} has failed"
             logger.warning("%s: %s: %s", work.label, what, failure.message)
             if failure.kind == "device":
-                self._leave_machine(trial, failure)
+                self._broken[trial.trial_id] = failure
+                self._idle_since_s = time.monotonic()
+                self._give_back(trial)
+        elif "leaving" in result:
+            logger.warning(
+                "%s: its machine is to go: %s. Its state is saved, and it goes on elsewhere",
+                work.label,
+                result["leaving"],
+            )
+            self._leaving.add(trial.trial_id)
+            self._give_back(trial)
         elif "progress" in result:
             progress = progress_from_text(result["progress"])
+            self._lost.on_epoch(work.training_id, progress.report.epoch)
             self._listeners.on_progress(work, progress)
             if self._queue.on_progress(work, progress):
                 self._signals.send(f"prune/{result['attempt']}")
 
-    def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """Its worker was lost, and it is tried again."""
-        self._running.discard(trial.trial_id)
-
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Its worker has told how it ended."""
-        if self._broken.pop(trial.trial_id, None) is None:
+        if not self._keeps_slot(trial):
             self._end(trial, self._outcomes.pop(trial.trial_id, Outcome("stopped")))
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """The training failed; or its machine did, or was lost, more often than Tune was told to try."""
-        if self._broken.pop(trial.trial_id, None) is not None:
-            return  # its training was handed to another machine before
+        """The training failed, or its machine did, or its worker was lost; Tune itself is told to try nothing again."""
+        if self._keeps_slot(trial):
+            return
         work, outcome = self._work(trial), self._outcomes.pop(trial.trial_id, None)
         fault = self._faults.get(trial.trial_id)
         if fault is not None and fault.kind == "memory":
@@ -260,14 +287,15 @@ class Bridge(_NotSaved, tune.Callback):
                 self._give_back(trial)
                 return
             outcome = end_as_failed(work, self._store, fault)
-        if outcome is None and self._is_given_up_early(trial):
-            if not self._queue.is_stopping:
+        if outcome is None:
+            if why_given_up := self._why_given_up(trial):
+                failure = self._faults.pop(trial.trial_id, None) or self._left_by_worker(work)
+                outcome = end_as_failed(work, self._store, failure or self._death_of(trial, why_given_up))
+            elif self._queue.is_stopping:
+                outcome = Outcome("stopped")
+            else:
                 self._give_back(trial)
                 return
-            outcome = Outcome("stopped")
-        elif outcome is None:
-            failure = self._faults.pop(trial.trial_id, None) or self._left_by_worker(work)
-            outcome = end_as_failed(work, self._store, failure or self._death_of(trial))
         elif outcome.state == "stopped" and not self._queue.is_stopping:  # a signal came to its worker alone
             self._give_back(trial)
             return
@@ -275,13 +303,28 @@ class Bridge(_NotSaved, tune.Callback):
             outcome = end_as_failed(work, self._store, outcome.unwritten)
         self._end(trial, outcome)
 
-    def _death_of(self, trial: Trial) -> FailureRecord:
+    def _why_given_up(self, trial: Trial) -> str:
+        """Say why a training is not tried again whose attempt has ended with its process; empty where it is."""
+        work = self._work(trial)
+        machine, was_cut_off = self._machines.get(trial.trial_id, ""), is_cut_off(_text_of(trial.error_file))
+        gone = {node["NodeID"] for node in ray.nodes() if not node["Alive"]}
+        try:
+            state = self._store.training(work.training_id).resume_version()
+        except (OSError, ValueError):
+            state = ""
+        why_given_up = self._lost.on_lost(
+            work.training_id, machine, is_cut_off=was_cut_off, gone=gone, state=state
+        )
+        if (was_cut_off or machine in gone) and not why_given_up:
+            logger.warning("%s: its machine was lost; it goes on from its last state on another", work.label)
+        return why_given_up
+
+    def _death_of(self, trial: Trial, why_given_up: str) -> FailureRecord:
         """Describe the last of the deaths that a training's workers died."""
         told = _text_of(trial.error_file)
         num_killed = count_killed_for_memory() - self._num_killed_before
         cause, printed = cause_of_death(told, _folder_of_logs(), self._kept_output(trial), num_killed)
-        num_attempts = self._max_lost_workers + 1
-        message = f"{cause}; given up after {counted(num_attempts, 'attempt')}"
+        message = f"{cause}; {why_given_up}"
         parts = [message, f"It printed last:\n{printed}" if printed else "", f"Ray says:\n{told}"]
         return failure_of(self._work(trial), message, "\n\n".join(filter(None, parts)))
 
@@ -298,19 +341,11 @@ class Bridge(_NotSaved, tune.Callback):
         except (OSError, ValueError):
             return None
 
-    def _is_given_up_early(self, trial: Trial) -> bool:
-        """Say whether Tune gave a training up before its tries were spent.
-
-        It does where a warm worker was lost before its next training began in it: what it reports then it takes for a
-        fault of a training that it knows to be pending, and those it does not try again.
-        """
-        num_given_back = self._num_given_back[self._work(trial).training_id]
-        return max(trial.run_metadata.num_failures - 1, num_given_back) < self._max_lost_workers
-
     def _give_back(self, trial: Trial) -> None:
+        """Have a training taken up again, at its turn, by a trial of its own."""
         work = self._work(trial)
-        self._num_given_back[work.training_id] += 1
-        self._given_back[work.training_id] = work
+        if work.training_id in self._started:
+            self._given_back[work.training_id] = work
         self._shares.on_left(work)
         self._ended.add(trial.trial_id)
         self._running.discard(trial.trial_id)
@@ -329,11 +364,13 @@ class Bridge(_NotSaved, tune.Callback):
         work = self._work(trial)
         self._ended.add(trial.trial_id)
         self._running.discard(trial.trial_id)
+        self._given_back.pop(work.training_id, None)
         self._shares.on_left(work)
         if outcome.state == "done":
             self._shares.on_done(work)
         self._queue.on_end(work, outcome)
-        if trial.trial_id in self._started or outcome.state not in ("stopped", "claimed"):
+        self._begin_none_once_spent()  # before the worker that is free now is given the next one
+        if work.training_id in self._started or outcome.state not in ("stopped", "claimed"):
             self._listeners.on_end(work, outcome)
 
 

@@ -55,6 +55,7 @@ class RayCluster:
     Attributes:
         address: of a running one; None starts one on this machine.
         folder: of the Ray that was started here; None before and after, and of another one's.
+        dashboard_url: of a running one that was joined, as its head knows it; empty where it has none.
     """
 
     def __init__(self, address: str | None, watcher: Link | None) -> None:
@@ -66,6 +67,7 @@ class RayCluster:
         """
         self.address = address
         self.folder: Path | None = None
+        self.dashboard_url = ""
         self.watcher = watcher or Unwatched()
 
     @contextmanager
@@ -91,16 +93,18 @@ class RayCluster:
     def _joined(self, address: str) -> Generator[None]:
         with admitted(address) as found:
             try:
-                ray.init(address=found, log_to_driver=False, logging_level=logging.ERROR)
+                joined: Any = ray.init(address=found, log_to_driver=False, logging_level=logging.ERROR)
             except Exception as error:  # of another Python, behind a firewall, or about to end
                 raise ValueError(
                     f"the Ray cluster at {found} answers, and cannot be joined ({type(error).__name__}: "
                     f"{' '.join(str(error).split())[:300]}); see that its machines and this one reach each other and "
                     f"run Python {platform.python_version()} as here, or give --address local to start a cluster here"
                 ) from error
+            self.dashboard_url = joined.dashboard_url or ""
             try:
                 yield
             finally:
+                self.dashboard_url = ""
                 ray.shutdown()
 
     @contextmanager

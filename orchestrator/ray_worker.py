@@ -16,6 +16,7 @@ from typing import Any
 
 import ray
 from ray import cloudpickle, tune
+from ray._private.state import state as ray_state
 from ray.experimental.internal_kv import _internal_kv_del as kv_del  # pyright: ignore[reportPrivateUsage]
 from ray.experimental.internal_kv import _internal_kv_exists as kv_exists  # pyright: ignore[reportPrivateUsage]
 from ray.experimental.internal_kv import _internal_kv_get as kv_get  # pyright: ignore[reportPrivateUsage]
@@ -26,8 +27,10 @@ from tablewright.orchestrator.guarded_trial import run_on_worker
 from tablewright.orchestrator.masked_streams import mask_streams
 from tablewright.orchestrator.messages import failure_to_text, outcome_to_text, progress_to_text
 from tablewright.orchestrator.project import ProjectOnWorker
+from tablewright.orchestrator.ray_ranks import beside_on_ray
 from tablewright.orchestrator.resources import Resources
 from tablewright.orchestrator.signals import SavingOnSignals
+from tablewright.orchestrator.termination_notice import Notice, NoticeWatch
 from tablewright.orchestrator.trial import (
     BackendEnded,
     MachineFault,
@@ -45,6 +48,9 @@ STOP_POLL_S = 1.0
 """How often a running training asks whether the sweep is ending."""
 
 KV_NAMESPACE = b"tablewright"
+
+BEGIN_NONE = "begin none"
+"""What workers are told once all is spent that may be: what Tune has drawn from the queue ahead is not begun."""
 
 FIRST_HOLD_S, MAX_HOLD_S, MAX_HOLD_ALONE_S = 10.0, 300.0, 30.0
 """A machine that failed keeps its slot for so long, twice as long each time until something succeeds there,
@@ -173,6 +179,20 @@ _SAVING = SavingOnSignals()
 """Of this worker's process."""
 
 
+def _drained() -> Notice | None:
+    """Hear that Ray drains this machine, as its autoscaler does before it ends one, and `ray drain-node` on demand."""
+    draining = ray_state.get_draining_nodes()
+    ends_at_ms = draining.get(ray.get_runtime_context().get_node_id())
+    if ends_at_ms is None:
+        return None
+    when = f", until {time.strftime('%H:%M:%S', time.localtime(ends_at_ms / 1000))}" if ends_at_ms else ""
+    return Notice(f"Ray drains it{when}")
+
+
+_NOTICES = NoticeWatch([_drained])
+"""Of this worker's machine."""
+
+
 def take_signals(trainable: type) -> type:
     """Let the processes of a trainable save on signals; Tune builds it in the main thread, where alone that can be."""
 
@@ -218,8 +238,8 @@ def attempt(config: dict[str, Any], *, place: Place) -> None:
     def should_stop() -> bool:
         return _SAVING.asked_by is not None or is_told()
 
-    attempt_id = uuid.uuid4().hex
-    faults = f"faults/{ray.get_runtime_context().get_node_id()}"
+    attempt_id, here = uuid.uuid4().hex, ray.get_runtime_context().get_node_id()
+    faults = f"faults/{here}"
 
     def on_progress(progress: Progress) -> None:
         # Returns once the driver has dealt with the report, so that its verdict is there to be read.
@@ -231,15 +251,17 @@ def attempt(config: dict[str, Any], *, place: Place) -> None:
             raise Pruned
 
     def on_begin() -> None:
-        tune.report({"begun": True})
+        tune.report({"begun": here})
 
     try:
-        if should_stop():
+        if should_stop() or signals.is_sent(BEGIN_NONE):
             outcome = Outcome("stopped")
         else:
-            work, runtime = _loaded(payload, place), place.runtime_of(config["share"])
-            hooks = TrialHooks(on_progress, should_stop, on_begin, sweep=place.sweep)
-            outcome = run_on_worker(work, place.store_url, place.store_id, runtime, hooks)
+            share: Resources = config["share"]
+            work, runtime = _loaded(payload, place), place.runtime_of(share)
+            processes = beside_on_ray(share, place.project)
+            hooks = TrialHooks(on_progress, should_stop, on_begin, sweep=place.sweep, processes=processes)
+            outcome = run_on_worker(work, place.store_url, place.store_id, runtime, hooks, _NOTICES)
     except MachineFault as fault:
         tune.report({"fault": failure_to_text(fault.failure)})
         kind = fault.failure.kind
@@ -255,6 +277,9 @@ def attempt(config: dict[str, Any], *, place: Place) -> None:
     if outcome.state in ("done", "pruned"):
         signals.forget(faults)
     return_memory()
+    if outcome.state == "stopped" and not should_stop() and (notice := _NOTICES.notice) is not None:
+        tune.report({"leaving": notice.text})
+        _hold_while_leaving(should_stop)
     tune.report({"outcome": outcome_to_text(outcome)})
     if outcome.state == "failed":
         raise _ProcessSpoiled(outcome.message)
@@ -302,6 +327,12 @@ def _hold_while_broken(should_stop: Callable[[], bool]) -> bool:
             time.sleep(STOP_POLL_S)
         if not fault_of_device():
             return False
+
+
+def _hold_while_leaving(should_stop: Callable[[], bool]) -> None:
+    """Keep the slot of a machine that is to go until it does, so that nothing is begun there."""
+    while _NOTICES.notice is not None and not should_stop():
+        time.sleep(STOP_POLL_S)
 
 
 def return_memory() -> None:

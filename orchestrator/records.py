@@ -13,13 +13,17 @@ Layout under the store's root, a local folder, an NFS path or an object store (a
                                                  or `removed.json`: when and by what `final.pt` was removed
     trainings/<training id>/failure.json         the last failure, where there is no record
     trainings/<training id>/failure.txt          all that it said, where that is too much for a record
+    trainings/<training id>/cancelled.json       by whom and when it was cancelled; until it is retried
     trainings/<training id>/output.txt           what was printed, its beginning and its end, kept for people
     trainings/<training id>/out/                 what a script wrote, kept for people
     searches/<search id>/<number>.json           one suggestion of a search and what became of it
     data/<study>.json                            the data sets that the last sweep of a study found
     provenance/<sha256>.diff                     what differed from the commit that trainings name
     accepted/<digest>.json                       a changed default that was accepted in writing
+    costs/<study>.md                             what a study has cost, for people; or costs/<profile>/<study>.md
     claims/<name>.<number>.json                  what a living process is at, such as a training; see `claims`
+    sweeps/<name>.1.json                         a living sweep or agent, and what it waits for
+    retries/<training id>.json                   a failed training that is to be tried again at once
 
 There is no lock and no daemon. A file appears whole under its name or not at all. Numbers that are not
 finite are written as "NaN" and "Infinity".
@@ -55,6 +59,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, model_
 
 from tablewright.orchestrator.addresses import unreachable_store
 from tablewright.orchestrator.checkout import Code
+from tablewright.orchestrator.holding import Holding
 from tablewright.orchestrator.identity import IDENTITY_VERSION, digest_of
 from tablewright.orchestrator.known_files import KeptRecords, Listing, is_s3
 from tablewright.orchestrator.object_upload import (
@@ -241,6 +246,7 @@ class TrainingRecord(Record):
         command_line: by which the sweep was started, without secrets.
         machine: system, processor, devices and Python.
         source: of a method with code of its own, the definitions that it was made of: file and name -> SHA-256.
+        holdings: what each attempt held of its machine, those that were lost among them; empty in records of before.
         peak_memory_bytes: the most memory that it held, measuring included: of its GPU, or where `device` is `cpu`
             of its machine; 0 where that is not known, as in older records.
         device_memory_bytes: of the whole GPU; 0 where it had none, or that is not known.
@@ -279,6 +285,7 @@ class TrainingRecord(Record):
     diff_sha256: str = ""
     command_line: str = ""
     machine: dict[str, str] = Field(default_factory=dict[str, str])
+    holdings: tuple[Holding, ...] = ()
     peak_memory_bytes: int = 0
     device_memory_bytes: int = 0
     memory_limit_bytes: int = 0
@@ -349,6 +356,39 @@ class FailureRecord(Record):
     kind: Literal["training", "machine", "device", "memory", "stall"] = "training"
 
 
+class Cancellation(Record):
+    """That somebody has cancelled a training: it runs no more, and is not begun, until it is retried.
+
+    Attributes:
+        host: where that was said.
+    """
+
+    HELD: ClassVar[str] = "by whom a training was cancelled"
+    NEXT_STEP: ClassVar[str] = "--retry of the training removes it"
+    SINCE_CHECKSUMS: ClassVar[str] = "cancelled_by"
+
+    training_id: str
+    label: str
+    cancelled_by: str
+    host: str
+    cancelled_at: datetime.datetime
+
+    def __str__(self) -> str:
+        """For people; how to have it back is told where it can be done."""
+        return f"cancelled by {self.cancelled_by} on {self.host} at {self.cancelled_at:%Y-%m-%d %H:%M} UTC"
+
+
+class RetryOrder(Record):
+    """That somebody wants a failed or cancelled training tried again, by whoever runs or begins next."""
+
+    HELD: ClassVar[str] = "that a training is to be tried again at once"
+    NEXT_STEP: ClassVar[str] = "move it away; the next run tries the training again anyway"
+
+    training_id: str
+    asked_by: str
+    asked_at: datetime.datetime
+
+
 class AttemptRecord(Record):
     """One start of one training on one worker; removed with the resume checkpoint.
 
@@ -356,10 +396,14 @@ class AttemptRecord(Record):
         sweep: names the run of the program that it belongs to.
         stall: why it was ended, where nothing was seen of it for too long.
         warnings: what it had to say until its last epoch; the record repeats them.
+        holding: what it holds of its machine, and for how long it did when it last gave a sign; not in records of
+            before.
     """
 
     HELD: ClassVar[str] = "when a training was started"
-    NEXT_STEP: ClassVar[str] = "move it away; nothing depends on it but a count"
+    NEXT_STEP: ClassVar[str] = (
+        "move it away; nothing depends on it but a count, and what the training has cost"
+    )
     SAYS: ClassVar[tuple[str, ...]] = ("warnings",)
 
     started_at: datetime.datetime
@@ -368,6 +412,7 @@ class AttemptRecord(Record):
     warnings: tuple[str, ...] = ()
     sweep: str = ""
     stall: FailureRecord | None = None
+    holding: Holding | None = None
 
 
 class PictureChecksums(Record):
@@ -452,12 +497,12 @@ class RemovedWeights(Record):
 
 
 ModelT = TypeVar("ModelT", bound=Record)
-OwnedT = TypeVar("OwnedT", TrainingRecord, FailureRecord, Measurement, PictureChecksums)
+OwnedT = TypeVar("OwnedT", TrainingRecord, FailureRecord, Cancellation, Measurement, PictureChecksums)
 
 EPOCHS, PICTURE_CHECKSUMS = "epochs.parquet", "pictures/checksums.json"
 MAX_EPOCHS = 10**9
 """More than any training has; a file that says so was changed."""
-OUTPUT, FAILURE_TEXT = "output.txt", "failure.txt"
+OUTPUT, FAILURE_TEXT, CANCELLED = "output.txt", "failure.txt", "cancelled.json"
 REMOVED_WEIGHTS = "removed.json"
 LOST_WITH_EPOCHS = {
     "held": "the loss of each epoch of a training",
@@ -619,6 +664,14 @@ class Folder:
         above = f"{self._path.rstrip('/')}/"
         found = self._filesystem.find(self._path, detail=True)
         return {str(path).removeprefix(above): int(facts["size"] or 0) for path, facts in found.items()}
+
+    def version_of(self, name: str) -> str:
+        """Give what is another whenever a file is written anew; empty where there is none of that name."""
+        self._filesystem.invalidate_cache()
+        try:
+            return str(self._filesystem.ukey(self._at(name)))
+        except FileNotFoundError:
+            return ""
 
     def remove_empty_folders(self) -> None:
         """Remove the folders inside it that hold nothing, and itself where nothing is left."""
@@ -1131,7 +1184,8 @@ class TrainingFolder:
                 folder.remove_unfinished()
         if is_done:
             # Last what NFS may not let go of.
-            needed_no_more = (*(f"checkpoint/{it}" for it in RESUME_CHECKPOINTS), "failure.json", "attempts")
+            resume = (f"checkpoint/{it}" for it in RESUME_CHECKPOINTS)
+            needed_no_more = (*resume, "failure.json", CANCELLED, "attempts")
             with _tidying(f"what {self._folder.url} needs no more"):
                 self._folder.remove(*needed_no_more)
 
@@ -1139,6 +1193,10 @@ class TrainingFolder:
         """Remove the state of a training that will not go on."""
         with _tidying(f"{self.checkpoints.url}/{' and '.join(RESUME_CHECKPOINTS)}"):
             self.checkpoints.remove(*RESUME_CHECKPOINTS)
+
+    def resume_version(self) -> str:
+        """Give what is another once a training has written a newer state to go on from."""
+        return " ".join(self.checkpoints.version_of(name) for name in RESUME_CHECKPOINTS)
 
     def failure(self) -> FailureRecord | None:
         """The last failure: of a training that is not done, or of measuring a view of a done one.
@@ -1148,8 +1206,44 @@ class TrainingFolder:
         """
         return self._own("failure.json", self._folder.read_model("failure.json", FailureRecord))
 
+    def cancellation(self) -> Cancellation | None:
+        """By whom it was cancelled, and not retried since; None where nobody has.
+
+        Raises:
+            DamagedFile: it cannot be read, or is another training's.
+        """
+        return self._own(CANCELLED, self._folder.read_model(CANCELLED, Cancellation))
+
+    def cancelled(self) -> str:
+        """By whom and when it was cancelled, in words; of a damaged record of it what is wrong with that.
+
+        Empty where it was not, or was retried since.
+        """
+        try:
+            cancellation = self.cancellation()
+        except DamagedFile as error:
+            return str(error)
+        return "" if cancellation is None else str(cancellation)
+
+    def is_cancelled(self) -> bool:
+        """Say whether it was cancelled, and not retried since: cheap enough to ask every few seconds."""
+        return self._folder.exists(CANCELLED)
+
+    def write_cancellation(self, cancellation: Cancellation) -> None:
+        """Keep that it was cancelled; whoever runs it sees that at its next sign of life."""
+        self._folder.write_model(CANCELLED, cancellation)
+
+    def remove_cancellation(self) -> None:
+        """Let it be begun again."""
+        self._folder.remove_files(CANCELLED)
+
     def failure_message(self) -> str | None:
-        """Why it failed last, in words; of a damaged record of it what is wrong with that. None where it has not."""
+        """Why it has not ended as it should, in words: it was cancelled, or failed; None where neither is so.
+
+        Of a damaged record of that it is what is wrong with the record.
+        """
+        if cancelled := self.cancelled():
+            return cancelled
         try:
             failure = self.failure()
         except DamagedFile as error:
@@ -1168,6 +1262,13 @@ class TrainingFolder:
     def write_failure_text(self, text: bytes) -> None:
         """Keep all that was said of a failure, where its record cannot hold it."""
         self._folder.write(FAILURE_TEXT, text)
+
+    def failure_text(self) -> str:
+        """All that was said of a failure whose record cannot hold it; empty where the record can."""
+        try:
+            return self._folder.read(FAILURE_TEXT).decode(errors="replace")
+        except FileNotFoundError:
+            return ""
 
     @property
     def url(self) -> str:
@@ -1209,6 +1310,14 @@ class TrainingFolder:
     def rewrite_attempt(self, number: int, attempt: AttemptRecord) -> None:
         """Keep what is known of a start by now."""
         (self._folder / "attempts").write_model(_name_of_attempt(number), attempt)
+
+    def attempt(self, number: int) -> AttemptRecord | None:
+        """Give what is kept of a start; None where it was removed, as once the training is done.
+
+        Raises:
+            DamagedFile: it cannot be read.
+        """
+        return (self._folder / "attempts").read_model(_name_of_attempt(number), AttemptRecord)
 
     def mark_stalled(self, stall: FailureRecord, *, sweep: str | None = None) -> None:
         """Keep that the last start was ended since nothing was seen of it.
@@ -1713,6 +1822,22 @@ class Store:
         """Keep that a changed default was accepted; accepting it again replaces the reason."""
         key = digest_of([change.method, change.version, change.path, change.recorded, change.planned])
         (self.root / "accepted").write_model(f"{key[:16]}.json", change)
+
+    @property
+    def _retries(self) -> Folder:
+        return self.root / "retries"
+
+    def order_retry(self, order: RetryOrder) -> None:
+        """Keep that a training is to be tried again at once."""
+        self._retries.write_model(f"{order.training_id}.json", order)
+
+    def ordered_retries(self) -> set[str]:
+        """Give the trainings that are to be tried again at once: one request, whatever their number."""
+        return {name.removesuffix(".json") for name in self._retries.names() if name.endswith(".json")}
+
+    def remove_retries(self, training_ids: Iterable[str]) -> None:
+        """Forget the orders of trainings that are handed out now."""
+        self._retries.remove_files(*(f"{identity}.json" for identity in training_ids))
 
     def search_trials(self, search_id: str) -> list[SearchTrialRecord]:
         """Everything a search has suggested so far, by number.

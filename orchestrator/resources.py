@@ -13,15 +13,17 @@ AUTO: Final = "auto"
 
 @dataclass(frozen=True)
 class Resources:
-    """What one training takes of a machine.
+    """What one training takes of a machine; of several processes, what each of them takes.
 
     Attributes:
         cpus: processor cores.
         gpus: whole GPUs or a fraction of one; 0 trains on the CPU.
+        num_processes: of the training; they may be on several machines.
     """
 
     cpus: float = 1.0
     gpus: float = 0.0
+    num_processes: int = 1
 
     @staticmethod
     def of(named: Mapping[str, float]) -> Resources:
@@ -65,9 +67,19 @@ class Resources:
         """Say whether a machine can ever run a training."""
         return self.cpus <= machine.cpus and self.gpus <= machine.gpus
 
+    def num_in(self, machine: Resources) -> int:
+        """Count how many processes of trainings a machine can run at a time."""
+        shares = [
+            of_machine / needed
+            for needed, of_machine in ((self.cpus, machine.cpus), (self.gpus, machine.gpus))
+            if needed
+        ]
+        return math.floor(min(shares, default=1.0) + 1e-9)
+
     def __str__(self) -> str:
         """For people."""
-        return f"{self.cpus:g} CPU and {self.gpus:g} GPU"
+        each = f"{self.cpus:g} CPU and {self.gpus:g} GPU"
+        return each if self.num_processes == 1 else f"{each} for each of its {self.num_processes} processes"
 
 
 def _share_of_cpus(gpus: float, machine: Resources) -> float:

@@ -4,35 +4,39 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from tablewright.orchestrator.cost import training_ids_of
 from tablewright.orchestrator.memory_need import refuse_small_cards
 from tablewright.orchestrator.needless_weights import NeedlessWeights
 from tablewright.orchestrator.optuna_mirror import OptunaMirror, RecordedSearch
+from tablewright.orchestrator.orders import Retries
 from tablewright.orchestrator.other_hands import OtherHands
 from tablewright.orchestrator.plan import Plan, SeedCounts, configs_of, make_plan
-from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.records import Store, now
 from tablewright.orchestrator.resolution import DataResolver, DescribeData, StoreResolver, remember_data
 from tablewright.orchestrator.search import SearchSource
 from tablewright.orchestrator.search_state import SearchState, find_search_id, read_search_state
 from tablewright.orchestrator.signals import DEFAULT_GRACE_S, stopping_on_signals
+from tablewright.orchestrator.signs_of_life import SweepSign, announced
+from tablewright.orchestrator.spending_cap import SpendingCap
 from tablewright.orchestrator.status import RECORDED, UNFINISHED, TrainingStatus, read_status
 from tablewright.orchestrator.study import Study, UntilDecided
 from tablewright.orchestrator.trial import Listener, Work, prepare_data
 from tablewright.orchestrator.work_queue import WorkQueue, planned_work
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.memory import Card
-from tablewright.trainables.contract.method import TrainingConfig
+from tablewright.trainables.contract.method import TrainingConfig, TrainsInProcesses
 from tablewright.trainables.contract.run import Device, Runtime
 
 logger = logging.getLogger(__name__)
 
 
 class Backend(Protocol):
-    """Where work runs. `num_slots`, `cards` and `run` are asked while it is connected."""
+    """Where work runs. All but `connect` is asked while it is connected."""
 
     def connect(self) -> AbstractContextManager[Device]:
         """Reach the machines; gives what trainings run on there."""
@@ -40,6 +44,10 @@ class Backend(Protocol):
 
     def num_slots(self) -> int:
         """Count the trainings that fit at a time, on the machines as they are now."""
+        ...
+
+    def links(self) -> Mapping[str, str]:
+        """Give URLs that show more of what runs, by name."""
         ...
 
     def cards(self) -> Sequence[Card]:
@@ -59,11 +67,13 @@ class SweepResult:
         plan: with what the searches found.
         statuses: of every training of the plan.
         was_stopped: by Ctrl-C or a termination signal.
+        reached_cap: what was spent of what may be, where nothing more was begun because of it; else empty.
     """
 
     plan: Plan
     statuses: tuple[TrainingStatus, ...]
     was_stopped: bool
+    reached_cap: str = ""
 
     @property
     def is_complete(self) -> bool:
@@ -149,6 +159,9 @@ def run_sweep(
     grace_s: float = DEFAULT_GRACE_S,
     seed_rule: SeedRule = first_seeds_alone,
     keeps_weights: bool = True,
+    links: Callable[[], Mapping[str, str]] = dict[str, str],
+    max_gpu_hours: float | None = None,
+    max_cpu_hours: float | None = None,
 ) -> SweepResult:
     """Train and measure what the studies' tables need and the store has not.
 
@@ -163,6 +176,10 @@ def run_sweep(
         grace_s: how long running trainings may take to save once it was asked; then they are ended hard.
         seed_rule: asked whenever all that was planned has ended; the plan grows by the seeds that it adds.
         keeps_weights: whether trained weights are kept once every view that the plan knows is measured on them.
+        links: name -> URL of what shows more of the sweep while it runs; asked once it is connected.
+        max_gpu_hours: that the studies' trainings may take in all, earlier runs included: then what runs goes on to
+            its end and nothing more is begun; None is no limit.
+        max_cpu_hours: the same of processors.
 
     Raises:
         ValueError: every fault of the declarations and of the data, every record that was made under other
@@ -178,7 +195,15 @@ def run_sweep(
     remaining = [planned_work(status.training) for status in statuses if status.state in UNFINISHED]
     others = OtherHands(store)
     sources = [
-        SearchSource(study.name, search, resolver, store, max_open=backend.num_slots, others=others)
+        SearchSource(
+            study.name,
+            search,
+            resolver,
+            store,
+            max_open=backend.num_slots,
+            others=others,
+            priority=study.priority_of(search),
+        )
         for study in studies
         for search in study.searches
         if not plan.searches[study.name, search.name].fault
@@ -186,6 +211,8 @@ def run_sweep(
     needed = [work.config for work in remaining]
     unfinished = [source for source in sources if not source.is_finished()]
     needed += [source.search.trial_config({}) for source in unfinished]
+
+    _refuse_processes(needed, runtime.process.num_processes)
 
     # A view of an ensemble is asked for with its training, and once more when the other trainings are done.
     asked: dict[str, int] = {work.training_id: 1 for work in remaining}
@@ -203,10 +230,43 @@ def run_sweep(
         return more
 
     searches = [RecordedSearch(source.study_name, source.search, source.search_id) for source in sources]
-    queue = WorkQueue(remaining, unfinished, last_works, others)
+
+    def counted_ids() -> list[str]:
+        trials = [trial for source in sources for trial in store.search_trials(source.search_id)]
+        return [*training_ids_of(plan), *(trial.training_id for trial in trials if trial.training_id)]
+
+    retries = Retries(store)
+    cap = SpendingCap(store, counted_ids, max_gpu_hours=max_gpu_hours, max_cpu_hours=max_cpu_hours)
+    queue = WorkQueue(remaining, unfinished, last_works, others, retries, cap)
     if not queue.is_finished():
         store.check_writable()
-        with backend.connect() as device:
+        retries.carry_out(
+            identity
+            for identity in retries.ordered()
+            if identity in plan.trainings or store.training(identity).is_done()
+        )
+        started_at = now()
+
+        def sign() -> SweepSign:
+            num_running, num_queued, num_aside = queue.counts()
+            return SweepSign(
+                studies=tuple(study.name for study in studies),
+                started_by=runtime.owner,
+                command_line=runtime.command_line,
+                started_at=started_at,
+                signed_at=now(),
+                num_running=num_running,
+                num_queued=num_queued,
+                num_aside=num_aside,
+                waits_for=queue.waits_for(),
+                links=links(),
+            )
+
+        with backend.connect() as device, announced(store, sign):
+            if device == "cpu" and max_gpu_hours is not None:
+                logger.warning(
+                    "no training takes a GPU here, so that --max-gpu-hours ends nothing; --max-cpu-hours does"
+                )
             there = replace(runtime, device=device)
             if device == "cuda":
                 refuse_small_cards(needed, backend.cards(), there.cache_dir)
@@ -229,7 +289,8 @@ def run_sweep(
     mirror.end()
     if not keeps_weights:
         NeedlessWeights(final, store).remove_rest(final_statuses)
-    return SweepResult(final, final_statuses, queue.is_stopping)
+    is_capped = queue.starts_no_more and not is_complete(final, final_statuses)
+    return SweepResult(final, final_statuses, queue.is_stopping, str(cap) if is_capped else "")
 
 
 def recorded_ids(plan: Plan, statuses: Sequence[TrainingStatus]) -> list[str]:
@@ -288,6 +349,28 @@ def _search_states(
                 continue
             states[study.name, search.name] = read_search_state(search, resolver, store)
     return states
+
+
+def _refuse_processes(configs: Iterable[TrainingConfig], num_processes: int) -> None:
+    """Refuse trainings that so many processes cannot make, all at once and before anything trains.
+
+    Raises:
+        ValueError: each reason, and the method it is of.
+    """
+    faults: dict[str, str] = {}
+    for config in configs if num_processes > 1 else ():
+        trainable = config.make_trainable()
+        try:
+            if not isinstance(trainable, TrainsInProcesses):
+                raise ValueError(
+                    "its trainings are made by one process; leave --processes-per-training out, and "
+                    "--gpus-per-training at 1 or less"
+                )
+            trainable.check_processes(config, num_processes)
+        except ValueError as error:
+            faults.setdefault(f"{config.METHOD}: {error}", config.METHOD)
+    if faults:
+        raise ValueError("\n".join(faults))
 
 
 def _prepare(configs: Iterable[TrainingConfig], runtime: Runtime) -> None:

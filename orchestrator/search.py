@@ -28,6 +28,7 @@ from tablewright.orchestrator.ranges import Choice, FloatRange, Range, range_of
 from tablewright.orchestrator.records import SearchTrialRecord, Store
 from tablewright.orchestrator.resolution import DataResolver, Resolved
 from tablewright.orchestrator.search_state import (
+    RUNS_TO_FAIL_IN,
     find_search_id,
     is_final,
     is_spent,
@@ -110,6 +111,7 @@ class SearchSource:
         *,
         max_open: Callable[[], int],
         others: OtherHands | None = None,
+        priority: int = 0,
     ) -> None:
         """Open the search, and take up what an earlier run left open or saw failing.
 
@@ -121,6 +123,7 @@ class SearchSource:
             max_open: gives how many suggestions may be open at a time; a sampler learns nothing from
                 open ones.
             others: who may search on the same store; None where nobody does.
+            priority: of its suggestions among what else the sweep runs.
 
         Raises:
             DamagedFile: a suggestion that stands in the store cannot be used.
@@ -131,7 +134,7 @@ class SearchSource:
         self._resolver = resolver
         self.search_id = find_search_id(search, resolver, store)
         self._store = store
-        self._max_open, self._others = max_open, others
+        self._max_open, self._others, self._priority = max_open, others, priority
         self._trials: dict[int, SearchTrialRecord] = {}
         self._live: dict[int, Trial] = {}
         optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -158,6 +161,11 @@ class SearchSource:
     def trials(self) -> tuple[SearchTrialRecord, ...]:
         """Every suggestion so far and what became of it, by number."""
         return tuple(self._trials[number] for number in sorted(self._trials))
+
+    @property
+    def priority(self) -> int:
+        """Its suggestions come before planned work of a lower one."""
+        return self._priority
 
     def __str__(self) -> str:
         """For people."""
@@ -289,6 +297,7 @@ class SearchSource:
             label=f"{self.search.name}: trial {trial.number}",
             study=self.study_name,
             watch=objective if self.search.pruner else None,
+            priority=self._priority,
         )
 
     def _is_answered(self, number: int) -> bool:
@@ -338,8 +347,16 @@ class SearchSource:
             value = self._measured(number) if outcome.state == "done" else None
             if value is not None:
                 self._tell(number, "complete", value)
+            elif outcome.state == "cancelled":
+                self._give_up(number)
             else:
                 self._tell(number, "pruned" if outcome.state == "pruned" else "fail", None)
+
+    def _give_up(self, number: int) -> None:
+        """Tell of a suggestion that somebody has cancelled: it is not made again, unless it is retried."""
+        failed_often = self._trials[number].model_copy(update={"num_failures": RUNS_TO_FAIL_IN - 1})
+        self._trials[number] = failed_often
+        self._tell(number, "fail", None)
 
     def _numbers_of(self, identity: str) -> list[int]:
         return [number for number in sorted(self._open) if self._trials[number].training_id == identity]
@@ -354,8 +371,9 @@ class SearchSource:
         num_failures = trial.num_failures + (state == "fail")
         self._keep(trial.model_copy(update={"state": state, "value": value, "num_failures": num_failures}))
         self._open.discard(number)
-        if state == "fail" and is_final(self._trials[number]):
-            self._store.training(trial.training_id).remove_resume_checkpoint()
+        folder = self._store.training(trial.training_id)
+        if state == "fail" and is_final(self._trials[number]) and not folder.is_cancelled():
+            folder.remove_resume_checkpoint()
         self._optuna.tell(self._live.pop(number), value, state=OPTUNA_STATES[state])
 
     def _keep(self, trial: SearchTrialRecord) -> None:

@@ -46,6 +46,8 @@ class SearchState:
         num_complete: of those, the ones that ended as they should, pruned ones among them.
         failed_ids: trainings that failed, those for good among them.
         recorded_ids: trainings that gave a suggestion its value.
+        training_ids: trainings of all suggestions, whatever became of them.
+        pruned_ids: of those, the ones that the search gave up early.
         is_finished: whether nothing is left to suggest, to go on with or to try again.
         best: parameters of the best complete trial; None while unfinished, or without a complete one.
         fault: why what is recorded of it cannot be used; empty where it can.
@@ -59,6 +61,8 @@ class SearchState:
     num_complete: int = 0
     failed_ids: tuple[str, ...] = ()
     recorded_ids: tuple[str, ...] = ()
+    training_ids: tuple[str, ...] = ()
+    pruned_ids: tuple[str, ...] = ()
     is_finished: bool = False
     best: Changes | None = None
     fault: str = ""
@@ -276,6 +280,8 @@ def state_of(search: Search, trials: Sequence[SearchTrialRecord]) -> SearchState
             )
         ),
         recorded_ids=tuple(dict.fromkeys(trial.training_id for trial in trials if trial.state == "complete")),
+        training_ids=tuple(dict.fromkeys(trial.training_id for trial in trials if trial.training_id)),
+        pruned_ids=tuple(dict.fromkeys(trial.training_id for trial in trials if trial.state == "pruned")),
         is_finished=is_finished,
         best=_best(search, trials) if is_finished else None,
     )

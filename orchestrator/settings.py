@@ -19,13 +19,16 @@ from tablewright.orchestrator.addresses import (
     store_faults,
     tracking_faults,
 )
+from tablewright.orchestrator.prices import Prices, read_prices
 from tablewright.orchestrator.project import Project
 from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.resources import AUTO
 from tablewright.orchestrator.signals import DEFAULT_GRACE_S
 from tablewright.orchestrator.study import Profile, Study
 from tablewright.orchestrator.study_files import load_study, study_names
+from tablewright.orchestrator.user import user_name
 from tablewright.trainables.contract.method import Seed
+from tablewright.trainables.contract.process import Process
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.value.declaration import repeated, take
 from tablewright.trainables.value.file_name import why_not_the_same_everywhere
@@ -67,11 +70,16 @@ class Settings:
         seeds: comma-separated, instead of the studies' own.
         gpus_per_training: a fraction, a whole number or 0; None is one where the cluster has GPUs, and `auto` is as
             much as the memory of each training says.
+        processes_per_training: that make one side by side, each on a GPU of its own; None is one, or as many as it has
+            whole GPUs.
         cpus_per_training: cores of one; None is its part of a GPU's machine, and one where it trains on the CPU.
         max_concurrent: trainings at a time; None is as many as fit.
         checkpoint_minutes: between two checkpoints of a training; None lets it follow from what one costs.
         stall_minutes: a training of which nothing is seen for so long is ended; 0 ends none, and None is ten times
             its longest step or epoch, and 30 at least.
+        max_gpu_hours: that all trainings of the studies may take, earlier runs included; then what runs goes on to its
+            end and nothing more is begun; None is no limit.
+        max_cpu_hours: the same of processors.
         keep_checkpoints: `all` keeps the weights of every training, to measure further views on; `none` removes them
             once all that is planned is measured.
         datasets: labels of the data sets, with commas between, whose columns are filled; None is all.
@@ -90,10 +98,13 @@ class Settings:
     search_storage: str | None = None
     seeds: str | None = None
     gpus_per_training: float | Literal["auto"] | None = None
+    processes_per_training: int | None = None
     cpus_per_training: float | None = None
     max_concurrent: int | None = None
     checkpoint_minutes: float | None = None
     stall_minutes: float | None = None
+    max_gpu_hours: float | None = None
+    max_cpu_hours: float | None = None
     keep_checkpoints: str = KEEPS_ALL
     datasets: str | None = None
     grace_s: float = DEFAULT_GRACE_S
@@ -122,11 +133,23 @@ class Settings:
             faults.append(f"--data-root {self.data_root} is no folder; name the one that holds the data sets")
         faults += [] if self.seeds is None else self._seed_faults(self.seeds)
         gpus = self.gpus_per_training
-        if gpus is not None and gpus != AUTO and not 0 <= gpus <= 1:
+        if (
+            gpus is not None
+            and gpus != AUTO
+            and not (0 <= gpus <= 1 or (1 < gpus < math.inf and gpus == int(gpus)))
+        ):
             faults.append(
                 f"--gpus-per-training is {gpus:g}; a training takes one GPU (1), a part of one such as 0.5, auto for "
-                "what its memory says, or 0 to train on the CPU"
+                "what its memory says, several (2, on which two processes train side by side), or 0 to train on the CPU"
             )
+        elif (processes := self.processes_per_training) is not None:
+            if processes < 1:
+                faults.append(f"--processes-per-training is {processes}; it is 1 or more")
+            elif gpus not in (None, 0, processes) and (processes > 1 or (gpus != AUTO and gpus > 1)):
+                faults.append(
+                    f"--processes-per-training is {processes} and --gpus-per-training {gpus}; every process of a "
+                    "training has a GPU of its own: give the same number, or --gpus-per-training 0"
+                )
         cpus = self.cpus_per_training
         if cpus is not None and not (math.isfinite(cpus) and cpus > 0 and (cpus < 1 or cpus == int(cpus))):
             faults.append(
@@ -145,6 +168,12 @@ class Settings:
             faults.append(
                 f"--stall-minutes is {self.stall_minutes}; it is a number above 0, or 0 to end no training"
             )
+        for option, hours in (("gpu", self.max_gpu_hours), ("cpu", self.max_cpu_hours)):
+            if hours is not None and not 0 < hours < math.inf:
+                faults.append(
+                    f"--max-{option}-hours is {hours:g}; it is a number of hours above 0, which all trainings of the "
+                    "studies together may take; leave it out for no limit"
+                )
         if self.keep_checkpoints not in (KEEPS_ALL, KEEPS_NONE):
             faults.append(
                 f"--keep-checkpoints is {self.keep_checkpoints!r}; it is all, which keeps the weights of "
@@ -265,6 +294,11 @@ class Settings:
         """Open or start the store."""
         return Store(self.store)
 
+    @property
+    def trains_elsewhere(self) -> bool:
+        """Say whether a cluster is named, so that this machine tells nothing of those that train."""
+        return (self.address or os.environ.get(RAY_ADDRESS) or "local") != "local"
+
     def cluster_address(self) -> str | None:
         """Give the address of the cluster to join: the option's, or the one that Ray's own programs go by.
 
@@ -294,7 +328,23 @@ class Settings:
             checkpoint_every_s=None if minutes is None else 60 * minutes,
             stall_s=None if self.stall_minutes is None else 60 * self.stall_minutes or math.inf,
             command_line=masked(shlex.join(sys.argv)),
+            process=Process(num_processes=self.num_processes),
+            owner=user_name(),
         )
+
+    def prices(self) -> Prices | None:
+        """Read what the project says that devices cost; None where it says nothing.
+
+        Raises:
+            ValueError: every fault of what it says.
+        """
+        return None if self.project is None else read_prices(self.project.folder)
+
+    @property
+    def num_processes(self) -> int:
+        """Processes that make one training."""
+        gpus = self.gpus_per_training
+        return self.processes_per_training or (1 if gpus is None or gpus == AUTO else max(1, int(gpus)))
 
     @property
     def _store_folder(self) -> Path:
@@ -311,6 +361,15 @@ class Settings:
         if self.tracking_uri == NO_TRACKING:
             return None
         return self.tracking_uri or f"sqlite:///{self._store_folder}/mlflow.db"
+
+    @property
+    def tracking_link(self) -> dict[str, str]:
+        """Say where MLflow shows the sweep: its URL, or the command that starts its pages; nothing without tracking."""
+        url = self.tracking_url
+        if url is None:
+            return {}
+        is_server = url.startswith(("http://", "https://"))
+        return {"MLflow": masked(url if is_server else f"mlflow ui --backend-store-uri {shlex.quote(url)}")}
 
 
 def _split_at_commas(text: str, known: Iterable[str]) -> list[str]:

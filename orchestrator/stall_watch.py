@@ -152,18 +152,23 @@ class StallWatch:
         telling = threading.Thread(target=self._tell, args=(message, stacks), daemon=True)
         telling.start()
         telling.join(TELL_LIMIT_S)
-        for child in psutil.Process().children(recursive=True):
-            try:
-                child.kill()
-            except psutil.Error:  # it has ended
-                continue
-        os._exit(EXIT_STALLED)
+        end_process()
 
     def _tell(self, message: str, stacks: str) -> None:
         try:
             self._on_stall(message, stacks)
         except Exception as error:  # of the store, which may be why it hangs; the process ends anyway
             logger.warning("it cannot be recorded that the training hung: %s", error)
+
+
+def end_process() -> None:
+    """End this process at once, with all that it has started."""
+    for child in psutil.Process().children(recursive=True):
+        try:
+            child.kill()
+        except psutil.Error:  # it has ended
+            continue
+    os._exit(EXIT_STALLED)
 
 
 def _cpu_s() -> float:

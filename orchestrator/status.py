@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tablewright.orchestrator.cost import cost_of_recorded
+from tablewright.orchestrator.holding import Holding
 from tablewright.orchestrator.lost_weights import why_unmeasurable
 from tablewright.orchestrator.parallel_reading import read_all
 from tablewright.orchestrator.plan import Plan, PlannedTraining
@@ -19,9 +20,11 @@ from tablewright.orchestrator.records import (
     TrainingRecord,
 )
 
-State = Literal["done", "to measure", "failed", "started", "to train", "weights gone", "damaged", "changed"]
+State = Literal[
+    "done", "to measure", "failed", "cancelled", "started", "to train", "weights gone", "damaged", "changed"
+]
 UNFINISHED: tuple[State, ...] = ("to measure", "failed", "started", "to train")
-"""What a run goes on with; the rest is done, or is for a person to put right."""
+"""What a run goes on with; the rest is done, or is for a person to say or to put right."""
 RECORDED: tuple[State, ...] = ("done", "to measure", "weights gone")
 
 
@@ -32,15 +35,17 @@ class TrainingStatus:
     Attributes:
         state: `to measure` is trained and lacks a view; `started` has left a trace and no record, so it
             runs now or will go on in the next run; `weights gone` is trained and lacks a view that can be measured no
-            more; `damaged` has a file that cannot be used; `changed` was recorded under another default than the
-            plan's.
+            more; `cancelled` waits until somebody asks for it again; `damaged` has a file that cannot be used;
+            `changed` was recorded under another default than the plan's.
         epoch: last one reported.
         wall_s: training and measuring, of a done one.
-        message: why it failed, or what is wrong with its record.
+        message: why it failed, by whom it was cancelled, or what is wrong with its record.
         warnings: what a done training, its data and its measured views had to say of themselves; of another one, why
             its epochs cannot be read.
         environment: what the last digits of a done one depend on beside its seed.
         num_epochs: that it reported; 0 where it has reported none.
+        fault_kind: of a failed one whose fault it is, where that is not the training's own: `FailureRecord.kind`.
+        holding: what the last attempt at a done one held of its machine.
     """
 
     training: PlannedTraining
@@ -51,6 +56,8 @@ class TrainingStatus:
     warnings: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     num_epochs: int = 0
+    fault_kind: str = ""
+    holding: Holding | None = None
 
     @property
     def epochs_in_all(self) -> int:
@@ -79,14 +86,30 @@ def _status_of_sound(
     record = folder.record()
     if record is not None:
         return _status_of_recorded(training, store, record, accepted)
-    failure = folder.failure_message()
+    cancelled = folder.cancelled()
+    failure = cancelled or folder.failure_message()
     epoch, num_epochs, warnings = _last_epoch(folder)
     state: State = "started" if epoch or folder.num_attempts() else "to train"
     if failure is not None:
-        state = "failed"
+        state = "cancelled" if cancelled else "failed"
+    kind = _fault_kind(folder) if state == "failed" else ""
     return TrainingStatus(
-        training, state, epoch, message=failure or "", warnings=warnings, num_epochs=num_epochs
+        training,
+        state,
+        epoch,
+        message=failure or "",
+        warnings=warnings,
+        num_epochs=num_epochs,
+        fault_kind=kind,
     )
+
+
+def _fault_kind(folder: TrainingFolder) -> str:
+    try:
+        failure = folder.failure()
+    except DamagedFile:
+        return ""
+    return "" if failure is None or failure.kind == "training" else failure.kind
 
 
 def _status_of_recorded(
@@ -132,6 +155,7 @@ def _status_of_recorded(
         tuple(dict.fromkeys([*said, *filter(None, [drawing])])),
         record.environment,
         record.num_epochs,
+        holding=cost_of_recorded(record).holdings[-1],
     )
 
 
@@ -145,28 +169,3 @@ def _last_epoch(folder: TrainingFolder) -> tuple[int, int, tuple[str, ...]]:
     except DamagedFile as error:
         return 0, 0, (str(error),)
     return (epochs[-1].epoch, epochs[-1].num_epochs, ()) if epochs else (0, 0, ())
-
-
-def estimated_hours_left(statuses: Iterable[TrainingStatus]) -> float | None:
-    """Estimate the training time left, in hours of one training's resources.
-
-    A training is taken to last as long as the median recorded one of its method and data set; None where
-    a training is left whose method and data set have no record yet.
-    """
-    statuses = list(statuses)
-    recorded_s: dict[tuple[str, str], list[float]] = {}
-    for status in statuses:
-        if status.wall_s:
-            recorded_s.setdefault(_kind(status.training), []).append(status.wall_s)
-    left_s = 0.0
-    for status in statuses:
-        if status.state not in RECORDED:
-            if _kind(status.training) not in recorded_s:
-                return None
-            share = 1 - status.epoch / status.epochs_in_all
-            left_s += share * statistics.median(recorded_s[_kind(status.training)])
-    return left_s / 3600
-
-
-def _kind(training: PlannedTraining) -> tuple[str, str]:
-    return training.config.METHOD, training.data.name

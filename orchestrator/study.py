@@ -153,6 +153,8 @@ class Ablation(Declaration):
             before any row has been trained.
         shows_difference: whether the differences stand in a column of their own in every format.
         tests_items: whether the compared rows are also tested over the queries or images they were measured on.
+        priority: its rows are trained before those of a lower one; None is that of the study. Where several rows need
+            one training, the highest counts.
     """
 
     name: TableName
@@ -170,6 +172,7 @@ class Ablation(Declaration):
     deviation: Mapping[str, float] = EMPTY
     shows_difference: bool = False
     tests_items: bool = False
+    priority: int | None = None
 
     @functools.cached_property
     def rows_by_design(self) -> tuple[tuple[Row, ...], ...]:
@@ -616,6 +619,8 @@ class Search(Declaration):
         sampler: Optuna's sampler.
         pruner: stops hopeless trials early; None lets every trial end.
         sampler_seed: of the sampler.
+        priority: its trials, and its table, are trained before what has a lower one, and after the rows of the same;
+            None is that of the study.
     """
 
     name: TableName
@@ -631,6 +636,7 @@ class Search(Declaration):
     sampler: Literal["tpe", "random", "gp"] = "tpe"
     pruner: Literal["median", "hyperband"] | None = None
     sampler_seed: Seed = 0
+    priority: int | None = None
 
     def declared_params(self) -> dict[str, Any]:
         """Give the declared config's own values on the searched paths: the first trial."""
@@ -687,6 +693,7 @@ class Search(Declaration):
             self.view,
             self.metrics,
             stub_head="config",
+            priority=self.priority,
         )
 
     # -- faults
@@ -866,6 +873,7 @@ class Study(Declaration):
         is_on_request: left out of `all`, such as for data that must be made first.
         left_out: names of tables that have no column of the data sets that were asked for.
         profile: that it was declared for; None where it has no profiles. Set by who loads it.
+        priority: of its tables and searches that have none of their own, among what else a sweep runs.
     """
 
     name: StudyName
@@ -878,6 +886,7 @@ class Study(Declaration):
     is_on_request: bool = False
     left_out: Sequence[str] = ()
     profile: Profile | None = None
+    priority: int = 0
 
     def find_faults(self) -> Iterator[Fault]:
         """Find every fault."""
@@ -910,6 +919,11 @@ class Study(Declaration):
             for ablation in self.ablations
         ]
         return replace(self, seeds=tuple(seeds), ablations=ablations)
+
+    def priority_of(self, part: Ablation | Search, row: Row | None = None) -> int:
+        """Say which comes first: a row's own priority counts, or else that of its table, or else the study's."""
+        own = (None if row is None else row.priority, part.priority, self.priority)
+        return next(priority for priority in own if priority is not None)
 
     @property
     def all_seeds(self) -> tuple[int, ...]:

@@ -20,7 +20,6 @@ and each training's run is written by the one driver that its tag names, as long
 from __future__ import annotations
 
 import datetime
-import getpass
 import hashlib
 import json
 import logging
@@ -65,6 +64,7 @@ from tablewright.orchestrator.records import (
     TrainingRecord,
 )
 from tablewright.orchestrator.trial import Outcome, Progress, Work
+from tablewright.orchestrator.user import user_name
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.run import EpochReport
 from tablewright.trainables.contract.view import EvaluationView
@@ -121,7 +121,7 @@ ENVIRONMENT = {
 """Set for this process where the user has not."""
 
 FINISHED, FAILED, KILLED, RUNNING = "FINISHED", "FAILED", "KILLED", "RUNNING"
-STATUS_OF = {"done": FINISHED, "failed": FAILED, "stopped": KILLED, "pruned": KILLED}
+STATUS_OF = {"done": FINISHED, "failed": FAILED, "stopped": KILLED, "pruned": KILLED, "cancelled": KILLED}
 
 logger = logging.getLogger(__name__)
 
@@ -251,15 +251,8 @@ class _Subject:
 
 
 def _source_tags(commit: str) -> dict[str, str]:
-    source = {"mlflow.source.name": "sweep.py", "mlflow.source.type": "LOCAL", "mlflow.user": _user()}
+    source = {"mlflow.source.name": "sweep.py", "mlflow.source.type": "LOCAL", "mlflow.user": user_name()}
     return source | ({"mlflow.source.git.commit": commit} if commit else {})
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a container without a name for its user
-        return "unknown"
 
 
 @dataclass

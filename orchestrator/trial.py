@@ -7,7 +7,6 @@ in the store before it says so, so that it can be killed anywhere and be tried a
 from __future__ import annotations
 
 import logging
-import os
 import platform
 import signal
 import threading
@@ -20,6 +19,7 @@ from typing import Any, Literal, Protocol
 
 import psutil
 
+from tablewright.orchestrator.attempt_log import AttemptLog
 from tablewright.orchestrator.claims import Claim, Claims, training_claim
 from tablewright.orchestrator.collected_warnings import CollectedWarnings, collected_warnings
 from tablewright.orchestrator.device_probe import fault_of_device
@@ -34,6 +34,7 @@ from tablewright.orchestrator.failure_text import (
     words_of,
 )
 from tablewright.orchestrator.fault_kind import FaultKind, kind_of
+from tablewright.orchestrator.holding import name_device
 from tablewright.orchestrator.identity import digest_of
 from tablewright.orchestrator.lost_weights import WeightsGone, why_unmeasurable
 from tablewright.orchestrator.machine import describe_machine
@@ -42,7 +43,6 @@ from tablewright.orchestrator.plan import Partner, PlannedView
 from tablewright.orchestrator.provenance import code_that_trains, versions_of
 from tablewright.orchestrator.recorded_config import differing_definitions
 from tablewright.orchestrator.records import (
-    AttemptRecord,
     DamagedFile,
     DataRecord,
     FailureRecord,
@@ -51,6 +51,7 @@ from tablewright.orchestrator.records import (
     TrainingRecord,
     now,
 )
+from tablewright.orchestrator.signs_of_life import AttemptSigns
 from tablewright.orchestrator.study import Objective
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.device_memory import DeviceMemory, memory_of
@@ -68,7 +69,6 @@ from tablewright.trainables.contract.method import (
 )
 from tablewright.trainables.contract.run import (
     FINAL_CHECKPOINT,
-    Device,
     EpochReport,
     FitHooks,
     Runtime,
@@ -99,6 +99,7 @@ class Work:
         label: for people.
         study: the first study that asked for it.
         watch: measured between epochs, so that a pruner can see it; None where nobody does.
+        priority: higher ones are handed out first.
         version: of the method where the work was planned: a worker may have imported other code since.
     """
 
@@ -109,6 +110,7 @@ class Work:
     label: str
     study: str
     watch: Objective | None = None
+    priority: int = 0
     version: int | str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -137,12 +139,13 @@ class Outcome:
 
     Attributes:
         state: `done` has a record, `failed` a failure record; `stopped` will go on in the next run;
-            `pruned` was ended by a search, without a record; `claimed` is in the hands of another sweep or agent.
+            `pruned` was ended by a search, without a record; `claimed` is in the hands of another sweep or agent;
+            `cancelled` has saved what it could, and is not begun again until somebody asks for it.
         message: of a failure, one line; of a done training, what it warned of, and what could not be drawn.
         unwritten: a failure record that the worker could not write; the driver tries again.
     """
 
-    state: Literal["done", "failed", "stopped", "pruned", "claimed"]
+    state: Literal["done", "failed", "stopped", "pruned", "claimed", "cancelled"]
     message: str = ""
     unwritten: FailureRecord | None = None
 
@@ -226,6 +229,9 @@ class TrialHooks:
         printed: takes what a program prints that the training runs.
         part: a context in which a part of the work runs that asks nothing, by its name.
         sweep: names the run of the program; hanging attempts of one are counted.
+        processes: a context in which the further processes of a training run, where it has some; gives the settings
+            of the first one, which is the attempt's own.
+        on_cancelled: called from another thread when somebody has cancelled the training, which is then asked to stop.
     """
 
     on_progress: Callable[[Progress], None]
@@ -234,6 +240,10 @@ class TrialHooks:
     printed: Callable[[bytes], None] = lambda printed: None
     part: Callable[[str], AbstractContextManager[None]] = lambda name: nullcontext()
     sweep: str = ""
+    processes: Callable[[Work, Store, Runtime], AbstractContextManager[Runtime]] = (
+        lambda work, store, runtime: nullcontext(runtime)
+    )
+    on_cancelled: Callable[[], None] = lambda: None
 
 
 def run_trial(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> Outcome:
@@ -248,35 +258,45 @@ def run_trial(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> 
             becomes a failure record and an outcome.
     """
     claim: Claim | None = None
+    training = store.training(work.training_id)
+    signs = AttemptSigns(training, work.label, work.study, runtime, hooks.on_cancelled)
     try:
         try:
-            claim = Claims(store).take(training_claim(work.training_id))
+            claim = Claims(store).take(training_claim(work.training_id), signs)
             if claim is None:
                 return Outcome("claimed")
-            folder = store.training(work.training_id).listed()
+            folder = training.listed()
+            if not folder.is_done() and (cancelled := folder.cancelled()):
+                return Outcome("cancelled", cancelled)
             is_over = folder.is_done() and set(work.views) <= folder.measured_views()
         except Exception as error:  # the store cannot be written to, or read
             message = f"{type(error).__name__}: {error}"
             raise MachineFault(failure_of(work, message, kind="machine")) from error
         if not is_over:  # it was done by another one while this one asked for it
             hooks.on_begin()
-        return _run_claimed(work, folder, store, runtime, hooks, claim)
+        return _run_claimed(work, folder, store, runtime, hooks, claim, signs)
     finally:
         if claim is not None:
             claim.release()
 
 
 def _run_claimed(
-    work: Work, folder: TrainingFolder, store: Store, runtime: Runtime, hooks: TrialHooks, claim: Claim
+    work: Work,
+    folder: TrainingFolder,
+    store: Store,
+    runtime: Runtime,
+    hooks: TrialHooks,
+    claim: Claim,
+    signs: AttemptSigns,
 ) -> Outcome:
     def should_stop() -> bool:
-        return claim.is_lost or hooks.should_stop()
+        return claim.is_lost or signs.is_cancelled or hooks.should_stop()
 
     was_done = False
     try:
         was_done = folder.is_done()
         folder.remove_leftovers(is_claimed=True)
-        _check_code(work)
+        check_code(work)
         memory = memory_of(runtime.device)
         if not was_done:
             _check_card(work.config, memory, runtime)
@@ -294,6 +314,8 @@ def _run_claimed(
     except _TakenOver:
         return Outcome("claimed")
     except TrainingStopped:
+        if signs.is_cancelled and not claim.is_lost:
+            return _cancelled(work, store)
         return Outcome("claimed" if claim.is_lost else "stopped")
     except Pruned:
         folder.remove_resume_checkpoint()  # a search never takes it up again
@@ -305,8 +327,17 @@ def _run_claimed(
             return end_as_failed(work, store, error.stall)
         if not was_done and _is_done_now(store.training(work.training_id)):
             folder.look()
-            return _run_claimed(work, folder, store, runtime, hooks, claim)
+            return _run_claimed(work, folder, store, runtime, hooks, claim, signs)
+        if signs.is_cancelled:  # what it raised came of being stopped
+            return _cancelled(work, store)
         return _end_by(error, work, store, runtime, hooks)
+
+
+def _cancelled(work: Work, store: Store) -> Outcome:
+    try:
+        return Outcome("cancelled", store.training(work.training_id).cancelled())
+    except Exception:  # the store; the driver asks it again
+        return Outcome("cancelled")
 
 
 def _is_a_persons(error: BaseException) -> bool:
@@ -421,8 +452,12 @@ def failure_of(
     )
 
 
-def _check_code(work: Work) -> None:
-    """Refuse to train or measure by other code than the id says, as after a file was edited during a sweep."""
+def check_code(work: Work) -> None:
+    """Refuse to train or measure by other code than the id says, as after a file was edited during a sweep.
+
+    Raises:
+        Exception: it says what differs.
+    """
     trainable = work.config.make_trainable()
     version, planned = work.config.VERSION, work.version
     if version == planned and not isinstance(trainable, RereadsSource):
@@ -453,7 +488,7 @@ def _check_card(config: TrainingConfig, memory: DeviceMemory, runtime: Runtime) 
         raise _SmallCard(f"{why} (machine {platform.node()})")
 
 
-def _check_data(config: TrainingConfig, planned: DatasetFacts, runtime: Runtime) -> None:
+def check_data(config: TrainingConfig, planned: DatasetFacts, runtime: Runtime) -> None:
     """Refuse to train on other data than the id says.
 
     A process reads the names of a data set once and trains on what it has read, so that images which are
@@ -509,11 +544,27 @@ def _train(
     said: CollectedWarnings,
     claim: Claim,
 ) -> None:
+    check_data(work.config, work.data, runtime)
+    attempt = AttemptLog(folder, runtime, hooks.sweep)
+    try:
+        _train_in_attempt(attempt, work, folder, store, runtime, hooks, said, claim)
+    except BaseException:
+        attempt.end()
+        raise
+
+
+def _train_in_attempt(
+    attempt: AttemptLog,
+    work: Work,
+    folder: TrainingFolder,
+    store: Store,
+    runtime: Runtime,
+    hooks: TrialHooks,
+    said: CollectedWarnings,
+    claim: Claim,
+) -> None:
     trainable = work.config.make_trainable()
-    _check_data(work.config, work.data, runtime)
-    started = AttemptRecord(started_at=now(), host=platform.node(), pid=os.getpid(), sweep=hooks.sweep)
-    number = folder.write_attempt(started)
-    if number > 1:
+    if attempt.number > 1:
         _refuse_after_stalls(folder, hooks.sweep)
     fit_wall_s, has_trained = 0.0, False
     reports = EpochLog(folder, _epochs_so_far(folder))
@@ -521,16 +572,15 @@ def _train(
     never_watched = not len(reports)
 
     def on_epoch(report: EpochReport, network: Any) -> None:
-        nonlocal started, never_watched, has_trained
+        nonlocal never_watched, has_trained
         has_trained = True
         if claim.is_lost:
             raise _TakenOver
         reports.add(report)
         if folder.is_done():
             raise _RecordedElsewhere
-        if said.so_far() != started.warnings:  # whoever goes on from here may not hear them again
-            started = started.model_copy(update={"warnings": said.so_far()})
-            folder.rewrite_attempt(number, started)
+        attempt.warn(said.so_far())
+        attempt.sign()
         with hooks.part("measuring between epochs"):
             watched = (
                 None if work.watch is None else _watch(work, work.watch, trainable, runtime, report, network)
@@ -538,18 +588,25 @@ def _train(
         never_watched = never_watched and watched is None
         hooks.on_progress(Progress(report, meter.read(), watched))
 
+    def should_stop() -> bool:
+        attempt.sign()
+        return hooks.should_stop()
+
     if folder.checkpoints.exists(FINAL_CHECKPOINT):
         network = trainable.load(work.config, runtime, folder.checkpoints)
     else:
         with hooks.part("preparing its data"):
             prepare_data(work.config, runtime)
         begun_s = time.monotonic()
-        with reports.kept_before(folder.checkpoints) as checkpoints:
+        with (
+            reports.kept_before(folder.checkpoints) as checkpoints,
+            hooks.processes(work, store, runtime) as first,
+        ):
             network = trainable.fit(
                 work.config,
-                runtime,
+                first,
                 checkpoints,
-                FitHooks(on_epoch, hooks.should_stop, reports.together, hooks.printed),
+                FitHooks(on_epoch, should_stop, reports.together, hooks.printed),
             )
         fit_wall_s = time.monotonic() - begun_s
         has_trained = has_trained or not len(reports)
@@ -567,8 +624,11 @@ def _train(
     faults: list[str] = []
     folder.look()  # another attempt may have ended, and has then removed what is counted here
     # another attempt that has ended removes them
-    attempts = folder.attempts(faults, known={number: started}) or [started]
+    attempts = folder.attempts(faults, known={attempt.number: attempt.record}) or [attempt.record]
     code = code_that_trains(work.config)
+    machine, environment = describe_machine(), _environment(trainable, runtime)
+    named = {"device": name_device(runtime.device, machine, environment)}
+    earlier = [it.holding for it in attempts if it is not attempt.record and it.holding is not None]
     memory = memory_of(runtime.device)
     peak_bytes = memory.peak_bytes() if has_trained else 0  # else an earlier attempt has held more
     card = memory.card() if peak_bytes else None
@@ -591,23 +651,24 @@ def _train(
         git_commit=code.commit,
         diff_sha256=store.keep_diff(code),
         command_line=runtime.command_line,
-        machine=describe_machine(),
+        machine=machine,
         versions=versions_of(trainable),
         warnings=tuple(
             dict.fromkeys(
                 [
-                    *(text for attempt in attempts for text in attempt.warnings),
+                    *(text for one in attempts for text in one.warnings),
                     *of_training,
                     *faults,
                     *filter(None, [code.fault]),
                 ]
             )
         ),
-        environment=_environment(trainable, runtime.device),
+        environment=environment,
         source=dict(
             trainable.definitions() if isinstance(trainable, HasSource) else work.config.own_definitions()
         ),
         files=folder.checksums(),
+        holdings=(*earlier, attempt.holding(has_ended=True).model_copy(update=named)),
         peak_memory_bytes=peak_bytes,
         device_memory_bytes=0 if card is None else card.memory_bytes,
         memory_limit_bytes=round(runtime.gpus * card.memory_bytes) if card and 0 < runtime.gpus < 1 else 0,
@@ -630,10 +691,15 @@ def _refuse_after_stalls(folder: TrainingFolder, sweep: str) -> None:
         raise _StalledTooOften(stalls[-1])
 
 
-def _environment(trainable: Trainable, device: Device) -> dict[str, str]:
+def _environment(trainable: Trainable, runtime: Runtime) -> dict[str, str]:
+    num_processes = runtime.process.num_processes
+    processes = {"processes": str(num_processes)} if num_processes > 1 else {}
     if isinstance(trainable, DescribesEnvironment):
-        return dict(trainable.numeric_environment(device))
-    return {"processor": platform.processor() or platform.machine(), "python": platform.python_version()}
+        return dict(trainable.numeric_environment(runtime.device)) | processes
+    return {
+        "processor": platform.processor() or platform.machine(),
+        "python": platform.python_version(),
+    } | processes
 
 
 def _epochs_so_far(folder: TrainingFolder) -> list[EpochReport]:

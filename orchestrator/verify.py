@@ -117,7 +117,7 @@ def _read_training(folder: TrainingFolder) -> _Read:
     except DamagedFile as error:
         faults.append(str(error))
     folder.attempts(faults)
-    for read in (folder.failure, folder.epochs, folder.removed_weights):
+    for read in (folder.failure, folder.cancellation, folder.epochs, folder.removed_weights):
         faults += _faults_of(read)
     if record is not None:
         faults += list(_faults_of_files(folder, record, " ".join(faults)))

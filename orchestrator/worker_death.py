@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from pathlib import Path
 
 TAIL_LINES, TAIL_CHARACTERS = 20, 4000
@@ -16,6 +17,8 @@ _DETAIL = re.compile(r"Worker exit type: (\S+) Worker exit detail: ([^\n]+?)(?: 
 _RAISED = re.compile(r"^(?:\w+\.)*\w+(?:Error|Exception): .+$", re.MULTILINE)
 _COLOUR = re.compile(r"\x1b\[\d+m")
 _NODE_LOST = re.compile(r"node .{0,80}(?:died|dead|terminated)|NODE_DIED", re.IGNORECASE)
+_CUT_OFF = re.compile(r"its node has died|The actor \w* ?is unavailable: ")
+"""The second is Ray's word for a worker that does not answer, and whose machine does not say that it has died."""
 _RAYS_OWN = re.compile(r"^(:job_id:|:actor_name:|:task_name:)")
 
 
@@ -58,6 +61,11 @@ def cause_of_death(
     return f"{who} was lost: {' '.join(told.split())[:400] or 'Ray does not say why'}", tail
 
 
+def is_cut_off(told_by_ray: str) -> bool:
+    """Say whether a worker was lost with its machine, or cannot be reached there; else it has died by itself."""
+    return _CUT_OFF.search(told_by_ray) is not None
+
+
 def _left_behind(logs: Path | None, process_id: int | None) -> tuple[str, str]:
     """Read what a process has printed, and what Ray's core has logged in it."""
     if logs is None or process_id is None:
@@ -91,3 +99,15 @@ def count_killed_for_memory() -> int:
         if found := [int(fields[1]) for fields in counts if len(fields) == 2 and fields[0] == word]:
             return found[0]
     return 0
+
+
+def how_ended(exit_code: int | None) -> str:
+    """Say in words how a process has ended."""
+    if exit_code is None or exit_code >= 0:
+        return f"exit code {exit_code}"
+    try:
+        name = signal.Signals(-exit_code).name
+    except ValueError:
+        name = str(-exit_code)
+    by_memory = ", which the kernel sends where memory runs out" if name == "SIGKILL" else ""
+    return f"by the signal {name}{by_memory}"

@@ -16,8 +16,14 @@ LATE_MARKERS = ("slow", "ray", "gpu")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Move the marked tests behind the others; within each group the order stays."""
-    items.sort(key=lambda item: any(item.get_closest_marker(marker) for marker in LATE_MARKERS))
+    """Move the marked tests behind the others, those of the whole program first: the last file is waited for."""
+    items.sort(
+        key=lambda item: (
+            any(item.get_closest_marker(marker) for marker in LATE_MARKERS),
+            len(item.path.parts),
+            item.get_closest_marker("ray") is None,
+        )
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -56,12 +56,15 @@ def test_the_page_shows_the_examples_as_they_are_run(example):
 
 @pytest.mark.ray
 @pytest.mark.slow
-@pytest.mark.parametrize("table", ["digits/switches", "characters/cells"])
-def test_killed_in_the_middle_it_ends_in_the_same_digits(tmp_path, table):
-    """SIGKILL of all its processes; run again nothing that was recorded is trained twice."""
+@pytest.mark.parametrize(
+    ("table", "how"), [("digits/switches", ()), ("characters/cells", ("--agent",))], ids=["ray", "agent"]
+)
+def test_killed_in_the_middle_it_ends_in_the_same_digits(tmp_path, table, how):
+    """SIGKILL of all its processes, with Ray and without; run again nothing that was recorded is trained twice."""
     example = table.partition("/")[0]
     killed, calm = (copy_of(example, tmp_path / name) for name in ("killed", "calm"))
-    arguments = (table, "--seeds", "0,1", "--tracking-uri", "none")
+    one_by_one = (table, "--seeds", "0", "--tracking-uri", "none", "--agent")
+    arguments = (*one_by_one[:-1], *how)
     process = start_installed(killed, *arguments)
     wait_for(lambda: records_of(killed))
     os.killpg(process.pid, signal.SIGKILL)
@@ -72,18 +75,17 @@ def test_killed_in_the_middle_it_ends_in_the_same_digits(tmp_path, table):
     after = records_of(killed)
     assert len(before) < len(after)
     assert before == {path: content for path, content in after.items() if path in before}
-    code, printed = run_installed(calm, *arguments)
+    code, printed = run_installed(calm, *one_by_one)
     assert 0 == code, printed
     assert measured(calm) == measured(killed)
     assert len(after) == len(records_of(calm))
 
 
-@pytest.mark.ray
 @pytest.mark.slow
 def test_metrics_of_any_scale_are_tabled(tmp_path):
     """Of a function without a run: lower is better, no fraction, with a search."""
     project = copy_of("boosting", tmp_path)
-    code, printed = run_installed(project, "boosting", "--seeds", "0,1", "--tracking-uri", "none")
+    code, printed = run_installed(project, "boosting", "--seeds", "0,1", "--tracking-uri", "none", "--agent")
     assert 0 == code, printed
     table = (project / "runs/tables/boosting/depths.md").read_text()
     assert "Diabetes<br>RMSE" in table

@@ -53,13 +53,14 @@ RULES = {
         ("pyarrow", "pydantic", "fsspec", "numpy", "psutil"),
         {
             "ray": tuple(
-                f"orchestrator.ray_{part}" for part in ("address", "backend", "bridge", "cluster", "worker")
+                f"orchestrator.ray_{part}"
+                for part in ("address", "autoscaler", "backend", "bridge", "cluster", "ranks", "worker")
             ),
             "grpc": ("orchestrator.ray_address",),
             "optuna": ("orchestrator.search", "orchestrator.optuna_mirror"),
             "mlflow": ("orchestrator.tracking",),
-            "yaml": ("orchestrator.published",),
-            "cloudpickle": ("orchestrator.agent_backend",),
+            "yaml": ("orchestrator.published", "orchestrator.ray_autoscaler"),
+            "cloudpickle": ("orchestrator.agent_backend", "orchestrator.ranks"),
             "torch": ("orchestrator.agent_worker",),  # which device there is
         },
     ),
@@ -78,9 +79,13 @@ RULES = {
         (
             "reports",
             *DECLARATIONS,
+            "orchestrator.cost",
+            "orchestrator.forecast",
             "orchestrator.identity",
+            "orchestrator.outlook",
             "orchestrator.parallel_reading",
             "orchestrator.plan",
+            "orchestrator.prices",
             "orchestrator.recorded_config",
             "orchestrator.records",
             "trainables.contract",

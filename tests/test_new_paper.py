@@ -7,7 +7,7 @@ import pytest
 
 from tests.toy_studies import ROOT, run
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 STUDY = '''"""Invented: does a person need more than one stripe, or a teacher?"""
 from tablewright.orchestrator.design import LeaveOneOut, Row, Sweep
@@ -66,7 +66,7 @@ def test_one_file_is_a_paper(project):
     assert (0, True) == (status, "6 cells from 3 trainings" in printed), printed
     status, printed = run(project, "invented", "--check")
     assert 0 == status, printed
-    status, printed = run(project, "invented")
+    status, printed = run(project, "invented", "--agent")
     assert 0 == status, printed
     tables = project / "runs/tables/demo/invented"
     for name in ("parts", "reranked", "sizes"):

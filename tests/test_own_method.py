@@ -39,7 +39,7 @@ def metrics_of(folder):
 def test_a_function_is_trained_measured_and_tabled(tmp_path):
     """Metrics of any scale and direction; other code is told and trained anew, or accepted and noted."""
     write_spirals(tmp_path)
-    code, printed = run(tmp_path, "spirals", "--tracking-uri", "none")
+    code, printed = run(tmp_path, "spirals", "--tracking-uri", "none", "--agent")
     assert 0 == code, printed
     table = (tmp_path / "runs/tables/spirals/parts.md").read_text()
     assert "Spirals<br>PPL" in table
@@ -124,7 +124,7 @@ def test_code_that_is_edited_during_a_sweep_trains_nothing(tmp_path):
     assert "is not that of the plan (rates.py: FACTOR): it was edited since the sweep was started" in words(
         printed
     )
-    code, printed = run(tmp_path, "spirals/parts", *options)
+    code, printed = run(tmp_path, "spirals/parts", *options, "--agent")
     assert 0 == code, printed
     assert "1 recorded training of these configs: rates.py: FACTOR." in words(printed)
     assert 4 == len(list(tmp_path.glob("runs/trainings/*/record.json")))

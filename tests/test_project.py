@@ -16,7 +16,11 @@ from tests.test_import_rules import RULES
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-DISTRIBUTION_OF = {"yaml": "pyyaml", "PIL": "pillow"}  # where the import's name is not the package's
+DISTRIBUTION_OF = {
+    "grpc": "grpcio",
+    "yaml": "pyyaml",
+    "PIL": "pillow",
+}  # where the import's name is not the package's
 TARGETS = ("demo", "test", "check", "bench", "real", "clean")
 
 

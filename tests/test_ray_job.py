@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tablewright.orchestrator.addresses import FOLDER_OF_JOBS
 from tests.toy_studies import ROOT, run, write_project
 from tests.waiting import PATIENCE_S, wait_for
 
@@ -21,9 +22,9 @@ RAY = Path(sys.executable).with_name("ray")
 
 @pytest.fixture
 def cluster():
-    """A head without a processor and a worker, with a token; gives what a node's environment has, and their logs."""
+    """A node that demands a token, as KubeRay makes them; gives the environment of who submits to it."""
     folder = Path(tempfile.mkdtemp(prefix="tw-job-", dir="/tmp"))  # the path of a socket has to be short
-    port, dashboard = free_port(), free_port()
+    port, dashboard, agent = free_port(), free_port(), free_port()
     environment = {
         **{
             name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "TABLEWRIGHT_"))
@@ -35,36 +36,31 @@ def cluster():
         "RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{dashboard}",
         "RAY_JOB_STOP_WAIT_TIME_S": "140",
     }
-    head = [
+    node = [
         "--head",
         f"--port={port}",
         "--node-ip-address=127.0.0.1",
-        "--num-cpus=0",
+        "--num-cpus=2",
         f"--temp-dir={folder}/r",
     ]
-    head += ["--include-dashboard=true", f"--dashboard-port={dashboard}"]
-    worker = [f"--address=127.0.0.1:{port}", "--node-ip-address=127.0.0.1", "--num-cpus=2"]
-    processes = []
-
-    def start(options):
-        command = [RAY, "start", "--block", "--disable-usage-stats", *options]
-        processes.append(
-            subprocess.Popen(
-                command, env=environment, cwd=folder, stdout=subprocess.DEVNULL, start_new_session=True
-            )
-        )
-
+    node += [
+        "--include-dashboard=true",
+        f"--dashboard-port={dashboard}",
+        f"--dashboard-agent-listen-port={agent}",
+    ]
+    process = subprocess.Popen(
+        [RAY, "start", "--block", "--disable-usage-stats", *node],
+        env=environment,
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     try:
-        start(head)
-        wait_for(lambda: answers(port) and answers(dashboard))
-        start(worker)
-        wait_for(lambda: job("submit", environment, "--", "true")[0] == 0)  # its agent is there
+        wait_for(lambda: answers(dashboard) and answers(agent))
         yield environment
     finally:
-        for process in reversed(processes):
-            process.terminate()
-        for process in processes:
-            process.wait()
+        process.terminate()
+        process.wait()
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -92,21 +88,18 @@ def tables(store):
 
 
 def test_a_ray_job_trains_on_its_cluster_and_fills_the_tables_of_an_ordinary_run(cluster, tmp_path):
-    """Its folder is Ray's copy, so the store has to be another; told to stop, trainings save; again, it goes on."""
+    """Its folder is a copy that Ray removes; told to stop, trainings save; submitted again, it goes on."""
     project, goes_on = tmp_path / "project", tmp_path / "goes on"
     write_project(project, base=f"waits_for={str(goes_on)!r}")
     options = ["--tracking-uri", "none", "--cache-dir", str(tmp_path / "cache")]
-    submit = ["--working-dir", str(project)]
-    command = ["--", "python", "sweep.py", "toy", *options]
-    code, printed = job("submit", cluster, *submit, *command)
-    assert 1 == code
-    assert "in the copy of your folder that Ray makes for a job and removes" in printed
-
     store = tmp_path / "runs"
-    command += ["--store", str(store)]
+    submit = ["--working-dir", str(project)]
+    command = ["--", sys.executable, "sweep.py", "toy", *options, "--store", str(store)]
     code, printed = job("submit", cluster, *submit, "--no-wait", "--submission-id", "stopped", *command)
     assert 0 == code, printed
     wait_for(lambda: 2 == len([*store.glob("trainings/*/epochs.parquet")]))
+    copies = Path(cluster["HOME"]).glob(f"r/session_2*/runtime_resources/{FOLDER_OF_JOBS}/*/sweep.py")
+    assert 1 == len([*copies]), "a store beside it would be refused"
     job("stop", cluster, "stopped")
     assert [] == [*store.glob("trainings/*/failure.json")]
     assert 2 == len([*store.glob("trainings/*/checkpoint/*")]), "each has saved its state"

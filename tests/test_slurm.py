@@ -101,7 +101,8 @@ def jobs(tmp_path, slurm):
             path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8")
             path.chmod(0o755)
-            more = {"PATH": f"{path.parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
+            folders = (path.parent, Path(sys.executable).parent, os.environ["PATH"])
+            more = {"PATH": ":".join(map(str, folders)), "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
             slurm.environment |= more
 
         def submit(self, file, *words, options=()):

@@ -113,7 +113,7 @@ def test_verbs_are_given_one_at_a_time(tmp_path):
 def test_an_added_row_trains_alone(copied):
     """Editing one row into the study trains that row, for both seeds."""
     write_project(copied, rows='[Sweep("learning_rate", (0.1, 0.2, 0.3))]')
-    code, printed = run(copied, "toy", "--tracking-uri", "none")
+    code, printed = run(copied, "toy", "--tracking-uri", "none", "--agent")
     assert code == 0, printed
     assert printed.count("done after") == 2
 
@@ -121,7 +121,7 @@ def test_an_added_row_trains_alone(copied):
 def test_a_failure_is_told_and_the_exit_code_says_so(tmp_path):
     """The other trainings end, the message is printed, status names it, and the code is not 0."""
     write_project(tmp_path, rows='[Row("good"), Row("bad", {"fails_at_epoch": 2})]')
-    code, printed = run(tmp_path, "toy", "--seeds", "0", "--tracking-uri", "none")
+    code, printed = run(tmp_path, "toy", "--seeds", "0", "--tracking-uri", "none", "--agent")
     assert code == 1, printed
     assert "failed: rates: bad [Toy] seed 0: RuntimeError: loss is nan at epoch 2" in printed
     code, printed = run(tmp_path, "toy", "--seeds", "0", "--status")
@@ -155,7 +155,7 @@ def test_an_interrupted_sweep_ends_in_the_tables_of_an_undisturbed_one(how, tmp_
     assert len(found) == len({identity for identity, _ in found}) == 4
     assert all_run_states(tmp_path) == {"FINISHED"}
     write_project(tmp_path / "undisturbed", base=base)
-    run(tmp_path / "undisturbed", "toy", "--tracking-uri", "none")
+    run(tmp_path / "undisturbed", "toy", "--tracking-uri", "none", "--agent")
     assert tables(tmp_path) == tables(tmp_path / "undisturbed")
 
 

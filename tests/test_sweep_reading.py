@@ -269,3 +269,19 @@ def test_what_is_needed_must_be_known_before_anything_is_removed(project):
         code, printed = run(project, *arguments)
         assert (2, True) == (code, phrase in words(printed)), printed
     assert 4 == len(list(project.glob("runs/trainings/*/checkpoint/final.pt")))
+
+
+@pytest.mark.slow
+def test_the_verbs_of_one_training_say_what_they_do_and_what_they_refuse(project):
+    """Its log is printed; what is done is not cancelled; what does not go together, or is not there, is told."""
+    record = next((project / "runs/trainings").iterdir())
+    (record / "output.txt").write_text("loss is 0.25 [b]now[/b]\n", encoding="utf-8")
+    code, printed = run(project, "--log", record.name[:8])
+    assert (0, True, True) == (code, "loss is 0.25 [b]now[/b]\n" in printed, "done: begun at" in printed)
+    code, printed = run(project, "toy", "--cancel", "rates: 0.1 [Toy] seed 0", "--cancel", "rates: 0.7")
+    assert 2 == code
+    assert "no training has an id or a label that begins with 'rates: 0.7'" in words(printed)
+    code, printed = run(project, "--cancel", "rates: 0.1 [Toy] seed 0")  # no study: all of the project
+    assert (2, True) == (code, "is trained, and its record stands" in words(printed))
+    code, printed = run(project, "toy", "--cancel", record.name, "--plan")
+    assert (2, True) == (code, "--plan and --cancel are given together" in words(printed))

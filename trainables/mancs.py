@@ -42,7 +42,7 @@ from tablewright.trainables.layers.backbone import BACKBONE, Backbone, build_bac
 from tablewright.trainables.layers.pixels import PixelStandardisation
 from tablewright.trainables.layers.pretrained import StartingFile
 from tablewright.trainables.layers.stages import Stages
-from tablewright.trainables.losses.curriculum_triplet import curriculum_triplet_loss
+from tablewright.trainables.losses.curriculum_triplet import curriculum_triplet_loss, draw_uniform
 from tablewright.trainables.losses.focal import (
     sigmoid_focal_loss,
     softmax_focal_loss,
@@ -631,6 +631,18 @@ class Mancs:
             with torch.autocast(labels_B.device.type, enabled=False):
                 terms = make_loss_terms(config.losses, _in_float32(outputs), labels_B, epoch)
             yield {name: term / len(images_per_rank) for name, term in terms.items()}
+
+    def pass_over(self, config: MancsConfig, network: MancsNetwork, labels_B: Tensor) -> None:
+        """Draw what the curriculum draws for a rank.
+
+        Args:
+            config: of the training.
+            network: not used.
+            labels_B: of the rank.
+        """
+        rank = config.losses.rank
+        if rank is not None and rank.curriculum is not None:
+            draw_uniform(labels_B)
 
     def panels(self, config: MancsConfig, network: MancsNetwork, images_BCHW: Tensor) -> list[Panel]:
         """Show the mean over channels of each stage's mask.

@@ -12,8 +12,9 @@ Deviations:
     pixels are standardised without changing the caller's images; nothing needs a GPU or a batch above one
     at test; guidance is resized to the stage-4 map instead of by a fixed factor; diversity is summed in the
     embeddings' own precision; at test the parts that only training uses are not computed. Ranks run one after
-    another in one process: the running statistics of batch norm see all of them and move `data.num_ranks` times a
-    step, where the code's are those of the first rank, which move once. Of augmentation see `data/augment.py`.
+    another, or side by side in the same arithmetic: the running statistics of batch norm see all of them and move
+    `data.num_ranks` times a step, where the code's are those of the first rank, which move once. Of augmentation
+    see `data/augment.py`.
 
 Legend: B images, C channels, H W height and width of a map, A attention maps, D embedding, I identities.
 """
@@ -60,6 +61,7 @@ from tablewright.trainables.pictures.panel import Panel
 from tablewright.trainables.reidentification.config import ReidConfig
 from tablewright.trainables.training.optimisation import Optimisation
 from tablewright.trainables.training.paired_parts import build_part
+from tablewright.trainables.training.process_group import gather_ranks
 from tablewright.trainables.training.published_recipe import require_recipe
 from tablewright.trainables.value.frozen_model import FrozenModel
 
@@ -703,14 +705,20 @@ def make_loss_terms(
     return terms
 
 
-def _join_ranks(outputs: Sequence[MdprOutputs]) -> MdprOutputs:
-    """Join the batches of all ranks, in float32 at least, whatever precision they ran in."""
+def _join_ranks(outputs: Sequence[MdprOutputs], *, is_gathered: bool) -> MdprOutputs:
+    """Join the batches of several ranks, in float32 at least, whatever precision they ran in.
+
+    Args:
+        outputs: of this process's ranks.
+        is_gathered: whether those of the other processes are joined to them.
+    """
 
     def widen(value: Tensor) -> Tensor:
         return value.to(torch.promote_types(value.dtype, torch.float32))
 
     def join(parts: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-        return {name: torch.cat([widen(part[name]) for part in parts]) for name in parts[0]}
+        joined = {name: torch.cat([widen(part[name]) for part in parts]) for name in parts[0]}
+        return {name: gather_ranks(value) for name, value in joined.items()} if is_gathered else joined
 
     attended = [output.attended for output in outputs if output.attended is not None]
     return MdprOutputs(
@@ -780,7 +788,8 @@ class Mdpr:
         num_ranks = len(images_per_rank)
         if config.losses.pair_scope == "gathered":
             outputs = [network(images_BCHW) for images_BCHW in images_per_rank]
-            yield self._terms_in_float32(config, network, outputs, torch.cat(list(labels_per_rank)))
+            labels_B = gather_ranks(torch.cat(list(labels_per_rank)))
+            yield self._terms_in_float32(config, network, outputs, labels_B, is_gathered=True)
             return
         for images_BCHW, labels_B in zip(images_per_rank, labels_per_rank, strict=True):
             terms = self._terms_in_float32(config, network, [network(images_BCHW)], labels_B)
@@ -809,7 +818,13 @@ class Mdpr:
 
     @staticmethod
     def _terms_in_float32(
-        config: MdprConfig, network: MdprNetwork, outputs: Sequence[MdprOutputs], labels_B: Tensor
+        config: MdprConfig,
+        network: MdprNetwork,
+        outputs: Sequence[MdprOutputs],
+        labels_B: Tensor,
+        *,
+        is_gathered: bool = False,
     ) -> dict[str, Tensor]:
         with torch.autocast(labels_B.device.type, enabled=False):
-            return make_loss_terms(config, _join_ranks(outputs), dict(network.prototypes.items()), labels_B)
+            joined = _join_ranks(outputs, is_gathered=is_gathered)
+            return make_loss_terms(config, joined, dict(network.prototypes.items()), labels_B)

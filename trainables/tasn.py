@@ -591,9 +591,13 @@ class TasnNetwork(nn.Module):
         if self.config.part_selection == "ranked":
             chosen_DB = attention_BChw.sum(dim=(2, 3)).topk(num_details, dim=1).indices.T
         else:
-            chosen_DB = torch.randint(channels, (num_details, batch), device=device)
+            chosen_DB = self.draw_channels(batch, channels, device)
         maps_DBhw = attention_BChw[torch.arange(batch, device=device), chosen_DB]
         return self._sample(images_BCHW.repeat(num_details, 1, 1, 1), maps_DBhw.flatten(0, 1))
+
+    def draw_channels(self, batch: int, channels: int, device: torch.device) -> Tensor:
+        """Draw the channels that mark the details of a batch, (D, B), from torch's global generator."""
+        return torch.randint(channels, (self.config.num_details, batch), device=device)
 
     def _sample(self, images_BCHW: Tensor, map_Bhw: Tensor, *, is_squared: bool = False) -> Tensor:
         network, size_px = self.config, (images_BCHW.shape[2], images_BCHW.shape[3])
@@ -729,6 +733,18 @@ class Tasn:
             with torch.autocast(labels_B.device.type, enabled=False):
                 terms = make_loss_terms(config, outputs.logits_BI, labels_B)
             yield {name: term / num_ranks for name, term in terms.items()}
+
+    def pass_over(self, config: TasnConfig, network: TasnNetwork, labels_B: Tensor) -> None:
+        """Draw the channels of a rank's details.
+
+        Args:
+            config: of the training.
+            network: from `build_network`.
+            labels_B: of the rank.
+        """
+        if config.network.part and config.network.part_selection != "ranked":
+            assert network.attention is not None
+            network.draw_channels(len(labels_B), network.attention.out_channels, labels_B.device)
 
     def panels(self, config: TasnConfig, network: TasnNetwork, images_BCHW: Tensor) -> list[Panel]:
         """Show where the network looks, what it is given of the whole, and a detail that a channel marks."""

@@ -1,5 +1,6 @@
 """Agents: sweeps without Ray, in a process beside them that may die."""
 
+import json
 import multiprocessing
 import signal
 
@@ -12,6 +13,7 @@ from tablewright.orchestrator.claims import Claims, Owner, _written, training_cl
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.signals import EXIT_STOPPED
 from tablewright.orchestrator.study import Row
+from tests.metadata_service import metadata_service
 from tests.orchestrator.toy_sweep import Events, ToySweep, a_search, a_study
 from tests.waiting import wait_for
 
@@ -80,12 +82,43 @@ def test_a_stopped_agent_saves_what_runs(tmp_path, agent):
     assert [] == (sweep.store().root / "claims").names()
 
 
+def test_an_agent_whose_machine_is_to_go_saves_and_leaves_the_rest_to_others(tmp_path, monkeypatch, caplog):
+    """A spot machine's training goes on from its state elsewhere, and nothing more is begun on that machine."""
+    study = a_study([Row("a", {"waits_for": str(tmp_path / "gate")}), Row("b", {"learning_rate": 0.2})])
+    with metadata_service("amazon") as service:
+        monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", service.url)
+        service.facts["/latest/meta-data/spot/instance-action"] = json.dumps(
+            {"action": "terminate", "time": "2026-11-26T15:02:00Z"}
+        )
+        result, _ = ToySweep(tmp_path)(study, backend=AgentBackend(device="cpu"))
+    assert ["started", "to train"] == [status.state for status in result.statuses]
+    assert "Amazon takes this spot machine back (terminate at 2026-11-26T15:02:00Z)" in caplog.text
+    (tmp_path / "gate").touch()
+    result, events = ToySweep(tmp_path)(study, backend=AgentBackend(device="cpu"))
+    assert result.is_complete
+    assert [2, 3] == [epoch for label, epoch in events.epochs if label == "width: a [Toy] seed 0"]
+
+
+def test_an_agent_whose_machine_may_go_saves_and_goes_on(tmp_path, monkeypatch):
+    """It may stay for days; what is gained is a state to go on from."""
+    study = a_study([Row("a", {"epoch_s": 0.3})])
+    with metadata_service("amazon") as service:
+        monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", service.url)
+        service.facts["/latest/meta-data/events/recommendations/rebalance"] = json.dumps(
+            {"noticeTime": "2026-11-26T15:02:00Z"}
+        )
+        result, _ = ToySweep(tmp_path)(study, backend=AgentBackend(device="cpu"))
+    (training,) = result.plan.trainings
+    assert result.is_complete
+    assert 2 == ToySweep(tmp_path).store().training(training).record().attempts
+
+
 class StopsAtFirstEpoch:
     """An agent that is told to stop when an epoch was reported."""
 
     def __init__(self, agent):
         self._agent = agent
-        self.connect, self.num_slots = agent.connect, agent.num_slots
+        self.connect, self.num_slots, self.links = agent.connect, agent.num_slots, agent.links
 
     def run(self, queue, listeners, store, runtime):
         events = Events()

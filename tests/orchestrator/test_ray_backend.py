@@ -89,7 +89,7 @@ class Events:
 
 @pytest.fixture
 def sweep(tmp_path):
-    def run(study, events, backend):
+    def run(study, events, backend, **more):
         return run_sweep(
             [study],
             store=Store(str(tmp_path / "runs")),
@@ -97,6 +97,7 @@ def sweep(tmp_path):
             backend=backend,
             search_storage=f"sqlite:///{tmp_path}/optuna.db",
             listeners=lambda plan, statuses: [events],
+            **more,
         )
 
     run.store = lambda: Store(str(tmp_path / "runs"))
@@ -123,6 +124,18 @@ def test_workers_stay_warm_and_both_cpus_are_used(sweep, two_cpus, tmp_path):
     assert events.most_at_once >= 2
     records = [sweep.store().training(identity).record() for identity in result.plan.trainings]
     assert all(record.attempts == 1 for record in records)
+
+
+def test_what_ray_has_drawn_ahead_is_not_begun_once_the_hours_are_spent(sweep, two_cpus, tmp_path):
+    """Two run at a time and end; of the six that wait for their places none takes one, and more hours go on."""
+    base = ToyConfig(meets_in=str(tmp_path / "met"))
+    study = a_study([Sweep("learning_rate", [0.1 + index / 100 for index in range(8)])], base)
+    events = Events()
+    result = sweep(study, events, RayBackend(), max_cpu_hours=1e-9)
+    assert len(events.started) <= 2
+    assert ["done"] * len(events.started) == [outcome.state for _, outcome in events.ended]
+    assert "CPU-hours" in result.reached_cap
+    assert sweep(study, Events(), RayBackend(), max_cpu_hours=1.0).is_complete
 
 
 def test_a_killed_worker_is_tried_again_from_its_checkpoint(sweep, two_cpus, tmp_path):
@@ -383,7 +396,7 @@ def test_more_cores_than_the_machine_has_are_refused(tmp_path):
 
 @pytest.mark.slow
 def test_three_nodes_with_fractions_of_gpus_and_one_lost(sweep, tmp_path):
-    """Half-GPU trainings fill two GPU nodes; when one is lost, its trainings end on the other."""
+    """Half-GPU trainings fill two GPU nodes; when one is lost, its trainings end on the other, and have not failed."""
     import ray
     from ray.cluster_utils import Cluster
 
@@ -409,7 +422,7 @@ def test_three_nodes_with_fractions_of_gpus_and_one_lost(sweep, tmp_path):
         rates = [0.1 + index / 100 for index in range(6)]
         base = ToyConfig(meets_in=str(tmp_path / "met"), num_met=4, waits_for=str(is_lost))
         study = a_study([Sweep("learning_rate", rates)], base)
-        result = sweep(study, events, RayBackend(cpus=0.5, gpus=0.5))
+        result = sweep(study, events, RayBackend(cpus=0.5, gpus=0.5, max_lost_workers=0))
         assert result.is_complete, [(outcome.state, outcome.message) for _, outcome in events.ended]
         assert len(events.lost) == 2
         assert events.most_at_once == 4

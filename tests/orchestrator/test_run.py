@@ -1,13 +1,14 @@
 """A sweep on the inline backend: shared trainings, resuming, failures, ensembles, listeners."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.identity import view_id
 from tablewright.orchestrator.resolution import key_of
-from tablewright.orchestrator.run import plan_as_recorded
+from tablewright.orchestrator.run import plan_as_recorded, plan_with_data
 from tablewright.orchestrator.status import read_status
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.retrieval.view import RetrievalView
@@ -42,6 +43,38 @@ def test_a_second_run_trains_nothing(sweep):
     result, events = sweep(study)
     assert result.is_complete
     assert events.started == []
+
+
+@pytest.mark.slow
+def test_higher_priorities_are_trained_first_and_first_seeds_within_them(sweep):
+    """A row's own counts before its table's; of two tables that need one training the higher; no id depends on it."""
+    rows = [
+        Row("shared"),
+        Row("last", {"learning_rate": 0.2}, priority=-1),
+        Row("usual", {"learning_rate": 0.3}),
+    ]
+    study = a_study(rows, seeds=(0, 1))
+    (table,) = study.ablations
+    urgent = replace(table, name="urgent", rows=[Row("same"), Row("own", {"learning_rate": 0.4})], priority=5)
+    both = replace(study, ablations=[table, urgent])
+    plain = replace(both, ablations=[table, replace(urgent, priority=None)])
+    plans = [plan_with_data((it,), sweep.store(), Runtime(None, "/cache")) for it in (both, plain)]
+    assert list(plans[1].trainings) == list(plans[0].trainings)
+    _, events = sweep(both)
+    rates = [(work.config.learning_rate, work.config.seed) for work in events.started]
+    assert [(0.1, 0), (0.4, 0), (0.1, 1), (0.4, 1), (0.3, 0), (0.3, 1), (0.2, 0), (0.2, 1)] == rates
+
+
+@pytest.mark.slow
+def test_a_search_of_a_higher_priority_comes_before_rows(sweep):
+    """With the row of its own table; what the best one still needs comes last, when it is known."""
+    rows = [Row("a", {"learning_rate": 0.2}), Row("b", {"learning_rate": 0.3})]
+    _, events = sweep(a_study(rows, searches=[a_search(num_trials=3, priority=1)]))
+    labels = [work.label for work in events.started]
+    last_suggestion = max(at for at, label in enumerate(labels) if label.startswith("rate: trial"))
+    assert last_suggestion < labels.index("width: a [Toy] seed 0") < labels.index("width: b [Toy] seed 0"), (
+        labels
+    )
 
 
 @pytest.mark.slow

@@ -60,7 +60,16 @@ from tablewright.orchestrator.settings import (
         ({"address": "http://head:8265"}, "ray job submit --address 'http://head:8265' -- .* is head:6379"),
         ({"address": "https://u:p@head/x"}, "which is the dashboard"),
         ({"address": "head:65536"}, "it is host:port"),
-        ({"gpus_per_training": 2}, "--gpus-per-training is 2; a training takes one GPU"),
+        ({"gpus_per_training": 2.5}, "--gpus-per-training is 2.5; a training takes one GPU"),
+        ({"processes_per_training": 0}, "--processes-per-training is 0; it is 1 or more"),
+        (
+            {"processes_per_training": 2, "gpus_per_training": 1},
+            "every process of a training has a GPU of its own",
+        ),
+        (
+            {"processes_per_training": 2, "gpus_per_training": 4},
+            "every process of a training has a GPU of its own",
+        ),
         ({"cpus_per_training": 1.5}, "--cpus-per-training is 1.5; it is a whole number of cores"),
         ({"cpus_per_training": 0}, "--cpus-per-training is 0;"),
         ({"address": "h:99999"}, "--address is 'h:99999'; it is host:port"),
@@ -257,3 +266,31 @@ def test_minutes_between_checkpoints_reach_the_trainings():
         Settings(studies=("mdpr_ablation",), checkpoint_minutes=minutes).runtime() for minutes in (2.5, None)
     )
     assert (150.0, None) == (said.checkpoint_every_s, unsaid.checkpoint_every_s)
+
+
+@pytest.mark.parametrize(
+    ("given", "num_processes"),
+    [
+        ({}, 1),
+        ({"gpus_per_training": 0.5}, 1),
+        ({"gpus_per_training": 4}, 4),
+        ({"processes_per_training": 2}, 2),
+        ({"processes_per_training": 2, "gpus_per_training": 0}, 2),
+    ],
+)
+def test_a_training_has_a_process_a_gpu_or_as_many_as_are_asked_for(given, num_processes):
+    """Whole GPUs are all used; on the CPU the number is said by itself."""
+    assert num_processes == Settings(("mdpr_ablation",), **given).runtime().process.num_processes
+
+
+@pytest.mark.parametrize(
+    ("tracking_uri", "shown"),
+    [
+        ("http://anna:hunter2@mlflow:5000", "http://…@mlflow:5000"),
+        ("sqlite:////tmp/m&f.db", "mlflow ui --backend-store-uri 'sqlite:////tmp/m&f.db'"),
+        ("none", None),
+    ],
+)
+def test_where_mlflow_is_to_be_seen_is_said(tracking_uri, shown):
+    """A server's address without its password, or the command that starts the pages of a database."""
+    assert shown == Settings(("mdpr_ablation",), tracking_uri=tracking_uri).tracking_link.get("MLflow")

@@ -1,5 +1,7 @@
 """The queue: no training twice at a time, and none for a source that no longer wants it."""
 
+from dataclasses import replace
+
 import pytest
 
 from tablewright.orchestrator.trial import Outcome, Work
@@ -17,6 +19,8 @@ def a_work(rate=0.1, label="row"):
 
 class FakeSource:
     """Suggests given works; as a search does, it takes one outcome as the answer to every equal one."""
+
+    priority = 0
 
     def __init__(self, *works):
         self.works, self.open, self.told = list(works), [], []
@@ -95,6 +99,48 @@ def test_what_is_given_back_comes_first_and_is_answered_once(is_planned):
     assert queue.next_work() is None
     assert queue.is_finished()
     assert source.told == ([] if is_planned else [("work", "done"), ("other", "done")])
+
+
+def test_higher_priorities_come_first_those_of_searches_among_them():
+    """Of one priority planned work comes in its order, and before suggestions."""
+    works = [a_work(0.1, "low"), a_work(0.2, "first"), a_work(0.3, "high"), a_work(0.4, "second")]
+    planned = [replace(work, priority=at) for work, at in zip(works, (-1, 0, 2, 0), strict=True)]
+    urgent, usual = FakeSource(a_work(0.5, "urgent")), FakeSource(a_work(0.6, "usual"))
+    urgent.priority = 1
+    queue = WorkQueue(planned, [usual, urgent])
+    handed_out = []
+    while (work := queue.next_work()) is not None:
+        handed_out.append(work.label)
+    assert ["high", "urgent", "first", "second", "usual", "low"] == handed_out
+
+
+class FakeRetries:
+    """Orders that are there from the beginning."""
+
+    def __init__(self, *ids):
+        self.ids = set(ids)
+
+    def ordered(self, *, looks_now=False):
+        return set(self.ids)
+
+    def carry_out(self, ids):
+        self.ids -= set(ids)
+
+
+@pytest.mark.parametrize("state", ["failed", "cancelled", "done"])
+def test_what_has_ended_badly_is_handed_out_again_when_somebody_wants_it(state):
+    """Once an order, also where nothing else is left; what is done is not, whatever was ordered."""
+    work, other = a_work(label="work"), a_work(0.2, label="other")
+    retries = FakeRetries(work.training_id)
+    queue = WorkQueue([work, other], retries=retries)
+    assert work is queue.next_work()
+    queue.on_end(work, Outcome(state))
+    expected = [other] if state == "done" else [work, other]
+    found = []
+    while (handed_out := queue.next_work()) is not None:
+        found.append(handed_out)
+        queue.on_end(handed_out, Outcome("done"))
+    assert (expected, True) == (found, queue.is_finished())
 
 
 @pytest.mark.parametrize("fault_in", ["next_work", "on_progress", "on_end"])

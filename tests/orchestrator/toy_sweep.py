@@ -7,8 +7,10 @@ from tablewright.orchestrator.ranges import FloatRange
 from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.run import first_seeds_alone, run_sweep
 from tablewright.orchestrator.study import Ablation, Dataset, Objective, Search, Study
+from tablewright.trainables.contract.process import Process
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.retrieval.view import MAP, RANK1, RetrievalView
+from tablewright.trainables.value.freezing import EMPTY
 from tests.toy_method import ToyConfig
 
 TEST = RetrievalView(split="test")
@@ -63,12 +65,12 @@ class ToySweep:
     def store(self):
         return Store(str(self.folder))
 
-    def __call__(self, *studies, backend=None, listeners=(), **more):
+    def __call__(self, *studies, backend=None, listeners=(), holds=EMPTY, num_processes=1, **more):
         events = Events()
         result = run_sweep(
             studies,
             store=self.store(),
-            runtime=Runtime(None, self._cache),
+            runtime=Runtime(None, self._cache, process=Process(num_processes=num_processes), **holds),
             backend=backend or InlineBackend(),
             search_storage=self.storage,
             listeners=lambda plan, statuses: [events, *listeners],

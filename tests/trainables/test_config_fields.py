@@ -18,8 +18,11 @@ from tablewright.trainables.value.frozen_model import FrozenModel
 PINNED = Path(__file__).parent / "config_fields.json"
 RENEW = "RENEW_SNAPSHOTS"
 
-# A setting stands here when it cannot change a weight on a CPU; anything else belongs in a config.
-RUNTIME_SETTINGS = {"data_root", "cache_dir", "device", "checkpoint_every_s", "stall_s", "command_line"}
+# A setting stands here when it cannot change a weight on a CPU, but for the order of sums; others belong in a config.
+RUNTIME_SETTINGS = {
+    *("data_root", "cache_dir", "device", "cpus", "gpus"),
+    *("checkpoint_every_s", "stall_s", "command_line", "owner", "process"),
+}
 
 CONFIGS = {
     "mdpr paper market1501": mdpr.paper_config("market1501"),

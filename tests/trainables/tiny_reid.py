@@ -116,7 +116,8 @@ class TinyMethod:
 
     def loss_terms(self, config, network, images_per_rank, labels_per_rank, epoch):
         for images_BCHW, labels_B in zip(images_per_rank, labels_per_rank, strict=True):
-            embedding_BD = network(images_BCHW).float()
+            embedding_BD = network(images_BCHW)
+            embedding_BD = embedding_BD.to(torch.promote_types(embedding_BD.dtype, torch.float32))
             with torch.autocast(labels_B.device.type, enabled=False):
                 identity = functional.cross_entropy(network.classify(embedding_BD), labels_B)
                 triplet = batch_hard_triplet_loss(embedding_BD, labels_B, margin=0.3)

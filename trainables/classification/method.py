@@ -22,7 +22,7 @@ from tablewright.trainables.classification.view import TOP1, ClassificationExtra
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.memory import StepMemory
 from tablewright.trainables.contract.run import CheckpointFolder, Device, FitHooks, Runtime
-from tablewright.trainables.contract.size import NetworkSize
+from tablewright.trainables.contract.size import NetworkSize, TrainingWork
 from tablewright.trainables.contract.view import Split, ViewResult
 from tablewright.trainables.data.fine_grained import (
     FineGrainedData,
@@ -219,6 +219,15 @@ class ClassificationTrainable:
             (1, 3, data.crop_px, data.crop_px),
         )
         return dataclasses.replace(size, classes_from=classes_from)
+
+    def work(self, config: Any, data: DatasetFacts) -> TrainingWork | None:
+        """Count what a whole training computes."""
+        if "train" not in data.num_images:
+            return None
+        images_per_step = config.data.batch_size
+        num_steps = data.num_images["train"] // images_per_step
+        num_images = num_steps * images_per_step * config.optimisation.num_epochs
+        return TrainingWork.of_network(self.size(config), num_images, config.optimisation.precision)
 
     def of_equal_memory(self, config: Any) -> Any:
         """Give the config that stands for all that differ from it in seed and schedule alone."""

@@ -12,7 +12,7 @@ from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.memory import StepMemory
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.contract.run import CheckpointFolder, Device, FitHooks, Runtime
-from tablewright.trainables.contract.size import NetworkSize
+from tablewright.trainables.contract.size import NetworkSize, TrainingWork
 from tablewright.trainables.contract.view import EvaluationView, Split, ViewResult
 from tablewright.trainables.value.frozen_model import FrozenModel
 
@@ -81,6 +81,19 @@ class ExtractsOnce(Protocol):
 
 
 @runtime_checkable
+class TrainsInProcesses(Protocol):
+    """A method of which one training can be made by several processes, `Runtime.process` being one of them."""
+
+    def check_processes(self, config: Any, num_processes: int) -> None:
+        """Refuse a number of processes that cannot share a training, before anything is trained.
+
+        Raises:
+            ValueError: why not, and what to set.
+        """
+        ...
+
+
+@runtime_checkable
 class TellsValues(Protocol):
     """A method that hands on what it was told of an epoch, in which not every epoch has every metric."""
 
@@ -114,6 +127,15 @@ class CountsSize(Protocol):
 
     def size(self, config: Any) -> NetworkSize:
         """Count the network of a config; nothing is computed and no memory taken."""
+        ...
+
+
+@runtime_checkable
+class CountsWork(Protocol):
+    """A method that can count what a whole training computes, before it runs."""
+
+    def work(self, config: Any, data: DatasetFacts) -> TrainingWork | None:
+        """Count a training's operations; None where nobody knows how many images the data have."""
         ...
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol
 
+from tablewright.trainables.contract.process import ALONE, Process
+
 Device = Literal["cpu", "cuda"]
 
 
@@ -25,6 +27,8 @@ class Runtime:
         cpus: cores that one training may use; None is all of this machine.
         gpus: that one training holds: whole ones, or a part of one; 0 is none.
         command_line: by which the sweep was started, without secrets; for records.
+        process: which of the processes of the training this one is; sums are added up in another order by more.
+        owner: the user who started the sweep; for records.
     """
 
     data_root: str | None
@@ -35,6 +39,8 @@ class Runtime:
     cpus: float | None = None
     gpus: float = 0.0
     command_line: str = ""
+    process: Process = ALONE
+    owner: str = ""
 
 
 @dataclass(frozen=True)

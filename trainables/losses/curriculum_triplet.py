@@ -75,6 +75,11 @@ def draw_ranks(probability_N: Tensor, uniform: Tensor) -> Tensor:
     return torch.searchsorted(cumulative_N / cumulative_N[-1], uniform, right=True)
 
 
+def draw_uniform(labels_B: Tensor) -> Tensor:
+    """Draw the numbers of a batch from torch's global generator of its device, (B, B) float64."""
+    return torch.rand(len(labels_B), len(labels_B), dtype=torch.float64, device=labels_B.device)
+
+
 def curriculum_triplet_loss(
     embeddings_BD: Tensor,
     labels_B: Tensor,
@@ -88,7 +93,7 @@ def curriculum_triplet_loss(
 ) -> Tensor:
     """Set every anchor and each of its positives against one negative that is drawn for the two.
 
-    Draws B x B numbers from torch's global generator of the embeddings' device.
+    Draws from torch's global generator of the embeddings' device; see `draw_uniform`.
 
     Args:
         embeddings_BD: not normalised; distances are Euclidean.
@@ -120,7 +125,7 @@ def curriculum_triplet_loss(
         mean=curriculum_mean(num_negatives, epoch, t0=t0),
         deviation=curriculum_deviation(epoch, t0=t0, t1=t1, a=a, b=b),
     )
-    uniform_BB = torch.rand(num_images, num_images, dtype=torch.float64, device=labels_B.device)
+    uniform_BB = draw_uniform(labels_B)
     rank_BB = draw_ranks(probability_N.to(labels_B.device), uniform_BB)
     distance_BB = euclidean_distances(embeddings_BD)
     order_BB = distance_BB.detach().masked_fill(is_same_BB, float("inf")).argsort(dim=1, stable=True)

@@ -59,6 +59,7 @@ class _Function(OwnMethod):
     fit: Callable[..., Any]
     measure: Callable[..., Any]
     best_epoch: BestEpoch | None
+    in_processes: bool
 
     def make_trainable(self) -> FunctionTrainable:
         return FunctionTrainable(self)
@@ -73,6 +74,7 @@ def method(
     name: str = "",
     says: str = "",
     best_epoch: str | tuple[str, Direction] = "",
+    in_processes: bool = False,
 ) -> Callable[[FunctionT], FunctionT]:
     """Make a training function a method; it stays an ordinary function.
 
@@ -88,6 +90,8 @@ def method(
             kept and measured, instead of the last one's. A loss is best where it is lowest, a metric as it was
             declared; of anything else say it, as in ("val_score", "highest"). The function takes a run and names
             its model: run.epochs(…, model=net).
+        in_processes: whether several processes can make one training together, as of `run.rank` and `run.num_ranks`
+            and torch's `init_process_group()`; what the first of them reports and returns counts.
 
     Returns:
         A decorator of a function (config) -> model, or (config, run) -> model with a `Run`.
@@ -104,6 +108,8 @@ def method(
             faults.append(
                 Fault("best_epoch", "it is chosen among the epochs of a run; write fit(config, run)")
             )
+        if in_processes and not _takes(function, 2):
+            faults.append(Fault("in_processes", "a run says which process it is; write fit(config, run)"))
         faults += faults_of_words(name, says)
         faults += [] if faults else faults_of_name(name or config.__name__, config)
         if faults or measure is None or data is None:
@@ -113,7 +119,9 @@ def method(
         declared = {} if rule is None else {f"best_epoch of {called}": f"{rule.direction} {rule.name}"}
         source = source_of(file, lines=lines, models=models_of(config), declared=declared)
         words = ", ".join(filter(None, [says, rule.says if rule else ""]))
-        found = _Function(config, tuple(metrics), data, words, source, file, function, measure, rule)
+        found = _Function(
+            config, tuple(metrics), data, words, source, file, function, measure, rule, in_processes
+        )
         declare(name or config.__name__, found)
         return function
 
@@ -169,11 +177,21 @@ class FunctionTrainable(OwnTrainable[_Function]):
         """Give the same as it stands in the files now."""
         return definitions_now(self._method.source, self._method.file, models_of(self._method.config))
 
+    def check_processes(self, config: Config, num_processes: int) -> None:
+        """Refuse several processes for a function that does not share its training among them."""
+        if not self._method.in_processes:
+            raise ValueError(
+                f"{self._method.fit.__name__} trains in one process, and {num_processes} would each train the whole; "
+                "share the training by run.rank and declare it, @method(…, in_processes=True), or leave "
+                "--processes-per-training out, and --gpus-per-training at 1 or less"
+            )
+
     def fit(self, config: Config, runtime: Runtime, checkpoints: CheckpointFolder, hooks: FitHooks) -> Any:
-        """Call the function; what it returns is kept."""
+        """Call the function; what it returns is kept, of several processes what the first one returns."""
+        from tablewright.trainables.own.function_processes import found_by_torch
         from tablewright.trainables.own.function_run import Run, seeded
 
-        with seeded(config.seed, runtime.device):
+        with found_by_torch(runtime.process), seeded(config.seed, runtime.device):
             run = Run(config.seed, runtime, checkpoints, hooks, self._method.best_epoch)
             takes_run = _takes(self._method.fit, 2)
             with run.keeping:
@@ -183,6 +201,8 @@ class FunctionTrainable(OwnTrainable[_Function]):
             raise ValueError(
                 f"{self._method.fit.__name__} returned nothing; it returns the model, which is what measure is given"
             )
+        if not runtime.process.is_first:
+            return model
         with checkpoints.open_to_write(FINAL_CHECKPOINT) as file:
             self._keep(model, file)
         return model

@@ -50,6 +50,9 @@ class Run:
         seed: of the config; the generators of Python, NumPy and torch are seeded with it already.
         device: to train on, `cpu` or `cuda`.
         data_root: folder of the published data sets, None where none was given.
+        rank: of the processes that make the training together, which one this is, from 0 on; the first one's reports,
+            state and model count. What another does differently must follow from its rank.
+        num_ranks: how many there are; 1 unless the method is declared with `in_processes`.
         keeping: a context in which the function is called; when it ends, no checkpoint is being written any more.
     """
 
@@ -65,6 +68,7 @@ class Run:
         self.seed = seed
         self.device: Device = runtime.device
         self.data_root = runtime.data_root
+        self.rank, self.num_ranks = runtime.process.rank, runtime.process.num_processes
         self._checkpoints, self._hooks = checkpoints, hooks
         self._files = ResumeFiles(checkpoints)
         self.keeping = BackgroundCheckpoints(self._files, runtime.checkpoint_every_s)
@@ -295,6 +299,8 @@ class Run:
 
     def _save(self, epoch: int, parts: Mapping[str, Any], *, is_last: bool) -> None:
         """Keep a state: at once where the training ends with it, else while it goes on."""
+        if self.rank:
+            return
         state = {
             "epoch": epoch,
             "parts": dict(parts),

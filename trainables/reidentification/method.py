@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.memory import StepMemory
 from tablewright.trainables.contract.run import CheckpointFolder, Device, FitHooks, Runtime
-from tablewright.trainables.contract.size import NetworkSize
+from tablewright.trainables.contract.size import NetworkSize, TrainingWork
 from tablewright.trainables.contract.view import Split, ViewResult
 from tablewright.trainables.data.reid import (
     ReidData,
@@ -43,6 +44,7 @@ from tablewright.trainables.training.determinism import derive_seed, find_device
 from tablewright.trainables.training.fitting import Method, backpropagate, fit, load_network
 from tablewright.trainables.training.numeric_environment import describe_numeric_environment
 from tablewright.trainables.training.optimisation import check_precision, make_optimizer
+from tablewright.trainables.training.process_group import check_ranks
 from tablewright.trainables.training.smallest_config import SHRINKING, smallest_config
 from tablewright.trainables.training.starting_weights import join_weights
 from tablewright.trainables.training.step_memory import count_step_memory, only_what_takes_memory
@@ -82,6 +84,10 @@ class ReidTrainable:
         dataset = _find_dataset(config, runtime)
         verify_and_build(dataset, data.height_px, data.width_px, runtime.cache_dir)
         TrainingImages(dataset, data, config.seed, runtime, torch.device("cpu"))
+
+    def check_processes(self, config: Any, num_processes: int) -> None:
+        """Refuse processes that cannot share the ranks of a step evenly."""
+        check_ranks(config.data.num_ranks, num_processes)
 
     def fit(self, config: Any, runtime: Runtime, checkpoints: CheckpointFolder, hooks: FitHooks) -> nn.Module:
         """Train; see `trainables.training.fitting.fit`."""
@@ -157,6 +163,24 @@ class ReidTrainable:
             (1, 3, data.height_px, data.width_px),
         )
         return dataclasses.replace(size, classes_from=classes_from)
+
+    def work(self, config: Any, data: DatasetFacts) -> TrainingWork | None:
+        """Count what a whole training computes; see `TrainingImages` for how many images an epoch has.
+
+        None too where an epoch has every person once, and nobody has published how many there are.
+        """
+        if "train" not in data.num_images:
+            return None
+        sampled = config.data
+        images_per_step = sampled.num_ranks * sampled.num_identities * sampled.num_instances
+        num_steps = max(1, data.num_images["train"] // images_per_step)
+        if sampled.sampling == "identities_once":
+            num_pids, of_another = published_num_pids(sampled.dataset)
+            if of_another:
+                return None
+            num_steps = math.ceil(num_pids / (sampled.num_identities * sampled.num_ranks))
+        num_images = num_steps * images_per_step * config.optimisation.num_epochs
+        return TrainingWork.of_network(self.size(config), num_images, config.optimisation.precision)
 
     def of_equal_memory(self, config: Any) -> Any:
         """Give the config that stands for all that differ from it in seed and schedule alone."""

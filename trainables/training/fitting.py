@@ -19,7 +19,7 @@ import logging
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -44,7 +44,9 @@ from tablewright.trainables.training.optimisation import (
     learning_rate,
     make_optimizer,
 )
+from tablewright.trainables.training.process_group import ProcessGroup, joined
 from tablewright.trainables.training.resume_files import ResumeFiles
+from tablewright.trainables.training.running_statistics import RunningStatistics
 from tablewright.trainables.training.saving import save
 from tablewright.trainables.value.canonical import canonical
 
@@ -142,7 +144,7 @@ class Method(Protocol):
         labels_per_rank: Sequence[Tensor],
         epoch: int,
     ) -> Iterator[dict[str, Tensor]]:
-        """Yield scalar terms, already divided by the number of ranks; their sum is differentiated.
+        """Yield scalar terms, already divided by the number of ranks given; their sum is differentiated.
 
         Whatever is yielded at once is differentiated at once, and its graph freed before the next. It runs
         under autocast in half precision; losses are for the method to make in float32, outside of it. Nothing is
@@ -152,9 +154,24 @@ class Method(Protocol):
         Args:
             config: of the training.
             network: from `build_network`, in training mode.
-            images_per_rank: (B, C, H, W) float 0..255 each.
+            images_per_rank: (B, C, H, W) float 0..255 each; those of this process.
             labels_per_rank: (B,) int64 in [0, num_classes) each.
             epoch: epochs completed, from 0 on; losses that follow a curriculum need it.
+        """
+        ...
+
+
+@runtime_checkable
+class DrawsAtRandom(Protocol):
+    """A method whose network or losses draw from torch's generators, and which can be computed side by side."""
+
+    def pass_over(self, config: Any, network: Any, labels_B: Tensor) -> None:
+        """Draw what `loss_terms` draws for a rank, and nothing else, as another process computes it.
+
+        Args:
+            config: of the training.
+            network: in training mode.
+            labels_B: of that rank.
         """
         ...
 
@@ -178,7 +195,8 @@ def fit(
         hooks: how to talk to whoever runs it.
 
     Returns:
-        The trained network, on the runtime's device.
+        The trained network, on the runtime's device. Of several processes the first one alone reads and writes
+        checkpoints and asks the hooks anything that counts.
 
     Raises:
         ValueError: the device cannot do what the config asks for; data or weights are missing; the
@@ -188,8 +206,11 @@ def fit(
     """
     check_precision(config.optimisation.precision, runtime.device)
     device = find_device(runtime.device)
-    with reproducible(device, derive_seed(config.seed, "network")):
-        training = _Training(method, config, images, runtime, checkpoints, device)
+    with (
+        joined(runtime.process, device) as group,
+        reproducible(device, derive_seed(config.seed, "network")),
+    ):
+        training = _Training(method, config, images, runtime, checkpoints, device, group)
         training.run(hooks)
         return training.network
 
@@ -218,6 +239,7 @@ def backpropagate(
     images_per_rank: Sequence[Tensor],
     labels_per_rank: Sequence[Tensor],
     epoch: int,
+    share: float = 1.0,
 ) -> dict[str, Tensor]:
     """Add a batch's gradients to the network's; give its loss terms, summed over ranks and detached.
 
@@ -229,6 +251,7 @@ def backpropagate(
         images_per_rank: (B, C, H, W) float 0..255 each.
         labels_per_rank: (B,) each.
         epoch: epochs completed.
+        share: of the step's ranks that these are.
     """
     dtype = _AUTOCAST_DTYPE.get(config.optimisation.precision)
     device_type = labels_per_rank[0].device.type
@@ -240,6 +263,8 @@ def backpropagate(
             terms = next(ranks, None)
         if terms is None:
             return sums
+        if share != 1.0:
+            terms = {name: term * share for name, term in terms.items()}
         scaler.scale(torch.stack(list(terms.values())).sum()).backward()
         for name, term in terms.items():
             sums[name] = sums[name] + term.detach() if name in sums else term.detach()
@@ -316,15 +341,17 @@ class _Training:
         runtime: Runtime,
         checkpoints: CheckpointFolder,
         device: torch.device,
+        group: ProcessGroup,
     ) -> None:
         self._method, self._config, self._images = method, config, images
-        self._checkpoints, self._device = checkpoints, device
+        self._checkpoints, self._device, self._group = checkpoints, device, group
         self._digest = _digest(config, images.fingerprint)
         files = ResumeFiles(checkpoints)
         self._keeping = BackgroundCheckpoints(files, runtime.checkpoint_every_s)
-        is_begun = files.exist()
-        # Weights that a checkpoint replaces need not be read.
-        weights = {} if is_begun else method.weights_files(config, runtime.data_root)
+        is_begun = group.is_first and files.exist()
+        # Weights that a checkpoint, or the first process, replaces need not be read.
+        is_new = group.is_first and not is_begun
+        weights = method.weights_files(config, runtime.data_root) if is_new else {}
         self.network = method.build_network(config, images.num_classes, weights).to(device)
         self._optimizer = make_optimizer(config.optimisation, self.network.parameters())
         uses_scaler = config.optimisation.precision == "fp16"
@@ -333,14 +360,39 @@ class _Training:
         self._epoch = 0
         self._step = 0
         self._epoch_wall_s = 0.0
+        self._statistics = RunningStatistics(self.network, group)
+        self._has_checked_draws = False
         if is_begun:
             files.take_up(self._load)
+        if not group.is_alone:
+            self._take_up_first()
+
+    def _take_up_first(self) -> None:
+        """Begin where the first process begins, whether that is the start or a checkpoint.
+
+        Raises:
+            ValueError: this process trains something else, as with another copy of the data.
+        """
+        state = self._group.state_of_first(self._state_dict())
+        if state is None:
+            return
+        origin = self._origin()
+        theirs = {key: state[key] for key in origin}
+        if theirs != origin:
+            raise ValueError(
+                f"the processes of a training have not the same config, data and device: the first has {theirs}, "
+                f"process {self._group.rank} {origin}; give their machines the same data and code"
+            )
+        self.network.load_state_dict(state["network"])
+        self._load_state_dict(state)
 
     def run(self, hooks: FitHooks) -> None:
         """Train to the end."""
         first_step = self._epoch * self._images.steps_per_epoch + self._step
-        with closing(self._images.batches(first_step)) as batches, self._keeping:
+        with closing(self._images.batches(first_step)) as batches, self._keeping, self._statistics:
             self._run_epochs(batches, hooks)
+        if not self._group.is_first:
+            return
         if sentence := self._scaling.sentence(self._epoch * self._images.steps_per_epoch):
             logger.warning("%s", sentence)  # it is kept in the training's record
         with self._checkpoints.open_to_write(FINAL_CHECKPOINT) as file:
@@ -371,7 +423,7 @@ class _Training:
         before_s = time.monotonic() - self._epoch_wall_s
         while self._step < self._images.steps_per_epoch:
             self._epoch_wall_s = time.monotonic() - before_s
-            if hooks.should_stop():
+            if self._group.decided(hooks.should_stop()):
                 self._write_checkpoint()
                 raise TrainingStopped(f"stopped in epoch {self._epoch + 1}, before step {self._step + 1}")
             self._write_checkpoint_if_due()
@@ -381,6 +433,7 @@ class _Training:
                 self._meter.check(self._epoch + 1)
             self._keeping.count_step(time.monotonic() - begun_s, was_writing=was_writing)
         self._meter.check(self._epoch + 1)
+        self._check_alike()
         self._epoch_wall_s = time.monotonic() - before_s
 
     def _make_step(self, images_RBCHW: Tensor, labels_RB: Tensor) -> None:
@@ -388,15 +441,7 @@ class _Training:
             group["lr"] = self._learning_rate(self._step)
         images_per_rank = self._images.augment(images_RBCHW)
         self._optimizer.zero_grad(set_to_none=True)
-        terms = backpropagate(
-            self._method,
-            self._config,
-            self.network,
-            self._scaling.scaler,
-            images_per_rank,
-            labels_RB.unbind(),
-            self._epoch,
-        )
+        terms = self._backpropagate(images_per_rank, labels_RB.unbind())
         max_norm = self._config.optimisation.max_grad_norm
         if max_norm is not None:
             self._scaling.scaler.unscale_(self._optimizer)
@@ -404,6 +449,83 @@ class _Training:
         self._scaling.step(self._optimizer)
         self._meter.add(terms)
         self._step += 1
+
+    def _backpropagate(
+        self, images_per_rank: Sequence[Tensor], labels_per_rank: Sequence[Tensor]
+    ) -> dict[str, Tensor]:
+        """Make the gradients and terms of all ranks, of which this process computes its own."""
+        own = self._group.own(len(labels_per_rank))
+        self._statistics.begin_step()
+        self._pass_over(labels_per_rank[: own.start])
+        is_checked = not self._group.is_alone and not self._has_checked_draws
+        drawn = self._drawn_by_passing_over(labels_per_rank[own]) if is_checked else {}
+        terms = backpropagate(
+            self._method,
+            self._config,
+            self.network,
+            self._scaling.scaler,
+            images_per_rank[own],
+            labels_per_rank[own],
+            self._epoch,
+            1 / self._group.size,
+        )
+        if self._group.is_alone:
+            return terms
+        if is_checked:
+            self._check_draws(drawn)
+        self._pass_over(labels_per_rank[own.stop :])
+        self._statistics.end_step()
+        self._group.sum_gradients(self.network.parameters())
+        sums_T = self._group.sum(torch.stack([term.double() for term in terms.values()]))
+        return dict(zip(terms, sums_T.unbind(), strict=True))
+
+    def _pass_over(self, labels_per_rank: Sequence[Tensor]) -> None:
+        if isinstance(self._method, DrawsAtRandom):
+            for labels_B in labels_per_rank:
+                self._method.pass_over(self._config, self.network, labels_B)
+
+    def _drawn_by_passing_over(self, labels_per_rank: Sequence[Tensor]) -> dict[str, Tensor]:
+        """Give the generators as they were if the ranks of this process were computed by another one."""
+        before = self._generators()
+        self._pass_over(labels_per_rank)
+        after = self._generators()
+        torch.random.set_rng_state(before["CPU"])
+        if self._device.type == "cuda":
+            torch.cuda.set_rng_state(before["GPU"])
+        return after
+
+    def _check_draws(self, drawn: Mapping[str, Tensor]) -> None:
+        """Refuse a method that draws what other processes do not know of, before an epoch is lost by it.
+
+        Raises:
+            ValueError: its ranks would not draw what they draw one after another.
+        """
+        self._has_checked_draws = True
+        generators = self._generators()
+        if not all(torch.equal(state, generators[name]) for name, state in drawn.items()):
+            raise ValueError(
+                f"{self._config.METHOD} draws random numbers while a rank is computed, as dropout does, and "
+                f"{self._group.size} processes cannot pass over those of each other's ranks; give its method "
+                "`pass_over`, which draws as many, or train in one process"
+            )
+
+    def _generators(self) -> dict[str, Tensor]:
+        states = {"CPU": torch.random.get_rng_state()}
+        return states | ({"GPU": torch.cuda.get_rng_state()} if self._device.type == "cuda" else {})
+
+    def _check_alike(self) -> None:
+        """Refuse to go on where the processes have come apart, in any weight, buffer or random number."""
+        if self._group.is_alone:
+            return
+        digests = {
+            f"generator of the {name}": torch.tensor(
+                int.from_bytes(hashlib.sha256(state.numpy().tobytes()).digest()[:7])
+            )
+            for name, state in self._generators().items()
+        }
+        entries = self.network.state_dict()
+        sums = [entry.double().sum().view(torch.int64).cpu() for entry in entries.values()]
+        self._group.refuse_differences([*digests, *entries], torch.stack([*digests.values(), *sums]))
 
     def _learning_rate(self, step_of_epoch: int) -> float:
         steps_per_epoch = self._images.steps_per_epoch
@@ -421,13 +543,14 @@ class _Training:
         return EpochReport(self._epoch + 1, num_epochs, metrics, self._epoch_wall_s)
 
     def _write_checkpoint_if_due(self) -> None:
-        if self._keeping.is_due():
+        if self._group.is_first and self._keeping.is_due():
             self._meter.check(self._epoch + 1)  # never continue from a network that is lost
             self._keeping.take(self._state_dict())
 
     def _write_checkpoint(self) -> None:
         self._meter.check(self._epoch + 1)
-        self._keeping.write(self._state_dict())
+        if self._group.is_first:
+            self._keeping.write(self._state_dict())
 
     def _load(self, name: str) -> None:
         origin = self._origin()
