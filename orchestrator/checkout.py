@@ -84,7 +84,7 @@ def code_of(folder: str | None = None, files: tuple[str, ...] = ()) -> Code:
     if top is None or (folder is None and any(part in PACKAGES_FOLDERS for part in where.parts)):
         return Code()
     prefix = where.relative_to(top).as_posix()
-    needed = [_below(prefix, name) for name in [*files, *_imported_below(where)]]
+    needed = [_below(prefix, name) for name in [*_without_links(where, files), *_imported_below(where)]]
     if folder is None:
         needed = [name for name in needed if _is_ours(name, prefix)]
     checkout = _checkout_at(top)
@@ -125,7 +125,8 @@ def _code_of_copy(copy: Path, files: Sequence[str], *, is_ours: bool) -> Code:
     commit, names, diffs, fault = json.loads((copy / COMMIT_NOTE).read_text(encoding="utf-8"))
     if not commit:
         return Code(fault=fault)
-    known, needed = {*names}, [_below(".", name) for name in [*files, *_imported_below(copy)]]
+    needed = [_below(".", name) for name in [*_without_links(copy, files), *_imported_below(copy)]]
+    known = {*names}
     if is_ours:
         needed = [name for name in needed if _is_ours(name, ".")]
     matters = functools.partial(_matters, prefix=".", needed={*needed}, is_ours=is_ours)
@@ -162,6 +163,13 @@ def _cut(text: str, num_characters: int | None = None) -> str:
 def _below(prefix: str, name: str) -> str:
     """Name a file as the checkout does that a project is a folder of; it may lie beside the project."""
     return PurePosixPath(os.path.normpath(f"{prefix}/{name}")).as_posix()
+
+
+def _without_links(project: Path, files: Iterable[str]) -> Iterator[str]:
+    """Name files of a project as Git does where a folder of it is a link to another, as each of `tablewright/` is."""
+    for name in files:
+        place = (project / name).parent.resolve()
+        yield os.path.relpath(place / PurePosixPath(name).name, project)
 
 
 def _matters(name: str, difference: str, *, prefix: str, needed: set[str], is_ours: bool) -> bool:

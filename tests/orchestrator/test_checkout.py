@@ -181,6 +181,20 @@ def test_modules_without_a_file_are_not_looked_for_where_one_stands(project, mon
     assert Code(commit) == code_of(str(copy), FILES)
 
 
+def test_a_file_that_is_found_through_a_link_is_the_one_that_git_has(project):
+    """As `tablewright/search_spaces` is one to the folder beside it, in a checkout and in a copy of it."""
+    (project / "linked").symlink_to("lib")
+    commit = commit_all(project)
+    assert Code(commit) == code_of(str(project), ("linked/net.py",))
+    copy = project.parent / "copy"
+    shutil.copytree(project, copy, symlinks=True, ignore=shutil.ignore_patterns(".git"))
+    (copy / COMMIT_NOTE).write_text(commit_note(project))
+    assert Code(commit) == code_of(str(copy), ("linked/net.py",))
+    (project / "lib/net.py").write_text("edited = 1\n")
+    forget_checkouts()
+    assert f"{commit}-dirty" == code_of(str(project), ("linked/net.py",)).commit
+
+
 def test_an_added_file_is_shown_once(project):
     """One that waits to be committed differs from the commit, and Git knows it."""
     commit = commit_all(project)
