@@ -332,6 +332,22 @@ class Claims:
         if claim is not None:
             claim.release()
 
+    def clear_lost(self, name: str, host: str, pid: int) -> None:
+        """Take away the claim of a process that its scheduler has lost, on whatever machine, without watching it.
+
+        Where it lives all the same, cut off from the others, it learns at its next sign of life that it has lost it.
+
+        Args:
+            name: of what is claimed.
+            host: name of the machine that the process was on.
+            pid: of the process.
+        """
+        number, content = self._highest(name)
+        owner = None if content is None else _read(content)
+        if content is not None and owner is not None and (owner.host, owner.pid) == (host, pid):
+            self._seen[name, number] = content, time.monotonic() - EXPIRES_AFTER_S
+            self.clear_dead(name)
+
     def _content(self, name: str, number: int) -> bytes | None:
         try:
             return self._folder.read(_file_name(name, number))

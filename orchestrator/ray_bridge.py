@@ -12,8 +12,10 @@ import ray
 from ray import tune
 from ray._private.worker import global_worker
 from ray.tune.experiment import Trial
+from ray.tune.result import HOSTNAME, PID
 from ray.tune.search import Searcher
 
+from tablewright.orchestrator.claims import Claims, training_claim
 from tablewright.orchestrator.listeners import Listeners
 from tablewright.orchestrator.lost_attempts import LostAttempts
 from tablewright.orchestrator.machine_types import MachineTypes, Starting, words_of_waiting
@@ -101,6 +103,7 @@ class Bridge(_NotSaved, tune.Callback):
         self._running: set[str] = set()
         self._started: set[str] = set()
         self._machines: dict[str, str] = {}
+        self._processes: dict[str, tuple[str, int]] = {}
         self._ended: set[str] = set()
         self._outcomes: dict[str, Outcome] = {}
         self._faults: dict[str, FailureRecord] = {}
@@ -244,6 +247,7 @@ class Bridge(_NotSaved, tune.Callback):
         if "begun" in result:
             self._started.add(work.training_id)
             self._machines[trial.trial_id] = str(result["begun"])
+            self._processes[trial.trial_id] = str(result[HOSTNAME]), int(result[PID])
             self._listeners.on_start(work)
         elif "outcome" in result:
             self._outcomes[trial.trial_id] = outcome_from_text(result["outcome"])
@@ -294,6 +298,7 @@ class Bridge(_NotSaved, tune.Callback):
             elif self._queue.is_stopping:
                 outcome = Outcome("stopped")
             else:
+                self._clear_claim(trial)
                 self._give_back(trial)
                 return
         elif outcome.state == "stopped" and not self._queue.is_stopping:  # a signal came to its worker alone
@@ -318,6 +323,14 @@ class Bridge(_NotSaved, tune.Callback):
         if (was_cut_off or machine in gone) and not why_given_up:
             logger.warning("%s: its machine was lost; it goes on from its last state on another", work.label)
         return why_given_up
+
+    def _clear_claim(self, trial: Trial) -> None:
+        """Free a training of its lost worker: if that was elsewhere, all would wait until its claim expires."""
+        host, pid = self._processes.get(trial.trial_id, ("", 0))
+        try:
+            Claims(self._store).clear_lost(training_claim(self._work(trial).training_id), host, pid)
+        except OSError as error:
+            logger.info("the claim on %s could not be cleared: %s", self._work(trial).label, error)
 
     def _death_of(self, trial: Trial, why_given_up: str) -> FailureRecord:
         """Describe the last of the deaths that a training's workers died."""

@@ -145,6 +145,20 @@ def test_a_silent_owner_elsewhere_expires_for_those_who_watched(store, monkeypat
     assert Claims(store).take(NAME) is not None
 
 
+def test_the_claim_of_a_process_that_its_scheduler_has_lost_is_free_at_once(store, monkeypatch):
+    """On another machine as well; that of any other process is left alone."""
+    monkeypatch.setattr(module, "this_machine", lambda: "another machine")
+    claim = Claims(store).take(NAME)
+    monkeypatch.undo()
+    owner = claim.owner
+    for host, pid in (("elsewhere", owner.pid), (owner.host, owner.pid + 1)):
+        Claims(store).clear_lost(NAME, host, pid)
+        assert Claims(store).take(NAME) is None
+    Claims(store).clear_lost(NAME, owner.host, owner.pid)
+    assert Claims(store).take(NAME) is not None
+    Claims(store).clear_lost("what nobody has claimed", owner.host, owner.pid)
+
+
 def test_an_owner_that_was_taken_for_dead_learns_of_it(store):
     """Who has slept through its claim is told, and gives up nothing that is another's."""
     slept = Claims(store).take(NAME)
