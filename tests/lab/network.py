@@ -7,6 +7,7 @@ is this machine's. Root is needed, and Debian's openssh-server, rsync and iprout
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
@@ -59,6 +60,7 @@ class Network:
         Raises:
             RuntimeError: a host does not within half a minute.
         """
+        _remove_spaces()  # of a run that was killed
         self.folder.mkdir(parents=True)
         Path("/run/sshd").mkdir(exist_ok=True)
         for key in (self.key, self.folder / "host_key"):
@@ -150,11 +152,16 @@ class Network:
     def down(self) -> None:
         """End every process of the hosts, and remove all that was made."""
         for server in self._servers.values():
-            os.killpg(server.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGKILL)
             server.wait()
-        for space in (*map(_space, self._servers), SWITCH):
-            subprocess.run(["ip", "netns", "del", space], capture_output=True, check=False)
+        _remove_spaces()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _remove_spaces() -> None:
+    for space in (*map(_space, HOSTS), SWITCH):
+        subprocess.run(["ip", "netns", "del", space], capture_output=True, check=False)
 
 
 def _space(host: str) -> str:
