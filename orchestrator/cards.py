@@ -49,6 +49,7 @@ def cards_here(ask: Sequence[str] = ASK) -> list[Card]:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
+            encoding="utf-8",
             errors="replace",
             timeout=LIMIT_S,
             check=False,

@@ -162,10 +162,10 @@ def test_an_interrupted_sweep_ends_in_the_tables_of_an_undisturbed_one(how, tmp_
 def test_mistakes_are_told_at_once_and_nothing_is_trained(tmp_path):
     """Several faults of one command line come in one message, with a way out each."""
     write_project(tmp_path)
-    code, printed = run(tmp_path, "toy", "--profile", "papr", "--data-root", "/nowhere", "--seeds", "a")
+    code, printed = run(tmp_path, "toy", "--profile", "papr", "--data-root", "/no/where", "--seeds", "a")
     assert code == 2, printed
     told = " ".join(printed.split())
-    for part in ("one of demo, paper", "/nowhere is no folder", "such as 0,1,2"):
+    for part in ("one of demo, paper", "/no/where is no folder", "such as 0,1,2"):
         assert part in told
     code, printed = run(tmp_path, "toi")
     assert code == 2, printed

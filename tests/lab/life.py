@@ -217,7 +217,8 @@ def live(network: Network, commit: str, log: Log) -> None:
     expect(written == records(), "submitted again, nothing is trained", printed)
     log.line("ray submit again: nothing trained")
     printed = cluster.ray("submit", "sweep.py", "switches", "--status")
-    log.line("--status: " + " ".join(printed.split())[-80:])
+    expect(f"{NUM_TRAININGS} done" in printed, f"--status says that {NUM_TRAININGS} are done", printed)
+    log.line(f"--status from the control host: {NUM_TRAININGS} done")
 
     cluster.ray("down")
     log.line("ray down")

@@ -89,7 +89,7 @@ def growing_cluster():
     config = {
         "cluster_name": "fake",
         "max_workers": 4,
-        "idle_timeout_minutes": 0.05,
+        "idle_timeout_minutes": 0.2,
         "upscaling_speed": 100,
         "provider": {
             "type": "fake_multinode",
@@ -160,6 +160,7 @@ def test_a_cluster_grows_to_what_the_plan_can_use_and_shrinks_when_it_is_done(
     backend = RayBackend()
     study = a_study([Row("a", {"learning_rate": 0.2})], searches=[search])
     result, _ = ToySweep(tmp_path)(study, backend=backend)
+    assert [""] * len(result.statuses) == [status.message for status in result.statuses]
     assert result.is_complete
     assert 4 == backend.num_slots()
     assert "waiting for resources: a training takes 1 CPU and 0 GPU" in caplog.text

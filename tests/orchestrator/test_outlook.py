@@ -199,14 +199,14 @@ def test_whole_papers_are_counted_by_what_they_compute(tmp_path):
     """On Market-1501 a training of MDPR is some 2e17 operations: 60 epochs of 12,936 images of 93 GFLOP, thrice."""
     study = load_study("mdpr_ablation", Profile.PAPER, None)
     config = base_config(Profile.PAPER)
-    facts = a_market(config)
+    facts = a_market(config, tmp_path)
     assert study.profile is Profile.PAPER
     work = CountedWork(str(tmp_path))(config, facts)
     assert pytest.approx(60 * 12_936 * 3 * 93.4e9, rel=0.02) == work.flops
     assert ("fp16", pytest.approx(0.66e9, rel=0.02)) == (work.precision, work.checkpoint_bytes)
 
 
-def a_market(config):
+def a_market(config, cache_dir):
     demo = base_config(Profile.DEMO)
-    facts = demo.make_trainable().describe_data(demo, Runtime(None, "/nowhere"))
+    facts = demo.make_trainable().describe_data(demo, Runtime(None, str(cache_dir)))
     return replace(facts, name=config.dataset_name(), num_images={"train": 12_936})

@@ -19,14 +19,14 @@ class HostMemory:
     def begin(self, share: float) -> None:
         """Count a new peak from here on, where the system can: a process makes one training after another."""
         with contextlib.suppress(OSError):
-            (_OF_PROCESS / "clear_refs").write_text(_FORGET_PEAK)
+            (_OF_PROCESS / "clear_refs").write_text(_FORGET_PEAK, encoding="ascii")
 
     def peak_bytes(self) -> int:
         """Give the most that was resident of this process; 0 on a system that does not tell."""
         if not sys.platform.startswith("linux"):
             return 0
         try:
-            status = (_OF_PROCESS / "status").read_text()
+            status = (_OF_PROCESS / "status").read_text(encoding="utf-8")
         except OSError:
             return 0
         found = re.search(r"VmHWM:\s*(\d+) kB", status)
