@@ -66,8 +66,8 @@ SUGGESTION = "suggestion"
 STORE = "store"
 """User attribute of an Optuna study with the id of the store that it mirrors."""
 
-NAMED_AFTER_S = 1.0
-"""How long it takes whoever has made a study to say whose it is."""
+MAX_UNNAMED_S, LOOK_AGAIN_S = 60.0, 0.2
+"""How long whoever has made a study may take to say whose it is, and how often one who waits for that looks."""
 
 
 def open_storage(url: str) -> RDBStorage:
@@ -281,6 +281,8 @@ class _MirroredStudy(ABC):
             if owner != self._owner:  # a lab's storage holds the studies of several stores
                 self.name = f"{self.name}@{self._owner[:8]}"
         self._study = self._load(self.name) if self.name in known else None
+        if self._study is not None and STORE not in self._study.user_attrs and not self._study.get_trials():
+            self._study = None  # somebody is about to say whose it is; one of an earlier version has trials
         trials = [] if self._study is None else self._study.get_trials(deepcopy=False)
         self._known = Counter(key for trial in trials if (key := self._key(trial)) is not None)
 
@@ -316,9 +318,15 @@ class _MirroredStudy(ABC):
         except Exception as error:  # Optuna's own, or its database's
             if not is_made_by_another(error):
                 raise
-            time.sleep(NAMED_AFTER_S)
-            self.read()
-            return self._study or self._create()
+            plain_name, until_s = self.name, time.monotonic() + MAX_UNNAMED_S
+            while time.monotonic() < until_s:
+                self.read()
+                if self._study is not None:
+                    return self._study
+                if self.name != plain_name:
+                    return self._create()
+                time.sleep(LOOK_AGAIN_S)
+            return self._load(self.name)  # whoever made it has died before it said whose it is
 
     def _create(self) -> optuna.Study:
         return optuna.create_study(

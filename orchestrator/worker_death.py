@@ -17,8 +17,9 @@ _DETAIL = re.compile(r"Worker exit type: (\S+) Worker exit detail: ([^\n]+?)(?: 
 _RAISED = re.compile(r"^(?:\w+\.)*\w+(?:Error|Exception): .+$", re.MULTILINE)
 _COLOUR = re.compile(r"\x1b\[\d+m")
 _NODE_LOST = re.compile(r"node .{0,80}(?:died|dead|terminated)|NODE_DIED", re.IGNORECASE)
-_CUT_OFF = re.compile(r"its node has died|The actor \w* ?is unavailable: ")
-"""The second is Ray's word for a worker that does not answer, and whose machine does not say that it has died."""
+_CUT_OFF = re.compile(r"its node has died|The actor \w* ?is unavailable: |The actor never ran")
+"""The second is Ray's word for a worker that does not answer, and whose machine does not say that it has died; the
+third for one whose machine went before it began."""
 _RAYS_OWN = re.compile(r"^(:job_id:|:actor_name:|:task_name:)")
 
 

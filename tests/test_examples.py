@@ -54,17 +54,13 @@ def test_the_page_shows_the_examples_as_they_are_run(example):
     assert shown in (ROOT / "README.md").read_text()
 
 
-@pytest.mark.ray
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("table", "how"), [("digits/switches", ()), ("characters/cells", ("--agent",))], ids=["ray", "agent"]
-)
-def test_killed_in_the_middle_it_ends_in_the_same_digits(tmp_path, table, how):
-    """SIGKILL of all its processes, with Ray and without; run again nothing that was recorded is trained twice."""
+@pytest.mark.parametrize("table", ["digits/switches", "characters/cells"])
+def test_killed_in_the_middle_it_ends_in_the_same_digits(tmp_path, table):
+    """SIGKILL of all its processes; run again nothing that was recorded is trained twice."""
     example = table.partition("/")[0]
     killed, calm = (copy_of(example, tmp_path / name) for name in ("killed", "calm"))
-    one_by_one = (table, "--seeds", "0", "--tracking-uri", "none", "--agent")
-    arguments = (*one_by_one[:-1], *how)
+    arguments = (table, "--seeds", "0", "--tracking-uri", "none", "--agent")
     process = start_installed(killed, *arguments)
     wait_for(lambda: records_of(killed))
     os.killpg(process.pid, signal.SIGKILL)
@@ -75,7 +71,7 @@ def test_killed_in_the_middle_it_ends_in_the_same_digits(tmp_path, table, how):
     after = records_of(killed)
     assert len(before) < len(after)
     assert before == {path: content for path, content in after.items() if path in before}
-    code, printed = run_installed(calm, *one_by_one)
+    code, printed = run_installed(calm, *arguments)
     assert 0 == code, printed
     assert measured(calm) == measured(killed)
     assert len(after) == len(records_of(calm))

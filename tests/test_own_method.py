@@ -114,7 +114,7 @@ def test_code_that_is_edited_during_a_sweep_trains_nothing(tmp_path):
     )
     (tmp_path / "rates.py").write_text("FACTOR = 1\n")
     options = ("--seeds", "0", "--tracking-uri", "none")
-    process = start(tmp_path, "spirals/parts", *options, "--max-concurrent", "1")
+    process = start(tmp_path, "spirals/parts", *options, "--agent")
     wait_for(lambda: list(tmp_path.glob("runs/trainings/*/epochs.parquet")))
     (tmp_path / "rates.py").write_text("FACTOR = 2\n")
     flag.touch()

@@ -172,7 +172,7 @@ def test_mistakes_are_told_at_once_and_nothing_is_trained(tmp_path):
     assert "Did you mean 'toy'?" in printed
     code, printed = run(tmp_path, "toy", "--gpus-per-training", "1.5")
     assert code == 2, printed
-    assert "a fraction of one GPU" in printed
+    assert "--gpus-per-training is 1.5" in printed
     for option, needed in (
         ("--max-concurrent", "a whole number is needed"),
         ("--gpus-per-training", "a number is ne"),

@@ -102,6 +102,7 @@ def test_what_an_interrupted_training_said_stands_in_its_record(monkeypatch, tmp
     assert (2, ("the first step is skipped",)) == (record.attempts, record.warnings)
 
 
+@pytest.mark.slow
 def test_what_is_said_while_drawing_is_told_with_the_pictures(monkeypatch, tmp_path):
     """It concerns no number, and stands where a failure to draw does, and in the states."""
     illustrate = ToyTrainable.illustrate

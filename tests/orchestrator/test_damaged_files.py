@@ -157,6 +157,7 @@ def test_damaged_epochs_are_no_reason_to_refuse_a_training(sweep):
     assert "no number needs it" in fault
 
 
+@pytest.mark.slow
 def test_a_status_says_that_the_epochs_of_an_unfinished_training_are_damaged(sweep):
     """It goes on from its checkpoint all the same, and its curve begins there."""
     study = a_study([Row("x", {"fails_at_epoch": 2})])

@@ -63,6 +63,7 @@ def test_a_lost_search_storage_is_filled_from_the_store(sweep, tmp_path):
     assert states == ["COMPLETE"] * 6
 
 
+@pytest.mark.slow
 def test_a_failed_row_is_a_failed_trial_until_it_is_mended(sweep):
     """A failure is seen in Optuna; the training that ends well later has its value beside it."""
     study = a_study([Row("a", {"fails_at_epoch": 2}), Row("b")])

@@ -55,6 +55,7 @@ def run_python(folder, code):
     return process.stdout.strip()
 
 
+@pytest.mark.slow
 def test_studies_are_found_beside_the_built_in_ones(tmp_path):
     """By path, without an `__init__.py`; `all` stands for a project's own."""
     project = write(tmp_path)

@@ -195,6 +195,7 @@ def test_a_training_is_one_run_below_its_sweep(project):
     assert '"num_images": {"train": 10}' in used.dataset.profile
 
 
+@pytest.mark.slow
 def test_tables_are_artifacts_of_the_sweep(project):
     """A finished table can be downloaded from the sweep's run, from a folder beside the records."""
     table = project.folder / "rates.md"

@@ -6,6 +6,8 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pytest
+
 from tablewright.orchestrator.records import Store
 from tablewright.reports.html import index_to_html, to_html
 from tablewright.reports.table_files import write_tables
@@ -107,6 +109,7 @@ def test_print_hides_nothing(tmp_path: Path):
         assert rule in style
 
 
+@pytest.mark.slow
 def test_details_can_be_read_without_pointing(tmp_path: Path):
     """Intervals, verdict and p-value stand in the list below the table too."""
     facts = next(text for text in Page(pages(tmp_path)[0]).text if "reproduced − paper +8.2" in text)

@@ -81,6 +81,7 @@ def test_reasons_are_of_rows_that_no_study_has():
     assert [] == [row for row in EXCUSED_ROWS if row in shown()]
 
 
+@pytest.mark.slow
 def test_a_row_that_quotes_a_paper_names_its_table():
     """No study writes a published number into its own file."""
     quoted = [

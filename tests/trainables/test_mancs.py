@@ -351,6 +351,7 @@ def test_the_embedding_does_not_see_the_losses(changed):
         assert torch.equal(network.embed(images())["rank"], other.embed(images())["rank"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("losses", "term"),
     [

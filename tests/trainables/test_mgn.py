@@ -426,6 +426,7 @@ def test_without_triplets_nothing_trains_the_reductions_of_wholes():
     assert {name for name, _ in build(reduced).named_parameters()} == gradient_names(reduced)
 
 
+@pytest.mark.slow
 def test_frozen_stages_keep_weights_and_statistics():
     """A training step moves nothing of the first three stages, and the block of layer3 behind them."""
     frozen = MOBILENET.model_copy(update={"num_frozen_stages": 3})

@@ -259,6 +259,7 @@ def test_half_precision_samples_the_places_of_float32(sampler):
     assert torch.equal(*sampled)
 
 
+@pytest.mark.slow
 def test_random_details_differ_and_ranked_ones_do_not():
     """A random channel is drawn anew each time from torch's generator; the strongest stays the strongest."""
     for selection, is_equal in (("random", False), ("ranked", True)):

@@ -392,6 +392,7 @@ def test_what_is_told_after_the_epochs_is_of_the_last_one(checkpoints):
         fit(After(tells_before=True), checkpoints())
 
 
+@pytest.mark.slow
 def test_a_second_loop_of_epochs_is_refused_when_it_is_declared(checkpoints):
     """Where a training goes on would be known of neither; one that is hidden is refused as it begins."""
 

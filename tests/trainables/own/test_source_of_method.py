@@ -139,6 +139,7 @@ def changed(before, after):
         """,
     ],
 )
+@pytest.mark.slow
 def test_the_function_counts_however_it_is_declared(declared, text):
     """Whatever stands in its place when it is handed over."""
     before, after = (declared(text.replace("BODY", body)) for body in "12")

@@ -90,6 +90,7 @@ class Shown:
         return [Panel(f"map {number}", heat_BHW=heat_BHW) for number in range(self.num_panels)]
 
 
+@pytest.mark.slow
 def test_a_method_is_shown_in_inference_mode_and_left_as_it_was():
     """The network's mode and the random generator are as before; bytes are equal."""
     network = nn.Conv2d(3, 1, 1).train()

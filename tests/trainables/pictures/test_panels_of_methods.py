@@ -57,6 +57,7 @@ def test_a_method_shows_what_its_paper_shows(name):
             assert 0 <= panel.boxes_BN4.min() <= panel.boxes_BN4.max() <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_a_method_can_be_drawn(name):
     """The picture of what it shows is a PNG of a size that a store bears."""
