@@ -32,6 +32,7 @@ def run(gpus: str, folder: Path) -> list[dict[str, float | str]]:
     from tablewright.orchestrator.records import Store
     from tablewright.orchestrator.run import run_sweep
     from tablewright.orchestrator.study import Ablation, Dataset, Study
+    from tablewright.trainables.contract.process import Process
     from tablewright.trainables.contract.run import Runtime
     from tablewright.trainables.retrieval.view import MAP, RetrievalView
     from tests.placed_method import PlacedConfig, placements
@@ -46,6 +47,7 @@ def run(gpus: str, folder: Path) -> list[dict[str, float | str]]:
         logging_level="ERROR",
     )
     num_trainings = NUM_AUTO if gpus == "auto" else int(NUM_GPUS / float(gpus))
+    num_processes = 1 if gpus == "auto" else max(1, int(float(gpus)))
     base = PlacedConfig(notes=str(folder / "notes"), epochs=1, epoch_s=EPOCH_S)
     rows = [Row("small", {"holds_bytes": SMALL_BYTES})] if gpus == "auto" else [Row("any")]
     rows += [Row("large", {"holds_bytes": LARGE_BYTES})] if gpus == "auto" else []
@@ -54,12 +56,12 @@ def run(gpus: str, folder: Path) -> list[dict[str, float | str]]:
     result = run_sweep(
         [Study("placement", "Placement", "none", seeds, [table])],
         store=Store(str(folder / "runs")),
-        runtime=Runtime(None, str(folder / "cache")),
-        backend=RayBackend(gpus="auto" if gpus == "auto" else float(gpus)),
+        runtime=Runtime(None, str(folder / "cache"), process=Process(num_processes=num_processes)),
+        backend=RayBackend(gpus="auto" if gpus == "auto" else float(gpus), num_processes=num_processes),
         search_storage=f"sqlite:///{folder}/optuna.db",
         listeners=lambda plan, statuses: [],
     )
-    assert result.is_complete
+    assert result.is_complete, [status.message for status in result.statuses]
     return placements(folder / "notes")
 
 
@@ -92,7 +94,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="tw-") as folder:
             show(gpus, run(gpus, Path(folder)), time.monotonic() - begun_s)
         return
-    for gpus in sys.argv[1:] or ["1", "0.5", "0.25", "auto"]:
+    for gpus in sys.argv[1:] or ["1", "0.5", "0.25", "2", "auto"]:
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         subprocess.run([sys.executable, __file__, "--way", gpus], env=environment, check=True)
 
