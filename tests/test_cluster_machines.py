@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.ports import answers
 from tests.waiting import wait_for
 
 ROOT = Path(__file__).parent.parent
@@ -45,12 +46,6 @@ def listening() -> socket.socket:
     server = socket.create_server(("127.0.0.1", 0))
     server.listen(64)
     return server
-
-
-def answers(port: int) -> bool:
-    """Say whether anybody listens on a port."""
-    with socket.socket() as asking:
-        return asking.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.mark.slow

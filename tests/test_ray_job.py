@@ -3,7 +3,6 @@
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tablewright.orchestrator.addresses import FOLDER_OF_JOBS
+from tests.ports import answers, free_port
 from tests.toy_studies import ROOT, run, write_project
 from tests.waiting import PATIENCE_S, wait_for
 
@@ -62,17 +62,6 @@ def cluster():
         process.terminate()
         process.wait()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-def answers(port):
-    with socket.socket() as caller:
-        return caller.connect_ex(("127.0.0.1", port)) == 0
 
 
 def job(verb, environment, *arguments):

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from ray.core.generated.autoscaler_pb2 import DrainNodeReason
 from tablewright.orchestrator.ray_backend import RayBackend
 from tablewright.orchestrator.study import Row
 from tests.orchestrator.toy_sweep import Events, ToySweep, a_search, a_study
+from tests.ports import free_port
 from tests.toy_method import ToyConfig
 from tests.waiting import PATIENCE_S, wait_for
 
@@ -72,12 +72,6 @@ def test_a_training_saves_where_its_machine_is_drained_and_goes_on_on_another(cl
 HEAD_TYPE = "ray.head.default"
 HEAD_ID = f"{'f' * 51}00000"
 """As Ray's fake provider calls them."""
-
-
-def free_port():
-    with socket.socket() as listening:
-        listening.bind(("", 0))
-        return listening.getsockname()[1]
 
 
 @pytest.fixture

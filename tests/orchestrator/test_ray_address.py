@@ -3,7 +3,6 @@
 import http.server
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import tempfile
@@ -14,17 +13,12 @@ import pytest
 
 from tablewright.orchestrator import ray_address as module
 from tablewright.orchestrator.ray_address import admitted, ask, find_token
+from tests.ports import free_port
 from tests.toy_studies import ROOT, run, write_project
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 RAY = (sys.executable, "-m", "ray.scripts.scripts")
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 @pytest.fixture(scope="module")

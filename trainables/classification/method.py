@@ -44,7 +44,7 @@ from tablewright.trainables.training.numeric_environment import describe_numeric
 from tablewright.trainables.training.optimisation import check_precision, make_optimizer
 from tablewright.trainables.training.smallest_config import SHRINKING, smallest_config
 from tablewright.trainables.training.starting_weights import join_weights
-from tablewright.trainables.training.step_memory import count_step_memory, only_what_takes_memory
+from tablewright.trainables.training.step_memory import count_step_memory, of_equal_memory
 
 CHECK_NUM_CLASSES, CHECK_NUM_IMAGES = 2, 4
 CHECK_MIN_PX = 64  # convolutions need some room
@@ -231,8 +231,7 @@ class ClassificationTrainable:
 
     def of_equal_memory(self, config: Any) -> Any:
         """Give the config that stands for all that differ from it in seed and schedule alone."""
-        optimisation = only_what_takes_memory(config.optimisation)
-        return config.model_copy(update={"seed": 0, "optimisation": optimisation})
+        return of_equal_memory(config)
 
     def step_memory(self, config: Any) -> StepMemory:
         """Count what a step takes of a GPU's memory; see `trainables.training.step_memory`."""

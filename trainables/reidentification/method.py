@@ -47,7 +47,7 @@ from tablewright.trainables.training.optimisation import check_precision, make_o
 from tablewright.trainables.training.process_group import check_ranks
 from tablewright.trainables.training.smallest_config import SHRINKING, smallest_config
 from tablewright.trainables.training.starting_weights import join_weights
-from tablewright.trainables.training.step_memory import count_step_memory, only_what_takes_memory
+from tablewright.trainables.training.step_memory import count_step_memory, of_equal_memory
 
 CHECK_NUM_PIDS, CHECK_NUM_INSTANCES = 2, 2
 CHECK_MIN_HEIGHT_PX, CHECK_MIN_WIDTH_PX = 64, 32  # convolutions need some room
@@ -184,8 +184,7 @@ class ReidTrainable:
 
     def of_equal_memory(self, config: Any) -> Any:
         """Give the config that stands for all that differ from it in seed and schedule alone."""
-        optimisation = only_what_takes_memory(config.optimisation)
-        return config.model_copy(update={"seed": 0, "optimisation": optimisation})
+        return of_equal_memory(config)
 
     def step_memory(self, config: Any) -> StepMemory:
         """Count what a step takes of a GPU's memory; see `trainables.training.step_memory`."""

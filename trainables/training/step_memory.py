@@ -23,9 +23,15 @@ from tablewright.trainables.training.fitting import FitConfig, Method, backpropa
 from tablewright.trainables.training.optimisation import Optimisation, make_optimizer
 
 
-def only_what_takes_memory(optimisation: Optimisation) -> Optimisation:
-    """Give an optimisation without what cannot change the memory of a step, such as its rate and its length."""
-    return Optimisation(optimizer=optimisation.optimizer, precision=optimisation.precision)
+def of_equal_memory(config: Any) -> Any:
+    """Give the config that stands for all that differ from it in seed and schedule alone, which take no memory.
+
+    Args:
+        config: with a seed and an `optimisation`.
+    """
+    declared = config.optimisation
+    optimisation = Optimisation(optimizer=declared.optimizer, precision=declared.precision)
+    return config.model_copy(update={"seed": 0, "optimisation": optimisation})
 
 
 def count_step_memory(
