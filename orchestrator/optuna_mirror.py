@@ -46,9 +46,9 @@ from tablewright.orchestrator.new_database import is_made_by_another, make_datab
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.projection_thread import DATABASE_ENVIRONMENT, ProjectionThread
 from tablewright.orchestrator.records import DamagedFile, Store
-from tablewright.orchestrator.search import TRAINING_ID, frozen_trial
+from tablewright.orchestrator.search import Search
+from tablewright.orchestrator.search_source import TRAINING_ID, frozen_trial
 from tablewright.orchestrator.search_state import is_final
-from tablewright.orchestrator.study import Search
 from tablewright.orchestrator.trial import Outcome, Progress, Work
 from tablewright.trainables.contract.method import TrainingConfig
 from tablewright.trainables.contract.metric import Metric

@@ -25,7 +25,7 @@ from tablewright.orchestrator.recorded_config import (
 )
 from tablewright.orchestrator.records import DamagedFile, SearchTrialRecord, Store, TrainingRecord
 from tablewright.orchestrator.resolution import NOT_RECORDED, DataResolver, Resolved
-from tablewright.orchestrator.study import Search
+from tablewright.orchestrator.search import Search
 from tablewright.trainables.contract.method import HasSource, TrainingConfig
 
 RUNS_TO_FAIL_IN = 2

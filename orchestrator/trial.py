@@ -51,8 +51,8 @@ from tablewright.orchestrator.records import (
     TrainingRecord,
     now,
 )
+from tablewright.orchestrator.search import Objective
 from tablewright.orchestrator.signs_of_life import AttemptSigns
-from tablewright.orchestrator.study import Objective
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.device_memory import DeviceMemory, memory_of
 from tablewright.trainables.contract.method import (

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from tablewright.orchestrator.dataset import Dataset
+from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.ranges import Choice, FloatRange, Range
-from tablewright.orchestrator.study import Dataset, Objective, Profile, Search, Study
+from tablewright.orchestrator.search import Objective, Search
+from tablewright.orchestrator.study import Study
 from tablewright.search_spaces.mgn_ablation import (
     COMBINATION,
     MARGIN,

@@ -12,7 +12,11 @@ pytestmark = pytest.mark.slow
 STUDY = '''"""Invented: does a person need more than one stripe, or a teacher?"""
 from tablewright.orchestrator.design import LeaveOneOut, Row, Sweep
 from tablewright.orchestrator.ranges import Choice
-from tablewright.orchestrator.study import Ablation, Dataset, Objective, Profile, Search, Study
+from tablewright.orchestrator.ablation import Ablation
+from tablewright.orchestrator.dataset import Dataset
+from tablewright.orchestrator.search import Objective, Search
+from tablewright.orchestrator.profile import Profile
+from tablewright.orchestrator.study import Study
 from tablewright.trainables.retrieval.view import MAP, MINP, RANK1, RetrievalView, Reranking
 from tablewright.trainables.data.reid import ReidData
 from tablewright.trainables.layers.backbone import Backbone

@@ -10,9 +10,9 @@ from tablewright import sweep
 from tablewright.orchestrator import agent_backend
 from tablewright.orchestrator.agent_backend import AgentBackend
 from tablewright.orchestrator.claims import Claims, Owner, _written, training_claim
+from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.signals import EXIT_STOPPED
-from tablewright.orchestrator.study import Row
 from tests.metadata_service import metadata_service
 from tests.orchestrator.toy_sweep import Events, ToySweep, a_search, a_study
 from tests.waiting import wait_for

@@ -16,8 +16,8 @@ from ray._raylet import GcsClient
 from ray.cluster_utils import Cluster
 from ray.core.generated.autoscaler_pb2 import DrainNodeReason
 
+from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.ray_backend import RayBackend
-from tablewright.orchestrator.study import Row
 from tests.orchestrator.toy_sweep import Events, ToySweep, a_search, a_study
 from tests.ports import free_port
 from tests.toy_method import ToyConfig

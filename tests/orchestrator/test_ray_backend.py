@@ -10,13 +10,16 @@ import psutil
 import pytest
 import ray
 
+from tablewright.orchestrator.ablation import Ablation
+from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Row, Sweep
 from tablewright.orchestrator.ranges import Choice, FloatRange
 from tablewright.orchestrator.ray_backend import RayBackend, _error_of_ray
 from tablewright.orchestrator.ray_worker import Signals, return_memory
 from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.run import run_sweep
-from tablewright.orchestrator.study import Ablation, Dataset, Objective, Search, Study
+from tablewright.orchestrator.search import Objective, Search
+from tablewright.orchestrator.study import Study
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.retrieval.view import MAP, RetrievalView
 from tests.faulty_method import FaultyConfig

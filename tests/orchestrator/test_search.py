@@ -8,7 +8,7 @@ import pytest
 from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
 from tablewright.orchestrator.records import SearchTrialRecord, Store
 from tablewright.orchestrator.resolution import DataResolver
-from tablewright.orchestrator.search import SearchSource
+from tablewright.orchestrator.search_source import SearchSource
 from tablewright.orchestrator.search_state import find_search_id, read_search_state
 from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.trial import Outcome

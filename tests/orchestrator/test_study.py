@@ -8,18 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Contrast, LeaveOneOut, Row, Sweep
 from tablewright.orchestrator.published import Printed
 from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
-from tablewright.orchestrator.study import (
-    Dataset,
-    Objective,
-    SizeRow,
-    SizeTable,
-    Study,
-    UntilDecided,
-    is_searched,
-)
+from tablewright.orchestrator.search import Objective, is_searched
+from tablewright.orchestrator.search_table import search_table
+from tablewright.orchestrator.size_table import SizeRow, SizeTable
+from tablewright.orchestrator.study import Study, UntilDecided
 from tablewright.trainables.classification.view import TOP1
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.retrieval.view import MAP, Reranking, RetrievalView
@@ -145,7 +141,7 @@ def test_a_base_may_not_set_a_seed_that_no_row_has():
     assert (4,) == study(ablations=[of_base], seeds=(2, 3)).with_seeds([4]).seeds
     declared = search(base=ToyConfig(seed=3))
     assert 3 == declared.trial_config({}).seed
-    assert 0 == declared.table(None, 0, "it has not begun").base.seed
+    assert 0 == search_table(declared, None, 0, "it has not begun").base.seed
 
 
 def test_a_table_without_metrics_is_refused():
@@ -551,9 +547,9 @@ def test_a_condition_on_none_is_not_met_by_a_path_that_is_not_searched():
 
 def test_a_search_whose_best_is_the_declared_config_has_a_table():
     """The two rows are equal, and the second says so."""
-    rows = search().table({RATE: 0.1}, 2, "").printed_rows
+    rows = search_table(search(), {RATE: 0.1}, 2, "").printed_rows
     assert ["", "declared"] == [row.repeats for row in rows]
-    assert [""] * 2 == [row.repeats for row in search().table({RATE: 0.2}, 2, "").printed_rows]
+    assert [""] * 2 == [row.repeats for row in search_table(search(), {RATE: 0.2}, 2, "").printed_rows]
 
 
 def test_a_published_value_that_is_no_fraction_may_be_any_number():

@@ -4,10 +4,10 @@ import pytest
 
 from tablewright.orchestrator.changes import apply_changes
 from tablewright.orchestrator.identity import view_id
+from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.resolution import DataResolver
-from tablewright.orchestrator.search import SearchSource
-from tablewright.orchestrator.study import Profile
+from tablewright.orchestrator.search_source import SearchSource
 from tablewright.search_spaces.mancs_ablation import CURRICULUM
 from tablewright.search_spaces.mancs_search import make_study
 from tablewright.trainables.contract.data import DatasetFacts
