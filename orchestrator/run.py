@@ -42,8 +42,8 @@ class Backend(Protocol):
         """Reach the machines; gives what trainings run on there."""
         ...
 
-    def num_slots(self) -> int:
-        """Count the trainings that fit at a time, on the machines as they are now."""
+    def max_slots(self) -> int:
+        """Count the trainings that could run at a time, on the machines that are there or may be started."""
         ...
 
     def links(self) -> Mapping[str, str]:
@@ -200,7 +200,7 @@ def run_sweep(
             search,
             resolver,
             store,
-            max_open=backend.num_slots,
+            max_open=backend.max_slots,
             others=others,
             priority=study.priority_of(search),
         )
