@@ -11,8 +11,9 @@ from typing import Protocol
 
 from tablewright.orchestrator.cost import training_ids_of
 from tablewright.orchestrator.memory_need import refuse_small_cards
+from tablewright.orchestrator.mirrored_study import RecordedSearch
 from tablewright.orchestrator.needless_weights import NeedlessWeights
-from tablewright.orchestrator.optuna_mirror import OptunaMirror, RecordedSearch
+from tablewright.orchestrator.optuna_mirror import OptunaMirror
 from tablewright.orchestrator.orders import Retries
 from tablewright.orchestrator.other_hands import OtherHands
 from tablewright.orchestrator.plan import Plan, SeedCounts, configs_of, make_plan
