@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 
-from tablewright.orchestrator.claims import Claims, Owner, training_claim
+from tablewright.orchestrator.claims import Claim, Claims, Owner, training_claim
 from tablewright.orchestrator.records import DamagedFile, FailureRecord, Store
 from tablewright.orchestrator.status import TrainingStatus
 from tablewright.orchestrator.trial import Outcome, Work
 
 LOOK_EVERY_S = 1.0
 """How often the claims are listed, while there is something to wait for."""
+SHORT_PATIENCE_S = 1.0
+"""For so long one waits for a claim that nobody holds longer than for a few files."""
 READ_EVERY_S = 5.0
 """How often it is asked whether the owner of a claim still lives."""
 
@@ -45,6 +48,10 @@ class OtherHands:
             if owner is None:
                 self._claims.clear_dead(name)  # a worker that looks now has not watched it
         return owner
+
+    def held(self, name: str) -> AbstractContextManager[Claim | None]:
+        """Hold a claim of the store for a moment, or None where another one has it."""
+        return self._claims.held(name, SHORT_PATIENCE_S)
 
     def look_again(self) -> None:
         """Let the next question be answered as it is now."""

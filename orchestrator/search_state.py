@@ -278,13 +278,12 @@ def measured_value(search: Search, resolver: DataResolver, store: Store, params:
     view = search.objective.view
     folder = store.training(resolved.training_id)
     measurement, record = folder.measurement(resolver.view_id(resolved, view)), folder.record()
-    if measurement is None:
+    if measurement is None or record is None:  # one that was killed between the two is measured again
         return None
-    if record is not None:
-        changes = [*config_changes(record, resolved.config), *view_changes(record, measurement, view)]
-        refused, _ = accepted_changes(changes, store.accepted_changes() if changes else ())
-        if refused:
-            raise ChangedDefault(refused)
+    changes = [*config_changes(record, resolved.config), *view_changes(record, measurement, view)]
+    refused, _ = accepted_changes(changes, store.accepted_changes() if changes else ())
+    if refused:
+        raise ChangedDefault(refused)
     value = measurement.view.in_todays_names(measurement.metrics)[search.objective.metric.name]
     return value if math.isfinite(value) else None
 

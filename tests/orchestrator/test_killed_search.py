@@ -109,7 +109,7 @@ def test_a_search_that_is_killed_three_times_ends_as_one_that_was_not(cluster, t
         reached = [report.epoch for report in training.epochs()]
         assert list(range(1, len(reached) + 1)) == reached
         assert (trial.state == "complete") == training.is_done() == (len(reached) == NUM_EPOCHS)
-        assert sorted(trial.intermediate_values) == reached
+        assert set(reached) <= set(trial.intermediate_values)  # the last may have been told, and not kept
         assert not training.checkpoints.exists(RESUME_CHECKPOINT)
     assert [] == (store.root / "claims").names()
     assert expected(store, driven.search_id()) == shown(driven.sweep.storage, "s/rate")
