@@ -4,10 +4,10 @@ import multiprocessing
 
 import pytest
 from ray.cluster_utils import Cluster
-from tablewright.orchestrator.pruners import Halving
-from tablewright.orchestrator.samplers import Random
 
+from tablewright.orchestrator.pruners import Halving
 from tablewright.orchestrator.ray_backend import RayBackend
+from tablewright.orchestrator.samplers import Random
 from tablewright.orchestrator.search_state import is_spent
 from tablewright.orchestrator.study import Study
 from tablewright.trainables.contract.run import RESUME_CHECKPOINT
