@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 
 from tablewright.orchestrator.claims import Claim, Claims, Owner, training_claim
+from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.records import DamagedFile, FailureRecord, Store
 from tablewright.orchestrator.status import TrainingStatus
 from tablewright.orchestrator.trial import Outcome, Work
@@ -84,11 +85,16 @@ class OtherHands:
             return None
 
 
-def is_left_to_others(statuses: Iterable[TrainingStatus], store: Store) -> bool:
-    """Say whether trainings are left, and living processes are at all of them."""
+def is_left_to_others(plan: Plan, statuses: Iterable[TrainingStatus], store: Store) -> bool:
+    """Say whether something is left, and living processes are at all trainings of tables, and at one of a search."""
     others = OtherHands(store)
+
+    def has_owner(training_id: str) -> bool:
+        return others.owner_of(training_id) is not None
+
     left = [status.training.training_id for status in statuses if status.state != "done"]
-    return bool(left) and all(others.owner_of(identity) is not None for identity in left)
+    searched = [identity for search in plan.unfilled_searches.values() for identity in search.running_ids]
+    return all(map(has_owner, left)) and bool(left or any(map(has_owner, searched)))
 
 
 def in_words(owners: Iterable[Owner]) -> str:

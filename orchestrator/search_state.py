@@ -53,6 +53,7 @@ class SearchState:
         failed_ids: trainings that failed, those for good among them.
         recorded_ids: trainings that gave a suggestion its value.
         training_ids: trainings of all suggestions, whatever became of them.
+        running_ids: of those, the ones that are being made, or are left open.
         pruned_ids: of those, the ones that the search gave up early.
         is_finished: whether nothing is left to suggest, to go on with or to try again.
         best: parameters of the best complete trial; None while unfinished, or without a complete one.
@@ -68,6 +69,7 @@ class SearchState:
     failed_ids: tuple[str, ...] = ()
     recorded_ids: tuple[str, ...] = ()
     training_ids: tuple[str, ...] = ()
+    running_ids: tuple[str, ...] = ()
     pruned_ids: tuple[str, ...] = ()
     is_finished: bool = False
     best: Changes | None = None
@@ -304,6 +306,7 @@ def state_of(search: Search, trials: Sequence[SearchTrialRecord]) -> SearchState
         ),
         recorded_ids=tuple(dict.fromkeys(trial.training_id for trial in trials if trial.state == "complete")),
         training_ids=tuple(dict.fromkeys(trial.training_id for trial in trials if trial.training_id)),
+        running_ids=tuple(dict.fromkeys(trial.training_id for trial in trials if trial.state == "running")),
         pruned_ids=tuple(dict.fromkeys(trial.training_id for trial in trials if trial.state == "pruned")),
         is_finished=is_finished,
         best=_best(search, trials) if is_finished else None,

@@ -2,14 +2,16 @@
 
 import pytest
 
-from tablewright.orchestrator.other_hands import OtherHands
+from tablewright.orchestrator.claims import Claims, training_claim
+from tablewright.orchestrator.other_hands import OtherHands, is_left_to_others
 from tablewright.orchestrator.pruners import Halving
 from tablewright.orchestrator.resolution import DataResolver
+from tablewright.orchestrator.run import plan_as_recorded
 from tablewright.orchestrator.search_source import SearchSource
 from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.trial import Outcome, Progress
 from tablewright.trainables.contract.data import DatasetFacts
-from tablewright.trainables.contract.run import EpochReport
+from tablewright.trainables.contract.run import EpochReport, Runtime
 from tests.orchestrator.toy_sweep import ToySweep, a_search
 from tests.toy_method import ToyConfig
 
@@ -91,19 +93,31 @@ def test_a_search_is_closed_by_one_sweep_at_a_time(sweeps):
     assert ours.next_work() is not None
 
 
+def test_an_agent_leaves_a_search_to_those_who_are_at_it(sweeps, tmp_path):
+    """What rests at rungs is nothing for it to do, and nothing that it has failed in, while somebody trains."""
+    source = sweeps.opened()
+    work = source.next_work()
+    study = Study("s", "S", "nowhere", (0,), searches=[SEARCH])
+    plan = plan_as_recorded([study], sweeps.store, Runtime(None, str(tmp_path / "cache")))
+    assert not is_left_to_others(plan, (), sweeps.store)
+    with Claims(sweeps.store).held(training_claim(work.training_id)):
+        assert is_left_to_others(plan, (), sweeps.store)
+
+
 @pytest.mark.slow
 def test_a_trial_whose_sweep_was_killed_before_its_record_was_written_is_recorded(tmp_path):
     """Its training is measured then, and not done: it is no answer until it has a record."""
-    sweep, study = ToySweep(tmp_path), Study("s", "S", "nowhere", (0,), searches=[a_search(num_trials=2)])
+    sweep, study = ToySweep(tmp_path), Study("s", "S", "nowhere", (0,), searches=[a_search(num_trials=3)])
     sweep(study)
     (identity,) = sweep.store().search_ids()
-    trial = sweep.store().search_trial(identity, 1)
+    # The best one is the row of a table too, which alone would train it.
+    trial = min(sweep.store().search_trials(identity)[1:], key=lambda trial: trial.value)
     sweep.store().root.remove_files(f"trainings/{trial.training_id}/record.json")
     left = trial.model_copy(update={"state": "running", "value": None})
     sweep.store().write_search_trial(identity, left)
     sweep(study)
     assert sweep.store().training(trial.training_id).is_done()
     assert (trial.state, trial.value) == (
-        sweep.store().search_trial(identity, 1).state,
-        sweep.store().search_trial(identity, 1).value,
+        sweep.store().search_trial(identity, trial.number).state,
+        sweep.store().search_trial(identity, trial.number).value,
     )
