@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import platform
 import threading
 from collections.abc import Generator
@@ -14,12 +13,13 @@ from typing import Any
 import ray
 from ray._private import ray_constants
 from ray._private import worker as ray_worker
-from ray._private.authentication import authentication_token_setup as token_setup
+from ray._private.state import state as ray_state
 from ray._private.worker import global_worker
-from ray._raylet import AuthenticationTokenLoader  # pyright: ignore
 
 from tablewright.orchestrator.ray_address import admitted
+from tablewright.orchestrator.ray_authentication import authentication_kept, heed_variables
 from tablewright.orchestrator.ray_session import private_session
+from tablewright.orchestrator.resources import Resources
 from tablewright.orchestrator.signals import signals_held_back
 from tablewright.orchestrator.supervisor import Link
 from tablewright.trainables.value.cpus import cpus_of_machine
@@ -31,6 +31,22 @@ WATCH_S = 0.5
 """How often the processes of a Ray on this machine are looked at."""
 
 logger = logging.getLogger(__name__)
+
+
+def machines() -> list[Resources]:
+    """Give what each machine has that the cluster has now."""
+    return [Resources.of(node["Resources"]) for node in ray.nodes() if node["Alive"]]
+
+
+def gone_machines() -> set[str]:
+    """Give the ids of those that it had and has no more."""
+    return {node["NodeID"] for node in ray.nodes() if not node["Alive"]}
+
+
+def machine_of(actor_id: str) -> str:
+    """Give the id of the machine on which an actor was placed, begun or not; empty where nobody knows."""
+    actor: dict[str, Any] = ray_state.actor_table(actor_id) if actor_id else {}
+    return str(actor.get("Address", {}).get("NodeID", ""))
 
 
 class Unwatched:
@@ -111,12 +127,10 @@ class RayCluster:
     def _started_here(self) -> Generator[None]:
         """Start a Ray that listens to this machine alone and keeps its files in a folder of the user's."""
         is_over = threading.Event()
-        with private_session(self.watcher.keeps) as folder:
+        with authentication_kept(), private_session(self.watcher.keeps) as folder:
             self.folder = folder
             can_cluster, ray_constants.ENABLE_RAY_CLUSTER = ray_constants.ENABLE_RAY_CLUSTER, False
-            AuthenticationTokenLoader.instance().reset_cache()
-            if os.environ.get("RAY_AUTH_MODE", "").lower() == "token":
-                token_setup._enable_token_auth()  # pyright: ignore[reportPrivateUsage]
+            heed_variables()
             try:
                 _start_ray(folder / "r")
                 threading.Thread(target=self._watch_over_ray, args=(is_over,), daemon=True).start()
