@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from tests.toy_studies import ROOT, run
+from tests.warm_command import look
 
 pytestmark = pytest.mark.slow
 
@@ -60,9 +61,9 @@ def project(tmp_path):
 
 def test_one_file_is_a_paper(project):
     """It is listed, planned, checked, trained on real images, searched, and ends in tables of every format."""
-    status, printed = run(project)
+    status, printed = look(project)
     assert (0, True) == (status, "Invented: does a person" in printed), printed
-    status, printed = run(project, "invented", "--plan")
+    status, printed = look(project, "invented", "--plan")
     assert (0, True) == (status, "6 cells from 3 trainings" in printed), printed
     status, printed = run(project, "invented", "--check")
     assert 0 == status, printed

@@ -12,6 +12,7 @@ import pytest
 
 from tests.toy_studies import ROOT, run, start
 from tests.waiting import wait_for
+from tests.warm_command import look
 
 pytestmark = pytest.mark.slow
 
@@ -71,25 +72,25 @@ def test_a_script_fills_a_table_and_its_changes_are_told(project):
     for training in folder.glob("runs/trainings/*"):
         assert (training / "out/last.pt").exists()
         assert "'epoch': 6" in (training / "output.txt").read_text()
-    code, printed = run(folder, "moons", "--seeds", "0", "--verify")
+    code, printed = look(folder, "moons", "--seeds", "0", "--verify")
     assert (0, True) == (code, "no faults" in printed), printed
 
     project("script", ("train.py", "def moons(", "# two of them\ndef moons("))
-    assert "2 done" in run(folder, "moons", "--seeds", "0", "--plan")[1]
+    assert "2 done" in look(folder, "moons", "--seeds", "0", "--plan")[1]
     project("script", ("train.py", "+ 0.2 * torch.randn(x.shape", "+ 0.3 * torch.randn(x.shape"))
-    printed = words(run(folder, "moons", "--seeds", "0", "--plan")[1])
+    printed = words(look(folder, "moons", "--seeds", "0", "--plan")[1])
     assert (
         "Moons: its code was changed since 2 recorded trainings of these configs: train.py: moons." in printed
     )
     project("script", ("train.py", '"--epochs", type=int, default=6', '"--epochs", type=int, default=7'))
-    printed = words(run(folder, "moons", "--seeds", "0", "--plan")[1])
+    printed = words(look(folder, "moons", "--seeds", "0", "--plan")[1])
     assert "of these configs: train.py: main." in printed
     field = ("no_noise: bool = False", "no_noise: bool = False\n    lr: float = 0.1")
     project("script", ("search_spaces/moons.py", *field))
-    printed = words(run(folder, "moons", "--seeds", "0", "--plan")[1])
+    printed = words(look(folder, "moons", "--seeds", "0", "--plan")[1])
     assert "of these configs: search_spaces/moons.py: command of Moons." in printed
     project("script", ("search_spaces/moons.py", "width: int = 16", "width: int = 8"))
-    assert "changed" in run(folder, "moons", "--seeds", "0", "--plan")[1]
+    assert "changed" in look(folder, "moons", "--seeds", "0", "--plan")[1]
 
 
 def is_script_of(folder, process):
@@ -128,7 +129,7 @@ def test_a_killed_script_ends_in_the_same_digits(project, goes_on):
     assert [6, 6] == lines  # neither trained twice in one folder nor told twice
     records = [json.loads(path.read_text()) for path in folder.glob("runs/trainings/*/record.json")]
     assert [1, 2] == sorted(record["attempts"] for record in records)  # one had begun
-    assert "2 done" in run(folder, "moons", "--seeds", "0", "--plan")[1]
+    assert "2 done" in look(folder, "moons", "--seeds", "0", "--plan")[1]
 
 
 FAULTY = """
@@ -197,7 +198,7 @@ def test_an_app_of_hydra_fills_a_table(project):
     accuracies = measured(folder, "bias", "standardise", "optimizer").values()
     assert 4 == len({values["accuracy"] for values in accuracies})
     project("hydra_app", ("conf/config.yaml", "steps: 200", "steps: 100"))
-    printed = words(run(folder, "clouds", "--seeds", "0", "--plan")[1])
+    printed = words(look(folder, "clouds", "--seeds", "0", "--plan")[1])
     assert "4 recorded trainings of these configs: conf/config.yaml." in printed
     project(
         "hydra_app",

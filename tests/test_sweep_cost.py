@@ -4,6 +4,7 @@ import pytest
 
 from tests.test_sweep_reading import words
 from tests.toy_studies import run, write_project
+from tests.warm_command import look
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +27,7 @@ def test_a_capped_sweep_says_what_it_took_and_what_is_left(tmp_path):
     assert "| 1 training |" in page
     device = page.partition("| by device |")[2].splitlines()[2].split("|")[1].strip()
     (tmp_path / "prices.toml").write_text(PRICES.format(processor=device), encoding="utf-8")
-    code, printed = run(tmp_path, "toy", "--status", "--max-concurrent", "2")
+    code, printed = look(tmp_path, "toy", "--status", "--max-concurrent", "2")
     said = words(printed)
     assert 0 == code
     assert "EUR" in said
@@ -40,6 +41,6 @@ def test_faults_of_prices_and_caps_are_told_before_anything_trains(tmp_path):
     (tmp_path / "prices.toml").write_text('currency = "EUR"\n[per_gpu_hour]\n"L4" = -1\n', encoding="utf-8")
     code, printed = run(tmp_path, "toy", "--agent")
     assert (2, True) == (code, "'L4' is -1" in words(printed))
-    code, printed = run(tmp_path, "toy", "--max-gpu-hours", "-3")
+    code, printed = look(tmp_path, "toy", "--max-gpu-hours", "-3")
     assert (2, True) == (code, "--max-gpu-hours is -3; it is a number of hours above 0" in words(printed))
     assert not (tmp_path / "runs").exists()
