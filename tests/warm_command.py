@@ -1,7 +1,7 @@
 """The command line in a process that has the libraries already: a fork of one that has them, and nothing of ours.
 
-Loading them costs two processor-seconds, nearly all of what a verb that only reads takes. What trains or is killed is
-started from nothing: see `toy_studies.start`.
+Loading them costs two to four processor-seconds, most of what a command of a small project takes. What is killed, runs
+on Ray or is compared to the byte is started from nothing: see `toy_studies`.
 """
 
 import atexit
@@ -16,28 +16,30 @@ from pathlib import Path
 from tests.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parent.parent
-LIBRARIES = (
-    *(
-        "numpy",
-        "scipy.stats",
-        "pandas",
-        "pyarrow.parquet",
-        "pydantic",
-        "fsspec",
-        "psutil",
-        "yaml",
-        "typer",
-        "rich.live",
-    ),
-    *("optuna", "jinja2", "matplotlib.figure", "pylatexenc.latexencode"),
-)
+LIBRARIES = [
+    "numpy",
+    "scipy.stats",
+    "pandas",
+    "pyarrow.parquet",
+    "pydantic",
+    "fsspec",
+    "psutil",
+    "yaml",
+    "typer",
+    "rich.live",
+    "optuna",
+    "torch",
+    "jinja2",
+    "matplotlib.figure",
+    "pylatexenc.latexencode",
+]
 
 _forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload([*LIBRARIES])
+_forks.set_forkserver_preload(LIBRARIES)
 
 
-def look(folder, *arguments):
-    """Run a verb of the command line that trains nothing; gives (exit code, what it printed)."""
+def run_warm(folder, *arguments):
+    """Run the command line to its end in a project; gives (exit code, what it printed)."""
     with tempfile.NamedTemporaryFile("r", encoding="utf-8") as printed:
         process = _forks.Process(
             target=_be_the_command, args=(folder, arguments, dict(os.environ), printed.name)
