@@ -10,10 +10,12 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.design import full_label
 from tablewright.orchestrator.resolution import NOT_RECORDED, DataResolver, Resolved, without_seed
 from tablewright.orchestrator.search_state import SearchState
-from tablewright.orchestrator.study import Ablation, Study
+from tablewright.orchestrator.search_table import search_table
+from tablewright.orchestrator.study import Study
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.method import TrainingConfig
 from tablewright.trainables.contract.view import EvaluationView
@@ -163,7 +165,7 @@ def make_plan(
         for search in study.searches:
             key = study.name, search.name
             states[key] = (searches or {}).get(key) or SearchState(search.num_trials)
-            tables[key] = search.table(states[key].best, states[key].num_complete, str(states[key]))
+            tables[key] = search_table(search, states[key].best, states[key].num_complete, str(states[key]))
 
     _refuse_absent_data(tables, resolver)
     trainings: dict[str, PlannedTraining] = {}

@@ -18,7 +18,7 @@ from tablewright.orchestrator.other_hands import OtherHands
 from tablewright.orchestrator.plan import Plan, SeedCounts, configs_of, make_plan
 from tablewright.orchestrator.records import Store, now
 from tablewright.orchestrator.resolution import DataResolver, DescribeData, StoreResolver, remember_data
-from tablewright.orchestrator.search import SearchSource
+from tablewright.orchestrator.search_source import SearchSource
 from tablewright.orchestrator.search_state import SearchState, find_search_id, read_search_state
 from tablewright.orchestrator.signals import DEFAULT_GRACE_S, stopping_on_signals
 from tablewright.orchestrator.signs_of_life import SweepSign, announced

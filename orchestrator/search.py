@@ -1,389 +1,254 @@
-"""What a search tries next: Optuna's samplers and pruners, asked through a study in memory.
-
-The store has every suggestion and what became of it; the study in memory is made from that, so that no
-database decides what a search does, and a search goes on wherever its store is.
-"""
+"""A search as it is declared: ranges on the paths of a config, what is made better, and how it is searched for."""
 
 from __future__ import annotations
 
-import time
-import warnings
-from collections.abc import Callable
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
 
-import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
-from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
-from optuna.trial import FrozenTrial, Trial, TrialState
+from pydantic import Field
 
-from tablewright.orchestrator.changes import Changes
-from tablewright.orchestrator.other_hands import OtherHands
-from tablewright.orchestrator.plan import PlannedView
-from tablewright.orchestrator.ranges import Choice, FloatRange, Range, range_of
-from tablewright.orchestrator.records import SearchTrialRecord, Store
-from tablewright.orchestrator.resolution import DataResolver, Resolved
-from tablewright.orchestrator.search_state import (
-    RUNS_TO_FAIL_IN,
-    find_search_id,
-    is_final,
-    is_spent,
-    measured_value,
-    read_trials,
-)
-from tablewright.orchestrator.study import Search, is_searched
-from tablewright.orchestrator.trial import Outcome, Progress, Work
-from tablewright.trainables.contract.method import SEED_LIMIT
-
-OPTUNA_STATES = {
-    "running": TrialState.RUNNING,
-    "complete": TrialState.COMPLETE,
-    "pruned": TrialState.PRUNED,
-    "fail": TrialState.FAIL,
-}
-
-TRAINING_ID = "training_id"
-"""User attribute of an Optuna trial that names its training."""
-
-Ended = Literal["complete", "pruned", "fail"]
-
-LEARN_EVERY_S = 1.0
-"""How often what other sweeps have suggested is read again, while it is waited for."""
+from tablewright.orchestrator.changes import Changes, apply_changes, try_changes, value_at
+from tablewright.orchestrator.dataset import SEED, Dataset
+from tablewright.orchestrator.declared_names import TableName, absent, twice
+from tablewright.orchestrator.pruners import Pruner
+from tablewright.orchestrator.ranges import FloatRange, Range, When, range_of
+from tablewright.orchestrator.samplers import DEFAULT_SAMPLER, Sampler
+from tablewright.orchestrator.table_columns import column_faults, no_view_fault, own_view
+from tablewright.trainables.contract.method import Seed, TrainingConfig
+from tablewright.trainables.contract.metric import Metric
+from tablewright.trainables.contract.recorded_view import fault_of_view
+from tablewright.trainables.contract.view import METHODS_VIEW, EvaluationView
+from tablewright.trainables.value.declaration import Declaration
+from tablewright.trainables.value.freezing import EMPTY
+from tablewright.trainables.value.refusal import Fault, guess, shown
+from tablewright.trainables.value.secret import secrets_in
+from tablewright.trainables.value.text import Text
 
 
-def frozen_trial(search: Search, trial: SearchTrialRecord) -> FrozenTrial:
-    """Give a suggestion as Optuna keeps it."""
-    return optuna.trial.create_trial(
-        state=OPTUNA_STATES[trial.state],
-        value=trial.value,
-        params=trial.params,
-        distributions={path: _distribution(range_of(search.space[path])) for path in trial.params},
-        user_attrs={TRAINING_ID: trial.training_id},
-        intermediate_values=trial.intermediate_values,
-    )
+@dataclass(frozen=True)
+class Objective(Declaration):
+    """What a search makes better: one metric of one view on the `val` split."""
+
+    metric: Metric
+    view: EvaluationView
+
+    def find_faults(self) -> Iterator[Fault]:
+        """Refuse to look at `test`, and a metric that the view does not give."""
+        if fault := fault_of_view(self.view):
+            yield Fault("view", fault)
+        if self.view.split != "val":
+            yield Fault(
+                "view",
+                f"it uses split={self.view.split!r}; a search may only see 'val'. Give it split='val'.",
+            )
+        measured = [metric.name for metric in self.view.metrics]
+        if self.metric.name not in measured:
+            yield Fault(
+                "metric", f"the view gives no metric {self.metric.name!r}; it gives {', '.join(measured)}"
+            )
 
 
-def _distribution(declared: Range) -> BaseDistribution:
-    if isinstance(declared, Choice):
-        return CategoricalDistribution(tuple(declared.values))
-    if isinstance(declared, FloatRange):
-        return FloatDistribution(declared.low, declared.high, log=declared.log)
-    return IntDistribution(declared.low, declared.high, log=declared.log, step=declared.step)
+@dataclass(frozen=True)
+class Search(Declaration):
+    """Ranges on the paths of a config instead of rows, and the table of what was found.
 
+    Attributes:
+        name: letters, digits and underscores.
+        caption: of the table that sets the found config beside the declared one on `test`.
+        base: the config that the search varies; it is the first trial, and every trial has its seed. The table has
+            the study's seeds.
+        dataset: the data set it searches on.
+        space: dotted path -> range, or `When` for a conditional range.
+        objective: what is made better.
+        num_trials: trainings to make; suggestions answered from the store do not count.
+        view: how the table measures, on `test`.
+        metrics: columns of the table.
+        search_changes: apply while searching only, such as holding identities out of training.
+        sampler: chooses what is tried next.
+        pruner: leaves trials before their training has ended; None lets every trial end.
+        sampler_seed: of the sampler.
+        priority: its trials, and its table, are trained before what has a lower one, and after the rows of the same;
+            None is that of the study.
+    """
 
-def _suggest(trial: Trial, path: str, declared: Range) -> Any:
-    if isinstance(declared, Choice):
-        return trial.suggest_categorical(path, tuple(declared.values))
-    if isinstance(declared, FloatRange):
-        return trial.suggest_float(path, declared.low, declared.high, log=declared.log)
-    return trial.suggest_int(path, declared.low, declared.high, log=declared.log, step=declared.step)
+    name: TableName
+    caption: Text
+    base: TrainingConfig
+    dataset: Dataset
+    space: Mapping[str, Range | When]
+    objective: Objective
+    num_trials: Annotated[int, Field(ge=1)]
+    view: EvaluationView = METHODS_VIEW
+    metrics: Sequence[Metric] = ()
+    search_changes: Changes = EMPTY
+    sampler: Sampler = DEFAULT_SAMPLER
+    pruner: Pruner | None = None
+    sampler_seed: Seed = 0
+    priority: int | None = None
 
-
-def _sampler(search: Search, num_trials_so_far: int) -> BaseSampler:
-    # A search that goes on must not draw its first random numbers again.
-    seed = (search.sampler_seed * 1_000_003 + num_trials_so_far) % SEED_LIMIT
-    if search.sampler == "random":
-        return RandomSampler(seed=seed)
-    if search.sampler == "gp":
-        return GPSampler(seed=seed)
-    return TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
-
-
-def _pruner(name: Literal["median", "hyperband"] | None) -> optuna.pruners.BasePruner:
-    if name == "median":
-        return optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1)
-    return optuna.pruners.HyperbandPruner() if name == "hyperband" else optuna.pruners.NopPruner()
-
-
-class SearchSource:
-    """One running search: suggests work and tells the store what became of it."""
-
-    def __init__(
-        self,
-        study: str,
-        search: Search,
-        resolver: DataResolver,
-        store: Store,
-        *,
-        max_open: Callable[[], int],
-        others: OtherHands | None = None,
-        priority: int = 0,
-    ) -> None:
-        """Open the search, and take up what an earlier run left open or saw failing.
-
-        Args:
-            study: name of the study that declares the search.
-            search: the declaration.
-            resolver: says which training a config is.
-            store: keeps every suggestion.
-            max_open: gives how many suggestions may be open at a time; a sampler learns nothing from
-                open ones.
-            others: who may search on the same store; None where nobody does.
-            priority: of its suggestions among what else the sweep runs.
-
-        Raises:
-            DamagedFile: a suggestion that stands in the store cannot be used.
-            ValueError: the data cannot be found.
-        """
-        self.search = search
-        self.study_name = study
-        self._resolver = resolver
-        self.search_id = find_search_id(search, resolver, store)
-        self._store = store
-        self._max_open, self._others, self._priority = max_open, others, priority
-        self._trials: dict[int, SearchTrialRecord] = {}
-        self._live: dict[int, Trial] = {}
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-        warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-        self._optuna = optuna.create_study(
-            study_name=self.search_id,  # Hyperband divides trials among its brackets by it
-            direction="maximize" if search.objective.metric.higher_is_better else "minimize",
-            pruner=_pruner(search.pruner),
-        )
-        self._open: set[int] = set()
-        self._of_others: set[int] = set()
-        self._learnt_at_s = time.monotonic()
-        for trial in read_trials(search, resolver, store):
-            if is_final(trial):
-                self._add(trial)
-            else:
-                identity = self._resolve(trial.params).training_id  # an earlier version had another id for it
-                self._add(trial.model_copy(update={"state": "running", "training_id": identity}))
-                is_of_others = others is not None and others.owner_of(identity) is not None
-                (self._of_others if is_of_others else self._open).add(trial.number)
-        self._to_resume = sorted(self._open)
-
-    @property
-    def trials(self) -> tuple[SearchTrialRecord, ...]:
-        """Every suggestion so far and what became of it, by number."""
-        return tuple(self._trials[number] for number in sorted(self._trials))
-
-    @property
-    def priority(self) -> int:
-        """Its suggestions come before planned work of a lower one."""
-        return self._priority
-
-    def __str__(self) -> str:
-        """For people."""
-        return f"search {self.study_name}/{self.search.name}"
-
-    # -- suggesting
-
-    def next_work(self) -> Work | None:
-        """Give the next suggestion that needs a training or a measurement.
-
-        Those that another sweep has made, and not ended, come last: they are its own as long as it lives.
-        """
-        if self._of_others and time.monotonic() - self._learnt_at_s >= LEARN_EVERY_S:
-            self._learn()
-        while self._to_resume:
-            number = self._to_resume.pop(0)
-            if number in self._open and not self._is_answered(number):
-                return self._work(self._trials[number])
-        while len(self._open) < self._max_open() and not is_spent(self.search, self.trials):
-            number = self._suggest()
-            if number is not None and not self._is_answered(number):
-                return self._work(self._trials[number])
-        if is_spent(self.search, self.trials) and self._of_others:
-            self._to_resume = sorted(self._of_others)
-            self._open |= self._of_others
-            self._of_others.clear()
-            return self.next_work()
-        return None
-
-    def is_finished(self) -> bool:
-        """Say whether this run has nothing left to do for the search."""
-        return not (self._open or self._of_others) and is_spent(self.search, self.trials)
-
-    def still_wants(self, work: Work) -> bool:
-        """Say whether a suggestion is open; one may be told by another of equal parameters."""
-        return bool(self._numbers_of(work.training_id))
-
-    def _suggest(self) -> int | None:
-        """Ask for a suggestion; None for one that the method refuses, such as t0 >= t1, or that others have made."""
-        self._learn()
-        if is_spent(self.search, self.trials):
-            return None
-        if not self._trials:
-            params, trial = self.search.declared_params(), None
-        else:
-            self._optuna.sampler = _sampler(self.search, len(self._trials))
-            trial = self._optuna.ask()
-            params = self._ask_params(trial)
-        try:
-            identity = self._resolve(params).training_id
-        except ValueError:
-            identity = ""
-        record = SearchTrialRecord(
-            number=self._free_number(),
-            params=params,
-            training_id=identity,
-            state="running" if identity else "fail",
-        )
-        while not self._store.create_search_trial(self.search_id, record):
-            # Another sweep was first, and may have suggested the same, having learnt the same.
-            self._learn()
-            is_known = identity in {known.training_id for known in self._trials.values()}
-            if is_known or is_spent(self.search, self.trials):
-                if trial is not None:
-                    self._optuna.tell(trial, state=TrialState.FAIL)
-                return None
-            record = record.model_copy(update={"number": self._free_number()})
-        number = record.number
-        if trial is None:
-            self._add(record)
-        else:
-            self._trials[number], self._live[number] = record, trial
-        if not identity:
-            if trial is not None:
-                self._optuna.tell(self._live.pop(number), state=TrialState.FAIL)
-            return None
-        self._open.add(number)
-        return number
-
-    def _free_number(self) -> int:
-        return max(self._trials, default=-1) + 1
-
-    def _learn(self) -> None:
-        """Take up what other sweeps on this store have suggested, and what became of it."""
-        self._learnt_at_s = time.monotonic()
-        for number in self._store.search_trial_numbers(self.search_id):
-            if number not in self._trials or number in self._of_others:
-                found = self._store.search_trial(self.search_id, number)
-                if found is None:
-                    continue
-                if number in self._of_others:
-                    self._adopt(found)
-                else:
-                    self._add(found)
-                    if found.state == "running":
-                        self._of_others.add(number)
-
-    def _adopt(self, found: SearchTrialRecord) -> None:
-        """Take over what another sweep has written of a suggestion that is open here."""
-        number, known = found.number, self._trials[found.number]
-        for epoch, value in found.intermediate_values.items():
-            if epoch not in known.intermediate_values:
-                self._live[number].report(value, epoch)
-        self._trials[number] = found
-        if found.state != "running":
-            self._open.discard(number)
-            self._of_others.discard(number)
-            self._optuna.tell(self._live.pop(number), found.value, state=OPTUNA_STATES[found.state])
-
-    def _ask_params(self, trial: Trial) -> dict[str, Any]:
+    def declared_params(self) -> dict[str, Any]:
+        """Give the declared config's own values on the searched paths: the first trial."""
+        declared = self.trial_config({})
         params: dict[str, Any] = {}
-        for path, declared in self.search.space_in_order():
-            if is_searched(declared, params):
-                params[path] = _suggest(trial, path, range_of(declared))
+        for path, searched in self.space_in_order():
+            if is_searched(searched, params):
+                params[path] = value_at(declared, path)
         return params
 
-    def _resolve(self, params: Changes) -> Resolved:
-        return self._resolver.resolve(self.search.trial_config(params))
+    def space_in_order(self) -> list[tuple[str, Range | When]]:
+        """Give the paths and ranges, each `When` after the path it depends on."""
+        ordered: dict[str, Range | When] = {}
+        while len(ordered) < len(self.space):
+            ready = {
+                path: declared
+                for path, declared in self.space.items()
+                if path not in ordered and (not isinstance(declared, When) or declared.path in ordered)
+            }
+            if not ready:
+                raise ValueError(
+                    f"{', '.join(path for path in self.space if path not in ordered)} depend on each other in a circle"
+                )
+            ordered |= ready
+        return list(ordered.items())
 
-    def _work(self, trial: SearchTrialRecord) -> Work:
-        resolved = self._resolve(trial.params)
-        objective = self.search.objective
-        view_id = self._resolver.view_id(resolved, objective.view)
-        return Work(
-            training_id=trial.training_id,
-            config=resolved.config,
-            data=resolved.data,
-            views={view_id: PlannedView(objective.view, resolved.measuring, resolved.measured)},
-            label=f"{self.search.name}: trial {trial.number}",
-            study=self.study_name,
-            watch=objective if self.search.pruner else None,
-            priority=self._priority,
+    def trial_config(self, params: Changes) -> TrainingConfig:
+        """Give the config of one trial of the search."""
+        return apply_changes(self.base, {**self.dataset.changes, **self.search_changes, **params})
+
+    # -- faults
+
+    def follows(self) -> Mapping[str, Any]:
+        """Take the method's own view, and all that it measures, where none are named."""
+        return own_view(self.base, self.view, self.metrics)
+
+    def find_faults(self) -> Iterator[Fault]:
+        """Find every fault, and build the config at both ends of each range."""
+        faults = [*self._seed_faults(), *self._overlap_faults(), *self._condition_faults()]
+        if not self.space:
+            faults.append(Fault("space", "it is empty; name at least one path and its range"))
+        if not faults:
+            faults += self._value_faults()
+        if not faults:
+            faults += self._declared_faults()
+        yield from faults
+        yield from self._column_faults()
+
+    def _column_faults(self) -> Iterator[Fault]:
+        """Find columns that its table cannot have."""
+        if fault := no_view_fault(self.base, self.view, "Search"):
+            yield fault
+            return
+        faults = [
+            *twice("metric", [metric.name for metric in self.metrics]),
+            *twice("metric label", [metric.label for metric in self.metrics]),
+            *absent("metric", self.metrics),
+            *(Fault("", text) for text in column_faults(self.view, self.metrics)),
+        ]
+        yield from (Fault("its table", str(fault)) for fault in faults)
+
+    def _seed_faults(self) -> Iterator[Fault]:
+        for name, paths in (("space", self.space), ("search_changes", self.search_changes)):
+            for path in paths:
+                if path.rpartition(".")[2] == SEED:
+                    yield Fault(
+                        name,
+                        f"{path} would make luck a part of what is found; take it out, every trial has the base's seed",
+                    )
+
+    def _overlap_faults(self) -> Iterator[Fault]:
+        for path in self.search_changes:
+            if path in self.space:
+                text = (
+                    f"it sets {path}, which is searched, and would be overwritten; name it in one of the two"
+                )
+                yield Fault("search_changes", text)
+        if self.view.split != "test":
+            yield Fault(
+                "view",
+                f"it uses split={self.view.split!r}, on which the best was chosen; the table measures on 'test'",
+            )
+
+    def _condition_faults(self) -> Iterator[Fault]:
+        """Find conditions that never hold."""
+        for path, declared in self.space.items():
+            if not isinstance(declared, When):
+                continue
+            if declared.path not in self.space:
+                hint = guess(declared.path, self.space)
+                yield Fault("space", f"{path} depends on {declared.path}, which is not in the space{hint}")
+                continue
+            met = range_of(self.space[declared.path])
+            for value in declared.values:
+                if not met.can_be_met(value):
+                    why = (
+                        "a real number is never met again"
+                        if isinstance(met, FloatRange)
+                        else f"{met} has no such value"
+                    )
+                    yield Fault(
+                        "space",
+                        f"{path} is searched when {declared.path} is {value!r}, which never is: {why}",
+                    )
+        try:
+            self.space_in_order()
+        except ValueError as error:
+            yield from [Fault("space", str(error))] if self._has_known_conditions() else []
+
+    def _has_known_conditions(self) -> bool:
+        return all(
+            declared.path in self.space for declared in self.space.values() if isinstance(declared, When)
         )
 
-    def _is_answered(self, number: int) -> bool:
-        """Answer a suggestion by the store: its training is measured, or an equal one was given up."""
-        identity = self._trials[number].training_id
-        if (value := self._measured(number)) is not None:
-            self._tell(number, "complete", value)
-            return True
-        for trial in self._trials.values():
-            is_equal = trial.training_id == identity and trial.number != number
-            if is_equal and trial.state in ("pruned", "fail") and is_final(trial):
-                self._trials[number] = self._trials[number].model_copy(
-                    update={
-                        "intermediate_values": trial.intermediate_values,
-                        "num_failures": trial.num_failures - (trial.state == "fail"),
-                    }
-                )
-                self._tell(number, "pruned" if trial.state == "pruned" else "fail", None)
-                return True
-        return False
+    def _value_faults(self) -> Iterator[Fault]:
+        """Find ranges whose values the config, or its views, refuse; what is said of several is told once."""
+        for path, declared in self.space.items():
+            told: dict[str, Fault] = {}
+            for condition in self._conditions(declared):
+                for value in range_of(declared).samples():
+                    for fault in self._trial_faults({**condition, path: value}):
+                        text = fault.text if fault.path == path else str(fault)
+                        if isinstance(range_of(declared), FloatRange) and self._is_whole_at(path):
+                            text += "; a FloatRange gives real numbers, an IntRange whole ones"
+                        told.setdefault(text.partition("; got")[0], Fault(f"{path} = {shown(value)}", text))
+            yield from told.values()
 
-    def _measured(self, number: int) -> float | None:
-        return measured_value(self.search, self._resolver, self._store, self._trials[number].params)
+    def _is_whole_at(self, path: str) -> bool:
+        """Say whether the declared config has a whole number at a path, which may be misspelt."""
+        value: Any = self.base
+        for name in path.split("."):
+            value = getattr(value, name, None)
+        return type(value) is int
 
-    # -- learning
-
-    def on_progress(self, work: Work, progress: Progress) -> bool:
-        """Report the watched value; true where the pruner has given the trial up."""
-        if progress.watched is None:
-            return False
-        is_hopeless = False
-        for number in self._numbers_of(work.training_id):
-            kept = self._trials[number]
-            values = {**kept.intermediate_values, progress.report.epoch: progress.watched}
-            self._keep(kept.model_copy(update={"intermediate_values": values}))
-            trial = self._live[number]
-            trial.report(progress.watched, progress.report.epoch)
-            is_last = progress.report.epoch >= progress.report.num_epochs
-            is_hopeless = is_hopeless or (trial.should_prune() and not is_last)
-        return is_hopeless
-
-    def on_end(self, work: Work, outcome: Outcome) -> None:
-        """Tell how a suggestion ended; one that was merely stopped stays open for the next run."""
-        if outcome.state == "stopped":
+    def _conditions(self, declared: Range | When) -> Iterator[dict[str, Any]]:
+        """Give what must be set for a range to be searched, once for each value of its own condition."""
+        if not isinstance(declared, When):
+            yield {}
             return
-        for number in self._numbers_of(work.training_id):
-            value = self._measured(number) if outcome.state == "done" else None
-            if value is not None:
-                self._tell(number, "complete", value)
-            elif outcome.state == "cancelled":
-                self._give_up(number)
-            else:
-                self._tell(number, "pruned" if outcome.state == "pruned" else "fail", None)
+        outer = next(self._conditions(self.space[declared.path]))
+        for value in declared.values:
+            yield {**outer, declared.path: value}
 
-    def _give_up(self, number: int) -> None:
-        """Tell of a suggestion that somebody has cancelled: it is not made again, unless it is retried."""
-        failed_often = self._trials[number].model_copy(update={"num_failures": RUNS_TO_FAIL_IN - 1})
-        self._trials[number] = failed_often
-        self._tell(number, "fail", None)
+    def _trial_faults(self, params: Changes) -> list[Fault]:
+        config, faults = try_changes(self.base, {**self.dataset.changes, **self.search_changes, **params})
+        if faults:
+            return faults
+        try:
+            for view in (self.objective.view, self.view):
+                config.check_view(view)
+        except ValueError as error:
+            return [Fault("", str(error))]
+        return [Fault(path, why) for path, why in secrets_in(config.model_dump(mode="json"))]
 
-    def _numbers_of(self, identity: str) -> list[int]:
-        return [number for number in sorted(self._open) if self._trials[number].training_id == identity]
+    def _declared_faults(self) -> Iterator[Fault]:
+        for path, value in self.declared_params().items():
+            searched = range_of(self.space[path])
+            if not searched.contains(value):
+                yield Fault(path, f"the declared {value!r} is the first trial, and lies outside {searched}")
 
-    def _tell(self, number: int, state: Ended, value: float | None) -> None:
-        if self._others is not None:
-            found = self._store.search_trial(self.search_id, number)
-            if found is not None and found.state != "running" and is_final(found):
-                self._adopt(found)  # another sweep has told it already
-                return
-        trial = self._trials[number]
-        num_failures = trial.num_failures + (state == "fail")
-        self._keep(trial.model_copy(update={"state": state, "value": value, "num_failures": num_failures}))
-        self._open.discard(number)
-        folder = self._store.training(trial.training_id)
-        if state == "fail" and is_final(self._trials[number]) and not folder.is_cancelled():
-            folder.remove_resume_checkpoint()
-        self._optuna.tell(self._live.pop(number), value, state=OPTUNA_STATES[state])
 
-    def _keep(self, trial: SearchTrialRecord) -> None:
-        self._store.write_search_trial(self.search_id, trial)
-        self._trials[trial.number] = trial
-
-    def _add(self, trial: SearchTrialRecord) -> None:
-        """Take a suggestion that stands in the store into the study in memory."""
-        self._trials[trial.number] = trial
-        self._optuna.add_trial(frozen_trial(self.search, trial))
-        if trial.state == "running":
-            added = self._optuna.get_trials(deepcopy=False)[-1]
-            self._live[trial.number] = Trial(self._optuna, added._trial_id)  # pyright: ignore[reportPrivateUsage]
+def is_searched(declared: Range | When, params: Changes) -> bool:
+    """Say whether a range is searched, given the values of what it may depend on."""
+    if not isinstance(declared, When):
+        return True
+    return declared.path in params and params[declared.path] in declared.values

@@ -20,11 +20,12 @@ from tablewright.orchestrator.addresses import (
     tracking_faults,
 )
 from tablewright.orchestrator.prices import Prices, read_prices
+from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.project import Project
 from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.resources import AUTO
 from tablewright.orchestrator.signals import DEFAULT_GRACE_S
-from tablewright.orchestrator.study import Profile, Study
+from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.study_files import load_study, study_names
 from tablewright.orchestrator.user import user_name
 from tablewright.trainables.contract.method import Seed

@@ -18,8 +18,10 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic.errors import PydanticUserError
 
+from tablewright.orchestrator.declared_names import is_file_name, is_not_reserved
+from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.project import Project
-from tablewright.orchestrator.study import Profile, Study, is_file_name, is_not_reserved
+from tablewright.orchestrator.study import Study
 from tablewright.trainables.contract.program import STUDIES_FOLDER
 from tablewright.trainables.value.frozen_model import faults_of
 from tablewright.trainables.value.refusal import Refusal, nearest, shown

@@ -13,10 +13,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.parallel_reading import read_all
 from tablewright.orchestrator.plan import Cell, Plan
 from tablewright.orchestrator.records import DamagedFile, Store
-from tablewright.orchestrator.study import Ablation
 from tablewright.reports.curves import (
     LOSS,
     Curve,

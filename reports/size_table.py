@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from tablewright.orchestrator.study import SizeRow, SizeTable, Study
+from tablewright.orchestrator.size_table import SizeRow, SizeTable
+from tablewright.orchestrator.study import Study
 from tablewright.reports.cell import TableCell
 from tablewright.reports.table import Column, RowGroup, Table, TableRow
 from tablewright.trainables.contract.method import CountsSize, TrainingConfig

@@ -8,8 +8,9 @@ from typing import cast
 
 import pandas as pd
 
+from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.design import full_label
-from tablewright.orchestrator.study import Ablation, Study
+from tablewright.orchestrator.study import Study
 from tablewright.reports.cell import AGREES, DISAGREES, MIN_SEEDS_FOR_A_VERDICT, TableCell
 from tablewright.reports.number import half_printed_unit, value_text
 from tablewright.trainables.contract.data import DatasetFacts

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.design import Contrast, full_label
-from tablewright.orchestrator.study import Ablation, Study, UntilDecided
+from tablewright.orchestrator.study import Study, UntilDecided
 from tablewright.reports.cell import OPEN, SIGNIFICANT, TableCell
 from tablewright.reports.comparison import MIN_SEEDS_TO_COMPARE, SIGNIFICANCE_LEVEL
 from tablewright.reports.number import difference_text, value_text

@@ -14,9 +14,11 @@ from typing import Literal, NamedTuple, cast
 
 import pandas as pd
 
+from tablewright.orchestrator.ablation import Ablation
+from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Row, full_label
 from tablewright.orchestrator.plan import Plan
-from tablewright.orchestrator.study import Ablation, Dataset, Study
+from tablewright.orchestrator.study import Study
 from tablewright.reports.cell import TableCell, build_cell
 from tablewright.reports.item_comparisons import ItemComparison
 from tablewright.reports.number import value_text

@@ -14,8 +14,9 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from tablewright.orchestrator.plan import Plan
+from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.records import Folder, Store
-from tablewright.orchestrator.study import Profile, Study
+from tablewright.orchestrator.study import Study
 from tablewright.reports.emptied_cells import Emptied, find_emptied, find_narrowed
 from tablewright.reports.figures import Figure, TableFigures, figure_path, read_traces, table_figures
 from tablewright.reports.frame import read_cells

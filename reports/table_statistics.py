@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.design import Contrast
-from tablewright.orchestrator.study import Ablation, Study, UntilDecided
+from tablewright.orchestrator.study import Study, UntilDecided
 from tablewright.reports.best_rows import best_rows
 from tablewright.reports.comparison import MIN_SEEDS_TO_COMPARE, Comparison, compare
 from tablewright.reports.seed_decision import SeedDecision, decide_seeds

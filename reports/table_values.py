@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.design import Contrast, full_label
-from tablewright.orchestrator.study import Ablation
 from tablewright.reports.contrast_weights import contrast_weights
 from tablewright.reports.seed import Place, Seed
 from tablewright.reports.seed_noise import Bools, Floats, Whole

@@ -9,8 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from tablewright.orchestrator.dataset import Dataset
+from tablewright.orchestrator.profile import Profile
+from tablewright.orchestrator.pruners import Halving
 from tablewright.orchestrator.ranges import FloatRange, Range
-from tablewright.orchestrator.study import Dataset, Objective, Profile, Search, Study
+from tablewright.orchestrator.search import Objective, Search
+from tablewright.orchestrator.study import Study
 from tablewright.search_spaces.mancs_ablation import CURRICULUM, VIEW, WEIGHTS, base_config, data_sets
 from tablewright.trainables.mancs import MancsConfig
 from tablewright.trainables.retrieval.view import MAP, RANK1
@@ -48,7 +52,7 @@ def search(dataset: Dataset, profile: Profile) -> Search:
         view=VIEW,
         metrics=[MAP, RANK1],
         search_changes=search_changes,
-        pruner="median",
+        pruner=Halving(),
     )
 
 

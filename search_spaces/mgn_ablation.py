@@ -13,10 +13,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.changes import apply_changes
+from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Row, Sweep
+from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.published import printed
-from tablewright.orchestrator.study import Ablation, Dataset, Profile, SizeRow, SizeTable, Study
+from tablewright.orchestrator.size_table import SizeRow, SizeTable
+from tablewright.orchestrator.study import Study
 from tablewright.trainables.layers.backbone import Backbone
 from tablewright.trainables.mgn import (
     BaselineNetworkConfig,

@@ -9,8 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from tablewright.orchestrator.dataset import Dataset
+from tablewright.orchestrator.profile import Profile
+from tablewright.orchestrator.pruners import Halving
 from tablewright.orchestrator.ranges import Choice, FloatRange, Range
-from tablewright.orchestrator.study import Dataset, Objective, Profile, Search, Study
+from tablewright.orchestrator.search import Objective, Search
+from tablewright.orchestrator.study import Study
 from tablewright.search_spaces.mgn_ablation import (
     COMBINATION,
     MARGIN,
@@ -52,7 +56,7 @@ def search(dataset: Dataset, base: MgnConfig, profile: Profile) -> Search:
         view=view("all"),
         metrics=[RANK1, MAP],
         search_changes=search_changes,
-        pruner="median",
+        pruner=Halving(),
     )
 
 

@@ -18,9 +18,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tablewright.orchestrator.ablation import Ablation
+from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Row, other_method_rows
+from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.published import printed
-from tablewright.orchestrator.study import Ablation, Dataset, Profile, Study
+from tablewright.orchestrator.study import Study
 from tablewright.search_spaces.tasn_ablation import (
     BIRDS_SCHEDULE,
     INPUT,

@@ -5,10 +5,16 @@ Names only; where each is explained stands in its own file.
 
 from typing import TYPE_CHECKING, Any
 
+from tablewright.orchestrator.ablation import Ablation
+from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Cumulative, Factorial, LeaveOneOut, Row, Sweep
+from tablewright.orchestrator.profile import Profile
+from tablewright.orchestrator.pruners import Halving, Hyperband, Median, Patience
 from tablewright.orchestrator.published import printed
 from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
-from tablewright.orchestrator.study import Ablation, Dataset, Objective, Profile, Search, Study, UntilDecided
+from tablewright.orchestrator.samplers import Gp, Random, Tpe
+from tablewright.orchestrator.search import Objective, Search
+from tablewright.orchestrator.study import Study, UntilDecided
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.own.declaration import Config, Data, Measured
 from tablewright.trainables.own.function import method
@@ -28,17 +34,24 @@ __all__ = [
     "Factorial",
     "FloatRange",
     "FrozenModel",
+    "Gp",
+    "Halving",
+    "Hyperband",
     "IntRange",
     "LeaveOneOut",
     "Measured",
+    "Median",
     "Metric",
     "Objective",
+    "Patience",
     "Profile",
+    "Random",
     "Row",
     "Run",
     "Search",
     "Study",
     "Sweep",
+    "Tpe",
     "UntilDecided",
     "When",
     "method",

@@ -36,7 +36,22 @@ class Rule:
 
 
 DECLARATIONS = tuple(
-    f"orchestrator.{module}" for module in ("study", "design", "ranges", "changes", "published")
+    f"orchestrator.{module}"
+    for module in (
+        "ablation",
+        "changes",
+        "dataset",
+        "declared_names",
+        "design",
+        "profile",
+        "pruners",
+        "published",
+        "ranges",
+        "samplers",
+        "search",
+        "size_table",
+        "study",
+    )
 )
 RULES = {
     "trainables": Rule(
@@ -66,7 +81,7 @@ RULES = {
                 )
             ),
             "grpc": ("orchestrator.ray_address",),
-            "optuna": ("orchestrator.search", "orchestrator.optuna_mirror"),
+            "optuna": ("orchestrator.optuna_sampler", "orchestrator.optuna_mirror"),
             "mlflow": ("orchestrator.tracking",),
             "yaml": ("orchestrator.published", "orchestrator.ray_autoscaler"),
             "cloudpickle": ("orchestrator.agent_backend", "orchestrator.ranks"),
@@ -207,7 +222,7 @@ def test_every_folder_keeps_to_the_import_table() -> None:
         ("trainables.data.demo_generator.body", "import ray"),
         ("orchestrator.plan", "import ray"),
         ("orchestrator.plan", "from orchestrator.study import Study"),
-        ("orchestrator.search", "from ray import tune"),
+        ("orchestrator.search_source", "from ray import tune"),
         ("orchestrator.trial", "import torch"),
         ("orchestrator.trial", "from tablewright.trainables.mdpr import MdprConfig"),
         ("orchestrator.trial", "from tablewright.trainables import contract, mdpr"),
@@ -230,7 +245,7 @@ def test_a_forbidden_import_is_found(module: str, source: str) -> None:
         ("trainables.mdpr", "from torch.nn import functional\nimport math\nfrom PIL import Image"),
         ("trainables.data.matlab_file", "import scipy.io"),
         ("trainables.data.demo_generator.body", "import anny\nfrom . import raster"),
-        ("orchestrator.search", "import optuna.samplers"),
+        ("orchestrator.optuna_sampler", "import optuna.samplers"),
         ("orchestrator.trial", "from tablewright.trainables.contract.metric import Metric"),
         ("reports.terminal", "import rich.table"),
         ("reports.frame", "from tablewright.orchestrator.plan import Plan"),

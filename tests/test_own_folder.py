@@ -9,12 +9,15 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution
 
+from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.changes import apply_changes
+from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.inline_backend import InlineBackend
 from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.run import plan_as_recorded, plan_with_data, run_sweep
-from tablewright.orchestrator.study import Ablation, Dataset, SizeRow, SizeTable, Study
+from tablewright.orchestrator.size_table import SizeRow, SizeTable
+from tablewright.orchestrator.study import Study
 from tablewright.reports.frame import read_cells
 from tablewright.reports.size_table import build_size_table
 from tablewright.reports.table import build_table

@@ -11,9 +11,9 @@ from dataclasses import replace
 import pytest
 
 from tablewright.orchestrator.inline_backend import InlineBackend
+from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.run import run_sweep
-from tablewright.orchestrator.study import Profile
 from tablewright.reports.table_files import write_tables
 from tablewright.trainables.contract.run import Runtime
 from tests.toy_studies import ROOT, run, write_project

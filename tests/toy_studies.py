@@ -12,7 +12,9 @@ ROOT = Path(__file__).parent.parent
 
 STUDY = '''"""A toy study."""
 from tablewright.orchestrator.design import Row, Sweep
-from tablewright.orchestrator.study import Ablation, Dataset, Study, UntilDecided
+from tablewright.orchestrator.ablation import Ablation
+from tablewright.orchestrator.dataset import Dataset
+from tablewright.orchestrator.study import Study, UntilDecided
 from tests.toy_method import ToyConfig
 from tablewright.trainables.retrieval.view import MAP, RANK1, RetrievalView
 

@@ -1,8 +1,11 @@
 """Small sound declarations of the toy method, for tests to spoil in one place at a time."""
 
+from tablewright.orchestrator.ablation import Ablation
+from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.ranges import FloatRange
-from tablewright.orchestrator.study import Ablation, Dataset, Objective, Search, Study
+from tablewright.orchestrator.search import Objective, Search
+from tablewright.orchestrator.study import Study
 from tablewright.trainables.retrieval.view import MAP, RetrievalView
 from tests.toy_method import ToyConfig
 

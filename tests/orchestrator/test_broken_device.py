@@ -2,12 +2,14 @@
 
 import pytest
 
+from tablewright.orchestrator.ablation import Ablation
+from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Sweep
 from tablewright.orchestrator.device_probe import fault_of_device
 from tablewright.orchestrator.ray_backend import RayBackend
 from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.run import run_sweep
-from tablewright.orchestrator.study import Ablation, Dataset, Study
+from tablewright.orchestrator.study import Study
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.retrieval.view import MAP, RetrievalView
 from tests.toy_method import ToyConfig

@@ -8,8 +8,8 @@ import pytest
 
 from tablewright.orchestrator import attempt_log
 from tablewright.orchestrator.cost import OF_SEARCH, cost_sheet
+from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.prices import Prices
-from tablewright.orchestrator.study import Row
 from tests.orchestrator.toy_sweep import StopAfter, ToySweep, a_search, a_study
 
 pytestmark = pytest.mark.slow

@@ -8,7 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.acceptance import accept_changed_defaults
+from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Row, Sweep
 from tablewright.orchestrator.identity import digest_of
 from tablewright.orchestrator.ranges import IntRange
@@ -17,7 +19,7 @@ from tablewright.orchestrator.records import PNG, AcceptedChange, DamagedFile, S
 from tablewright.orchestrator.run import is_complete, plan_as_recorded
 from tablewright.orchestrator.search_state import find_search_id
 from tablewright.orchestrator.status import read_status
-from tablewright.orchestrator.study import Ablation, Dataset, Study
+from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.verify import verify_store
 from tablewright.reports.figures import read_traces, table_figures
 from tablewright.reports.table_files import write_tables

@@ -4,8 +4,9 @@ import math
 
 import pytest
 
+from tablewright.orchestrator.ablation import Ablation
+from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Cumulative, Factorial, LeaveOneOut, Row, Sweep, rows_as_printed
-from tablewright.orchestrator.study import Ablation, Dataset
 from tablewright.trainables.retrieval.view import MAP, MINP, RANK1, RetrievalView
 from tests.orchestrator.declared import RATE, TEST, M
 from tests.toy_method import ToyAttention, ToyConfig

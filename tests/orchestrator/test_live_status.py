@@ -10,6 +10,7 @@ import pytest
 
 from tablewright.orchestrator import signs_of_life
 from tablewright.orchestrator.claims import Claims, Owner, this_machine, training_claim
+from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.live_status import in_words, read_live
 from tablewright.orchestrator.records import Store, now
 from tablewright.orchestrator.run import plan_with_data
@@ -23,7 +24,6 @@ from tablewright.orchestrator.signs_of_life import (
     told_of,
 )
 from tablewright.orchestrator.status import read_status
-from tablewright.orchestrator.study import Row
 from tablewright.trainables.contract.run import EpochReport, Runtime
 from tests.orchestrator.toy_sweep import ToySweep, a_study
 

@@ -9,6 +9,7 @@ import pytest
 
 from tablewright.orchestrator import claims, guarded_trial, orders, other_hands
 from tablewright.orchestrator.claims import Claims, training_claim
+from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.finding import FoundTraining, find_training, find_trainings
 from tablewright.orchestrator.guarded_trial import run_guarded_trial
 from tablewright.orchestrator.live_status import read_live
@@ -18,7 +19,6 @@ from tablewright.orchestrator.ray_backend import RayBackend
 from tablewright.orchestrator.records import FailureRecord, SearchTrialRecord, Store, now
 from tablewright.orchestrator.run import plan_with_data
 from tablewright.orchestrator.status import read_status
-from tablewright.orchestrator.study import Row
 from tablewright.orchestrator.trial import TrialHooks, run_trial
 from tablewright.orchestrator.verify import verify_store
 from tablewright.orchestrator.work_queue import planned_work

@@ -2,11 +2,13 @@
 
 import pytest
 
+from tablewright.orchestrator.ablation import Ablation
+from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.ray_backend import RayBackend
 from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.run import run_sweep
-from tablewright.orchestrator.study import Ablation, Dataset, Study
+from tablewright.orchestrator.study import Study
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.retrieval.view import MAP, RetrievalView
 from tests.placed_method import PlacedConfig, placements

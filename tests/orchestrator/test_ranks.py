@@ -4,10 +4,12 @@ import dataclasses
 
 import pytest
 
+from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.agent_backend import AgentBackend
+from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.inline_backend import InlineBackend
-from tablewright.orchestrator.study import Ablation, Dataset, Study
+from tablewright.orchestrator.study import Study
 from tablewright.trainables.contract.process import Process
 from tests.orchestrator.shared_training import NUM_EPOCHS, Shared, Whole
 from tests.orchestrator.toy_sweep import ToySweep, a_study

@@ -9,8 +9,8 @@ from functools import partial
 import pytest
 
 from tablewright.orchestrator import claims, other_hands
+from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.records import Store
-from tablewright.orchestrator.study import Row
 from tests.orchestrator.toy_sweep import ToySweep, a_search, a_study
 from tests.waiting import PATIENCE_S, wait_for
 

@@ -8,18 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Contrast, LeaveOneOut, Row, Sweep
 from tablewright.orchestrator.published import Printed
 from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
-from tablewright.orchestrator.study import (
-    Dataset,
-    Objective,
-    SizeRow,
-    SizeTable,
-    Study,
-    UntilDecided,
-    is_searched,
-)
+from tablewright.orchestrator.search import Objective, is_searched
+from tablewright.orchestrator.search_table import search_table
+from tablewright.orchestrator.size_table import SizeRow, SizeTable
+from tablewright.orchestrator.study import Study, UntilDecided
 from tablewright.trainables.classification.view import TOP1
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.retrieval.view import MAP, Reranking, RetrievalView
@@ -145,7 +141,7 @@ def test_a_base_may_not_set_a_seed_that_no_row_has():
     assert (4,) == study(ablations=[of_base], seeds=(2, 3)).with_seeds([4]).seeds
     declared = search(base=ToyConfig(seed=3))
     assert 3 == declared.trial_config({}).seed
-    assert 0 == declared.table(None, 0, "it has not begun").base.seed
+    assert 0 == search_table(declared, None, 0, "it has not begun").base.seed
 
 
 def test_a_table_without_metrics_is_refused():
@@ -392,10 +388,10 @@ NAN = float("nan")
         (lambda: search(space={RATE: (0.1, 0.2)}), r"space\['learning_rate'\]: a FloatRange, .* got the tuple"),
         (lambda: search(space=[RATE]), "space: a mapping .* got the list"),
         # Literals
-        (lambda: search(sampler="tep"), "one of 'tpe', 'random', 'gp' is needed; got 'tep'; did you mean 'tpe'"),
-        (lambda: search(sampler=None), "sampler: one of .* got None"),
-        (lambda: search(pruner="mean"), "pruner: one of 'median', 'hyperband' or None is needed; got 'mean'"),
-        (lambda: search(pruner=False), "pruner: one of .* got False"),
+        (lambda: search(sampler="tpe"), "a Tpe, a Gp or a Random is needed; got 'tpe'"),
+        (lambda: search(sampler=None), "sampler: a Tpe.* got None"),
+        (lambda: search(pruner="mean"), "pruner: a Halving, .* or None is needed; got 'mean'"),
+        (lambda: search(pruner=False), "pruner: a Halving.* got False"),
         # seeds
         (lambda: study(seeds=(1, 1)), "seed '1' is given twice"),
         (lambda: study(seeds=(1, 1.0)), r"seeds\[1\]: a whole number .* got 1.0"),
@@ -551,9 +547,9 @@ def test_a_condition_on_none_is_not_met_by_a_path_that_is_not_searched():
 
 def test_a_search_whose_best_is_the_declared_config_has_a_table():
     """The two rows are equal, and the second says so."""
-    rows = search().table({RATE: 0.1}, 2, "").printed_rows
+    rows = search_table(search(), {RATE: 0.1}, 2, "").printed_rows
     assert ["", "declared"] == [row.repeats for row in rows]
-    assert [""] * 2 == [row.repeats for row in search().table({RATE: 0.2}, 2, "").printed_rows]
+    assert [""] * 2 == [row.repeats for row in search_table(search(), {RATE: 0.2}, 2, "").printed_rows]
 
 
 def test_a_published_value_that_is_no_fraction_may_be_any_number():

@@ -2,8 +2,8 @@
 
 import pytest
 
+from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.project import Project
-from tablewright.orchestrator.study import Profile
 from tablewright.orchestrator.study_files import find_study_files, load_study, study_names
 
 CONFIG_CLASS = """from tests.toy_method import ToyConfig

@@ -21,7 +21,7 @@ import pytest
 
 from tablewright.orchestrator.identity import training_id
 from tablewright.orchestrator.records import Measurement, Store
-from tablewright.orchestrator.study import Objective
+from tablewright.orchestrator.search import Objective
 from tablewright.orchestrator.tracking import Tracker, data_suffix, ensemble_suffix, flatten, view_prefix
 from tablewright.orchestrator.trial import Outcome, Pruned, TrialHooks, Work, run_trial
 from tablewright.trainables.contract.run import Runtime

@@ -8,13 +8,16 @@ from typing import Literal
 
 import pytest
 
+from tablewright.orchestrator.ablation import Ablation
+from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.plan import make_plan
 from tablewright.orchestrator.records import Folder, Store
 from tablewright.orchestrator.resolution import DataResolver
 from tablewright.orchestrator.run import describe_with
+from tablewright.orchestrator.search import Objective
 from tablewright.orchestrator.status import read_status
-from tablewright.orchestrator.study import Ablation, Dataset, Objective, Study
+from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.trial import MachineFault, Outcome, Pruned, TrialHooks, end_as_failed, run_trial
 from tablewright.orchestrator.work_queue import planned_work
 from tablewright.trainables.contract.metric import Metric

@@ -2,11 +2,14 @@
 
 import dataclasses
 
+from tablewright.orchestrator.ablation import Ablation
+from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.inline_backend import InlineBackend
 from tablewright.orchestrator.ranges import FloatRange
 from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.run import first_seeds_alone, run_sweep
-from tablewright.orchestrator.study import Ablation, Dataset, Objective, Search, Study
+from tablewright.orchestrator.search import Objective, Search
+from tablewright.orchestrator.study import Study
 from tablewright.trainables.contract.process import Process
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.retrieval.view import MAP, RANK1, RetrievalView

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.records import Store
-from tablewright.orchestrator.study import Dataset
 from tests.reports.tiny_study import (
     DUKE,
     MARKET,

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.records import Store
-from tablewright.orchestrator.study import Dataset
 from tablewright.reports.latex import to_latex
 from tablewright.reports.latex_signs import CHECK, CROSS, escape_latex
 from tablewright.reports.table_files import write_tables

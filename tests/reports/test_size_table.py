@@ -11,10 +11,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.plan import make_plan
 from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.resolution import DataResolver
-from tablewright.orchestrator.study import Dataset, SizeRow, SizeTable
+from tablewright.orchestrator.size_table import SizeRow, SizeTable
 from tablewright.reports.cell import mean_text, published_text
 from tablewright.reports.size_table import build_size_table
 from tablewright.reports.table import Table

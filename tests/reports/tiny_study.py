@@ -6,11 +6,13 @@ import datetime
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from tablewright.orchestrator.ablation import Ablation
+from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.plan import Plan, make_plan
 from tablewright.orchestrator.records import DataRecord, FailureRecord, Measurement, Store, TrainingRecord
 from tablewright.orchestrator.resolution import DataResolver
-from tablewright.orchestrator.study import Ablation, Dataset, Study
+from tablewright.orchestrator.study import Study
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.method import Trainable, TrainingConfig
 from tablewright.trainables.retrieval.embedding_config import EmbeddingConfig

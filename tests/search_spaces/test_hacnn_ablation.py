@@ -2,7 +2,7 @@
 
 import pytest
 
-from tablewright.orchestrator.study import Profile
+from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.study_files import load_study
 from tablewright.trainables.contract.size import DEPTH, FLOPS, INFERENCE_PARAMETERS
 

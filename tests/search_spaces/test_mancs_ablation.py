@@ -3,8 +3,8 @@
 import pytest
 
 from tablewright.orchestrator.plan import make_plan
+from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.resolution import DataResolver
-from tablewright.orchestrator.study import Profile
 from tablewright.search_spaces.mancs_ablation import CURRICULUM, ERASING, GAMMA, base_config, make_study
 from tablewright.trainables.contract.data import DatasetFacts
 

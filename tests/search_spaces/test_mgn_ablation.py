@@ -4,8 +4,8 @@ import pytest
 
 from tablewright.orchestrator.design import full_label
 from tablewright.orchestrator.plan import make_plan
+from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.resolution import DataResolver
-from tablewright.orchestrator.study import Profile
 from tablewright.search_spaces.mgn_ablation import base_config, make_study
 from tablewright.trainables.contract.data import DatasetFacts
 

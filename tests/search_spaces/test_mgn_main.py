@@ -3,9 +3,9 @@
 import pytest
 
 from tablewright.orchestrator.plan import make_plan
+from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.published import published_table
 from tablewright.orchestrator.resolution import DataResolver
-from tablewright.orchestrator.study import Profile
 from tablewright.search_spaces.mgn_ablation import base_config
 from tablewright.search_spaces.mgn_main import make_study
 from tablewright.trainables.contract.data import DatasetFacts

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tablewright.orchestrator.study import Profile
+from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.study_files import load_study, study_names
 
 

@@ -6,8 +6,9 @@ import functools
 
 import pytest
 
+from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.published import published_tables
-from tablewright.orchestrator.study import Profile, Study
+from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.study_files import load_study, study_names
 
 COUNTS = ("classes",)

@@ -6,12 +6,14 @@ import shutil
 import pytest
 from PIL import Image
 
+from tablewright.orchestrator.ablation import Ablation
+from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.inline_backend import InlineBackend
 from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.run import plan_as_recorded, run_sweep
 from tablewright.orchestrator.status import read_status
-from tablewright.orchestrator.study import Ablation, Dataset, Study
+from tablewright.orchestrator.study import Study
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.reidentification import method as reidentification
 from tablewright.trainables.retrieval.view import MAP, RANK1, RetrievalView

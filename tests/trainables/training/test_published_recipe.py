@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import pytest
 
-from tablewright.orchestrator.study import Profile
+from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.study_files import load_study, study_names
 from tablewright.search_spaces.tasn_ablation import BIRDS_SCHEDULE
 from tablewright.trainables import hacnn, mancs, mdpr, mgn, tasn
