@@ -137,11 +137,13 @@ class RayCluster:
             heed_variables()
             try:
                 _start_ray(folder / "r")
-                threading.Thread(target=self._watch_over_ray, args=(is_over,), daemon=True).start()
-                yield
+                try:
+                    threading.Thread(target=self._watch_over_ray, args=(is_over,), daemon=True).start()
+                    yield
+                finally:
+                    is_over.set()
+                    _end_ray()
             finally:
-                is_over.set()
-                _end_ray()
                 ray_constants.ENABLE_RAY_CLUSTER = can_cluster
                 self.folder = None
 
