@@ -57,8 +57,8 @@ def best_of(
     if faults_of_values:
         told = "\n".join(f"  - {fault}" for fault in faults_of_values)
         raise ValueError(
-            f"{where} does not fit the config any more:\n{told}\nSearch again, and keep what is found then; or take "
-            f"what was found of the rest by hand: apply_changes(base, {{path: value}})"
+            f"{where} does not fit the config any more:\n{told}\nSearch again and keep what is found then, or write "
+            "the values that still fit into the base by hand"
         )
     if now is not None:
         now.bases.append(FoundBase(found.method, found.params, _says(found)))
@@ -113,7 +113,13 @@ def _searched_base(call: str, found: FoundConfig, now: Declaring | None) -> Trai
             f"best_of({found.study!r}, {found.search!r}, base)"
         )
     project = entered_project() if now is None else now.project
-    declared = load_study(found.study, found.profile or Profile.DEMO, project)
+    try:
+        declared = load_study(found.study, found.profile or Profile.DEMO, project)
+    except ValueError as error:
+        raise ValueError(
+            f"{call}: the config that was searched is not known, as its study cannot be built; mend it, or give a "
+            f"base: best_of({found.study!r}, {found.search!r}, base)\n{error}"
+        ) from error
     if declared.profile != found.profile:
         has = "has profiles" if declared.profile is not None else "has no profiles"
         raise ValueError(

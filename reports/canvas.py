@@ -39,6 +39,7 @@ def drawn(
         draw(canvas)
         png, pdf = io.BytesIO(), io.BytesIO()
         FigureCanvasAgg(canvas).print_png(png, metadata={"Software": None})
+        canvas.set_layout_engine("none")  # everything stays where it was put
         FigureCanvasPdf(canvas).print_pdf(pdf, metadata={"Creator": None, "CreationDate": None})
     return png.getvalue(), pdf.getvalue()
 

@@ -69,7 +69,7 @@ def _importance(result: SearchResult, importances: Importances, names: Mapping[s
 
 
 def _slices(result: SearchResult, names: Mapping[str, str]) -> Iterator[Figure]:
-    for number, paths in enumerate(_pages([*names], MAX_PANELS), start=1):
+    for number, paths in enumerate(pages_of([*names], MAX_PANELS), start=1):
         caption = (
             "The objective against each parameter; dotted, the declared value; trials that were left early with their "
             f"last value; {EDGE_CAPTION}"
@@ -80,7 +80,7 @@ def _slices(result: SearchResult, names: Mapping[str, str]) -> Iterator[Figure]:
 def _coordinates(result: SearchResult, names: Mapping[str, str]) -> Iterator[Figure]:
     if len(result.complete) < MIN_COMPLETE or len(names) < 2:
         return
-    for number, paths in enumerate(_pages([*names], MAX_AXES), start=1):
+    for number, paths in enumerate(pages_of([*names], MAX_AXES), start=1):
         caption = "Complete trials over all parameters, the better the darker"
         if not all(result.is_always_searched(path) for path in paths):
             caption += "; below its axis a parameter was not searched"
@@ -99,7 +99,7 @@ def _rungs(result: SearchResult) -> Iterator[Figure]:
     yield Figure("search-rungs", caption, *draw_rungs(result))
 
 
-def _pages(paths: Sequence[str], num_a_page: int) -> Iterator[Sequence[str]]:
+def pages_of(paths: Sequence[str], num_a_page: int) -> Iterator[Sequence[str]]:
     """Share parameters out among as few figures as can be, evenly."""
     num_pages = -(-len(paths) // num_a_page)
     ends = [round(number * len(paths) / num_pages) for number in range(num_pages + 1)]
