@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from math import isfinite
 from typing import Any, Literal, get_args
 
-from tablewright.orchestrator.ranges import Range, When
+from tablewright.orchestrator.ranges import Range, When, range_of
 from tablewright.orchestrator.records import SearchTrialRecord
 from tablewright.orchestrator.search import Search
 from tablewright.orchestrator.search_state import SearchState
@@ -33,7 +34,7 @@ class SearchTrial:
         training_id: empty where the suggestion was refused.
         outcome: what became of it.
         value: of the objective at the end of the training, where it got there; a fraction as metrics are.
-        reported: epoch -> value of the objective there.
+        reported: epoch -> value of the objective there, of those that are numbers.
         num_epochs_trained: of its training by this search; none for one that was recorded already.
         num_epochs: of its whole training.
         rungs: epochs after which it was decided whether it goes on.
@@ -89,6 +90,10 @@ class SearchResult:
         """Say whether a parameter is searched whatever the others are."""
         return not isinstance(self.search.space[path], When)
 
+    def has(self, trial: SearchTrial, path: str) -> bool:
+        """Say whether a parameter was searched in a trial, within today's range."""
+        return path in trial.params and range_of(self.search.space[path]).contains(trial.params[path])
+
     @cached_property
     def complete(self) -> tuple[SearchTrial, ...]:
         """The trials that have a value at the end of their training."""
@@ -98,12 +103,8 @@ class SearchResult:
     def best(self) -> SearchTrial | None:
         """The best of the complete trials so far, the first of equal ones."""
         if self.found is not None:
-            return next(trial for trial in self.complete if trial.params == self.found)
-        best: SearchTrial | None = None
-        for trial in self.complete:
-            if best is None or self.is_better(trial, best):
-                best = trial
-        return best
+            return next((trial for trial in self.complete if trial.params == self.found), None)
+        return next(reversed([*self.bests()]), None)
 
     @property
     def declared_trial(self) -> SearchTrial | None:
@@ -178,7 +179,9 @@ def _trial(search: Search, record: SearchTrialRecord, *, is_repeated: bool) -> S
         training_id=record.training_id,
         outcome=outcome,
         value=record.value,
-        reported=dict(sorted(record.intermediate_values.items())),
+        reported={
+            epoch: value for epoch, value in sorted(record.intermediate_values.items()) if isfinite(value)
+        },
         num_epochs_trained=0 if outcome == "answered" or is_repeated else trained,
         num_epochs=whole,
     )

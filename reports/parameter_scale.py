@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tablewright.orchestrator.ranges import Choice, IntRange, Range, When, range_of
-from tablewright.reports.parameter_text import atom_text, found_text
+from tablewright.reports.parameter_text import atom_text, cut, found_text
 
 MAX_TICKS = 9
 """Values of a choice that are named on an axis."""
@@ -54,7 +54,7 @@ class ParameterScale:
     def ticks(self) -> list[tuple[float, str]]:
         """Give places with what stands there."""
         if isinstance(self.range, Choice):
-            texts = [_cut(atom_text(value)) for value in self.range.values]
+            texts = [cut(atom_text(value), MAX_TICK_LENGTH) for value in self.range.values]
             every = math.ceil(len(texts) / MAX_TICKS)
             return [(self._place_of(index), text) for index, text in enumerate(texts) if index % every == 0]
         low, high = self._measured(self.range.low), self._measured(self.range.high)
@@ -68,7 +68,3 @@ class ParameterScale:
 def scale_of(declared: Range | When) -> ParameterScale:
     """Give the axis of what is searched at a path."""
     return ParameterScale(range_of(declared))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= MAX_TICK_LENGTH else f"{text[: MAX_TICK_LENGTH - 1]}…"

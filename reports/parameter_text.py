@@ -91,3 +91,8 @@ def range_text(declared: Range | When, names: Mapping[str, str]) -> str:
     if isinstance(searched, IntRange) and searched.step != 1:
         text += f", step {searched.step}"
     return f"{text}, log" if searched.log else text
+
+
+def cut(text: str, max_length: int) -> str:
+    """Give the beginning of a text that is too long for its place."""
+    return text if len(text) <= max_length else f"{text[: max_length - 1]}…"

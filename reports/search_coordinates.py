@@ -52,15 +52,17 @@ def draw_coordinates(
         ordered = sorted(result.complete, key=lambda trial: sign * (trial.value or 0.0))
         for trial in ordered:
             value = within(in_print(trial.value or 0.0, metric), limits)
-            axes.add_line(_line(trial, scales, colour=colours(norm(value)), width=1.1))
+            axes.add_line(_line(result, trial, scales, colour=colours(norm(value)), width=1.1))
         handles: list[Line2D] = []
         if (declared := result.declared_trial) is not None:
-            handles.append(_line(declared, scales, colour=GREEN, width=2.0, label=DECLARED, style="--"))
+            handles.append(
+                _line(result, declared, scales, colour=GREEN, width=2.0, label=DECLARED, style="--")
+            )
         if (best := result.best) is not None:
-            handles.append(_line(best, scales, colour=BLACK, width=2.4, label=BEST))
+            handles.append(_line(result, best, scales, colour=BLACK, width=2.4, label=BEST))
         for line in handles:
             axes.add_line(line)
-        has_absent = any(path not in trial.params for trial in result.complete for path in paths)
+        has_absent = not all(result.has(trial, path) for trial in result.complete for path in paths)
         _draw_axes(axes, scales, names, has_absent=has_absent)
         if len(set(ends)) > 1:
             bar = canvas.colorbar(ScalarMappable(norm, colours), ax=axes, pad=0.01)
@@ -72,6 +74,7 @@ def draw_coordinates(
 
 
 def _line(
+    result: SearchResult,
     trial: SearchTrial,
     scales: Mapping[str, ParameterScale],
     *,
@@ -81,7 +84,8 @@ def _line(
     style: Literal["-", "--"] = "-",
 ) -> Line2D:
     places = [
-        scale.place(trial.params[path]) if path in trial.params else ABSENT for path, scale in scales.items()
+        scale.place(trial.params[path]) if result.has(trial, path) else ABSENT
+        for path, scale in scales.items()
     ]
     return Line2D(range(len(places)), places, color=colour, linewidth=width, linestyle=style, label=label)
 

@@ -9,13 +9,14 @@ from dataclasses import replace
 from tablewright.orchestrator.importance import MIN_COMPLETE, Importances, importances_of
 from tablewright.orchestrator.search_result import SearchResult
 from tablewright.reports.figures import Figure, TableFigures, file_name_of
-from tablewright.reports.parameter_text import short_names
+from tablewright.reports.parameter_text import cut, short_names
 from tablewright.reports.search_coordinates import MAX_AXES, draw_coordinates
 from tablewright.reports.search_history import draw_history
 from tablewright.reports.search_importance import draw_importances
 from tablewright.reports.search_rungs import draw_rungs
 from tablewright.reports.search_slices import MAX_PANELS, draw_slices
 
+MAX_NAME_LENGTH = 32  # of a parameter, above a panel
 EDGE_CAPTION = "values far from the best stand at the edge"
 
 
@@ -36,7 +37,7 @@ def search_figures(result: SearchResult) -> tuple[list[Figure], list[str]]:
     """
     if all(trial.last_value is None for trial in result.trials):
         return [], []
-    names = short_names(result.space)
+    names = {path: cut(name, MAX_NAME_LENGTH) for path, name in short_names(result.space).items()}
     importances = importances_of(result)
     figures = [_history(result), *_importance(result, importances, names), *_slices(result, names)]
     figures += [*_coordinates(result, names), *_rungs(result)]

@@ -87,7 +87,7 @@ def _draw_panel(axes: Axes, result: SearchResult, path: str, name: str) -> None:
         if trial is not None and trial.number in places and trial.value is not None:
             value = within(in_print(trial.value, metric), limits)
             mark.draw(axes, [places[trial.number]], [value], height=4.0)
-    if path in result.declared:
+    if path in result.declared:  # which lies in the range, or the search is refused
         axes.axvline(scale.place(result.declared[path]), color=GREEN, linewidth=0.9, linestyle=":", zorder=1)
     ticks = scale.ticks()
     axes.set_xticks([place for place, _ in ticks], [text for _, text in ticks], fontsize=8)
@@ -100,7 +100,7 @@ def _draw_panel(axes: Axes, result: SearchResult, path: str, name: str) -> None:
 
 def _places(result: SearchResult, path: str, scale: ParameterScale) -> dict[int, float]:
     """Say where each trial lies that has the parameter; those of one value of a choice are set beside each other."""
-    having = [trial for trial in result.trials if path in trial.params]
+    having = [trial for trial in result.trials if result.has(trial, path)]
     if not scale.is_choice:
         return {trial.number: scale.place(trial.params[path]) for trial in having}
     width = MARGIN / max(2, len(scale.ticks()) - 1)
