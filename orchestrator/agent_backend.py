@@ -207,8 +207,7 @@ class AgentBackend:
             elif kind == "progress":
                 progress = progress_from_text(text)
                 everyone.on_progress(work, progress)
-                is_hopeless = queue.on_progress(work, progress)
-                self._send(worker, b"prune" if is_hopeless else b"go on")
+                self._send(worker, queue.on_progress(work, progress).encode())
             elif kind == "leaving":
                 logger.warning(
                     "machine %s is to go: %s. This agent ends; what it had has saved its state, and is left to others",

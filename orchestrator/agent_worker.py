@@ -15,8 +15,9 @@ from tablewright.orchestrator.masked_streams import mask_streams
 from tablewright.orchestrator.messages import failure_to_text, outcome_to_text, progress_to_text
 from tablewright.orchestrator.project import ProjectOnWorker
 from tablewright.orchestrator.ranks import beside
+from tablewright.orchestrator.rungs import Verdict
 from tablewright.orchestrator.termination_notice import NoticeWatch
-from tablewright.orchestrator.trial import MachineFault, Progress, Pruned, TrialHooks, Work
+from tablewright.orchestrator.trial import MachineFault, Progress, TrialHooks, Work, raise_verdict
 from tablewright.trainables.contract.run import Device, Runtime
 from tablewright.trainables.value.cpus import cpus_of_machine
 
@@ -47,7 +48,7 @@ class _Agent:
                 return
             if message == b"stop":
                 self.should_stop.set()
-            elif message in (b"prune", b"go on"):
+            elif message in (b"go on", b"pause", b"prune"):
                 self._verdicts.put(message)
             else:
                 self._tasks.put(message)
@@ -63,10 +64,11 @@ class _Agent:
         except OSError:
             self.should_stop.set()
 
-    def is_hopeless(self, progress: Progress) -> bool:
-        """Tell of an epoch, and hear whether a search has given the training up."""
+    def verdict(self, progress: Progress) -> Verdict:
+        """Tell of an epoch, and hear whether the training goes on."""
         self.tell("progress", progress_to_text(progress))
-        return self._verdicts.get() == b"prune"
+        said = self._verdicts.get()
+        return "prune" if said == b"prune" else "pause" if said == b"pause" else "go on"
 
 
 def serve(connection: Connection, project: ProjectOnWorker | None) -> None:
@@ -89,8 +91,7 @@ def _attempt(
     work: Work, url: str, store_id: str, runtime: Runtime, sweep: str, agent: _Agent, notices: NoticeWatch
 ) -> None:
     def on_progress(progress: Progress) -> None:
-        if agent.is_hopeless(progress):
-            raise Pruned
+        raise_verdict(agent.verdict(progress))
 
     if runtime.cpus is None:
         runtime = replace(runtime, cpus=_part_of_machine(runtime.device))

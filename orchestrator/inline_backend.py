@@ -17,10 +17,10 @@ from tablewright.orchestrator.trial import (
     MachineFault,
     Outcome,
     Progress,
-    Pruned,
     TrialHooks,
     Work,
     end_as_failed,
+    raise_verdict,
     run_trial,
 )
 from tablewright.orchestrator.work_queue import WorkQueue
@@ -71,8 +71,7 @@ class InlineBackend:
     def _run(self, work: Work, queue: WorkQueue, everyone: Listeners, store: Store, runtime: Runtime) -> None:
         def on_progress(progress: Progress) -> None:
             everyone.on_progress(work, progress)
-            if queue.on_progress(work, progress):
-                raise Pruned
+            raise_verdict(queue.on_progress(work, progress))
 
         hooks = TrialHooks(
             on_progress,

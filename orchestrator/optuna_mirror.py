@@ -43,11 +43,11 @@ from tablewright.orchestrator.addresses import (
 from tablewright.orchestrator.claims import Claims
 from tablewright.orchestrator.identity import digest_of
 from tablewright.orchestrator.new_database import is_made_by_another, make_database, while_it_is_made
+from tablewright.orchestrator.optuna_sampler import TRAINING_ID, frozen_trial
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.projection_thread import DATABASE_ENVIRONMENT, ProjectionThread
 from tablewright.orchestrator.records import DamagedFile, Store
 from tablewright.orchestrator.search import Search
-from tablewright.orchestrator.search_source import TRAINING_ID, frozen_trial
 from tablewright.orchestrator.search_state import is_final
 from tablewright.orchestrator.trial import Outcome, Progress, Work
 from tablewright.trainables.contract.method import TrainingConfig
@@ -169,7 +169,7 @@ class OptunaMirror(ProjectionThread):
         """Add the trial; a training that was merely stopped goes on later."""
         with self._lock:
             self._is_stale = True
-            if outcome.state != "stopped":
+            if outcome.state not in ("stopped", "paused"):
                 self._ended.add(work.training_id)
 
     def end(self) -> None:

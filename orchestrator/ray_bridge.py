@@ -272,8 +272,8 @@ class Bridge(_NotSaved, tune.Callback):
             progress = progress_from_text(result["progress"])
             self._lost.on_epoch(work.training_id, progress.report.epoch)
             self._listeners.on_progress(work, progress)
-            if self._queue.on_progress(work, progress):
-                self._signals.send(f"prune/{result['attempt']}")
+            if (verdict := self._queue.on_progress(work, progress)) != "go on":
+                self._signals.send(f"verdict/{result['attempt']}", verdict)
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Its worker has told how it ended."""

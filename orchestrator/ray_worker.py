@@ -29,6 +29,7 @@ from tablewright.orchestrator.messages import failure_to_text, outcome_to_text, 
 from tablewright.orchestrator.project import ProjectOnWorker
 from tablewright.orchestrator.ray_ranks import beside_on_ray
 from tablewright.orchestrator.resources import Resources
+from tablewright.orchestrator.rungs import Verdict
 from tablewright.orchestrator.signals import SavingOnSignals
 from tablewright.orchestrator.termination_notice import Notice, NoticeWatch
 from tablewright.orchestrator.trial import (
@@ -36,10 +37,10 @@ from tablewright.orchestrator.trial import (
     MachineFault,
     Outcome,
     Progress,
-    Pruned,
     TrialHooks,
     Work,
     failure_of,
+    raise_verdict,
 )
 from tablewright.orchestrator.worker_death import ENDED_ITSELF
 from tablewright.trainables.contract.run import Runtime
@@ -105,9 +106,14 @@ class Signals:
     def _key(self, word: str) -> bytes:
         return f"{self._sweep}/{word}".encode()
 
-    def send(self, word: str) -> None:
+    def send(self, word: str, text: str = "1") -> None:
         """Say a word."""
-        kv_put(self._key(word), b"1", namespace=KV_NAMESPACE)
+        kv_put(self._key(word), text.encode(), namespace=KV_NAMESPACE)
+
+    def verdict(self, word: str) -> Verdict:
+        """Give what was decided about a training, under a word of its own."""
+        text = (kv_get(self._key(word), namespace=KV_NAMESPACE) or b"").decode()
+        return "prune" if text == "prune" else "pause" if text == "pause" else "go on"
 
     def is_sent(self, word: str) -> bool:
         """Say whether a word was said."""
@@ -247,8 +253,8 @@ def attempt(config: dict[str, Any], *, place: Place) -> None:
             tune.report({"progress": progress_to_text(progress), "attempt": attempt_id})
         except SystemExit:  # Tune's, and none of the method's
             raise BackendEnded from None
-        if payload.work.watch is not None and signals.is_sent(f"prune/{attempt_id}"):
-            raise Pruned
+        if payload.work.watch is not None:
+            raise_verdict(signals.verdict(f"verdict/{attempt_id}"))
 
     def on_begin() -> None:
         tune.report({"begun": here})
@@ -274,7 +280,7 @@ def attempt(config: dict[str, Any], *, place: Place) -> None:
         if not is_stopped:
             raise _ProcessSpoiled(fault.failure.message) from None
         outcome = Outcome("stopped")
-    if outcome.state in ("done", "pruned"):
+    if outcome.state in ("done", "pruned", "paused"):
         signals.forget(faults)
     return_memory()
     if outcome.state == "stopped" and not should_stop() and (notice := _NOTICES.notice) is not None:

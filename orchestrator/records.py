@@ -434,13 +434,21 @@ class SearchTrialRecord(Record):
     """One suggestion of a search.
 
     Attributes:
-        number: its number in the Optuna study.
+        number: its number in the search.
         params: dotted path -> value.
-        training_id: the training that answers it.
-        state: `running` until it is told.
+        training_id: the training that answers it; empty where none can.
+        state: `running` until it is told; `paused` at a rung, from where it may go on; `refused` by a constraint, or
+            by the method. Earlier versions wrote `fail` without a training for a refused one.
         value: of the objective, None unless complete.
         intermediate_values: epoch -> value.
         num_failures: runs of the sweep in which its training failed.
+        num_epochs: of its whole training, once that is known.
+        until_epoch: how far it may train as things stand; None is to its end.
+        bracket: of Hyperband, which counts them from the one with the earliest rung.
+        is_answered: whether it took no training of its own: one was recorded, or an equal one was given up.
+        sampler_state: what the sampler keeps with a trial, so that a search that goes on suggests what it would have.
+        suggested_at: when it was made.
+        ended_at: when it was told for the last time.
     """
 
     HELD: ClassVar[str] = "one suggestion of a search and what became of it"
@@ -451,10 +459,22 @@ class SearchTrialRecord(Record):
     number: int
     params: dict[str, Any]
     training_id: str
-    state: Literal["running", "complete", "pruned", "fail"]
+    state: Literal["running", "paused", "complete", "pruned", "refused", "fail"]
     value: float | None = None
     intermediate_values: dict[int, float] = Field(default_factory=dict[int, float])
     num_failures: int = 0
+    num_epochs: int | None = None
+    until_epoch: int | None = None
+    bracket: int = 0
+    is_answered: bool = False
+    sampler_state: dict[str, Any] = Field(default_factory=dict[str, Any])
+    suggested_at: datetime.datetime | None = None
+    ended_at: datetime.datetime | None = None
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether no training can answer it."""
+        return self.state == "refused" or (self.state == "fail" and not self.training_id)
 
 
 class AcceptedChange(Record):

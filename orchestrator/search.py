@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from tablewright.orchestrator.changes import Changes, apply_changes, try_changes, value_at
 from tablewright.orchestrator.dataset import SEED, Dataset
 from tablewright.orchestrator.declared_names import TableName, absent, twice
+from tablewright.orchestrator.pruners import Pruner
 from tablewright.orchestrator.ranges import FloatRange, Range, When, range_of
+from tablewright.orchestrator.samplers import DEFAULT_SAMPLER, Sampler
 from tablewright.orchestrator.table_columns import column_faults, no_view_fault, own_view
 from tablewright.trainables.contract.method import Seed, TrainingConfig
 from tablewright.trainables.contract.metric import Metric
@@ -63,8 +65,8 @@ class Search(Declaration):
         view: how the table measures, on `test`.
         metrics: columns of the table.
         search_changes: apply while searching only, such as holding identities out of training.
-        sampler: Optuna's sampler.
-        pruner: stops hopeless trials early; None lets every trial end.
+        sampler: chooses what is tried next.
+        pruner: leaves trials before their training has ended; None lets every trial end.
         sampler_seed: of the sampler.
         priority: its trials, and its table, are trained before what has a lower one, and after the rows of the same;
             None is that of the study.
@@ -80,8 +82,8 @@ class Search(Declaration):
     view: EvaluationView = METHODS_VIEW
     metrics: Sequence[Metric] = ()
     search_changes: Changes = EMPTY
-    sampler: Literal["tpe", "random", "gp"] = "tpe"
-    pruner: Literal["median", "hyperband"] | None = None
+    sampler: Sampler = DEFAULT_SAMPLER
+    pruner: Pruner | None = None
     sampler_seed: Seed = 0
     priority: int | None = None
 

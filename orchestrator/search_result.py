@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from tablewright.orchestrator.ranges import Range, When, range_of
 from tablewright.orchestrator.records import SearchTrialRecord
+from tablewright.orchestrator.rungs import rungs_of
 from tablewright.orchestrator.search import Search
 from tablewright.orchestrator.search_state import SearchState
 
@@ -161,16 +162,17 @@ def search_result(search: Search, state: SearchState) -> SearchResult:
     seen: set[str] = set()
     trials: list[SearchTrial] = []
     for record in state.trials:
-        trials.append(_trial(search, record, is_repeated=record.training_id in seen))
+        is_repeated = bool(record.training_id) and record.training_id in seen
+        trials.append(_trial(search, record, is_repeated=is_repeated))
         seen.add(record.training_id)
     return SearchResult(search, state.search_id, tuple(trials), state.is_finished, state.best)
 
 
 def _trial(search: Search, record: SearchTrialRecord, *, is_repeated: bool) -> SearchTrial:
-    outcome = _outcome(record, is_repeated=is_repeated and bool(record.training_id))
+    outcome = _outcome(record, is_repeated=is_repeated)
     whole = 0
-    if record.training_id:
-        planned = search.trial_config(record.params).planned_epochs()
+    if not record.is_refused:
+        planned = record.num_epochs or search.trial_config(record.params).planned_epochs()
         whole = max([planned, *record.intermediate_values])
     trained = whole if outcome == "complete" else max(record.intermediate_values, default=0)
     return SearchTrial(
@@ -182,14 +184,18 @@ def _trial(search: Search, record: SearchTrialRecord, *, is_repeated: bool) -> S
         reported={
             epoch: value for epoch, value in sorted(record.intermediate_values.items()) if isfinite(value)
         },
-        num_epochs_trained=0 if outcome == "answered" or is_repeated else trained,
+        num_epochs_trained=0 if outcome == "answered" or is_repeated or record.is_refused else trained,
         num_epochs=whole,
+        rungs=() if record.is_refused else rungs_of(search.pruner, whole, record.bracket),
     )
 
 
 def _outcome(record: SearchTrialRecord, *, is_repeated: bool) -> TrialOutcome:
+    """Say what became of a trial; earlier versions did not write that it was answered, but its training was there."""
+    if record.is_refused:
+        return "refused"
     if record.state == "fail":
-        return "failed" if record.training_id else "refused"
-    if record.state == "complete":
-        return "answered" if is_repeated else "complete"
-    return "answered" if is_repeated and record.state == "pruned" else record.state
+        return "failed"
+    if record.state in ("complete", "pruned") and (record.is_answered or is_repeated):
+        return "answered"
+    return cast(TrialOutcome, record.state)

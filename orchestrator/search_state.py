@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from tablewright.orchestrator.changes import Changes
 from tablewright.orchestrator.identity import digest_of, training_id, view_id
+from tablewright.orchestrator.pruners import Pruner
 from tablewright.orchestrator.ranges import Choice, FloatRange, Range, When, range_of
 from tablewright.orchestrator.recorded_config import (
     ChangedDefault,
@@ -25,6 +26,7 @@ from tablewright.orchestrator.recorded_config import (
 )
 from tablewright.orchestrator.records import DamagedFile, SearchTrialRecord, Store, TrainingRecord
 from tablewright.orchestrator.resolution import NOT_RECORDED, DataResolver, Resolved
+from tablewright.orchestrator.samplers import Sampler
 from tablewright.orchestrator.search import Search
 from tablewright.trainables.contract.method import HasSource, TrainingConfig
 
@@ -34,6 +36,10 @@ RUNS_TO_FAIL_IN = 2
 DUPLICATES_ALLOWED = 4
 """A search ends when it has made this many times its number of trials in suggestions; a small space is
 exhausted by then."""
+
+
+PRUNERS_OF_EARLIER_VERSIONS = ("median", "hyperband")
+"""Named so, without settings: a search that has one now goes on with what it had made under such a name."""
 
 
 @dataclass(frozen=True)
@@ -95,13 +101,17 @@ def find_search_id(search: Search, resolver: DataResolver, store: Store) -> str:
         ValueError: its data cannot be found.
     """
     known = set(store.search_ids())
+    pruner = None if search.pruner is None else _settings(search.pruner)
+    pruners = [pruner] if pruner is None else [pruner, *PRUNERS_OF_EARLIER_VERSIONS]
     first, *earlier = (
-        _search_id(search, candidate) for candidate in resolver.candidates(search.trial_config({}))
+        _search_id(search, candidate, key)
+        for key in pruners
+        for candidate in resolver.candidates(search.trial_config({}))
     )
     return first if first in known else next((found for found in earlier if found in known), first)
 
 
-def _search_id(search: Search, declared: Resolved) -> str:
+def _search_id(search: Search, declared: Resolved, pruner: Any) -> str:
     space = {
         path: [declared_range.path, list(declared_range.values), *_range_key(declared_range.range)]
         if isinstance(declared_range, When)
@@ -112,8 +122,18 @@ def _search_id(search: Search, declared: Resolved) -> str:
     is_earlier = declared.earlier_splits is not None
     measured_on = {} if is_earlier else declared.measured.measured_on(view)
     objective = [search.objective.metric.name, view_id(view, (), measured_on)]
-    sampler = [search.sampler, search.pruner, search.sampler_seed]
+    sampler = [_sampler_key(search.sampler), pruner, search.sampler_seed]
     return digest_of([declared.training_id, space, objective, sampler])
+
+
+def _sampler_key(sampler: Sampler) -> Any:
+    """Give the name alone of one without settings of its own, as earlier versions knew it."""
+    kind = type(sampler)
+    return kind.__name__.lower() if sampler == kind() else _settings(sampler)
+
+
+def _settings(declared: Sampler | Pruner) -> list[Any]:
+    return [type(declared).__name__, *([name, value] for name, value in sorted(vars(declared).items()))]
 
 
 def _range_key(declared: Range) -> list[Any]:
@@ -160,7 +180,11 @@ def _made_by_other_code(search: Search, resolver: DataResolver, store: Store) ->
                 records.append(record)
         for version in {record.method_version for record in records}:
             earlier = training_id(declared.config, declared.data.fingerprint, version)
-            if _search_id(search, replace(declared, training_id=earlier)) == identity:
+            before = replace(declared, training_id=earlier)
+            if (
+                _search_id(search, before, None if search.pruner is None else _settings(search.pruner))
+                == identity
+            ):
                 return tuple(record for record in records if record.method_version != config.VERSION)
     return ()
 
@@ -295,8 +319,8 @@ def state_of(search: Search, trials: Sequence[SearchTrialRecord]) -> SearchState
 def is_final(trial: SearchTrialRecord) -> bool:
     """Say whether nothing is left to be done for a trial."""
     if trial.state == "fail":
-        return not trial.training_id or trial.num_failures >= RUNS_TO_FAIL_IN  # "" was refused by the method
-    return trial.state != "running"
+        return trial.is_refused or trial.num_failures >= RUNS_TO_FAIL_IN
+    return trial.state not in ("running", "paused")
 
 
 def is_spent(search: Search, trials: Sequence[SearchTrialRecord]) -> bool:

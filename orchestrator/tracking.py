@@ -121,7 +121,14 @@ ENVIRONMENT = {
 """Set for this process where the user has not."""
 
 FINISHED, FAILED, KILLED, RUNNING = "FINISHED", "FAILED", "KILLED", "RUNNING"
-STATUS_OF = {"done": FINISHED, "failed": FAILED, "stopped": KILLED, "pruned": KILLED, "cancelled": KILLED}
+STATUS_OF = {
+    "done": FINISHED,
+    "failed": FAILED,
+    "stopped": KILLED,
+    "pruned": KILLED,
+    "paused": KILLED,
+    "cancelled": KILLED,
+}
 
 logger = logging.getLogger(__name__)
 
@@ -799,7 +806,7 @@ class _Projection:
         if outcome is None:
             return
         # A training that was stopped here may have been ended by another driver.
-        record = folder.record() if outcome.state in ("done", "stopped") else None
+        record = folder.record() if outcome.state in ("done", "stopped", "paused") else None
         if record is not None:
             self._complete(folder, record)
         else:

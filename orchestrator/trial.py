@@ -51,6 +51,7 @@ from tablewright.orchestrator.records import (
     TrainingRecord,
     now,
 )
+from tablewright.orchestrator.rungs import Verdict
 from tablewright.orchestrator.search import Objective
 from tablewright.orchestrator.signs_of_life import AttemptSigns
 from tablewright.trainables.contract.data import DatasetFacts
@@ -139,13 +140,14 @@ class Outcome:
 
     Attributes:
         state: `done` has a record, `failed` a failure record; `stopped` will go on in the next run;
-            `pruned` was ended by a search, without a record; `claimed` is in the hands of another sweep or agent;
+            `pruned` was ended by a search, without a record; `paused` has saved its state for a search that may let
+            it go on; `claimed` is in the hands of another sweep or agent;
             `cancelled` has saved what it could, and is not begun again until somebody asks for it.
         message: of a failure, one line; of a done training, what it warned of, and what could not be drawn.
         unwritten: a failure record that the worker could not write; the driver tries again.
     """
 
-    state: Literal["done", "failed", "stopped", "pruned", "claimed", "cancelled"]
+    state: Literal["done", "failed", "stopped", "pruned", "paused", "claimed", "cancelled"]
     message: str = ""
     unwritten: FailureRecord | None = None
 
@@ -171,6 +173,10 @@ class Listener(Protocol):
 
 class Pruned(Exception):
     """The search has no more interest in this training."""
+
+
+class Paused(Exception):
+    """The search wants the training to save its state and to end here; it may go on later."""
 
 
 class MachineFault(Exception):
@@ -223,7 +229,8 @@ class TrialHooks:
     """How an attempt talks to its backend.
 
     Attributes:
-        on_progress: called once an epoch. It raises `Pruned` to end the training without a record.
+        on_progress: called once an epoch. It raises `Pruned` to end the training without a record, and `Paused` to end
+            it where it is with its state saved.
         should_stop: asked every step; when true the attempt saves its state and ends as `stopped`.
         on_begin: called once the training is this attempt's alone, where anything is left of it to be done.
         printed: takes what a program prints that the training runs.
@@ -244,6 +251,19 @@ class TrialHooks:
         lambda work, store, runtime: nullcontext(runtime)
     )
     on_cancelled: Callable[[], None] = lambda: None
+
+
+def raise_verdict(verdict: Verdict) -> None:
+    """End a training, or not, as its search has decided.
+
+    Raises:
+        Pruned: it is to be given up.
+        Paused: it is to rest.
+    """
+    if verdict == "prune":
+        raise Pruned
+    if verdict == "pause":
+        raise Paused
 
 
 def run_trial(work: Work, store: Store, runtime: Runtime, hooks: TrialHooks) -> Outcome:
@@ -289,8 +309,17 @@ def _run_claimed(
     claim: Claim,
     signs: AttemptSigns,
 ) -> Outcome:
+    is_paused = False
+
+    def on_progress(progress: Progress) -> None:
+        nonlocal is_paused
+        try:
+            hooks.on_progress(progress)
+        except Paused:
+            is_paused = True
+
     def should_stop() -> bool:
-        return claim.is_lost or signs.is_cancelled or hooks.should_stop()
+        return is_paused or claim.is_lost or signs.is_cancelled or hooks.should_stop()
 
     was_done = False
     try:
@@ -307,7 +336,7 @@ def _run_claimed(
                     raise WeightsGone(why_not[0])
                 folder.clear_failure()
             else:
-                claimed = replace(hooks, should_stop=should_stop)
+                claimed = replace(hooks, should_stop=should_stop, on_progress=on_progress)
                 _train(work, folder, store, runtime, claimed, said, claim)
         told = [*said.so_far(), folder.picture_warning()]
         return Outcome("done", "; ".join(dict.fromkeys(filter(None, told))))
@@ -316,7 +345,7 @@ def _run_claimed(
     except TrainingStopped:
         if signs.is_cancelled and not claim.is_lost:
             return _cancelled(work, store)
-        return Outcome("claimed" if claim.is_lost else "stopped")
+        return Outcome("claimed" if claim.is_lost else "paused" if is_paused else "stopped")
     except Pruned:
         folder.remove_resume_checkpoint()  # a search never takes it up again
         return Outcome("pruned")
@@ -576,15 +605,17 @@ def _train_in_attempt(
         has_trained = True
         if claim.is_lost:
             raise _TakenOver
+        with hooks.part("measuring between epochs"):
+            watched = (
+                None if work.watch is None else _watch(work, work.watch, trainable, runtime, report, network)
+            )
+        if work.watch is not None and watched is not None:  # so that it is known whoever hears of it
+            report = replace(report, metrics={**report.metrics, watched_name(work.watch): watched})
         reports.add(report)
         if folder.is_done():
             raise _RecordedElsewhere
         attempt.warn(said.so_far())
         attempt.sign()
-        with hooks.part("measuring between epochs"):
-            watched = (
-                None if work.watch is None else _watch(work, work.watch, trainable, runtime, report, network)
-            )
         never_watched = never_watched and watched is None
         hooks.on_progress(Progress(report, meter.read(), watched))
 
@@ -831,6 +862,11 @@ def _extract_of(partner: Partner, store: Store, runtime: Runtime, view: Evaluati
     return _extract(trainable, partner.config, runtime, network, view.split, [view])
 
 
+def watched_name(objective: Objective) -> str:
+    """Name an objective among what an epoch reports."""
+    return f"{objective.view.split}_{objective.metric.name}"
+
+
 def _watch(
     work: Work,
     objective: Objective,
@@ -842,7 +878,7 @@ def _watch(
     """Give what a pruner is told of an epoch; None where there is nothing to measure, and nothing was told."""
     view = objective.view
     if network is None:  # of a loop of somebody's own
-        return report.metrics.get(f"{view.split}_{objective.metric.name}")
+        return report.metrics.get(watched_name(objective))
     if isinstance(trainable, TellsValues):
         return trainable.value_told(network, view, objective.metric)
     extraction = _extract(trainable, work.config, runtime, network, view.split, [view])

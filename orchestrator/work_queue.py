@@ -19,6 +19,7 @@ from typing import Protocol
 from tablewright.orchestrator.orders import Retries
 from tablewright.orchestrator.other_hands import OtherHands, in_words
 from tablewright.orchestrator.plan import PlannedTraining
+from tablewright.orchestrator.rungs import Verdict
 from tablewright.orchestrator.spending_cap import SpendingCap
 from tablewright.orchestrator.trial import Outcome, Progress, Work
 from tablewright.trainables.value.counted import counted
@@ -49,8 +50,8 @@ class WorkSource(Protocol):
         """Say whether a suggestion that had to wait for an equal training is still unanswered."""
         ...
 
-    def on_progress(self, work: Work, progress: Progress) -> bool:
-        """Learn of an epoch; true ends the training early."""
+    def on_progress(self, work: Work, progress: Progress) -> Verdict:
+        """Learn of an epoch, and say whether the training goes on."""
         ...
 
     def on_end(self, work: Work, outcome: Outcome) -> None:
@@ -221,6 +222,8 @@ class WorkQueue:
             del self._aside[identity]
             self._is_wait_told = False
             outcome = self._others.outcome_of(work)
+            if outcome is None and source is not None and not source.still_wants(work):
+                continue  # its search has told there what became of it
             if outcome is None:
                 self._run(work, source)
                 return work
@@ -273,16 +276,16 @@ class WorkQueue:
             return True
         return not self._running and self.starts_no_more
 
-    def on_progress(self, work: Work, progress: Progress) -> bool:
-        """Tell the source of a running work of an epoch; true ends the training early."""
+    def on_progress(self, work: Work, progress: Progress) -> Verdict:
+        """Tell the source of a running work of an epoch; gives whether it goes on."""
         source = self._running.get(work.training_id)
         if source is None:
-            return False
+            return "go on"
         try:
             return source.on_progress(work, progress)
         except Exception as error:
             self._give_up(source, error)
-            return False
+            return "go on"
 
     def on_end(self, work: Work, outcome: Outcome) -> None:
         """Take a work off the running ones and tell its source; what another has claimed is set aside."""

@@ -19,6 +19,9 @@ from tablewright.reports.parameter_text import NOT_SEARCHED
 from tablewright.reports.trial_marks import BEST, DECLARED, drawn_limits, in_print, objective_label, within
 
 HEIGHT_IN = 3.6
+MAX_LINES = 100
+"""Trials of a figure, the best ones, so that their lines can be followed."""
+
 MAX_AXES = 10
 """Parameters of a figure, so that their names fit a page."""
 
@@ -43,14 +46,14 @@ def draw_coordinates(
     metric = result.search.objective.metric
     sign = 1 if metric.higher_is_better else -1
     limits = drawn_limits(result)
-    ends = [within(in_print(trial.value or 0.0, metric), limits) for trial in result.complete]
+    shown = shown_trials(result)
+    ends = [within(in_print(trial.value or 0.0, metric), limits) for trial in shown]
     norm = Normalize(min(ends), max(ends))
     colours = colormaps[COLOURS if metric.higher_is_better else COLOURS.removesuffix("_r")]
 
     def draw(canvas: Canvas) -> None:
         axes = canvas.subplots()
-        ordered = sorted(result.complete, key=lambda trial: sign * (trial.value or 0.0))
-        for trial in ordered:
+        for trial in sorted(shown, key=lambda trial: sign * (trial.value or 0.0)):
             value = within(in_print(trial.value or 0.0, metric), limits)
             axes.add_line(_line(result, trial, scales, colour=colours(norm(value)), width=1.1))
         handles: list[Line2D] = []
@@ -62,7 +65,7 @@ def draw_coordinates(
             handles.append(_line(result, best, scales, colour=BLACK, width=2.4, label=BEST))
         for line in handles:
             axes.add_line(line)
-        has_absent = not all(result.has(trial, path) for trial in result.complete for path in paths)
+        has_absent = not all(result.has(trial, path) for trial in shown for path in paths)
         _draw_axes(axes, scales, names, has_absent=has_absent)
         if len(set(ends)) > 1:
             bar = canvas.colorbar(ScalarMappable(norm, colours), ax=axes, pad=0.01)
@@ -71,6 +74,12 @@ def draw_coordinates(
         canvas.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=8, frameon=False)
 
     return drawn(HEIGHT_IN, draw, parses_math=False)
+
+
+def shown_trials(result: SearchResult) -> list[SearchTrial]:
+    """Give the complete trials that are drawn."""
+    sign = -1 if result.search.objective.metric.higher_is_better else 1
+    return sorted(result.complete, key=lambda trial: sign * (trial.value or 0.0))[:MAX_LINES]
 
 
 def _line(

@@ -10,7 +10,7 @@ from tablewright.orchestrator.importance import MIN_COMPLETE, Importances, impor
 from tablewright.orchestrator.search_result import SearchResult
 from tablewright.reports.figures import Figure, TableFigures, file_name_of
 from tablewright.reports.parameter_text import cut, short_names
-from tablewright.reports.search_coordinates import MAX_AXES, draw_coordinates
+from tablewright.reports.search_coordinates import MAX_AXES, draw_coordinates, shown_trials
 from tablewright.reports.search_history import draw_history
 from tablewright.reports.search_importance import draw_importances
 from tablewright.reports.search_rungs import draw_rungs
@@ -81,8 +81,11 @@ def _slices(result: SearchResult, names: Mapping[str, str]) -> Iterator[Figure]:
 def _coordinates(result: SearchResult, names: Mapping[str, str]) -> Iterator[Figure]:
     if len(result.complete) < MIN_COMPLETE or len(names) < 2:
         return
+    num_shown = len(shown_trials(result))
+    is_cut = num_shown < len(result.complete)
     for number, paths in enumerate(pages_of([*names], MAX_AXES), start=1):
-        caption = "Complete trials over all parameters, the better the darker"
+        which = f"The {num_shown} best of {len(result.complete)} complete" if is_cut else "Complete"
+        caption = f"{which} trials over all parameters, the better the darker"
         if not all(result.is_always_searched(path) for path in paths):
             caption += "; below its axis a parameter was not searched"
         yield Figure(

@@ -11,6 +11,7 @@ from typing import Any
 
 from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.profile import Profile
+from tablewright.orchestrator.pruners import Halving
 from tablewright.orchestrator.ranges import FloatRange, Range
 from tablewright.orchestrator.search import Objective, Search
 from tablewright.orchestrator.study import Study
@@ -51,7 +52,7 @@ def search(dataset: Dataset, profile: Profile) -> Search:
         view=VIEW,
         metrics=[MAP, RANK1],
         search_changes=search_changes,
-        pruner="median",
+        pruner=Halving(),
     )
 
 

@@ -10,8 +10,10 @@ from tablewright.orchestrator.best_of import best_of
 from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Cumulative, Factorial, LeaveOneOut, Row, Sweep
 from tablewright.orchestrator.profile import Profile
+from tablewright.orchestrator.pruners import Halving, Hyperband, Median, Patience
 from tablewright.orchestrator.published import printed
 from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
+from tablewright.orchestrator.samplers import Gp, Random, Tpe
 from tablewright.orchestrator.search import Objective, Search
 from tablewright.orchestrator.study import Study, UntilDecided
 from tablewright.trainables.contract.metric import Metric
@@ -33,17 +35,24 @@ __all__ = [
     "Factorial",
     "FloatRange",
     "FrozenModel",
+    "Gp",
+    "Halving",
+    "Hyperband",
     "IntRange",
     "LeaveOneOut",
     "Measured",
+    "Median",
     "Metric",
     "Objective",
+    "Patience",
     "Profile",
+    "Random",
     "Row",
     "Run",
     "Search",
     "Study",
     "Sweep",
+    "Tpe",
     "UntilDecided",
     "When",
     "best_of",

@@ -10,8 +10,10 @@ from tests.toy_studies import ROOT, run
 pytestmark = pytest.mark.slow
 
 STUDY = '''"""Invented: does a person need more than one stripe, or a teacher?"""
+from tablewright.orchestrator.samplers import Random
 from tablewright.orchestrator.design import LeaveOneOut, Row, Sweep
 from tablewright.orchestrator.ranges import Choice
+from tablewright.orchestrator.samplers import Random
 from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.search import Objective, Search
@@ -47,7 +49,7 @@ def make_study(profile):
     )
     sizes = Search(
         "sizes", "Embedding size found", base, people[0], {"network.embedding_size": Choice((8, 16))},
-        Objective(MAP, RetrievalView(split="val")), 2, RetrievalView(), [MAP], sampler="random",
+        Objective(MAP, RetrievalView(split="val")), 2, RetrievalView(), [MAP], sampler=Random(),
     )
     return Study("invented", "An invented paper", "none", (0,), [parts, reranked], [sizes])
 '''

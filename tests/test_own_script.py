@@ -213,7 +213,7 @@ SEARCH = """
         "rate", "Learning rate found", Sine(max_epochs=2), tw.Dataset("Sine"),
         {"learning_rate": tw.FloatRange(0.001, 0.1, log=True)},
         tw.Objective(tw.Metric("mse", "MSE", higher_is_better=False, digits=3, is_fraction=False), Sine.view("val")),
-        num_trials=2, pruner="median",
+        num_trials=2, pruner=tw.Median(),
     )
     return tw.Study("sine", "A sine", "ours", seeds=(0,), searches=[search])
 """

@@ -11,6 +11,7 @@ from tablewright.orchestrator import agent_backend
 from tablewright.orchestrator.agent_backend import AgentBackend
 from tablewright.orchestrator.claims import Claims, Owner, _written, training_claim
 from tablewright.orchestrator.design import Row
+from tablewright.orchestrator.pruners import Median
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.signals import EXIT_STOPPED
 from tests.metadata_service import metadata_service
@@ -27,7 +28,9 @@ def agent():
 
 def test_an_agent_fills_a_study_with_a_search(tmp_path, agent):
     """What it records, and which suggestions a search makes, are those of a sweep, and one process is enough."""
-    study = a_study([Row("a"), Row("b", {"learning_rate": 0.2})], searches=[a_search(pruner="median")])
+    study = a_study(
+        [Row("a"), Row("b", {"learning_rate": 0.2})], searches=[a_search(pruner=Median(warmup=0.0))]
+    )
     result, events = ToySweep(tmp_path / "agent")(study, backend=agent)
     expected, _ = ToySweep(tmp_path / "inline")(study)
     assert result.is_complete

@@ -18,6 +18,7 @@ from ray.core.generated.autoscaler_pb2 import DrainNodeReason
 
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.ray_backend import RayBackend
+from tablewright.orchestrator.samplers import Random
 from tests.orchestrator.toy_sweep import Events, ToySweep, a_search, a_study
 from tests.ports import free_port
 from tests.toy_method import ToyConfig
@@ -154,7 +155,7 @@ def test_a_cluster_grows_to_what_the_plan_can_use_and_shrinks_when_it_is_done(
     """A search asks for machines that are not there yet; none is started beyond what is to be trained."""
     monkeypatch.setattr("tablewright.orchestrator.ray_bridge.WAITING_AFTER_S", 0.5)
     together = ToyConfig(meets_in=str(tmp_path / "met"), num_met=2)  # ends only where two run at once
-    search = a_search(base=together, num_trials=2, sampler="random")
+    search = a_search(base=together, num_trials=2, sampler=Random())
     backend = RayBackend()
     study = a_study([Row("a", {"learning_rate": 0.2})], searches=[search])
     result, _ = ToySweep(tmp_path)(study, backend=backend)

@@ -5,6 +5,8 @@ import pytest
 
 from tablewright.orchestrator.design import Row, Sweep
 from tablewright.orchestrator.optuna_mirror import open_storage
+from tablewright.orchestrator.pruners import Median
+from tablewright.orchestrator.samplers import Random
 from tablewright.orchestrator.study import Study
 from tests.orchestrator.toy_sweep import ToySweep, a_search, a_study
 from tests.toy_method import ToyConfig
@@ -34,7 +36,7 @@ def test_a_pruned_trial_is_told_as_pruned(sweep, tmp_path):
     """A trial that the pruner ends has its intermediate values and no final one, and no record."""
     import optuna
 
-    search = a_search(num_trials=14, pruner="median", base=ToyConfig(epochs=8), sampler="random")
+    search = a_search(num_trials=14, pruner=Median(warmup=0.0), base=ToyConfig(epochs=8), sampler=Random())
     _, events = sweep(Study("s", "S", "nowhere", (0,), searches=[search]))
     pruned = [work for work, outcome in events.ended if outcome.state == "pruned"]
     assert pruned

@@ -13,11 +13,13 @@ import ray
 from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Row, Sweep
+from tablewright.orchestrator.pruners import Median
 from tablewright.orchestrator.ranges import Choice, FloatRange
 from tablewright.orchestrator.ray_backend import RayBackend, _error_of_ray
 from tablewright.orchestrator.ray_worker import Signals, return_memory
 from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.run import run_sweep
+from tablewright.orchestrator.samplers import Random
 from tablewright.orchestrator.search import Objective, Search
 from tablewright.orchestrator.study import Study
 from tablewright.trainables.contract.run import Runtime
@@ -48,8 +50,8 @@ def a_pruned_search():
         14,
         TEST,
         [MAP],
-        sampler="random",
-        pruner="median",
+        sampler=Random(),
+        pruner=Median(warmup=0.0),
     )
 
 
@@ -210,7 +212,7 @@ def test_equal_suggestions_never_run_at_the_same_time(sweep, two_cpus):
         4,
         TEST,
         [MAP],
-        sampler="random",
+        sampler=Random(),
     )
     events = Events()
     result = sweep(a_study([Row("a")], ToyConfig(epoch_s=0.1), [search]), events, RayBackend())

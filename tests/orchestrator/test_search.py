@@ -5,9 +5,11 @@ import json
 
 import pytest
 
+from tablewright.orchestrator.pruners import Halving, Hyperband
 from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
 from tablewright.orchestrator.records import SearchTrialRecord, Store
 from tablewright.orchestrator.resolution import DataResolver
+from tablewright.orchestrator.samplers import Random, Tpe
 from tablewright.orchestrator.search_source import SearchSource
 from tablewright.orchestrator.search_state import find_search_id, read_search_state
 from tablewright.orchestrator.study import Study
@@ -60,7 +62,7 @@ def test_a_finished_search_is_not_made_again(sweep):
     assert events.started == []
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random"])
+@pytest.mark.parametrize("sampler", [Tpe(), Random()])
 def test_every_seed_of_a_sampler_is_taken(tmp_path, sampler):
     """What a declaration allows is no number that the generators of Optuna refuse."""
     search = a_search(sampler=sampler, sampler_seed=2**32 - 1, num_trials=3)
@@ -71,13 +73,13 @@ def test_every_seed_of_a_sampler_is_taken(tmp_path, sampler):
 def test_whole_numbers_are_searched_by_their_logarithm(tmp_path):
     """Half of the suggestions lie below the geometric mean of the ends, far below the middle."""
     space = {"network.embedding_size": IntRange(1, 10_000, log=True)}
-    search = a_search(space=space, num_trials=40, sampler="random")
+    search = a_search(space=space, num_trials=40, sampler=Random())
     source = open_source(ToySweep(tmp_path).store(), search, max_open=40)
     while source.next_work() is not None:
         pass
     sizes = sorted(trial.params["network.embedding_size"] for trial in source.trials)
     assert sizes[len(sizes) // 2] < 1_000
-    plain = a_search(space={"network.embedding_size": IntRange(1, 10_000)}, sampler="random")
+    plain = a_search(space={"network.embedding_size": IntRange(1, 10_000)}, sampler=Random())
     resolver, store = DataResolver(lambda config: FACTS), Store(str(tmp_path))
     assert find_search_id(search, resolver, store) != find_search_id(plain, resolver, store)
 
@@ -85,7 +87,7 @@ def test_whole_numbers_are_searched_by_their_logarithm(tmp_path):
 @pytest.mark.slow
 def test_an_equal_suggestion_is_answered_from_the_store(sweep):
     """A space of two configs costs two trainings however many trials are asked for."""
-    search = a_search(space={"learning_rate": Choice((0.1, 0.2))}, num_trials=5, sampler="random")
+    search = a_search(space={"learning_rate": Choice((0.1, 0.2))}, num_trials=5, sampler=Random())
     _, events = sweep(Study("s", "S", "nowhere", (0,), searches=[search]))
     assert len({work.training_id for work in events.started}) == 2
 
@@ -180,7 +182,7 @@ def test_a_search_without_any_value_fills_no_table(sweep, monkeypatch):
 
 def test_a_duplicate_of_a_pruned_suggestion_is_not_trained(tmp_path):
     """An equal suggestion made later takes over the verdict on the first."""
-    search = a_search(space={"learning_rate": Choice((0.1, 0.2))}, num_trials=3, sampler="random")
+    search = a_search(space={"learning_rate": Choice((0.1, 0.2))}, num_trials=3, sampler=Random())
     source = open_source(ToySweep(tmp_path).store(), search)
     for _ in range(2):
         work = source.next_work()
@@ -192,7 +194,7 @@ def test_a_duplicate_of_a_pruned_suggestion_is_not_trained(tmp_path):
 
 def test_work_that_waited_for_an_equal_suggestion_is_no_longer_wanted(tmp_path):
     """When the first of two equal suggestions is given up, the second is told too."""
-    search = a_search(space={"learning_rate": Choice((0.1,))}, num_trials=3, sampler="random")
+    search = a_search(space={"learning_rate": Choice((0.1,))}, num_trials=3, sampler=Random())
     source = open_source(ToySweep(tmp_path).store(), search, max_open=2)
     first, second = source.next_work(), source.next_work()
     assert first.training_id == second.training_id
@@ -221,7 +223,7 @@ def test_a_range_is_searched_wherever_what_it_depends_on_stands(tmp_path):
         "epochs": Choice((2, 3)),
         "learning_rate": FloatRange(0.05, 0.45),
     }
-    search = a_search(space=space, num_trials=20, sampler="random")
+    search = a_search(space=space, num_trials=20, sampler=Random())
     source = open_source(ToySweep(tmp_path).store(), search, max_open=20)
     while source.next_work() is not None:
         pass
@@ -274,3 +276,46 @@ def test_an_objective_that_is_no_number_is_a_failed_trial(sweep, monkeypatch):
     result, _ = sweep(study)
     assert result.is_complete
     assert "best of 1 trials" in [cell.row for cell in result.plan.cells]
+
+
+def a_halved_search(**changes):
+    """Nine epochs, rungs after 1 and 3."""
+    return a_search(
+        num_trials=9, base=ToyConfig(epochs=9, epoch_s=0.001), pruner=Halving(first_epoch=1), **changes
+    )
+
+
+@pytest.mark.slow
+def test_a_search_promotes_what_has_paused(sweep):
+    """Each trial rests at its rung until it is among the best there; a third of them go on, and one ends."""
+    study = Study("s", "S", "nowhere", (0,), searches=[a_halved_search()])
+    result, _ = sweep(study)
+    assert result.is_complete
+    declared, *trials = trials_of(sweep, study)
+    assert declared.is_answered, "the table's own row was trained before"
+    assert [1] * 5 == sorted(max(trial.intermediate_values) for trial in trials)[:5]
+    assert {"complete", "pruned"} == {trial.state for trial in trials}
+    assert {9} == {max(trial.intermediate_values) for trial in trials if trial.state == "complete"}
+    folders = [sweep.store().training(trial.training_id) for trial in trials]
+    assert not any(folder.resume_version() for folder in folders), "what nobody goes on from is kept"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "pruner", [Halving(first_epoch=1), Hyperband(first_epoch=1), Hyperband(1, promotes=False)]
+)
+@pytest.mark.parametrize("num_epochs", [8])
+def test_a_resumed_search_of_rungs_is_the_undisturbed_one(sweep, tmp_path, pruner, num_epochs):
+    """Stopped anywhere, and gone on with, the same trials are suggested, paused, promoted and ended."""
+    study = Study("s", "S", "nowhere", (0,), searches=[dataclasses.replace(a_halved_search(), pruner=pruner)])
+    sweep(study)
+    other = ToySweep(tmp_path / "other")
+    other.folder.parent.mkdir()
+    other(study, backend=StopAfter(num_epochs))
+    other(study, backend=StopAfter(9))
+    other(study)
+    kept = [
+        [(it.params, it.state, it.value, it.intermediate_values) for it in trials_of(each, study)]
+        for each in (sweep, other)
+    ]
+    assert kept[0] == kept[1]

@@ -388,10 +388,10 @@ NAN = float("nan")
         (lambda: search(space={RATE: (0.1, 0.2)}), r"space\['learning_rate'\]: a FloatRange, .* got the tuple"),
         (lambda: search(space=[RATE]), "space: a mapping .* got the list"),
         # Literals
-        (lambda: search(sampler="tep"), "one of 'tpe', 'random', 'gp' is needed; got 'tep'; did you mean 'tpe'"),
-        (lambda: search(sampler=None), "sampler: one of .* got None"),
-        (lambda: search(pruner="mean"), "pruner: one of 'median', 'hyperband' or None is needed; got 'mean'"),
-        (lambda: search(pruner=False), "pruner: one of .* got False"),
+        (lambda: search(sampler="tpe"), "a Tpe, a Gp or a Random is needed; got 'tpe'"),
+        (lambda: search(sampler=None), "sampler: a Tpe.* got None"),
+        (lambda: search(pruner="mean"), "pruner: a Halving, .* or None is needed; got 'mean'"),
+        (lambda: search(pruner=False), "pruner: a Halving.* got False"),
         # seeds
         (lambda: study(seeds=(1, 1)), "seed '1' is given twice"),
         (lambda: study(seeds=(1, 1.0)), r"seeds\[1\]: a whole number .* got 1.0"),

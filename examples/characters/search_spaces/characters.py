@@ -40,5 +40,5 @@ def make_study():
     alice, goal = tw.Dataset("Alice"), tw.Objective(PPL, Characters.view("val"))
     cells = tw.Ablation("cells", "Cells", Characters(), [alice], [tw.Sweep("cell", ("GRU", "LSTM", "RNN"))])
     rates = {"lr": tw.FloatRange(0.002, 0.2, log=True)}
-    rate = tw.Search("rate", "Learning rate found", Characters(), alice, rates, goal, 10, pruner="median")
+    rate = tw.Search("rate", "Learning rate found", Characters(), alice, rates, goal, 10, pruner=tw.Median())
     return tw.Study("characters", "Next characters", "ours", (0, 1, 2), [cells], [rate])

@@ -1,0 +1,89 @@
+"""When a search leaves a trial before its training has ended, as values with their settings.
+
+Epochs are those of the whole training: its learning-rate schedule is always that of its full length.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from tablewright.trainables.value.declaration import Declaration
+
+SHARE_OF_FIRST_RUNG = 9
+"""The first rung is where no epoch is named: a ninth of the training, which a factor of three makes two rungs of."""
+
+
+@dataclass(frozen=True)
+class Halving(Declaration):
+    """Successive halving without waiting (ASHA, Li et al., MLSys 2020): at each rung one trial of `factor` goes on.
+
+    Attributes:
+        first_epoch: after which the first decision is made; None is a ninth of the training. Decisions too early
+            favour what learns fast over what ends well.
+        factor: between one rung and the next, and of how many trials one goes on.
+        promotes: whether every trial is paused at a rung, its state kept, and goes on once it is among the best there,
+            whatever came before or after it. Otherwise it is ended for good as soon as it is not.
+    """
+
+    first_epoch: Annotated[int, Field(ge=1)] | None = None
+    factor: Annotated[int, Field(ge=2)] = 3
+    promotes: bool = True
+
+    def first_rung(self, num_epochs: int) -> int:
+        """Give the epoch of the first decision in a training of so many."""
+        return self.first_epoch or math.ceil(num_epochs / SHARE_OF_FIRST_RUNG)
+
+
+@dataclass(frozen=True)
+class Hyperband(Declaration):
+    """Halving with several first rungs, for who does not know which is early enough (Li et al., JMLR 2018).
+
+    Trials are divided among brackets, each of which begins its rungs later than the one before; the last lets every
+    trial end.
+
+    Attributes:
+        first_epoch: the first rung of the first bracket; None is a ninth of the training.
+        factor: as in `Halving`, and between the first rungs of two brackets.
+        promotes: as in `Halving`, within a bracket.
+    """
+
+    first_epoch: Annotated[int, Field(ge=1)] | None = None
+    factor: Annotated[int, Field(ge=2)] = 3
+    promotes: bool = True
+
+    def first_rung(self, num_epochs: int) -> int:
+        """Give the epoch of the first decision of the first bracket in a training of so many."""
+        return self.first_epoch or math.ceil(num_epochs / SHARE_OF_FIRST_RUNG)
+
+
+@dataclass(frozen=True)
+class Median(Declaration):
+    """Ends a trial whose best value so far is worse than the median of the complete ones at that epoch.
+
+    Attributes:
+        warmup: share of a training in which nothing is ended.
+        num_startup_trials: that are complete before any is ended.
+    """
+
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    num_startup_trials: Annotated[int, Field(ge=1)] = 4
+
+
+@dataclass(frozen=True)
+class Patience(Declaration):
+    """Ends a trial that has not become better for a number of epochs.
+
+    Attributes:
+        num_epochs: that may pass without a better value.
+        min_improvement: by which a value must be better to count, in the metric's unit.
+    """
+
+    num_epochs: Annotated[int, Field(ge=1)]
+    min_improvement: Annotated[float, Field(ge=0)] = 0.0
+
+
+Pruner = Halving | Hyperband | Median | Patience
