@@ -46,8 +46,9 @@ def search_figures(result: SearchResult) -> tuple[list[Figure], list[str]]:
 
 def _history(result: SearchResult) -> Figure:
     caption = (
-        "Search history: the objective of each trial by its number, and by the epochs that were trained so far; "
-        f"the line is the best complete one; {EDGE_CAPTION}, and those without one on the axis"
+        "Search history: the objective of each trial in the order of suggesting, by its number and by the epochs that "
+        f"it and those before it were trained for; the line is the best complete one; {EDGE_CAPTION}, and those "
+        "without one on the axis"
     )
     return Figure("search-history", caption, *draw_history(result))
 

@@ -35,7 +35,7 @@ def draw_history(result: SearchResult) -> tuple[bytes, bytes]:
         _draw_panel(by_trial, result, numbers)
         _draw_panel(by_epoch, result, spent)
         by_trial.set_xlabel("trial")
-        by_epoch.set_xlabel("epochs trained, all trials together")
+        by_epoch.set_xlabel("epochs of this trial and those before")
         by_trial.set_ylabel(objective_label(result))
         handles = [Line2D([], [], color=BLACK, linewidth=1.4, label="best so far")]
         if result.declared_trial is not None:

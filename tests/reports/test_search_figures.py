@@ -19,18 +19,19 @@ from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
 from tablewright.orchestrator.records import PNG
 from tablewright.orchestrator.run import plan_as_recorded
 from tablewright.orchestrator.search_result import SearchResult
+from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.study_files import load_study
 from tablewright.reports.canvas import DPI, PAGE_WIDTH_IN
 from tablewright.reports.parquet import WORDS
 from tablewright.reports.search_figures import pages_of, search_figures
 from tablewright.reports.search_note import parameter_table, search_notes
-from tablewright.reports.table_files import write_tables
+from tablewright.reports.table_files import WrittenTables, write_tables
 from tablewright.reports.terminal import to_terminal
+from tablewright.sweep import artifacts_of, keep_what_was_found
 from tablewright.trainables.contract.run import Runtime
 from tests.orchestrator.searched import a_trial, result_of
 from tests.orchestrator.toy_sweep import ToySweep
 from tests.toy_method import ToyConfig
-from tests.toy_studies import run, write_project
 
 RATE, SIZE = "learning_rate", "network.embedding_size"
 GUIDANCE, NUM = "network.attention.guidance", "network.attention.num_attentions"
@@ -49,7 +50,7 @@ from tests.toy_method import ToyConfig
 
 def make_study(profile):
     space = {"learning_rate": FloatRange(0.05, 0.45, log=True), "network.embedding_size": IntRange(2, 8)}
-    search = a_search(space=space, num_trials=6, base=ToyConfig(epochs=2))
+    search = a_search(space=space, num_trials=4, base=ToyConfig(epochs=2))
     return Study("searching", "S", "mine", (0,), searches=[search])
 '''
 TUNED = '''"""Starts from what was found."""
@@ -170,7 +171,7 @@ def test_many_parameters_are_shared_out_over_figures(num_parameters: int, length
 @pytest.mark.slow
 def test_what_a_search_found_is_written_kept_and_begun_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Its table names the parameters in every format, a file has them, and another study starts from that file."""
-    write_project(tmp_path)
+    (tmp_path / "search_spaces").mkdir()
     (tmp_path / "search_spaces/searching.py").write_text(STUDY)
     (tmp_path / "search_spaces/tuned.py").write_text(TUNED)
     monkeypatch.chdir(tmp_path)
@@ -179,7 +180,7 @@ def test_what_a_search_found_is_written_kept_and_begun_from(tmp_path: Path, monk
     result, _ = sweep(study)
     (written,) = write_tables(result.plan, sweep.store()).tables
     found = FoundConfig.model_validate_json(Path(written.urls["found.json"]).read_bytes())
-    assert (result.plan.searches["searching", "rate"].best, "demo", 6) == (
+    assert (result.plan.searches["searching", "rate"].best, "demo", 4) == (
         found.params,
         found.profile,
         sum(
@@ -202,10 +203,15 @@ def test_what_a_search_found_is_written_kept_and_begun_from(tmp_path: Path, monk
     links = re.findall('(?:href|src)="([^"#]+)"', page)
     assert {"rate.found.json", "figures/rate/search-history.png"} <= set(links)
     assert all((Path(written.urls["html"]).parent / link).is_file() for link in links if "index" not in link)
+    in_mlflow = artifacts_of(WrittenTables((written,), ()), sweep.store())
+    assert {"rate.found.json", "figures/rate/search-history.png", "figures/rate/search-history.pdf"} <= {
+        path.removeprefix("demo/searching/") for path in in_mlflow
+    }
 
-    code, printed = run(tmp_path, "searching", "--keep-found")
+    settings = Settings(("searching",), reads_records_alone=True, project=project)
+    code = keep_what_was_found(settings, settings.load_studies())
     kept = tmp_path / "search_spaces/found/demo/searching.rate.json"
-    assert (0, True) == (code, kept.read_bytes() == found.content()), printed
+    assert (0, found.content()) == (code, kept.read_bytes())
     tuned = load_study("tuned", "demo", project)
     assert found.params[RATE] == tuned.ablations[0].base.learning_rate
     plan = plan_as_recorded([tuned], sweep.store(), Runtime(None, str(tmp_path / "cache")))
