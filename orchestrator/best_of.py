@@ -39,14 +39,16 @@ def best_of(
     """
     call = f"best_of({study!r}, {search!r})"
     if faults := name_faults(study, search):
-        raise ValueError(f"{call} names a study and a search of it; {'; '.join(faults)}")
+        raise ValueError(f"{call} is given the names of a study and of a search of it; {'; '.join(faults)}")
     now = declaring_now()
     of_profile = Profile(profile) if profile is not None else None if now is None else now.profile
     found = _read(call, study, search, of_profile, now, is_named=profile is not None)
     if base is None:
         base = _searched_base(call, found, now)
     elif not isinstance(base, TrainingConfig):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ValueError(f"{call}: base is a config, or left out; got {shown(base)}")
+        raise ValueError(
+            f"{call}: base is a config, or left out; got {shown(base)}; a profile is given by its name, profile=…"
+        )
     where = f"{call}: {STUDIES_FOLDER}/{found.place}"
     if found.method != base.METHOD:
         raise ValueError(

@@ -15,6 +15,7 @@ from tablewright.orchestrator.declared_names import is_file_name
 from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.ranges import Atom
 from tablewright.trainables.value.frozen_model import ClosedModel
+from tablewright.trainables.value.refusal import shown
 from tablewright.trainables.value.regular_file import refuse_irregular
 
 FOLDER = "found"
@@ -117,6 +118,9 @@ def read_found(path: Path, study: str, search: str) -> FoundConfig:
     return found
 
 
-def name_faults(study: str, search: str) -> list[str]:
+def name_faults(study: object, search: object) -> list[str]:
     """Say which of two names cannot be that of a study or a search, whose file would lie elsewhere."""
-    return [text for name in (study, search) if (text := is_file_name(name)) is not None]
+    named = [
+        is_file_name(name) if isinstance(name, str) else f"got {shown(name)}" for name in (study, search)
+    ]
+    return [text for text in named if text is not None]
