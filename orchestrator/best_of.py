@@ -14,10 +14,7 @@ from tablewright.orchestrator.project import Project, entered_project
 from tablewright.orchestrator.study_files import load_study
 from tablewright.trainables.contract.method import TrainingConfig
 from tablewright.trainables.contract.program import STUDIES_FOLDER
-from tablewright.trainables.value.counted import counted
 from tablewright.trainables.value.refusal import guess, shown
-
-SHORT_ID_DIGITS = 8
 
 
 def best_of(
@@ -63,7 +60,7 @@ def best_of(
             "the values that still fit into the base by hand"
         )
     if now is not None:
-        now.bases.append(FoundBase(found.method, found.params, _says(found)))
+        now.bases.append(_base_of(found))
     return config
 
 
@@ -138,10 +135,15 @@ def _searched_base(call: str, found: FoundConfig, now: Declaring | None) -> Trai
     return without_own_seed(searches[found.search].base)
 
 
-def _says(found: FoundConfig) -> str:
-    num_complete = found.num_trials.get("complete", 0) + found.num_trials.get("answered", 0)
-    of_version = f" of {found.method} version {found.version}" if isinstance(found.version, int) else ""
-    return (
-        f"the best of {counted(num_complete, 'complete trial')}{of_version} in {found.study}/{found.search} (search "
-        f"{found.search_id[:SHORT_ID_DIGITS]}, {found.metric} {found.value:.4g} on val)"
+def _base_of(found: FoundConfig) -> FoundBase:
+    return FoundBase(
+        study=found.study,
+        search=found.search,
+        search_id=found.search_id,
+        method=found.method,
+        version=str(found.version) if isinstance(found.version, int) else "",
+        params=found.params,
+        num_complete=found.num_complete,
+        metric=found.metric,
+        value=found.value,
     )

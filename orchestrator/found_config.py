@@ -67,6 +67,11 @@ class FoundConfig(ClosedModel):
         return (self.model_dump_json(indent=2) + "\n").encode()
 
     @property
+    def num_complete(self) -> int:
+        """How many trials it is the best of."""
+        return sum(self.num_trials.get(outcome, 0) for outcome in ("complete", "answered"))
+
+    @property
     def place(self) -> str:
         """Where it is kept, below the folder of studies."""
         return place_of(self.study, self.search, self.profile)

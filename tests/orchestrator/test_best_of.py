@@ -82,7 +82,13 @@ def test_a_study_starts_from_what_was_found(project):
     (found,) = study.starts_from
     assert found.is_in(base)
     assert not found.is_in(ToyConfig())
-    assert "best of 4 complete trials of toy version 1 in searching/rate (search aaaaaaaa" in found.says
+    assert ("searching", "rate", "1", 4, 0.8) == (
+        found.study,
+        found.search,
+        found.version,
+        found.num_complete,
+        found.value,
+    )
 
 
 def test_each_profile_starts_from_what_was_found_in_it(project):
