@@ -13,7 +13,7 @@ from tablewright.orchestrator.dataset import SEED, Dataset
 from tablewright.orchestrator.declared_names import TableName, absent, twice
 from tablewright.orchestrator.pruners import Pruner
 from tablewright.orchestrator.ranges import FloatRange, Range, When, range_of
-from tablewright.orchestrator.samplers import DEFAULT_SAMPLER, Sampler
+from tablewright.orchestrator.samplers import DEFAULT_SAMPLER, Sampler, sampler_faults
 from tablewright.orchestrator.table_columns import column_faults, no_view_fault, own_view
 from tablewright.trainables.contract.method import Seed, TrainingConfig
 from tablewright.trainables.contract.metric import Metric
@@ -68,6 +68,7 @@ class Search(Declaration):
         sampler: chooses what is tried next.
         pruner: leaves trials before their training has ended; None lets every trial end.
         sampler_seed: of the sampler.
+        begin_with: points that are tried first, after the declared config; what one leaves out is as declared.
         priority: its trials, and its table, are trained before what has a lower one, and after the rows of the same;
             None is that of the study.
     """
@@ -86,14 +87,23 @@ class Search(Declaration):
     pruner: Pruner | None = None
     sampler_seed: Seed = 0
     priority: int | None = None
+    begin_with: Sequence[Changes] = ()
 
     def declared_params(self) -> dict[str, Any]:
         """Give the declared config's own values on the searched paths: the first trial."""
+        return self.filled(EMPTY)
+
+    def first_points(self) -> list[dict[str, Any]]:
+        """Give what is tried before the sampler is asked: the declared config, then the points to begin with."""
+        return [self.declared_params(), *(self.filled(point) for point in self.begin_with)]
+
+    def filled(self, point: Changes) -> dict[str, Any]:
+        """Give a point with the declared values on the searched paths that it leaves out."""
         declared = self.trial_config({})
         params: dict[str, Any] = {}
         for path, searched in self.space_in_order():
             if is_searched(searched, params):
-                params[path] = value_at(declared, path)
+                params[path] = point[path] if path in point else value_at(declared, path)
         return params
 
     def space_in_order(self) -> list[tuple[str, Range | When]]:
@@ -130,7 +140,10 @@ class Search(Declaration):
         if not faults:
             faults += self._value_faults()
         if not faults:
+            faults += sampler_faults(self.sampler, self.space, self.num_trials)
+        if not faults:
             faults += self._declared_faults()
+            faults += self._point_faults()
         yield from faults
         yield from self._column_faults()
 
@@ -245,6 +258,37 @@ class Search(Declaration):
             searched = range_of(self.space[path])
             if not searched.contains(value):
                 yield Fault(path, f"the declared {value!r} is the first trial, and lies outside {searched}")
+
+    def _point_faults(self) -> Iterator[Fault]:
+        """Find first points that are none of the space."""
+        for index, point in enumerate(self.begin_with):
+            where = f"begin_with[{index}]"
+            unknown = [path for path in point if path not in self.space]
+            for path in unknown:
+                text = f"{path} is not searched{guess(path, self.space)} Searched are {', '.join(self.space)}"
+                yield Fault(where, text)
+            if unknown:
+                continue
+            params = self.filled(point)
+            for path in point:
+                if path not in params:
+                    needed = self.space[path]
+                    assert isinstance(needed, When)
+                    values = " or ".join(map(repr, needed.values))
+                    yield Fault(
+                        where, f"{path} is searched only where {needed.path} is {values}; take it out"
+                    )
+            outside = {
+                path: value
+                for path, value in params.items()
+                if not range_of(self.space[path]).contains(value)
+            }
+            for path, value in outside.items():
+                searched = range_of(self.space[path])
+                given = "it gives" if path in point else "it leaves out a value, and declared is"
+                yield Fault(where, f"{given} {path} = {shown(value)}, which lies outside {searched}")
+            if not outside:
+                yield from (fault.below(where) for fault in self._trial_faults(params))
 
 
 def is_searched(declared: Range | When, params: Changes) -> bool:

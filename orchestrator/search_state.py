@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from tablewright.orchestrator.changes import Changes
+from tablewright.orchestrator.finite_space import SearchSpace, cell_of
 from tablewright.orchestrator.identity import digest_of, training_id, view_id
 from tablewright.orchestrator.pruners import Pruner
 from tablewright.orchestrator.ranges import Choice, FloatRange, Range, When, range_of
@@ -34,8 +35,7 @@ RUNS_TO_FAIL_IN = 2
 """A suggestion that failed in this many runs is not tried again."""
 
 DUPLICATES_ALLOWED = 4
-"""A search ends when it has made this many times its number of trials in suggestions; a small space is
-exhausted by then."""
+"""A search ends when it has made this many times its number of trials in suggestions."""
 
 
 PRUNERS_OF_EARLIER_VERSIONS = ("median", "hyperband")
@@ -119,7 +119,8 @@ def _search_id(search: Search, declared: Resolved, pruner: Any) -> str:
     measured_on = {} if is_earlier else declared.measured.measured_on(view)
     objective = [search.objective.metric.name, view_id(view, (), measured_on)]
     sampler = [_sampler_key(search.sampler), pruner, search.sampler_seed]
-    return digest_of([declared.training_id, space, objective, sampler])
+    begun = [[[dict(point) for point in search.begin_with]]] if search.begin_with else []
+    return digest_of([declared.training_id, space, objective, sampler, *begun])
 
 
 def _sampler_key(sampler: Sampler) -> Any:
@@ -321,7 +322,9 @@ def is_final(trial: SearchTrialRecord) -> bool:
 def is_spent(search: Search, trials: Sequence[SearchTrialRecord]) -> bool:
     """Say whether a search has made all its suggestions."""
     trained = {trial.training_id for trial in trials} - {""}
-    return len(trained) >= search.num_trials or len(trials) >= DUPLICATES_ALLOWED * search.num_trials
+    if len(trained) >= search.num_trials or len(trials) >= DUPLICATES_ALLOWED * search.num_trials:
+        return True
+    return SearchSpace(search.space).is_exhausted({cell_of(trial.params) for trial in trials})
 
 
 def _best(search: Search, trials: Iterable[SearchTrialRecord]) -> Changes | None:

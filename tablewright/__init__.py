@@ -12,7 +12,7 @@ from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.pruners import Halving, Hyperband, Median, Patience
 from tablewright.orchestrator.published import printed
 from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
-from tablewright.orchestrator.samplers import Gp, Random, Tpe
+from tablewright.orchestrator.samplers import BruteForce, CmaEs, Gp, Nsga2, Nsga3, Qmc, Random, Tpe
 from tablewright.orchestrator.search import Objective, Search
 from tablewright.orchestrator.study import Study, UntilDecided
 from tablewright.trainables.contract.metric import Metric
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Ablation",
+    "BruteForce",
     "Choice",
+    "CmaEs",
     "Config",
     "Cumulative",
     "Data",
@@ -42,9 +44,12 @@ __all__ = [
     "Measured",
     "Median",
     "Metric",
+    "Nsga2",
+    "Nsga3",
     "Objective",
     "Patience",
     "Profile",
+    "Qmc",
     "Random",
     "Row",
     "Run",

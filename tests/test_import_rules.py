@@ -72,7 +72,12 @@ RULES = {
                 for part in ("address", "autoscaler", "backend", "bridge", "cluster", "ranks", "worker")
             ),
             "grpc": ("orchestrator.ray_address",),
-            "optuna": ("orchestrator.optuna_sampler", "orchestrator.optuna_mirror"),
+            "optuna": tuple(
+                f"orchestrator.{part}"
+                for part in ("genetic_samplers", "optuna_sampler", "optuna_mirror", "optuna_study")
+            ),
+            "cmaes": ("orchestrator.cma_es",),
+            "scipy": ("orchestrator.quasi_random",),
             "mlflow": ("orchestrator.tracking",),
             "yaml": ("orchestrator.published", "orchestrator.ray_autoscaler"),
             "cloudpickle": ("orchestrator.agent_backend", "orchestrator.ranks"),
