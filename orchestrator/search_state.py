@@ -29,7 +29,9 @@ from tablewright.orchestrator.records import DamagedFile, SearchTrialRecord, Sto
 from tablewright.orchestrator.resolution import NOT_RECORDED, DataResolver, Resolved
 from tablewright.orchestrator.samplers import Sampler
 from tablewright.orchestrator.search import Search
+from tablewright.orchestrator.teacher import OptunaStudy
 from tablewright.trainables.contract.method import HasSource, TrainingConfig
+from tablewright.trainables.value.secret import masked
 
 RUNS_TO_FAIL_IN = 2
 """A suggestion that failed in this many runs is not tried again."""
@@ -58,6 +60,7 @@ class SearchState:
         best: parameters of the best complete trial; None while unfinished, or without a complete one.
         fault: why what is recorded of it cannot be used; empty where it can.
         changes: defaults that were changed since, where they are why.
+        learnt: what it has learnt from elsewhere before its first trial, for people.
         by_other_code: of a search that has not begun, the trainings that it has made before its method's own code
             was changed.
     """
@@ -73,12 +76,18 @@ class SearchState:
     best: Changes | None = None
     fault: str = ""
     changes: tuple[ConfigChange, ...] = ()
+    learnt: tuple[str, ...] = ()
     by_other_code: tuple[TrainingRecord, ...] = ()
 
     def __str__(self) -> str:
         """Say it in a line."""
         if self.fault:
             return f"refused: {self.fault}"
+        return "; learnt from ".join(
+            [self._made(), " and ".join(self.learnt)] if self.learnt else [self._made()]
+        )
+
+    def _made(self) -> str:
         failed = f", {len(self.failed_ids)} failed" if self.failed_ids else ""
         if not self.is_finished:
             anew = f"; it begins anew, as {len(self.by_other_code)} were made by other code of its method"
@@ -99,15 +108,29 @@ def find_search_id(search: Search, resolver: DataResolver, store: Store) -> str:
     known = set(store.search_ids())
     pruner = None if search.pruner is None else _settings(search.pruner)
     pruners = [pruner] if pruner is None else [pruner, *PRUNERS_OF_EARLIER_VERSIONS]
+    taught_by = _taught_by(search, resolver, store)
     first, *earlier = (
-        _search_id(search, candidate, key)
+        _search_id(search, candidate, key, taught_by)
         for key in pruners
         for candidate in resolver.candidates(search.trial_config({}))
     )
     return first if first in known else next((found for found in earlier if found in known), first)
 
 
-def _search_id(search: Search, declared: Resolved, pruner: Any) -> str:
+def _taught_by(search: Search, resolver: DataResolver, store: Store) -> list[Any]:
+    """Name what a search learns from: by its id where that is a search, else by the names that people gave it."""
+    keys: list[Any] = []
+    for teacher in search.learns_from:
+        if isinstance(teacher, Search):
+            keys.append(["search", find_search_id(teacher, resolver, store)])
+        elif isinstance(teacher, OptunaStudy):
+            keys.append(["optuna", masked(teacher.url), teacher.name, dict(teacher.paths)])
+        else:
+            keys.append(["ablation", getattr(teacher, "name", "")])
+    return keys
+
+
+def _search_id(search: Search, declared: Resolved, pruner: Any, taught_by: Sequence[Any]) -> str:
     space = {
         path: [declared_range.path, list(declared_range.values), *_range_key(declared_range.range)]
         if isinstance(declared_range, When)
@@ -119,7 +142,7 @@ def _search_id(search: Search, declared: Resolved, pruner: Any) -> str:
     measured_on = {} if is_earlier else declared.measured.measured_on(view)
     objective = [search.objective.metric.name, view_id(view, (), measured_on)]
     sampler = [_sampler_key(search.sampler), pruner, search.sampler_seed]
-    begun = [[[dict(point) for point in search.begin_with]]] if search.begin_with else []
+    begun = [list(map(dict, search.begin_with)), *taught_by] if search.begin_with or taught_by else []
     return digest_of([declared.training_id, space, objective, sampler, *begun])
 
 
@@ -156,7 +179,8 @@ def read_search_state(search: Search, resolver: DataResolver, store: Store) -> S
         return SearchState(search.num_trials, fault=str(error))
     if not trials:
         return SearchState(search.num_trials, by_other_code=_made_by_other_code(search, resolver, store))
-    return state_of(search, trials)
+    learnt = store.learnt_trials(find_search_id(search, resolver, store)) if search.learns_from else None
+    return replace(state_of(search, trials), learnt=learnt.lines if learnt else ())
 
 
 def _made_by_other_code(search: Search, resolver: DataResolver, store: Store) -> tuple[TrainingRecord, ...]:
@@ -164,7 +188,7 @@ def _made_by_other_code(search: Search, resolver: DataResolver, store: Store) ->
     config = search.trial_config({})
     if not isinstance(config.make_trainable(), HasSource):
         return ()
-    declared = resolver.candidates(config)[0]
+    declared, taught_by = resolver.candidates(config)[0], _taught_by(search, resolver, store)
     for identity in store.search_ids():
         records: list[TrainingRecord] = []
         for number in store.search_trial_numbers(identity):
@@ -179,7 +203,9 @@ def _made_by_other_code(search: Search, resolver: DataResolver, store: Store) ->
             earlier = training_id(declared.config, declared.data.fingerprint, version)
             before = replace(declared, training_id=earlier)
             if (
-                _search_id(search, before, None if search.pruner is None else _settings(search.pruner))
+                _search_id(
+                    search, before, None if search.pruner is None else _settings(search.pruner), taught_by
+                )
                 == identity
             ):
                 return tuple(record for record in records if record.method_version != config.VERSION)

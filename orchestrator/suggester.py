@@ -14,7 +14,7 @@ import numpy as np
 
 from tablewright.orchestrator.finite_space import SearchSpace, cell_of
 from tablewright.orchestrator.optuna_sampler import Suggestion, suggest
-from tablewright.orchestrator.records import SearchTrialRecord, now
+from tablewright.orchestrator.records import LearntTrials, SearchTrialRecord, now
 from tablewright.orchestrator.rungs import Verdict, bracket_of, first_stop, promotion, verdict
 from tablewright.orchestrator.samplers import BruteForce, Gp, Sampler
 from tablewright.orchestrator.search import Search
@@ -34,23 +34,24 @@ class Suggester:
 
     Attributes:
         trials: by number; each is the record as it is now.
-        learnt: trials of elsewhere that teach the sampler; they are none of this search.
     """
 
     def __init__(
         self,
         search: Search,
         clock: Callable[[], datetime.datetime] = now,
-        learnt: Sequence[SearchTrialRecord] = (),
+        learnt: LearntTrials | None = None,
     ) -> None:
         """Begin with no trial.
 
         Args:
             search: the declaration.
             clock: tells when something happened.
-            learnt: complete trials of elsewhere that teach the sampler.
+            learnt: what it has learnt from elsewhere.
         """
-        self._search, self._clock, self.learnt = search, clock, learnt
+        self._search, self._clock = search, clock
+        self._learnt, self._first_points = _as_trials(learnt), search.first_points()
+        self._first_points += learnt.points if learnt else ()
         self.trials: dict[int, SearchTrialRecord] = {}
 
     @property
@@ -83,11 +84,11 @@ class Suggester:
     def _next(self) -> Suggestion:
         """Give the first points in their order, and then what the sampler draws: never what was tried already."""
         tried = {cell_of(trial.params) for trial in self.trials.values()}
-        for point in self._search.first_points():
+        for point in self._first_points:
             if cell_of(point) not in tried:
                 return Suggestion(point, {})
         for draw in range(NUM_DRAWS.get(type(self._search.sampler), NUM_DRAWS_OF_OTHERS)):
-            suggestion = suggest(self._search, self.in_order, self.learnt, draw)
+            suggestion = suggest(self._search, self.in_order, self._learnt, draw)
             if cell_of(suggestion.params) not in tried:
                 return suggestion
         random = np.random.default_rng((self._search.sampler_seed, self.free_number()))
@@ -166,3 +167,13 @@ class Suggester:
         """End the paused trials of a search that is over, and give them."""
         paused = [trial.number for trial in self.in_order if trial.state == "paused"]
         return [self.told(number, "pruned") for number in paused] if paused and self.is_over else []
+
+
+def _as_trials(learnt: LearntTrials | None) -> Sequence[SearchTrialRecord]:
+    """Give what was learnt as a sampler knows trials."""
+    return [
+        SearchTrialRecord(
+            number=number, params=trial.params, training_id="", state="complete", value=trial.value
+        )
+        for number, trial in enumerate(learnt.trials if learnt else ())
+    ]

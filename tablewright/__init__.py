@@ -15,6 +15,7 @@ from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
 from tablewright.orchestrator.samplers import BruteForce, CmaEs, Gp, Nsga2, Nsga3, Qmc, Random, Tpe
 from tablewright.orchestrator.search import Objective, Search
 from tablewright.orchestrator.study import Study, UntilDecided
+from tablewright.orchestrator.teacher import OptunaStudy
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.own.declaration import Config, Data, Measured
 from tablewright.trainables.own.function import method
@@ -47,6 +48,7 @@ __all__ = [
     "Nsga2",
     "Nsga3",
     "Objective",
+    "OptunaStudy",
     "Patience",
     "Profile",
     "Qmc",

@@ -51,6 +51,7 @@ DECLARATIONS = tuple(
         "search",
         "size_table",
         "study",
+        "teacher",
     )
 )
 RULES = {

@@ -99,7 +99,11 @@ def test_a_search_taken_up_after_each_trial_suggests_what_the_undisturbed_one_do
 @pytest.mark.parametrize("sampler", [Tpe(), CmaEs(), BruteForce()], ids=str)
 def test_a_small_space_is_tried_to_its_end_and_nothing_twice(tmp_path, sampler):
     """Eight at a time, ended in any order: each of 96 cells is trained once, and then the search is over."""
-    space = CELLS if not isinstance(sampler, CmaEs) else {**CELLS, "learning_rate": FloatRange(0.1, 0.1), "own_noise": IntRange(0, 3)}
+    space = (
+        CELLS
+        if not isinstance(sampler, CmaEs)
+        else {**CELLS, "learning_rate": FloatRange(0.1, 0.1), "own_noise": IntRange(0, 3)}
+    )
     search = a_search(space=space, sampler=sampler, num_trials=120)
     source = open_source(Store(str(tmp_path)), search, max_open=8)
     order, works, num_trained = random.Random(0), [], 0
