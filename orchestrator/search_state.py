@@ -63,6 +63,8 @@ class SearchState:
         learnt: what it has learnt from elsewhere before its first trial, for people.
         by_other_code: of a search that has not begun, the trainings that it has made before its method's own code
             was changed.
+        search_id: by which the store has it; empty where it has not begun.
+        trials: every suggestion and what became of it, by number.
     """
 
     num_trials: int
@@ -78,6 +80,8 @@ class SearchState:
     changes: tuple[ConfigChange, ...] = ()
     learnt: tuple[str, ...] = ()
     by_other_code: tuple[TrainingRecord, ...] = ()
+    search_id: str = ""
+    trials: tuple[SearchTrialRecord, ...] = ()
 
     def __str__(self) -> str:
         """Say it in a line."""
@@ -179,8 +183,9 @@ def read_search_state(search: Search, resolver: DataResolver, store: Store) -> S
         return SearchState(search.num_trials, fault=str(error))
     if not trials:
         return SearchState(search.num_trials, by_other_code=_made_by_other_code(search, resolver, store))
-    learnt = store.learnt_trials(find_search_id(search, resolver, store)) if search.learns_from else None
-    return replace(state_of(search, trials), learnt=learnt.lines if learnt else ())
+    search_id = find_search_id(search, resolver, store)
+    learnt = store.learnt_trials(search_id) if search.learns_from else None
+    return replace(state_of(search, trials), search_id=search_id, learnt=learnt.lines if learnt else ())
 
 
 def _made_by_other_code(search: Search, resolver: DataResolver, store: Store) -> tuple[TrainingRecord, ...]:
@@ -335,6 +340,7 @@ def state_of(search: Search, trials: Sequence[SearchTrialRecord]) -> SearchState
         pruned_ids=tuple(dict.fromkeys(trial.training_id for trial in trials if trial.state == "pruned")),
         is_finished=is_finished,
         best=_best(search, trials) if is_finished else None,
+        trials=tuple(trials),
     )
 
 

@@ -39,6 +39,7 @@ DECLARATIONS = tuple(
     f"orchestrator.{module}"
     for module in (
         "ablation",
+        "best_of",
         "changes",
         "dataset",
         "declared_names",
@@ -70,12 +71,27 @@ RULES = {
         {
             "ray": tuple(
                 f"orchestrator.ray_{part}"
-                for part in ("address", "autoscaler", "backend", "bridge", "cluster", "ranks", "worker")
+                for part in (
+                    "address",
+                    "authentication",
+                    "autoscaler",
+                    "backend",
+                    "bridge",
+                    "cluster",
+                    "ranks",
+                    "worker",
+                )
             ),
             "grpc": ("orchestrator.ray_address",),
             "optuna": tuple(
                 f"orchestrator.{part}"
-                for part in ("genetic_samplers", "optuna_sampler", "optuna_mirror", "optuna_study")
+                for part in (
+                    "genetic_samplers",
+                    "importance",
+                    "optuna_mirror",
+                    "optuna_sampler",
+                    "optuna_study",
+                )
             ),
             "cmaes": ("orchestrator.cma_es",),
             "scipy": ("orchestrator.quasi_random",),
@@ -102,13 +118,17 @@ RULES = {
             *DECLARATIONS,
             "orchestrator.cost",
             "orchestrator.forecast",
+            "orchestrator.found_config",
+            "orchestrator.found_of_plan",
             "orchestrator.identity",
+            "orchestrator.importance",
             "orchestrator.outlook",
             "orchestrator.parallel_reading",
             "orchestrator.plan",
             "orchestrator.prices",
             "orchestrator.recorded_config",
             "orchestrator.records",
+            "orchestrator.search_result",
             "trainables.contract",
             "trainables.value",
         ),
