@@ -14,11 +14,13 @@ from tablewright.orchestrator.records import DamagedFile, LearntTrials, SearchTr
 from tablewright.orchestrator.resolution import DataResolver
 from tablewright.orchestrator.samplers import CmaEs, Nsga2, Random, Tpe
 from tablewright.orchestrator.search import Objective
+from tablewright.orchestrator.search_result import search_result
 from tablewright.orchestrator.search_state import find_search_id, read_search_state
 from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.suggester import Suggester
 from tablewright.orchestrator.teacher import OptunaStudy
 from tablewright.orchestrator.trial import Outcome
+from tablewright.reports.search_note import search_notes
 from tests.orchestrator.test_search import FACTS, open_source
 from tests.orchestrator.toy_sweep import VAL, ToySweep, a_search, a_study
 from tests.toy_method import ToyConfig
@@ -186,6 +188,11 @@ def test_a_search_learns_once_and_goes_on_with_that(sweep):
     state = read_search_state(search, resolver_of(store), store)
     assert "; learnt from 1 complete trials of search wider" in str(state)
     assert 1 == state.num_made
+    _, note, *_ = search_notes(search_result(search, state))
+    assert (
+        "Its sampler had learnt from 1 complete trials of search wider, which are none of these trials."
+        == note
+    )
     (store.root.local_path / f"searches/{source.search_id}/learnt.json").unlink()
     with pytest.raises(DamagedFile, match="is not there, and its trials are"):
         open_source(store, search)
