@@ -13,7 +13,7 @@ from tablewright.orchestrator.changes import Changes
 from tablewright.orchestrator.learning import learn
 from tablewright.orchestrator.other_hands import OtherHands
 from tablewright.orchestrator.plan import PlannedView
-from tablewright.orchestrator.records import LEARNT_FILE, DamagedFile, LearntTrials, SearchTrialRecord, Store
+from tablewright.orchestrator.records import DamagedFile, LearntTrials, SearchTrialRecord, Store
 from tablewright.orchestrator.resolution import DataResolver, Resolved
 from tablewright.orchestrator.rungs import Verdict
 from tablewright.orchestrator.search import Search
@@ -22,6 +22,7 @@ from tablewright.orchestrator.search_state import (
     find_search_id,
     is_final,
     measured_value,
+    read_learnt,
     read_trials,
 )
 from tablewright.orchestrator.suggester import Ended, Suggester
@@ -101,20 +102,11 @@ class SearchSource:
 
     def _what_was_learnt(self) -> LearntTrials | None:
         """Give what it has learnt from elsewhere, which is read once, when it begins."""
-        if not self.search.learns_from:
-            return None
-        found = self._store.learnt_trials(self.search_id)
-        if found is None and self._store.search_trial_numbers(self.search_id):
-            raise DamagedFile(
-                f"searches/{self.search_id}/{LEARNT_FILE}",
-                "is not there, and its trials are",
-                held=LearntTrials.HELD,
-                next_step=LearntTrials.NEXT_STEP,
-            )
-        if found is None:
+        found = read_learnt(self.search, self._resolver, self._store)
+        if found is None and self.search.learns_from:
             found = learn(self.search, self._resolver, self._store)
             if not self._store.create_learnt_trials(self.search_id, found):
-                return self._store.learnt_trials(self.search_id)
+                return read_learnt(self.search, self._resolver, self._store)
         return found
 
     # -- suggesting

@@ -25,7 +25,14 @@ from tablewright.orchestrator.recorded_config import (
     config_changes,
     view_changes,
 )
-from tablewright.orchestrator.records import DamagedFile, SearchTrialRecord, Store, TrainingRecord
+from tablewright.orchestrator.records import (
+    LEARNT_FILE,
+    DamagedFile,
+    LearntTrials,
+    SearchTrialRecord,
+    Store,
+    TrainingRecord,
+)
 from tablewright.orchestrator.resolution import NOT_RECORDED, DataResolver, Resolved
 from tablewright.orchestrator.samplers import Sampler
 from tablewright.orchestrator.search import Search
@@ -176,7 +183,7 @@ def read_search_state(search: Search, resolver: DataResolver, store: Store) -> S
         ValueError: its data cannot be found.
     """
     try:
-        trials = read_trials(search, resolver, store)
+        trials, learnt = read_trials(search, resolver, store), read_learnt(search, resolver, store)
     except ChangedDefault as error:
         return SearchState(search.num_trials, fault=str(error), changes=error.changes)
     except DamagedFile as error:
@@ -184,7 +191,6 @@ def read_search_state(search: Search, resolver: DataResolver, store: Store) -> S
     if not trials:
         return SearchState(search.num_trials, by_other_code=_made_by_other_code(search, resolver, store))
     search_id = find_search_id(search, resolver, store)
-    learnt = store.learnt_trials(search_id) if search.learns_from else None
     return replace(state_of(search, trials), search_id=search_id, learnt=learnt.lines if learnt else ())
 
 
@@ -215,6 +221,26 @@ def _made_by_other_code(search: Search, resolver: DataResolver, store: Store) ->
             ):
                 return tuple(record for record in records if record.method_version != config.VERSION)
     return ()
+
+
+def read_learnt(search: Search, resolver: DataResolver, store: Store) -> LearntTrials | None:
+    """Read what a search has learnt from elsewhere; None before it has begun, and where it learns nothing.
+
+    Raises:
+        DamagedFile: it cannot be read, or is lost.
+    """
+    if not search.learns_from:
+        return None
+    identity = find_search_id(search, resolver, store)
+    found = store.learnt_trials(identity)
+    if found is None and store.search_trial_numbers(identity):
+        raise DamagedFile(
+            f"searches/{identity}/{LEARNT_FILE}",
+            "is not there, and its trials are",
+            held=LearntTrials.HELD,
+            next_step=LearntTrials.NEXT_STEP,
+        )
+    return found
 
 
 def read_trials(search: Search, resolver: DataResolver, store: Store) -> list[SearchTrialRecord]:

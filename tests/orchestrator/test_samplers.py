@@ -83,7 +83,7 @@ def params_of(suggester):
 @pytest.mark.parametrize("sampler", EVERY_SAMPLER, ids=str)
 def test_a_search_taken_up_after_each_trial_suggests_what_the_undisturbed_one_does(sampler):
     """Nothing that a sampler needs to know is kept outside the trials, and a trial stays small."""
-    num_trials = 8 if isinstance(sampler, Gp) else 25
+    num_trials = 6 if isinstance(sampler, Gp) else 25
     space = CELLS if isinstance(sampler, BruteForce) else NUMBERS
     search = a_search(space=space, sampler=sampler, num_trials=100)
     undisturbed = go_on(Suggester(search), num_trials)
