@@ -11,9 +11,10 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 
 from tablewright.orchestrator.changes import Changes
+from tablewright.orchestrator.learning import learn
 from tablewright.orchestrator.other_hands import OtherHands
 from tablewright.orchestrator.plan import PlannedView
-from tablewright.orchestrator.records import DamagedFile, SearchTrialRecord, Store
+from tablewright.orchestrator.records import DamagedFile, LearntTrials, SearchTrialRecord, Store
 from tablewright.orchestrator.resolution import DataResolver, Resolved
 from tablewright.orchestrator.rungs import Verdict
 from tablewright.orchestrator.search import Search
@@ -22,6 +23,7 @@ from tablewright.orchestrator.search_state import (
     find_search_id,
     is_final,
     measured_value,
+    read_learnt,
     read_trials,
 )
 from tablewright.orchestrator.suggester import Ended, Suggester
@@ -59,7 +61,7 @@ class SearchSource:
 
         Raises:
             DamagedFile: a suggestion that stands in the store cannot be used.
-            ValueError: the data cannot be found.
+            ValueError: the data cannot be found, or what it is to learn from cannot be read.
         """
         self.search = search
         self.study_name = study
@@ -67,7 +69,7 @@ class SearchSource:
         self.search_id = find_search_id(search, resolver, store)
         self._store = store
         self._max_open, self._others, self._priority = max_open, others, priority
-        self._suggester = Suggester(search)
+        self._suggester = Suggester(search, learnt=self._what_was_learnt())
         self._open: set[int] = set()
         self._of_others: set[int] = set()
         self._learnt_at_s = time.monotonic()
@@ -98,6 +100,15 @@ class SearchSource:
     def __str__(self) -> str:
         """For people."""
         return f"search {self.study_name}/{self.search.name}"
+
+    def _what_was_learnt(self) -> LearntTrials | None:
+        """Give what it has learnt from elsewhere, which is read once, when it begins."""
+        found = read_learnt(self.search, self._resolver, self._store)
+        if found is None and self.search.learns_from:
+            found = learn(self.search, self._resolver, self._store)
+            if not self._store.create_learnt_trials(self.search_id, found):
+                return read_learnt(self.search, self._resolver, self._store)
+        return found
 
     # -- suggesting
 
