@@ -26,10 +26,10 @@ from optuna.distributions import (
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import BaseModel
-from tablewright.orchestrator.optuna_sampler import TRAINING_ID, frozen_trial
 
 from tablewright.orchestrator.identity import digest_of
 from tablewright.orchestrator.new_database import is_made_by_another
+from tablewright.orchestrator.optuna_sampler import TRAINING_ID, frozen_trial
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.records import DamagedFile, SearchTrialRecord, Store, TrainingFolder
 from tablewright.orchestrator.search import Search
