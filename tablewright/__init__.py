@@ -6,6 +6,8 @@ Names only; where each is explained stands in its own file.
 from typing import TYPE_CHECKING, Any
 
 from tablewright.orchestrator.ablation import Ablation
+from tablewright.orchestrator.budget import Budget
+from tablewright.orchestrator.constraints import Less, Product, WeightedSum
 from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Cumulative, Factorial, LeaveOneOut, Row, Sweep
 from tablewright.orchestrator.profile import Profile
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Ablation",
+    "Budget",
     "Choice",
     "Config",
     "Cumulative",
@@ -39,11 +42,13 @@ __all__ = [
     "Hyperband",
     "IntRange",
     "LeaveOneOut",
+    "Less",
     "Measured",
     "Median",
     "Metric",
     "Objective",
     "Patience",
+    "Product",
     "Profile",
     "Random",
     "Row",
@@ -53,6 +58,7 @@ __all__ = [
     "Sweep",
     "Tpe",
     "UntilDecided",
+    "WeightedSum",
     "When",
     "method",
     "printed",

@@ -39,7 +39,9 @@ DECLARATIONS = tuple(
     f"orchestrator.{module}"
     for module in (
         "ablation",
+        "budget",
         "changes",
+        "constraints",
         "dataset",
         "declared_names",
         "design",
@@ -103,6 +105,7 @@ RULES = {
             "orchestrator.prices",
             "orchestrator.recorded_config",
             "orchestrator.records",
+            "orchestrator.training_cost",
             "trainables.contract",
             "trainables.value",
         ),
