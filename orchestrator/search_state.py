@@ -63,6 +63,8 @@ class SearchState:
         changes: defaults that were changed since, where they are why.
         by_other_code: of a search that has not begun, the trainings that it has made before its method's own code
             was changed.
+        search_id: by which the store has it; empty where it has not begun.
+        trials: every suggestion and what became of it, by number.
     """
 
     num_trials: int
@@ -81,6 +83,8 @@ class SearchState:
     fault: str = ""
     changes: tuple[ConfigChange, ...] = ()
     by_other_code: tuple[TrainingRecord, ...] = ()
+    search_id: str = ""
+    trials: tuple[SearchTrialRecord, ...] = ()
 
     def __str__(self) -> str:
         """Say it in a line."""
@@ -97,8 +101,13 @@ class SearchState:
             made = f"{self.num_made} of {self.num_trials} trials made{failed}"
             return f"{made}{anew if self.by_other_code else ''}"
         none = "" if self.best is not None else "; none gave a value"
-        why = f": {self.end.text}" if self.end is not None and self.end.text else ""
+        why = f": {self.why_ended}" if self.why_ended else ""
         return f"finished with {self.num_complete} trials{failed}{none}{why}"
+
+    @property
+    def why_ended(self) -> str:
+        """Say why nothing more is suggested before all trials are made; empty where they are, or something is."""
+        return "" if self.end is None else self.end.text
 
     @property
     def has_given_up(self) -> bool:
@@ -204,7 +213,8 @@ def read_search_state(search: Search, resolver: DataResolver, store: Store) -> S
         return SearchState(search.num_trials, fault=str(error))
     if not trials:
         return SearchState(search.num_trials, by_other_code=_made_by_other_code(search, resolver, store))
-    return state_of(search, trials, SearchSpending(search, store).of(trials))
+    state = state_of(search, trials, SearchSpending(search, store).of(trials))
+    return replace(state, search_id=find_search_id(search, resolver, store))
 
 
 def _made_by_other_code(search: Search, resolver: DataResolver, store: Store) -> tuple[TrainingRecord, ...]:
@@ -370,6 +380,7 @@ def state_of(
         end=end,
         why_refused=_why_refused(search, refused[-1]) if refused else "",
         best=_best(search, trials) if is_finished else None,
+        trials=tuple(trials),
     )
 
 

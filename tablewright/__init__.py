@@ -6,6 +6,7 @@ Names only; where each is explained stands in its own file.
 from typing import TYPE_CHECKING, Any
 
 from tablewright.orchestrator.ablation import Ablation
+from tablewright.orchestrator.best_of import best_of
 from tablewright.orchestrator.budget import Budget
 from tablewright.orchestrator.constraints import Less, Product, WeightedSum
 from tablewright.orchestrator.dataset import Dataset
@@ -60,6 +61,7 @@ __all__ = [
     "UntilDecided",
     "WeightedSum",
     "When",
+    "best_of",
     "method",
     "printed",
     "script",

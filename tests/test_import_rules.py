@@ -39,6 +39,7 @@ DECLARATIONS = tuple(
     f"orchestrator.{module}"
     for module in (
         "ablation",
+        "best_of",
         "budget",
         "changes",
         "constraints",
@@ -71,10 +72,23 @@ RULES = {
         {
             "ray": tuple(
                 f"orchestrator.ray_{part}"
-                for part in ("address", "autoscaler", "backend", "bridge", "cluster", "ranks", "worker")
+                for part in (
+                    "address",
+                    "authentication",
+                    "autoscaler",
+                    "backend",
+                    "bridge",
+                    "cluster",
+                    "ranks",
+                    "worker",
+                )
             ),
             "grpc": ("orchestrator.ray_address",),
-            "optuna": ("orchestrator.optuna_sampler", "orchestrator.optuna_mirror"),
+            "optuna": (
+                "orchestrator.importance",
+                "orchestrator.optuna_mirror",
+                "orchestrator.optuna_sampler",
+            ),
             "mlflow": ("orchestrator.tracking",),
             "yaml": ("orchestrator.published", "orchestrator.ray_autoscaler"),
             "cloudpickle": ("orchestrator.agent_backend", "orchestrator.ranks"),
@@ -98,13 +112,17 @@ RULES = {
             *DECLARATIONS,
             "orchestrator.cost",
             "orchestrator.forecast",
+            "orchestrator.found_config",
+            "orchestrator.found_of_plan",
             "orchestrator.identity",
+            "orchestrator.importance",
             "orchestrator.outlook",
             "orchestrator.parallel_reading",
             "orchestrator.plan",
             "orchestrator.prices",
             "orchestrator.recorded_config",
             "orchestrator.records",
+            "orchestrator.search_result",
             "orchestrator.training_cost",
             "trainables.contract",
             "trainables.value",
