@@ -22,9 +22,17 @@ from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from tablewright.orchestrator.changes import Changes
+from tablewright.orchestrator.cma_es import suggest_by_cma_es
+from tablewright.orchestrator.genetic_samplers import (
+    GeneticSampler,
+    attributes_of,
+    genetic_sampler,
+    kept_by,
+)
+from tablewright.orchestrator.quasi_random import suggest_quasi_random
 from tablewright.orchestrator.ranges import Choice, FloatRange, Range, is_searched, range_of
 from tablewright.orchestrator.records import SearchTrialRecord
-from tablewright.orchestrator.samplers import Gp, Random, Sampler, Tpe
+from tablewright.orchestrator.samplers import CmaEs, Gp, Nsga2, Nsga3, Qmc, Random, Sampler, Tpe
 from tablewright.orchestrator.search import Search
 from tablewright.trainables.contract.method import SEED_LIMIT
 
@@ -58,58 +66,84 @@ class Suggestion:
 
 
 def suggest(
-    search: Search, trials: Iterable[SearchTrialRecord], broken: Sequence[Changes] = ()
+    search: Search,
+    trials: Iterable[SearchTrialRecord],
+    learnt: Sequence[SearchTrialRecord] = (),
+    draw: int = 0,
+    broken: Sequence[Changes] = (),
 ) -> Suggestion:
     """Ask the sampler of a search for what comes after these trials.
 
     Args:
-        search: the declaration.
-        trials: by number.
-        broken: what it has drawn in this place already, and breaks a constraint.
+        search: the declaration; its sampler is one that draws.
+        trials: that it has made, in order.
+        learnt: complete trials of elsewhere, from which it learns; they are none of its own.
+        draw: how many were drawn in this place already, and are none that can be tried.
+        broken: of these draws those that break a constraint.
     """
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
     known = list(trials)
+    # A search that goes on must not draw its first random numbers again.
+    seed = (search.sampler_seed * 1_000_003 + len(known) + draw * 7_919_993) % SEED_LIMIT
+    if isinstance(search.sampler, CmaEs):
+        return Suggestion(*suggest_by_cma_es(search, search.sampler, known, learnt, seed))
+    if isinstance(search.sampler, Qmc):
+        return Suggestion(*suggest_quasi_random(search, known, draw))
+    return _suggest_by_optuna(search, known, learnt, broken, seed)
+
+
+def _suggest_by_optuna(
+    search: Search,
+    known: Sequence[SearchTrialRecord],
+    learnt: Sequence[SearchTrialRecord],
+    broken: Sequence[Changes],
+    seed: int,
+) -> Suggestion:
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        sampler = _optunas(search.sampler, known, seed)
         study = optuna.create_study(
-            direction="maximize" if search.objective.metric.higher_is_better else "minimize",
-            # A search that goes on must not draw its first random numbers again.
-            sampler=_optunas(
-                search.sampler,
-                known,
-                (search.sampler_seed * 1_000_003 + len(known) + len(broken) * 7_919_993) % SEED_LIMIT,
-            ),
+            direction="maximize" if search.objective.metric.higher_is_better else "minimize", sampler=sampler
         )
-        study.add_trials(_lessons(search, known, broken))
+        study.add_trials(_lessons(search, sampler, learnt, known, broken))
         trial = study.ask()
         params: dict[str, Any] = {}
         for path, declared in search.space_in_order():
             if is_searched(declared, params):
                 params[path] = _suggested(trial, path, range_of(declared))
-        kept = study.get_trials(deepcopy=False)[-1].system_attrs
-    return Suggestion(params, dict(kept))
+    if not isinstance(sampler, GeneticSampler):
+        return Suggestion(params, {})  # the others find all that they need in the trials' values
+    attributes = study.get_trials(deepcopy=False)[-1].system_attrs
+    return Suggestion(params, kept_by(sampler, attributes))
 
 
 def _lessons(
-    search: Search, known: Sequence[SearchTrialRecord], broken: Sequence[Changes]
+    search: Search,
+    sampler: BaseSampler,
+    learnt: Sequence[SearchTrialRecord],
+    known: Sequence[SearchTrialRecord],
+    broken: Sequence[Changes],
 ) -> list[FrozenTrial]:
     """Give what a sampler learns from: trials, and by how much each breaks what is declared.
 
     What the method refuses breaks a constraint that nobody has declared, by one. Optuna's TPE takes no notice of a
-    trial that has failed, but learns from one without a value that breaks a constraint.
+    trial that has failed, but learns from one without a value that breaks a constraint. The genetic samplers take
+    complete trials alone, which break none.
     """
+    trials = [*learnt, *known]
+    lessons = [frozen_trial(search, trial) for trial in trials]
+    if isinstance(sampler, GeneticSampler):
+        for trial, lesson in zip(trials, lessons, strict=True):
+            lesson.system_attrs = attributes_of(sampler, trial)
+        return lessons
     violations = search.violations()
     has_refused = any(trial.is_refused for trial in known)
-    lessons = [frozen_trial(search, trial) for trial in known]
-    for trial, lesson in zip(known, lessons, strict=True):
+    for trial, lesson in zip(trials, lessons, strict=True):
         lesson.state = TrialState.PRUNED if trial.is_refused else lesson.state
         if search.constraints or has_refused:
             of_method = [float(trial.is_refused)] if has_refused else []
-            lesson.system_attrs = {
-                **lesson.system_attrs,
-                CONSTRAINTS: [*violations(trial.params), *of_method],
-            }
-    if not _is_at_random(search.sampler, known):  # what is drawn at random learns nothing
+            lesson.system_attrs = {CONSTRAINTS: [*violations(trial.params), *of_method]}
+    if not _is_at_random(search.sampler, trials):  # what is drawn at random learns nothing
         lessons += [
             optuna.trial.create_trial(
                 state=TrialState.PRUNED,
@@ -136,7 +170,6 @@ def frozen_trial(search: Search, trial: SearchTrialRecord) -> FrozenTrial:
         params=trial.params,
         distributions={path: _distribution(range_of(search.space[path])) for path in trial.params},
         user_attrs={TRAINING_ID: trial.training_id},
-        system_attrs=dict(trial.sampler_state),
         intermediate_values=trial.intermediate_values,
     )
 
@@ -146,6 +179,9 @@ def _optunas(sampler: Sampler, known: Sequence[SearchTrialRecord], seed: int) ->
         return RandomSampler(seed=seed)
     if isinstance(sampler, Gp):
         return GPSampler(seed=seed, n_startup_trials=sampler.num_startup_trials)
+    if isinstance(sampler, Nsga2 | Nsga3):
+        return genetic_sampler(sampler, known, seed)
+    assert isinstance(sampler, Tpe), f"{sampler} draws nothing by Optuna"
     return TPESampler(
         seed=seed,
         n_startup_trials=sampler.num_startup_trials + sum(trial.is_refused for trial in known),

@@ -7,13 +7,13 @@ method, and those that would repeat another. None of them counts as made, and to
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from tablewright.orchestrator.budget import Spending
 from tablewright.orchestrator.constraints import is_kept
-from tablewright.orchestrator.finite_space import is_exhausted
+from tablewright.orchestrator.finite_space import LISTED, Cell, SearchSpace, cell_of
 from tablewright.orchestrator.records import SearchTrialRecord
 from tablewright.orchestrator.search import Search
 from tablewright.trainables.value.counted import counted
@@ -58,8 +58,9 @@ def search_end(search: Search, trials: Sequence[SearchTrialRecord], spending: Sp
         return SearchEnd("made")
     if search.budget is not None and (spent := search.budget.spent(spending)):
         return SearchEnd("budget", f"budget of {spent} spent after {counted(num_made, 'trial')}")
-    if is_exhausted(search, trials):
-        return SearchEnd("exhausted", f"its space is exhausted, all {len(_points(trials))} points of it")
+    tried = {cell_of(trial.params) for trial in trials}
+    if _is_exhausted(search, tried):
+        return SearchEnd("exhausted", f"its space is exhausted, all {len(tried)} points of it")
     num_refused = sum(trial.is_refused for trial in trials)
     violations = search.violations()
     # What breaks a constraint that was declared since is suggested no more.
@@ -78,5 +79,12 @@ def search_end(search: Search, trials: Sequence[SearchTrialRecord], spending: Sp
     return None
 
 
-def _points(trials: Sequence[SearchTrialRecord]) -> set[frozenset[tuple[str, object]]]:
-    return {frozenset(trial.params.items()) for trial in trials}
+def _is_exhausted(search: Search, tried: Collection[Cell]) -> bool:
+    """Say whether every point of the space was tried that keeps the constraints."""
+    space = SearchSpace(search.space)
+    if space.size is None or not search.constraints:
+        return space.is_exhausted(tried)
+    violations = search.violations()
+    return space.size <= LISTED and all(
+        cell_of(cell) in tried for cell in space.cells() if is_kept(violations(cell))
+    )

@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable, Mapping
 
 from tablewright.orchestrator.changes import Changes
+from tablewright.orchestrator.learning import learn
 from tablewright.orchestrator.other_hands import OtherHands
 from tablewright.orchestrator.plan import PlannedView
-from tablewright.orchestrator.records import DamagedFile, SearchTrialRecord, Store
+from tablewright.orchestrator.records import LEARNT_FILE, DamagedFile, LearntTrials, SearchTrialRecord, Store
 from tablewright.orchestrator.resolution import DataResolver, Resolved
 from tablewright.orchestrator.rungs import Verdict
 from tablewright.orchestrator.search import Search
@@ -59,7 +60,7 @@ class SearchSource:
 
         Raises:
             DamagedFile: a suggestion that stands in the store cannot be used.
-            ValueError: the data cannot be found.
+            ValueError: the data cannot be found, or what it is to learn from cannot be read.
         """
         self.search = search
         self.study_name = study
@@ -67,7 +68,9 @@ class SearchSource:
         self.search_id = find_search_id(search, resolver, store)
         self._store = store
         self._max_open, self._others, self._priority = max_open, others, priority
-        self._suggester = Suggester(search, spending=SearchSpending(search, store).of)
+        self._suggester = Suggester(
+            search, learnt=self._what_was_learnt(), spending=SearchSpending(search, store).of
+        )
         self._open: set[int] = set()
         self._of_others: set[int] = set()
         self._learnt_at_s = time.monotonic()
@@ -98,6 +101,24 @@ class SearchSource:
     def __str__(self) -> str:
         """For people."""
         return f"search {self.study_name}/{self.search.name}"
+
+    def _what_was_learnt(self) -> LearntTrials | None:
+        """Give what it has learnt from elsewhere, which is read once, when it begins."""
+        if not self.search.learns_from:
+            return None
+        found = self._store.learnt_trials(self.search_id)
+        if found is None and self._store.search_trial_numbers(self.search_id):
+            raise DamagedFile(
+                f"searches/{self.search_id}/{LEARNT_FILE}",
+                "is not there, and its trials are",
+                held=LearntTrials.HELD,
+                next_step=LearntTrials.NEXT_STEP,
+            )
+        if found is None:
+            found = learn(self.search, self._resolver, self._store)
+            if not self._store.create_learnt_trials(self.search_id, found):
+                return self._store.learnt_trials(self.search_id)
+        return found
 
     # -- suggesting
 

@@ -32,7 +32,9 @@ from tablewright.orchestrator.samplers import Sampler
 from tablewright.orchestrator.search import Search
 from tablewright.orchestrator.search_end import SearchEnd, made_ids, search_end
 from tablewright.orchestrator.search_spending import SearchSpending, told_spending
+from tablewright.orchestrator.teacher import OptunaStudy
 from tablewright.trainables.contract.method import HasSource, TrainingConfig
+from tablewright.trainables.value.secret import masked
 
 RUNS_TO_FAIL_IN = 2
 """A suggestion that failed in this many runs is not tried again."""
@@ -61,6 +63,7 @@ class SearchState:
         best: parameters of the best complete trial; None while unfinished, or without a complete one.
         fault: why what is recorded of it cannot be used; empty where it can.
         changes: defaults that were changed since, where they are why.
+        learnt: what it has learnt from elsewhere before its first trial, for people.
         by_other_code: of a search that has not begun, the trainings that it has made before its method's own code
             was changed.
         search_id: by which the store has it; empty where it has not begun.
@@ -82,6 +85,7 @@ class SearchState:
     best: Changes | None = None
     fault: str = ""
     changes: tuple[ConfigChange, ...] = ()
+    learnt: tuple[str, ...] = ()
     by_other_code: tuple[TrainingRecord, ...] = ()
     search_id: str = ""
     trials: tuple[SearchTrialRecord, ...] = ()
@@ -90,6 +94,11 @@ class SearchState:
         """Say it in a line."""
         if self.fault:
             return f"refused: {self.fault}"
+        return "; learnt from ".join(
+            [self._made(), " and ".join(self.learnt)] if self.learnt else [self._made()]
+        )
+
+    def _made(self) -> str:
         failed = self._further
         if self.has_given_up:
             return (
@@ -146,8 +155,9 @@ def find_search_id(search: Search, resolver: DataResolver, store: Store) -> str:
     constraints += (
         [[]] if search.constraints else []
     )  # one that is added goes on with what was made without it
+    taught_by = _taught_by(search, resolver, store)
     first, *earlier = (
-        _search_id(search, candidate, key, constrained)
+        _search_id(search, candidate, key, taught_by, constrained)
         for constrained in constraints
         for key in pruners
         for candidate in resolver.candidates(search.trial_config({}))
@@ -155,7 +165,22 @@ def find_search_id(search: Search, resolver: DataResolver, store: Store) -> str:
     return first if first in known else next((found for found in earlier if found in known), first)
 
 
-def _search_id(search: Search, declared: Resolved, pruner: Any, constraints: list[Any]) -> str:
+def _taught_by(search: Search, resolver: DataResolver, store: Store) -> list[Any]:
+    """Name what a search learns from: by its id where that is a search, else by the names that people gave it."""
+    keys: list[Any] = []
+    for teacher in search.learns_from:
+        if isinstance(teacher, Search):
+            keys.append(["search", find_search_id(teacher, resolver, store)])
+        elif isinstance(teacher, OptunaStudy):
+            keys.append(["optuna", masked(teacher.url), teacher.name, dict(teacher.paths)])
+        else:
+            keys.append(["ablation", getattr(teacher, "name", "")])
+    return keys
+
+
+def _search_id(
+    search: Search, declared: Resolved, pruner: Any, taught_by: Sequence[Any], constraints: list[Any]
+) -> str:
     space = {
         path: [declared_range.path, list(declared_range.values), *_range_key(declared_range.range)]
         if isinstance(declared_range, When)
@@ -167,9 +192,9 @@ def _search_id(search: Search, declared: Resolved, pruner: Any, constraints: lis
     measured_on = {} if is_earlier else declared.measured.measured_on(view)
     objective = [search.objective.metric.name, view_id(view, (), measured_on)]
     sampler = [_sampler_key(search.sampler), pruner, search.sampler_seed]
-    return digest_of(
-        [declared.training_id, space, objective, sampler, *([constraints] if constraints else [])]
-    )
+    begun = [list(map(dict, search.begin_with)), *taught_by] if search.begin_with or taught_by else []
+    constrained = [constraints] if constraints else []
+    return digest_of([declared.training_id, space, objective, sampler, *begun, *constrained])
 
 
 def _constraints_key(search: Search) -> list[Any]:
@@ -213,8 +238,10 @@ def read_search_state(search: Search, resolver: DataResolver, store: Store) -> S
         return SearchState(search.num_trials, fault=str(error))
     if not trials:
         return SearchState(search.num_trials, by_other_code=_made_by_other_code(search, resolver, store))
+    search_id = find_search_id(search, resolver, store)
+    learnt = store.learnt_trials(search_id) if search.learns_from else None
     state = state_of(search, trials, SearchSpending(search, store).of(trials))
-    return replace(state, search_id=find_search_id(search, resolver, store))
+    return replace(state, search_id=search_id, learnt=learnt.lines if learnt else ())
 
 
 def _made_by_other_code(search: Search, resolver: DataResolver, store: Store) -> tuple[TrainingRecord, ...]:
@@ -222,7 +249,7 @@ def _made_by_other_code(search: Search, resolver: DataResolver, store: Store) ->
     config = search.trial_config({})
     if not isinstance(config.make_trainable(), HasSource):
         return ()
-    declared = resolver.candidates(config)[0]
+    declared, taught_by = resolver.candidates(config)[0], _taught_by(search, resolver, store)
     for identity in store.search_ids():
         records: list[TrainingRecord] = []
         for number in store.search_trial_numbers(identity):
@@ -237,7 +264,7 @@ def _made_by_other_code(search: Search, resolver: DataResolver, store: Store) ->
             earlier = training_id(declared.config, declared.data.fingerprint, version)
             before = replace(declared, training_id=earlier)
             pruner = None if search.pruner is None else _settings(search.pruner)
-            if _search_id(search, before, pruner, _constraints_key(search)) == identity:
+            if _search_id(search, before, pruner, taught_by, _constraints_key(search)) == identity:
                 return tuple(record for record in records if record.method_version != config.VERSION)
     return ()
 

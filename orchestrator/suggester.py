@@ -7,17 +7,19 @@ running search into the store, a replay nowhere.
 from __future__ import annotations
 
 import datetime
-import random
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
+
+import numpy as np
 
 from tablewright.orchestrator.budget import Spending
 from tablewright.orchestrator.changes import Changes
 from tablewright.orchestrator.constraints import is_kept
+from tablewright.orchestrator.finite_space import SearchSpace, cell_of
 from tablewright.orchestrator.optuna_sampler import Suggestion, suggest
-from tablewright.orchestrator.ranges import draw_params
-from tablewright.orchestrator.records import SearchTrialRecord, now
+from tablewright.orchestrator.records import LearntTrials, SearchTrialRecord, now
 from tablewright.orchestrator.rungs import Verdict, bracket_of, first_stop, promotion, verdict
+from tablewright.orchestrator.samplers import BruteForce, Gp, Sampler
 from tablewright.orchestrator.search import Search
 from tablewright.orchestrator.search_end import SearchEnd, search_end
 from tablewright.orchestrator.search_spending import told_spending
@@ -26,8 +28,11 @@ from tablewright.orchestrator.search_state import is_final
 MAX_BROKEN_DRAWS = 50
 """Where a sampler has drawn so many that break a constraint, one is drawn that keeps it, by chance alone."""
 
-MAX_CHANCE_DRAWS = 10_000
-"""Where so many keep none, the suggestion is refused."""
+NUM_DRAWS: Mapping[type[Sampler], int] = {BruteForce: 0, Gp: 1}
+"""So often a sampler is asked for what was not tried yet; then any such cell of the space is taken. A Gaussian process
+gives nearly the same again, after a second of work."""
+
+NUM_DRAWS_OF_OTHERS = 5
 
 Ended = Literal["complete", "pruned", "refused", "fail"]
 
@@ -43,6 +48,7 @@ class Suggester:
         self,
         search: Search,
         clock: Callable[[], datetime.datetime] = now,
+        learnt: LearntTrials | None = None,
         spending: Callable[[Sequence[SearchTrialRecord]], Spending] = told_spending,
     ) -> None:
         """Begin with no trial.
@@ -50,10 +56,13 @@ class Suggester:
         Args:
             search: the declaration.
             clock: tells when something happened.
+            learnt: what it has learnt from elsewhere.
             spending: tells what trials have taken of a budget; by what they have told, of epochs alone.
         """
         self._search, self._clock, self._spending = search, clock, spending
         self._violations = search.violations()
+        self._learnt, self._first_points = _as_trials(learnt), search.first_points()
+        self._first_points += learnt.points if learnt else ()
         self.trials: dict[int, SearchTrialRecord] = {}
 
     @property
@@ -79,40 +88,43 @@ class Suggester:
 
     def suggested(self) -> SearchTrialRecord:
         """Give a suggestion, which is none of the trials before it is taken; its training is not known yet."""
-        number = self.free_number()
-        params: Mapping[str, Any]
-        sampler_state: Mapping[str, Any] = {}
-        if not self.trials:
-            params = self._search.declared_params()
-        else:
-            suggestion = self._drawn(number)
-            params, sampler_state = suggestion.params, suggestion.sampler_state
+        suggestion = self._next()
         return SearchTrialRecord(
-            number=number,
-            params=dict(params),
+            number=self.free_number(),
+            params=dict(suggestion.params),
             training_id="",
-            state="running" if self.keeps_constraints(params) else "refused",
-            sampler_state=dict(sampler_state),
+            state="running" if self._keeps_constraints(suggestion.params) else "refused",
+            sampler_state=dict(suggestion.sampler_state),
             suggested_at=self._clock(),
         )
 
-    def keeps_constraints(self, params: Changes) -> bool:
+    def _keeps_constraints(self, params: Changes) -> bool:
         """Say whether parameters break no constraint."""
         return is_kept(self._violations(params))
 
-    def _drawn(self, number: int) -> Suggestion:
-        """Ask the sampler until it draws what keeps the constraints, and tell it of each draw that does not."""
-        broken: list[Changes] = []
-        trials = self.in_order
-        while len(broken) < MAX_BROKEN_DRAWS:
-            suggestion = suggest(self._search, trials, broken)
-            if self.keeps_constraints(suggestion.params):
+    def _next(self) -> Suggestion:
+        """Give the first points in their order, and then what the sampler draws.
+
+        Nothing is tried twice. What breaks a constraint is drawn again, and the sampler told of it.
+        """
+        tried = {cell_of(trial.params) for trial in self.trials.values()}
+        for point in self._first_points:
+            if cell_of(point) not in tried and self._keeps_constraints(point):
+                return Suggestion(point, {})
+        num_draws = NUM_DRAWS.get(type(self._search.sampler), NUM_DRAWS_OF_OTHERS)
+        num_repeated, broken = 0, list[Changes]()
+        while num_repeated < num_draws and len(broken) < MAX_BROKEN_DRAWS:
+            draw = num_repeated + len(broken)
+            suggestion = suggest(self._search, self.in_order, self._learnt, draw, broken)
+            if not self._keeps_constraints(suggestion.params):
+                broken.append(suggestion.params)
+            elif cell_of(suggestion.params) in tried:
+                num_repeated += 1
+            else:
                 return suggestion
-            broken.append(suggestion.params)
-        chance, space = random.Random(f"{self._search.sampler_seed} {number}"), self._search.space_in_order()
-        draws = (draw_params(space, chance) for _ in range(MAX_CHANCE_DRAWS))
-        params = next((draw for draw in draws if self.keeps_constraints(draw)), broken[-1])
-        return Suggestion(params, {})
+        random = np.random.default_rng((self._search.sampler_seed, self.free_number()))
+        untried = SearchSpace(self._search.space).untried(tried, random, self._keeps_constraints)
+        return Suggestion(untried, {})
 
     def free_number(self) -> int:
         """Give the number of the next suggestion."""
@@ -189,3 +201,13 @@ class Suggester:
         """End the paused trials of a search that is over, and give them."""
         paused = [trial.number for trial in self.in_order if trial.state == "paused"]
         return [self.told(number, "pruned") for number in paused] if paused and self.is_over else []
+
+
+def _as_trials(learnt: LearntTrials | None) -> Sequence[SearchTrialRecord]:
+    """Give what was learnt as a sampler knows trials."""
+    return [
+        SearchTrialRecord(
+            number=number, params=trial.params, training_id="", state="complete", value=trial.value
+        )
+        for number, trial in enumerate(learnt.trials if learnt else ())
+    ]

@@ -15,9 +15,10 @@ from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.pruners import Halving, Hyperband, Median, Patience
 from tablewright.orchestrator.published import printed
 from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
-from tablewright.orchestrator.samplers import Gp, Random, Tpe
+from tablewright.orchestrator.samplers import BruteForce, CmaEs, Gp, Nsga2, Nsga3, Qmc, Random, Tpe
 from tablewright.orchestrator.search import Objective, Search
 from tablewright.orchestrator.study import Study, UntilDecided
+from tablewright.orchestrator.teacher import OptunaStudy
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.own.declaration import Config, Data, Measured
 from tablewright.trainables.own.function import method
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Ablation",
+    "BruteForce",
     "Budget",
     "Choice",
+    "CmaEs",
     "Config",
     "Cumulative",
     "Data",
@@ -47,10 +50,14 @@ __all__ = [
     "Measured",
     "Median",
     "Metric",
+    "Nsga2",
+    "Nsga3",
     "Objective",
+    "OptunaStudy",
     "Patience",
     "Product",
     "Profile",
+    "Qmc",
     "Random",
     "Row",
     "Run",
