@@ -69,6 +69,7 @@ class SearchResult:
         trials: by number.
         is_finished: whether nothing is left to suggest or to train.
         found: parameters of the best trial of a finished search; None while there is none.
+        learnt: from where it has learnt before its first trial, for people.
         why_ended: why it suggests nothing more before it has made all its trials, in words; empty where it does.
     """
 
@@ -77,6 +78,7 @@ class SearchResult:
     trials: tuple[SearchTrial, ...]
     is_finished: bool
     found: Mapping[str, Any] | None
+    learnt: tuple[str, ...] = ()
     why_ended: str = ""
 
     @property
@@ -168,7 +170,13 @@ def search_result(search: Search, state: SearchState) -> SearchResult:
         trials.append(_trial(search, record, is_repeated=is_repeated))
         seen.add(record.training_id)
     return SearchResult(
-        search, state.search_id, tuple(trials), state.is_finished, state.best, state.why_ended
+        search,
+        state.search_id,
+        tuple(trials),
+        state.is_finished,
+        state.best,
+        state.learnt,
+        state.why_ended,
     )
 
 

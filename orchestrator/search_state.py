@@ -26,7 +26,14 @@ from tablewright.orchestrator.recorded_config import (
     config_changes,
     view_changes,
 )
-from tablewright.orchestrator.records import DamagedFile, SearchTrialRecord, Store, TrainingRecord
+from tablewright.orchestrator.records import (
+    LEARNT_FILE,
+    DamagedFile,
+    LearntTrials,
+    SearchTrialRecord,
+    Store,
+    TrainingRecord,
+)
 from tablewright.orchestrator.resolution import NOT_RECORDED, DataResolver, Resolved
 from tablewright.orchestrator.samplers import Sampler
 from tablewright.orchestrator.search import Search
@@ -56,6 +63,7 @@ class SearchState:
         failed_ids: trainings that failed, those for good among them.
         recorded_ids: trainings that gave a suggestion its value.
         training_ids: trainings of all suggestions, whatever became of them.
+        running_ids: of those, the ones that are being made, or are left open.
         pruned_ids: of those, the ones that the search gave up early.
         is_finished: whether nothing is left to suggest, to go on with or to try again; one that gave up is not.
         end: why nothing more is suggested; None where there is.
@@ -78,6 +86,7 @@ class SearchState:
     failed_ids: tuple[str, ...] = ()
     recorded_ids: tuple[str, ...] = ()
     training_ids: tuple[str, ...] = ()
+    running_ids: tuple[str, ...] = ()
     pruned_ids: tuple[str, ...] = ()
     is_finished: bool = False
     end: SearchEnd | None = None
@@ -231,7 +240,7 @@ def read_search_state(search: Search, resolver: DataResolver, store: Store) -> S
         ValueError: its data cannot be found.
     """
     try:
-        trials = read_trials(search, resolver, store)
+        trials, learnt = read_trials(search, resolver, store), read_learnt(search, resolver, store)
     except ChangedDefault as error:
         return SearchState(search.num_trials, fault=str(error), changes=error.changes)
     except DamagedFile as error:
@@ -239,7 +248,6 @@ def read_search_state(search: Search, resolver: DataResolver, store: Store) -> S
     if not trials:
         return SearchState(search.num_trials, by_other_code=_made_by_other_code(search, resolver, store))
     search_id = find_search_id(search, resolver, store)
-    learnt = store.learnt_trials(search_id) if search.learns_from else None
     state = state_of(search, trials, SearchSpending(search, store).of(trials))
     return replace(state, search_id=search_id, learnt=learnt.lines if learnt else ())
 
@@ -267,6 +275,26 @@ def _made_by_other_code(search: Search, resolver: DataResolver, store: Store) ->
             if _search_id(search, before, pruner, taught_by, _constraints_key(search)) == identity:
                 return tuple(record for record in records if record.method_version != config.VERSION)
     return ()
+
+
+def read_learnt(search: Search, resolver: DataResolver, store: Store) -> LearntTrials | None:
+    """Read what a search has learnt from elsewhere; None before it has begun, and where it learns nothing.
+
+    Raises:
+        DamagedFile: it cannot be read, or is lost.
+    """
+    if not search.learns_from:
+        return None
+    identity = find_search_id(search, resolver, store)
+    found = store.learnt_trials(identity)
+    if found is None and store.search_trial_numbers(identity):
+        raise DamagedFile(
+            f"searches/{identity}/{LEARNT_FILE}",
+            "is not there, and its trials are",
+            held=LearntTrials.HELD,
+            next_step=LearntTrials.NEXT_STEP,
+        )
+    return found
 
 
 def read_trials(search: Search, resolver: DataResolver, store: Store) -> list[SearchTrialRecord]:
@@ -362,13 +390,12 @@ def measured_value(search: Search, resolver: DataResolver, store: Store, params:
     view = search.objective.view
     folder = store.training(resolved.training_id)
     measurement, record = folder.measurement(resolver.view_id(resolved, view)), folder.record()
-    if measurement is None:
+    if measurement is None or record is None:  # one that was killed between the two is measured again
         return None
-    if record is not None:
-        changes = [*config_changes(record, resolved.config), *view_changes(record, measurement, view)]
-        refused, _ = accepted_changes(changes, store.accepted_changes() if changes else ())
-        if refused:
-            raise ChangedDefault(refused)
+    changes = [*config_changes(record, resolved.config), *view_changes(record, measurement, view)]
+    refused, _ = accepted_changes(changes, store.accepted_changes() if changes else ())
+    if refused:
+        raise ChangedDefault(refused)
     value = measurement.view.in_todays_names(measurement.metrics)[search.objective.metric.name]
     return value if math.isfinite(value) else None
 
@@ -402,6 +429,7 @@ def state_of(
         ),
         recorded_ids=tuple(dict.fromkeys(trial.training_id for trial in trials if trial.state == "complete")),
         training_ids=tuple(dict.fromkeys(trial.training_id for trial in trials if trial.training_id)),
+        running_ids=tuple(dict.fromkeys(trial.training_id for trial in trials if trial.state == "running")),
         pruned_ids=tuple(dict.fromkeys(trial.training_id for trial in trials if trial.state == "pruned")),
         is_finished=is_finished,
         end=end,

@@ -40,6 +40,8 @@ def search_notes(result: SearchResult) -> Iterator[str]:
     shown = ", ".join(f"{number} {words}" for number, words in counts if number)
     ended = f"; {result.why_ended}" if result.why_ended else ""
     yield f"Search: {counted(len(result.trials), 'trial')}: {shown}{ended}."
+    if result.learnt:
+        yield f"Its sampler had learnt from {' and '.join(result.learnt)}, which are none of these trials."
     yield from _value_note(result)
     yield from _budget_note(result)
 

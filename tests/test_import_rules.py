@@ -90,6 +90,7 @@ RULES = {
                 for part in (
                     "genetic_samplers",
                     "importance",
+                    "mirrored_study",
                     "optuna_mirror",
                     "optuna_sampler",
                     "optuna_study",

@@ -14,11 +14,14 @@ from tablewright.orchestrator.records import DamagedFile, LearntTrials, SearchTr
 from tablewright.orchestrator.resolution import DataResolver
 from tablewright.orchestrator.samplers import CmaEs, Nsga2, Random, Tpe
 from tablewright.orchestrator.search import Objective
+from tablewright.orchestrator.search_result import search_result
 from tablewright.orchestrator.search_state import find_search_id, read_search_state
 from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.suggester import Suggester
 from tablewright.orchestrator.teacher import OptunaStudy
 from tablewright.orchestrator.trial import Outcome
+from tablewright.orchestrator.verify import verify_store
+from tablewright.reports.search_note import search_notes
 from tests.orchestrator.test_search import FACTS, open_source
 from tests.orchestrator.toy_sweep import VAL, ToySweep, a_search, a_study
 from tests.toy_method import ToyConfig
@@ -186,9 +189,28 @@ def test_a_search_learns_once_and_goes_on_with_that(sweep):
     state = read_search_state(search, resolver_of(store), store)
     assert "; learnt from 1 complete trials of search wider" in str(state)
     assert 1 == state.num_made
-    (store.root.local_path / f"searches/{source.search_id}/learnt.json").unlink()
-    with pytest.raises(DamagedFile, match="is not there, and its trials are"):
-        open_source(store, search)
+    _, note, *_ = search_notes(search_result(search, state))
+    assert (
+        "Its sampler had learnt from 1 complete trials of search wider, which are none of these trials."
+        == note
+    )
+
+
+@pytest.mark.parametrize("harm", ["delete", "cut"])
+def test_a_file_of_what_was_learnt_that_is_lost_is_missed(sweep, harm):
+    """A search does not go on as if it had learnt nothing: it is refused by the file's name, and --verify tells it."""
+    wider = a_search(name="wider", space={RATE: FloatRange(0.01, 0.9)}, num_trials=9)
+    with_trials(wider, sweep, [({RATE: 0.2}, 0.7)])
+    search, store = a_search(space=SPACE, learns_from=[wider], num_trials=3), sweep.store()
+    source = open_source(store, search)
+    source.on_end(source.next_work(), Outcome("pruned"))
+    file = store.root.local_path / f"searches/{source.search_id}/learnt.json"
+    file.unlink() if harm == "delete" else file.write_text(file.read_text()[:40])
+    fault = read_search_state(search, resolver_of(sweep.store()), sweep.store()).fault
+    assert "learnt.json" in fault
+    assert ["learnt.json" in told for told in verify_store(sweep.store()).faults] == [True] * (harm == "cut")
+    with pytest.raises(DamagedFile, match=re.escape("learnt.json")):
+        open_source(sweep.store(), search)
 
 
 def test_a_search_that_has_nothing_to_teach_is_refused(sweep):

@@ -8,7 +8,7 @@ import pytest
 
 from tablewright.orchestrator.finite_space import SearchSpace, cell_of
 from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
-from tablewright.orchestrator.records import SearchTrialRecord, Store
+from tablewright.orchestrator.records import LearntTrial, LearntTrials, SearchTrialRecord, Store
 from tablewright.orchestrator.samplers import (
     BruteForce,
     CmaEs,
@@ -67,7 +67,7 @@ def go_on(suggester, num_trials, num_open=1):
     return suggester
 
 
-def taken_up(search, suggester, learnt=()):
+def taken_up(search, suggester, learnt=None):
     """Give the search as another process reads it."""
     other = Suggester(search, learnt=learnt)
     for trial in suggester.in_order:
@@ -83,7 +83,7 @@ def params_of(suggester):
 @pytest.mark.parametrize("sampler", EVERY_SAMPLER, ids=str)
 def test_a_search_taken_up_after_each_trial_suggests_what_the_undisturbed_one_does(sampler):
     """Nothing that a sampler needs to know is kept outside the trials, and a trial stays small."""
-    num_trials = 8 if isinstance(sampler, Gp) else 25
+    num_trials = 6 if isinstance(sampler, Gp) else 25
     space = CELLS if isinstance(sampler, BruteForce) else NUMBERS
     search = a_search(space=space, sampler=sampler, num_trials=100)
     undisturbed = go_on(Suggester(search), num_trials)
@@ -93,6 +93,23 @@ def test_a_search_taken_up_after_each_trial_suggests_what_the_undisturbed_one_do
     assert num_trials == len({cell_of(params) for params in params_of(undisturbed)})
     assert params_of(undisturbed) == params_of(disturbed)
     assert max(len(trial.model_dump_json()) for trial in undisturbed.in_order) < 1_500
+
+
+@pytest.mark.parametrize("sampler", [Tpe(4), CmaEs(4), Nsga2(5)], ids=str)
+def test_a_search_that_has_learnt_from_elsewhere_goes_on_as_the_undisturbed_one(sampler):
+    """What it was taught is among what its suggestions follow from, after it was taken up too."""
+    params = [{"learning_rate": 0.2, "network.embedding_size": size, "epochs": 3} for size in range(10, 24)]
+    learnt = LearntTrials(
+        lines=("14 trials",),
+        trials=tuple(LearntTrial(params=each, value=value_of(each)) for each in params),
+    )
+    search = a_search(space=NUMBERS, sampler=sampler, num_trials=100)
+    undisturbed = go_on(Suggester(search, learnt=learnt), 14)
+    disturbed = Suggester(search, learnt=learnt)
+    for _ in range(14):
+        disturbed = go_on(taken_up(search, disturbed, learnt), 1)
+    assert params_of(undisturbed) == params_of(disturbed)
+    assert params_of(undisturbed)[1:] != params_of(go_on(Suggester(search), 14))[1:]
 
 
 @pytest.mark.slow
