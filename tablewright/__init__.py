@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.best_of import best_of
+from tablewright.orchestrator.budget import Budget
+from tablewright.orchestrator.constraints import Less, Product, WeightedSum
 from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Cumulative, Factorial, LeaveOneOut, Row, Sweep
 from tablewright.orchestrator.profile import Profile
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Ablation",
     "BruteForce",
+    "Budget",
     "Choice",
     "CmaEs",
     "Config",
@@ -43,6 +46,7 @@ __all__ = [
     "Hyperband",
     "IntRange",
     "LeaveOneOut",
+    "Less",
     "Measured",
     "Median",
     "Metric",
@@ -51,6 +55,7 @@ __all__ = [
     "Objective",
     "OptunaStudy",
     "Patience",
+    "Product",
     "Profile",
     "Qmc",
     "Random",
@@ -61,6 +66,7 @@ __all__ = [
     "Sweep",
     "Tpe",
     "UntilDecided",
+    "WeightedSum",
     "When",
     "best_of",
     "method",
