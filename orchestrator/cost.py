@@ -16,6 +16,7 @@ from tablewright.orchestrator.parallel_reading import read_all
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.prices import Prices
 from tablewright.orchestrator.records import DamagedFile, Store, TrainingFolder, TrainingRecord
+from tablewright.orchestrator.row_search import RowSearch
 
 UNKNOWN = "unknown"
 OF_SEARCH = "trials of the search"
@@ -172,9 +173,15 @@ def _rows_of(plan: Plan, study: str = "") -> dict[str, tuple[Row, ...]]:
         row = cell.study, cell.table, f"{cell.group} / {cell.row}" if cell.group else cell.row
         for identity in (cell.training_id, *cell.partner_ids):
             rows.setdefault(identity, {})[row] = None
-    for (owner, name), state in plan.searches.items():
+    for study_of_search, search, state in plan.searched():
+        owner = study_of_search.name
+        row = (
+            (owner, search.table, search.of_rows)
+            if isinstance(search, RowSearch)
+            else (owner, search.name, OF_SEARCH)
+        )
         for identity in state.training_ids:
-            rows.setdefault(identity, {})[owner, name, OF_SEARCH] = None
+            rows.setdefault(identity, {})[row] = None
     return {
         identity: tuple(found)
         for identity, found in rows.items()

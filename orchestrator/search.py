@@ -87,6 +87,11 @@ class Search(Declaration):
     sampler_seed: Seed = 0
     priority: int | None = None
 
+    @property
+    def label(self) -> str:
+        """Name it to people, within its study."""
+        return self.name
+
     def declared_params(self) -> dict[str, Any]:
         """Give the declared config's own values on the searched paths: the first trial."""
         declared = self.trial_config({})

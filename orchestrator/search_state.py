@@ -26,6 +26,7 @@ from tablewright.orchestrator.recorded_config import (
 )
 from tablewright.orchestrator.records import DamagedFile, SearchTrialRecord, Store, TrainingRecord
 from tablewright.orchestrator.resolution import NOT_RECORDED, DataResolver, Resolved
+from tablewright.orchestrator.row_search import RowSearch
 from tablewright.orchestrator.samplers import Sampler
 from tablewright.orchestrator.search import Search
 from tablewright.trainables.contract.method import HasSource, TrainingConfig
@@ -153,9 +154,25 @@ def read_search_state(search: Search, resolver: DataResolver, store: Store) -> S
         return SearchState(search.num_trials, fault=str(error), changes=error.changes)
     except DamagedFile as error:
         return SearchState(search.num_trials, fault=str(error))
+    trials = _within_budget(search, trials)
     if not trials:
         return SearchState(search.num_trials, by_other_code=_made_by_other_code(search, resolver, store))
     return state_of(search, trials)
+
+
+def _within_budget(search: Search, trials: list[SearchTrialRecord]) -> list[SearchTrialRecord]:
+    """Give the suggestions that count: of a row's search no more than every other row of its table has.
+
+    The same search may be declared with more trials elsewhere; its later ones would give one row more tries.
+    """
+    if not isinstance(search, RowSearch):
+        return trials
+    tried: set[str] = set()
+    for place, trial in enumerate(trials):
+        tried |= {trial.training_id} - {""}
+        if len(tried) > search.num_trials:
+            return trials[:place]
+    return trials
 
 
 def _made_by_other_code(search: Search, resolver: DataResolver, store: Store) -> tuple[TrainingRecord, ...]:

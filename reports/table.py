@@ -19,6 +19,7 @@ from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Row, full_label
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.study import Study
+from tablewright.orchestrator.tuned_rows import TunedRows
 from tablewright.reports.cell import TableCell, build_cell
 from tablewright.reports.item_comparisons import ItemComparison
 from tablewright.reports.number import value_text
@@ -242,7 +243,7 @@ def build_table(
     Raises:
         ValueError: the rows of a column were measured on different items.
     """
-    ablation = plan.tables[study, name]
+    ablation, tuned = plan.tables[study, name], plan.tuned.get((study, name))
     facts = _facts_by_dataset(plan, study, ablation)
     mine = cast(pd.DataFrame, frame[(frame["study"] == study) & (frame["table"] == name)])
     _refuse_mixed_items(study, name, mine)
@@ -250,7 +251,7 @@ def build_table(
     seeds = seeds_by_place(mine)
     values = table_values(ablation, seeds, declared.all_seeds)
     statistics = table_statistics(declared, ablation, values)
-    _add_holes(seeds, ablation, declared)
+    _add_holes(seeds, ablation, declared, tuned)
 
     columns = tuple(
         Column(dataset.label, metric, _has_published(ablation, dataset, metric, facts))
@@ -285,11 +286,14 @@ def build_table(
 # -- cells ---------------------------------------------------------------------------------------
 
 
-def _add_holes(seeds: dict[Place, list[Seed]], ablation: Ablation, study: Study) -> None:
+def _add_holes(
+    seeds: dict[Place, list[Seed]], ablation: Ablation, study: Study, tuned: TunedRows | None
+) -> None:
     """Give a row that cannot be planned yet a missing cell for each seed that it will have."""
-    for row in ablation.printed_rows:
-        if row.waits_for:
-            for dataset, metric in itertools.product(ablation.datasets, ablation.metrics):
+    for row, dataset in itertools.product(ablation.printed_rows, ablation.datasets):
+        of_search = tuned and row.is_trained and not row.waits_for and tuned.of(row, dataset).waits_for
+        if row.waits_for or of_search:
+            for metric in ablation.metrics:
                 seeds[full_label(row), dataset.label, metric.name] = [
                     Seed(seed, (), "missing", math.nan) for seed in study.all_seeds[: study.num_first_seeds]
                 ]
@@ -406,6 +410,9 @@ def _facts_by_dataset(plan: Plan, study: str, ablation: Ablation) -> dict[str, D
         facts.setdefault(cell.dataset, measured)
         said = dict.fromkeys([*measured.warnings, *training.data.warnings])
         warnings.setdefault(cell.dataset, {}).update(said)
+    for one in plan.tuned[study, ablation.name].rows if ablation.tuned else ():
+        facts.setdefault(one.search.dataset.label, one.data)  # as long as all of its rows wait
+        warnings.setdefault(one.search.dataset.label, {}).update(dict.fromkeys(one.data.warnings))
     return {label: replace(fact, warnings=tuple(warnings[label])) for label, fact in facts.items()}
 
 

@@ -47,6 +47,7 @@ DECLARATIONS = tuple(
         "pruners",
         "published",
         "ranges",
+        "row_search",
         "samplers",
         "search",
         "size_table",
