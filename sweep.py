@@ -438,8 +438,9 @@ def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
     print_searches(plan)
     print_source_changes(plan, store)
     states = Counter(item.state for item in statuses)
+    what = f"; {describe(states)}" if states else ""
     console.print(
-        f"{counted(len(plan.cells), 'cell')} from {counted(len(plan.trainings), 'training')}; {describe(states)}."
+        f"{counted(len(plan.cells), 'cell')} from {counted(len(plan.trainings), 'training')}{what}."
     )
     if plan.num_further_views or plan.num_equal_cells:
         console.print(

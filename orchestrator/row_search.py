@@ -34,12 +34,14 @@ class RowSearch(Search):
     Attributes:
         table: that the rows stand in.
         rows: their labels, groups in front.
+        dataset_label: of the data set that they are tuned on.
         kept: paths of the table's search that the rows set themselves, and that keep their value.
         absent: paths of it that mean nothing in the rows, as within a component that is off.
     """
 
     table: str = ""
     rows: Sequence[str] = ()
+    dataset_label: str = ""
     kept: Sequence[str] = ()
     absent: Sequence[str] = ()
 
@@ -52,7 +54,7 @@ class RowSearch(Search):
     def of_rows(self) -> str:
         """Say of what it is the search, within its table."""
         rows = ", ".join(f"“{row}”" for row in self.rows)
-        return f"tuning of {rows} [{self.dataset.label}]"
+        return f"tuning of {rows} [{self.dataset_label}]"
 
     def is_same(self, other: RowSearch) -> bool:
         """Say whether two searches of one table try the same."""
@@ -171,7 +173,14 @@ def row_search(
             (some for some in (row.priority, pattern.priority, priority) if some is not None), None
         ),
     }
-    return RowSearch(**given, table=table, rows=[full_label(row)], kept=left.kept, absent=left.absent)
+    return RowSearch(
+        **given,
+        table=table,
+        rows=[full_label(row)],
+        dataset_label=dataset.label,
+        kept=left.kept,
+        absent=left.absent,
+    )
 
 
 def _as_name(label: str) -> str:
@@ -203,8 +212,8 @@ def pattern_faults(pattern: Search, base: TrainingConfig, datasets: Sequence[Dat
         labels = ", ".join(repr(dataset.label) for dataset in datasets)
         yield Fault(
             "tuned",
-            f"it searches on {pattern.dataset.label!r}, which is no data set of the table; each row is searched on "
-            f"each of the table's, so give it one of them: {labels}",
+            "its data set is none of the table's; each row is searched on each of these by itself, so give it any one "
+            f"of them: {labels}",
         )
     if pattern.num_trials < 2:
         yield Fault(

@@ -61,6 +61,8 @@ class SearchState:
         changes: defaults that were changed since, where they are why.
         by_other_code: of a search that has not begun, the trainings that it has made before its method's own code
             was changed.
+        search_id: by which the store has it; empty where it has not begun.
+        trials: every suggestion and what became of it, by number.
     """
 
     num_trials: int
@@ -75,6 +77,8 @@ class SearchState:
     fault: str = ""
     changes: tuple[ConfigChange, ...] = ()
     by_other_code: tuple[TrainingRecord, ...] = ()
+    search_id: str = ""
+    trials: tuple[SearchTrialRecord, ...] = ()
 
     def __str__(self) -> str:
         """Say it in a line."""
@@ -157,7 +161,7 @@ def read_search_state(search: Search, resolver: DataResolver, store: Store) -> S
     trials = _within_budget(search, trials)
     if not trials:
         return SearchState(search.num_trials, by_other_code=_made_by_other_code(search, resolver, store))
-    return state_of(search, trials)
+    return replace(state_of(search, trials), search_id=find_search_id(search, resolver, store))
 
 
 def _within_budget(search: Search, trials: list[SearchTrialRecord]) -> list[SearchTrialRecord]:
@@ -325,6 +329,7 @@ def state_of(search: Search, trials: Sequence[SearchTrialRecord]) -> SearchState
         pruned_ids=tuple(dict.fromkeys(trial.training_id for trial in trials if trial.state == "pruned")),
         is_finished=is_finished,
         best=_best(search, trials) if is_finished else None,
+        trials=tuple(trials),
     )
 
 

@@ -38,6 +38,27 @@ class TunedRow:
         """What its rows are trained with; None while they wait."""
         return None if self.waits_for else self.state.best
 
+    @property
+    def config(self) -> TrainingConfig | None:
+        """What its rows are trained from, but for the seed, which is that of the search; None while they wait."""
+        return None if self.found is None else apply_changes(self.search.base, self.found)
+
+    @property
+    def value(self) -> float | None:
+        """Of the objective, of what was found; None while there is nothing."""
+        found = self.found
+        return next((trial.value for trial in self.state.trials if found and trial.params == found), None)
+
+    @property
+    def num_epochs(self) -> int:
+        """Epochs that its trials were trained for, each training once, whoever made it."""
+        reached: dict[str, int] = {}
+        for trial in self.state.trials:
+            whole = trial.num_epochs or 0 if trial.state == "complete" else 0
+            epochs = max([whole, *trial.intermediate_values])
+            reached[trial.training_id] = max(epochs, reached.get(trial.training_id, 0))
+        return sum(reached.values())
+
 
 @dataclass(frozen=True)
 class TunedRows:
@@ -53,7 +74,7 @@ class TunedRows:
 
     @cached_property
     def _by_place(self) -> Mapping[tuple[str, str], TunedRow]:
-        return {(row, one.search.dataset.label): one for one in self.rows for row in one.search.rows}
+        return {(row, one.search.dataset_label): one for one in self.rows for row in one.search.rows}
 
     def of(self, row: Row, dataset: Dataset) -> TunedRow:
         """Give the search of a row on a data set."""
@@ -87,7 +108,7 @@ def tuned_rows(ablation: Ablation, states: Sequence[SearchState], resolver: Data
 
 def _waits_for(search: RowSearch, state: SearchState) -> str:
     if state.best is None:
-        return f"its search {state}" if state.is_finished else f"its search, {state}"
+        return f"its search: {state}"
     # While it searched, search_changes stood beside what it found.
     _, faults = try_changes(search.base, {**state.best, SEED: search.base.seed})
     if faults:

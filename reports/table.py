@@ -28,6 +28,8 @@ from tablewright.reports.source_note import source_notes
 from tablewright.reports.statistics_note import statistics_notes
 from tablewright.reports.table_statistics import Compared, TableStatistics, table_statistics
 from tablewright.reports.table_values import table_values
+from tablewright.reports.text_table import TextTable
+from tablewright.reports.tuning_note import tuned_table, tuning_notes
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.value.secret import masked
@@ -155,6 +157,7 @@ class Table:
         groups: in printing order.
         source_notes: sentences below the table.
         effects: what is compared of several rows together.
+        texts: small tables of words between the cells and the notes.
     """
 
     study: str
@@ -165,6 +168,7 @@ class Table:
     groups: tuple[RowGroup, ...]
     source_notes: tuple[str, ...]
     effects: tuple[Effect, ...] = ()
+    texts: tuple[TextTable, ...] = ()
 
     def with_differences(self) -> Table:
         """Give the table with a column of differences behind each that is compared, and what they are."""
@@ -271,12 +275,14 @@ def build_table(
     is_demo = any(fact.is_demo for fact in facts.values())
     caption = f"{ablation.caption} ({DEMO_NOTICE})" if is_demo else ablation.caption
     effects = _effects(columns, statistics)
-    table = Table(study, name, caption, ablation.stub_head, columns, groups, (), effects)
+    texts = () if tuned is None else (tuned_table(tuned),)
+    table = Table(study, name, caption, ablation.stub_head, columns, groups, (), effects, texts)
     cells = [
         (column.metric, cell) for row in table.rows for column, cell in zip(columns, row.cells, strict=True)
     ]
     notes = (
         *statistics_notes(declared, ablation, [cell for _, cell in cells], values, statistics),
+        *(() if tuned is None else tuning_notes(tuned, declared.all_seeds)),
         *source_notes(declared, ablation, cells, facts, mine),
     )
     table = replace(table, source_notes=tuple(visible(masked(note)) for note in notes))
@@ -411,8 +417,8 @@ def _facts_by_dataset(plan: Plan, study: str, ablation: Ablation) -> dict[str, D
         said = dict.fromkeys([*measured.warnings, *training.data.warnings])
         warnings.setdefault(cell.dataset, {}).update(said)
     for one in plan.tuned[study, ablation.name].rows if ablation.tuned else ():
-        facts.setdefault(one.search.dataset.label, one.data)  # as long as all of its rows wait
-        warnings.setdefault(one.search.dataset.label, {}).update(dict.fromkeys(one.data.warnings))
+        facts.setdefault(one.search.dataset_label, one.data)  # as long as all of its rows wait
+        warnings.setdefault(one.search.dataset_label, {}).update(dict.fromkeys(one.data.warnings))
     return {label: replace(fact, warnings=tuple(warnings[label])) for label, fact in facts.items()}
 
 

@@ -104,6 +104,7 @@ RULES = {
             "orchestrator.prices",
             "orchestrator.recorded_config",
             "orchestrator.records",
+            "orchestrator.tuned_rows",
             "trainables.contract",
             "trainables.value",
         ),

@@ -155,7 +155,7 @@ def test_an_ensemble_among_tuned_rows_is_refused():
     ("tuned", "text"),
     [
         (a_search(base=ToyConfig(epochs=2)), "its base is another config than the table's"),
-        (a_search(dataset=Dataset("Else")), "it searches on 'Else', which is no data set of the table"),
+        (a_search(dataset=Dataset("Else")), "its data set is none of the table's"),
         (a_search(num_trials=1), "one trial tunes nothing"),
     ],
 )
@@ -210,12 +210,12 @@ def test_a_row_is_planned_with_what_its_search_found():
 @pytest.mark.parametrize(
     ("state", "text"),
     [
-        (SearchState(3, 1), "its search, 1 of 3 trials made"),
+        (SearchState(3, 1), "its search: 1 of 3 trials made"),
         (
             SearchState(3, 3, 0, ("a" * 64,), is_finished=True),
-            "its search finished with 0 trials, 1 failed; none",
+            "its search: finished with 0 trials, 1 failed; none",
         ),
-        (SearchState(3, fault="damaged"), "its search, refused: damaged"),
+        (SearchState(3, fault="damaged"), "its search: refused: damaged"),
     ],
 )
 def test_a_row_without_a_best_is_a_hole_and_never_its_untuned_value(state, text):
@@ -279,7 +279,12 @@ def test_a_search_that_was_given_more_trials_elsewhere_gives_its_row_no_more_tri
         params = {RATE: 0.1 + number / 20, ATTENTIONS: 2}
         trained = resolver.resolve(search.trial_config(params)).training_id
         record = SearchTrialRecord(
-            number=number, params=params, training_id=trained, state="complete", value=value
+            number=number,
+            params=params,
+            training_id=trained,
+            state="complete",
+            value=value,
+            is_answered=number == 1,  # by what another row has trained, which is a try as any other
         )
         store.write_search_trial(identity, record)
     state = read_search_state(search, resolver, store)
