@@ -18,11 +18,13 @@ from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Row, full_label
 from tablewright.orchestrator.plan import Plan
+from tablewright.orchestrator.search_result import SearchResult, search_result
 from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.tuned_rows import TunedRows
 from tablewright.reports.cell import TableCell, build_cell
 from tablewright.reports.item_comparisons import ItemComparison
 from tablewright.reports.number import value_text
+from tablewright.reports.search_note import parameter_table, search_notes
 from tablewright.reports.seed import Place, Seed, seeds_by_place
 from tablewright.reports.source_note import source_notes
 from tablewright.reports.statistics_note import statistics_notes
@@ -275,18 +277,29 @@ def build_table(
     is_demo = any(fact.is_demo for fact in facts.values())
     caption = f"{ablation.caption} ({DEMO_NOTICE})" if is_demo else ablation.caption
     effects = _effects(columns, statistics)
-    texts = () if tuned is None else (tuned_table(tuned),)
+    searched = _search_of(plan, declared, name)
+    texts = (
+        *(() if searched is None else (parameter_table(searched),)),
+        *(() if tuned is None else (tuned_table(tuned),)),
+    )
     table = Table(study, name, caption, ablation.stub_head, columns, groups, (), effects, texts)
     cells = [
         (column.metric, cell) for row in table.rows for column, cell in zip(columns, row.cells, strict=True)
     ]
     notes = (
         *statistics_notes(declared, ablation, [cell for _, cell in cells], values, statistics),
+        *(() if searched is None else search_notes(searched)),
         *(() if tuned is None else tuning_notes(tuned, declared.all_seeds)),
         *source_notes(declared, ablation, cells, facts, mine),
     )
     table = replace(table, source_notes=tuple(visible(masked(note)) for note in notes))
     return table.with_differences() if ablation.shows_difference else table
+
+
+def _search_of(plan: Plan, study: Study, name: str) -> SearchResult | None:
+    """Give what the search has come to whose table this is; None for any other table."""
+    search = next((search for search in study.searches if search.name == name), None)
+    return None if search is None else search_result(search, plan.searches[study.name, name])
 
 
 # -- cells ---------------------------------------------------------------------------------------

@@ -39,6 +39,7 @@ DECLARATIONS = tuple(
     f"orchestrator.{module}"
     for module in (
         "ablation",
+        "best_of",
         "changes",
         "dataset",
         "declared_names",
@@ -73,7 +74,11 @@ RULES = {
                 for part in ("address", "autoscaler", "backend", "bridge", "cluster", "ranks", "worker")
             ),
             "grpc": ("orchestrator.ray_address",),
-            "optuna": ("orchestrator.optuna_sampler", "orchestrator.optuna_mirror"),
+            "optuna": (
+                "orchestrator.importance",
+                "orchestrator.optuna_mirror",
+                "orchestrator.optuna_sampler",
+            ),
             "mlflow": ("orchestrator.tracking",),
             "yaml": ("orchestrator.published", "orchestrator.ray_autoscaler"),
             "cloudpickle": ("orchestrator.agent_backend", "orchestrator.ranks"),
@@ -97,13 +102,17 @@ RULES = {
             *DECLARATIONS,
             "orchestrator.cost",
             "orchestrator.forecast",
+            "orchestrator.found_config",
+            "orchestrator.found_of_plan",
             "orchestrator.identity",
+            "orchestrator.importance",
             "orchestrator.outlook",
             "orchestrator.parallel_reading",
             "orchestrator.plan",
             "orchestrator.prices",
             "orchestrator.recorded_config",
             "orchestrator.records",
+            "orchestrator.search_result",
             "orchestrator.tuned_rows",
             "trainables.contract",
             "trainables.value",
