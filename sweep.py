@@ -556,6 +556,7 @@ def show_status(settings: Settings, studies: Sequence[Study]) -> int:
         facts = ", ".join(f"{name} {value}" for name, value in environment)
         console.print(Text(f"the digits depend, beside the seed, on: {facts}"))
     is_bad = any(item.state in ("failed", "cancelled", *UNUSABLE) for item in statuses)
+    is_bad = is_bad or any(state.has_given_up for state in plan.searches.values())
     return EXIT_INCOMPLETE if failed or is_bad else 0
 
 
@@ -1134,7 +1135,7 @@ def progress_view() -> Generator[Any]:
 
     def start(plan: Plan, statuses: Sequence[TrainingStatus]) -> Listener:
         recorded = sum(item.state == "done" for item in statuses)
-        to_search = sum(state.num_trials - state.num_made for state in plan.unfilled_searches.values())
+        to_search = sum(state.num_left for state in plan.unfilled_searches.values())
         progress = SweepProgress(len(plan.trainings) + to_search, recorded)
         searching = f", {to_search} more to search" if to_search else ""
         console.print(

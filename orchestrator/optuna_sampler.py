@@ -7,7 +7,7 @@ what it would have suggested.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +21,11 @@ from optuna.distributions import (
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from tablewright.orchestrator.ranges import Choice, FloatRange, Range, range_of
+from tablewright.orchestrator.changes import Changes
+from tablewright.orchestrator.ranges import Choice, FloatRange, Range, is_searched, range_of
 from tablewright.orchestrator.records import SearchTrialRecord
-from tablewright.orchestrator.samplers import Gp, Random, Sampler
-from tablewright.orchestrator.search import Search, is_searched
+from tablewright.orchestrator.samplers import Gp, Random, Sampler, Tpe
+from tablewright.orchestrator.search import Search
 from tablewright.trainables.contract.method import SEED_LIMIT
 
 OPTUNA_STATES = {
@@ -35,6 +36,9 @@ OPTUNA_STATES = {
     "refused": TrialState.FAIL,
     "fail": TrialState.FAIL,
 }
+
+CONSTRAINTS = "constraints"
+"""System attribute of an Optuna trial: by how much it breaks each constraint, at most 0 where it keeps it."""
 
 TRAINING_ID = "training_id"
 """User attribute of an Optuna trial that names its training."""
@@ -53,8 +57,16 @@ class Suggestion:
     sampler_state: Mapping[str, Any]
 
 
-def suggest(search: Search, trials: Iterable[SearchTrialRecord]) -> Suggestion:
-    """Ask the sampler of a search for what comes after these trials."""
+def suggest(
+    search: Search, trials: Iterable[SearchTrialRecord], broken: Sequence[Changes] = ()
+) -> Suggestion:
+    """Ask the sampler of a search for what comes after these trials.
+
+    Args:
+        search: the declaration.
+        trials: by number.
+        broken: what it has drawn in this place already, and breaks a constraint.
+    """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     known = list(trials)
     with warnings.catch_warnings():
@@ -62,9 +74,13 @@ def suggest(search: Search, trials: Iterable[SearchTrialRecord]) -> Suggestion:
         study = optuna.create_study(
             direction="maximize" if search.objective.metric.higher_is_better else "minimize",
             # A search that goes on must not draw its first random numbers again.
-            sampler=_optunas(search.sampler, (search.sampler_seed * 1_000_003 + len(known)) % SEED_LIMIT),
+            sampler=_optunas(
+                search.sampler,
+                known,
+                (search.sampler_seed * 1_000_003 + len(known) + len(broken) * 7_919_993) % SEED_LIMIT,
+            ),
         )
-        study.add_trials([frozen_trial(search, trial) for trial in known])
+        study.add_trials(_lessons(search, known, broken))
         trial = study.ask()
         params: dict[str, Any] = {}
         for path, declared in search.space_in_order():
@@ -72,6 +88,44 @@ def suggest(search: Search, trials: Iterable[SearchTrialRecord]) -> Suggestion:
                 params[path] = _suggested(trial, path, range_of(declared))
         kept = study.get_trials(deepcopy=False)[-1].system_attrs
     return Suggestion(params, dict(kept))
+
+
+def _lessons(
+    search: Search, known: Sequence[SearchTrialRecord], broken: Sequence[Changes]
+) -> list[FrozenTrial]:
+    """Give what a sampler learns from: trials, and by how much each breaks what is declared.
+
+    What the method refuses breaks a constraint that nobody has declared, by one. Optuna's TPE takes no notice of a
+    trial that has failed, but learns from one without a value that breaks a constraint.
+    """
+    violations = search.violations()
+    has_refused = any(trial.is_refused for trial in known)
+    lessons = [frozen_trial(search, trial) for trial in known]
+    for trial, lesson in zip(known, lessons, strict=True):
+        lesson.state = TrialState.PRUNED if trial.is_refused else lesson.state
+        if search.constraints or has_refused:
+            of_method = [float(trial.is_refused)] if has_refused else []
+            lesson.system_attrs = {
+                **lesson.system_attrs,
+                CONSTRAINTS: [*violations(trial.params), *of_method],
+            }
+    if not _is_at_random(search.sampler, known):  # what is drawn at random learns nothing
+        lessons += [
+            optuna.trial.create_trial(
+                state=TrialState.PRUNED,
+                params=dict(params),
+                distributions={path: _distribution(range_of(search.space[path])) for path in params},
+                system_attrs={CONSTRAINTS: [*violations(params), *([0.0] if has_refused else [])]},
+            )
+            for params in broken
+        ]
+    return lessons
+
+
+def _is_at_random(sampler: Sampler, known: Sequence[SearchTrialRecord]) -> bool:
+    """Say whether a sampler learns from nothing yet; what was refused is nothing to begin with."""
+    num_random = sampler.num_startup_trials if isinstance(sampler, Tpe | Gp) else 0
+    return sum(not trial.is_refused for trial in known) < num_random
 
 
 def frozen_trial(search: Search, trial: SearchTrialRecord) -> FrozenTrial:
@@ -87,14 +141,14 @@ def frozen_trial(search: Search, trial: SearchTrialRecord) -> FrozenTrial:
     )
 
 
-def _optunas(sampler: Sampler, seed: int) -> BaseSampler:
+def _optunas(sampler: Sampler, known: Sequence[SearchTrialRecord], seed: int) -> BaseSampler:
     if isinstance(sampler, Random):
         return RandomSampler(seed=seed)
     if isinstance(sampler, Gp):
         return GPSampler(seed=seed, n_startup_trials=sampler.num_startup_trials)
     return TPESampler(
         seed=seed,
-        n_startup_trials=sampler.num_startup_trials,
+        n_startup_trials=sampler.num_startup_trials + sum(trial.is_refused for trial in known),
         multivariate=True,
         group=True,
         constant_liar=True,
@@ -105,7 +159,7 @@ def _distribution(declared: Range) -> BaseDistribution:
     if isinstance(declared, Choice):
         return CategoricalDistribution(tuple(declared.values))
     if isinstance(declared, FloatRange):
-        return FloatDistribution(declared.low, declared.high, log=declared.log)
+        return FloatDistribution(declared.low, declared.high, log=declared.log, step=declared.step)
     return IntDistribution(declared.low, declared.high, log=declared.log, step=declared.step)
 
 
@@ -113,5 +167,6 @@ def _suggested(trial: Trial, path: str, declared: Range) -> Any:
     if isinstance(declared, Choice):
         return trial.suggest_categorical(path, tuple(declared.values))
     if isinstance(declared, FloatRange):
-        return trial.suggest_float(path, declared.low, declared.high, log=declared.log)
+        value = trial.suggest_float(path, declared.low, declared.high, log=declared.log, step=declared.step)
+        return declared.on_step(value)
     return trial.suggest_int(path, declared.low, declared.high, log=declared.log, step=declared.step)

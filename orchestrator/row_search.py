@@ -51,6 +51,11 @@ class RowSearch(Search):
         return f"{self.table}: {self.of_rows}"
 
     @property
+    def counts_answered(self) -> bool:
+        """Every try counts, whoever has trained it: no row has more of them since another one was there before."""
+        return True
+
+    @property
     def of_rows(self) -> str:
         """Say of what it is the search, within its table."""
         rows = ", ".join(f"“{row}”" for row in self.rows)
@@ -167,6 +172,8 @@ def row_search(
         "base": config.model_copy(update={SEED: pattern.base.seed}),
         "dataset": Dataset(dataset.label),  # its changes are in the base, below those of the row
         "space": left.space,
+        # One of what the row sets alone, or of what means nothing in it, says the same of every trial.
+        "constraints": [one for one in pattern.constraints if any(path in left.space for path in one.paths)],
         "view": view,
         "metrics": metrics,
         "priority": next(

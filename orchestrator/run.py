@@ -294,15 +294,17 @@ def run_sweep(
 
 
 def distinct_searches(plan: Plan, resolver: DataResolver, store: Store) -> list[tuple[Study, Search]]:
-    """List the searches of a plan that can go on, those that are one in the store once: the one of most trials."""
-    found: dict[str, tuple[Study, Search]] = {}
+    """List the searches of a plan that can go on; of those that are one in the store the one that asks for most."""
+    found: dict[str, list[tuple[Study, Search, SearchState]]] = {}
     for study, search, state in plan.searched():
         if not state.fault:
-            identity = find_search_id(search, resolver, store)
-            _, known = found.get(identity, (study, search))
-            if search.num_trials >= known.num_trials:
-                found[identity] = study, search
-    return list(found.values())
+            found.setdefault(find_search_id(search, resolver, store), []).append((study, search, state))
+
+    def asks_for(item: tuple[Study, Search, SearchState]) -> tuple[bool, int, bool]:
+        _, search, state = item
+        return not state.is_finished, search.num_trials, not search.counts_answered
+
+    return [max(alike, key=asks_for)[:2] for alike in found.values()]
 
 
 def recorded_ids(plan: Plan, statuses: Sequence[TrainingStatus]) -> list[str]:

@@ -16,6 +16,7 @@ from tablewright.orchestrator.records import DamagedFile, SearchTrialRecord, Sto
 from tablewright.orchestrator.resolution import DataResolver, Resolved
 from tablewright.orchestrator.rungs import Verdict
 from tablewright.orchestrator.search import Search
+from tablewright.orchestrator.search_spending import SearchSpending
 from tablewright.orchestrator.search_state import (
     RUNS_TO_FAIL_IN,
     find_search_id,
@@ -66,7 +67,7 @@ class SearchSource:
         self.search_id = find_search_id(search, resolver, store)
         self._store = store
         self._max_open, self._others, self._priority = max_open, others, priority
-        self._suggester = Suggester(search)
+        self._suggester = Suggester(search, spending=SearchSpending(search, store).of)
         self._open: set[int] = set()
         self._of_others: set[int] = set()
         self._learnt_at_s = time.monotonic()
@@ -143,20 +144,21 @@ class SearchSource:
         return bool(self._numbers_of(work.training_id))
 
     def _suggest(self) -> int | None:
-        """Make a suggestion; None for one that the method refuses, such as t0 >= t1, or that others have made."""
+        """Make a suggestion; None for one that a constraint or the method refuses, or that others have made."""
         self._learn()
         if self._suggester.is_spent:
             return None
         record = self._suggester.suggested()
         try:
-            resolved = self._resolve(record.params)
+            resolved = None if record.is_refused else self._resolve(record.params)
         except ValueError:
             resolved = None
+        if resolved is None:
             record = record.model_copy(update={"state": "refused"})
         else:
             is_known = self._store.training(resolved.training_id).is_done()
             record = record.model_copy(update={"training_id": resolved.training_id, "is_answered": is_known})
-            if (num_epochs := resolved.config.planned_epochs()) > 1:  # one is also said where it is not known
+            if (num_epochs := resolved.config.known_epochs()) is not None:
                 record = self._suggester.bounded(record, num_epochs)
         while not self._store.create_search_trial(self.search_id, record):
             # Another sweep was first, and may have suggested the same, having learnt the same.

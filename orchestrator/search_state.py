@@ -13,7 +13,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from tablewright.orchestrator.changes import Changes
+from tablewright.orchestrator.budget import Spending
+from tablewright.orchestrator.changes import Changes, try_changes
+from tablewright.orchestrator.constraints import is_kept
 from tablewright.orchestrator.identity import digest_of, training_id, view_id
 from tablewright.orchestrator.pruners import Pruner
 from tablewright.orchestrator.ranges import Choice, FloatRange, Range, When, range_of
@@ -29,15 +31,12 @@ from tablewright.orchestrator.resolution import NOT_RECORDED, DataResolver, Reso
 from tablewright.orchestrator.row_search import RowSearch
 from tablewright.orchestrator.samplers import Sampler
 from tablewright.orchestrator.search import Search
+from tablewright.orchestrator.search_end import SearchEnd, made_ids, search_end
+from tablewright.orchestrator.search_spending import NOTHING, SearchSpending
 from tablewright.trainables.contract.method import HasSource, TrainingConfig
 
 RUNS_TO_FAIL_IN = 2
 """A suggestion that failed in this many runs is not tried again."""
-
-DUPLICATES_ALLOWED = 4
-"""A search ends when it has made this many times its number of trials in suggestions; a small space is
-exhausted by then."""
-
 
 PRUNERS_OF_EARLIER_VERSIONS = ("median", "hyperband")
 """Named so, without settings: a search that has one now goes on with what it had made under such a name."""
@@ -49,13 +48,17 @@ class SearchState:
 
     Attributes:
         num_trials: trainings that it is to make.
-        num_made: trainings that are complete, pruned, or failed for good.
-        num_complete: of those, the ones that ended as they should, pruned ones among them.
+        num_made: trainings of its own, the declared config's among them, that are complete, pruned, or failed for good.
+        num_complete: trainings that ended as they should, pruned and answered ones among them.
+        num_answered: suggestions that the store has answered, and that do not count as made.
+        num_refused: suggestions that a constraint or the method has refused.
         failed_ids: trainings that failed, those for good among them.
         recorded_ids: trainings that gave a suggestion its value.
         training_ids: trainings of all suggestions, whatever became of them.
         pruned_ids: of those, the ones that the search gave up early.
-        is_finished: whether nothing is left to suggest, to go on with or to try again.
+        is_finished: whether nothing is left to suggest, to go on with or to try again; one that gave up is not.
+        end: why nothing more is suggested; None where there is.
+        why_refused: what the last of the refused suggestions was refused for.
         best: parameters of the best complete trial; None while unfinished, or without a complete one.
         fault: why what is recorded of it cannot be used; empty where it can.
         changes: defaults that were changed since, where they are why.
@@ -68,11 +71,15 @@ class SearchState:
     num_trials: int
     num_made: int = 0
     num_complete: int = 0
+    num_answered: int = 0
+    num_refused: int = 0
     failed_ids: tuple[str, ...] = ()
     recorded_ids: tuple[str, ...] = ()
     training_ids: tuple[str, ...] = ()
     pruned_ids: tuple[str, ...] = ()
     is_finished: bool = False
+    end: SearchEnd | None = None
+    why_refused: str = ""
     best: Changes | None = None
     fault: str = ""
     changes: tuple[ConfigChange, ...] = ()
@@ -84,13 +91,45 @@ class SearchState:
         """Say it in a line."""
         if self.fault:
             return f"refused: {self.fault}"
-        failed = f", {len(self.failed_ids)} failed" if self.failed_ids else ""
+        failed = self._further
+        if self.has_given_up:
+            return (
+                f"gave up after {self.num_made} of {self.num_trials} trials{failed}: the last refused suggestion was "
+                f"{self.why_refused}. Declare what the method asks for, constraints=[…], or narrow the ranges"
+            )
         if not self.is_finished:
             anew = f"; it begins anew, as {len(self.by_other_code)} were made by other code of its method"
             made = f"{self.num_made} of {self.num_trials} trials made{failed}"
             return f"{made}{anew if self.by_other_code else ''}"
         none = "" if self.best is not None else "; none gave a value"
-        return f"finished with {self.num_complete} trials{failed}{none}"
+        why = f": {self.why_ended}" if self.why_ended else ""
+        return f"finished with {self.num_complete} trials{failed}{none}{why}"
+
+    @property
+    def why_ended(self) -> str:
+        """Say why nothing more is suggested before all trials are made; empty where they are, or something is."""
+        return "" if self.end is None else self.end.text
+
+    @property
+    def has_given_up(self) -> bool:
+        """Whether it ended since too many of its suggestions were refused."""
+        return self.end is not None and self.end.kind == "gave up"
+
+    @property
+    def num_left(self) -> int:
+        """How many trials are left to be made."""
+        is_ended = self.end is not None and self.end.kind != "made"
+        return 0 if is_ended else self.num_trials - self.num_made
+
+    @property
+    def _further(self) -> str:
+        """Count what was suggested and not made, or went wrong."""
+        counts = (
+            (len(self.failed_ids), "failed"),
+            (self.num_answered, "answered by the store"),
+            (self.num_refused, "refused"),
+        )
+        return "".join(f", {number} {what}" for number, what in counts if number)
 
 
 def find_search_id(search: Search, resolver: DataResolver, store: Store) -> str:
@@ -104,15 +143,20 @@ def find_search_id(search: Search, resolver: DataResolver, store: Store) -> str:
     known = set(store.search_ids())
     pruner = None if search.pruner is None else _settings(search.pruner)
     pruners = [pruner] if pruner is None else [pruner, *PRUNERS_OF_EARLIER_VERSIONS]
+    constraints = [_constraints_key(search)]
+    constraints += (
+        [[]] if search.constraints else []
+    )  # one that is added goes on with what was made without it
     first, *earlier = (
-        _search_id(search, candidate, key)
+        _search_id(search, candidate, key, constrained)
+        for constrained in constraints
         for key in pruners
         for candidate in resolver.candidates(search.trial_config({}))
     )
     return first if first in known else next((found for found in earlier if found in known), first)
 
 
-def _search_id(search: Search, declared: Resolved, pruner: Any) -> str:
+def _search_id(search: Search, declared: Resolved, pruner: Any, constraints: list[Any]) -> str:
     space = {
         path: [declared_range.path, list(declared_range.values), *_range_key(declared_range.range)]
         if isinstance(declared_range, When)
@@ -124,7 +168,16 @@ def _search_id(search: Search, declared: Resolved, pruner: Any) -> str:
     measured_on = {} if is_earlier else declared.measured.measured_on(view)
     objective = [search.objective.metric.name, view_id(view, (), measured_on)]
     sampler = [_sampler_key(search.sampler), pruner, search.sampler_seed]
-    return digest_of([declared.training_id, space, objective, sampler])
+    return digest_of(
+        [declared.training_id, space, objective, sampler, *([constraints] if constraints else [])]
+    )
+
+
+def _constraints_key(search: Search) -> list[Any]:
+    return [
+        [type(one).__name__, *([name, value] for name, value in sorted(vars(one).items()))]
+        for one in search.constraints
+    ]
 
 
 def _sampler_key(sampler: Sampler) -> Any:
@@ -141,7 +194,8 @@ def _range_key(declared: Range) -> list[Any]:
     if isinstance(declared, Choice):
         return ["choice", list(declared.values)]
     if isinstance(declared, FloatRange):
-        return ["float", declared.low, declared.high, declared.log]
+        steps = [] if declared.step is None else [declared.step]
+        return ["float", declared.low, declared.high, declared.log, *steps]
     # A range without a logarithm has the key that it had when there were no others.
     return ["int", declared.low, declared.high, declared.step, *(["log"] if declared.log else [])]
 
@@ -161,7 +215,8 @@ def read_search_state(search: Search, resolver: DataResolver, store: Store) -> S
     trials = _within_budget(search, trials)
     if not trials:
         return SearchState(search.num_trials, by_other_code=_made_by_other_code(search, resolver, store))
-    return replace(state_of(search, trials), search_id=find_search_id(search, resolver, store))
+    state = state_of(search, trials, SearchSpending(search, store).of(trials))
+    return replace(state, search_id=find_search_id(search, resolver, store))
 
 
 def _within_budget(search: Search, trials: list[SearchTrialRecord]) -> list[SearchTrialRecord]:
@@ -198,10 +253,8 @@ def _made_by_other_code(search: Search, resolver: DataResolver, store: Store) ->
         for version in {record.method_version for record in records}:
             earlier = training_id(declared.config, declared.data.fingerprint, version)
             before = replace(declared, training_id=earlier)
-            if (
-                _search_id(search, before, None if search.pruner is None else _settings(search.pruner))
-                == identity
-            ):
+            pruner = None if search.pruner is None else _settings(search.pruner)
+            if _search_id(search, before, pruner, _constraints_key(search)) == identity:
                 return tuple(record for record in records if record.method_version != config.VERSION)
     return ()
 
@@ -310,15 +363,28 @@ def measured_value(search: Search, resolver: DataResolver, store: Store, params:
     return value if math.isfinite(value) else None
 
 
-def state_of(search: Search, trials: Sequence[SearchTrialRecord]) -> SearchState:
-    """Say how far a search with these trials is."""
+def state_of(
+    search: Search, trials: Sequence[SearchTrialRecord], spending: Spending = NOTHING
+) -> SearchState:
+    """Say how far a search with these trials is.
+
+    Args:
+        search: the declaration.
+        trials: by number.
+        spending: of its own trainings, where it has a budget.
+    """
     states = Counter({trial.training_id: trial.state for trial in trials if trial.training_id}.values())
-    made = {trial.training_id for trial in trials if trial.training_id and is_final(trial)}
-    is_finished = is_spent(search, trials) and all(is_final(trial) for trial in trials)
+    counted = made_ids(search, trials)
+    made = {trial.training_id for trial in trials if is_final(trial)} & counted
+    refused = [trial for trial in trials if trial.is_refused]
+    end = search_end(search, trials, spending)
+    is_finished = end is not None and end.kind != "gave up" and all(is_final(trial) for trial in trials)
     return SearchState(
         num_trials=search.num_trials,
         num_made=len(made),
         num_complete=states["complete"] + states["pruned"],
+        num_answered=sum(trial.is_answered and trial.training_id not in counted for trial in trials),
+        num_refused=len(refused),
         failed_ids=tuple(
             dict.fromkeys(
                 trial.training_id for trial in trials if trial.state == "fail" and trial.training_id
@@ -328,6 +394,8 @@ def state_of(search: Search, trials: Sequence[SearchTrialRecord]) -> SearchState
         training_ids=tuple(dict.fromkeys(trial.training_id for trial in trials if trial.training_id)),
         pruned_ids=tuple(dict.fromkeys(trial.training_id for trial in trials if trial.state == "pruned")),
         is_finished=is_finished,
+        end=end,
+        why_refused=_why_refused(search, refused[-1]) if refused else "",
         best=_best(search, trials) if is_finished else None,
         trials=tuple(trials),
     )
@@ -340,14 +408,24 @@ def is_final(trial: SearchTrialRecord) -> bool:
     return trial.state not in ("running", "paused")
 
 
-def is_spent(search: Search, trials: Sequence[SearchTrialRecord]) -> bool:
-    """Say whether a search has made all its suggestions."""
-    trained = {trial.training_id for trial in trials} - {""}
-    return len(trained) >= search.num_trials or len(trials) >= DUPLICATES_ALLOWED * search.num_trials
+def _why_refused(search: Search, trial: SearchTrialRecord) -> str:
+    """Say what a suggestion was refused for, as far as its config tells."""
+    params = ", ".join(f"{path} = {value!r}" for path, value in trial.params.items())
+    violations = search.violations()(trial.params)
+    broken = [
+        str(constraint)
+        for constraint, violation in zip(search.constraints, violations, strict=True)
+        if not is_kept([violation])
+    ]
+    _, faults = try_changes(search.base, {**search.dataset.changes, **search.search_changes, **trial.params})
+    why = [*(f"it breaks {one}" for one in broken), *map(str, faults)]
+    return f"({params}){', for ' if why else ''}{'; '.join(why)}"
 
 
 def _best(search: Search, trials: Iterable[SearchTrialRecord]) -> Changes | None:
-    complete = [trial for trial in trials if trial.value is not None]
+    """Give the best of the complete trials that keep the constraints, of which one may be newer than a trial."""
+    violations = search.violations()
+    complete = [trial for trial in trials if trial.value is not None and is_kept(violations(trial.params))]
     if not complete:
         return None
     sign = 1 if search.objective.metric.higher_is_better else -1

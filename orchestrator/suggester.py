@@ -7,16 +7,35 @@ running search into the store, a replay nowhere.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping
+import random
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from tablewright.orchestrator.optuna_sampler import suggest
+from tablewright.orchestrator.budget import Spending
+from tablewright.orchestrator.changes import Changes
+from tablewright.orchestrator.constraints import is_kept
+from tablewright.orchestrator.optuna_sampler import Suggestion, suggest
+from tablewright.orchestrator.ranges import draw_params
 from tablewright.orchestrator.records import SearchTrialRecord, now
 from tablewright.orchestrator.rungs import Verdict, bracket_of, first_stop, promotion, verdict
 from tablewright.orchestrator.search import Search
-from tablewright.orchestrator.search_state import is_final, is_spent
+from tablewright.orchestrator.search_end import SearchEnd, search_end
+from tablewright.orchestrator.search_state import is_final
+
+MAX_BROKEN_DRAWS = 50
+"""Where a sampler has drawn so many that break a constraint, one is drawn that keeps it, by chance alone."""
+
+MAX_CHANCE_DRAWS = 10_000
+"""Where so many keep none, the suggestion is refused."""
 
 Ended = Literal["complete", "pruned", "refused", "fail"]
+
+
+def told_spending(trials: Sequence[SearchTrialRecord]) -> Spending:
+    """Count the epochs of trials by what their records say: of complete ones the whole training."""
+    own = {trial.training_id: trial for trial in trials if trial.training_id and not trial.is_answered}
+    wholes = ((trial.num_epochs or 1 if trial.state == "complete" else 0, trial) for trial in own.values())
+    return Spending(sum(max([whole, *trial.intermediate_values]) for whole, trial in wholes))
 
 
 class Suggester:
@@ -26,14 +45,21 @@ class Suggester:
         trials: by number; each is the record as it is now.
     """
 
-    def __init__(self, search: Search, clock: Callable[[], datetime.datetime] = now) -> None:
+    def __init__(
+        self,
+        search: Search,
+        clock: Callable[[], datetime.datetime] = now,
+        spending: Callable[[Sequence[SearchTrialRecord]], Spending] = told_spending,
+    ) -> None:
         """Begin with no trial.
 
         Args:
             search: the declaration.
             clock: tells when something happened.
+            spending: tells what trials have taken of a budget; by what they have told, of epochs alone.
         """
-        self._search, self._clock = search, clock
+        self._search, self._clock, self._spending = search, clock, spending
+        self._violations = search.violations()
         self.trials: dict[int, SearchTrialRecord] = {}
 
     @property
@@ -44,7 +70,13 @@ class Suggester:
     @property
     def is_spent(self) -> bool:
         """Whether no further suggestion is to be made."""
-        return is_spent(self._search, self.in_order)
+        return self.end is not None
+
+    @property
+    def end(self) -> SearchEnd | None:
+        """Why no further suggestion is to be made; None where one is."""
+        trials = self.in_order
+        return search_end(self._search, trials, self._spending(trials))
 
     def take(self, trial: SearchTrialRecord) -> SearchTrialRecord:
         """Take a trial as it stands written, or as another has changed it."""
@@ -59,16 +91,34 @@ class Suggester:
         if not self.trials:
             params = self._search.declared_params()
         else:
-            suggestion = suggest(self._search, self.in_order)
+            suggestion = self._drawn(number)
             params, sampler_state = suggestion.params, suggestion.sampler_state
         return SearchTrialRecord(
             number=number,
             params=dict(params),
             training_id="",
-            state="running",
+            state="running" if self.keeps_constraints(params) else "refused",
             sampler_state=dict(sampler_state),
             suggested_at=self._clock(),
         )
+
+    def keeps_constraints(self, params: Changes) -> bool:
+        """Say whether parameters break no constraint."""
+        return is_kept(self._violations(params))
+
+    def _drawn(self, number: int) -> Suggestion:
+        """Ask the sampler until it draws what keeps the constraints, and tell it of each draw that does not."""
+        broken: list[Changes] = []
+        trials = self.in_order
+        while len(broken) < MAX_BROKEN_DRAWS:
+            suggestion = suggest(self._search, trials, broken)
+            if self.keeps_constraints(suggestion.params):
+                return suggestion
+            broken.append(suggestion.params)
+        chance, space = random.Random(f"{self._search.sampler_seed} {number}"), self._search.space_in_order()
+        draws = (draw_params(space, chance) for _ in range(MAX_CHANCE_DRAWS))
+        params = next((draw for draw in draws if self.keeps_constraints(draw)), broken[-1])
+        return Suggestion(params, {})
 
     def free_number(self) -> int:
         """Give the number of the next suggestion."""
@@ -113,12 +163,14 @@ class Suggester:
         return self.take(self.trials[number].model_copy(update=update))
 
     def _next_promotion(self) -> tuple[int, int | None] | None:
-        is_closing = self.is_spent and all(trial.state != "running" for trial in self.trials.values())
+        end = self.end
+        is_closing = end is not None and all(trial.state != "running" for trial in self.trials.values())
         return promotion(
             self._search.pruner,
             self.in_order,
             higher_is_better=self._search.objective.metric.higher_is_better,
             is_closing=is_closing,
+            is_out_of_budget=end is not None and end.kind == "budget",
         )
 
     def told(self, number: int, state: Ended, value: float | None = None) -> SearchTrialRecord:

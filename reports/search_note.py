@@ -38,7 +38,8 @@ def search_notes(result: SearchResult) -> Iterator[str]:
         return
     counts = [(result.count(outcome), words) for outcome, words in COUNTED]
     shown = ", ".join(f"{number} {words}" for number, words in counts if number)
-    yield f"Search: {counted(len(result.trials), 'trial')}: {shown}."
+    ended = f"; {result.why_ended}" if result.why_ended else ""
+    yield f"Search: {counted(len(result.trials), 'trial')}: {shown}{ended}."
     yield from _value_note(result)
     yield from _budget_note(result)
 

@@ -88,10 +88,12 @@ def _budget_notes(pattern: Search, names: dict[str, str], seeds: Sequence[int]) 
     ranges = "; ".join(
         f"{names[path]}: {range_text(declared, names)}" for path, declared in pattern.space.items()
     )
+    at_most = "" if pattern.budget is None else f", within {pattern.budget}"
+    kept = "".join(f"; with {constraint}" for constraint in pattern.constraints)
     yield (
         f"Every row is tuned on each data set before its seeds are trained, with the same budget: "
-        f"{counted(pattern.num_trials, 'trial')} by {pattern.sampler}{stopped}, the first of the declared values, for "
-        f"{objective.metric.label} on val ({objective.view.protocol}). Searched: {ranges}."
+        f"{counted(pattern.num_trials, 'trial')}{at_most} by {pattern.sampler}{stopped}, the first of the declared "
+        f"values, for {objective.metric.label} on val ({objective.view.protocol}). Searched: {ranges}{kept}."
     )
     seed = pattern.base.seed
     which = "which is one of the table's seeds" if seed in seeds else "which is none of the table's"
@@ -128,7 +130,8 @@ def _hole_notes(tuned: TunedRows) -> Iterator[str]:
     rows_of: dict[tuple[str, bool], list[str]] = {}
     for one in tuned.rows:
         if one.waits_for:
-            rows_of.setdefault((one.waits_for, one.state.is_finished), []).append(_rows_text(one))
+            has_ended = one.state.is_finished or one.state.has_given_up
+            rows_of.setdefault((one.waits_for, has_ended), []).append(_rows_text(one))
     for (reason, has_ended), rows in rows_of.items():
         what = "not trained, and not printed untuned among tuned rows" if has_ended else "not trained yet"
         yield f"{', '.join(rows)}: {what}; {reason}."
@@ -141,10 +144,8 @@ def _unequal_notes(tuned: TunedRows) -> Iterator[str]:
         if not state.is_finished or state.best is None:
             continue
         if state.num_made < state.num_trials:
-            yield (
-                f"{_rows_text(one)} was tuned in {state.num_made} of {state.num_trials} trials: nothing further was to "
-                "be tried."
-            )
+            why = f": {state.end.text}" if state.end is not None and state.end.text else ""
+            yield f"{_rows_text(one)} was tuned in {state.num_made} of {state.num_trials} trials{why}."
         if state.failed_ids:
             yield f"{_rows_text(one)}: {counted(len(state.failed_ids), 'trial')} of its search failed."
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.best_of import best_of
+from tablewright.orchestrator.budget import Budget
+from tablewright.orchestrator.constraints import Less, Product, WeightedSum
 from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Cumulative, Factorial, LeaveOneOut, Row, Sweep
 from tablewright.orchestrator.profile import Profile
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Ablation",
+    "Budget",
     "Choice",
     "Config",
     "Cumulative",
@@ -40,11 +43,13 @@ __all__ = [
     "Hyperband",
     "IntRange",
     "LeaveOneOut",
+    "Less",
     "Measured",
     "Median",
     "Metric",
     "Objective",
     "Patience",
+    "Product",
     "Profile",
     "Random",
     "Row",
@@ -54,6 +59,7 @@ __all__ = [
     "Sweep",
     "Tpe",
     "UntilDecided",
+    "WeightedSum",
     "When",
     "best_of",
     "method",

@@ -40,7 +40,9 @@ DECLARATIONS = tuple(
     for module in (
         "ablation",
         "best_of",
+        "budget",
         "changes",
+        "constraints",
         "dataset",
         "declared_names",
         "design",
@@ -122,6 +124,7 @@ RULES = {
             "orchestrator.recorded_config",
             "orchestrator.records",
             "orchestrator.search_result",
+            "orchestrator.training_cost",
             "orchestrator.tuned_rows",
             "trainables.contract",
             "trainables.value",

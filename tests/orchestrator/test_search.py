@@ -84,6 +84,19 @@ def test_whole_numbers_are_searched_by_their_logarithm(tmp_path):
     assert find_search_id(search, resolver, store) != find_search_id(plain, resolver, store)
 
 
+def test_steps_of_real_numbers_are_suggested_as_they_are_written(tmp_path):
+    """A record has 0.15 and not 0.15000000000000002; a range without steps keeps the id that it had."""
+    space = {"learning_rate": FloatRange(0.05, 0.95, step=0.05)}
+    search, store = a_search(space=space, num_trials=8, sampler=Tpe(2)), ToySweep(tmp_path).store()
+    source = open_source(store, search)
+    for _ in range(8):
+        source.on_end(source.next_work(), Outcome("pruned"))
+    assert all(len(repr(trial.params["learning_rate"])) <= 4 for trial in source.trials)
+    plain = a_search(space={"learning_rate": FloatRange(0.05, 0.95)})
+    resolver = DataResolver(lambda config: FACTS)
+    assert find_search_id(search, resolver, store) != find_search_id(plain, resolver, store)
+
+
 @pytest.mark.slow
 def test_an_equal_suggestion_is_answered_from_the_store(sweep):
     """A space of two configs costs two trainings however many trials are asked for."""
@@ -194,8 +207,12 @@ def test_a_duplicate_of_a_pruned_suggestion_is_not_trained(tmp_path):
 
 def test_work_that_waited_for_an_equal_suggestion_is_no_longer_wanted(tmp_path):
     """When the first of two equal suggestions is given up, the second is told too."""
-    search = a_search(space={"learning_rate": Choice((0.1,))}, num_trials=3, sampler=Random())
-    source = open_source(ToySweep(tmp_path).store(), search, max_open=2)
+    search, store = a_search(), ToySweep(tmp_path).store()
+    source = open_source(store, search)
+    source.next_work()
+    (left_open,) = source.trials
+    store.create_search_trial(source.search_id, left_open.model_copy(update={"number": 1}))
+    source = open_source(store, search, max_open=2)
     first, second = source.next_work(), source.next_work()
     assert first.training_id == second.training_id
     assert source.still_wants(second)

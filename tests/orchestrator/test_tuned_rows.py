@@ -6,6 +6,7 @@ import pytest
 
 from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.check import check_studies
+from tablewright.orchestrator.constraints import Less
 from tablewright.orchestrator.cost import cost_sheet
 from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import LeaveOneOut, Row, Sweep
@@ -17,7 +18,7 @@ from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
 from tablewright.orchestrator.records import SearchTrialRecord
 from tablewright.orchestrator.resolution import DataResolver
 from tablewright.orchestrator.row_search import RowSearch
-from tablewright.orchestrator.run import plan_as_recorded
+from tablewright.orchestrator.run import distinct_searches, plan_as_recorded
 from tablewright.orchestrator.search_source import SearchSource
 from tablewright.orchestrator.search_state import SearchState, find_search_id, read_search_state
 from tablewright.orchestrator.study import Study, UntilDecided
@@ -212,7 +213,7 @@ def test_a_row_is_planned_with_what_its_search_found():
     [
         (SearchState(3, 1), "its search: 1 of 3 trials made"),
         (
-            SearchState(3, 3, 0, ("a" * 64,), is_finished=True),
+            SearchState(3, 3, failed_ids=("a" * 64,), is_finished=True),
             "its search: finished with 0 trials, 1 failed; none",
         ),
         (SearchState(3, fault="damaged"), "its search: refused: damaged"),
@@ -348,3 +349,31 @@ def test_a_search_of_a_row_goes_on_from_the_store(tmp_path):
     (again, _) = a_table().row_searches
     (trial,) = SearchSource("s", again, resolver, store, max_open=lambda: 1).trials
     assert {RATE: 0.1, ATTENTIONS: 2} == trial.params
+
+
+def test_what_is_kept_together_is_kept_in_a_row_as_far_as_it_is_searched_there():
+    """A constraint of paths that a row sets holds with its values; one of nothing that is searched is left out."""
+    both, alone = Less(ATTENTIONS, 6), Less(RATE, 0.4)
+    found = searches_of(
+        [*ROWS, Row("slow", {RATE: 0.3})],
+        tuned=a_search(space=SPACE, constraints=[both, alone], num_trials=3),
+    )
+    assert [(both, alone), (alone,), (both,)] == [search.constraints for search in found.values()]
+
+
+def test_of_searches_that_are_one_the_one_that_asks_for_most_is_run(tmp_path):
+    """A declared search and a row's may be one in the store; whichever is not finished goes on."""
+    table = a_table()
+    (row, _) = table.row_searches
+    declared = dataclasses.replace(table.tuned, num_trials=5)
+    study = a_study(table, searches=[declared])
+    resolver, store = DataResolver(lambda config: FACTS), ToySweep(tmp_path).store()
+    assert find_search_id(declared, resolver, store) == find_search_id(row, resolver, store)
+    chosen = [search.name for _, search in distinct_searches(make_plan([study], resolver), resolver, store)]
+    assert ["rate", "width_2_toy"] == chosen
+    finished = {("s", "rate"): SearchState(5, 5, 5, is_finished=True, best={RATE: 0.1, ATTENTIONS: 2})}
+    chosen = [
+        search.name
+        for _, search in distinct_searches(make_plan([study], resolver, finished), resolver, store)
+    ]
+    assert ["width_1_toy", "width_2_toy"] == chosen

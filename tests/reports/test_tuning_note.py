@@ -10,6 +10,7 @@ from tablewright.orchestrator.pruners import Halving
 from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange
 from tablewright.orchestrator.records import SearchTrialRecord, Store
 from tablewright.orchestrator.resolution import DataResolver
+from tablewright.orchestrator.search_end import SearchEnd
 from tablewright.orchestrator.search_state import SearchState
 from tablewright.orchestrator.study import Study
 from tablewright.reports.frame import read_cells
@@ -31,7 +32,7 @@ FULL, WITHOUT, SLOW = "width_1_toy", "width_2_toy", "width_3_toy"
 
 
 def plan_of(states, rows=ROWS, **changes):
-    tuned = a_search(num_trials=2, space=SPACE, **changes)
+    tuned = a_search(num_trials=3, space=SPACE, **changes)
     table = Ablation("width", "Width", ToyConfig(), [Dataset("Toy")], rows, TEST, [MAP], tuned=tuned)
     study = Study("s", "S", "nowhere", (0, 1, 2), [table])
     resolver = DataResolver(lambda config: FACTS)
@@ -70,7 +71,7 @@ def test_what_each_row_found_stands_beside_the_others():
     assert [
         ("full", "2 of 2", "81.2", "0.235", "3"),
         ("w/o attention", "2 of 2", "81.2", "0.1", "–"),
-        ("slow", "0 of 2", "—", "0.05 (row)", "—"),
+        ("slow", "0 of 3", "—", "0.05 (row)", "—"),
     ] == [*table.rows]
 
 
@@ -84,7 +85,7 @@ def test_the_note_says_with_what_budget_every_row_was_tuned():
     """Trials, sampler, pruner, objective, ranges, and whose seed the trials have."""
     note = notes_of(FOUND, pruner=Halving(first_epoch=1), base=ToyConfig(seed=7))
     for part in (
-        "with the same budget: 2 trials by Tpe(num_startup_trials=10), left early by Halving(first_epoch=1, factor=3",
+        "with the same budget: 3 trials by Tpe(num_startup_trials=10), left early by Halving(first_epoch=1, factor=3",
         "for mAP on val (single query",
         "learning_rate: 0.05 to 0.45, log; num_attentions: 1 to 4",
         "All trials have seed 7, which is none of the table's.",
@@ -101,6 +102,10 @@ def test_the_note_says_with_what_budget_every_row_was_tuned():
     [
         (SearchState(2, 1), "“slow” (Toy): not trained yet; its search: 1 of 2 trials made."),
         (
+            SearchState(2, 1, end=SearchEnd("gave up"), why_refused="(t0 = 3)"),
+            "“slow” (Toy): not trained, and not printed untuned among tuned rows; its search: gave up after 1 of 2",
+        ),
+        (
             SearchState(2, 2, failed_ids=("a" * 64, "b" * 64), is_finished=True),
             "“slow” (Toy): not trained, and not printed untuned among tuned rows; its search: finished with 0",
         ),
@@ -113,7 +118,7 @@ def test_the_note_says_why_a_row_is_a_hole(state, text):
 
 def test_the_note_says_which_row_had_fewer_tries():
     """An exhausted space, and trials that failed, give one row less than the others."""
-    few = SearchState(2, 1, 1, ("a" * 64,), is_finished=True, best={ATTENTIONS: 2})
+    few = SearchState(2, 1, 1, failed_ids=("a" * 64,), is_finished=True, best={ATTENTIONS: 2})
     note = notes_of({**FOUND, SLOW: few})
     assert "“slow” (Toy) was tuned in 1 of 2 trials" in note
     assert "“slow” (Toy): 1 trial of its search failed." in note
