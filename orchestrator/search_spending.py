@@ -64,3 +64,10 @@ class SearchSpending:
         except DamagedFile:  # which --verify tells
             return 0
         return max((report.epoch for report in reports), default=int(is_done))
+
+
+def told_spending(trials: Sequence[SearchTrialRecord]) -> Spending:
+    """Count the epochs of trials by what their records say: of complete ones the whole training."""
+    own = {trial.training_id: trial for trial in trials if trial.training_id and not trial.is_answered}
+    wholes = ((trial.num_epochs or 1 if trial.state == "complete" else 0, trial) for trial in own.values())
+    return Spending(sum(max([whole, *trial.intermediate_values]) for whole, trial in wholes))

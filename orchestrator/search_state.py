@@ -32,7 +32,7 @@ from tablewright.orchestrator.row_search import RowSearch
 from tablewright.orchestrator.samplers import Sampler
 from tablewright.orchestrator.search import Search
 from tablewright.orchestrator.search_end import SearchEnd, made_ids, search_end
-from tablewright.orchestrator.search_spending import NOTHING, SearchSpending
+from tablewright.orchestrator.search_spending import SearchSpending, told_spending
 from tablewright.trainables.contract.method import HasSource, TrainingConfig
 
 RUNS_TO_FAIL_IN = 2
@@ -364,20 +364,20 @@ def measured_value(search: Search, resolver: DataResolver, store: Store, params:
 
 
 def state_of(
-    search: Search, trials: Sequence[SearchTrialRecord], spending: Spending = NOTHING
+    search: Search, trials: Sequence[SearchTrialRecord], spending: Spending | None = None
 ) -> SearchState:
     """Say how far a search with these trials is.
 
     Args:
         search: the declaration.
         trials: by number.
-        spending: of its own trainings, where it has a budget.
+        spending: of its own trainings; None takes what their records tell, of epochs alone.
     """
     states = Counter({trial.training_id: trial.state for trial in trials if trial.training_id}.values())
     counted = made_ids(search, trials)
     made = {trial.training_id for trial in trials if is_final(trial)} & counted
     refused = [trial for trial in trials if trial.is_refused]
-    end = search_end(search, trials, spending)
+    end = search_end(search, trials, told_spending(trials) if spending is None else spending)
     is_finished = end is not None and end.kind != "gave up" and all(is_final(trial) for trial in trials)
     return SearchState(
         num_trials=search.num_trials,

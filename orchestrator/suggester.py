@@ -20,6 +20,7 @@ from tablewright.orchestrator.records import SearchTrialRecord, now
 from tablewright.orchestrator.rungs import Verdict, bracket_of, first_stop, promotion, verdict
 from tablewright.orchestrator.search import Search
 from tablewright.orchestrator.search_end import SearchEnd, search_end
+from tablewright.orchestrator.search_spending import told_spending
 from tablewright.orchestrator.search_state import is_final
 
 MAX_BROKEN_DRAWS = 50
@@ -29,13 +30,6 @@ MAX_CHANCE_DRAWS = 10_000
 """Where so many keep none, the suggestion is refused."""
 
 Ended = Literal["complete", "pruned", "refused", "fail"]
-
-
-def told_spending(trials: Sequence[SearchTrialRecord]) -> Spending:
-    """Count the epochs of trials by what their records say: of complete ones the whole training."""
-    own = {trial.training_id: trial for trial in trials if trial.training_id and not trial.is_answered}
-    wholes = ((trial.num_epochs or 1 if trial.state == "complete" else 0, trial) for trial in own.values())
-    return Spending(sum(max([whole, *trial.intermediate_values]) for whole, trial in wholes))
 
 
 class Suggester:
