@@ -7,7 +7,8 @@ database decides what a search does, and a search goes on wherever its store is.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 
 from tablewright.orchestrator.changes import Changes
 from tablewright.orchestrator.other_hands import OtherHands
@@ -114,9 +115,7 @@ class SearchSource:
             if number in self._open and not self._is_taken_up(number):
                 return self._work(self._trials[number])
         while len(self._open) < self._max_open():
-            if (promoted := self._suggester.promoted()) is not None:
-                self._keep(promoted)
-                self._open.add(promoted.number)
+            if (promoted := self._promote()) is not None:
                 return self._work(promoted)
             if self._suggester.is_spent:
                 break
@@ -134,14 +133,36 @@ class SearchSource:
     def is_finished(self) -> bool:
         """Say whether this run has nothing left to do for the search."""
         is_at_rest = not (self._open or self._of_others) and self._suggester.is_spent
-        has_paused = any(trial.state == "paused" for trial in self._trials.values())
-        return is_at_rest and not self._suggester.may_promote and not (has_paused and self._suggester.is_over)
+        return is_at_rest and not self._suggester.may_promote and not self._may_close
 
     def still_wants(self, work: Work) -> bool:
         """Say whether a suggestion is open; one may be told by another of equal parameters, or in other hands."""
         for number in self._numbers_of(work.training_id):
             self._learn_of(number)
         return bool(self._numbers_of(work.training_id))
+
+    def _promote(self) -> SearchTrialRecord | None:
+        """Let a paused trial go on, where one may now and no other sweep is at that."""
+        if not self._suggester.may_promote:
+            return None
+        with self._alone() as is_alone:
+            if not is_alone:
+                return None
+            self._learn()
+            promoted = self._suggester.promoted()
+            if promoted is not None:
+                self._keep(promoted)
+                self._open.add(promoted.number)
+            return promoted
+
+    @contextmanager
+    def _alone(self) -> Generator[bool]:
+        """Keep other sweeps from letting paused trials go on, or ending them, meanwhile; false where one does now."""
+        if self._others is None:
+            yield True
+            return
+        with self._others.held(f"search-{self.search_id}") as claim:
+            yield claim is not None
 
     def _suggest(self) -> int | None:
         """Make a suggestion; None for one that a constraint or the method refuses, or that others have made."""
@@ -186,8 +207,12 @@ class SearchSource:
         known = self._trials.get(number)
         if found is None or found == known:
             return
-        if number in self._open and found.state == "running":
-            return  # it is this sweep's to tell
+        is_left_open = found.state != "paused" and not is_final(found)
+        if known is not None and number in self._open and is_left_open:
+            # It is this sweep's to tell, and another may have had it meanwhile, and taken it beyond a rung.
+            values = {**known.intermediate_values, **found.intermediate_values}
+            self._suggester.take(found.model_copy(update={"state": "running", "intermediate_values": values}))
+            return
         self._suggester.take(found)
         self._open.discard(number)
         self._of_others.discard(number)
@@ -216,7 +241,8 @@ class SearchSource:
 
     def _is_taken_up(self, number: int) -> bool:
         """Take up a suggestion that was left open; true where what was left of its training decides about it."""
-        if self._is_answered(number):
+        self._learn_of(number)
+        if number not in self._open or self._is_answered(number):
             return True
         self._take_values(number)
         if self._suggester.verdict_on(number) == "go on":
@@ -281,6 +307,8 @@ class SearchSource:
         found: Verdict = "go on"
         for number in self._numbers_of(work.training_id):
             report = progress.report
+            if report.epoch > 1 and report.epoch - 1 not in self._trials[number].intermediate_values:
+                self._take_values(number)  # another sweep has heard them, and was killed
             decided = self._suggester.reported(number, {report.epoch: progress.watched}, report.num_epochs)
             self._keep(self._trials[number])
             found = decided if decided != "go on" else found
@@ -291,6 +319,7 @@ class SearchSource:
         if outcome.state == "stopped":
             return
         for number in self._numbers_of(work.training_id):
+            self._take_values(number)
             value = self._measured(number) if outcome.state == "done" else None
             if value is not None:
                 self._tell(number, "complete", value)
@@ -302,6 +331,8 @@ class SearchSource:
                 self._tell(number, "pruned" if outcome.state == "pruned" else "fail", None)
 
     def _pause(self, number: int) -> None:
+        if self._is_told(number):
+            return
         self._keep(self._suggester.paused(number))
         self._open.discard(number)
 
@@ -313,27 +344,42 @@ class SearchSource:
 
     def _close(self) -> None:
         """End what rests at a rung once nothing is left to be tried: nothing will go on from there."""
-        for trial in self._suggester.closed():
-            self._store.training(trial.training_id).remove_resume_checkpoint()
-            self._keep(trial)
+        if not self._may_close:
+            return
+        with self._alone() as is_alone:
+            if not is_alone:
+                return
+            self._learn()  # another sweep may have let one of them go on
+            for trial in self._suggester.closed():
+                self._store.training(trial.training_id).remove_resume_checkpoint()
+                self._keep(trial)
+
+    @property
+    def _may_close(self) -> bool:
+        return self._suggester.is_over and any(trial.state == "paused" for trial in self._trials.values())
 
     def _numbers_of(self, identity: str) -> list[int]:
         return [number for number in sorted(self._open) if self._trials[number].training_id == identity]
 
     def _tell(self, number: int, state: Ended, value: float | None) -> None:
-        if self._others is not None:
-            found = self._store.search_trial(self.search_id, number)
-            if found is not None and found.state not in ("running", "paused") and is_final(found):
-                self._suggester.take(found)  # another sweep has told it already
-                self._open.discard(number)
-                self._of_others.discard(number)
-                return
+        if self._is_told(number):
+            return
         trial = self._suggester.told(number, state, value)
         self._keep(trial)
         self._open.discard(number)
         folder = self._store.training(trial.training_id)
         if state == "fail" and is_final(trial) and not folder.is_cancelled():
             folder.remove_resume_checkpoint()
+
+    def _is_told(self, number: int) -> bool:
+        """Take what another sweep has told of a suggestion's end; true where one has."""
+        found = self._store.search_trial(self.search_id, number) if self._others is not None else None
+        if found is None or not is_final(found):
+            return False
+        self._suggester.take(found)
+        self._open.discard(number)
+        self._of_others.discard(number)
+        return True
 
     def _keep(self, trial: SearchTrialRecord) -> None:
         self._store.write_search_trial(self.search_id, trial)

@@ -55,6 +55,7 @@ class SearchState:
         failed_ids: trainings that failed, those for good among them.
         recorded_ids: trainings that gave a suggestion its value.
         training_ids: trainings of all suggestions, whatever became of them.
+        running_ids: of those, the ones that are being made, or are left open.
         pruned_ids: of those, the ones that the search gave up early.
         is_finished: whether nothing is left to suggest, to go on with or to try again; one that gave up is not.
         end: why nothing more is suggested; None where there is.
@@ -76,6 +77,7 @@ class SearchState:
     failed_ids: tuple[str, ...] = ()
     recorded_ids: tuple[str, ...] = ()
     training_ids: tuple[str, ...] = ()
+    running_ids: tuple[str, ...] = ()
     pruned_ids: tuple[str, ...] = ()
     is_finished: bool = False
     end: SearchEnd | None = None
@@ -352,13 +354,12 @@ def measured_value(search: Search, resolver: DataResolver, store: Store, params:
     view = search.objective.view
     folder = store.training(resolved.training_id)
     measurement, record = folder.measurement(resolver.view_id(resolved, view)), folder.record()
-    if measurement is None:
+    if measurement is None or record is None:  # one that was killed between the two is measured again
         return None
-    if record is not None:
-        changes = [*config_changes(record, resolved.config), *view_changes(record, measurement, view)]
-        refused, _ = accepted_changes(changes, store.accepted_changes() if changes else ())
-        if refused:
-            raise ChangedDefault(refused)
+    changes = [*config_changes(record, resolved.config), *view_changes(record, measurement, view)]
+    refused, _ = accepted_changes(changes, store.accepted_changes() if changes else ())
+    if refused:
+        raise ChangedDefault(refused)
     value = measurement.view.in_todays_names(measurement.metrics)[search.objective.metric.name]
     return value if math.isfinite(value) else None
 
@@ -392,6 +393,7 @@ def state_of(
         ),
         recorded_ids=tuple(dict.fromkeys(trial.training_id for trial in trials if trial.state == "complete")),
         training_ids=tuple(dict.fromkeys(trial.training_id for trial in trials if trial.training_id)),
+        running_ids=tuple(dict.fromkeys(trial.training_id for trial in trials if trial.state == "running")),
         pruned_ids=tuple(dict.fromkeys(trial.training_id for trial in trials if trial.state == "pruned")),
         is_finished=is_finished,
         end=end,

@@ -87,6 +87,7 @@ RULES = {
             "grpc": ("orchestrator.ray_address",),
             "optuna": (
                 "orchestrator.importance",
+                "orchestrator.mirrored_study",
                 "orchestrator.optuna_mirror",
                 "orchestrator.optuna_sampler",
             ),
