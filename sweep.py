@@ -452,8 +452,9 @@ def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
     print_searches(plan)
     print_source_changes(plan, store)
     states = Counter(item.state for item in statuses)
+    what = f"; {describe(states)}" if states else ""
     console.print(
-        f"{counted(len(plan.cells), 'cell')} from {counted(len(plan.trainings), 'training')}; {describe(states)}."
+        f"{counted(len(plan.cells), 'cell')} from {counted(len(plan.trainings), 'training')}{what}."
     )
     if plan.num_further_views or plan.num_equal_cells:
         console.print(
@@ -499,8 +500,11 @@ def print_foresights(foresights: Sequence[Foresight]) -> None:
 
 def print_searches(plan: Plan) -> None:
     """A line for each search."""
-    for (study, name), state in plan.searches.items():
-        console.print(Text(f"{study}/{name}: a search, {state}"))
+    for study, search, state in plan.searched():
+        console.print(Text(f"{study.name}/{search.label}: a search, {state}"))
+    if plan.num_waiting_cells:
+        cells = counted(plan.num_waiting_cells, "further cell")
+        console.print(f"{cells} of tuned rows will be planned once the searches of these rows have ended.")
 
 
 def print_refused(statuses: Sequence[TrainingStatus]) -> None:
@@ -637,7 +641,10 @@ def print_outlook(plan: Plan, statuses: Sequence[TrainingStatus], store: Store, 
         look_ahead(statuses, count, machines),
         prices,
         max_concurrent=settings.max_concurrent,
-        without=["what searches will train"] if plan.unfilled_searches else [],
+        without=[
+            *(["what searches will train"] if plan.unfilled_searches else []),
+            *(["the rows that wait for them"] if plan.num_waiting_cells else []),
+        ],
     )
     room = room_for_checkpoints(statuses, store, count)
     for line in (*lines, *room_lines(room, keeps_weights=settings.keeps_weights)):
@@ -1038,8 +1045,9 @@ def tell_end(result: SweepResult, written: WrittenTables, settings: Settings) ->
         where = f"{settings.store}/trainings/{item.training.training_id}/failure.json"
         errors.print(Text(f"        traceback in {where}"))
     print_refused(result.statuses)
-    for (study, name), state in result.plan.unfilled_searches.items():
-        errors.print(Text(f"search {study}/{name}: {state}"))
+    for study, search, state in result.plan.searched():
+        if state.best is None:
+            errors.print(Text(f"search {study.name}/{search.label}: {state}"))
     if result.is_complete and not written.refusals:
         folders = dict.fromkeys(map(folder_of_studies, result.plan.studies))
         console.print(

@@ -50,6 +50,6 @@ def _distinct_configs(studies: Sequence[Study]) -> dict[TrainingConfig, str]:
                 label = f"{study.name}/{table.name}: {full_label(row)} [{dataset.label}]"
                 for config in table.members(row, dataset, seed=0):
                     labels.setdefault(config, label)
-        for search in study.searches:
-            labels.setdefault(search.trial_config({"seed": 0}), f"{study.name}/{search.name}: declared")
+        for search in study.all_searches:
+            labels.setdefault(search.trial_config({"seed": 0}), f"{study.name}/{search.label}: declared")
     return labels

@@ -15,6 +15,7 @@ from tablewright.orchestrator.holding import Holding
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.prices import Prices
 from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.row_search import RowSearch
 from tablewright.orchestrator.training_cost import UNKNOWN, Spent, read_costs
 
 OF_SEARCH = "trials of the search"
@@ -99,9 +100,15 @@ def _rows_of(plan: Plan, study: str = "") -> dict[str, tuple[Row, ...]]:
         row = cell.study, cell.table, f"{cell.group} / {cell.row}" if cell.group else cell.row
         for identity in (cell.training_id, *cell.partner_ids):
             rows.setdefault(identity, {})[row] = None
-    for (owner, name), state in plan.searches.items():
+    for study_of_search, search, state in plan.searched():
+        owner = study_of_search.name
+        row = (
+            (owner, search.table, search.of_rows)
+            if isinstance(search, RowSearch)
+            else (owner, search.name, OF_SEARCH)
+        )
         for identity in state.training_ids:
-            rows.setdefault(identity, {})[owner, name, OF_SEARCH] = None
+            rows.setdefault(identity, {})[row] = None
     return {
         identity: tuple(found)
         for identity, found in rows.items()

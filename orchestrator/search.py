@@ -120,6 +120,16 @@ class Search(Teacher):
     begin_with: Sequence[Changes] = ()
     learns_from: Sequence[Teacher] = ()
 
+    @property
+    def label(self) -> str:
+        """Name it to people, within its study."""
+        return self.name
+
+    @property
+    def counts_answered(self) -> bool:
+        """Whether a trial that the store answers counts as any other, so that equal budgets are equally many tries."""
+        return False
+
     def declared_params(self) -> dict[str, Any]:
         """Give the declared config's own values on the searched paths: the first trial."""
         return self.filled(EMPTY)

@@ -40,9 +40,10 @@ class SearchEnd:
     text: str = ""
 
 
-def made_ids(trials: Sequence[SearchTrialRecord]) -> set[str]:
+def made_ids(search: Search, trials: Sequence[SearchTrialRecord]) -> set[str]:
     """Give the trainings that count: those that the search has made, and the declared config's, whoever made it."""
-    return {trial.training_id for trial in trials if not trial.is_answered or trial.number == 0} - {""}
+    own = (trial for trial in trials if search.counts_answered or not trial.is_answered or trial.number == 0)
+    return {trial.training_id for trial in own} - {""}
 
 
 def search_end(search: Search, trials: Sequence[SearchTrialRecord], spending: Spending) -> SearchEnd | None:
@@ -53,7 +54,7 @@ def search_end(search: Search, trials: Sequence[SearchTrialRecord], spending: Sp
         trials: by number.
         spending: of its own trainings.
     """
-    num_made = len(made_ids(trials))
+    num_made = len(made_ids(search, trials))
     if num_made >= search.num_trials:
         return SearchEnd("made")
     if search.budget is not None and (spent := search.budget.spent(spending)):

@@ -102,7 +102,7 @@ class SearchSource:
 
     def __str__(self) -> str:
         """For people."""
-        return f"search {self.study_name}/{self.search.name}"
+        return f"search {self.study_name}/{self.search.label}"
 
     def _what_was_learnt(self) -> LearntTrials | None:
         """Give what it has learnt from elsewhere, which is read once, when it begins."""
@@ -244,7 +244,7 @@ class SearchSource:
             config=resolved.config,
             data=resolved.data,
             views={view_id: PlannedView(objective.view, resolved.measuring, resolved.measured)},
-            label=f"{self.search.name}: trial {trial.number}",
+            label=f"{self.search.label}: trial {trial.number}",
             study=self.study_name,
             watch=objective if self.search.pruner else None,
             priority=self._priority,

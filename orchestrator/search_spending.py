@@ -21,7 +21,7 @@ class SearchSpending:
 
     def __init__(self, search: Search, store: Store) -> None:
         """Read nothing yet."""
-        self._budget, self._store = search.budget, store
+        self._budget, self._store, self._counts_answered = search.budget, store, search.counts_answered
         self._ended: dict[str, Spending] = {}
         self._read: tuple[tuple[tuple[str, str], ...], Spending] = ((), NOTHING)
         self._read_at_s = float("-inf")
@@ -30,7 +30,7 @@ class SearchSpending:
         """Give what the trainings of these trials have taken; nothing is read for a search without a budget."""
         if self._budget is None:
             return NOTHING
-        own = [trial for trial in trials if trial.training_id and not trial.is_answered]
+        own = [it for it in trials if it.training_id and (self._counts_answered or not it.is_answered)]
         key, now_s = tuple((trial.training_id, trial.state) for trial in own), time.monotonic()
         if key != self._read[0] or now_s >= self._read_at_s + READ_EVERY_S:
             parts = [self._of_training(trial) for trial in {it.training_id: it for it in own}.values()]

@@ -35,6 +35,7 @@ from tablewright.orchestrator.records import (
     TrainingRecord,
 )
 from tablewright.orchestrator.resolution import NOT_RECORDED, DataResolver, Resolved
+from tablewright.orchestrator.row_search import RowSearch
 from tablewright.orchestrator.samplers import Sampler
 from tablewright.orchestrator.search import Search
 from tablewright.orchestrator.search_end import SearchEnd, made_ids, search_end
@@ -245,11 +246,27 @@ def read_search_state(search: Search, resolver: DataResolver, store: Store) -> S
         return SearchState(search.num_trials, fault=str(error), changes=error.changes)
     except DamagedFile as error:
         return SearchState(search.num_trials, fault=str(error))
+    trials = _within_budget(search, trials)
     if not trials:
         return SearchState(search.num_trials, by_other_code=_made_by_other_code(search, resolver, store))
     search_id = find_search_id(search, resolver, store)
     state = state_of(search, trials, SearchSpending(search, store).of(trials))
     return replace(state, search_id=search_id, learnt=learnt.lines if learnt else ())
+
+
+def _within_budget(search: Search, trials: list[SearchTrialRecord]) -> list[SearchTrialRecord]:
+    """Give the suggestions that count: of a row's search no more than every other row of its table has.
+
+    The same search may be declared with more trials elsewhere; its later ones would give one row more tries.
+    """
+    if not isinstance(search, RowSearch):
+        return trials
+    tried: set[str] = set()
+    for place, trial in enumerate(trials):
+        tried |= {trial.training_id} - {""}
+        if len(tried) > search.num_trials:
+            return trials[:place]
+    return trials
 
 
 def _made_by_other_code(search: Search, resolver: DataResolver, store: Store) -> tuple[TrainingRecord, ...]:
@@ -411,7 +428,7 @@ def state_of(
         spending: of its own trainings; None takes what their records tell, of epochs alone.
     """
     states = Counter({trial.training_id: trial.state for trial in trials if trial.training_id}.values())
-    counted = made_ids(trials)
+    counted = made_ids(search, trials)
     made = {trial.training_id for trial in trials if is_final(trial)} & counted
     refused = [trial for trial in trials if trial.is_refused]
     end = search_end(search, trials, told_spending(trials) if spending is None else spending)
