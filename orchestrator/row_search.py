@@ -175,7 +175,8 @@ def row_search(
         # One of what the row sets alone, or of what means nothing in it, says the same of every trial.
         "constraints": [one for one in pattern.constraints if any(path in left.space for path in one.paths)],
         "begin_with": [
-            {path: value for path, value in point.items() if path in left.space} for point in pattern.begin_with
+            {path: value for path, value in point.items() if path in left.space}
+            for point in pattern.begin_with
         ],
         "view": view,
         "metrics": metrics,
