@@ -23,9 +23,10 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from tablewright.orchestrator.ranges import Choice, FloatRange, Range, range_of
 from tablewright.orchestrator.records import SearchTrialRecord
-from tablewright.orchestrator.samplers import Gp, Random, Sampler
+from tablewright.orchestrator.samplers import Gp, Random, Sampler, Tpe
 from tablewright.orchestrator.search import Search, is_searched
 from tablewright.trainables.contract.method import SEED_LIMIT
+from tablewright.trainables.value.freezing import EMPTY
 
 OPTUNA_STATES = {
     "running": TrialState.RUNNING,
@@ -53,8 +54,17 @@ class Suggestion:
     sampler_state: Mapping[str, Any]
 
 
-def suggest(search: Search, trials: Iterable[SearchTrialRecord]) -> Suggestion:
-    """Ask the sampler of a search for what comes after these trials."""
+def suggest(
+    search: Search, trials: Iterable[SearchTrialRecord], finals: Mapping[int, float] = EMPTY
+) -> Suggestion:
+    """Ask the sampler of a search for what comes after these trials.
+
+    Args:
+        search: the declaration.
+        trials: that it has made.
+        finals: what those that are not complete are forecast to end with, by number: a sampler that models values
+            learns from them as if they had.
+    """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     known = list(trials)
     with warnings.catch_warnings():
@@ -64,7 +74,7 @@ def suggest(search: Search, trials: Iterable[SearchTrialRecord]) -> Suggestion:
             # A search that goes on must not draw its first random numbers again.
             sampler=_optunas(search.sampler, (search.sampler_seed * 1_000_003 + len(known)) % SEED_LIMIT),
         )
-        study.add_trials([frozen_trial(search, trial) for trial in known])
+        study.add_trials([_learnt_trial(search, trial, finals) for trial in known])
         trial = study.ask()
         params: dict[str, Any] = {}
         for path, declared in search.space_in_order():
@@ -85,6 +95,13 @@ def frozen_trial(search: Search, trial: SearchTrialRecord) -> FrozenTrial:
         system_attrs=dict(trial.sampler_state),
         intermediate_values=trial.intermediate_values,
     )
+
+
+def _learnt_trial(search: Search, trial: SearchTrialRecord, finals: Mapping[int, float]) -> FrozenTrial:
+    is_open = trial.state in ("running", "paused", "pruned")
+    if is_open and trial.number in finals and isinstance(search.sampler, Tpe | Gp):
+        trial = trial.model_copy(update={"state": "complete", "value": finals[trial.number]})
+    return frozen_trial(search, trial)
 
 
 def _optunas(sampler: Sampler, seed: int) -> BaseSampler:

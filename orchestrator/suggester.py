@@ -10,9 +10,11 @@ import datetime
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
+from tablewright.orchestrator.curve_forecast import forecast_finals
 from tablewright.orchestrator.optuna_sampler import suggest
+from tablewright.orchestrator.pruners import Halving, Hyperband
 from tablewright.orchestrator.records import SearchTrialRecord, now
-from tablewright.orchestrator.rungs import Verdict, bracket_of, first_stop, promotion, verdict
+from tablewright.orchestrator.rungs import Verdict, bracket_of, first_stop, promotion, rungs_of, verdict
 from tablewright.orchestrator.search import Search
 from tablewright.orchestrator.search_state import is_final, is_spent
 
@@ -35,6 +37,7 @@ class Suggester:
         """
         self._search, self._clock = search, clock
         self.trials: dict[int, SearchTrialRecord] = {}
+        self._forecast: Mapping[int, float] | None = None
 
     @property
     def in_order(self) -> tuple[SearchTrialRecord, ...]:
@@ -49,6 +52,7 @@ class Suggester:
     def take(self, trial: SearchTrialRecord) -> SearchTrialRecord:
         """Take a trial as it stands written, or as another has changed it."""
         self.trials[trial.number] = trial
+        self._forecast = None
         return trial
 
     def suggested(self) -> SearchTrialRecord:
@@ -59,7 +63,7 @@ class Suggester:
         if not self.trials:
             params = self._search.declared_params()
         else:
-            suggestion = suggest(self._search, self.in_order)
+            suggestion = suggest(self._search, self.in_order, self._finals())
             params, sampler_state = suggestion.params, suggestion.sampler_state
         return SearchTrialRecord(
             number=number,
@@ -91,12 +95,14 @@ class Suggester:
 
     def verdict_on(self, number: int) -> Verdict:
         """Decide about a running trial by what it has reached."""
-        metric = self._search.objective.metric
+        metric, pruner = self._search.objective.metric, self._search.pruner
+        is_promoting = isinstance(pruner, Halving | Hyperband) and pruner.promotes
         return verdict(
             self._search.pruner,
             self.in_order,
             self.trials[number],
             higher_is_better=metric.higher_is_better,
+            finals={} if is_promoting else self._finals(),  # what is promoted is decided when a slot is free
         )
 
     def paused(self, number: int) -> SearchTrialRecord:
@@ -119,7 +125,21 @@ class Suggester:
             self.in_order,
             higher_is_better=self._search.objective.metric.higher_is_better,
             is_closing=is_closing,
+            finals=self._finals(),
         )
+
+    def _finals(self) -> Mapping[int, float]:
+        """Forecast what the trials will end with, where the pruner goes by that."""
+        pruner = self._search.pruner
+        if not isinstance(pruner, Halving | Hyperband) or not pruner.forecasts:
+            return {}
+        if self._forecast is None:
+            finals: dict[int, float] = {}
+            for num_epochs in sorted({trial.num_epochs or 0 for trial in self.trials.values()} - {0}):
+                as_long = [trial for trial in self.in_order if trial.num_epochs == num_epochs]
+                finals |= forecast_finals(self._search.space, as_long, rungs_of(pruner, num_epochs))
+            self._forecast = finals
+        return self._forecast
 
     def told(self, number: int, state: Ended, value: float | None = None) -> SearchTrialRecord:
         """Say how a trial has ended."""
