@@ -103,6 +103,7 @@ RULES = {
             "orchestrator.prices",
             "orchestrator.recorded_config",
             "orchestrator.records",
+            "orchestrator.replay",
             "trainables.contract",
             "trainables.value",
         ),
