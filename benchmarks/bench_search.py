@@ -101,7 +101,14 @@ def run(task: str, method: str, seed: int, syne_tune: str) -> Simulated:
     else:
         strategy = PEERS[method](curves, seed)
     with closing(strategy) if isinstance(strategy, SyneTune) else nullcontext():
-        return simulate(strategy, curves, seed=seed, budget_epochs=cap, enough=curves.best * (1 - WITHIN))
+        return simulate(
+            strategy,
+            curves,
+            seed=seed,
+            budget_epochs=cap,
+            enough=curves.best * (1 - WITHIN),
+            max_trials=2 * len(curves.curves) if isinstance(curves, DemoCurves) else None,
+        )
 
 
 def row(task: str, method: str, runs: list[Simulated]) -> str:
@@ -121,13 +128,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--curves", default=",".join(all_curves()))
-    parser.add_argument("--methods", default="", help="parts of their names, with commas")
+    parser.add_argument("--methods", default="", help="parts of their names, with semicolons between")
     parser.add_argument("--syne-tune", default="", metavar="PYTHON")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     given = parser.parse_args()
     methods = [*PEERS, *([SYNE_TUNE] if given.syne_tune else []), *OURS]
     if given.methods:
-        methods = [name for name in methods if any(part in name for part in given.methods.split(","))]
+        methods = [name for name in methods if any(part in name for part in given.methods.split(";"))]
     if not given.syne_tune:
         print("Syne Tune is left out: --syne-tune names an interpreter that has the package `syne-tune`.\n")
     begun_s = time.monotonic()

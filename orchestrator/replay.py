@@ -110,7 +110,7 @@ def replay(
         runs: list[Simulated] = []
         for seed in range(num_seeds):
             tried = replace(
-                search, sampler=sampler, pruner=pruner, sampler_seed=seed, num_trials=len(curves.curves)
+                search, sampler=sampler, pruner=pruner, sampler_seed=seed, num_trials=2 * len(curves.curves)
             )
             runs.append(
                 simulate(
@@ -119,6 +119,7 @@ def replay(
                     seed=seed,
                     budget_epochs=budget,
                     num_workers=NUM_WORKERS,
+                    max_trials=2 * len(curves.curves),
                 )
             )
         trained_epochs += sum(run.epochs for run in runs)

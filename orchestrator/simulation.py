@@ -171,6 +171,7 @@ def simulate(
     budget_epochs: int,
     num_workers: int = 4,
     enough: float = float("inf"),
+    max_trials: int | None = None,
 ) -> Simulated:
     """Let workers train by the curves until the budget is used, or nothing is left to do.
 
@@ -184,7 +185,9 @@ def simulate(
         budget_epochs: how many all workers may train together.
         num_workers: that train at the same time.
         enough: the score of an incumbent that ends it.
+        max_trials: that are begun; None is as many as epochs. A table of curves answers some without an epoch.
     """
+    most = budget_epochs if max_trials is None else max_trials
     clock, order, used = 0, 0, 0
     running: list[tuple[int, int, int, Leg, int]] = []  # until when, order, worker, leg, epochs done
     idle = list(range(num_workers))
@@ -194,7 +197,7 @@ def simulate(
     incumbents: list[Incumbent] = []
     best_seen, num_complete = -np.inf, 0
     while True:
-        while idle and len(numbers) < budget_epochs and (leg := strategy.ask()) is not None:
+        while idle and len(numbers) < most and (leg := strategy.ask()) is not None:
             numbers.add(leg.number)
             heapq.heappush(running, (clock + 1, order, idle.pop(0), leg, leg.done_epochs))
             order += 1

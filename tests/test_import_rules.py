@@ -39,6 +39,7 @@ DECLARATIONS = tuple(
     f"orchestrator.{module}"
     for module in (
         "ablation",
+        "best_of",
         "changes",
         "dataset",
         "declared_names",
@@ -69,10 +70,23 @@ RULES = {
         {
             "ray": tuple(
                 f"orchestrator.ray_{part}"
-                for part in ("address", "autoscaler", "backend", "bridge", "cluster", "ranks", "worker")
+                for part in (
+                    "address",
+                    "authentication",
+                    "autoscaler",
+                    "backend",
+                    "bridge",
+                    "cluster",
+                    "ranks",
+                    "worker",
+                )
             ),
             "grpc": ("orchestrator.ray_address",),
-            "optuna": ("orchestrator.optuna_sampler", "orchestrator.optuna_mirror"),
+            "optuna": (
+                "orchestrator.importance",
+                "orchestrator.optuna_mirror",
+                "orchestrator.optuna_sampler",
+            ),
             "mlflow": ("orchestrator.tracking",),
             "yaml": ("orchestrator.published", "orchestrator.ray_autoscaler"),
             "cloudpickle": ("orchestrator.agent_backend", "orchestrator.ranks"),
@@ -96,7 +110,10 @@ RULES = {
             *DECLARATIONS,
             "orchestrator.cost",
             "orchestrator.forecast",
+            "orchestrator.found_config",
+            "orchestrator.found_of_plan",
             "orchestrator.identity",
+            "orchestrator.importance",
             "orchestrator.outlook",
             "orchestrator.parallel_reading",
             "orchestrator.plan",
@@ -104,6 +121,7 @@ RULES = {
             "orchestrator.recorded_config",
             "orchestrator.records",
             "orchestrator.replay",
+            "orchestrator.search_result",
             "trainables.contract",
             "trainables.value",
         ),
