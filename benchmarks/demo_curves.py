@@ -64,12 +64,10 @@ class DemoCurves(RecordedCurves):
     def search(
         self, seed: int, *, num_trials: int, pruner: Pruner | None, sampler: Sampler = DEFAULT_SAMPLER
     ) -> Search:
-        """Give the search with another seed and pruner; its first trial is a recorded one, drawn at random."""
+        """Give the search with another seed and pruner; its first trial is the declared config, which is recorded."""
         assert self.declared is not None
-        first = random.Random(seed).choice(list(self.curves)).params
-        base = apply_changes(self.declared.base, first)
         return dataclasses.replace(
-            self.declared, base=base, num_trials=num_trials, pruner=pruner, sampler=sampler, sampler_seed=seed
+            self.declared, num_trials=num_trials, pruner=pruner, sampler=sampler, sampler_seed=seed
         )
 
 
