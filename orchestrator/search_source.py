@@ -7,12 +7,14 @@ database decides what a search does, and a search goes on wherever its store is.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 
 from tablewright.orchestrator.changes import Changes
+from tablewright.orchestrator.learning import learn
 from tablewright.orchestrator.other_hands import OtherHands
 from tablewright.orchestrator.plan import PlannedView
-from tablewright.orchestrator.records import DamagedFile, SearchTrialRecord, Store
+from tablewright.orchestrator.records import DamagedFile, LearntTrials, SearchTrialRecord, Store
 from tablewright.orchestrator.resolution import DataResolver, Resolved
 from tablewright.orchestrator.rungs import Verdict
 from tablewright.orchestrator.search import Search
@@ -21,6 +23,7 @@ from tablewright.orchestrator.search_state import (
     find_search_id,
     is_final,
     measured_value,
+    read_learnt,
     read_trials,
 )
 from tablewright.orchestrator.suggester import Ended, Suggester
@@ -58,7 +61,7 @@ class SearchSource:
 
         Raises:
             DamagedFile: a suggestion that stands in the store cannot be used.
-            ValueError: the data cannot be found.
+            ValueError: the data cannot be found, or what it is to learn from cannot be read.
         """
         self.search = search
         self.study_name = study
@@ -66,7 +69,7 @@ class SearchSource:
         self.search_id = find_search_id(search, resolver, store)
         self._store = store
         self._max_open, self._others, self._priority = max_open, others, priority
-        self._suggester = Suggester(search)
+        self._suggester = Suggester(search, learnt=self._what_was_learnt())
         self._open: set[int] = set()
         self._of_others: set[int] = set()
         self._learnt_at_s = time.monotonic()
@@ -98,6 +101,15 @@ class SearchSource:
         """For people."""
         return f"search {self.study_name}/{self.search.name}"
 
+    def _what_was_learnt(self) -> LearntTrials | None:
+        """Give what it has learnt from elsewhere, which is read once, when it begins."""
+        found = read_learnt(self.search, self._resolver, self._store)
+        if found is None and self.search.learns_from:
+            found = learn(self.search, self._resolver, self._store)
+            if not self._store.create_learnt_trials(self.search_id, found):
+                return read_learnt(self.search, self._resolver, self._store)
+        return found
+
     # -- suggesting
 
     def next_work(self) -> Work | None:
@@ -113,9 +125,7 @@ class SearchSource:
             if number in self._open and not self._is_taken_up(number):
                 return self._work(self._trials[number])
         while len(self._open) < self._max_open():
-            if (promoted := self._suggester.promoted()) is not None:
-                self._keep(promoted)
-                self._open.add(promoted.number)
+            if (promoted := self._promote()) is not None:
                 return self._work(promoted)
             if self._suggester.is_spent:
                 break
@@ -133,14 +143,36 @@ class SearchSource:
     def is_finished(self) -> bool:
         """Say whether this run has nothing left to do for the search."""
         is_at_rest = not (self._open or self._of_others) and self._suggester.is_spent
-        has_paused = any(trial.state == "paused" for trial in self._trials.values())
-        return is_at_rest and not self._suggester.may_promote and not (has_paused and self._suggester.is_over)
+        return is_at_rest and not self._suggester.may_promote and not self._may_close
 
     def still_wants(self, work: Work) -> bool:
         """Say whether a suggestion is open; one may be told by another of equal parameters, or in other hands."""
         for number in self._numbers_of(work.training_id):
             self._learn_of(number)
         return bool(self._numbers_of(work.training_id))
+
+    def _promote(self) -> SearchTrialRecord | None:
+        """Let a paused trial go on, where one may now and no other sweep is at that."""
+        if not self._suggester.may_promote:
+            return None
+        with self._alone() as is_alone:
+            if not is_alone:
+                return None
+            self._learn()
+            promoted = self._suggester.promoted()
+            if promoted is not None:
+                self._keep(promoted)
+                self._open.add(promoted.number)
+            return promoted
+
+    @contextmanager
+    def _alone(self) -> Generator[bool]:
+        """Keep other sweeps from letting paused trials go on, or ending them, meanwhile; false where one does now."""
+        if self._others is None:
+            yield True
+            return
+        with self._others.held(f"search-{self.search_id}") as claim:
+            yield claim is not None
 
     def _suggest(self) -> int | None:
         """Make a suggestion; None for one that the method refuses, such as t0 >= t1, or that others have made."""
@@ -184,8 +216,12 @@ class SearchSource:
         known = self._trials.get(number)
         if found is None or found == known:
             return
-        if number in self._open and found.state == "running":
-            return  # it is this sweep's to tell
+        is_left_open = found.state != "paused" and not is_final(found)
+        if known is not None and number in self._open and is_left_open:
+            # It is this sweep's to tell, and another may have had it meanwhile, and taken it beyond a rung.
+            values = {**known.intermediate_values, **found.intermediate_values}
+            self._suggester.take(found.model_copy(update={"state": "running", "intermediate_values": values}))
+            return
         self._suggester.take(found)
         self._open.discard(number)
         self._of_others.discard(number)
@@ -214,7 +250,8 @@ class SearchSource:
 
     def _is_taken_up(self, number: int) -> bool:
         """Take up a suggestion that was left open; true where what was left of its training decides about it."""
-        if self._is_answered(number):
+        self._learn_of(number)
+        if number not in self._open or self._is_answered(number):
             return True
         self._take_values(number)
         if self._suggester.verdict_on(number) == "go on":
@@ -279,6 +316,8 @@ class SearchSource:
         found: Verdict = "go on"
         for number in self._numbers_of(work.training_id):
             report = progress.report
+            if report.epoch > 1 and report.epoch - 1 not in self._trials[number].intermediate_values:
+                self._take_values(number)  # another sweep has heard them, and was killed
             decided = self._suggester.reported(number, {report.epoch: progress.watched}, report.num_epochs)
             self._keep(self._trials[number])
             found = decided if decided != "go on" else found
@@ -289,6 +328,7 @@ class SearchSource:
         if outcome.state == "stopped":
             return
         for number in self._numbers_of(work.training_id):
+            self._take_values(number)
             value = self._measured(number) if outcome.state == "done" else None
             if value is not None:
                 self._tell(number, "complete", value)
@@ -300,6 +340,8 @@ class SearchSource:
                 self._tell(number, "pruned" if outcome.state == "pruned" else "fail", None)
 
     def _pause(self, number: int) -> None:
+        if self._is_told(number):
+            return
         self._keep(self._suggester.paused(number))
         self._open.discard(number)
 
@@ -311,27 +353,42 @@ class SearchSource:
 
     def _close(self) -> None:
         """End what rests at a rung once nothing is left to be tried: nothing will go on from there."""
-        for trial in self._suggester.closed():
-            self._store.training(trial.training_id).remove_resume_checkpoint()
-            self._keep(trial)
+        if not self._may_close:
+            return
+        with self._alone() as is_alone:
+            if not is_alone:
+                return
+            self._learn()  # another sweep may have let one of them go on
+            for trial in self._suggester.closed():
+                self._store.training(trial.training_id).remove_resume_checkpoint()
+                self._keep(trial)
+
+    @property
+    def _may_close(self) -> bool:
+        return self._suggester.is_over and any(trial.state == "paused" for trial in self._trials.values())
 
     def _numbers_of(self, identity: str) -> list[int]:
         return [number for number in sorted(self._open) if self._trials[number].training_id == identity]
 
     def _tell(self, number: int, state: Ended, value: float | None) -> None:
-        if self._others is not None:
-            found = self._store.search_trial(self.search_id, number)
-            if found is not None and found.state not in ("running", "paused") and is_final(found):
-                self._suggester.take(found)  # another sweep has told it already
-                self._open.discard(number)
-                self._of_others.discard(number)
-                return
+        if self._is_told(number):
+            return
         trial = self._suggester.told(number, state, value)
         self._keep(trial)
         self._open.discard(number)
         folder = self._store.training(trial.training_id)
         if state == "fail" and is_final(trial) and not folder.is_cancelled():
             folder.remove_resume_checkpoint()
+
+    def _is_told(self, number: int) -> bool:
+        """Take what another sweep has told of a suggestion's end; true where one has."""
+        found = self._store.search_trial(self.search_id, number) if self._others is not None else None
+        if found is None or not is_final(found):
+            return False
+        self._suggester.take(found)
+        self._open.discard(number)
+        self._of_others.discard(number)
+        return True
 
     def _keep(self, trial: SearchTrialRecord) -> None:
         self._store.write_search_trial(self.search_id, trial)

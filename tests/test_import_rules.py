@@ -52,6 +52,7 @@ DECLARATIONS = tuple(
         "search",
         "size_table",
         "study",
+        "teacher",
     )
 )
 RULES = {
@@ -82,11 +83,19 @@ RULES = {
                 )
             ),
             "grpc": ("orchestrator.ray_address",),
-            "optuna": (
-                "orchestrator.importance",
-                "orchestrator.optuna_mirror",
-                "orchestrator.optuna_sampler",
+            "optuna": tuple(
+                f"orchestrator.{part}"
+                for part in (
+                    "genetic_samplers",
+                    "importance",
+                    "mirrored_study",
+                    "optuna_mirror",
+                    "optuna_sampler",
+                    "optuna_study",
+                )
             ),
+            "cmaes": ("orchestrator.cma_es",),
+            "scipy": ("orchestrator.quasi_random",),
             "mlflow": ("orchestrator.tracking",),
             "yaml": ("orchestrator.published", "orchestrator.ray_autoscaler"),
             "cloudpickle": ("orchestrator.agent_backend", "orchestrator.ranks"),
