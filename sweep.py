@@ -118,6 +118,12 @@ def main(
             "--agent", help="Train one after another what nobody else has, without Ray; any number may."
         ),
     ] = False,
+    replay: Annotated[
+        bool,
+        typer.Option(
+            "--replay", help="Try samplers and pruners on a search's recorded curves; train nothing."
+        ),
+    ] = False,
     gc: Annotated[
         bool, typer.Option("--gc", help="Show what of the store no study needs; with --yes remove it.")
     ] = False,
@@ -255,6 +261,7 @@ def main(
         "--verify": verify,
         "--mirror": mirror,
         "--agent": agent,
+        "--replay": replay,
         "--gc": gc,
     }
     of_one = {"--log": [log] if log is not None else [], "--cancel": cancel or [], "--retry": retry or []}
@@ -310,6 +317,7 @@ def main(
             or keep_found
             or verify
             or mirror
+            or replay
             or gc
             or any(named.values()),
             project=project,
@@ -323,6 +331,7 @@ def main(
             "--verify": verify_all,
             "--mirror": mirror_all,
             "--agent": run_agent,
+            "--replay": replay_searches,
         }.get("".join(given))
 
         def on_studies(chosen: Callable[[Settings, Sequence[Study]], int]) -> int:
@@ -857,6 +866,40 @@ def refuse_beside_gc(
             f"--gc asks all studies of the project what they need, in all seeds and data sets; leave "
             f"{', '.join(hiding)} out"
         )
+
+
+def replay_searches(settings: Settings, studies: Sequence[Study]) -> int:
+    """`--replay`."""
+    from tablewright.orchestrator.recorded_curves import find_curves
+    from tablewright.orchestrator.replay import replay
+    from tablewright.orchestrator.run import resolver_of_records
+    from tablewright.reports.replay_page import replay_heads, replay_note, replay_rows, write_replay
+
+    store = existing_store(settings)
+    resolver = resolver_of_records(store, settings.runtime())
+    searches = [(study, search) for study in studies for search in study.searches]
+    if not searches:
+        raise ValueError(
+            "--replay needs a study that declares a search; got none. Name one, such as mdpr_search."
+        )
+    refused = False
+    for study, search in searches:
+        try:
+            found = find_curves(search, resolver, store)
+        except ValueError as error:
+            errors.print(Text(f"error: {error}", style="red"))
+            refused = True
+            continue
+        replayed = replay(search, found, on_way=lambda name: console.print(Text(f"replaying {name}")))
+        grid = Table(
+            *replay_heads(replayed), box=None, header_style="bold", title=f"{study.name}/{search.name}"
+        )
+        for row in replay_rows(replayed):
+            grid.add_row(*map(Text, row))
+        console.print(grid)
+        console.print(Text(replay_note(replayed)))
+        console.print(Text(write_replay(replayed, study, store)))
+    return EXIT_REFUSED if refused else 0
 
 
 def collect_garbage(settings: Settings, *, takes_trainings: bool, removes: bool) -> int:

@@ -13,25 +13,35 @@ from pydantic import Field
 
 from tablewright.trainables.value.declaration import Declaration
 
-SHARE_OF_FIRST_RUNG = 9
-"""The first rung is where no epoch is named: a ninth of the training, which a factor of three makes two rungs of."""
+SHARE_OF_FIRST_RUNG = 27
+"""The first rung, where no epoch is named, is after this part of a training."""
 
 
 @dataclass(frozen=True)
 class Halving(Declaration):
-    """Successive halving without waiting (ASHA, Li et al., MLSys 2020): at each rung one trial of `factor` goes on.
+    """Successive halving without waiting (ASHA, Li et al., MLSys 2020): at each rung one trial of so many goes on.
+
+    Its defaults are one choice for all of the curves of `benchmarks/bench_search.py`, those that cross among them.
 
     Attributes:
-        first_epoch: after which the first decision is made; None is a ninth of the training. Decisions too early
+        first_epoch: after which the first decision is made; None is a 27th of the training. Decisions too early
             favour what learns fast over what ends well.
-        factor: between one rung and the next, and of how many trials one goes on.
+        factor: between one rung and the next.
+        one_of: of how many trials at a rung one goes on.
+        last_rung: share of a training beyond which there is no further rung: the best of the last go on to their end.
         promotes: whether every trial is paused at a rung, its state kept, and goes on once it is among the best there,
             whatever came before or after it. Otherwise it is ended for good as soon as it is not.
+        forecasts: whether the best of a rung are those with the best forecast of their final value, which is learnt
+            from trials that went further (`curve_forecast`), so that what rises late is not left, and whether the
+            sampler learns from it. Otherwise they are those with the best value there.
     """
 
     first_epoch: Annotated[int | None, Field(ge=1)] = None
-    factor: Annotated[int, Field(ge=2)] = 3
+    factor: Annotated[int, Field(ge=2)] = 2
+    one_of: Annotated[int, Field(ge=2)] = 3
+    last_rung: Annotated[float, Field(gt=0, le=1)] = 0.4
     promotes: bool = True
+    forecasts: bool = True
 
     def first_rung(self, num_epochs: int) -> int:
         """Give the epoch of the first decision in a training of so many."""
@@ -46,14 +56,27 @@ class Hyperband(Declaration):
     trial end.
 
     Attributes:
-        first_epoch: the first rung of the first bracket; None is a ninth of the training.
-        factor: as in `Halving`, and between the first rungs of two brackets.
+        first_epoch: the first rung of the first bracket; None is a 27th of the training.
+        factor: between one rung and the next, between the first rungs of two brackets, and of how many trials one goes
+            on.
         promotes: as in `Halving`, within a bracket.
+        forecasts: as in `Halving`, within a bracket.
     """
 
     first_epoch: Annotated[int | None, Field(ge=1)] = None
     factor: Annotated[int, Field(ge=2)] = 3
     promotes: bool = True
+    forecasts: bool = True
+
+    @property
+    def one_of(self) -> int:
+        """Of how many trials at a rung one goes on."""
+        return self.factor
+
+    @property
+    def last_rung(self) -> float:
+        """Share of a training beyond which there is no further rung."""
+        return 1.0
 
     def first_rung(self, num_epochs: int) -> int:
         """Give the epoch of the first decision of the first bracket in a training of so many."""

@@ -134,6 +134,11 @@ def plan_as_recorded(
     return _make_plan(studies, StoreResolver(store, describe_with(runtime)), store, seed_rule)
 
 
+def resolver_of_records(store: Store, runtime: Runtime) -> DataResolver:
+    """Give what knows the data that the last sweep had, which need not be there."""
+    return StoreResolver(store.listed(), describe_with(runtime))
+
+
 def plan_of_all_seeds(studies: Sequence[Study], store: Store, runtime: Runtime) -> Plan:
     """Make the same plan with every seed that a row may get."""
     store = store.listed()

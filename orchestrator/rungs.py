@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Literal
 
 from tablewright.orchestrator.pruners import Halving, Hyperband, Median, Patience, Pruner
 from tablewright.orchestrator.records import SearchTrialRecord
+from tablewright.trainables.value.freezing import EMPTY
 
 Verdict = Literal["go on", "pause", "prune"]
 """What becomes of a training at the end of an epoch."""
@@ -23,7 +24,7 @@ def rungs_of(pruner: Pruner | None, num_epochs: int, bracket: int = 0) -> tuple[
         return ()
     rungs: list[int] = []
     epoch = pruner.first_rung(num_epochs)
-    while epoch < num_epochs:
+    while epoch < num_epochs and (not rungs or epoch <= pruner.last_rung * num_epochs):
         rungs.append(epoch)
         epoch *= pruner.factor
     return tuple(rungs[bracket:])
@@ -65,9 +66,11 @@ def value_at(trial: SearchTrialRecord, epoch: int) -> float | None:
     return trial.intermediate_values[max(known)] if known else None
 
 
-def _merit(trial: SearchTrialRecord, epoch: int, sign: int) -> float:
-    """Give a value at a rung such that higher is better; one that is no number is worse than every other."""
+def _merit(trial: SearchTrialRecord, epoch: int, sign: int, finals: Mapping[int, float]) -> float:
+    """Give a forecast, or the value at a rung, such that higher is better; no number is worse than every other."""
     value = value_at(trial, epoch)
+    if value is not None and math.isfinite(value):
+        value = finals.get(trial.number, value)
     return sign * value if value is not None and math.isfinite(value) else -math.inf
 
 
@@ -82,6 +85,7 @@ def verdict(
     trial: SearchTrialRecord,
     *,
     higher_is_better: bool,
+    finals: Mapping[int, float] = EMPTY,
 ) -> Verdict:
     """Decide about a running trial whose last epoch is among its values.
 
@@ -90,13 +94,14 @@ def verdict(
         trials: all of the search, this one among them.
         trial: as it is now.
         higher_is_better: of the objective.
+        finals: what trials are forecast to end with, by number; without it a rung compares what they have there.
     """
     epoch, num_epochs = max(trial.intermediate_values, default=0), trial.num_epochs or 0
     if not 0 < epoch < num_epochs:
         return "go on"
     sign = 1 if higher_is_better else -1
     if isinstance(pruner, Halving | Hyperband):
-        return _at_rung(pruner, trials, trial, sign)
+        return _at_rung(pruner, trials, trial, sign, finals)
     if isinstance(pruner, Median):
         is_hopeless = epoch > pruner.warmup * num_epochs and _is_below_median(
             pruner, trials, trial, epoch, sign
@@ -112,6 +117,7 @@ def _at_rung(
     trials: Collection[SearchTrialRecord],
     trial: SearchTrialRecord,
     sign: int,
+    finals: Mapping[int, float],
 ) -> Verdict:
     epoch = max(trial.intermediate_values)
     if pruner.promotes:
@@ -119,13 +125,15 @@ def _at_rung(
     earlier = max((other for other in trial.intermediate_values if other < epoch), default=0)
     for rung in rungs_of(pruner, trial.num_epochs or 0, trial.bracket):
         if earlier < rung <= epoch and trial.number not in _best_at(
-            pruner, trials, rung, trial.bracket, sign
+            pruner, trials, rung, trial.bracket, sign, finals
         ):
             return "prune"
     return "go on"
 
 
-def _at(trials: Collection[SearchTrialRecord], rung: int, bracket: int, sign: int) -> list[SearchTrialRecord]:
+def _at(
+    trials: Collection[SearchTrialRecord], rung: int, bracket: int, sign: int, finals: Mapping[int, float]
+) -> list[SearchTrialRecord]:
     """Give the trials that have reached a rung, the best first; of equal ones the earlier."""
     reached = [
         trial
@@ -135,7 +143,7 @@ def _at(trials: Collection[SearchTrialRecord], rung: int, bracket: int, sign: in
         and not trial.is_answered
         and has_reached(trial, rung)
     ]
-    return sorted(reached, key=lambda trial: (-_merit(trial, rung, sign), trial.number))
+    return sorted(reached, key=lambda trial: (-_merit(trial, rung, sign, finals), trial.number))
 
 
 def _best_at(
@@ -144,10 +152,11 @@ def _best_at(
     rung: int,
     bracket: int,
     sign: int,
+    finals: Mapping[int, float],
 ) -> set[int]:
-    """Give the numbers of those that may go on beyond a rung: one of `factor`, and the best whatever their number."""
-    reached = _at(trials, rung, bracket, sign)
-    return {trial.number for trial in reached[: max(1, len(reached) // pruner.factor)]}
+    """Give the numbers of those that may go on beyond a rung: one of so many, and the best whatever their number."""
+    reached = _at(trials, rung, bracket, sign, finals)
+    return {trial.number for trial in reached[: max(1, len(reached) // pruner.one_of)]}
 
 
 def promotion(
@@ -157,6 +166,7 @@ def promotion(
     higher_is_better: bool,
     is_closing: bool = False,
     is_out_of_budget: bool = False,
+    finals: Mapping[int, float] = EMPTY,
 ) -> tuple[int, int | None] | None:
     """Say which paused trial goes on now, and how far; the highest rung first.
 
@@ -167,6 +177,7 @@ def promotion(
         is_closing: whether nothing more is begun and nothing runs: where no trial is complete yet, the best of the
             highest rung goes on, so that a search ends with one that was trained to its end.
         is_out_of_budget: whether nobody else goes on.
+        finals: as in `verdict`.
 
     Returns:
         Its number, and the epoch of its next rung, None where it goes on to its end; or None where nobody does.
@@ -180,13 +191,13 @@ def promotion(
     stops = sorted({trial.until_epoch or 0 for trial in paused.values()}, reverse=True)
     for stop in stops:
         for bracket in sorted({trial.bracket for trial in paused.values()}):
-            reached = [] if is_out_of_budget else _at(trials, stop, bracket, sign)
-            for trial in reached[: len(reached) // pruner.factor]:
+            reached = [] if is_out_of_budget else _at(trials, stop, bracket, sign, finals)
+            for trial in reached[: len(reached) // pruner.one_of]:
                 if trial.number in paused and trial.until_epoch == stop:
                     return trial.number, _next_stop(pruner, trial)
     if is_closing and all(trial.state != "complete" for trial in trials):
         at_top = [trial for trial in paused.values() if (trial.until_epoch or 0) == stops[0]]
-        best = max(at_top, key=lambda trial: (_merit(trial, stops[0], sign), -trial.number))
+        best = max(at_top, key=lambda trial: (_merit(trial, stops[0], sign, finals), -trial.number))
         return best.number, _next_stop(pruner, best)
     return None
 

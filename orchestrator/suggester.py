@@ -15,11 +15,13 @@ import numpy as np
 from tablewright.orchestrator.budget import Spending
 from tablewright.orchestrator.changes import Changes
 from tablewright.orchestrator.constraints import is_kept
+from tablewright.orchestrator.curve_forecast import forecast_finals
 from tablewright.orchestrator.finite_space import SearchSpace, cell_of
 from tablewright.orchestrator.optuna_sampler import Suggestion, suggest
+from tablewright.orchestrator.pruners import Halving, Hyperband
 from tablewright.orchestrator.records import LearntTrials, SearchTrialRecord, now
-from tablewright.orchestrator.rungs import Verdict, bracket_of, first_stop, promotion, verdict
-from tablewright.orchestrator.samplers import BruteForce, Gp, Sampler
+from tablewright.orchestrator.rungs import Verdict, bracket_of, first_stop, promotion, rungs_of, verdict
+from tablewright.orchestrator.samplers import BruteForce, Gp, Sampler, Tpe
 from tablewright.orchestrator.search import Search
 from tablewright.orchestrator.search_end import SearchEnd, search_end
 from tablewright.orchestrator.search_spending import told_spending
@@ -64,6 +66,7 @@ class Suggester:
         self._learnt, self._first_points = _as_trials(learnt), search.first_points()
         self._first_points += learnt.points if learnt else ()
         self.trials: dict[int, SearchTrialRecord] = {}
+        self._forecast: Mapping[int, float] | None = None
 
     @property
     def in_order(self) -> tuple[SearchTrialRecord, ...]:
@@ -84,6 +87,7 @@ class Suggester:
     def take(self, trial: SearchTrialRecord) -> SearchTrialRecord:
         """Take a trial as it stands written, or as another has changed it."""
         self.trials[trial.number] = trial
+        self._forecast = None
         return trial
 
     def suggested(self) -> SearchTrialRecord:
@@ -112,10 +116,11 @@ class Suggester:
             if cell_of(point) not in tried and self._keeps_constraints(point):
                 return Suggestion(point, {})
         num_draws = NUM_DRAWS.get(type(self._search.sampler), NUM_DRAWS_OF_OTHERS)
+        known = self._as_the_sampler_learns()
         num_repeated, broken = 0, list[Changes]()
         while num_repeated < num_draws and len(broken) < MAX_BROKEN_DRAWS:
             draw = num_repeated + len(broken)
-            suggestion = suggest(self._search, self.in_order, self._learnt, draw, broken)
+            suggestion = suggest(self._search, known, self._learnt, draw, broken)
             if not self._keeps_constraints(suggestion.params):
                 broken.append(suggestion.params)
             elif cell_of(suggestion.params) in tried:
@@ -125,6 +130,16 @@ class Suggester:
         random = np.random.default_rng((self._search.sampler_seed, self.free_number()))
         untried = SearchSpace(self._search.space).untried(tried, random, self._keeps_constraints)
         return Suggestion(untried, {})
+
+    def _as_the_sampler_learns(self) -> tuple[SearchTrialRecord, ...]:
+        """Give the trials; to a sampler that models values, those not complete as if they ended as forecast."""
+        finals = self._finals() if isinstance(self._search.sampler, Tpe | Gp) else {}
+        return tuple(
+            trial.model_copy(update={"state": "complete", "value": finals[trial.number]})
+            if trial.state in ("running", "paused", "pruned") and trial.number in finals
+            else trial
+            for trial in self.in_order
+        )
 
     def free_number(self) -> int:
         """Give the number of the next suggestion."""
@@ -147,12 +162,14 @@ class Suggester:
 
     def verdict_on(self, number: int) -> Verdict:
         """Decide about a running trial by what it has reached."""
-        metric = self._search.objective.metric
+        metric, pruner = self._search.objective.metric, self._search.pruner
+        is_promoting = isinstance(pruner, Halving | Hyperband) and pruner.promotes
         return verdict(
             self._search.pruner,
             self.in_order,
             self.trials[number],
             higher_is_better=metric.higher_is_better,
+            finals={} if is_promoting else self._finals(),  # what is promoted is decided when a slot is free
         )
 
     def paused(self, number: int) -> SearchTrialRecord:
@@ -177,7 +194,21 @@ class Suggester:
             higher_is_better=self._search.objective.metric.higher_is_better,
             is_closing=is_closing,
             is_out_of_budget=end is not None and end.kind == "budget",
+            finals=self._finals(),
         )
+
+    def _finals(self) -> Mapping[int, float]:
+        """Forecast what the trials will end with, where the pruner goes by that."""
+        pruner = self._search.pruner
+        if not isinstance(pruner, Halving | Hyperband) or not pruner.forecasts:
+            return {}
+        if self._forecast is None:
+            finals: dict[int, float] = {}
+            for num_epochs in sorted({trial.num_epochs or 0 for trial in self.trials.values()} - {0}):
+                as_long = [trial for trial in self.in_order if trial.num_epochs == num_epochs]
+                finals |= forecast_finals(self._search.space, as_long, rungs_of(pruner, num_epochs))
+            self._forecast = finals
+        return self._forecast
 
     def told(self, number: int, state: Ended, value: float | None = None) -> SearchTrialRecord:
         """Say how a trial has ended."""

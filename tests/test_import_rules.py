@@ -132,6 +132,7 @@ RULES = {
             "orchestrator.prices",
             "orchestrator.recorded_config",
             "orchestrator.records",
+            "orchestrator.replay",
             "orchestrator.search_result",
             "orchestrator.training_cost",
             "orchestrator.tuned_rows",

@@ -8,7 +8,7 @@ from tablewright.orchestrator.pruners import Halving, Hyperband, Median, Patienc
 from tablewright.orchestrator.records import SearchTrialRecord
 from tablewright.orchestrator.rungs import bracket_of, first_stop, promotion, rungs_of, verdict
 
-HALVING = Halving(first_epoch=1)
+HALVING = Halving(first_epoch=1, factor=3, one_of=3, last_rung=1.0)
 
 
 def a_trial(number, values, state="paused", until=None, **more):
@@ -43,8 +43,10 @@ def promoted(trials, pruner=HALVING, **more):
     [
         (HALVING, 9, (1, 3)),
         (HALVING, 10, (1, 3, 9)),
-        (Halving(first_epoch=2, factor=2), 16, (2, 4, 8)),
-        (Halving(), 27, (3, 9)),
+        (Halving(first_epoch=2, last_rung=0.5), 16, (2, 4, 8)),
+        (Halving(), 27, (1, 2, 4, 8)),
+        (Halving(), 60, (3, 6, 12, 24)),
+        (Halving(first_epoch=20), 27, (20,)),
         (Halving(), 2, (1,)),
         (HALVING, 1, ()),
         (Halving(first_epoch=30), 27, ()),
@@ -177,3 +179,17 @@ def test_patience_counts_epochs_without_a_better_value():
     assert "prune" == decided(pruner, [], a_trial(0, [0.1, 0.15, 0.19], "running"))
     assert "go on" == decided(pruner, [], a_trial(0, [0.1, 0.15, 0.25], "running"))
     assert "prune" == decided(pruner, [], a_trial(0, [0.1, 0.2, 0.3], "running"), higher_is_better=False)
+
+
+def test_a_rung_goes_by_forecasts_where_there_are_any():
+    """Who is behind goes on where it is forecast to end ahead; without a forecast a value stands for itself."""
+    trials = paused(0.1, 0.9, 0.2)
+    assert (2, 3) == promoted(trials, finals={0: 0.5, 1: 0.6, 2: 0.8})
+    assert (1, 3) == promoted(trials, finals={0: 0.5, 2: 0.8})
+
+
+def test_how_many_go_on_is_set_apart_from_how_far():
+    """One of four, to twice the epoch."""
+    pruner = Halving(first_epoch=1, factor=2, one_of=4)
+    assert promoted(paused(0.1, 0.9, 0.2), pruner) is None
+    assert (1, 2) == promoted(paused(0.1, 0.9, 0.2, 0.3), pruner)

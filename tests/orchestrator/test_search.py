@@ -296,11 +296,12 @@ def test_an_objective_that_is_no_number_is_a_failed_trial(sweep, monkeypatch):
     assert "best of 1 trials" in [cell.row for cell in result.plan.cells]
 
 
+A_THIRD = Halving(first_epoch=1, factor=3, one_of=3, last_rung=1.0)
+
+
 def a_halved_search(**changes):
     """Nine epochs, rungs after 1 and 3."""
-    return a_search(
-        num_trials=9, base=ToyConfig(epochs=9, epoch_s=0.001), pruner=Halving(first_epoch=1), **changes
-    )
+    return a_search(num_trials=9, base=ToyConfig(epochs=9, epoch_s=0.001), pruner=A_THIRD, **changes)
 
 
 @pytest.mark.slow
@@ -320,7 +321,7 @@ def test_a_search_promotes_what_has_paused(sweep):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "pruner", [Halving(first_epoch=1), Hyperband(first_epoch=1), Hyperband(1, promotes=False)]
+    "pruner", [A_THIRD, Halving(), Hyperband(first_epoch=1), Hyperband(1, promotes=False)]
 )
 @pytest.mark.parametrize("num_epochs", [8])
 def test_a_resumed_search_of_rungs_is_the_undisturbed_one(sweep, tmp_path, pruner, num_epochs):
