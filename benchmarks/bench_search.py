@@ -29,6 +29,7 @@ from learning_curves import FunctionCurves, function_curves
 from search_peers import OptunaAlone, StockTune, SyneTune
 
 from tablewright.orchestrator.pruners import Halving, Hyperband, Median, Pruner
+from tablewright.orchestrator.samplers import Gp, Sampler, Tpe
 from tablewright.orchestrator.simulation import (
     OwnSearch,
     Simulated,
@@ -46,13 +47,14 @@ SHARES = (1 / 8, 1 / 4, 1 / 2, 1)
 
 Task = FunctionCurves | DemoCurves
 
-OURS: dict[str, Pruner | None] = {
-    "ours: TPE, no pruner": None,
-    "ours: TPE, Median()": Median(),
-    "ours: TPE, Hyperband()": Hyperband(),
-    "ours: TPE, Halving(promotes=False)": Halving(promotes=False),
-    "ours: TPE, Halving()": Halving(),
-    "ours: TPE, Halving(forecasts=False)": Halving(forecasts=False),
+OURS: dict[str, tuple[Sampler, Pruner | None]] = {
+    "ours: TPE, no pruner": (Tpe(), None),
+    "ours: TPE, Median()": (Tpe(), Median()),
+    "ours: TPE, Hyperband()": (Tpe(), Hyperband()),
+    "ours: TPE, Halving(promotes=False)": (Tpe(), Halving(promotes=False)),
+    "ours: TPE, Halving()": (Tpe(), Halving()),
+    "ours: TPE, Halving(forecasts=False)": (Tpe(), Halving(forecasts=False)),
+    "ours: GP, Halving()": (Gp(), Halving()),
 }
 
 
@@ -60,8 +62,13 @@ def _tune(curves: Task, seed: int, reduction_factor: int) -> Strategy:
     return StockTune(curves.space, curves.num_epochs, seed, reduction_factor)
 
 
-def _optuna(curves: Task, seed: int, pruner: Callable[[], optuna.pruners.BasePruner]) -> Strategy:
-    return OptunaAlone(curves.space, curves.num_epochs, seed, pruner())
+def _optuna(
+    curves: Task,
+    seed: int,
+    pruner: Callable[[], optuna.pruners.BasePruner],
+    sampler: Callable[..., optuna.samplers.BaseSampler] = optuna.samplers.TPESampler,
+) -> Strategy:
+    return OptunaAlone(curves.space, curves.num_epochs, sampler(seed=seed), pruner())
 
 
 PEERS: dict[str, Callable[[Task, int], Strategy]] = {
@@ -70,6 +77,9 @@ PEERS: dict[str, Callable[[Task, int], Strategy]] = {
     "Optuna alone: TPE": partial(_optuna, pruner=optuna.pruners.NopPruner),
     "Optuna alone: TPE, SuccessiveHalvingPruner": partial(
         _optuna, pruner=optuna.pruners.SuccessiveHalvingPruner
+    ),
+    "Optuna alone: GP": partial(
+        _optuna, pruner=optuna.pruners.NopPruner, sampler=optuna.samplers.GPSampler
     ),
 }
 SYNE_TUNE = "Syne Tune: ASHA, random draws"
@@ -91,10 +101,12 @@ def run(task: str, method: str, seed: int, syne_tune: str) -> Simulated:
     curves = all_curves()[task]
     cap = cap_of(curves)
     if method in OURS:
+        sampler, pruner = OURS[method]
         if isinstance(curves, DemoCurves):
-            search = curves.search(seed, num_trials=cap, pruner=OURS[method])
+            search = curves.search(seed, num_trials=cap, pruner=pruner, sampler=sampler)
         else:
-            search = function_search(task, dict(curves.space), seed, num_trials=cap, pruner=OURS[method])
+            space = dict(curves.space)
+            search = function_search(task, space, seed, num_trials=cap, pruner=pruner, sampler=sampler)
         strategy = OwnSearch(search, curves.num_epochs)
     elif method == SYNE_TUNE:
         strategy = SyneTune(curves.space, curves.num_epochs, seed, syne_tune)

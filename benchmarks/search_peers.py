@@ -12,7 +12,7 @@ from typing import Any, cast
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.pruners import BasePruner
-from optuna.samplers import TPESampler
+from optuna.samplers import BaseSampler
 from optuna.trial import Trial, TrialState
 
 from tablewright.orchestrator.ranges import Choice, FloatRange, Range
@@ -33,12 +33,14 @@ def _distribution(declared: Range) -> BaseDistribution:
 
 
 class OptunaAlone:
-    """A user's loop on Optuna: `ask`, `report`, `should_prune`, `tell`, with its default TPE."""
+    """A user's loop on Optuna: `ask`, `report`, `should_prune`, `tell`."""
 
-    def __init__(self, space: Mapping[str, Range], num_epochs: int, seed: int, pruner: BasePruner) -> None:
+    def __init__(
+        self, space: Mapping[str, Range], num_epochs: int, sampler: BaseSampler, pruner: BasePruner
+    ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._space, self._num_epochs = distributions(space), num_epochs
-        self._study = optuna.create_study(direction="maximize", sampler=TPESampler(seed=seed), pruner=pruner)
+        self._study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
         self._open: dict[int, Trial] = {}
 
     def ask(self) -> Leg:
