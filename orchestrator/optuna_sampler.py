@@ -6,6 +6,7 @@ what it would have suggested.
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -83,8 +84,15 @@ def frozen_trial(search: Search, trial: SearchTrialRecord) -> FrozenTrial:
         distributions={path: _distribution(range_of(search.space[path])) for path in trial.params},
         user_attrs={TRAINING_ID: trial.training_id},
         system_attrs=dict(trial.sampler_state),
-        intermediate_values=trial.intermediate_values,
+        intermediate_values=_means_so_far(trial) if trial.parts else trial.intermediate_values,
     )
+
+
+def _means_so_far(trial: SearchTrialRecord) -> dict[int, float]:
+    """Give the mean over the first training of a trial, the first two and so on, as long as they have a value."""
+    values = itertools.takewhile(lambda value: value is not None, (part.value for part in trial.parts))
+    sums = itertools.accumulate(value for value in values if value is not None)
+    return {number: total / number for number, total in enumerate(sums, start=1)}
 
 
 def _optunas(sampler: Sampler, seed: int) -> BaseSampler:

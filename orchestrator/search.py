@@ -9,9 +9,9 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from tablewright.orchestrator.changes import Changes, apply_changes, try_changes, value_at
-from tablewright.orchestrator.dataset import SEED, Dataset
+from tablewright.orchestrator.dataset import SEED, Dataset, without_own_seed
 from tablewright.orchestrator.declared_names import TableName, absent, twice
-from tablewright.orchestrator.pruners import Pruner
+from tablewright.orchestrator.pruners import Pruner, Wilcoxon
 from tablewright.orchestrator.ranges import FloatRange, Range, When, range_of
 from tablewright.orchestrator.samplers import DEFAULT_SAMPLER, Sampler
 from tablewright.orchestrator.table_columns import column_faults, no_view_fault, own_view
@@ -50,15 +50,28 @@ class Objective(Declaration):
 
 
 @dataclass(frozen=True)
+class SearchPart:
+    """One of the trainings that a trial is made of.
+
+    Attributes:
+        dataset: on which it is trained.
+        seed: with which it is trained.
+    """
+
+    dataset: Dataset
+    seed: int
+
+
+@dataclass(frozen=True)
 class Search(Declaration):
     """Ranges on the paths of a config instead of rows, and the table of what was found.
 
     Attributes:
         name: letters, digits and underscores.
         caption: of the table that sets the found config beside the declared one on `test`.
-        base: the config that the search varies; it is the first trial, and every trial has its seed. The table has
-            the study's seeds.
-        dataset: the data set it searches on.
+        base: the config that the search varies; it is the first trial, and every trial has its seed, unless there are
+            seeds. The table has the study's seeds.
+        dataset: the data set it searches on; of several, a trial is trained on each, and its value is the mean.
         space: dotted path -> range, or `When` for a conditional range.
         objective: what is made better.
         num_trials: trainings to make; suggestions answered from the store do not count.
@@ -70,12 +83,13 @@ class Search(Declaration):
         sampler_seed: of the sampler.
         priority: its trials, and its table, are trained before what has a lower one, and after the rows of the same;
             None is that of the study.
+        seeds: every trial is trained with each, and its value is the mean; none is the base's own alone.
     """
 
     name: TableName
     caption: Text
     base: TrainingConfig
-    dataset: Dataset
+    dataset: Dataset | Sequence[Dataset]
     space: Mapping[str, Range | When]
     objective: Objective
     num_trials: Annotated[int, Field(ge=1)]
@@ -86,6 +100,18 @@ class Search(Declaration):
     pruner: Pruner | None = None
     sampler_seed: Seed = 0
     priority: int | None = None
+    seeds: Sequence[Seed] = ()
+
+    @property
+    def datasets(self) -> tuple[Dataset, ...]:
+        """The data sets that it searches on."""
+        return (self.dataset,) if isinstance(self.dataset, Dataset) else tuple(self.dataset)
+
+    @property
+    def parts(self) -> tuple[SearchPart, ...]:
+        """The trainings that a trial is made of, every data set with the first seed before any with the second."""
+        seeds = self.seeds or (self.base.seed,)
+        return tuple(SearchPart(dataset, seed) for seed in seeds for dataset in self.datasets)
 
     def declared_params(self) -> dict[str, Any]:
         """Give the declared config's own values on the searched paths: the first trial."""
@@ -112,9 +138,15 @@ class Search(Declaration):
             ordered |= ready
         return list(ordered.items())
 
-    def trial_config(self, params: Changes) -> TrainingConfig:
-        """Give the config of one trial of the search."""
-        return apply_changes(self.base, {**self.dataset.changes, **self.search_changes, **params})
+    def trial_config(self, params: Changes, part: SearchPart | None = None) -> TrainingConfig:
+        """Give the config of one trial of the search; of several trainings that of a part, or of the first."""
+        part = part or self.parts[0]
+        seed = {SEED: part.seed} if self.seeds else {}
+        return apply_changes(self.base, {**seed, **part.dataset.changes, **self.search_changes, **params})
+
+    def trial_configs(self, params: Changes) -> list[TrainingConfig]:
+        """Give the configs of one trial of the search, one for each part."""
+        return [self.trial_config(params, part) for part in self.parts]
 
     # -- faults
 
@@ -124,7 +156,12 @@ class Search(Declaration):
 
     def find_faults(self) -> Iterator[Fault]:
         """Find every fault, and build the config at both ends of each range."""
-        faults = [*self._seed_faults(), *self._overlap_faults(), *self._condition_faults()]
+        faults = [
+            *self._seed_faults(),
+            *self._overlap_faults(),
+            *self._condition_faults(),
+            *self._part_faults(),
+        ]
         if not self.space:
             faults.append(Fault("space", "it is empty; name at least one path and its range"))
         if not faults:
@@ -155,6 +192,38 @@ class Search(Declaration):
                         name,
                         f"{path} would make luck a part of what is found; take it out, every trial has the base's seed",
                     )
+
+    def _part_faults(self) -> Iterator[Fault]:
+        """Find seeds and data sets over which there is no mean, and a pruner that does not go with them."""
+        yield from (Fault("seeds", str(fault)) for fault in twice("seed", map(str, self.seeds)))
+        if self.seeds and self.base.seed not in self.seeds and self.base != without_own_seed(self.base):
+            yield Fault(
+                "base",
+                f"it sets seed to {self.base.seed}, but every trial is trained with seeds={list(self.seeds)}; leave it "
+                "out of the base, or name it in seeds=…",
+            )
+        if not self.datasets:
+            yield Fault("dataset", "it is empty; name the data set to search on, or several")
+            return
+        yield from (Fault("dataset", str(it)) for it in twice("label", [one.label for one in self.datasets]))
+        for path in self.space:
+            values = [one.changes.get(path) for one in self.datasets]
+            if any(value != values[0] for value in values):
+                yield Fault(
+                    "dataset",
+                    f"{path} is searched, and the data sets declare different values of it, "
+                    f"{', '.join(map(shown, values))}: no trial would be the declared config; take it out of the "
+                    "space, or out of the data sets",
+                )
+        num_parts = len(self.parts)
+        if isinstance(self.pruner, Wilcoxon) and (fault := self.pruner.fault_of(num_parts)):
+            yield Fault("pruner", fault)
+        if self.pruner is not None and not isinstance(self.pruner, Wilcoxon) and num_parts > 1:
+            yield Fault(
+                "pruner",
+                f"{type(self.pruner).__name__} ends one training between its epochs, and a trial is {num_parts} "
+                "trainings here; take Wilcoxon(), which leaves a trial between its trainings, or None",
+            )
 
     def _overlap_faults(self) -> Iterator[Fault]:
         for path in self.search_changes:
@@ -230,7 +299,11 @@ class Search(Declaration):
             yield {**outer, declared.path: value}
 
     def _trial_faults(self, params: Changes) -> list[Fault]:
-        config, faults = try_changes(self.base, {**self.dataset.changes, **self.search_changes, **params})
+        found = (self._faults_on(dataset, params) for dataset in self.datasets)
+        return next((faults for faults in found if faults), [])
+
+    def _faults_on(self, dataset: Dataset, params: Changes) -> list[Fault]:
+        config, faults = try_changes(self.base, {**dataset.changes, **self.search_changes, **params})
         if faults:
             return faults
         try:

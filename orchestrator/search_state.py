@@ -24,7 +24,7 @@ from tablewright.orchestrator.recorded_config import (
     config_changes,
     view_changes,
 )
-from tablewright.orchestrator.records import DamagedFile, SearchTrialRecord, Store, TrainingRecord
+from tablewright.orchestrator.records import DamagedFile, SearchTrialRecord, Store, TrainingRecord, TrialPart
 from tablewright.orchestrator.resolution import NOT_RECORDED, DataResolver, Resolved
 from tablewright.orchestrator.samplers import Sampler
 from tablewright.orchestrator.search import Search
@@ -51,7 +51,7 @@ class SearchState:
         num_made: trainings that are complete, pruned, or failed for good.
         num_complete: of those, the ones that ended as they should, pruned ones among them.
         failed_ids: trainings that failed, those for good among them.
-        recorded_ids: trainings that gave a suggestion its value.
+        recorded_ids: trainings that gave a suggestion its value, or a part of it.
         training_ids: trainings of all suggestions, whatever became of them.
         pruned_ids: of those, the ones that the search gave up early.
         is_finished: whether nothing is left to suggest, to go on with or to try again.
@@ -99,15 +99,17 @@ def find_search_id(search: Search, resolver: DataResolver, store: Store) -> str:
     known = set(store.search_ids())
     pruner = None if search.pruner is None else _settings(search.pruner)
     pruners = [pruner] if pruner is None else [pruner, *PRUNERS_OF_EARLIER_VERSIONS]
+    of_parts = [resolver.candidates(config) for config in search.trial_configs({})]
     first, *earlier = (
-        _search_id(search, candidate, key)
+        _search_id(search, [found[min(place, len(found) - 1)] for found in of_parts], key)
         for key in pruners
-        for candidate in resolver.candidates(search.trial_config({}))
+        for place in range(len(of_parts[0]))
     )
     return first if first in known else next((found for found in earlier if found in known), first)
 
 
-def _search_id(search: Search, declared: Resolved, pruner: Any) -> str:
+def _search_id(search: Search, parts: Sequence[Resolved], pruner: Any) -> str:
+    declared, *others = parts
     space = {
         path: [declared_range.path, list(declared_range.values), *_range_key(declared_range.range)]
         if isinstance(declared_range, When)
@@ -119,7 +121,8 @@ def _search_id(search: Search, declared: Resolved, pruner: Any) -> str:
     measured_on = {} if is_earlier else declared.measured.measured_on(view)
     objective = [search.objective.metric.name, view_id(view, (), measured_on)]
     sampler = [_sampler_key(search.sampler), pruner, search.sampler_seed]
-    return digest_of([declared.training_id, space, objective, sampler])
+    more = [["parts", *(part.training_id for part in others)]] if others else []
+    return digest_of([declared.training_id, space, objective, sampler, *more])
 
 
 def _sampler_key(sampler: Sampler) -> Any:
@@ -163,7 +166,7 @@ def _made_by_other_code(search: Search, resolver: DataResolver, store: Store) ->
     config = search.trial_config({})
     if not isinstance(config.make_trainable(), HasSource):
         return ()
-    declared = resolver.candidates(config)[0]
+    declared = [resolver.candidates(one)[0] for one in search.trial_configs({})]
     for identity in store.search_ids():
         records: list[TrainingRecord] = []
         for number in store.search_trial_numbers(identity):
@@ -175,8 +178,10 @@ def _made_by_other_code(search: Search, resolver: DataResolver, store: Store) ->
             if record is not None and record.method == config.METHOD:
                 records.append(record)
         for version in {record.method_version for record in records}:
-            earlier = training_id(declared.config, declared.data.fingerprint, version)
-            before = replace(declared, training_id=earlier)
+            before = [
+                replace(part, training_id=training_id(part.config, part.data.fingerprint, version))
+                for part in declared
+            ]
             if (
                 _search_id(search, before, None if search.pruner is None else _settings(search.pruner))
                 == identity
@@ -197,17 +202,40 @@ def read_trials(search: Search, resolver: DataResolver, store: Store) -> list[Se
     _refuse_lost(identity, trials)
     for trial in trials:
         _refuse_of_another_search(search, identity, trial, resolver, store)
-        if trial.value is None:
-            continue
-        measured = measured_value(search, resolver, store, trial.params)
-        if measured not in (None, trial.value):  # a training that was removed since leaves its value behind
-            raise DamagedFile(
-                f"searches/{identity}/{trial.number:06d}.json",
-                f"has the value {trial.value}, and its training {trial.training_id[:8]} measured {measured}",
-                held=SearchTrialRecord.HELD,
-                next_step=SearchTrialRecord.NEXT_STEP,
-            )
+        for training, part, value in _told_values(trial):
+            measured = measured_value(search, resolver, store, trial.params, part)
+            if measured not in (None, value):  # a training that was removed since leaves its value behind
+                raise _damaged(
+                    identity,
+                    trial.number,
+                    f"has the value {value}, and its training {training[:8]} measured {measured}",
+                )
+        if trial.parts and trial.value not in (None, mean_of(trial.parts)):
+            fault = f"has the value {trial.value}, and the mean of its trainings is {mean_of(trial.parts)}"
+            raise _damaged(identity, trial.number, fault)
     return trials
+
+
+def _told_values(trial: SearchTrialRecord) -> list[tuple[str, int, float]]:
+    """Give each training of a suggestion that has a value, its place among them, and that value."""
+    told = [(part.training_id, part.value) for part in trial.parts] or [(trial.training_id, trial.value)]
+    return [(training, place, value) for place, (training, value) in enumerate(told) if value is not None]
+
+
+def mean_of(parts: Iterable[TrialPart]) -> float | None:
+    """Give the value of a suggestion by those of its trainings, each data set counting alike; None while one lacks."""
+    values = [part.value for part in parts]
+    known = [value for value in values if value is not None]
+    return math.fsum(known) / len(known) if values and len(known) == len(values) else None
+
+
+def _damaged(identity: str, number: int, fault: str) -> DamagedFile:
+    return DamagedFile(
+        f"searches/{identity}/{number:06d}.json",
+        fault,
+        held=SearchTrialRecord.HELD,
+        next_step=SearchTrialRecord.NEXT_STEP,
+    )
 
 
 def _refuse_lost(identity: str, trials: Sequence[SearchTrialRecord]) -> None:
@@ -218,12 +246,7 @@ def _refuse_lost(identity: str, trials: Sequence[SearchTrialRecord]) -> None:
     """
     for number, trial in enumerate(trials):
         if trial.number != number:
-            raise DamagedFile(
-                f"searches/{identity}/{number:06d}.json",
-                "is not there, and later ones are",
-                held=SearchTrialRecord.HELD,
-                next_step=SearchTrialRecord.NEXT_STEP,
-            )
+            raise _damaged(identity, number, "is not there, and later ones are")
 
 
 def _refuse_of_another_search(
@@ -241,24 +264,20 @@ def _refuse_of_another_search(
         if path not in space or not range_of(space[path]).contains(value)
     ]
     fault = f"suggests what is not in the space of this search ({', '.join(foreign)})" if foreign else ""
-    if trial.training_id and not foreign:  # the method has refused one without a training
-        config = search.trial_config(trial.params)
-        found = resolver.candidates(config)
-        is_known = found[0].data.fingerprint != NOT_RECORDED  # its training may have ended without a record
-        is_given = trial.training_id in {candidate.training_id for candidate in found}
-        if (
-            is_known
-            and not is_given
-            and not _is_recorded_of(config, store.training(trial.training_id).record())
-        ):
-            fault = f"names training {trial.training_id[:8]}, which its parameters do not give"
+    if trial.training_ids and not foreign:  # the method has refused one without a training
+        configs, named = search.trial_configs(trial.params), trial.training_ids
+        if len(configs) != len(named):
+            fault = f"names {len(named)} trainings, and a trial of this search is {len(configs)}"
+        for config, training in zip(configs, named, strict=False):
+            found = resolver.candidates(config)
+            is_known = (
+                found[0].data.fingerprint != NOT_RECORDED
+            )  # its training may have ended without a record
+            is_given = training in {candidate.training_id for candidate in found}
+            if is_known and not is_given and not _is_recorded_of(config, store.training(training).record()):
+                fault = fault or f"names training {training[:8]}, which its parameters do not give"
     if fault:
-        raise DamagedFile(
-            f"searches/{identity}/{trial.number:06d}.json",
-            fault,
-            held=SearchTrialRecord.HELD,
-            next_step=SearchTrialRecord.NEXT_STEP,
-        )
+        raise _damaged(identity, trial.number, fault)
 
 
 def _is_recorded_of(config: TrainingConfig, record: TrainingRecord | None) -> bool:
@@ -267,14 +286,23 @@ def _is_recorded_of(config: TrainingConfig, record: TrainingRecord | None) -> bo
     return record is not None and record.method == config.METHOD and record.config == planned
 
 
-def measured_value(search: Search, resolver: DataResolver, store: Store, params: Changes) -> float | None:
-    """Give the objective's value of a suggestion; None where there is none, or none that is a number.
+def measured_value(
+    search: Search, resolver: DataResolver, store: Store, params: Changes, part: int = 0
+) -> float | None:
+    """Give the objective's value of a training of a suggestion; None where there is none, or none that is a number.
+
+    Args:
+        search: the declaration.
+        resolver: says which training it is.
+        store: of the measurement.
+        params: of the suggestion.
+        part: which of its trainings.
 
     Raises:
         DamagedFile: what was recorded of it cannot be used.
         ChangedDefault: it was recorded under another default, and nobody has accepted the change.
     """
-    resolved = resolver.resolve(search.trial_config(params))
+    resolved = resolver.resolve(search.trial_config(params, search.parts[part]))
     view = search.objective.view
     folder = store.training(resolved.training_id)
     measurement, record = folder.measurement(resolver.view_id(resolved, view)), folder.record()
@@ -298,17 +326,24 @@ def state_of(search: Search, trials: Sequence[SearchTrialRecord]) -> SearchState
         num_trials=search.num_trials,
         num_made=len(made),
         num_complete=states["complete"] + states["pruned"],
-        failed_ids=tuple(
-            dict.fromkeys(
-                trial.training_id for trial in trials if trial.state == "fail" and trial.training_id
-            )
-        ),
-        recorded_ids=tuple(dict.fromkeys(trial.training_id for trial in trials if trial.state == "complete")),
-        training_ids=tuple(dict.fromkeys(trial.training_id for trial in trials if trial.training_id)),
-        pruned_ids=tuple(dict.fromkeys(trial.training_id for trial in trials if trial.state == "pruned")),
+        failed_ids=_ids_in(trials, "fail", "fail"),
+        recorded_ids=_ids_in(trials, "complete", "complete"),
+        training_ids=tuple(dict.fromkeys(identity for trial in trials for identity in trial.training_ids)),
+        pruned_ids=_ids_in(trials, "pruned", "left"),
         is_finished=is_finished,
         best=_best(search, trials) if is_finished else None,
     )
+
+
+def _ids_in(trials: Iterable[SearchTrialRecord], state: str, part_state: str) -> tuple[str, ...]:
+    """Give the trainings of suggestions in a state, and of suggestions of several trainings those in one of theirs."""
+    found: dict[str, None] = {}
+    for trial in trials:
+        if trial.parts:
+            found |= dict.fromkeys(part.training_id for part in trial.parts if part.state == part_state)
+        elif trial.state == state:
+            found |= dict.fromkeys(trial.training_ids)
+    return tuple(found)
 
 
 def is_final(trial: SearchTrialRecord) -> bool:

@@ -24,7 +24,8 @@ def search_table(search: Search, best: Changes | None, num_complete: int, waits_
         found = Row("best of the search", waits_for=waits_for)
     else:
         config, changed = (
-            apply_changes(search.base, {**search.dataset.changes, **more}) for more in (EMPTY, best)
+            [apply_changes(search.base, {**dataset.changes, **more}) for dataset in search.datasets]
+            for more in (EMPTY, best)
         )
         repeats = declared.label if config == changed else ""
         found = Row(f"best of {num_complete} trials", best, repeats=repeats)
@@ -32,7 +33,7 @@ def search_table(search: Search, best: Changes | None, num_complete: int, waits_
         search.name,
         search.caption,
         without_own_seed(search.base),  # which is that of the trials
-        [search.dataset],
+        search.datasets,
         [declared, found],
         search.view,
         search.metrics,

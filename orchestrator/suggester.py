@@ -7,14 +7,16 @@ running search into the store, a replay nowhere.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from tablewright.orchestrator.optuna_sampler import suggest
-from tablewright.orchestrator.records import SearchTrialRecord, now
+from tablewright.orchestrator.optuna_wilcoxon import is_surely_worse
+from tablewright.orchestrator.pruners import Wilcoxon
+from tablewright.orchestrator.records import SearchTrialRecord, TrialPart, now
 from tablewright.orchestrator.rungs import Verdict, bracket_of, first_stop, promotion, verdict
 from tablewright.orchestrator.search import Search
-from tablewright.orchestrator.search_state import is_final, is_spent
+from tablewright.orchestrator.search_state import is_final, is_spent, mean_of
 
 Ended = Literal["complete", "pruned", "refused", "fail"]
 
@@ -99,6 +101,47 @@ class Suggester:
             higher_is_better=metric.higher_is_better,
         )
 
+    def reported_part(self, number: int, place: int, part: TrialPart) -> Ended | None:
+        """Take what became of one of the trainings of a trial, and say how the trial ends by it; None: it goes on."""
+        trial = self.trials[number]
+        parts = (*trial.parts[:place], part, *trial.parts[place + 1 :])
+        self.take(trial.model_copy(update={"parts": parts}))
+        return self.end_by_parts(number)
+
+    def end_by_parts(self, number: int) -> Ended | None:
+        """Say how a trial ends by its trainings; None where the others are worth to be made.
+
+        A mean over those that did not fail would be of something else, so that one that fails lets the trial fail.
+        """
+        trial, pruner = self.trials[number], self._search.pruner
+        if any(part.state == "fail" for part in trial.parts):
+            return "fail"
+        if mean_of(trial.parts) is not None:
+            return "complete"
+        is_hopeless = isinstance(pruner, Wilcoxon) and is_surely_worse(
+            pruner,
+            self.in_order,
+            trial,
+            higher_is_better=self._search.objective.metric.higher_is_better,
+        )
+        return "pruned" if is_hopeless else None
+
+    def next_part(self, number: int, at_work: Sequence[int]) -> int | None:
+        """Give the place of the training of a trial that is made next; None where it waits for others.
+
+        Args:
+            number: of the trial.
+            at_work: places of those that are being made.
+        """
+        parts, pruner = self.trials[number].parts, self._search.pruner
+        if any(part.state == "fail" for part in parts):
+            return None
+        for place, part in enumerate(parts):
+            if part.state == "running" and place not in at_work:
+                waits = isinstance(pruner, Wilcoxon) and place >= pruner.num_startup_parts and bool(at_work)
+                return None if waits else place
+        return None
+
     def paused(self, number: int) -> SearchTrialRecord:
         """Let a trial rest where it is."""
         return self.take(self.trials[number].model_copy(update={"state": "paused"}))
@@ -125,8 +168,12 @@ class Suggester:
         """Say how a trial has ended."""
         trial = self.trials[number]
         num_failures = trial.num_failures + (state == "fail")
+        parts = tuple(
+            part.model_copy(update={"state": "left"}) if part.state == "running" else part
+            for part in trial.parts
+        )
         update = {"state": state, "value": value, "num_failures": num_failures, "ended_at": self._clock()}
-        return self.take(trial.model_copy(update=update))
+        return self.take(trial.model_copy(update={**update, "parts": parts}))
 
     @property
     def may_promote(self) -> bool:

@@ -9,7 +9,7 @@ from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Cumulative, Factorial, LeaveOneOut, Row, Sweep
 from tablewright.orchestrator.profile import Profile
-from tablewright.orchestrator.pruners import Halving, Hyperband, Median, Patience
+from tablewright.orchestrator.pruners import Halving, Hyperband, Median, Patience, Wilcoxon
 from tablewright.orchestrator.published import printed
 from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
 from tablewright.orchestrator.samplers import Gp, Random, Tpe
@@ -54,6 +54,7 @@ __all__ = [
     "Tpe",
     "UntilDecided",
     "When",
+    "Wilcoxon",
     "method",
     "printed",
     "script",

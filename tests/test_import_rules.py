@@ -72,7 +72,7 @@ RULES = {
                 for part in ("address", "autoscaler", "backend", "bridge", "cluster", "ranks", "worker")
             ),
             "grpc": ("orchestrator.ray_address",),
-            "optuna": ("orchestrator.optuna_sampler", "orchestrator.optuna_mirror"),
+            "optuna": tuple(f"orchestrator.optuna_{part}" for part in ("mirror", "sampler", "wilcoxon")),
             "mlflow": ("orchestrator.tracking",),
             "yaml": ("orchestrator.published", "orchestrator.ray_autoscaler"),
             "cloudpickle": ("orchestrator.agent_backend", "orchestrator.ranks"),
