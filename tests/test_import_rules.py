@@ -236,7 +236,7 @@ def test_a_forbidden_import_is_found(module: str, source: str) -> None:
         ("trainables.mdpr", "from torch.nn import functional\nimport math\nfrom PIL import Image"),
         ("trainables.data.matlab_file", "import scipy.io"),
         ("trainables.data.demo_generator.body", "import anny\nfrom . import raster"),
-        ("orchestrator.search_source", "import optuna.samplers"),
+        ("orchestrator.optuna_sampler", "import optuna.samplers"),
         ("orchestrator.trial", "from tablewright.trainables.contract.metric import Metric"),
         ("reports.terminal", "import rich.table"),
         ("reports.frame", "from tablewright.orchestrator.plan import Plan"),
