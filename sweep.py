@@ -95,6 +95,12 @@ def main(
         bool, typer.Option("--status", help="Show what is done, runs where, waits for what, failed.")
     ] = False,
     report: Annotated[bool, typer.Option("--report", help="Write tables from the records alone.")] = False,
+    keep_found: Annotated[
+        bool,
+        typer.Option(
+            "--keep-found", help="Keep what searches found beside the studies, for best_of in another."
+        ),
+    ] = False,
     check: Annotated[
         bool,
         typer.Option("--check", help="One step (of a function of yours an epoch) of each distinct config."),
@@ -244,6 +250,7 @@ def main(
         "--plan": plan,
         "--status": status,
         "--report": report,
+        "--keep-found": keep_found,
         "--check": check,
         "--verify": verify,
         "--mirror": mirror,
@@ -298,13 +305,20 @@ def main(
             keep_checkpoints=keep_checkpoints,
             datasets=datasets,
             grace_s=grace_s,
-            reads_records_alone=status or report or verify or mirror or gc or any(named.values()),
+            reads_records_alone=status
+            or report
+            or keep_found
+            or verify
+            or mirror
+            or gc
+            or any(named.values()),
             project=project,
         )
         verb = {
             "--plan": show_plan,
             "--status": show_status,
             "--report": write_report,
+            "--keep-found": keep_what_was_found,
             "--check": run_checks,
             "--verify": verify_all,
             "--mirror": mirror_all,
@@ -655,6 +669,29 @@ def write_report(settings: Settings, studies: Sequence[Study]) -> int:
     print_refused(statuses)
     is_whole = not unwritten and not written.refusals and not any(table.emptied for table in written.tables)
     return 0 if is_whole and is_complete(plan, statuses) else EXIT_INCOMPLETE
+
+
+def keep_what_was_found(settings: Settings, studies: Sequence[Study]) -> int:
+    """`--keep-found`."""
+    from tablewright.orchestrator.found_config import keep_found
+    from tablewright.orchestrator.found_of_plan import found_of_plan, studies_folder_of
+
+    folder, store = studies_folder_of(settings.project), existing_store(settings)
+    plan = recorded_plan(settings, studies, store)
+    num_lacking = 0
+    for study, search, found in found_of_plan(plan, store):
+        if found is None:
+            num_lacking += 1
+            state = plan.searches[study, search]
+            errors.print(
+                Text(
+                    f"search {study}/{search} has no best yet, so that nothing is kept: {state}", style="red"
+                )
+            )
+        else:
+            path = keep_found(found, folder)
+            console.print(f"kept {path}; commit it, and begin from it with best_of({study!r}, {search!r})")
+    return EXIT_INCOMPLETE if num_lacking else 0
 
 
 def verify_all(settings: Settings, studies: Sequence[Study]) -> int:

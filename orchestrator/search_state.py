@@ -60,6 +60,8 @@ class SearchState:
         changes: defaults that were changed since, where they are why.
         by_other_code: of a search that has not begun, the trainings that it has made before its method's own code
             was changed.
+        search_id: by which the store has it; empty where it has not begun.
+        trials: every suggestion and what became of it, by number.
     """
 
     num_trials: int
@@ -74,6 +76,8 @@ class SearchState:
     fault: str = ""
     changes: tuple[ConfigChange, ...] = ()
     by_other_code: tuple[TrainingRecord, ...] = ()
+    search_id: str = ""
+    trials: tuple[SearchTrialRecord, ...] = ()
 
     def __str__(self) -> str:
         """Say it in a line."""
@@ -158,7 +162,7 @@ def read_search_state(search: Search, resolver: DataResolver, store: Store) -> S
         return SearchState(search.num_trials, fault=str(error))
     if not trials:
         return SearchState(search.num_trials, by_other_code=_made_by_other_code(search, resolver, store))
-    return state_of(search, trials)
+    return replace(state_of(search, trials), search_id=find_search_id(search, resolver, store))
 
 
 def _made_by_other_code(search: Search, resolver: DataResolver, store: Store) -> tuple[TrainingRecord, ...]:
@@ -332,6 +336,7 @@ def state_of(search: Search, trials: Sequence[SearchTrialRecord]) -> SearchState
         pruned_ids=_ids_in(trials, "pruned", "left"),
         is_finished=is_finished,
         best=_best(search, trials) if is_finished else None,
+        trials=tuple(trials),
     )
 
 

@@ -16,6 +16,7 @@ from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.dataset import without_own_seed
 from tablewright.orchestrator.declared_names import StudyName, twice
 from tablewright.orchestrator.design import Row
+from tablewright.orchestrator.found_base import FoundBase
 from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.search import Search
 from tablewright.orchestrator.search_table import search_table
@@ -73,6 +74,7 @@ class Study(Declaration):
         left_out: names of tables that have no column of the data sets that were asked for.
         profile: that it was declared for; None where it has no profiles. Set by who loads it.
         priority: of its tables and searches that have none of their own, among what else a sweep runs.
+        starts_from: what searches have found that it was declared with. Set by who loads it.
     """
 
     name: StudyName
@@ -86,6 +88,7 @@ class Study(Declaration):
     left_out: Sequence[str] = ()
     profile: Profile | None = None
     priority: int = 0
+    starts_from: Sequence[FoundBase] = ()
 
     def find_faults(self) -> Iterator[Fault]:
         """Find every fault."""

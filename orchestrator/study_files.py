@@ -19,6 +19,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic.errors import PydanticUserError
 
 from tablewright.orchestrator.declared_names import is_file_name, is_not_reserved
+from tablewright.orchestrator.declaring import declaring
+from tablewright.orchestrator.found_base import FoundBase
 from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.project import Project
 from tablewright.orchestrator.study import Study
@@ -178,10 +180,12 @@ def load_study(name: str, profile: Profile, project: Project | None = None) -> S
         module = importlib.import_module(file.module)
         make_study = getattr(module, "make_study", None)
         has_profiles, can_be_made = _takes(make_study, "demo"), _takes(make_study)
-        study = None
+        study, bases = None, list[FoundBase]()
         if has_profiles or can_be_made:
             assert make_study is not None
-            study = make_study(profile) if has_profiles else make_study()
+            with declaring(name, profile if has_profiles else None, file.path.parent, project) as now:
+                study = make_study(profile) if has_profiles else make_study()
+            bases = list(dict.fromkeys(now.bases))
     except (Exception, SystemExit) as error:  # whatever a slip in a person's file raises
         raise ValueError(f"{_place_of(error, file, project) or file.place}: {_text_of(error)}") from error
     if make_study is None:
@@ -201,7 +205,7 @@ def load_study(name: str, profile: Profile, project: Project | None = None) -> S
         raise ValueError(f"{file.place}: make_study must return a Study; it returned {got}")
     if study.name != name:
         raise ValueError(f"{file.place}: the study is named {study.name!r}; name it {name!r}, as its file")
-    return replace(study, profile=profile if has_profiles else None)
+    return replace(study, profile=profile if has_profiles else None, starts_from=bases)
 
 
 def _enter(project: Project | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,16 +9,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-from matplotlib import style
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from tablewright.orchestrator.design import Row, full_label
 from tablewright.orchestrator.plan import Cell
+from tablewright.reports.canvas import COLOURS, drawn, quieten
 from tablewright.trainables.contract.metric import Metric, metric_reported
 from tablewright.trainables.contract.run import BEST_EPOCH
 
@@ -27,9 +24,8 @@ LOSS = "loss"
 BOOKKEEPING = (BEST_EPOCH, "epoch", "step", "learning_rate", "lr", "images_per_s")
 """Names that say how a training was run, not how it went; MLflow has their curves."""
 
-# Okabe and Ito's, which people who see fewer colours can tell apart. The line style changes with every colour, so
-# that of two curves upon each other both are seen; seven colours and six styles give 42 different curves.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# The line style changes with every colour, so that of two curves upon each other both are seen; seven colours and
+# six styles give 42 different curves.
 LineStyle = str | tuple[float, tuple[float, ...]]
 LINE_STYLES: tuple[LineStyle, ...] = (
     "-",
@@ -43,8 +39,7 @@ OPACITY, BAND_OPACITY = 0.8, 0.12
 MAX_LABEL_LENGTH = 36  # in the legend, before it goes on in another line
 MAX_MARKED_POINTS = 10  # a curve of so few shows them
 MIN_LOG_RATIO = 100.0  # of the highest to the lowest value: below, a linear axis shows both ends
-EMBEDDED_FONTS = 42  # TrueType: many publishers refuse the default of a PDF, which is Type 3
-PANEL_WIDTH_IN, PANEL_HEIGHT_IN, LEGEND_LINE_IN, DPI = 4.2, 2.9, 0.2, 120
+PANEL_HEIGHT_IN, LEGEND_LINE_IN = 2.9, 0.2
 
 Points = Mapping[int, float]
 """Epoch -> value, of the epochs that have a finite one."""
@@ -192,15 +187,13 @@ def draw_curves(
     """
     num_lines = max(sum(_wrapped(curve.label).count("\n") + 1 for curve in some) for some in curves.values())
     height_in = max(PANEL_HEIGHT_IN, LEGEND_LINE_IN * (num_lines + 3))
-    with style.context(["default", {"pdf.fonttype": EMBEDDED_FONTS}], after_reset=True):  # not the user's own
-        canvas = Canvas((2 * PANEL_WIDTH_IN, height_in * len(curves)), dpi=DPI, layout="constrained")
+
+    def draw(canvas: Canvas) -> None:
         axes_of = canvas.subplots(len(curves), squeeze=False)[:, 0]
         for axes, (dataset, some) in zip(axes_of, curves.items(), strict=True):
             _draw_panel(axes, dataset, some, quantity_label, legend_title)
-        png, pdf = io.BytesIO(), io.BytesIO()
-        FigureCanvasAgg(canvas).print_png(png, metadata={"Software": None})
-        FigureCanvasPdf(canvas).print_pdf(pdf, metadata={"Creator": None, "CreationDate": None})
-    return png.getvalue(), pdf.getvalue()
+
+    return drawn(height_in * len(curves), draw)
 
 
 def _wrapped(label: str) -> str:
@@ -241,8 +234,7 @@ def _draw_panel(
     axes.set_xlabel("epoch")
     axes.set_ylabel(quantity_label, parse_math=False)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
+    quieten(axes)
     legend = axes.legend(
         handles,
         [_wrapped(curve.label) for curve in curves],

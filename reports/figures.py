@@ -64,11 +64,13 @@ class TableFigures:
         figures: in printing order.
         warnings: what could not be drawn, one sentence each without the final stop.
         pictures: names of those that lie in the folder of a training, by training id.
+        files: endings of what lies beside the table in no format of tables, such as `found.json`.
     """
 
     figures: tuple[Figure, ...] = ()
     warnings: tuple[str, ...] = ()
     pictures: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -211,7 +213,7 @@ def _curve_figures(
         caption = _curve_caption(name, quantity.label, drawn, num_not_finite)
         if any(cell.partner_ids for cell in cells):
             caption += f"; {ENSEMBLES_LEFT_OUT}"
-        file_name = _file_name(name, [figure.name for figure in figures])
+        file_name = file_name_of(name, [figure.name for figure in figures])
         figures.append(Figure(file_name, caption, *draw_curves(curves, quantity.label, ablation.stub_head)))
     return figures
 
@@ -234,7 +236,7 @@ def _curve_caption(name: str, label: str, curves: Sequence[Curve], num_not_finit
     return "; ".join(parts)
 
 
-def _file_name(name: str, taken: Collection[str]) -> str:
+def file_name_of(name: str, taken: Collection[str]) -> str:
     """Make a name one of a file; two that would be the same where case does not count are numbered."""
     plain = re.sub(r"[^\w.-]", "_", name)[:MAX_FILE_NAME_LENGTH]
     others = {other.casefold() for other in taken}

@@ -13,6 +13,7 @@ from tablewright.reports.cell import TableCell, compared_text, marks_text, mean_
 from tablewright.reports.latex_signs import CHECK, CROSS, escape_latex, name_lost_signs
 from tablewright.reports.source_note import SHORT_ID_DIGITS
 from tablewright.reports.table import DIFFERENCE_HEAD, PrintedColumn, Table, TableRow
+from tablewright.reports.text_table import TextTable
 from tablewright.trainables.contract.metric import Metric
 
 COLUMN_WIDTH_PT, PAGE_WIDTH_PT = 229, 469  # of a two-column article; a wider table spans both columns
@@ -55,6 +56,8 @@ def _lines(table: Table) -> Iterator[str]:
     yield from _body_lines(table)
     yield r"    \bottomrule"
     yield r"  \end{tabular}"
+    for texts in table.texts:
+        yield from _text_lines(texts)
     yield ""
     yield r"  \smallskip"
     yield r"  \begin{minipage}{\linewidth}"
@@ -65,8 +68,31 @@ def _lines(table: Table) -> Iterator[str]:
     yield rf"\end{{{environment}}}"
 
 
+def _text_lines(texts: TextTable) -> Iterator[str]:
+    """Set a table of words below the cells, in the same float."""
+    yield ""
+    yield r"  \medskip"
+    yield rf"  \begin{{tabular}}{{{'l' * len(texts.heads)}}}"
+    yield r"    \toprule"
+    yield "    " + " & ".join(map(escape_latex, texts.heads)) + r" \\"
+    yield r"    \midrule"
+    for row in texts.rows:
+        yield "    " + " & ".join(map(escape_latex, row)) + r" \\"
+    yield r"    \bottomrule"
+    yield r"  \end{tabular}"
+
+
 def _estimate_width_pt(table: Table) -> float:
     """Guess how wide the columns will be set, from the number of characters in them."""
+    return max([_cells_width_pt(table), *map(_texts_width_pt, table.texts)])
+
+
+def _texts_width_pt(texts: TextTable) -> float:
+    columns = zip(texts.heads, *texts.rows, strict=True)
+    return sum(max(map(len, column)) * CHARACTER_WIDTH_PT + COLUMN_GAP_PT for column in columns)
+
+
+def _cells_width_pt(table: Table) -> float:
     labels = [table.stub_head, *(row.label for row in table.rows)]
     width_pt = max(map(len, labels)) * CHARACTER_WIDTH_PT + COLUMN_GAP_PT
     widths_pt = [_column_width_pt(table, printed) for printed in table.printed_columns]

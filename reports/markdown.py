@@ -44,6 +44,12 @@ def _lines(table: Table) -> Iterator[str]:
             yield _line([f"*{escape_markdown(group.label)}*", *("" for _ in heads)])
         for row in group.rows:
             yield _line([escape_markdown(row.label), *_cell_texts(table, row)])
+    for texts in table.texts:
+        yield ""
+        yield _line([escape_markdown(head) for head in texts.heads])
+        yield "|" + ":--|" * len(texts.heads)
+        for row in texts.rows:
+            yield _line([escape_markdown(text) for text in row])
     yield ""
     yield " ".join(escape_markdown(note) for note in table.source_notes)
     trainings = list(table.trainings())

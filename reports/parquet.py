@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -38,6 +39,9 @@ _OF_CELL = pa.schema(
     ]
 )
 _BY_SEED = pa.schema([(name, _TYPES.get(name, pa.string())) for name in COLUMNS])
+WORDS = "tablewright.texts"
+"""Key of the file's metadata under which its tables of words stand as JSON, such as what a search has found."""
+
 SCHEMA = pa.schema([*_BY_SEED, *_OF_CELL])
 """Of every table's file, so that files of any tables can be read as one."""
 
@@ -47,7 +51,7 @@ def to_parquet(table: Table, frame: pd.DataFrame) -> bytes:
 
     That is the paper's value, and how the row differs from the one it is compared with: fractions, as the values
     are, with 95 % intervals; p-values of what was tested. Behind them stand, without a seed, rows that are printed
-    only, networks that are counted, and effects of several rows (`state` is `effect`).
+    only, networks that are counted, and effects of several rows (`state` is `effect`). Words stand in the metadata.
 
     Args:
         table: gives what is known of each cell.
@@ -65,8 +69,15 @@ def to_parquet(table: Table, frame: pd.DataFrame) -> bytes:
     of_cell = pa.Table.from_pylist([known[key] for key in keys], _OF_CELL)
     seeds = pa.Table.from_arrays([*by_seed.columns, *of_cell.columns], schema=SCHEMA)
     others = pa.Table.from_pylist([*_rows_without_seeds(table), *_effects(table)], SCHEMA)
+    whole = pa.concat_tables([seeds, others])
+    if table.texts:
+        words = {
+            texts.name: [dict(zip(texts.heads, row, strict=True)) for row in texts.rows]
+            for texts in table.texts
+        }
+        whole = whole.replace_schema_metadata({WORDS: json.dumps(words, ensure_ascii=False)})
     buffer = io.BytesIO()
-    pq.write_table(pa.concat_tables([seeds, others]), buffer)
+    pq.write_table(whole, buffer)
     return buffer.getvalue()
 
 

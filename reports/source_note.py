@@ -43,6 +43,9 @@ def source_notes(
         frame: the table's part of what `read_cells` gives.
     """
     yield f"Measured with {(ablation.trained_rows[0].view or ablation.view).protocol}."
+    for found in study.starts_from:
+        if found.is_in(ablation.base):
+            yield f"The base is {found.says}."
     yield from _count_notes(frame)
     yield from _lost_count_notes(frame)
     yield from _paper_notes(study, ablation, cells, facts)

@@ -18,15 +18,18 @@ from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Row, full_label
 from tablewright.orchestrator.plan import Plan
+from tablewright.orchestrator.search_result import SearchResult, search_result
 from tablewright.orchestrator.study import Study
 from tablewright.reports.cell import TableCell, build_cell
 from tablewright.reports.item_comparisons import ItemComparison
 from tablewright.reports.number import value_text
+from tablewright.reports.search_note import parameter_table, search_notes
 from tablewright.reports.seed import Place, Seed, seeds_by_place
 from tablewright.reports.source_note import source_notes
 from tablewright.reports.statistics_note import statistics_notes
 from tablewright.reports.table_statistics import Compared, TableStatistics, table_statistics
 from tablewright.reports.table_values import table_values
+from tablewright.reports.text_table import TextTable
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.value.secret import masked
@@ -154,6 +157,7 @@ class Table:
         groups: in printing order.
         source_notes: sentences below the table.
         effects: what is compared of several rows together.
+        texts: small tables of words between the cells and the notes.
     """
 
     study: str
@@ -164,6 +168,7 @@ class Table:
     groups: tuple[RowGroup, ...]
     source_notes: tuple[str, ...]
     effects: tuple[Effect, ...] = ()
+    texts: tuple[TextTable, ...] = ()
 
     def with_differences(self) -> Table:
         """Give the table with a column of differences behind each that is compared, and what they are."""
@@ -270,16 +275,25 @@ def build_table(
     is_demo = any(fact.is_demo for fact in facts.values())
     caption = f"{ablation.caption} ({DEMO_NOTICE})" if is_demo else ablation.caption
     effects = _effects(columns, statistics)
-    table = Table(study, name, caption, ablation.stub_head, columns, groups, (), effects)
+    searched = _search_of(plan, declared, name)
+    texts = () if searched is None else (parameter_table(searched),)
+    table = Table(study, name, caption, ablation.stub_head, columns, groups, (), effects, texts)
     cells = [
         (column.metric, cell) for row in table.rows for column, cell in zip(columns, row.cells, strict=True)
     ]
     notes = (
         *statistics_notes(declared, ablation, [cell for _, cell in cells], values, statistics),
+        *(() if searched is None else search_notes(searched)),
         *source_notes(declared, ablation, cells, facts, mine),
     )
     table = replace(table, source_notes=tuple(visible(masked(note)) for note in notes))
     return table.with_differences() if ablation.shows_difference else table
+
+
+def _search_of(plan: Plan, study: Study, name: str) -> SearchResult | None:
+    """Give what the search has come to whose table this is; None for any other table."""
+    search = next((search for search in study.searches if search.name == name), None)
+    return None if search is None else search_result(search, plan.searches[study.name, name])
 
 
 # -- cells ---------------------------------------------------------------------------------------

@@ -1,8 +1,9 @@
 """The finished tables as files in the store, `tables/<study>/<table>.{tex,md,html,parquet}`.
 
-Of a study that has profiles they lie in `tables/<profile>/<study>/`, as each profile has tables of its own. Figures lie
-in `figures/<table>/` beside them; `index.html` beside the folders of studies lists what there is. What a study
-declares no more is removed from its folder.
+What a search has found lies beside its table, `<search>.found.json`. Of a study that has profiles they lie in
+`tables/<profile>/<study>/`, as each profile has tables of its own. Figures lie in `figures/<table>/` beside them;
+`index.html` beside the folders of studies lists what there is. What a study declares no more is removed from its
+folder.
 
 Equal records give equal bytes: no file holds a time, a host or the store's own place. A file that would be the same is
 not written.
@@ -13,9 +14,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
+from tablewright.orchestrator.found_config import ENDING as FOUND_ENDING
+from tablewright.orchestrator.found_of_plan import found_config
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.records import Folder, Store
+from tablewright.orchestrator.search_result import search_result
 from tablewright.orchestrator.study import Study
 from tablewright.reports.emptied_cells import Emptied, find_emptied, find_narrowed
 from tablewright.reports.figures import Figure, TableFigures, figure_path, read_traces, table_figures
@@ -25,6 +29,7 @@ from tablewright.reports.item_comparisons import compare_items
 from tablewright.reports.latex import to_latex
 from tablewright.reports.markdown import index_to_markdown, to_markdown
 from tablewright.reports.parquet import to_parquet
+from tablewright.reports.search_figures import with_search_figures
 from tablewright.reports.size_table import build_size_table
 from tablewright.reports.table import Table, build_table
 from tablewright.trainables.value.secret import masked
@@ -41,7 +46,8 @@ class WrittenTable:
 
     Attributes:
         table: as the records give it.
-        urls: file name ending (`tex`, `md`, `html`, `parquet`) -> path or URL; empty where the files that were
+        urls: file name ending (`tex`, `md`, `html`, `parquet`, and `found.json` of a search that has found something)
+            -> path or URL; empty where the files that were
             there have more in them and were kept.
         index_url: of the page with all tables of its study.
         figure_urls: path below the folder of its study's tables -> path or URL.
@@ -113,6 +119,16 @@ def write_tables(
             else table_figures(plan, seen, study.name, table.name, traces)
             for table in tables
         }
+        found: dict[str, bytes] = {}
+        for search in study.searches:
+            if search.name not in beside:
+                continue
+            result = search_result(search, plan.searches[study.name, search.name])
+            beside[search.name] = with_search_figures(beside[search.name], result)
+            config = found_config(study.name, study.profile, search, result, seen)
+            if config is not None:
+                beside[search.name] = replace(beside[search.name], files=(FOUND_ENDING,))
+                found[search.name] = config.content()
         emptied = {
             table.name: find_emptied(folder, study.name, table.name, frame, plan, seen) for table in tables
         }
@@ -128,6 +144,10 @@ def write_tables(
                     "html": to_html(table, beside[table.name], to_store).encode(),
                     "parquet": to_parquet(table, frame),
                 }
+                if table.name in found:
+                    contents[FOUND_ENDING] = found[table.name]
+                elif f"{table.name}.{FOUND_ENDING}" in folder.names():
+                    folder.remove(f"{table.name}.{FOUND_ENDING}")
                 for ending, content in contents.items():
                     folder.write_if_changed(f"{table.name}.{ending}", content)
                 figure_urls = _write_figures(folder, table.name, beside[table.name].figures)
@@ -187,8 +207,8 @@ def _write_index(
 def _remove_undeclared(folder: Folder, declared: Set[str]) -> None:
     """Remove the files and figures of tables that a study had once, and has no more."""
     for name in folder.names():
-        stem, _, ending = name.rpartition(".")
-        if ending in ENDINGS and stem not in {*declared, INDEX}:
+        stem, _, ending = name.partition(".")
+        if ending in (*ENDINGS, FOUND_ENDING) and stem not in {*declared, INDEX}:
             folder.remove(name)
     for name in (folder / "figures").names():
         if name not in declared:

@@ -14,6 +14,7 @@ from rich.text import Text
 from tablewright.reports.cell import TableCell, compared_text, marks_text, mean_text, published_text
 from tablewright.reports.console import plain
 from tablewright.reports.table import DIFFERENCE_HEAD, Table
+from tablewright.reports.text_table import TextTable
 from tablewright.trainables.contract.metric import Metric
 
 RANK_STYLES = {1: "bold", 2: "underline"}
@@ -37,7 +38,8 @@ def to_terminal(table: Table, *, marks_with_signs: bool = False) -> Group:
     """
     title = _Line(f"{table.study}/{table.name}: {table.caption}", "bold")
     notes = [_Line(note, "dim") for note in table.source_notes]
-    return Group(title, _Grid(table, marks_with_signs), *notes)
+    texts = [_TextGrid(texts) for texts in table.texts]
+    return Group(title, _Grid(table, marks_with_signs), *texts, *notes)
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,21 @@ class _Grid:
         )
         for part in _parts(columns, options.max_width - stub.width - 2 * GAP):
             yield _part(stub, part)
+
+
+@dataclass(frozen=True)
+class _TextGrid:
+    """A table of words, whose texts are broken into lines where they are wider than what it is printed on."""
+
+    texts: TextTable
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        grid = rich.table.Table(box=rich.box.SIMPLE_HEAD, padding=(0, GAP, 0, 0))
+        for head in self.texts.heads:
+            grid.add_column(Text(plain(head, console.encoding)), overflow="fold")
+        for row in self.texts.rows:
+            grid.add_row(*(Text(plain(text, console.encoding)) for text in row))
+        yield grid
 
 
 def _parts(columns: Sequence[_PrintedColumn], width: int) -> list[list[_PrintedColumn]]:

@@ -6,6 +6,7 @@ Names only; where each is explained stands in its own file.
 from typing import TYPE_CHECKING, Any
 
 from tablewright.orchestrator.ablation import Ablation
+from tablewright.orchestrator.best_of import best_of
 from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Cumulative, Factorial, LeaveOneOut, Row, Sweep
 from tablewright.orchestrator.profile import Profile
@@ -55,6 +56,7 @@ __all__ = [
     "UntilDecided",
     "When",
     "Wilcoxon",
+    "best_of",
     "method",
     "printed",
     "script",

@@ -1,0 +1,72 @@
+"""How much each parameter of a search mattered: the right one comes first, and what cannot be told is not told."""
+
+import math
+
+import numpy as np
+import pytest
+
+from tablewright.orchestrator.importance import FANOVA, PED_ANOVA, importances_of
+from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
+from tests.orchestrator.searched import a_trial, result_of
+
+RATE, SIZE = "learning_rate", "network.embedding_size"
+GUIDANCE, NUM = "network.attention.guidance", "network.attention.num_attentions"
+SPACE = {
+    RATE: FloatRange(0.001, 1.0, log=True),
+    SIZE: IntRange(2, 16),
+    GUIDANCE: Choice((True, False)),
+    NUM: When(GUIDANCE, (False,), IntRange(1, 4)),
+}
+
+
+def searched(value_of, num_trials=24):
+    """A search of random trials, with a value that a function of its parameters gives."""
+    rng = np.random.default_rng(1)
+    trials = []
+    for number in range(num_trials):
+        params = {RATE: math.exp(rng.uniform(math.log(0.001), 0)), SIZE: int(rng.integers(2, 17))}
+        params[GUIDANCE] = bool(rng.integers(2))
+        params |= {} if params[GUIDANCE] else {NUM: int(rng.integers(1, 5))}
+        trials.append(a_trial(number, params, value_of(params), training=f"{number:02x}"))
+    return result_of(trials, space=SPACE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("value_of", "path"),
+    [(lambda params: -(math.log(params[RATE] / 0.01) ** 2), RATE), (lambda params: params[SIZE], SIZE)],
+)
+def test_the_parameter_that_decides_comes_first(value_of, path):
+    """Both measures put the only parameter that matters before the others, and say how sure they are."""
+    importances = importances_of(searched(value_of))
+    assert ("", 24) == (importances.lack, importances.num_trials)
+    for measure, some in importances.by_measure.items():
+        assert path == some[0].path, measure
+        low, high = some[0].interval
+        assert 0 <= low < high <= 1
+        assert math.isclose(1, sum(importance.mean for importance in some))
+
+
+@pytest.mark.slow
+def test_equal_trials_give_equal_importances_and_fanova_has_no_conditional_parameter():
+    """No random number is drawn but by seeds of its own; what was not searched in every trial is PED-ANOVA's alone."""
+    result = searched(lambda params: params[RATE])
+    first, second = importances_of(result), importances_of(result)
+    assert first == second
+    paths = {measure: {one.path for one in some} for measure, some in first.by_measure.items()}
+    assert {FANOVA: {RATE, SIZE, GUIDANCE}, PED_ANOVA: {RATE, SIZE, GUIDANCE, NUM}} == paths
+
+
+@pytest.mark.parametrize(
+    ("result", "lack"),
+    [
+        (searched(lambda params: params[RATE], num_trials=3), "3 different complete trials"),
+        (searched(lambda params: 0.5), "all 24 complete trials have the same value"),
+        (result_of([a_trial(n, {RATE: 0.1 + n / 20}, n / 9) for n in range(5)]), "has one parameter"),
+    ],
+)
+def test_what_trials_cannot_tell_is_said(result, lack):
+    """Too few trials, no difference between them, or nothing to share out give a reason and no number."""
+    importances = importances_of(result)
+    assert {} == importances.by_measure
+    assert lack in importances.lack
