@@ -31,6 +31,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.storages import RDBStorage
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import BaseModel
 
@@ -43,7 +44,7 @@ from tablewright.orchestrator.addresses import (
 from tablewright.orchestrator.claims import Claims
 from tablewright.orchestrator.identity import digest_of
 from tablewright.orchestrator.new_database import is_made_by_another, make_database, while_it_is_made
-from tablewright.orchestrator.optuna_sampler import TRAINING_ID, frozen_trial
+from tablewright.orchestrator.optuna_sampler import TRAINING_ID, directions_of, frozen_trial
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.projection_thread import DATABASE_ENVIRONMENT, ProjectionThread
 from tablewright.orchestrator.records import DamagedFile, Store
@@ -258,6 +259,8 @@ class _MirroredStudy(ABC):
     def __init__(self, name: str, metric: Metric, store: Store, owner: str, storage: RDBStorage) -> None:
         self.name = name
         self._metric, self._store, self._owner, self._storage = metric, store, owner, storage
+        is_higher = metric.higher_is_better
+        self._directions = [StudyDirection.MAXIMIZE if is_higher else StudyDirection.MINIMIZE]
         self._study: optuna.Study | None = None
         self._known: Counter[Key] = Counter()
 
@@ -332,7 +335,7 @@ class _MirroredStudy(ABC):
         return optuna.create_study(
             study_name=self.name,
             storage=self._storage,
-            direction="maximize" if self._metric.higher_is_better else "minimize",
+            directions=self._directions,
         )
 
 
@@ -343,6 +346,7 @@ class _MirroredSearch(_MirroredStudy):
         metric = source.search.objective.metric
         name = f"{source.study}/{source.search.name}/{source.search_id[:8]}"
         super().__init__(name, metric, store, owner, storage)
+        self._directions = directions_of(source.search)
         self._source = source
         self.read()
 

@@ -20,6 +20,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from tablewright.orchestrator.ranges import Choice, FloatRange, Range, range_of
@@ -61,7 +62,7 @@ def suggest(search: Search, trials: Iterable[SearchTrialRecord]) -> Suggestion:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study = optuna.create_study(
-            direction="maximize" if search.objective.metric.higher_is_better else "minimize",
+            directions=directions_of(search),
             # A search that goes on must not draw its first random numbers again.
             sampler=_optunas(search.sampler, (search.sampler_seed * 1_000_003 + len(known)) % SEED_LIMIT),
         )
@@ -75,11 +76,20 @@ def suggest(search: Search, trials: Iterable[SearchTrialRecord]) -> Suggestion:
     return Suggestion(params, dict(kept))
 
 
+def directions_of(search: Search) -> list[StudyDirection]:
+    """Say of each objective what Optuna is to make of it."""
+    return [
+        StudyDirection.MAXIMIZE if is_higher else StudyDirection.MINIMIZE
+        for is_higher in search.are_higher_better
+    ]
+
+
 def frozen_trial(search: Search, trial: SearchTrialRecord) -> FrozenTrial:
     """Give a suggestion as Optuna keeps it."""
     return optuna.trial.create_trial(
         state=OPTUNA_STATES[trial.state],
-        value=trial.value,
+        value=None if trial.values else trial.value,
+        values=trial.values or None,
         params=trial.params,
         distributions={path: _distribution(range_of(search.space[path])) for path in trial.params},
         user_attrs={TRAINING_ID: trial.training_id},

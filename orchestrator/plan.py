@@ -165,7 +165,10 @@ def make_plan(
         for search in study.searches:
             key = study.name, search.name
             states[key] = (searches or {}).get(key) or SearchState(search.num_trials)
-            tables[key] = search_table(search, states[key].best, states[key].num_complete, str(states[key]))
+            state = states[key]
+            tables[key] = search_table(
+                search, state.best, state.num_complete, str(state), state.best_in_first
+            )
 
     _refuse_absent_data(tables, resolver)
     trainings: dict[str, PlannedTraining] = {}

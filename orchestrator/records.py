@@ -468,6 +468,7 @@ class SearchTrialRecord(Record):
         suggested_at: when it was made.
         ended_at: when it was told for the last time.
         parts: its trainings, where they are several; the value is their mean.
+        values: of all objectives, where they are several, the first of which is `value`; none unless complete.
     """
 
     HELD: ClassVar[str] = "one suggestion of a search and what became of it"
@@ -490,6 +491,7 @@ class SearchTrialRecord(Record):
     suggested_at: datetime.datetime | None = None
     ended_at: datetime.datetime | None = None
     parts: tuple[TrialPart, ...] = ()
+    values: tuple[float, ...] = ()
 
     @property
     def training_ids(self) -> tuple[str, ...]:

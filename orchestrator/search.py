@@ -14,6 +14,7 @@ from tablewright.orchestrator.declared_names import TableName, absent, twice
 from tablewright.orchestrator.pruners import Pruner, Wilcoxon
 from tablewright.orchestrator.ranges import FloatRange, Range, When, range_of
 from tablewright.orchestrator.samplers import DEFAULT_SAMPLER, Sampler
+from tablewright.orchestrator.search_cost import Cost
 from tablewright.orchestrator.table_columns import column_faults, no_view_fault, own_view
 from tablewright.trainables.contract.method import Seed, TrainingConfig
 from tablewright.trainables.contract.metric import Metric
@@ -73,7 +74,7 @@ class Search(Declaration):
             seeds. The table has the study's seeds.
         dataset: the data set it searches on; of several, a trial is trained on each, and its value is the mean.
         space: dotted path -> range, or `When` for a conditional range.
-        objective: what is made better.
+        objective: what is made better; of several the first.
         num_trials: trainings to make; suggestions answered from the store do not count.
         view: how the table measures, on `test`.
         metrics: columns of the table.
@@ -84,6 +85,8 @@ class Search(Declaration):
         priority: its trials, and its table, are trained before what has a lower one, and after the rows of the same;
             None is that of the study.
         seeds: every trial is trained with each, and its value is the mean; none is the base's own alone.
+        against: what else is made better, such as a cost. What is found is then a front of trials that none beats in
+            everything; see `pareto.py`.
     """
 
     name: TableName
@@ -101,6 +104,22 @@ class Search(Declaration):
     sampler_seed: Seed = 0
     priority: int | None = None
     seeds: Sequence[Seed] = ()
+    against: Sequence[Objective | Cost] = ()
+
+    @property
+    def objectives(self) -> tuple[Objective | Cost, ...]:
+        """Everything that is made better, the objective first."""
+        return (self.objective, *self.against)
+
+    @property
+    def are_higher_better(self) -> tuple[bool, ...]:
+        """Say of each of the objectives whether more of it is better."""
+        return tuple(one.metric.higher_is_better for one in self.objectives)
+
+    @property
+    def views(self) -> tuple[EvaluationView, ...]:
+        """What is measured of a trial, each once."""
+        return tuple(dict.fromkeys(one.view for one in self.objectives if isinstance(one, Objective)))
 
     @property
     def datasets(self) -> tuple[Dataset, ...]:
@@ -161,6 +180,7 @@ class Search(Declaration):
             *self._overlap_faults(),
             *self._condition_faults(),
             *self._part_faults(),
+            *self._against_faults(),
         ]
         if not self.space:
             faults.append(Fault("space", "it is empty; name at least one path and its range"))
@@ -223,6 +243,22 @@ class Search(Declaration):
                 "pruner",
                 f"{type(self.pruner).__name__} ends one training between its epochs, and a trial is {num_parts} "
                 "trainings here; take Wilcoxon(), which leaves a trial between its trainings, or None",
+            )
+
+    def _against_faults(self) -> Iterator[Fault]:
+        """Find what cannot be weighed against the objective."""
+        for place, one in enumerate(self.objectives):
+            if one in self.objectives[:place]:
+                yield Fault(
+                    "against", f"{one.metric.name} is given twice; weigh the objective against something else"
+                )
+            if isinstance(one, Cost):
+                yield from one.faults_for(self.base)
+        if self.against and self.pruner is not None:
+            yield Fault(
+                "pruner",
+                f"{type(self.pruner).__name__} asks which trial is worse, and of several objectives none is before its "
+                "end; leave the pruner out, or against=…",
             )
 
     def _overlap_faults(self) -> Iterator[Fault]:
@@ -307,7 +343,7 @@ class Search(Declaration):
         if faults:
             return faults
         try:
-            for view in (self.objective.view, self.view):
+            for view in (*self.views, self.view):
                 config.check_view(view)
         except ValueError as error:
             return [Fault("", str(error))]

@@ -6,6 +6,7 @@ database decides what a search does, and a search goes on wherever its store is.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
@@ -23,7 +24,7 @@ from tablewright.orchestrator.search_state import (
     find_search_id,
     is_final,
     mean_of,
-    measured_value,
+    measured_values,
     read_trials,
 )
 from tablewright.orchestrator.suggester import Ended, Suggester
@@ -243,12 +244,15 @@ class SearchSource:
         objective, label = self.search.objective, f"{self.search.name}: trial {number}"
         if trial.parts:
             label += f" [{trial.parts[place].dataset}] seed {trial.parts[place].seed}"
-        view_id = self._resolver.view_id(resolved, objective.view)
+        views = {
+            self._resolver.view_id(resolved, view): PlannedView(view, resolved.measuring, resolved.measured)
+            for view in self.search.views
+        }
         return Work(
             training_id=trial.training_ids[place],
             config=resolved.config,
             data=resolved.data,
-            views={view_id: PlannedView(objective.view, resolved.measuring, resolved.measured)},
+            views=views,
             label=label,
             study=self.study_name,
             watch=objective if self._watches else None,
@@ -334,7 +338,21 @@ class SearchSource:
         return True
 
     def _measured(self, number: int, place: int = 0) -> float | None:
-        return measured_value(self.search, self._resolver, self._store, self._trials[number].params, place)
+        values = self._all_measured(number, place)
+        return None if values is None else values[0]
+
+    def _all_measured(self, number: int, place: int) -> tuple[float, ...] | None:
+        """Give the values of all objectives of one of the trainings of a suggestion; None while one lacks."""
+        params = self._trials[number].params
+        return measured_values(self.search, self._resolver, self._store, params, place)
+
+    def _means(self, number: int) -> tuple[float, ...]:
+        """Give the values of all objectives of a complete suggestion, where they are several."""
+        if not self.search.against:
+            return ()
+        found = [self._all_measured(number, place) for place in range(len(self.search.parts))]
+        known = [values for values in found if values is not None]
+        return tuple(math.fsum(of_one) / len(known) for of_one in zip(*known, strict=True))
 
     # -- learning
 
@@ -423,7 +441,8 @@ class SearchSource:
                 self._suggester.take(found)  # another sweep has told it already
                 self._close_trial(number)
                 return
-        trial = self._suggester.told(number, state, value)
+        values = self._means(number) if state == "complete" else ()
+        trial = self._suggester.told(number, state, value, values)
         self._keep(trial)
         is_given_up = (state == "fail" and is_final(trial)) or (state == "pruned" and bool(trial.parts))
         at_work = {place for other, place in self._at_work if other == number}

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from tablewright.orchestrator.changes import Changes
 from tablewright.orchestrator.identity import digest_of, training_id, view_id
+from tablewright.orchestrator.pareto import front_of, knee_of
 from tablewright.orchestrator.pruners import Pruner
 from tablewright.orchestrator.ranges import Choice, FloatRange, Range, When, range_of
 from tablewright.orchestrator.recorded_config import (
@@ -27,7 +28,7 @@ from tablewright.orchestrator.recorded_config import (
 from tablewright.orchestrator.records import DamagedFile, SearchTrialRecord, Store, TrainingRecord, TrialPart
 from tablewright.orchestrator.resolution import NOT_RECORDED, DataResolver, Resolved
 from tablewright.orchestrator.samplers import Sampler
-from tablewright.orchestrator.search import Search
+from tablewright.orchestrator.search import Objective, Search
 from tablewright.trainables.contract.method import HasSource, TrainingConfig
 
 RUNS_TO_FAIL_IN = 2
@@ -55,7 +56,10 @@ class SearchState:
         training_ids: trainings of all suggestions, whatever became of them.
         pruned_ids: of those, the ones that the search gave up early.
         is_finished: whether nothing is left to suggest, to go on with or to try again.
-        best: parameters of the best complete trial; None while unfinished, or without a complete one.
+        best: parameters of the best complete trial, of several objectives of the knee of the front; None while
+            unfinished, or without a complete one.
+        best_in_first: of several objectives, parameters of the trial that is best in the first, where it is not the
+            knee.
         fault: why what is recorded of it cannot be used; empty where it can.
         changes: defaults that were changed since, where they are why.
         by_other_code: of a search that has not begun, the trainings that it has made before its method's own code
@@ -73,6 +77,7 @@ class SearchState:
     pruned_ids: tuple[str, ...] = ()
     is_finished: bool = False
     best: Changes | None = None
+    best_in_first: Changes | None = None
     fault: str = ""
     changes: tuple[ConfigChange, ...] = ()
     by_other_code: tuple[TrainingRecord, ...] = ()
@@ -126,6 +131,13 @@ def _search_id(search: Search, parts: Sequence[Resolved], pruner: Any) -> str:
     objective = [search.objective.metric.name, view_id(view, (), measured_on)]
     sampler = [_sampler_key(search.sampler), pruner, search.sampler_seed]
     more = [["parts", *(part.training_id for part in others)]] if others else []
+    for one in search.against:
+        of_view = (
+            [view_id(one.view, (), {} if is_earlier else declared.measured.measured_on(one.view))]
+            if isinstance(one, Objective)
+            else []
+        )
+        more.append(["against", one.metric.name, *of_view])
     return digest_of([declared.training_id, space, objective, sampler, *more])
 
 
@@ -214,6 +226,10 @@ def read_trials(search: Search, resolver: DataResolver, store: Store) -> list[Se
                     trial.number,
                     f"has the value {value}, and its training {training[:8]} measured {measured}",
                 )
+        if trial.values and trial.values[0] != trial.value:
+            raise _damaged(
+                identity, trial.number, f"has the value {trial.value}, and the values {trial.values}"
+            )
         if trial.parts and trial.value not in (None, mean_of(trial.parts)):
             fault = f"has the value {trial.value}, and the mean of its trainings is {mean_of(trial.parts)}"
             raise _damaged(identity, trial.number, fault)
@@ -307,7 +323,38 @@ def measured_value(
         ChangedDefault: it was recorded under another default, and nobody has accepted the change.
     """
     resolved = resolver.resolve(search.trial_config(params, search.parts[part]))
-    view = search.objective.view
+    return _measured_by(search.objective, resolved, resolver, store)
+
+
+def measured_values(
+    search: Search, resolver: DataResolver, store: Store, params: Changes, part: int = 0
+) -> tuple[float, ...] | None:
+    """Give the values of all objectives of a training of a suggestion; None where one is none, or no number.
+
+    Raises:
+        DamagedFile: what was recorded of it cannot be used.
+        ChangedDefault: it was recorded under another default, and nobody has accepted the change.
+    """
+    resolved = resolver.resolve(search.trial_config(params, search.parts[part]))
+    values: list[float] = []
+    for one in search.objectives:
+        if isinstance(one, Objective):
+            value = _measured_by(one, resolved, resolver, store)
+        elif one.is_counted:
+            value = one.counted(resolved.config)
+        else:
+            record = store.training(resolved.training_id).record()
+            value = None if record is None else record.train_wall_s
+        if value is None:
+            return None
+        values.append(value)
+    return tuple(values)
+
+
+def _measured_by(
+    objective: Objective, resolved: Resolved, resolver: DataResolver, store: Store
+) -> float | None:
+    view = objective.view
     folder = store.training(resolved.training_id)
     measurement, record = folder.measurement(resolver.view_id(resolved, view)), folder.record()
     if measurement is None:
@@ -317,7 +364,7 @@ def measured_value(
         refused, _ = accepted_changes(changes, store.accepted_changes() if changes else ())
         if refused:
             raise ChangedDefault(refused)
-    value = measurement.view.in_todays_names(measurement.metrics)[search.objective.metric.name]
+    value = measurement.view.in_todays_names(measurement.metrics)[objective.metric.name]
     return value if math.isfinite(value) else None
 
 
@@ -336,6 +383,7 @@ def state_of(search: Search, trials: Sequence[SearchTrialRecord]) -> SearchState
         pruned_ids=_ids_in(trials, "pruned", "left"),
         is_finished=is_finished,
         best=_best(search, trials) if is_finished else None,
+        best_in_first=_best_in_first(search, trials) if is_finished else None,
         trials=tuple(trials),
     )
 
@@ -364,7 +412,21 @@ def is_spent(search: Search, trials: Sequence[SearchTrialRecord]) -> bool:
     return len(trained) >= search.num_trials or len(trials) >= DUPLICATES_ALLOWED * search.num_trials
 
 
-def _best(search: Search, trials: Iterable[SearchTrialRecord]) -> Changes | None:
+def _best(search: Search, trials: Sequence[SearchTrialRecord]) -> Changes | None:
+    if not search.against:
+        return _best_by_value(search, trials)
+    complete = [trial for trial in trials if trial.values]
+    points, are_higher_better = [trial.values for trial in complete], search.are_higher_better
+    front = front_of(points, are_higher_better)
+    return complete[front[knee_of([points[it] for it in front], are_higher_better)]].params if front else None
+
+
+def _best_in_first(search: Search, trials: Sequence[SearchTrialRecord]) -> Changes | None:
+    first = _best_by_value(search, trials) if search.against else None
+    return first if first != _best(search, trials) else None
+
+
+def _best_by_value(search: Search, trials: Iterable[SearchTrialRecord]) -> Changes | None:
     complete = [trial for trial in trials if trial.value is not None]
     if not complete:
         return None

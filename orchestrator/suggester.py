@@ -164,8 +164,17 @@ class Suggester:
             is_closing=is_closing,
         )
 
-    def told(self, number: int, state: Ended, value: float | None = None) -> SearchTrialRecord:
-        """Say how a trial has ended."""
+    def told(
+        self, number: int, state: Ended, value: float | None = None, values: tuple[float, ...] = ()
+    ) -> SearchTrialRecord:
+        """Say how a trial has ended.
+
+        Args:
+            number: of the trial.
+            state: in which it has ended.
+            value: of the objective, where it is complete.
+            values: of all objectives, where they are several.
+        """
         trial = self.trials[number]
         num_failures = trial.num_failures + (state == "fail")
         parts = tuple(
@@ -173,7 +182,7 @@ class Suggester:
             for part in trial.parts
         )
         update = {"state": state, "value": value, "num_failures": num_failures, "ended_at": self._clock()}
-        return self.take(trial.model_copy(update={**update, "parts": parts}))
+        return self.take(trial.model_copy(update={**update, "parts": parts, "values": values}))
 
     @property
     def may_promote(self) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from tablewright.orchestrator.search_result import SearchResult, TrialOutcome
 from tablewright.reports.number import value_text
 from tablewright.reports.parameter_text import declared_text, found_text, range_text, short_names
+from tablewright.reports.pareto_table import pareto_notes
 from tablewright.reports.text_table import TextTable
 from tablewright.trainables.value.counted import counted
 
@@ -39,7 +40,7 @@ def search_notes(result: SearchResult) -> Iterator[str]:
     counts = [(result.count(outcome), words) for outcome, words in COUNTED]
     shown = ", ".join(f"{number} {words}" for number, words in counts if number)
     yield f"Search: {counted(len(result.trials), 'trial')}: {shown}."
-    yield from _value_note(result)
+    yield from pareto_notes(result) if result.search.against else _value_note(result)
     yield from _budget_note(result)
 
 

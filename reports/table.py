@@ -23,6 +23,7 @@ from tablewright.orchestrator.study import Study
 from tablewright.reports.cell import TableCell, build_cell
 from tablewright.reports.item_comparisons import ItemComparison
 from tablewright.reports.number import value_text
+from tablewright.reports.pareto_table import pareto_table
 from tablewright.reports.search_note import parameter_table, search_notes
 from tablewright.reports.seed import Place, Seed, seeds_by_place
 from tablewright.reports.source_note import source_notes
@@ -276,7 +277,7 @@ def build_table(
     caption = f"{ablation.caption} ({DEMO_NOTICE})" if is_demo else ablation.caption
     effects = _effects(columns, statistics)
     searched = _search_of(plan, declared, name)
-    texts = () if searched is None else (parameter_table(searched),)
+    texts = () if searched is None else _texts_of(searched)
     table = Table(study, name, caption, ablation.stub_head, columns, groups, (), effects, texts)
     cells = [
         (column.metric, cell) for row in table.rows for column, cell in zip(columns, row.cells, strict=True)
@@ -288,6 +289,11 @@ def build_table(
     )
     table = replace(table, source_notes=tuple(visible(masked(note)) for note in notes))
     return table.with_differences() if ablation.shows_difference else table
+
+
+def _texts_of(searched: SearchResult) -> tuple[TextTable, ...]:
+    front = pareto_table(searched)
+    return (parameter_table(searched), *(() if front is None else (front,)))
 
 
 def _search_of(plan: Plan, study: Study, name: str) -> SearchResult | None:

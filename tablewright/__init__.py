@@ -15,6 +15,7 @@ from tablewright.orchestrator.published import printed
 from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
 from tablewright.orchestrator.samplers import Gp, Random, Tpe
 from tablewright.orchestrator.search import Objective, Search
+from tablewright.orchestrator.search_cost import Cost
 from tablewright.orchestrator.study import Study, UntilDecided
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.own.declaration import Config, Data, Measured
@@ -29,6 +30,7 @@ __all__ = [
     "Ablation",
     "Choice",
     "Config",
+    "Cost",
     "Cumulative",
     "Data",
     "Dataset",

@@ -50,6 +50,7 @@ DECLARATIONS = tuple(
         "ranges",
         "samplers",
         "search",
+        "search_cost",
         "size_table",
         "study",
     )
