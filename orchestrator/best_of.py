@@ -14,10 +14,7 @@ from tablewright.orchestrator.project import Project, entered_project
 from tablewright.orchestrator.study_files import load_study
 from tablewright.trainables.contract.method import TrainingConfig
 from tablewright.trainables.contract.program import STUDIES_FOLDER
-from tablewright.trainables.value.counted import counted
 from tablewright.trainables.value.refusal import guess, shown
-
-SHORT_ID_DIGITS = 8
 
 
 def best_of(
@@ -39,14 +36,16 @@ def best_of(
     """
     call = f"best_of({study!r}, {search!r})"
     if faults := name_faults(study, search):
-        raise ValueError(f"{call} names a study and a search of it; {'; '.join(faults)}")
+        raise ValueError(f"{call} is given the names of a study and of a search of it; {'; '.join(faults)}")
     now = declaring_now()
     of_profile = Profile(profile) if profile is not None else None if now is None else now.profile
     found = _read(call, study, search, of_profile, now, is_named=profile is not None)
     if base is None:
         base = _searched_base(call, found, now)
     elif not isinstance(base, TrainingConfig):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ValueError(f"{call}: base is a config, or left out; got {shown(base)}")
+        raise ValueError(
+            f"{call}: base is a config, or left out; got {shown(base)}; a profile is given by its name, profile=…"
+        )
     where = f"{call}: {STUDIES_FOLDER}/{found.place}"
     if found.method != base.METHOD:
         raise ValueError(
@@ -61,7 +60,7 @@ def best_of(
             "the values that still fit into the base by hand"
         )
     if now is not None:
-        now.bases.append(FoundBase(found.method, found.params, _says(found)))
+        now.bases.append(_base_of(found))
     return config
 
 
@@ -136,10 +135,15 @@ def _searched_base(call: str, found: FoundConfig, now: Declaring | None) -> Trai
     return without_own_seed(searches[found.search].base)
 
 
-def _says(found: FoundConfig) -> str:
-    num_complete = found.num_trials.get("complete", 0) + found.num_trials.get("answered", 0)
-    of_version = f" of {found.method} version {found.version}" if isinstance(found.version, int) else ""
-    return (
-        f"the best of {counted(num_complete, 'complete trial')}{of_version} in {found.study}/{found.search} (search "
-        f"{found.search_id[:SHORT_ID_DIGITS]}, {found.metric} {found.value:.4g} on val)"
+def _base_of(found: FoundConfig) -> FoundBase:
+    return FoundBase(
+        study=found.study,
+        search=found.search,
+        search_id=found.search_id,
+        method=found.method,
+        version=str(found.version) if isinstance(found.version, int) else "",
+        params=found.params,
+        num_complete=found.num_complete,
+        metric=found.metric,
+        value=found.value,
     )

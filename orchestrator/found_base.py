@@ -1,4 +1,4 @@
-"""What a study that starts from a search's best says of it below its tables."""
+"""What a study that starts from a search's best keeps of where it comes from, to say it below its tables."""
 
 from __future__ import annotations
 
@@ -11,23 +11,34 @@ from tablewright.trainables.value.declaration import Declaration
 
 @dataclass(frozen=True)
 class FoundBase(Declaration):
-    """That a study starts from what a search has found; said below its tables.
+    """Values that a search has found, which a study has asked for.
 
     Attributes:
+        study: that declares the search.
+        search: its name.
+        search_id: of its folder in the store.
         method: whose config it is.
+        version: of the method; empty for a method of one's own, whose version is its code.
         params: dotted path -> value.
-        says: where they come from, in words.
+        num_complete: trials that it is the best of.
+        metric: name of what was made better, on `val`.
+        value: of it; a fraction as metrics are.
     """
 
+    study: str
+    search: str
+    search_id: str
     method: str
+    version: str
     params: Changes
-    says: str
+    num_complete: int
+    metric: str
+    value: float
 
     def is_in(self, config: TrainingConfig) -> bool:
         """Say whether a config has all that was found."""
-        changes = self.params
         return self.method == config.METHOD and all(
-            _value_at(config, path) == value for path, value in changes.items()
+            _value_at(config, path) == value for path, value in self.params.items()
         )
 
 

@@ -15,6 +15,7 @@ from tablewright.orchestrator.declared_names import is_file_name
 from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.ranges import Atom
 from tablewright.trainables.value.frozen_model import ClosedModel
+from tablewright.trainables.value.refusal import shown
 from tablewright.trainables.value.regular_file import refuse_irregular
 
 FOLDER = "found"
@@ -64,6 +65,11 @@ class FoundConfig(ClosedModel):
     def content(self) -> bytes:
         """Write it as JSON; an equal one gives equal bytes."""
         return (self.model_dump_json(indent=2) + "\n").encode()
+
+    @property
+    def num_complete(self) -> int:
+        """How many trials it is the best of."""
+        return sum(self.num_trials.get(outcome, 0) for outcome in ("complete", "answered"))
 
     @property
     def place(self) -> str:
@@ -117,6 +123,9 @@ def read_found(path: Path, study: str, search: str) -> FoundConfig:
     return found
 
 
-def name_faults(study: str, search: str) -> list[str]:
+def name_faults(study: object, search: object) -> list[str]:
     """Say which of two names cannot be that of a study or a search, whose file would lie elsewhere."""
-    return [text for name in (study, search) if (text := is_file_name(name)) is not None]
+    named = [
+        is_file_name(name) if isinstance(name, str) else f"got {shown(name)}" for name in (study, search)
+    ]
+    return [text for text in named if text is not None]

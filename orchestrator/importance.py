@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
-from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
 from optuna.trial import FrozenTrial, create_trial
 
 from tablewright.orchestrator.ranges import Choice, Range, When, range_of
@@ -165,6 +164,9 @@ def _replicated(
 def _measured(
     trials: Sequence[FrozenTrial], paths: Sequence[str], is_higher_better: bool, measure: str, seed: int
 ) -> dict[str, float]:
+    # It loads scikit-learn, for a second that no sweep without a search should wait.
+    from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
+
     there = [path for path in paths if any(path in trial.params for trial in trials)]
     evaluator = (
         FanovaImportanceEvaluator(n_trees=NUM_TREES, max_depth=MAX_DEPTH, seed=seed)

@@ -16,17 +16,20 @@ from typing import Any
 import grpc  # pyright: ignore[reportMissingTypeStubs]
 import ray
 from ray._private import services
-from ray._private.authentication import authentication_token_setup as token_setup
-from ray._raylet import AuthenticationTokenLoader  # pyright: ignore
 from ray.core.generated import gcs_service_pb2  # pyright: ignore
 
+from tablewright.orchestrator.ray_authentication import (
+    MODE,
+    TOKEN,
+    TOKEN_PATH,
+    authentication_kept,
+    heed_variables,
+    is_token_mode,
+)
 from tablewright.orchestrator.settings import RAY_ADDRESS
 
 ANSWER_S = 10.0
 """How long an address may take to answer."""
-
-MODE, TOKEN, TOKEN_PATH = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
-"""Ray's variables, in Ray's order of precedence; after them comes a file in the home."""
 
 NO_PROXY = (("grpc.enable_http_proxy", 0),)
 _messages: Any = gcs_service_pb2
@@ -109,21 +112,27 @@ def find_token() -> Token:
 def admitted(address: str) -> Generator[str]:
     """Give the `host:port` to join a cluster at, and let Ray send its token meanwhile where it demands one.
 
+    An address that is given Ray sends none by itself.
+
     Args:
         address: `host:port`, or `auto` for the cluster that this machine is of.
 
     Raises:
-        ValueError: nothing is there, it is another version, or no token that it takes is found.
+        ValueError: nothing is there, it is another version, no token that it takes is found, or it demands none and
+            this process does.
     """
     found = _cluster_of_this_machine() if address == "auto" else address
     if os.environ.get("RAY_USE_TLS", "0") not in (
         "",
         "0",
     ):  # Ray has the certificates; asked without them it is mute
-        yield found
+        with authentication_kept():
+            heed_variables()
+            yield found
         return
     answer, token = ask(found), Token("", "")
-    if answer.demands_token:
+    demands_token = answer.demands_token
+    if demands_token:
         token = find_token()
         answer = ask(found, token.text) if token.text else answer
         _refuse_without_token(found, token, answer)
@@ -138,7 +147,16 @@ def admitted(address: str) -> Generator[str]:
             f"the cluster at {found} runs Ray {answer.version}, and here is Ray {ray.__version__}; a sweep and its "
             f"cluster need the same: pip install 'ray[default,tune]=={answer.version}' here, or upgrade the cluster's"
         )
-    with _sending(token):
+    if is_token_mode() and not demands_token:
+        raise ValueError(
+            f"the Ray cluster at {found} demands no token, and {MODE} is token here, so that this process would refuse "
+            f"what the cluster asks it, and no training would begin. Unset {MODE} (Ray itself sets it in a process "
+            "that has started a cluster), or start the cluster's machines with it too"
+        )
+    with authentication_kept():
+        if demands_token:
+            os.environ[MODE] = "token"
+        heed_variables()
         yield found
 
 
@@ -155,23 +173,6 @@ def _refuse_without_token(address: str, token: Token, answer: Answer) -> None:
             f"the right one on the cluster's head with `ray get-auth-token`, and put it there or into a file that "
             f"{TOKEN_PATH} names"
         )
-
-
-@contextmanager
-def _sending(token: Token) -> Generator[None]:
-    """Switch Ray's authentication on for one cluster: by itself it sends no token to an address that is given."""
-    before = os.environ.get(MODE)
-    if token.text:
-        AuthenticationTokenLoader.instance().reset_cache()
-        token_setup._enable_token_auth()  # pyright: ignore[reportPrivateUsage]
-    try:
-        yield
-    finally:
-        if token.text:
-            if before is None:
-                os.environ.pop(MODE, None)
-            else:
-                os.environ[MODE] = before
 
 
 def _cluster_of_this_machine() -> str:

@@ -32,7 +32,7 @@ from tablewright.orchestrator.packing import FixedShares, MemoryShares
 from tablewright.orchestrator.project import Project, ProjectOnWorker
 from tablewright.orchestrator.ray_autoscaler import machine_types
 from tablewright.orchestrator.ray_bridge import Bridge, QueueSearcher, StopsWaiting
-from tablewright.orchestrator.ray_cluster import RayCluster
+from tablewright.orchestrator.ray_cluster import RayCluster, machines
 from tablewright.orchestrator.ray_worker import FIRST_HOLD_S, Place, Signals, attempt, take_signals
 from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.resources import AUTO, Resources
@@ -141,16 +141,13 @@ class RayBackend:
                 f"of at most {machine.cpus:g}, or --address of a cluster that has more"
             )
 
-    def _machines(self) -> list[Resources]:
-        return [Resources.of(node["Resources"]) for node in ray.nodes() if node["Alive"]]
-
     def _needed(self) -> Resources:
         """Give what a training takes of which nothing is known."""
         return self._resources_for(1.0 if self._gpus == AUTO else self._gpus)
 
     def _resources_for(self, gpus: float | None) -> Resources:
         to_come = [] if self._growth is None else [kind.resources for kind in self._growth.types]
-        reserved = Resources.reserved(self._cpus, gpus, [*self._machines(), *to_come])
+        reserved = Resources.reserved(self._cpus, gpus, [*machines(), *to_come])
         return replace(reserved, num_processes=self._num_processes)
 
     def cards(self) -> list[Card]:
@@ -169,7 +166,7 @@ class RayBackend:
         if self._max_concurrent is not None:
             return self._max_concurrent
         needed = self._needed() if self._shares is None else self._resources_for(self._shares.smallest())
-        num_now = sum(needed.num_in(machine) for machine in self._machines()) // self._num_processes
+        num_now = sum(needed.num_in(machine) for machine in machines()) // self._num_processes
         num_grown = 0 if self._growth is None else self._growth.num_trainings(needed)
         return max(1, num_now, min(num_grown, MAX_PENDING_TRIALS))
 
@@ -216,7 +213,7 @@ class RayBackend:
             tuner = tune.Tuner(
                 take_signals(tune.with_resources(trainable, bundles_of)),
                 tune_config=tune.TuneConfig(
-                    search_alg=QueueSearcher(queue, bridge.share_of),
+                    search_alg=QueueSearcher(queue, bridge.share_of, bridge.give_back_due),
                     num_samples=-1,
                     max_concurrent_trials=self._max_concurrent,
                     reuse_actors=True,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import ray
 from ray import tune
 from ray._private.worker import global_worker
 from ray.tune.experiment import Trial
@@ -16,18 +16,26 @@ from ray.tune.result import HOSTNAME, PID
 from ray.tune.search import Searcher
 
 from tablewright.orchestrator.claims import Claims, training_claim
+from tablewright.orchestrator.dropped_attempts import DroppedAttempts
 from tablewright.orchestrator.listeners import Listeners
 from tablewright.orchestrator.lost_attempts import LostAttempts
 from tablewright.orchestrator.machine_types import MachineTypes, Starting, words_of_waiting
 from tablewright.orchestrator.messages import failure_from_text, outcome_from_text, progress_from_text
 from tablewright.orchestrator.packing import FixedShares
 from tablewright.orchestrator.ray_autoscaler import starting
+from tablewright.orchestrator.ray_cluster import gone_machines, machine_of, machines
 from tablewright.orchestrator.ray_worker import BEGIN_NONE, Payload, Signals
 from tablewright.orchestrator.records import FailureRecord, Store
 from tablewright.orchestrator.resources import Resources
 from tablewright.orchestrator.trial import Outcome, Work, end_as_failed, failure_of
 from tablewright.orchestrator.work_queue import WorkQueue
-from tablewright.orchestrator.worker_death import cause_of_death, count_killed_for_memory, is_cut_off
+from tablewright.orchestrator.worker_death import (
+    actor_of,
+    cause_of_death,
+    count_killed_for_memory,
+    is_cut_off,
+    is_taken_back,
+)
 from tablewright.trainables.value.counted import counted
 
 IDLE_S = 0.25
@@ -53,15 +61,21 @@ class _NotSaved:
 class QueueSearcher(_NotSaved, Searcher):
     """Lets Tune draw its trials from the queue."""
 
-    def __init__(self, queue: WorkQueue, share_of: Callable[[Work], Resources | None]) -> None:
+    def __init__(
+        self,
+        queue: WorkQueue,
+        share_of: Callable[[Work], Resources | None],
+        give_back_due: Callable[[], None] = lambda: None,
+    ) -> None:
         super().__init__()
-        self._queue, self._share_of = queue, share_of
+        self._queue, self._share_of, self._give_back_due = queue, share_of, give_back_due
         self._held: Work | None = None
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # pyright: ignore
         """Draw the next training, if there is one now."""
         if self._queue.is_finished():
             return Searcher.FINISHED
+        self._give_back_due()  # here, as Tune asks for a minute before it takes another step
         work = self._held or self._queue.next_work()
         share = None if work is None else self._share_of(work)
         self._held = work if share is None else None
@@ -97,7 +111,7 @@ class Bridge(_NotSaved, tune.Callback):
         self._num_slots, self._growth = num_slots, growth
         self._queue, self._listeners, self._store, self._signals = queue, listeners, store, signals
         self._shares, self._resources_for = shares, resources_for
-        self._lost = LostAttempts(max_lost_workers)
+        self._lost, self._dropped = LostAttempts(max_lost_workers), DroppedAttempts()
         self._given_back: dict[str, Work] = {}
         self._num_killed_before = count_killed_for_memory()
         self._running: set[str] = set()
@@ -140,10 +154,12 @@ class Bridge(_NotSaved, tune.Callback):
 
     def _waits(self) -> Iterator[str]:
         """Say why what was handed out does not run, for people who look at the store."""
-        num_waiting = self._queue.counts()[0] - len(self._running)
+        num_waiting = self._queue.counts()[0] - len(self._running) - len(self._dropped.waiting)
         if num_waiting:
             why = f"; {self._lack}" if self._lack and not self._running else ""
             yield f"waiting for a place in the cluster: {counted(num_waiting, 'training')}{why}"
+        for work in self._dropped.waiting:
+            yield f"Ray took its worker back before it began, and it is tried again: {work.label}"
         for failure in (*self._broken.values(), *self._faults.values()):
             yield (
                 f"set aside after a fault of kind {failure.kind!r} on {failure.host}, and tried again: "
@@ -160,6 +176,11 @@ class Bridge(_NotSaved, tune.Callback):
         """Say what a training gets of a machine; None where it is to wait until more is known of it."""
         gpus = self._shares.gpus_of(work)
         return None if gpus is None else self._resources_for(gpus)
+
+    def give_back_due(self) -> None:
+        """Have what Ray has dropped tried again, each once it has waited for long enough."""
+        for work in self._dropped.take_due(math.inf if self._queue.starts_no_more else time.monotonic()):
+            self._queue.give_back(work)
 
     def _end_without_machines(self) -> None:
         """Free the slots that are kept where nothing is left to be trained; end the sweep where no device works."""
@@ -192,15 +213,14 @@ class Bridge(_NotSaved, tune.Callback):
         if idle_s < WAITING_AFTER_S or now_s - self._looked_at_s < WAITING_AFTER_S:
             return
         self._looked_at_s = now_s
-        machines = [Resources.of(node["Resources"]) for node in ray.nodes() if node["Alive"]]
-        needed = self._resources_for(self._shares.smallest())
-        is_possible = any(needed.fit_into(machine) for machine in machines)
+        there, needed = machines(), self._resources_for(self._shares.smallest())
+        is_possible = any(needed.fit_into(machine) for machine in there)
         to_come = Starting() if is_possible else starting()
-        words = words_of_waiting(needed, machines, self._growth, to_come)
+        words = words_of_waiting(needed, there, self._growth, to_come)
         if words == self._told_waiting or (is_possible and idle_s < BUSY_AFTER_S):
             return
         self._told_waiting = words
-        have = " | ".join(map(str, machines))
+        have = " | ".join(map(str, there))
         self._lack = f"a training takes {needed}; the machines of the cluster have {have}{words}"
         logger.warning("waiting for resources: %s", self._lack)
 
@@ -246,6 +266,7 @@ class Bridge(_NotSaved, tune.Callback):
     def _on_message(self, work: Work, trial: Trial, result: dict[str, Any]) -> None:
         if "begun" in result:
             self._started.add(work.training_id)
+            self._dropped.on_begun(work.training_id)
             self._machines[trial.trial_id] = str(result["begun"])
             self._processes[trial.trial_id] = str(result[HOSTNAME]), int(result[PID])
             self._listeners.on_start(work)
@@ -291,6 +312,11 @@ class Bridge(_NotSaved, tune.Callback):
                 self._give_back(trial)
                 return
             outcome = end_as_failed(work, self._store, fault)
+        if outcome is None and self._is_dropped(trial):
+            if not self._queue.is_stopping:
+                self._let_wait(trial)
+                return
+            outcome = Outcome("stopped")
         if outcome is None:
             if why_given_up := self._why_given_up(trial):
                 failure = self._faults.pop(trial.trial_id, None) or self._left_by_worker(work)
@@ -308,11 +334,35 @@ class Bridge(_NotSaved, tune.Callback):
             outcome = end_as_failed(work, self._store, outcome.unwritten)
         self._end(trial, outcome)
 
+    def _machine_of(self, trial: Trial) -> str:
+        """Give the id of the machine that a trial was on, or was to begin on; empty where nobody knows."""
+        return self._machines.get(trial.trial_id) or machine_of(actor_of(_text_of(trial.error_file)))
+
+    def _is_dropped(self, trial: Trial) -> bool:
+        """Say whether Ray took the worker of a trial back before it began, and not since its machine was lost."""
+        is_begun = trial.trial_id in self._machines or trial.trial_id in self._faults
+        return (
+            not is_begun
+            and is_taken_back(_text_of(trial.error_file))
+            and self._machine_of(trial) not in gone_machines()
+        )
+
+    def _let_wait(self, trial: Trial) -> None:
+        """Have a training tried again after a while, at no cost of its attempts."""
+        work = self._work(trial)
+        pause_s = self._dropped.on_dropped(work, time.monotonic())
+        self._leave(trial)
+        logger.warning(
+            "%s: Ray took its worker back before it began, and no machine was lost; it is tried again in %.0f s",
+            work.label,
+            pause_s,
+        )
+
     def _why_given_up(self, trial: Trial) -> str:
         """Say why a training is not tried again whose attempt has ended with its process; empty where it is."""
         work = self._work(trial)
-        machine, was_cut_off = self._machines.get(trial.trial_id, ""), is_cut_off(_text_of(trial.error_file))
-        gone = {node["NodeID"] for node in ray.nodes() if not node["Alive"]}
+        machine, was_cut_off = self._machine_of(trial), is_cut_off(_text_of(trial.error_file))
+        gone = gone_machines()
         try:
             state = self._store.training(work.training_id).resume_version()
         except (OSError, ValueError):
@@ -356,13 +406,17 @@ class Bridge(_NotSaved, tune.Callback):
 
     def _give_back(self, trial: Trial) -> None:
         """Have a training taken up again, at its turn, by a trial of its own."""
+        self._leave(trial)
+        self._queue.give_back(self._work(trial))
+
+    def _leave(self, trial: Trial) -> None:
+        """Have done with a trial whose training is not at its end."""
         work = self._work(trial)
         if work.training_id in self._started:
             self._given_back[work.training_id] = work
         self._shares.on_left(work)
         self._ended.add(trial.trial_id)
         self._running.discard(trial.trial_id)
-        self._queue.give_back(work)
 
     def on_experiment_end(self, trials: list[Trial], **info: Any) -> None:
         """Nothing runs any more."""

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import logging
-import os
 import platform
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import ray
 from ray._private import ray_constants
 from ray._private import worker as ray_worker
-from ray._private.authentication import authentication_token_setup as token_setup
+from ray._private.state import state as ray_state
 from ray._private.worker import global_worker
-from ray._raylet import AuthenticationTokenLoader  # pyright: ignore
 
 from tablewright.orchestrator.ray_address import admitted
+from tablewright.orchestrator.ray_authentication import authentication_kept, heed_variables
 from tablewright.orchestrator.ray_session import private_session
+from tablewright.orchestrator.resources import Resources
 from tablewright.orchestrator.signals import signals_held_back
 from tablewright.orchestrator.supervisor import Link
 from tablewright.trainables.value.cpus import cpus_of_machine
@@ -27,10 +28,29 @@ from tablewright.trainables.value.cpus import cpus_of_machine
 NUM_STARTS = 2
 """How often Ray is started on this machine before the command gives up."""
 
+END_S = 10.0
+"""How long processes that were killed may take to be gone."""
+
 WATCH_S = 0.5
 """How often the processes of a Ray on this machine are looked at."""
 
 logger = logging.getLogger(__name__)
+
+
+def machines() -> list[Resources]:
+    """Give what each machine has that the cluster has now."""
+    return [Resources.of(node["Resources"]) for node in ray.nodes() if node["Alive"]]
+
+
+def gone_machines() -> set[str]:
+    """Give the ids of those that it had and has no more."""
+    return {node["NodeID"] for node in ray.nodes() if not node["Alive"]}
+
+
+def machine_of(actor_id: str) -> str:
+    """Give the id of the machine on which an actor was placed, begun or not; empty where nobody knows."""
+    actor: dict[str, Any] = ray_state.actor_table(actor_id) if actor_id else {}
+    return str(actor.get("Address", {}).get("NodeID", ""))
 
 
 class Unwatched:
@@ -111,19 +131,19 @@ class RayCluster:
     def _started_here(self) -> Generator[None]:
         """Start a Ray that listens to this machine alone and keeps its files in a folder of the user's."""
         is_over = threading.Event()
-        with private_session(self.watcher.keeps) as folder:
+        with authentication_kept(), private_session(self.watcher.keeps) as folder:
             self.folder = folder
             can_cluster, ray_constants.ENABLE_RAY_CLUSTER = ray_constants.ENABLE_RAY_CLUSTER, False
-            AuthenticationTokenLoader.instance().reset_cache()
-            if os.environ.get("RAY_AUTH_MODE", "").lower() == "token":
-                token_setup._enable_token_auth()  # pyright: ignore[reportPrivateUsage]
+            heed_variables()
             try:
                 _start_ray(folder / "r")
-                threading.Thread(target=self._watch_over_ray, args=(is_over,), daemon=True).start()
-                yield
+                try:
+                    threading.Thread(target=self._watch_over_ray, args=(is_over,), daemon=True).start()
+                    yield
+                finally:
+                    is_over.set()
+                    _end_ray()
             finally:
-                is_over.set()
-                ray.shutdown()
                 ray_constants.ENABLE_RAY_CLUSTER = can_cluster
                 self.folder = None
 
@@ -136,6 +156,23 @@ class RayCluster:
                 processes: Any = node.all_processes.get(kind, [])
                 if any(info.process.poll() is not None for info in processes) and not is_over.is_set():
                     self.watcher.on_lost(in_words)
+
+
+def _end_ray() -> None:
+    """End the Ray of this machine at once: by itself it waits a second for each process, as these hear no signal."""
+    node: Any = global_worker.node
+    processes: list[psutil.Process] = []
+    if node is not None:
+        end = node.kill_all_processes
+        node.kill_all_processes = lambda **how: end(check_alive=False, allow_graceful=False, wait=True)  # pyright: ignore
+        for info in (info for infos in node.all_processes.values() for info in infos):
+            with suppress(psutil.Error):
+                processes += psutil.Process(info.process.pid).children(recursive=True)
+    ray.shutdown()
+    for process in processes:  # they would tell a head that is gone, for a minute, that it is gone
+        with suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(processes, END_S)
 
 
 def _start_ray(folder: Path) -> None:

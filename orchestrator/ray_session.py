@@ -48,15 +48,15 @@ def private_session(keeps: Callable[[str], None] = lambda path: None) -> Generat
         token.write_text(secrets.token_hex(TOKEN_BYTES), encoding="ascii")
         changes |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
     before = {name: os.environ.get(name) for name in changes}
-    _set(changes)
+    set_variables(changes)
     try:
         yield folder
     finally:
-        _set(before)
+        set_variables(before)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _set(variables: Mapping[str, str | None]) -> None:
+def set_variables(variables: Mapping[str, str | None]) -> None:
     """Set variables of the environment; None takes one out of it."""
     for name, value in variables.items():
         if value is None:

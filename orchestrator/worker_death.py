@@ -17,9 +17,14 @@ _DETAIL = re.compile(r"Worker exit type: (\S+) Worker exit detail: ([^\n]+?)(?: 
 _RAISED = re.compile(r"^(?:\w+\.)*\w+(?:Error|Exception): .+$", re.MULTILINE)
 _COLOUR = re.compile(r"\x1b\[\d+m")
 _NODE_LOST = re.compile(r"node .{0,80}(?:died|dead|terminated)|NODE_DIED", re.IGNORECASE)
-_CUT_OFF = re.compile(r"its node has died|The actor \w* ?is unavailable: |The actor never ran")
-"""The second is Ray's word for a worker that does not answer, and whose machine does not say that it has died; the
-third for one whose machine went before it began."""
+_CUT_OFF = re.compile(r"its node has died|The actor \w* ?is unavailable: ")
+"""The second is Ray's word for a worker that does not answer, and whose machine does not say that it has died."""
+_TAKEN_BACK = re.compile(
+    r"(?:all references to the actor were removed|it was killed by `ray\.kill`|its owner has died).*"
+    r"The actor never ran|Could not create the actor because its associated placement group was removed",
+    re.DOTALL,
+)
+_ACTOR = re.compile(r"\bactor_id: ([0-9a-f]+)")
 _RAYS_OWN = re.compile(r"^(:job_id:|:actor_name:|:task_name:)")
 
 
@@ -65,6 +70,16 @@ def cause_of_death(
 def is_cut_off(told_by_ray: str) -> bool:
     """Say whether a worker was lost with its machine, or cannot be reached there; else it has died by itself."""
     return _CUT_OFF.search(told_by_ray) is not None
+
+
+def is_taken_back(told_by_ray: str) -> bool:
+    """Say whether Ray has given a worker up before it began, and says of no process and no machine that it has died."""
+    return _TAKEN_BACK.search(told_by_ray) is not None
+
+
+def actor_of(told_by_ray: str) -> str:
+    """Give Ray's id of the worker that an error is about; empty where it names none."""
+    return found[-1] if (found := _ACTOR.findall(told_by_ray)) else ""
 
 
 def _left_behind(logs: Path | None, process_id: int | None) -> tuple[str, str]:

@@ -53,7 +53,11 @@ def draw_coordinates(
 
     def draw(canvas: Canvas) -> None:
         axes = canvas.subplots()
-        for trial in sorted(shown, key=lambda trial: sign * (trial.value or 0.0)):
+        marked = {
+            id(trial) for trial in (result.declared_trial, result.best)
+        }  # whose dashes a line would fill
+        plain = [trial for trial in shown if id(trial) not in marked]
+        for trial in sorted(plain, key=lambda trial: sign * (trial.value or 0.0)):
             value = within(in_print(trial.value or 0.0, metric), limits)
             axes.add_line(_line(result, trial, scales, colour=colours(norm(value)), width=1.1))
         handles: list[Line2D] = []

@@ -43,9 +43,7 @@ def source_notes(
         frame: the table's part of what `read_cells` gives.
     """
     yield f"Measured with {(ablation.trained_rows[0].view or ablation.view).protocol}."
-    for found in study.starts_from:
-        if found.is_in(ablation.base):
-            yield f"The base is {found.says}."
+    yield from _base_notes(study, ablation)
     yield from _count_notes(frame)
     yield from _lost_count_notes(frame)
     yield from _paper_notes(study, ablation, cells, facts)
@@ -60,6 +58,26 @@ def source_notes(
     yield from _failure_notes(frame)
     yield from _warning_notes(frame)
     yield from _origin_notes(frame)
+
+
+def _base_notes(study: Study, ablation: Ablation) -> Iterator[str]:
+    """Say which search has found the values that the base has."""
+    metrics = {metric.name: metric for metric in ablation.metrics}
+    for found in study.starts_from:
+        if not found.is_in(ablation.base):
+            continue
+        metric = metrics.get(found.metric)
+        value = (
+            f"{found.metric} {found.value:.4g}"
+            if metric is None
+            else f"{metric.label} {value_text(found.value, metric)}"
+        )
+        version = f" version {found.version}" if found.version else ""
+        trials = counted(found.num_complete, "complete trial")
+        yield (
+            f"The base has what the search {found.study}/{found.search} ({found.search_id[:SHORT_ID_DIGITS]}) has "
+            f"found for {found.method}{version}: the best of {trials}, {value} on val."
+        )
 
 
 def _paper_notes(

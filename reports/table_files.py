@@ -5,8 +5,8 @@ What a search has found lies beside its table, `<search>.found.json`. Of a study
 `index.html` beside the folders of studies lists what there is. What a study declares no more is removed from its
 folder.
 
-Equal records give equal bytes: no file holds a time, a host or the store's own place. A file that would be the same is
-not written.
+Equal records give equal bytes: no file holds a host or the store's own place, and none but what a search has found a
+time, that of its record. A file that would be the same is not written.
 """
 
 from __future__ import annotations

@@ -71,7 +71,16 @@ RULES = {
         {
             "ray": tuple(
                 f"orchestrator.ray_{part}"
-                for part in ("address", "autoscaler", "backend", "bridge", "cluster", "ranks", "worker")
+                for part in (
+                    "address",
+                    "authentication",
+                    "autoscaler",
+                    "backend",
+                    "bridge",
+                    "cluster",
+                    "ranks",
+                    "worker",
+                )
             ),
             "grpc": ("orchestrator.ray_address",),
             "optuna": (

@@ -5,7 +5,8 @@ import shutil
 
 import pytest
 
-from tests.toy_studies import ROOT, run
+from tests.toy_studies import ROOT
+from tests.warm_command import run_warm
 
 pytestmark = pytest.mark.slow
 
@@ -66,13 +67,13 @@ def project(tmp_path):
 
 def test_one_file_is_a_paper(project):
     """It is listed, planned, checked, trained on real images, searched, and ends in tables of every format."""
-    status, printed = run(project)
+    status, printed = run_warm(project)
     assert (0, True) == (status, "Invented: does a person" in printed), printed
-    status, printed = run(project, "invented", "--plan")
+    status, printed = run_warm(project, "invented", "--plan")
     assert (0, True) == (status, "6 cells from 3 trainings" in printed), printed
-    status, printed = run(project, "invented", "--check")
+    status, printed = run_warm(project, "invented", "--check")
     assert 0 == status, printed
-    status, printed = run(project, "invented", "--agent")
+    status, printed = run_warm(project, "invented", "--agent")
     assert 0 == status, printed
     tables = project / "runs/tables/demo/invented"
     for name in ("parts", "reranked", "sizes"):

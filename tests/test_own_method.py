@@ -14,6 +14,7 @@ from tests.ports import answers, free_port
 from tests.spirals import POINTS, write_spirals
 from tests.toy_studies import ROOT, run, run_installed, start
 from tests.waiting import wait_for
+from tests.warm_command import run_warm
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -39,7 +40,7 @@ def metrics_of(folder):
 def test_a_function_is_trained_measured_and_tabled(tmp_path):
     """Metrics of any scale and direction; other code is told and trained anew, or accepted and noted."""
     write_spirals(tmp_path)
-    code, printed = run(tmp_path, "spirals", "--tracking-uri", "none", "--agent")
+    code, printed = run_warm(tmp_path, "spirals", "--tracking-uri", "none", "--agent")
     assert 0 == code, printed
     table = (tmp_path / "runs/tables/spirals/parts.md").read_text()
     assert "Spirals<br>PPL" in table
@@ -50,27 +51,29 @@ def test_a_function_is_trained_measured_and_tabled(tmp_path):
     assert all(values["ppl"] > 1 for values in undisturbed.values())
 
     write_spirals(tmp_path, ("def points(split):", "# where the points lie\ndef points(split):"))
-    code, printed = run(tmp_path, "spirals/parts", "--plan")
+    code, printed = run_warm(tmp_path, "spirals/parts", "--plan")
     assert "9 done" in printed
     assert "changed" not in printed
 
     write_spirals(tmp_path, ("+ 0.1 * torch", "+ 0.2 * torch"))
-    code, printed = run(tmp_path, "spirals/parts", "--plan")
+    code, printed = run_warm(tmp_path, "spirals/parts", "--plan")
     assert "9 to train" in printed
     said = "Spirals: its code was changed since 9 recorded trainings of these configs: "
     assert f"{said}search_spaces/spirals.py: points." in words(printed)
-    code, printed = run(tmp_path, "spirals/rate", "--plan")
+    code, printed = run_warm(tmp_path, "spirals/rate", "--plan")
     assert "0 of 6 trials made; it begins anew, as 6 were made by other code of its method" in words(printed)
-    code, printed = run(tmp_path, "spirals/parts", "--report", "--accept", "twice the noise is as little")
+    code, printed = run_warm(
+        tmp_path, "spirals/parts", "--report", "--accept", "twice the noise is as little"
+    )
     assert 0 == code, printed
     assert "“twice the noise is as little”" in words(printed)
-    code, printed = run(tmp_path, "spirals/parts", "--plan")
+    code, printed = run_warm(tmp_path, "spirals/parts", "--plan")
     assert "9 done" in printed
-    code, printed = run(tmp_path, "spirals/parts", "--verify")
+    code, printed = run_warm(tmp_path, "spirals/parts", "--verify")
     assert (0, True) == (code, "no faults" in printed), printed
 
     write_spirals(tmp_path, ("lr: float = 0.05", "lr: float = 0.04"))
-    code, printed = run(tmp_path, "spirals/parts", "--plan")
+    code, printed = run_warm(tmp_path, "spirals/parts", "--plan")
     assert "recorded with lr = 0.05 and is planned with 0.04" in words(printed)
     assert "9 changed" in printed
 

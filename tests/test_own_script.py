@@ -12,6 +12,7 @@ import pytest
 
 from tests.toy_studies import ROOT, run, start
 from tests.waiting import wait_for
+from tests.warm_command import run_warm
 
 pytestmark = pytest.mark.slow
 
@@ -63,33 +64,33 @@ def run_by_hand(folder, width):
 def test_a_script_fills_a_table_and_its_changes_are_told(project):
     """With the digits that it gives by hand; a comment is no change, a function's body and a default are."""
     folder = project("script")
-    code, printed = run(folder, "moons", "--seeds", "0", "--check")
+    code, printed = run_warm(folder, "moons", "--seeds", "0", "--check")
     assert (0, 2) == (code, printed.count("ok ")), printed
-    code, printed = run(folder, "moons", "--seeds", "0", *ALONE)
+    code, printed = run_warm(folder, "moons", "--seeds", "0", *ALONE)
     assert 0 == code, printed
     assert {("4",): run_by_hand(folder, 4), ("16",): run_by_hand(folder, 16)} == measured(folder, "width")
     for training in folder.glob("runs/trainings/*"):
         assert (training / "out/last.pt").exists()
         assert "'epoch': 6" in (training / "output.txt").read_text()
-    code, printed = run(folder, "moons", "--seeds", "0", "--verify")
+    code, printed = run_warm(folder, "moons", "--seeds", "0", "--verify")
     assert (0, True) == (code, "no faults" in printed), printed
 
     project("script", ("train.py", "def moons(", "# two of them\ndef moons("))
-    assert "2 done" in run(folder, "moons", "--seeds", "0", "--plan")[1]
+    assert "2 done" in run_warm(folder, "moons", "--seeds", "0", "--plan")[1]
     project("script", ("train.py", "+ 0.2 * torch.randn(x.shape", "+ 0.3 * torch.randn(x.shape"))
-    printed = words(run(folder, "moons", "--seeds", "0", "--plan")[1])
+    printed = words(run_warm(folder, "moons", "--seeds", "0", "--plan")[1])
     assert (
         "Moons: its code was changed since 2 recorded trainings of these configs: train.py: moons." in printed
     )
     project("script", ("train.py", '"--epochs", type=int, default=6', '"--epochs", type=int, default=7'))
-    printed = words(run(folder, "moons", "--seeds", "0", "--plan")[1])
+    printed = words(run_warm(folder, "moons", "--seeds", "0", "--plan")[1])
     assert "of these configs: train.py: main." in printed
     field = ("no_noise: bool = False", "no_noise: bool = False\n    lr: float = 0.1")
     project("script", ("search_spaces/moons.py", *field))
-    printed = words(run(folder, "moons", "--seeds", "0", "--plan")[1])
+    printed = words(run_warm(folder, "moons", "--seeds", "0", "--plan")[1])
     assert "of these configs: search_spaces/moons.py: command of Moons." in printed
     project("script", ("search_spaces/moons.py", "width: int = 16", "width: int = 8"))
-    assert "changed" in run(folder, "moons", "--seeds", "0", "--plan")[1]
+    assert "changed" in run_warm(folder, "moons", "--seeds", "0", "--plan")[1]
 
 
 def is_script_of(folder, process):
@@ -128,7 +129,7 @@ def test_a_killed_script_ends_in_the_same_digits(project, goes_on):
     assert [6, 6] == lines  # neither trained twice in one folder nor told twice
     records = [json.loads(path.read_text()) for path in folder.glob("runs/trainings/*/record.json")]
     assert [1, 2] == sorted(record["attempts"] for record in records)  # one had begun
-    assert "2 done" in run(folder, "moons", "--seeds", "0", "--plan")[1]
+    assert "2 done" in run_warm(folder, "moons", "--seeds", "0", "--plan")[1]
 
 
 FAULTY = """
@@ -171,7 +172,7 @@ def test_each_fault_of_a_script_is_told_in_its_own_words(project):
     folder = project("script")
     (folder / "faulty.py").write_text(FAULTY)
     (folder / "search_spaces/faulty.py").write_text(FAULTY_STUDY)
-    code, printed = run(folder, "faulty", *ALONE)
+    code, printed = run_warm(folder, "faulty", *ALONE)
     assert 1 == code, printed
     told = [json.loads(path.read_text())["message"] for path in folder.glob("runs/trainings/*/failure.json")]
     for expected in (
@@ -189,22 +190,22 @@ def test_each_fault_of_a_script_is_told_in_its_own_words(project):
 def test_an_app_of_hydra_fills_a_table(project):
     """With nested fields, values off, text with blanks, and values per item; one of its files is its code."""
     folder = project("hydra_app")
-    code, printed = run(folder, "clouds", "--seeds", "0", "--check")
+    code, printed = run_warm(folder, "clouds", "--seeds", "0", "--check")
     assert (0, 4) == (code, printed.count("ok ")), printed
-    code, printed = run(folder, "clouds", "--seeds", "0", *ALONE)
+    code, printed = run_warm(folder, "clouds", "--seeds", "0", *ALONE)
     assert 0 == code, printed
     assert "Clouds: 200 items measured" in (folder / "runs/tables/clouds/parts.md").read_text()
     accuracies = measured(folder, "bias", "standardise", "optimizer").values()
     assert 4 == len({values["accuracy"] for values in accuracies})
     project("hydra_app", ("conf/config.yaml", "steps: 200", "steps: 100"))
-    printed = words(run(folder, "clouds", "--seeds", "0", "--plan")[1])
+    printed = words(run_warm(folder, "clouds", "--seeds", "0", "--plan")[1])
     assert "4 recorded trainings of these configs: conf/config.yaml." in printed
     project(
         "hydra_app",
         ("search_spaces/clouds.py", "bias: bool", "bais: bool"),
         ("search_spaces/clouds.py", '"bias": F', '"bais": F'),
     )
-    code, printed = run(folder, "clouds", "--check")
+    code, printed = run_warm(folder, "clouds", "--check")
     assert (1, True) == (code, "'bais' is not in struct" in words(printed)), printed
 
 
@@ -225,7 +226,7 @@ def test_a_trainer_is_searched_by_what_it_tells_of_its_epochs(project):
     declared = "".join(lines[-3:])
     also_val = ('json.dumps({"test": measured})', 'json.dumps({"test": measured, "val": measured})')
     folder = project("trainer", ("search_spaces/sine.py", declared, SEARCH), ("train.py", *also_val))
-    code, printed = run(folder, "sine", *ALONE)
+    code, printed = run_warm(folder, "sine", *ALONE)
     assert 0 == code, printed
     trials = [json.loads(path.read_text()) for path in folder.glob("runs/searches/*/*.json")]
     assert ["1", "2"] in [[*trial["intermediate_values"]] for trial in trials]

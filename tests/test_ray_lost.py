@@ -45,6 +45,13 @@ def workers(process):
     return [child for child in below(process) if child.cmdline()[:1] and "ImplicitFunc" in child.cmdline()[0]]
 
 
+def is_alive(process):
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
 def session_of(process):
     (child,) = psutil.Process(process.pid).children()
     (folder,) = Path("/tmp").glob(f"tw-ray-{child.pid}-*")
@@ -70,6 +77,7 @@ def test_a_killed_part_of_ray_costs_a_new_start(waiting, part):
 def test_a_signal_to_a_worker_and_then_to_all_processes(waiting, tmp_path):
     """A worker's training is begun again elsewhere; all processes at once save, and Ray is there until they have.
 
+    Then nothing of it is left.
     Meanwhile nothing listens beyond this machine, and none of the planted secrets is in Ray's folder.
     """
     process, _ = waiting(**SECRETS)
@@ -93,12 +101,14 @@ def test_a_signal_to_a_worker_and_then_to_all_processes(waiting, tmp_path):
         if path.is_file() and any(secret.encode() in path.read_bytes() for secret in SECRETS.values())
     ]
     assert [] == found
-    for child in [psutil.Process(process.pid), *below(process)]:
+    everything = [psutil.Process(process.pid), *below(process)]
+    for child in everything:
         child.send_signal(signal.SIGUSR1)
     printed, _ = process.communicate(timeout=PATIENCE_S)
     assert 130 == process.returncode, printed
     assert "failed" not in printed
     assert not session.exists()
+    assert [] == [child for child in everything if is_alive(child)]
 
 
 def test_a_training_that_hangs_does_not_outlive_the_grace(waiting):

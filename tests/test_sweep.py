@@ -12,6 +12,7 @@ import pytest
 
 from tests.toy_studies import ROOT, run, start, write_project
 from tests.waiting import PATIENCE_S, wait_for
+from tests.warm_command import run_warm
 
 pytestmark = pytest.mark.ray
 
@@ -53,7 +54,7 @@ def all_run_states(folder):
 def test_no_study_lists_the_studies(tmp_path):
     """Called without a study, the command lists what there is: the project's own, then what is built in."""
     write_project(tmp_path)
-    code, printed = run(tmp_path)
+    code, printed = run_warm(tmp_path)
     assert code == 0, printed
     own, built_in = printed.split("built in")
     assert ["toy", "A", "toy", "study."] == own.splitlines()[-1].split()
@@ -82,12 +83,12 @@ def test_a_second_run_trains_nothing(copied):
 
 def test_plan_status_and_report_need_no_ray(copied):
     """The other verbs read the store, and tell by their exit code."""
-    code, printed = run(copied, "toy", "--plan")
+    code, printed = run_warm(copied, "toy", "--plan")
     assert code == 0, printed
     assert "4 cells from 4 trainings; 4 done." in printed
     shutil.rmtree(copied / "runs/tables")
     for verb in ("--status", "--report", "--check"):
-        code, printed = run(copied, "toy", verb)
+        code, printed = run_warm(copied, "toy", verb)
         assert code == 0, printed
     assert len(tables(copied)) == 3
 
@@ -95,7 +96,7 @@ def test_plan_status_and_report_need_no_ray(copied):
 def test_looking_at_a_store_that_is_not_there_says_where_and_makes_none(tmp_path):
     """A mistyped folder is seen, and nothing is left behind in it."""
     write_project(tmp_path)
-    code, printed = run(tmp_path, "toy", "--status", "--store", "elsewhere")
+    code, printed = run_warm(tmp_path, "toy", "--status", "--store", "elsewhere")
     assert code == 0, printed
     assert f"There is no store at {tmp_path / 'elsewhere'} yet" in " ".join(printed.split())
     assert not (tmp_path / "elsewhere").exists()
@@ -104,16 +105,16 @@ def test_looking_at_a_store_that_is_not_there_says_where_and_makes_none(tmp_path
 def test_verbs_are_given_one_at_a_time(tmp_path):
     """Two of them, or one without a study, are refused."""
     write_project(tmp_path)
-    code, printed = run(tmp_path, "toy", "--plan", "--status")
+    code, printed = run_warm(tmp_path, "toy", "--plan", "--status")
     assert (2, True) == (code, "--plan and --status are given together" in printed)
-    code, printed = run(tmp_path, "--plan")
+    code, printed = run_warm(tmp_path, "--plan")
     assert (2, True) == (code, "name a study, or all" in printed)
 
 
 def test_an_added_row_trains_alone(copied):
     """Editing one row into the study trains that row, for both seeds."""
     write_project(copied, rows='[Sweep("learning_rate", (0.1, 0.2, 0.3))]')
-    code, printed = run(copied, "toy", "--tracking-uri", "none", "--agent")
+    code, printed = run_warm(copied, "toy", "--tracking-uri", "none", "--agent")
     assert code == 0, printed
     assert printed.count("done after") == 2
 
@@ -121,21 +122,33 @@ def test_an_added_row_trains_alone(copied):
 def test_a_failure_is_told_and_the_exit_code_says_so(tmp_path):
     """The other trainings end, the message is printed, status names it, and the code is not 0."""
     write_project(tmp_path, rows='[Row("good"), Row("bad", {"fails_at_epoch": 2})]')
-    code, printed = run(tmp_path, "toy", "--seeds", "0", "--tracking-uri", "none", "--agent")
+    code, printed = run_warm(tmp_path, "toy", "--seeds", "0", "--tracking-uri", "none", "--agent")
     assert code == 1, printed
     assert "failed: rates: bad [Toy] seed 0: RuntimeError: loss is nan at epoch 2" in printed
-    code, printed = run(tmp_path, "toy", "--seeds", "0", "--status")
+    code, printed = run_warm(tmp_path, "toy", "--seeds", "0", "--status")
     assert code == 1, printed
     assert "1 done, 1 failed" in printed
 
 
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """Tables of trainings that wait for a file which is there, and that file."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    goes_on = folder / "goes on"
+    goes_on.touch()
+    write_project(folder, base=f"waits_for={str(goes_on)!r}")
+    code, printed = run(folder, "toy", "--tracking-uri", "none", "--agent")
+    assert code == 0, printed
+    return tables(folder), goes_on
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["SIGKILL", "SIGINT"])
-def test_an_interrupted_sweep_ends_in_the_tables_of_an_undisturbed_one(how, tmp_path, finished):
+def test_an_interrupted_sweep_ends_in_the_tables_of_an_undisturbed_one(how, tmp_path, undisturbed):
     """Killed or stopped in mid-training and run again: equal tables, one run a training, none RUNNING."""
-    goes_on = tmp_path / "goes on"  # no training ends before the sweep is interrupted
-    base = f"waits_for={str(goes_on)!r}"
-    write_project(tmp_path, base=base)
+    calm, goes_on = undisturbed
+    goes_on.unlink()  # no training ends before the sweep is interrupted
+    write_project(tmp_path, base=f"waits_for={str(goes_on)!r}")
     process = start(tmp_path, "toy")
     wait_for(lambda: list(tmp_path.glob("runs/trainings/*/epochs.parquet")))
     if how == "SIGKILL":
@@ -154,30 +167,28 @@ def test_an_interrupted_sweep_ends_in_the_tables_of_an_undisturbed_one(how, tmp_
     found = runs_by_training(tmp_path)
     assert len(found) == len({identity for identity, _ in found}) == 4
     assert all_run_states(tmp_path) == {"FINISHED"}
-    write_project(tmp_path / "undisturbed", base=base)
-    run(tmp_path / "undisturbed", "toy", "--tracking-uri", "none", "--agent")
-    assert tables(tmp_path) == tables(tmp_path / "undisturbed")
+    assert tables(tmp_path) == calm
 
 
 def test_mistakes_are_told_at_once_and_nothing_is_trained(tmp_path):
     """Several faults of one command line come in one message, with a way out each."""
     write_project(tmp_path)
-    code, printed = run(tmp_path, "toy", "--profile", "papr", "--data-root", "/no/where", "--seeds", "a")
+    code, printed = run_warm(tmp_path, "toy", "--profile", "papr", "--data-root", "/no/where", "--seeds", "a")
     assert code == 2, printed
     told = " ".join(printed.split())
     for part in ("one of demo, paper", "/no/where is no folder", "such as 0,1,2"):
         assert part in told
-    code, printed = run(tmp_path, "toi")
+    code, printed = run_warm(tmp_path, "toi")
     assert code == 2, printed
     assert "Did you mean 'toy'?" in printed
-    code, printed = run(tmp_path, "toy", "--gpus-per-training", "1.5")
+    code, printed = run_warm(tmp_path, "toy", "--gpus-per-training", "1.5")
     assert code == 2, printed
     assert "--gpus-per-training is 1.5" in printed
     for option, needed in (
         ("--max-concurrent", "a whole number is needed"),
         ("--gpus-per-training", "a number is ne"),
     ):
-        code, printed = run(tmp_path, "toy", option, "many")
+        code, printed = run_warm(tmp_path, "toy", option, "many")
         assert (2, True) == (code, f"{needed}" in printed), printed
         assert "Input should" not in printed
     assert not (tmp_path / "runs/trainings").exists()
@@ -216,6 +227,6 @@ def test_help_that_cannot_be_printed_is_no_traceback(tmp_path):
 def test_a_misspelt_field_is_refused_when_the_study_is_read(tmp_path):
     """A row that names no field is told with the nearest one, before anything runs."""
     write_project(tmp_path, rows='[Row("a", {"network.atention.num_attentions": 4})]')
-    code, printed = run(tmp_path, "toy")
+    code, printed = run_warm(tmp_path, "toy")
     assert code == 2, printed
     assert "did you mean network.attention?" in " ".join(printed.split())

@@ -82,7 +82,13 @@ def test_a_study_starts_from_what_was_found(project):
     (found,) = study.starts_from
     assert found.is_in(base)
     assert not found.is_in(ToyConfig())
-    assert "best of 4 complete trials of toy version 1 in searching/rate (search aaaaaaaa" in found.says
+    assert ("searching", "rate", "1", 4, 0.8) == (
+        found.study,
+        found.search,
+        found.version,
+        found.num_complete,
+        found.value,
+    )
 
 
 def test_each_profile_starts_from_what_was_found_in_it(project):
@@ -149,7 +155,8 @@ def test_a_file_that_is_cut_off_is_refused_in_words(project, content):
     [
         ('tw.best_of("searching", "rate")', r"searching\.rate\.json is not there.*--keep-found"),
         ('tw.best_of("tuned", "rate", ToyConfig())', r"tuned\.rate\.json is not there"),
-        ('tw.best_of("../searching", "rate")', r"names a study and a search of it; .*file name"),
+        ('tw.best_of("../searching", "rate")', r"the names of a study and of a search of it; .*file name"),
+        ("tw.best_of(tw.Study, None)", r"the names of a study .*got the class Study.*got None"),
         ('tw.best_of("searching", "rate", profile="dem")', r"a profile is one of .*did you mean 'demo'"),
     ],
 )
@@ -170,7 +177,7 @@ def test_what_was_not_kept_is_refused_with_the_commands_that_keep_it(project, ba
             r"no search 'rat' any more; did you mean 'rate'",
         ),
         ({"study": "gone"}, 'tw.best_of("gone", "rate")', r"(?s)cannot be built.*no study 'gone'"),
-        ({}, 'tw.best_of("searching", "rate", 3)', r"base is a config, or left out; got 3"),
+        ({}, 'tw.best_of("searching", "rate", "demo")', r"base is a config.*got 'demo'; .*profile=…"),
     ],
 )
 def test_a_base_that_cannot_be_found_is_asked_for(project, found, base, message):

@@ -25,7 +25,7 @@ def test_a_device_is_known_to_work_by_trying_it():
 @pytest.mark.ray
 def test_a_machine_whose_gpu_is_gone_fails_no_training(tmp_path, caplog):
     """The sweep ends and says why; all trainings stay to be trained, however many there are."""
-    import ray
+    from tests.rays import ray_here
 
     base = ToyConfig(fails_at_epoch=1)
     table = Ablation(
@@ -37,15 +37,7 @@ def test_a_machine_whose_gpu_is_gone_fails_no_training(tmp_path, caplog):
         RetrievalView(),
         [MAP],
     )
-    ray.init(
-        address="local",
-        num_cpus=1,
-        num_gpus=1,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="ERROR",
-    )
-    try:
+    with ray_here(num_cpus=1, num_gpus=1):
         result = run_sweep(
             [Study("toy_study", "Toy", "nowhere", (0,), [table])],
             store=Store(str(tmp_path / "runs")),
@@ -54,8 +46,6 @@ def test_a_machine_whose_gpu_is_gone_fails_no_training(tmp_path, caplog):
             search_storage=f"sqlite:///{tmp_path}/optuna.db",
             listeners=lambda plan, statuses: [],
         )
-    finally:
-        ray.shutdown()
     assert 17 == len(result.statuses)
     assert not [status for status in result.statuses if status.state in ("failed", "done")]
     (line,) = [record.getMessage() for record in caplog.records if "no machine works" in record.getMessage()]

@@ -1,7 +1,7 @@
 """What is tried again: whatever lost its machine, and a few times what died by itself."""
 
 from tablewright.orchestrator.lost_attempts import LostAttempts
-from tablewright.orchestrator.worker_death import is_cut_off
+from tablewright.orchestrator.worker_death import actor_of, is_cut_off, is_taken_back
 
 
 def test_lost_machines_are_no_failures_of_a_training_that_comes_further():
@@ -60,3 +60,27 @@ def test_a_worker_that_cannot_be_reached_is_lost_with_its_machine():
     assert not is_cut_off(
         "The actor is dead because its worker process has died. Worker exit type: SYSTEM_ERROR"
     )
+
+
+NEVER_RAN = "The actor never ran - it was cancelled before it started running."
+
+
+def test_whether_a_worker_that_never_began_had_failed():
+    """Its machine may have died, or its process, or neither: Ray says of all three that they never ran."""
+    about = "The actor died unexpectedly before finishing this task.\n\tclass_name: A\n\tactor_id: 590164d4\n"
+    of_machine = f"{about}The actor died because its node has died. Node Id: 811ba6f9\n{NEVER_RAN}"
+    of_process = (
+        f"{about}The actor is dead because its worker process has died. Worker exit type: …\n{NEVER_RAN}"
+    )
+    of_neither = (
+        f"{about}The actor is dead because all references to the actor were removed including lineage ref count.\n"
+        f"{NEVER_RAN}",
+        f"{about}The actor is dead because it was killed by `ray.kill`.\n{NEVER_RAN}",
+        f"{about}The actor is dead because its owner has died. Owner Id: 01000000\n{NEVER_RAN}",
+        "The actor is not schedulable: Could not create the actor because its associated placement group was removed.",
+    )
+    assert (True, False) == (is_cut_off(of_machine), is_taken_back(of_machine))
+    assert (False, False) == (is_cut_off(of_process), is_taken_back(of_process))
+    assert [(False, True)] * 4 == [(is_cut_off(told), is_taken_back(told)) for told in of_neither]
+    assert not is_taken_back("The actor is dead because it was killed by `ray.kill`.")  # which had begun
+    assert ("590164d4", "") == (actor_of(of_machine), actor_of(of_neither[-1]))

@@ -20,7 +20,7 @@ GB = 1_000_000_000
 @pytest.mark.ray
 def test_parts_of_gpus_are_given_by_hand_and_by_what_was_recorded(tmp_path):
     """What a quarter cannot hold gets a half; what is recorded then packs other seeds, and what is not starts alone."""
-    import ray
+    from tests.rays import ray_here
 
     base = PlacedConfig(notes=str(tmp_path / "notes"), epochs=1)
 
@@ -40,20 +40,9 @@ def test_parts_of_gpus_are_given_by_hand_and_by_what_was_recorded(tmp_path):
 
     small, large = Row("small", {"holds_bytes": 8 * GB}), Row("large", {"holds_bytes": 30 * GB})
     new = Row("new", {"holds_bytes": 70 * GB})
-    ray.init(
-        address="local",
-        num_cpus=8,
-        num_gpus=8,
-        resources={"accelerator_type:H100": 1},
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="ERROR",
-    )
-    try:
+    with ray_here(num_cpus=8, num_gpus=8, resources={"accelerator_type:H100": 1}):
         by_hand = sweep(0.25, [small, large], (0,))
         by_memory = sweep("auto", [small, large, new], (0, 1))
-    finally:
-        ray.shutdown()
     known = {(note["holds_bytes"] // GB, note["share"], note["ran_out"]) for note in by_hand}
     assert {(8, 0.25, False), (30, 0.25, True), (30, 0.5, False)} == known
     packed = sorted((note["holds_bytes"] // GB, note["seed"], note["share"]) for note in by_memory)

@@ -9,6 +9,8 @@ import time
 import psutil
 import pytest
 import ray
+from ray._private.state import state as ray_state
+from ray._raylet import ActorID
 
 from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.dataset import Dataset
@@ -25,6 +27,7 @@ from tablewright.orchestrator.study import Study
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.retrieval.view import MAP, RetrievalView
 from tests.faulty_method import FaultyConfig
+from tests.rays import ray_here, workers_below
 from tests.toy_method import ToyConfig
 from tests.toy_studies import run, start, write_project
 from tests.waiting import PATIENCE_S, wait_for
@@ -112,11 +115,8 @@ def sweep(tmp_path):
 @pytest.fixture(scope="module")
 def two_cpus():
     """One machine of two CPUs, shared by the tests of this file that lose no machine."""
-    import ray
-
-    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-    yield
-    ray.shutdown()
+    with ray_here(num_cpus=2):
+        yield
 
 
 def test_workers_stay_warm_and_both_cpus_are_used(sweep, two_cpus, tmp_path):
@@ -174,10 +174,34 @@ def test_a_worker_lost_between_two_trainings_costs_neither(sweep, two_cpus):
     assert result.is_complete
 
 
-def workers_below(process_id):
-    """Find the processes in which Tune runs trainings."""
-    children = psutil.Process(process_id).children(recursive=True)
-    return [child for child in children if child.name().startswith("ray::ImplicitFunc")]
+class TakingBackBackend(RayBackend):
+    """Has Ray take the first worker back while it is still to begin."""
+
+    def run(self, queue, listeners, store, runtime):
+        def to_begin():
+            return [actor for actor in list_actors() if actor["State"] == "PENDING_CREATION"]
+
+        def take_back():
+            wait_for(to_begin)
+            ray._private.worker.global_worker.core_worker.kill_actor(
+                ActorID.from_hex(to_begin()[0]["ActorID"]), True
+            )
+
+        threading.Thread(target=take_back).start()
+        super().run(queue, listeners, store, runtime)
+
+
+def list_actors():
+    return ray_state.actor_table(None).values()
+
+
+def test_a_worker_that_ray_takes_back_before_it_begins_costs_no_attempt(sweep, two_cpus, caplog):
+    """No process and no machine has failed: the training waits a moment, is tried again, and it is told why."""
+    result = sweep(a_study([Row("a")]), Events(), TakingBackBackend(max_lost_workers=0))
+    assert [""] == [status.message for status in result.statuses]
+    assert result.is_complete
+    assert "Ray took its worker back before it began, and no machine was lost" in caplog.text
+    assert "its machine was lost" not in caplog.text
 
 
 def test_a_failure_is_not_tried_again(sweep, two_cpus):
@@ -397,46 +421,6 @@ def test_more_cores_than_the_machine_has_are_refused(tmp_path):
     assert "a training takes 999 CPU and 0 GPU, and this machine has" in printed
     assert "Give --gpus-per-training of at most" in printed
     assert not (tmp_path / "runs/trainings").exists()
-
-
-@pytest.mark.slow
-def test_three_nodes_with_fractions_of_gpus_and_one_lost(sweep, tmp_path):
-    """Half-GPU trainings fill two GPU nodes; when one is lost, its trainings end on the other, and have not failed."""
-    import ray
-    from ray.cluster_utils import Cluster
-
-    ray.shutdown()
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "num_gpus": 0})
-    # The driver joins while the head is alone, so that no node is lost under it.
-    ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
-    nodes = [cluster.add_node(num_cpus=2, num_gpus=1) for _ in range(2)]
-
-    is_lost = tmp_path / "is lost"  # no training ends before
-
-    class Losing(Events):
-        def on_progress(self, work, progress):
-            if len(self.running) == 4 and len(nodes) == 2:
-                node = nodes.pop()
-                workers = workers_below(node.all_processes["raylet"][0].process.pid)
-                cluster.remove_node(node, allow_graceful=False)
-                self.lost, _ = psutil.wait_procs(workers, timeout=PATIENCE_S)  # none ends its training alone
-                is_lost.touch()
-
-    events = Losing()
-    try:
-        rates = [0.1 + index / 100 for index in range(6)]
-        base = ToyConfig(meets_in=str(tmp_path / "met"), num_met=4, waits_for=str(is_lost))
-        study = a_study([Sweep("learning_rate", rates)], base)
-        result = sweep(study, events, RayBackend(cpus=0.5, gpus=0.5, max_lost_workers=0))
-        assert result.is_complete, [(outcome.state, outcome.message) for _, outcome in events.ended]
-        assert len(events.lost) == 2
-        assert events.most_at_once == 4
-        records = [sweep.store().training(identity).record() for identity in result.plan.trainings]
-        assert max(record.attempts for record in records) >= 2
-        assert {record.device for record in records} == {"cuda"}
-    finally:
-        ray.shutdown()
-        cluster.shutdown()
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries return memory by themselves")

@@ -1,13 +1,12 @@
 """A training in several processes on Ray: one bundle each, on one machine or on several."""
 
 import pytest
-import ray
-from ray.cluster_utils import Cluster
 
 from tablewright.orchestrator.ray_backend import RayBackend
 from tests.orchestrator.shared_training import NUM_EPOCHS
 from tests.orchestrator.test_ranks import losses_and_record, study_of
 from tests.orchestrator.toy_sweep import ToySweep
+from tests.rays import ray_of_machines
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -15,21 +14,12 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow]
 @pytest.fixture
 def two_machines():
     """Two raylets of one core each."""
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "num_gpus": 0})
-    try:
+    with ray_of_machines(num_cpus=1, num_gpus=0) as cluster:
         cluster.add_node(num_cpus=1, num_gpus=0)
         cluster.wait_for_nodes()
-        ray.init(address=cluster.address, logging_level="ERROR", log_to_driver=False)
         yield
-    finally:
-        ray.shutdown()
-        cluster.shutdown()
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="passes alone; after others in its process Ray may drop workers before they begin: not understood",
-)
 def test_the_processes_of_a_training_meet_on_two_machines(tmp_path, two_machines):
     """Neither has room for both; they find each other by the address of the first one's."""
     backend = RayBackend(num_processes=2)

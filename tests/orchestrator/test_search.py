@@ -297,7 +297,7 @@ def test_a_search_promotes_what_has_paused(sweep):
     assert {"complete", "pruned"} == {trial.state for trial in trials}
     assert {9} == {max(trial.intermediate_values) for trial in trials if trial.state == "complete"}
     folders = [sweep.store().training(trial.training_id) for trial in trials]
-    assert not any(folder.resume_version() for folder in folders), "what nobody goes on from is kept"
+    assert not any(folder.resume_version().strip() for folder in folders), "what nobody goes on from is kept"
 
 
 @pytest.mark.slow

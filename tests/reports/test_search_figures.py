@@ -216,5 +216,9 @@ def test_what_a_search_found_is_written_kept_and_begun_from(tmp_path: Path, monk
     assert found.params[RATE] == tuned.ablations[0].base.learning_rate
     plan = plan_as_recorded([tuned], sweep.store(), Runtime(None, str(tmp_path / "cache")))
     (table,) = write_tables(plan, sweep.store(), writes=False).tables
-    assert any(note.startswith("The base is the best of ") for note in table.table.source_notes)
+    said = next(note for note in table.table.source_notes if note.startswith("The base has"))
+    assert (
+        f"searching/rate ({found.search_id[:8]}) has found for toy version 1: the best of 4 complete" in said
+    )
+    assert f"mAP {100 * found.value:.1f} on val" in said
     leave_project()
