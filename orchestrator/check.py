@@ -52,6 +52,8 @@ def _distinct_configs(studies: Sequence[Study]) -> dict[TrainingConfig, str]:
                 for config in table.members(row, dataset, seed=0):
                     labels.setdefault(config, label)
         for search in study.searches:
-            for config in search.trial_configs({}):
-                labels.setdefault(without_seed(config), f"{study.name}/{search.name}: declared")
+            for part in search.parts:
+                label = f"{study.name}/{search.name}: declared"
+                label += f" [{part.dataset.label}]" if len(search.datasets) > 1 else ""
+                labels.setdefault(without_seed(search.trial_config({}, part)), label)
     return labels

@@ -500,6 +500,12 @@ class SearchTrialRecord(Record):
         return tuple(part.training_id for part in self.parts) or one
 
     @property
+    def told_values(self) -> tuple[tuple[str, float | None], ...]:
+        """Each of its trainings with the value that it has told; None while it has told none."""
+        of_parts = tuple((part.training_id, part.value) for part in self.parts)
+        return of_parts or ((self.training_id, self.value),)
+
+    @property
     def is_refused(self) -> bool:
         """Whether no training can answer it."""
         return self.state == "refused" or (self.state == "fail" and not self.training_id)

@@ -218,7 +218,9 @@ def read_trials(search: Search, resolver: DataResolver, store: Store) -> list[Se
     _refuse_lost(identity, trials)
     for trial in trials:
         _refuse_of_another_search(search, identity, trial, resolver, store)
-        for training, part, value in _told_values(trial):
+        for part, (training, value) in enumerate(trial.told_values):
+            if value is None:
+                continue
             measured = measured_value(search, resolver, store, trial.params, part)
             if measured not in (None, value):  # a training that was removed since leaves its value behind
                 raise _damaged(
@@ -234,12 +236,6 @@ def read_trials(search: Search, resolver: DataResolver, store: Store) -> list[Se
             fault = f"has the value {trial.value}, and the mean of its trainings is {mean_of(trial.parts)}"
             raise _damaged(identity, trial.number, fault)
     return trials
-
-
-def _told_values(trial: SearchTrialRecord) -> list[tuple[str, int, float]]:
-    """Give each training of a suggestion that has a value, its place among them, and that value."""
-    told = [(part.training_id, part.value) for part in trial.parts] or [(trial.training_id, trial.value)]
-    return [(training, place, value) for place, (training, value) in enumerate(told) if value is not None]
 
 
 def mean_of(parts: Iterable[TrialPart]) -> float | None:

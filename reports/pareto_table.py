@@ -61,11 +61,12 @@ def pareto_notes(result: SearchResult) -> Iterator[str]:
     heads = [objective_head(one) for one in result.search.objectives]
     between = "straight line" if len(heads) == 2 else "plane"
     so_far = "" if result.is_finished else " so far"
+    of_two = f"; of a front of two it is the better in {heads[0]}" if len(result.front) == 2 else ""
     yield (
         f"Pareto front{so_far} of {' against '.join(heads)}: {len(result.front)} of "
         f"{counted(len(complete), 'complete trial')}, which none beats in one of them without being worse in another. "
         f"Its knee, trial {knee.number}, lies farthest from the {between} between its ends on the better side, each "
-        f"objective scaled to its range on the front ({KNEE_SOURCE}); of a front of two it is the better in {heads[0]}."
+        f"objective scaled to its range on the front ({KNEE_SOURCE}){of_two}."
     )
     if any(isinstance(one, Cost) and not one.is_counted for one in result.search.objectives):
         yield (

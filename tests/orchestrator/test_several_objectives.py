@@ -13,6 +13,7 @@ from tablewright.orchestrator.search import Objective
 from tablewright.orchestrator.search_cost import Cost
 from tablewright.orchestrator.search_state import find_search_id, read_trials
 from tablewright.orchestrator.study import Study
+from tablewright.orchestrator.verify import verify_store
 from tablewright.reports.markdown import to_markdown
 from tablewright.reports.pareto_figure import draw_pareto
 from tablewright.reports.table_files import write_tables
@@ -104,6 +105,7 @@ def test_a_search_of_two_objectives_ends_in_a_front_and_its_knee(sweep):
     mirrored = optuna.load_study(study_name=name, storage=storage)
     assert [list(trial.values) for trial in trials] == [trial.values for trial in mirrored.trials]
     assert result.is_complete
+    assert () == verify_store(sweep.store(), result.plan).faults
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from tablewright.orchestrator.search_source import SearchSource
 from tablewright.orchestrator.search_state import find_search_id, read_search_state, read_trials
 from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.trial import Outcome
+from tablewright.orchestrator.verify import verify_store
 from tests.orchestrator.toy_sweep import StopAfter, ToySweep, a_search
 from tests.toy_method import ToyConfig
 
@@ -77,6 +78,7 @@ def test_the_value_of_a_trial_is_the_mean_over_seeds_and_data_sets(sweep):
     table = result.plan.tables["s", "rate"]
     assert ["Toy", "Other"] == [dataset.label for dataset in table.datasets]
     assert result.is_complete
+    assert () == verify_store(sweep.store(), result.plan).faults
 
 
 @pytest.mark.slow
