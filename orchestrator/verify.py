@@ -216,13 +216,13 @@ def _faults_of_suggestion(store: Store, search_id: str, number: int) -> Iterator
     except DamagedFile as error:
         yield str(error)
         return
-    for training_id, value in () if trial is None else trial.told_values:
+    for of_training, value in () if trial is None else trial.told_values:
         if value is not None:
-            yield from _faults_of_value(store, f"searches/{search_id}/{number:06d}.json", training_id, value)
+            yield from _faults_of_value(store, f"searches/{search_id}/{number:06d}.json", of_training, value)
 
 
-def _faults_of_value(store: Store, place: str, training_id: str, value: float) -> Iterator[str]:
-    folder = store.training(training_id)
+def _faults_of_value(store: Store, place: str, of_training: str, value: float) -> Iterator[str]:
+    folder = store.training(of_training)
     values: set[float] = set()
     for view_id in folder.measured_views():
         try:
@@ -232,7 +232,7 @@ def _faults_of_value(store: Store, place: str, training_id: str, value: float) -
         values |= set(measurement.metrics.values()) if measurement else set()
     if values and value not in values:
         yield (
-            f"in the store, {place} has the value {value}, which is none that its training {training_id[:8]} measured; "
+            f"in the store, {place} has the value {value}, which is none that its training {of_training[:8]} measured; "
             f"{SearchTrialRecord.NEXT_STEP}"
         )
 
