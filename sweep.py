@@ -934,7 +934,7 @@ def run_agent(settings: Settings, studies: Sequence[Study]) -> int:
     store = settings.open_store()
     tracker = make_tracker(settings, store)
     result = sweep_with(backend, settings, studies, store, tracker)
-    if result.reached_cap or not is_left_to_others(result.statuses, store):
+    if result.reached_cap or not is_left_to_others(result.plan, result.statuses, store):
         written = write_all(result, settings, store, tracker)
         print_tables(written)
         return tell_end(result, written, settings)

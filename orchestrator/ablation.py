@@ -12,6 +12,7 @@ from tablewright.orchestrator.dataset import SEED, Dataset
 from tablewright.orchestrator.declared_names import TableName, absent, twice
 from tablewright.orchestrator.design import AsPrinted, Comparing, Contrast, Design, Row, full_label
 from tablewright.orchestrator.table_columns import column_faults, no_view_fault, own_view
+from tablewright.orchestrator.teacher import Teacher
 from tablewright.trainables.contract.method import TrainingConfig
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.contract.view import METHODS_VIEW, EvaluationView
@@ -23,7 +24,7 @@ from tablewright.trainables.value.text import Text
 
 
 @dataclass(frozen=True)
-class Ablation(Declaration):
+class Ablation(Teacher):
     """One printed table: rows of configs, columns of data sets and metrics.
 
     Attributes:

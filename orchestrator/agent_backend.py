@@ -103,7 +103,7 @@ class AgentBackend:
         finally:
             self._end_worker()
 
-    def num_slots(self) -> int:
+    def max_slots(self) -> int:
         """One training at a time."""
         return 1
 

@@ -43,7 +43,7 @@ class InlineBackend:
         """This process is there already."""
         yield "cpu"
 
-    def num_slots(self) -> int:
+    def max_slots(self) -> int:
         """One training at a time."""
         return 1
 

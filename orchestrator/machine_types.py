@@ -77,6 +77,33 @@ class MachineTypes:
         return total // needed.num_processes
 
 
+def num_reachable(
+    needed: Resources,
+    heads: Sequence[Resources],
+    others: Sequence[Resources],
+    growth: MachineTypes | None,
+    *,
+    grows_unseen: bool = False,
+) -> int:
+    """Count the trainings that could run at a time, once the machines that may be started are there.
+
+    Args:
+        needed: by a training.
+        heads: of the cluster, which no autoscaler starts.
+        others: machines that are there.
+        growth: what may be started; None where nothing is, or nobody knows.
+        grows_unseen: whether machines are started, and nobody knows how many may be: what is there is to be doubled
+            then, as Ray's autoscaler does by itself, and doubled again when it was.
+    """
+    on_heads, now = (
+        sum(needed.num_in(machine) for machine in machines) // needed.num_processes
+        for machines in (heads, [*heads, *others])
+    )
+    if growth is not None:
+        return max(now, on_heads + growth.num_trainings(needed))
+    return max(1, now) * 2 if grows_unseen else now
+
+
 @dataclass(frozen=True)
 class Starting:
     """Machines that were asked for and are not there yet.

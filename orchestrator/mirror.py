@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tablewright.orchestrator.optuna_mirror import OptunaMirror, RecordedSearch
+from tablewright.orchestrator.mirrored_study import RecordedSearch
+from tablewright.orchestrator.optuna_mirror import OptunaMirror
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.records import DamagedFile, Store
 from tablewright.orchestrator.resolution import StoreResolver

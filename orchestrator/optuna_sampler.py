@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,9 +23,17 @@ from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from tablewright.orchestrator.cma_es import suggest_by_cma_es
+from tablewright.orchestrator.genetic_samplers import (
+    GeneticSampler,
+    attributes_of,
+    genetic_sampler,
+    kept_by,
+)
+from tablewright.orchestrator.quasi_random import suggest_quasi_random
 from tablewright.orchestrator.ranges import Choice, FloatRange, Range, range_of
 from tablewright.orchestrator.records import SearchTrialRecord
-from tablewright.orchestrator.samplers import Gp, Random, Sampler
+from tablewright.orchestrator.samplers import CmaEs, Gp, Nsga2, Nsga3, Qmc, Random, Sampler, Tpe
 from tablewright.orchestrator.search import Search, is_searched
 from tablewright.trainables.contract.method import SEED_LIMIT
 
@@ -55,25 +63,52 @@ class Suggestion:
     sampler_state: Mapping[str, Any]
 
 
-def suggest(search: Search, trials: Iterable[SearchTrialRecord]) -> Suggestion:
-    """Ask the sampler of a search for what comes after these trials."""
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
+def suggest(
+    search: Search,
+    trials: Iterable[SearchTrialRecord],
+    learnt: Sequence[SearchTrialRecord] = (),
+    draw: int = 0,
+) -> Suggestion:
+    """Ask the sampler of a search for what comes after these trials.
+
+    Args:
+        search: the declaration; its sampler is one that draws.
+        trials: that it has made, in order.
+        learnt: complete trials of elsewhere, from which it learns; they are none of its own.
+        draw: how many were drawn in this place already, and are none that can be tried.
+    """
     known = list(trials)
+    # A search that goes on must not draw its first random numbers again.
+    seed = (search.sampler_seed * 1_000_003 + len(known) + draw * 7_919_993) % SEED_LIMIT
+    if isinstance(search.sampler, CmaEs):
+        return Suggestion(*suggest_by_cma_es(search, search.sampler, known, learnt, seed))
+    if isinstance(search.sampler, Qmc):
+        return Suggestion(*suggest_quasi_random(search, known, draw))
+    return _suggest_by_optuna(search, known, learnt, seed)
+
+
+def _suggest_by_optuna(
+    search: Search, known: Sequence[SearchTrialRecord], learnt: Sequence[SearchTrialRecord], seed: int
+) -> Suggestion:
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        study = optuna.create_study(
-            directions=directions_of(search),
-            # A search that goes on must not draw its first random numbers again.
-            sampler=_optunas(search.sampler, (search.sampler_seed * 1_000_003 + len(known)) % SEED_LIMIT),
-        )
-        study.add_trials([frozen_trial(search, trial) for trial in known])
+        sampler = _optunas(search.sampler, known, seed)
+        study = optuna.create_study(directions=directions_of(search), sampler=sampler)
+        for one in (*learnt, *known):
+            frozen = frozen_trial(search, one)
+            if isinstance(sampler, GeneticSampler):
+                frozen.system_attrs = attributes_of(sampler, one)
+            study.add_trial(frozen)
         trial = study.ask()
         params: dict[str, Any] = {}
         for path, declared in search.space_in_order():
             if is_searched(declared, params):
                 params[path] = _suggested(trial, path, range_of(declared))
-        kept = study.get_trials(deepcopy=False)[-1].system_attrs
-    return Suggestion(params, dict(kept))
+    if not isinstance(sampler, GeneticSampler):
+        return Suggestion(params, {})  # the others find all that they need in the trials' values
+    attributes = study.get_trials(deepcopy=False)[-1].system_attrs
+    return Suggestion(params, kept_by(sampler, attributes))
 
 
 def directions_of(search: Search) -> list[StudyDirection]:
@@ -93,7 +128,6 @@ def frozen_trial(search: Search, trial: SearchTrialRecord) -> FrozenTrial:
         params=trial.params,
         distributions={path: _distribution(range_of(search.space[path])) for path in trial.params},
         user_attrs={TRAINING_ID: trial.training_id},
-        system_attrs=dict(trial.sampler_state),
         intermediate_values=_means_so_far(trial) if trial.parts else trial.intermediate_values,
     )
 
@@ -105,11 +139,14 @@ def _means_so_far(trial: SearchTrialRecord) -> dict[int, float]:
     return {number: total / number for number, total in enumerate(sums, start=1)}
 
 
-def _optunas(sampler: Sampler, seed: int) -> BaseSampler:
+def _optunas(sampler: Sampler, known: Iterable[SearchTrialRecord], seed: int) -> BaseSampler:
     if isinstance(sampler, Random):
         return RandomSampler(seed=seed)
     if isinstance(sampler, Gp):
         return GPSampler(seed=seed, n_startup_trials=sampler.num_startup_trials)
+    if isinstance(sampler, Nsga2 | Nsga3):
+        return genetic_sampler(sampler, known, seed)
+    assert isinstance(sampler, Tpe), f"{sampler} draws nothing by Optuna"
     return TPESampler(
         seed=seed,
         n_startup_trials=sampler.num_startup_trials,

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 
-from tablewright.orchestrator.claims import Claims, Owner, training_claim
+from tablewright.orchestrator.claims import Claim, Claims, Owner, training_claim
+from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.records import DamagedFile, FailureRecord, Store
 from tablewright.orchestrator.status import TrainingStatus
 from tablewright.orchestrator.trial import Outcome, Work
 
 LOOK_EVERY_S = 1.0
 """How often the claims are listed, while there is something to wait for."""
+SHORT_PATIENCE_S = 1.0
+"""For so long one waits for a claim that nobody holds longer than for a few files."""
 READ_EVERY_S = 5.0
 """How often it is asked whether the owner of a claim still lives."""
 
@@ -46,6 +50,10 @@ class OtherHands:
                 self._claims.clear_dead(name)  # a worker that looks now has not watched it
         return owner
 
+    def held(self, name: str) -> AbstractContextManager[Claim | None]:
+        """Hold a claim of the store for a moment, or None where another one has it."""
+        return self._claims.held(name, SHORT_PATIENCE_S)
+
     def look_again(self) -> None:
         """Let the next question be answered as it is now."""
         self._listed_at_s = float("-inf")
@@ -77,11 +85,16 @@ class OtherHands:
             return None
 
 
-def is_left_to_others(statuses: Iterable[TrainingStatus], store: Store) -> bool:
-    """Say whether trainings are left, and living processes are at all of them."""
+def is_left_to_others(plan: Plan, statuses: Iterable[TrainingStatus], store: Store) -> bool:
+    """Say whether something is left, and living processes are at all trainings of tables, and at one of a search."""
     others = OtherHands(store)
+
+    def has_owner(training_id: str) -> bool:
+        return others.owner_of(training_id) is not None
+
     left = [status.training.training_id for status in statuses if status.state != "done"]
-    return bool(left) and all(others.owner_of(identity) is not None for identity in left)
+    searched = [identity for search in plan.unfilled_searches.values() for identity in search.running_ids]
+    return all(map(has_owner, left)) and bool(left or any(map(has_owner, searched)))
 
 
 def in_words(owners: Iterable[Owner]) -> str:

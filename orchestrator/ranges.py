@@ -45,6 +45,10 @@ class FloatRange(Declaration):
         """Values that a declaration is tried with."""
         return (float(self.low), float(self.high))
 
+    def values_in_order(self) -> Sequence[float] | None:
+        """Give each of its values; None where there is no end of them."""
+        return (self.low,) if self.low == self.high else None
+
 
 @dataclass(frozen=True)
 class IntRange(Declaration):
@@ -84,8 +88,12 @@ class IntRange(Declaration):
 
     def samples(self) -> tuple[Any, ...]:
         """Values that a declaration is tried with."""
-        numbers = range(self.low, self.high + 1, self.step)
+        numbers = self.values_in_order()
         return tuple(numbers) if len(numbers) <= MAX_TRIED else (numbers[0], numbers[-1])
+
+    def values_in_order(self) -> Sequence[int]:
+        """Give each of its values."""
+        return range(self.low, self.high + 1, self.step)
 
 
 @dataclass(frozen=True)
@@ -113,6 +121,10 @@ class Choice(Declaration):
     def samples(self) -> tuple[Any, ...]:
         """Values that a declaration is tried with."""
         return tuple(self.values)
+
+    def values_in_order(self) -> Sequence[Atom]:
+        """Give each of its values."""
+        return self.values
 
 
 Range = FloatRange | IntRange | Choice

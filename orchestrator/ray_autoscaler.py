@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import ray
 import yaml
 from ray._private import ray_constants
 from ray._raylet import GcsClient  # pyright: ignore
+from ray.autoscaler.v2.utils import is_autoscaler_v2
 from ray.core.generated.autoscaler_pb2 import GetClusterStatusReply  # pyright: ignore
 from ray.experimental.internal_kv import _internal_kv_get as kv_get  # pyright: ignore[reportPrivateUsage]
 
@@ -20,6 +22,9 @@ from tablewright.orchestrator.machine_types import MachineTypes, Starting
 
 ASK_S = 5.0
 """How long the cluster's head may take to say what is being started."""
+
+_TYPE_OF_ONE = re.compile("node_[0-9a-f]{56}")
+"""As Ray calls the type of a machine that nobody starts: by its id."""
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +57,29 @@ def configuration_of(gcs_address: str) -> Path | None:
     return None
 
 
+def may_grow() -> bool:
+    """Say whether the cluster has an autoscaler, wherever it runs; false where the head does not answer."""
+    try:
+        return has_named_types(_report()) or (is_autoscaler_v2(fetch_from_server=True) and _has_named_nodes())
+    except Exception as error:  # Ray raises many kinds, and nothing depends on it but how much is asked for
+        logger.debug("whether the cluster grows is not known: %s", error)
+        return False
+
+
+def has_named_types(told: Mapping[str, Any]) -> bool:
+    """Say whether what is told of a cluster names types of machines, as only an autoscaler that starts some does.
+
+    On a cluster of fixed size Ray calls each machine a type of its own, by the machine's id.
+    """
+    report: Mapping[str, Any] = told.get("autoscaler_report") or {}
+    return any(not _TYPE_OF_ONE.fullmatch(name) for name in report.get("active_nodes") or {})
+
+
+def _has_named_nodes() -> bool:
+    nodes = _status_of_second_version().cluster_resource_state.node_states
+    return any(node.ray_node_type_name for node in nodes)
+
+
 def starting() -> Starting:
     """Ask which machines were asked for and are not there yet; nothing where the head does not answer."""
     try:
@@ -67,7 +95,11 @@ def starting() -> Starting:
 
 
 def _of_first_version() -> Starting:
-    return read_report(json.loads(kv_get(ray_constants.DEBUG_AUTOSCALING_STATUS) or b"{}"))
+    return read_report(_report())
+
+
+def _report() -> Mapping[str, Any]:
+    return json.loads(kv_get(ray_constants.DEBUG_AUTOSCALING_STATUS) or b"{}")
 
 
 def read_report(told: Mapping[str, Any]) -> Starting:
@@ -88,11 +120,15 @@ def read_report(told: Mapping[str, Any]) -> Starting:
     )
 
 
-def _of_second_version() -> Starting:
+def _status_of_second_version() -> Any:
     reply = GetClusterStatusReply()
     client = GcsClient(address=ray.get_runtime_context().gcs_address)
     reply.ParseFromString(client.get_cluster_status(timeout_s=ASK_S))
-    state = reply.autoscaling_state
+    return reply
+
+
+def _of_second_version() -> Starting:
+    state = _status_of_second_version().autoscaling_state
     return Starting(
         sum(request.count for request in state.pending_instance_requests) + len(state.pending_instances),
         tuple(

@@ -27,12 +27,12 @@ from ray.tune.trainable.function_trainable import wrap_function
 from tablewright.orchestrator.addresses import causes_of
 from tablewright.orchestrator.cards import cards_here, cards_of_nodes
 from tablewright.orchestrator.listeners import Listeners
-from tablewright.orchestrator.machine_types import MachineTypes
+from tablewright.orchestrator.machine_types import MachineTypes, num_reachable
 from tablewright.orchestrator.packing import FixedShares, MemoryShares
 from tablewright.orchestrator.project import Project, ProjectOnWorker
-from tablewright.orchestrator.ray_autoscaler import machine_types
+from tablewright.orchestrator.ray_autoscaler import machine_types, may_grow
 from tablewright.orchestrator.ray_bridge import Bridge, QueueSearcher, StopsWaiting
-from tablewright.orchestrator.ray_cluster import RayCluster, machines
+from tablewright.orchestrator.ray_cluster import RayCluster, heads_and_others, machines
 from tablewright.orchestrator.ray_worker import FIRST_HOLD_S, Place, Signals, attempt, take_signals
 from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.resources import AUTO, Resources
@@ -107,6 +107,7 @@ class RayBackend:
         self._max_lost_workers = max_lost_workers
         self._first_hold_s = first_hold_s
         self._growth: MachineTypes | None = None
+        self._grows_unseen = False
 
     @contextmanager
     def connect(self) -> Generator[Device]:
@@ -122,7 +123,9 @@ class RayBackend:
         logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)  # it names trials that have failed
         class_cache.ENV_VARS_TO_PROPAGATE = FORWARDED_BY_TUNE
         with self._cluster.connect():
-            self._growth = machine_types() if self._cluster.folder is None else None
+            is_joined = self._cluster.folder is None
+            self._growth = machine_types() if is_joined else None
+            self._grows_unseen = is_joined and self._growth is None and may_grow()
             if self._cluster.folder is not None:
                 self._check_machine()
             yield self._device()
@@ -161,13 +164,14 @@ class RayBackend:
         cards = self.cards if self._cluster.folder is None else functools.cache(self.cards)
         return MemoryShares(store, runtime.cache_dir, cards, lambda: ray.cluster_resources().get("GPU", 0.0))
 
-    def num_slots(self) -> int:
-        """Count the trainings that fit at a time, once the machines that may be started are; at least one."""
+    def max_slots(self) -> int:
+        """Count the trainings that could run at a time, once the machines that may be started are; at least one."""
         if self._max_concurrent is not None:
             return self._max_concurrent
         needed = self._needed() if self._shares is None else self._resources_for(self._shares.smallest())
-        num_now = sum(needed.num_in(machine) for machine in machines()) // self._num_processes
-        num_grown = 0 if self._growth is None else self._growth.num_trainings(needed)
+        heads, others = heads_and_others()
+        num_now = num_reachable(needed, heads, others, None)
+        num_grown = num_reachable(needed, heads, others, self._growth, grows_unseen=self._grows_unseen)
         return max(1, num_now, min(num_grown, MAX_PENDING_TRIALS))
 
     def links(self) -> dict[str, str]:
@@ -196,7 +200,7 @@ class RayBackend:
             self._shares,
             self._resources_for,
             self._max_lost_workers,
-            self.num_slots,
+            self.max_slots,
             self._growth,
         )
         trainable = wrap_function(tune.with_parameters(attempt, place=place))

@@ -105,10 +105,10 @@ class Bridge(_NotSaved, tune.Callback):
         shares: FixedShares,
         resources_for: Callable[[float], Resources],
         max_lost_workers: int,
-        num_slots: Callable[[], int] = lambda: 1,
+        max_slots: Callable[[], int] = lambda: 1,
         growth: MachineTypes | None = None,
     ) -> None:
-        self._num_slots, self._growth = num_slots, growth
+        self._max_slots, self._growth = max_slots, growth
         self._queue, self._listeners, self._store, self._signals = queue, listeners, store, signals
         self._shares, self._resources_for = shares, resources_for
         self._lost, self._dropped = LostAttempts(max_lost_workers), DroppedAttempts()
@@ -190,7 +190,7 @@ class Bridge(_NotSaved, tune.Callback):
             self._signals.send("stop")
             return
         idle_s = time.monotonic() - self._idle_since_s
-        is_none_left = len(self._broken) >= self._num_slots() or idle_s >= NO_DEVICE_AFTER_S
+        is_none_left = len(self._broken) >= self._max_slots() or idle_s >= NO_DEVICE_AFTER_S
         if self._broken and is_none_left:
             told = {failure.host: failure.message for failure in self._broken.values()}
             logger.warning(

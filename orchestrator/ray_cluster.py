@@ -34,12 +34,22 @@ END_S = 10.0
 WATCH_S = 0.5
 """How often the processes of a Ray on this machine are looked at."""
 
+HEAD = "node:__internal_head__"
+"""Resource that the head of a cluster has alone."""
+
 logger = logging.getLogger(__name__)
 
 
 def machines() -> list[Resources]:
     """Give what each machine has that the cluster has now."""
     return [Resources.of(node["Resources"]) for node in ray.nodes() if node["Alive"]]
+
+
+def heads_and_others() -> tuple[list[Resources], list[Resources]]:
+    """Give what the head has, and what each of the other machines that the cluster has now."""
+    nodes: list[dict[str, float]] = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    heads, others = [node for node in nodes if HEAD in node], [node for node in nodes if HEAD not in node]
+    return [Resources.of(node) for node in heads], [Resources.of(node) for node in others]
 
 
 def gone_machines() -> set[str]:

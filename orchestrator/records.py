@@ -511,6 +511,41 @@ class SearchTrialRecord(Record):
         return self.state == "refused" or (self.state == "fail" and not self.training_id)
 
 
+LEARNT_FILE = "learnt.json"
+
+
+class LearntTrial(ClosedModel):
+    """A trial of elsewhere that teaches a search's sampler.
+
+    Attributes:
+        params: dotted path -> value, of this search's space.
+        value: of the objective.
+    """
+
+    params: dict[str, Any]
+    value: float
+
+
+class LearntTrials(Record):
+    """What a search has learnt from elsewhere before its first trial, written once.
+
+    Attributes:
+        lines: for people, from where, and what did not fit.
+        trials: teach its sampler; they are none of its own.
+        points: recorded trainings that nobody has measured on `val` yet, which is done before anything is trained.
+    """
+
+    HELD: ClassVar[str] = "what a search has learnt before its first trial"
+    NEXT_STEP: ClassVar[str] = (
+        "get it back from a copy, or delete the search's folder to search anew (trainings stay)"
+    )
+    SAYS: ClassVar[tuple[str, ...]] = ("lines",)
+
+    lines: tuple[str, ...]
+    trials: tuple[LearntTrial, ...]
+    points: tuple[dict[str, Any], ...] = ()
+
+
 class AcceptedChange(Record):
     """A default that was changed after trainings had been recorded, accepted as one that moves no number.
 
@@ -1927,3 +1962,15 @@ class Store:
     def write_search_trial(self, search_id: str, trial: SearchTrialRecord) -> None:
         """Keep a suggestion, or what became of it."""
         (self.root / f"searches/{search_id}").write_model(f"{trial.number:06d}.json", trial)
+
+    def learnt_trials(self, search_id: str) -> LearntTrials | None:
+        """Give what a search has learnt before its first trial; None where it has learnt nothing.
+
+        Raises:
+            DamagedFile: it cannot be read.
+        """
+        return (self.root / f"searches/{search_id}").read_model(LEARNT_FILE, LearntTrials)
+
+    def create_learnt_trials(self, search_id: str, learnt: LearntTrials) -> bool:
+        """Keep what a search has learnt; false where another sweep has done so."""
+        return (self.root / f"searches/{search_id}").create_model(LEARNT_FILE, learnt)

@@ -11,8 +11,9 @@ from typing import Protocol
 
 from tablewright.orchestrator.cost import training_ids_of
 from tablewright.orchestrator.memory_need import refuse_small_cards
+from tablewright.orchestrator.mirrored_study import RecordedSearch
 from tablewright.orchestrator.needless_weights import NeedlessWeights
-from tablewright.orchestrator.optuna_mirror import OptunaMirror, RecordedSearch
+from tablewright.orchestrator.optuna_mirror import OptunaMirror
 from tablewright.orchestrator.orders import Retries
 from tablewright.orchestrator.other_hands import OtherHands
 from tablewright.orchestrator.plan import Plan, SeedCounts, configs_of, make_plan
@@ -42,8 +43,8 @@ class Backend(Protocol):
         """Reach the machines; gives what trainings run on there."""
         ...
 
-    def num_slots(self) -> int:
-        """Count the trainings that fit at a time, on the machines as they are now."""
+    def max_slots(self) -> int:
+        """Count the trainings that could run at a time, on the machines that are there or may be started."""
         ...
 
     def links(self) -> Mapping[str, str]:
@@ -200,7 +201,7 @@ def run_sweep(
             search,
             resolver,
             store,
-            max_open=backend.num_slots,
+            max_open=backend.max_slots,
             others=others,
             priority=study.priority_of(search),
         )

@@ -13,9 +13,10 @@ from tablewright.orchestrator.dataset import SEED, Dataset, without_own_seed
 from tablewright.orchestrator.declared_names import TableName, absent, twice
 from tablewright.orchestrator.pruners import Pruner, Wilcoxon
 from tablewright.orchestrator.ranges import FloatRange, Range, When, range_of
-from tablewright.orchestrator.samplers import DEFAULT_SAMPLER, Sampler
+from tablewright.orchestrator.samplers import DEFAULT_SAMPLER, Sampler, sampler_faults
 from tablewright.orchestrator.search_cost import Cost
 from tablewright.orchestrator.table_columns import column_faults, no_view_fault, own_view
+from tablewright.orchestrator.teacher import Teacher
 from tablewright.trainables.contract.method import Seed, TrainingConfig
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.contract.recorded_view import fault_of_view
@@ -64,7 +65,7 @@ class SearchPart:
 
 
 @dataclass(frozen=True)
-class Search(Declaration):
+class Search(Teacher):
     """Ranges on the paths of a config instead of rows, and the table of what was found.
 
     Attributes:
@@ -82,6 +83,9 @@ class Search(Declaration):
         sampler: chooses what is tried next.
         pruner: leaves trials before their training has ended; None lets every trial end.
         sampler_seed: of the sampler.
+        begin_with: points that are tried first, after the declared config; what one leaves out is as declared.
+        learns_from: searches, ablations or studies of Optuna whose trials teach the sampler when the search begins;
+            they are none of its own, and do not count.
         priority: its trials, and its table, are trained before what has a lower one, and after the rows of the same;
             None is that of the study.
         seeds: every trial is trained with each, and its value is the mean; none is the base's own alone.
@@ -103,6 +107,8 @@ class Search(Declaration):
     pruner: Pruner | None = None
     sampler_seed: Seed = 0
     priority: int | None = None
+    begin_with: Sequence[Changes] = ()
+    learns_from: Sequence[Teacher] = ()
     seeds: Sequence[Seed] = ()
     against: Sequence[Objective | Cost] = ()
 
@@ -134,11 +140,19 @@ class Search(Declaration):
 
     def declared_params(self) -> dict[str, Any]:
         """Give the declared config's own values on the searched paths: the first trial."""
+        return self.filled(EMPTY)
+
+    def first_points(self) -> list[dict[str, Any]]:
+        """Give what is tried before the sampler is asked: the declared config, then the points to begin with."""
+        return [self.declared_params(), *(self.filled(point) for point in self.begin_with)]
+
+    def filled(self, point: Changes) -> dict[str, Any]:
+        """Give a point with the declared values on the searched paths that it leaves out."""
         declared = self.trial_config({})
         params: dict[str, Any] = {}
         for path, searched in self.space_in_order():
             if is_searched(searched, params):
-                params[path] = value_at(declared, path)
+                params[path] = point[path] if path in point else value_at(declared, path)
         return params
 
     def space_in_order(self) -> list[tuple[str, Range | When]]:
@@ -187,7 +201,11 @@ class Search(Declaration):
         if not faults:
             faults += self._value_faults()
         if not faults:
+            faults += sampler_faults(self.sampler, self.space, self.num_trials, len(self.objectives))
+        if not faults:
             faults += self._declared_faults()
+            faults += self._point_faults()
+            faults += self._teacher_faults()
         yield from faults
         yield from self._column_faults()
 
@@ -236,6 +254,13 @@ class Search(Declaration):
                     "space, or out of the data sets",
                 )
         num_parts = len(self.parts)
+        for teacher in (self, *self.learns_from) if self.learns_from else ():
+            if isinstance(teacher, Search) and (len(teacher.parts) > 1 or teacher.against):
+                yield Fault(
+                    "learns_from",
+                    "what is learnt is one value of one training a trial; search "
+                    f"{teacher.name!r} has several trainings a trial, or several objectives: leave it out",
+                )
         if isinstance(self.pruner, Wilcoxon) and (fault := self.pruner.fault_of(num_parts)):
             yield Fault("pruner", fault)
         if self.pruner is not None and not isinstance(self.pruner, Wilcoxon) and num_parts > 1:
@@ -354,6 +379,66 @@ class Search(Declaration):
             searched = range_of(self.space[path])
             if not searched.contains(value):
                 yield Fault(path, f"the declared {value!r} is the first trial, and lies outside {searched}")
+
+    def _teacher_faults(self) -> Iterator[Fault]:
+        """Find what measures something else, or tries nothing that this search tries."""
+        for index, teacher in enumerate(self.learns_from):
+            if not isinstance(teacher, Search):
+                continue
+            where, theirs = f"learns_from[{index}]", teacher.objective
+            if type(teacher.base) is not type(self.base):
+                text = f"search {teacher.name} trains {teacher.base.METHOD}, and this one {self.base.METHOD}"
+                yield Fault(where, f"{text}; take it out")
+            elif theirs.metric != self.objective.metric:
+                ours = self.objective.metric
+                text = (
+                    f"search {teacher.name} makes {_told(theirs.metric)} better, and this one {_told(ours)}"
+                )
+                yield Fault(where, f"{text}; values of one say nothing of the other, take it out")
+            elif (theirs.view, teacher.datasets[0].changes) != (
+                self.objective.view,
+                self.datasets[0].changes,
+            ):
+                text = f"search {teacher.name} measures otherwise, or on other data"
+                yield Fault(where, f"{text}; its best points can be tried first with begin_with")
+            elif not set(teacher.space) & set(self.space):
+                searched = f"{', '.join(teacher.space)}, and this one {', '.join(self.space)}"
+                yield Fault(where, f"search {teacher.name} searches {searched}; take it out")
+
+    def _point_faults(self) -> Iterator[Fault]:
+        """Find first points that are none of the space."""
+        for index, point in enumerate(self.begin_with):
+            where = f"begin_with[{index}]"
+            unknown = [path for path in point if path not in self.space]
+            for path in unknown:
+                text = f"{path} is not searched{guess(path, self.space)} Searched are {', '.join(self.space)}"
+                yield Fault(where, text)
+            if unknown:
+                continue
+            params = self.filled(point)
+            for path in point:
+                if path not in params:
+                    needed = self.space[path]
+                    assert isinstance(needed, When)
+                    values = " or ".join(map(repr, needed.values))
+                    yield Fault(
+                        where, f"{path} is searched only where {needed.path} is {values}; take it out"
+                    )
+            outside = {
+                path: value
+                for path, value in params.items()
+                if not range_of(self.space[path]).contains(value)
+            }
+            for path, value in outside.items():
+                searched = range_of(self.space[path])
+                given = "it gives" if path in point else "it leaves out a value, and declared is"
+                yield Fault(where, f"{given} {path} = {shown(value)}, which lies outside {searched}")
+            if not outside:
+                yield from (fault.below(where) for fault in self._trial_faults(params))
+
+
+def _told(metric: Metric) -> str:
+    return f"{metric.name} ({'higher' if metric.higher_is_better else 'lower'} is better)"
 
 
 def is_searched(declared: Range | When, params: Changes) -> bool:

@@ -72,6 +72,7 @@ class SearchResult:
         trials: by number.
         is_finished: whether nothing is left to suggest or to train.
         found: parameters of the best trial of a finished search; None while there is none.
+        learnt: from where it has learnt before its first trial, for people.
     """
 
     search: Search
@@ -79,6 +80,7 @@ class SearchResult:
     trials: tuple[SearchTrial, ...]
     is_finished: bool
     found: Mapping[str, Any] | None
+    learnt: tuple[str, ...] = ()
 
     @property
     def declared(self) -> dict[str, Any]:
@@ -182,7 +184,7 @@ def search_result(search: Search, state: SearchState) -> SearchResult:
         is_repeated = bool(record.training_id) and record.training_id in seen
         trials.append(_trial(search, record, is_repeated=is_repeated))
         seen.add(record.training_id)
-    return SearchResult(search, state.search_id, tuple(trials), state.is_finished, state.best)
+    return SearchResult(search, state.search_id, tuple(trials), state.is_finished, state.best, state.learnt)
 
 
 def _trial(search: Search, record: SearchTrialRecord, *, is_repeated: bool) -> SearchTrial:

@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal
 
 from tablewright.orchestrator.changes import Changes
+from tablewright.orchestrator.learning import learn
 from tablewright.orchestrator.other_hands import OtherHands
 from tablewright.orchestrator.plan import PlannedView
 from tablewright.orchestrator.pruners import Wilcoxon
-from tablewright.orchestrator.records import DamagedFile, SearchTrialRecord, Store, TrialPart
+from tablewright.orchestrator.records import (
+    DamagedFile,
+    LearntTrials,
+    SearchTrialRecord,
+    Store,
+    TrialPart,
+)
 from tablewright.orchestrator.resolution import DataResolver, Resolved
 from tablewright.orchestrator.rungs import Verdict
 from tablewright.orchestrator.search import Search
@@ -25,6 +33,7 @@ from tablewright.orchestrator.search_state import (
     is_final,
     mean_of,
     measured_values,
+    read_learnt,
     read_trials,
 )
 from tablewright.orchestrator.suggester import Ended, Suggester
@@ -62,7 +71,7 @@ class SearchSource:
 
         Raises:
             DamagedFile: a suggestion that stands in the store cannot be used.
-            ValueError: the data cannot be found.
+            ValueError: the data cannot be found, or what it is to learn from cannot be read.
         """
         self.search = search
         self.study_name = study
@@ -70,7 +79,7 @@ class SearchSource:
         self.search_id = find_search_id(search, resolver, store)
         self._store = store
         self._max_open, self._others, self._priority = max_open, others, priority
-        self._suggester = Suggester(search)
+        self._suggester = Suggester(search, learnt=self._what_was_learnt())
         self._open: set[int] = set()
         self._at_work: set[tuple[int, int]] = set()  # number, and place among the trainings of the trial
         self._of_others: set[int] = set()
@@ -106,6 +115,15 @@ class SearchSource:
         """For people."""
         return f"search {self.study_name}/{self.search.name}"
 
+    def _what_was_learnt(self) -> LearntTrials | None:
+        """Give what it has learnt from elsewhere, which is read once, when it begins."""
+        found = read_learnt(self.search, self._resolver, self._store)
+        if found is None and self.search.learns_from:
+            found = learn(self.search, self._resolver, self._store)
+            if not self._store.create_learnt_trials(self.search_id, found):
+                return read_learnt(self.search, self._resolver, self._store)
+        return found
+
     # -- suggesting
 
     def next_work(self) -> Work | None:
@@ -123,9 +141,7 @@ class SearchSource:
         while self._num_at_work < self._max_open():
             if (further := self._further_work()) is not None:
                 return further
-            if (promoted := self._suggester.promoted()) is not None:
-                self._keep(promoted)
-                self._open.add(promoted.number)
+            if (promoted := self._promote()) is not None:
                 return self._next_work_of(promoted.number)
             if self._suggester.is_spent:
                 break
@@ -143,14 +159,36 @@ class SearchSource:
     def is_finished(self) -> bool:
         """Say whether this run has nothing left to do for the search."""
         is_at_rest = not (self._open or self._of_others) and self._suggester.is_spent
-        has_paused = any(trial.state == "paused" for trial in self._trials.values())
-        return is_at_rest and not self._suggester.may_promote and not (has_paused and self._suggester.is_over)
+        return is_at_rest and not self._suggester.may_promote and not self._may_close
 
     def still_wants(self, work: Work) -> bool:
         """Say whether a suggestion is open; one may be told by another of equal parameters, or in other hands."""
         for number, _ in self._places_of(work.training_id):
             self._learn_of(number)
         return bool(self._places_of(work.training_id))
+
+    def _promote(self) -> SearchTrialRecord | None:
+        """Let a paused trial go on, where one may now and no other sweep is at that."""
+        if not self._suggester.may_promote:
+            return None
+        with self._alone() as is_alone:
+            if not is_alone:
+                return None
+            self._learn()
+            promoted = self._suggester.promoted()
+            if promoted is not None:
+                self._keep(promoted)
+                self._open.add(promoted.number)
+            return promoted
+
+    @contextmanager
+    def _alone(self) -> Generator[bool]:
+        """Keep other sweeps from letting paused trials go on, or ending them, meanwhile; false where one does now."""
+        if self._others is None:
+            yield True
+            return
+        with self._others.held(f"search-{self.search_id}") as claim:
+            yield claim is not None
 
     def _suggest(self) -> int | None:
         """Make a suggestion; None for one that the method refuses, such as t0 >= t1, or that others have made."""
@@ -167,9 +205,8 @@ class SearchSource:
             record = record.model_copy(update=self._trainings(resolved))
             is_known = all(self._store.training(identity).is_done() for identity in record.training_ids)
             record = record.model_copy(update={"is_answered": is_known})
-            if (
-                num_epochs := resolved[0].config.planned_epochs()
-            ) > 1:  # one is also said where it is not known
+            num_epochs = resolved[0].config.planned_epochs()
+            if num_epochs > 1:  # one is also said where it is not known
                 record = self._suggester.bounded(record, num_epochs)
         while not self._store.create_search_trial(self.search_id, record):
             # Another sweep was first, and may have suggested the same, having learnt the same.
@@ -197,8 +234,17 @@ class SearchSource:
         known = self._trials.get(number)
         if found is None or found == known:
             return
-        if number in self._open and found.state == "running":
-            return  # it is this sweep's to tell
+        is_left_open = found.state != "paused" and not is_final(found)
+        if known is not None and number in self._open and is_left_open:
+            # It is this sweep's to tell, and another may have had it meanwhile, and taken it beyond a rung.
+            values = {**known.intermediate_values, **found.intermediate_values}
+            parts = tuple(
+                theirs if theirs.state == "complete" else ours
+                for ours, theirs in zip(known.parts, found.parts, strict=True)
+            )
+            update = {"state": "running", "intermediate_values": values, "parts": parts}
+            self._suggester.take(found.model_copy(update=update))
+            return
         self._suggester.take(found)
         self._close_trial(number)
         if found.state == "running":
@@ -272,7 +318,8 @@ class SearchSource:
 
     def _is_taken_up(self, number: int) -> bool:
         """Take up a suggestion that was left open; true where what was left of its training decides about it."""
-        if self._is_answered(number):
+        self._learn_of(number)
+        if number not in self._open or self._is_answered(number):
             return True
         self._take_values(number)
         if self._suggester.verdict_on(number) == "go on":
@@ -363,6 +410,8 @@ class SearchSource:
             return found
         for number, _ in self._places_of(work.training_id):
             report = progress.report
+            if report.epoch > 1 and report.epoch - 1 not in self._trials[number].intermediate_values:
+                self._take_values(number)  # another sweep has heard them, and was killed
             decided = self._suggester.reported(number, {report.epoch: progress.watched}, report.num_epochs)
             self._keep(self._trials[number])
             found = decided if decided != "go on" else found
@@ -374,6 +423,7 @@ class SearchSource:
             return
         for number, place in self._places_of(work.training_id):
             self._at_work.discard((number, place))
+            self._take_values(number)
             value = self._measured(number, place) if outcome.state == "done" else None
             if self._trials[number].parts and outcome.state != "cancelled":
                 self._tell_part(number, place, "fail" if value is None else "complete", value)
@@ -401,6 +451,8 @@ class SearchSource:
             self._tell(number, ended, mean_of(self._trials[number].parts) if ended == "complete" else None)
 
     def _pause(self, number: int) -> None:
+        if self._is_told(number):
+            return
         self._keep(self._suggester.paused(number))
         self._close_trial(number)
 
@@ -412,9 +464,19 @@ class SearchSource:
 
     def _close(self) -> None:
         """End what rests at a rung once nothing is left to be tried: nothing will go on from there."""
-        for trial in self._suggester.closed():
-            self._store.training(trial.training_id).remove_resume_checkpoint()
-            self._keep(trial)
+        if not self._may_close:
+            return
+        with self._alone() as is_alone:
+            if not is_alone:
+                return
+            self._learn()  # another sweep may have let one of them go on
+            for trial in self._suggester.closed():
+                self._store.training(trial.training_id).remove_resume_checkpoint()
+                self._keep(trial)
+
+    @property
+    def _may_close(self) -> bool:
+        return self._suggester.is_over and any(trial.state == "paused" for trial in self._trials.values())
 
     def _close_trial(self, number: int) -> None:
         self._open.discard(number)
@@ -427,20 +489,16 @@ class SearchSource:
             (number, place)
             for number in sorted(self._open)
             for place, other in enumerate(self._trials[number].training_ids)
-            if other == identity and not self._is_told(number, place)
+            if other == identity and not self._is_part_told(number, place)
         ]
 
-    def _is_told(self, number: int, place: int) -> bool:
+    def _is_part_told(self, number: int, place: int) -> bool:
         parts = self._trials[number].parts
         return bool(parts) and parts[place].state != "running"
 
     def _tell(self, number: int, state: Ended, value: float | None) -> None:
-        if self._others is not None:
-            found = self._store.search_trial(self.search_id, number)
-            if found is not None and found.state not in ("running", "paused") and is_final(found):
-                self._suggester.take(found)  # another sweep has told it already
-                self._close_trial(number)
-                return
+        if self._is_told(number):
+            return
         values = self._means(number) if state == "complete" else ()
         trial = self._suggester.told(number, state, value, values)
         self._keep(trial)
@@ -451,6 +509,15 @@ class SearchSource:
             folder = self._store.training(identity)
             if is_given_up and place not in at_work and not folder.is_cancelled():
                 folder.remove_resume_checkpoint()
+
+    def _is_told(self, number: int) -> bool:
+        """Take what another sweep has told of a suggestion's end; true where one has."""
+        found = self._store.search_trial(self.search_id, number) if self._others is not None else None
+        if found is None or not is_final(found):
+            return False
+        self._suggester.take(found)
+        self._close_trial(number)
+        return True
 
     def _keep(self, trial: SearchTrialRecord) -> None:
         self._store.write_search_trial(self.search_id, trial)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from tablewright.orchestrator.changes import Changes
+from tablewright.orchestrator.finite_space import SearchSpace, cell_of
 from tablewright.orchestrator.identity import digest_of, training_id, view_id
 from tablewright.orchestrator.pareto import front_of, knee_of
 from tablewright.orchestrator.pruners import Pruner
@@ -25,18 +26,27 @@ from tablewright.orchestrator.recorded_config import (
     config_changes,
     view_changes,
 )
-from tablewright.orchestrator.records import DamagedFile, SearchTrialRecord, Store, TrainingRecord, TrialPart
+from tablewright.orchestrator.records import (
+    LEARNT_FILE,
+    DamagedFile,
+    LearntTrials,
+    SearchTrialRecord,
+    Store,
+    TrainingRecord,
+    TrialPart,
+)
 from tablewright.orchestrator.resolution import NOT_RECORDED, DataResolver, Resolved
 from tablewright.orchestrator.samplers import Sampler
 from tablewright.orchestrator.search import Objective, Search
+from tablewright.orchestrator.teacher import OptunaStudy
 from tablewright.trainables.contract.method import HasSource, TrainingConfig
+from tablewright.trainables.value.secret import masked
 
 RUNS_TO_FAIL_IN = 2
 """A suggestion that failed in this many runs is not tried again."""
 
 DUPLICATES_ALLOWED = 4
-"""A search ends when it has made this many times its number of trials in suggestions; a small space is
-exhausted by then."""
+"""A search ends when it has made this many times its number of trials in suggestions."""
 
 
 PRUNERS_OF_EARLIER_VERSIONS = ("median", "hyperband")
@@ -54,6 +64,7 @@ class SearchState:
         failed_ids: trainings that failed, those for good among them.
         recorded_ids: trainings that gave a suggestion its value, or a part of it.
         training_ids: trainings of all suggestions, whatever became of them.
+        running_ids: of those, the ones that are being made, or are left open.
         pruned_ids: of those, the ones that the search gave up early.
         is_finished: whether nothing is left to suggest, to go on with or to try again.
         best: parameters of the best complete trial, of several objectives of the knee of the front; None while
@@ -62,6 +73,7 @@ class SearchState:
             knee.
         fault: why what is recorded of it cannot be used; empty where it can.
         changes: defaults that were changed since, where they are why.
+        learnt: what it has learnt from elsewhere before its first trial, for people.
         by_other_code: of a search that has not begun, the trainings that it has made before its method's own code
             was changed.
         search_id: by which the store has it; empty where it has not begun.
@@ -74,12 +86,14 @@ class SearchState:
     failed_ids: tuple[str, ...] = ()
     recorded_ids: tuple[str, ...] = ()
     training_ids: tuple[str, ...] = ()
+    running_ids: tuple[str, ...] = ()
     pruned_ids: tuple[str, ...] = ()
     is_finished: bool = False
     best: Changes | None = None
     best_in_first: Changes | None = None
     fault: str = ""
     changes: tuple[ConfigChange, ...] = ()
+    learnt: tuple[str, ...] = ()
     by_other_code: tuple[TrainingRecord, ...] = ()
     search_id: str = ""
     trials: tuple[SearchTrialRecord, ...] = ()
@@ -88,6 +102,11 @@ class SearchState:
         """Say it in a line."""
         if self.fault:
             return f"refused: {self.fault}"
+        return "; learnt from ".join(
+            [self._made(), " and ".join(self.learnt)] if self.learnt else [self._made()]
+        )
+
+    def _made(self) -> str:
         failed = f", {len(self.failed_ids)} failed" if self.failed_ids else ""
         if not self.is_finished:
             anew = f"; it begins anew, as {len(self.by_other_code)} were made by other code of its method"
@@ -108,16 +127,30 @@ def find_search_id(search: Search, resolver: DataResolver, store: Store) -> str:
     known = set(store.search_ids())
     pruner = None if search.pruner is None else _settings(search.pruner)
     pruners = [pruner] if pruner is None else [pruner, *PRUNERS_OF_EARLIER_VERSIONS]
+    taught_by = _taught_by(search, resolver, store)
     of_parts = [resolver.candidates(config) for config in search.trial_configs({})]
     first, *earlier = (
-        _search_id(search, [found[min(place, len(found) - 1)] for found in of_parts], key)
+        _search_id(search, [found[min(place, len(found) - 1)] for found in of_parts], key, taught_by)
         for key in pruners
         for place in range(len(of_parts[0]))
     )
     return first if first in known else next((found for found in earlier if found in known), first)
 
 
-def _search_id(search: Search, parts: Sequence[Resolved], pruner: Any) -> str:
+def _taught_by(search: Search, resolver: DataResolver, store: Store) -> list[Any]:
+    """Name what a search learns from: by its id where that is a search, else by the names that people gave it."""
+    keys: list[Any] = []
+    for teacher in search.learns_from:
+        if isinstance(teacher, Search):
+            keys.append(["search", find_search_id(teacher, resolver, store)])
+        elif isinstance(teacher, OptunaStudy):
+            keys.append(["optuna", masked(teacher.url), teacher.name, dict(teacher.paths)])
+        else:
+            keys.append(["ablation", getattr(teacher, "name", "")])
+    return keys
+
+
+def _search_id(search: Search, parts: Sequence[Resolved], pruner: Any, taught_by: Sequence[Any]) -> str:
     declared, *others = parts
     space = {
         path: [declared_range.path, list(declared_range.values), *_range_key(declared_range.range)]
@@ -130,6 +163,7 @@ def _search_id(search: Search, parts: Sequence[Resolved], pruner: Any) -> str:
     measured_on = {} if is_earlier else declared.measured.measured_on(view)
     objective = [search.objective.metric.name, view_id(view, (), measured_on)]
     sampler = [_sampler_key(search.sampler), pruner, search.sampler_seed]
+    begun = [list(map(dict, search.begin_with)), *taught_by] if search.begin_with or taught_by else []
     more = [["parts", *(part.training_id for part in others)]] if others else []
     for one in search.against:
         of_view = (
@@ -138,7 +172,7 @@ def _search_id(search: Search, parts: Sequence[Resolved], pruner: Any) -> str:
             else []
         )
         more.append(["against", one.metric.name, *of_view])
-    return digest_of([declared.training_id, space, objective, sampler, *more])
+    return digest_of([declared.training_id, space, objective, sampler, *begun, *more])
 
 
 def _sampler_key(sampler: Sampler) -> Any:
@@ -167,14 +201,15 @@ def read_search_state(search: Search, resolver: DataResolver, store: Store) -> S
         ValueError: its data cannot be found.
     """
     try:
-        trials = read_trials(search, resolver, store)
+        trials, learnt = read_trials(search, resolver, store), read_learnt(search, resolver, store)
     except ChangedDefault as error:
         return SearchState(search.num_trials, fault=str(error), changes=error.changes)
     except DamagedFile as error:
         return SearchState(search.num_trials, fault=str(error))
     if not trials:
         return SearchState(search.num_trials, by_other_code=_made_by_other_code(search, resolver, store))
-    return replace(state_of(search, trials), search_id=find_search_id(search, resolver, store))
+    search_id = find_search_id(search, resolver, store)
+    return replace(state_of(search, trials), search_id=search_id, learnt=learnt.lines if learnt else ())
 
 
 def _made_by_other_code(search: Search, resolver: DataResolver, store: Store) -> tuple[TrainingRecord, ...]:
@@ -183,6 +218,7 @@ def _made_by_other_code(search: Search, resolver: DataResolver, store: Store) ->
     if not isinstance(config.make_trainable(), HasSource):
         return ()
     declared = [resolver.candidates(one)[0] for one in search.trial_configs({})]
+    taught_by = _taught_by(search, resolver, store)
     for identity in store.search_ids():
         records: list[TrainingRecord] = []
         for number in store.search_trial_numbers(identity):
@@ -199,11 +235,33 @@ def _made_by_other_code(search: Search, resolver: DataResolver, store: Store) ->
                 for part in declared
             ]
             if (
-                _search_id(search, before, None if search.pruner is None else _settings(search.pruner))
+                _search_id(
+                    search, before, None if search.pruner is None else _settings(search.pruner), taught_by
+                )
                 == identity
             ):
                 return tuple(record for record in records if record.method_version != config.VERSION)
     return ()
+
+
+def read_learnt(search: Search, resolver: DataResolver, store: Store) -> LearntTrials | None:
+    """Read what a search has learnt from elsewhere; None before it has begun, and where it learns nothing.
+
+    Raises:
+        DamagedFile: it cannot be read, or is lost.
+    """
+    if not search.learns_from:
+        return None
+    identity = find_search_id(search, resolver, store)
+    found = store.learnt_trials(identity)
+    if found is None and store.search_trial_numbers(identity):
+        raise DamagedFile(
+            f"searches/{identity}/{LEARNT_FILE}",
+            "is not there, and its trials are",
+            held=LearntTrials.HELD,
+            next_step=LearntTrials.NEXT_STEP,
+        )
+    return found
 
 
 def read_trials(search: Search, resolver: DataResolver, store: Store) -> list[SearchTrialRecord]:
@@ -353,13 +411,12 @@ def _measured_by(
     view = objective.view
     folder = store.training(resolved.training_id)
     measurement, record = folder.measurement(resolver.view_id(resolved, view)), folder.record()
-    if measurement is None:
+    if measurement is None or record is None:  # one that was killed between the two is measured again
         return None
-    if record is not None:
-        changes = [*config_changes(record, resolved.config), *view_changes(record, measurement, view)]
-        refused, _ = accepted_changes(changes, store.accepted_changes() if changes else ())
-        if refused:
-            raise ChangedDefault(refused)
+    changes = [*config_changes(record, resolved.config), *view_changes(record, measurement, view)]
+    refused, _ = accepted_changes(changes, store.accepted_changes() if changes else ())
+    if refused:
+        raise ChangedDefault(refused)
     value = measurement.view.in_todays_names(measurement.metrics)[objective.metric.name]
     return value if math.isfinite(value) else None
 
@@ -376,6 +433,7 @@ def state_of(search: Search, trials: Sequence[SearchTrialRecord]) -> SearchState
         failed_ids=_ids_in(trials, "fail", "fail"),
         recorded_ids=_ids_in(trials, "complete", "complete"),
         training_ids=tuple(dict.fromkeys(identity for trial in trials for identity in trial.training_ids)),
+        running_ids=_ids_in(trials, "running", "running"),
         pruned_ids=_ids_in(trials, "pruned", "left"),
         is_finished=is_finished,
         best=_best(search, trials) if is_finished else None,
@@ -405,7 +463,9 @@ def is_final(trial: SearchTrialRecord) -> bool:
 def is_spent(search: Search, trials: Sequence[SearchTrialRecord]) -> bool:
     """Say whether a search has made all its suggestions."""
     trained = {trial.training_id for trial in trials} - {""}
-    return len(trained) >= search.num_trials or len(trials) >= DUPLICATES_ALLOWED * search.num_trials
+    if len(trained) >= search.num_trials or len(trials) >= DUPLICATES_ALLOWED * search.num_trials:
+        return True
+    return SearchSpace(search.space).is_exhausted({cell_of(trial.params) for trial in trials})
 
 
 def _best(search: Search, trials: Sequence[SearchTrialRecord]) -> Changes | None:

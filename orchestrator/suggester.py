@@ -8,15 +8,25 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
-from tablewright.orchestrator.optuna_sampler import suggest
+import numpy as np
+
+from tablewright.orchestrator.finite_space import SearchSpace, cell_of
+from tablewright.orchestrator.optuna_sampler import Suggestion, suggest
 from tablewright.orchestrator.optuna_wilcoxon import is_surely_worse
 from tablewright.orchestrator.pruners import Wilcoxon
-from tablewright.orchestrator.records import SearchTrialRecord, TrialPart, now
+from tablewright.orchestrator.records import LearntTrials, SearchTrialRecord, TrialPart, now
 from tablewright.orchestrator.rungs import Verdict, bracket_of, first_stop, promotion, verdict
+from tablewright.orchestrator.samplers import BruteForce, Gp, Sampler
 from tablewright.orchestrator.search import Search
 from tablewright.orchestrator.search_state import is_final, is_spent, mean_of
+
+NUM_DRAWS: Mapping[type[Sampler], int] = {BruteForce: 0, Gp: 1}
+"""So often a sampler is asked for what was not tried yet; then any such cell of the space is taken. A Gaussian process
+gives nearly the same again, after a second of work."""
+
+NUM_DRAWS_OF_OTHERS = 5
 
 Ended = Literal["complete", "pruned", "refused", "fail"]
 
@@ -28,14 +38,22 @@ class Suggester:
         trials: by number; each is the record as it is now.
     """
 
-    def __init__(self, search: Search, clock: Callable[[], datetime.datetime] = now) -> None:
+    def __init__(
+        self,
+        search: Search,
+        clock: Callable[[], datetime.datetime] = now,
+        learnt: LearntTrials | None = None,
+    ) -> None:
         """Begin with no trial.
 
         Args:
             search: the declaration.
             clock: tells when something happened.
+            learnt: what it has learnt from elsewhere.
         """
         self._search, self._clock = search, clock
+        self._learnt, self._first_points = _as_trials(learnt), search.first_points()
+        self._first_points += learnt.points if learnt else ()
         self.trials: dict[int, SearchTrialRecord] = {}
 
     @property
@@ -55,22 +73,28 @@ class Suggester:
 
     def suggested(self) -> SearchTrialRecord:
         """Give a suggestion, which is none of the trials before it is taken; its training is not known yet."""
-        number = self.free_number()
-        params: Mapping[str, Any]
-        sampler_state: Mapping[str, Any] = {}
-        if not self.trials:
-            params = self._search.declared_params()
-        else:
-            suggestion = suggest(self._search, self.in_order)
-            params, sampler_state = suggestion.params, suggestion.sampler_state
+        suggestion = self._next()
         return SearchTrialRecord(
-            number=number,
-            params=dict(params),
+            number=self.free_number(),
+            params=dict(suggestion.params),
             training_id="",
             state="running",
-            sampler_state=dict(sampler_state),
+            sampler_state=dict(suggestion.sampler_state),
             suggested_at=self._clock(),
         )
+
+    def _next(self) -> Suggestion:
+        """Give the first points in their order, and then what the sampler draws: never what was tried already."""
+        tried = {cell_of(trial.params) for trial in self.trials.values()}
+        for point in self._first_points:
+            if cell_of(point) not in tried:
+                return Suggestion(point, {})
+        for draw in range(NUM_DRAWS.get(type(self._search.sampler), NUM_DRAWS_OF_OTHERS)):
+            suggestion = suggest(self._search, self.in_order, self._learnt, draw)
+            if cell_of(suggestion.params) not in tried:
+                return suggestion
+        random = np.random.default_rng((self._search.sampler_seed, self.free_number()))
+        return Suggestion(SearchSpace(self._search.space).untried(tried, random), {})
 
     def free_number(self) -> int:
         """Give the number of the next suggestion."""
@@ -199,3 +223,13 @@ class Suggester:
         """End the paused trials of a search that is over, and give them."""
         paused = [trial.number for trial in self.in_order if trial.state == "paused"]
         return [self.told(number, "pruned") for number in paused] if paused and self.is_over else []
+
+
+def _as_trials(learnt: LearntTrials | None) -> Sequence[SearchTrialRecord]:
+    """Give what was learnt as a sampler knows trials."""
+    return [
+        SearchTrialRecord(
+            number=number, params=trial.params, training_id="", state="complete", value=trial.value
+        )
+        for number, trial in enumerate(learnt.trials if learnt else ())
+    ]

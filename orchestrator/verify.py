@@ -88,6 +88,10 @@ def verify_store(store: Store, plan: Plan | None = None) -> Verification:
         num_suggestions += len(numbers)
         for number in numbers:
             faults += _faults_of_suggestion(store, search_id, number)
+        try:
+            store.learnt_trials(search_id)
+        except DamagedFile as error:
+            faults.append(str(error))
     store.study_data(faults)
     store.accepted_changes(faults)
     if plan is not None:

@@ -40,6 +40,8 @@ def search_notes(result: SearchResult) -> Iterator[str]:
     counts = [(result.count(outcome), words) for outcome, words in COUNTED]
     shown = ", ".join(f"{number} {words}" for number, words in counts if number)
     yield f"Search: {counted(len(result.trials), 'trial')}: {shown}."
+    if result.learnt:
+        yield f"Its sampler had learnt from {' and '.join(result.learnt)}, which are none of these trials."
     yield from pareto_notes(result) if result.search.against else _value_note(result)
     yield from _budget_note(result)
 

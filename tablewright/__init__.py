@@ -13,10 +13,11 @@ from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.pruners import Halving, Hyperband, Median, Patience, Wilcoxon
 from tablewright.orchestrator.published import printed
 from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
-from tablewright.orchestrator.samplers import Gp, Random, Tpe
+from tablewright.orchestrator.samplers import BruteForce, CmaEs, Gp, Nsga2, Nsga3, Qmc, Random, Tpe
 from tablewright.orchestrator.search import Objective, Search
 from tablewright.orchestrator.search_cost import Cost
 from tablewright.orchestrator.study import Study, UntilDecided
+from tablewright.orchestrator.teacher import OptunaStudy
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.own.declaration import Config, Data, Measured
 from tablewright.trainables.own.function import method
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Ablation",
+    "BruteForce",
     "Choice",
+    "CmaEs",
     "Config",
     "Cost",
     "Cumulative",
@@ -45,9 +48,13 @@ __all__ = [
     "Measured",
     "Median",
     "Metric",
+    "Nsga2",
+    "Nsga3",
     "Objective",
+    "OptunaStudy",
     "Patience",
     "Profile",
+    "Qmc",
     "Random",
     "Row",
     "Run",

@@ -53,6 +53,7 @@ DECLARATIONS = tuple(
         "search_cost",
         "size_table",
         "study",
+        "teacher",
     )
 )
 RULES = {
@@ -83,12 +84,20 @@ RULES = {
                 )
             ),
             "grpc": ("orchestrator.ray_address",),
-            "optuna": (
-                "orchestrator.importance",
-                "orchestrator.optuna_mirror",
-                "orchestrator.optuna_sampler",
-                "orchestrator.optuna_wilcoxon",
+            "optuna": tuple(
+                f"orchestrator.{part}"
+                for part in (
+                    "genetic_samplers",
+                    "importance",
+                    "mirrored_study",
+                    "optuna_mirror",
+                    "optuna_sampler",
+                    "optuna_study",
+                    "optuna_wilcoxon",
+                )
             ),
+            "cmaes": ("orchestrator.cma_es",),
+            "scipy": ("orchestrator.quasi_random",),
             "mlflow": ("orchestrator.tracking",),
             "yaml": ("orchestrator.published", "orchestrator.ray_autoscaler"),
             "cloudpickle": ("orchestrator.agent_backend", "orchestrator.ranks"),

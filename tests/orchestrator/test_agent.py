@@ -121,7 +121,7 @@ class StopsAtFirstEpoch:
 
     def __init__(self, agent):
         self._agent = agent
-        self.connect, self.num_slots, self.links = agent.connect, agent.num_slots, agent.links
+        self.connect, self.max_slots, self.links = agent.connect, agent.max_slots, agent.links
 
     def run(self, queue, listeners, store, runtime):
         events = Events()

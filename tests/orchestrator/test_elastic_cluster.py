@@ -17,6 +17,7 @@ from ray.core.generated.autoscaler_pb2 import DrainNodeReason
 from ray.util import placement_group_table
 
 from tablewright.orchestrator.design import Row, Sweep
+from tablewright.orchestrator.ray_autoscaler import may_grow
 from tablewright.orchestrator.ray_backend import RayBackend
 from tablewright.orchestrator.samplers import Random
 from tests.orchestrator.toy_sweep import Events, ToySweep, a_search, a_study
@@ -196,7 +197,7 @@ def test_a_cluster_grows_to_what_the_plan_can_use_and_shrinks_when_it_is_done(
     result, _ = ToySweep(tmp_path)(study, backend=backend)
     assert [""] * len(result.statuses) == [status.message for status in result.statuses]
     assert result.is_complete
-    assert 4 == backend.num_slots()
+    assert (4, True) == (backend.max_slots(), may_grow())
     assert "waiting for resources: a training takes 1 CPU and 0 GPU" in caplog.text
     assert "machine, starting" in caplog.text or "machines, starting" in caplog.text
     assert "none of them enough" not in caplog.text

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tablewright.orchestrator.machine_types import MachineTypes, Starting, words_of_waiting
+from tablewright.orchestrator.machine_types import MachineTypes, Starting, num_reachable, words_of_waiting
 from tablewright.orchestrator.resources import Resources
 
 HEAD = Resources(0, 0)
@@ -50,6 +50,25 @@ def test_what_is_no_configuration_is_refused():
 def test_a_search_may_ask_for_what_could_be_started(needed, num_trainings):
     """Of each type no more than it may have, and of all no more than the cluster; the head is there already."""
     assert num_trainings == GROWTH.num_trainings(needed)
+
+
+@pytest.mark.parametrize(
+    ("heads", "others", "growth", "grows_unseen", "num_trainings"),
+    [
+        ([Resources(4, 0)], [Resources(8, 1)], None, False, 1),  # a fixed size: what is up
+        ([], [], None, False, 0),
+        ([HEAD], [Resources(8, 1)], GROWTH, False, 8),
+        ([Resources(64, 8)], [], GROWTH, False, 16),  # the head trains beside all that may be started
+        ([HEAD], [Resources(8, 1)] * 12, GROWTH, False, 12),  # more than the file says has joined
+        ([HEAD], [], None, True, 2),
+        ([HEAD], [Resources(8, 1)] * 3, None, True, 6),
+    ],
+)
+def test_a_search_may_use_what_is_there_and_what_may_be_started(
+    heads, others, growth, grows_unseen, num_trainings
+):
+    """On one machine a search opens more than fits there where the cluster grows, and no more where it does not."""
+    assert num_trainings == num_reachable(Resources(1, 1), heads, others, growth, grows_unseen=grows_unseen)
 
 
 def test_machines_that_were_asked_for_are_said_to_start():

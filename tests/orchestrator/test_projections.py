@@ -22,8 +22,8 @@ from tablewright.orchestrator.claims import Claims, training_claim
 from tablewright.orchestrator.design import Row, Sweep
 from tablewright.orchestrator.inline_backend import InlineBackend
 from tablewright.orchestrator.mirror import mirror_to_mlflow, mirror_to_optuna
+from tablewright.orchestrator.mirrored_study import SUGGESTION
 from tablewright.orchestrator.new_database import make_database
-from tablewright.orchestrator.optuna_mirror import SUGGESTION
 from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.run import plan_as_recorded, recorded_ids, run_sweep
 from tablewright.orchestrator.tracking import Tracker

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tablewright.orchestrator.machine_types import Starting
-from tablewright.orchestrator.ray_autoscaler import configuration_of, read_report
+from tablewright.orchestrator.ray_autoscaler import configuration_of, has_named_types, read_report
 
 pytestmark = pytest.mark.slow  # imports Ray
 
@@ -58,3 +58,12 @@ def test_a_cluster_without_an_autoscaler_starts_nothing():
     """Nothing is read of what is not there."""
     assert Starting() == read_report({})
     assert Starting() == read_report({"autoscaler_report": None})
+
+
+def test_an_autoscaler_is_told_from_a_cluster_of_fixed_size():
+    """Ray reports of both; where nothing is ever started, each machine is a type of its own, named by its id."""
+    fixed = {"active_nodes": {f"node_{'0a1b' * 14}": 1}}
+    grows = {"active_nodes": {"head": 1, "node_pool": 2}}
+    assert [False, True, False] == [
+        has_named_types({"autoscaler_report": report}) for report in (fixed, grows, None)
+    ]

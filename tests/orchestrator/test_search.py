@@ -193,9 +193,14 @@ def test_a_duplicate_of_a_pruned_suggestion_is_not_trained(tmp_path):
 
 
 def test_work_that_waited_for_an_equal_suggestion_is_no_longer_wanted(tmp_path):
-    """When the first of two equal suggestions is given up, the second is told too."""
-    search = a_search(space={"learning_rate": Choice((0.1,))}, num_trials=3, sampler=Random())
-    source = open_source(ToySweep(tmp_path).store(), search, max_open=2)
+    """When the first of two equal suggestions, of an earlier version, is given up, the second is told too."""
+    search = a_search(space={"learning_rate": Choice((0.1, 0.2))}, num_trials=3)
+    store = ToySweep(tmp_path).store()
+    source = open_source(store, search)
+    source.next_work()
+    (first,) = source.trials
+    assert store.create_search_trial(source.search_id, first.model_copy(update={"number": 1}))
+    source = open_source(store, search, max_open=2)
     first, second = source.next_work(), source.next_work()
     assert first.training_id == second.training_id
     assert source.still_wants(second)

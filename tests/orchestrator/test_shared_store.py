@@ -10,6 +10,7 @@ import pytest
 
 from tablewright.orchestrator import claims, other_hands
 from tablewright.orchestrator.design import Row
+from tablewright.orchestrator.pruners import Halving, Median
 from tablewright.orchestrator.records import Store
 from tests.orchestrator.toy_sweep import ToySweep, a_search, a_study
 from tests.waiting import PATIENCE_S, wait_for
@@ -94,7 +95,7 @@ def test_many_sweeps_share_the_trainings(tmp_path):
     assert [] == (Store(str(tmp_path / "runs")).root / "claims").names()
 
 
-@pytest.mark.parametrize("pruner", [None, "median"])
+@pytest.mark.parametrize("pruner", [None, Median(), Halving(first_epoch=1)], ids=str)
 def test_searches_on_one_store_are_one_search(tmp_path, pruner):
     """Two sweeps of a search make as many trials as it asks for, together, and train each once."""
     make_study = partial(with_search, pruner)

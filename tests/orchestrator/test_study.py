@@ -388,7 +388,7 @@ NAN = float("nan")
         (lambda: search(space={RATE: (0.1, 0.2)}), r"space\['learning_rate'\]: a FloatRange, .* got the tuple"),
         (lambda: search(space=[RATE]), "space: a mapping .* got the list"),
         # Literals
-        (lambda: search(sampler="tpe"), "a Tpe, a Gp or a Random is needed; got 'tpe'"),
+        (lambda: search(sampler="tpe"), r"a Nsga3 is needed; got 'tpe'; write Tpe\(…\)"),
         (lambda: search(sampler=None), "sampler: a Tpe.* got None"),
         (lambda: search(pruner="mean"), "pruner: a Halving, .* or None is needed; got 'mean'"),
         (lambda: search(pruner=False), "pruner: a Halving.* got False"),

@@ -129,6 +129,7 @@ def test_a_trial_of_which_a_part_fails_is_tried_once_more(sweep):
     again = source_of(sweep, search)
     work = again.next_work()
     assert works[0].training_id == work.training_id
+    assert again.still_wants(work), "what the store has of it is how the last run left it"
     again.on_end(work, Outcome("failed"))
     assert again.next_work() is None
     (trial,) = trials_of(sweep, search)

@@ -263,6 +263,8 @@ def _needed(hint: Any, value: Any) -> str:
     choices = [choice for arm in arms_of(annotation) for choice in _choices(arm)]
     if isinstance(value, str) and (meant := nearest(value, choices)):
         return f"{text}; did you mean {meant!r}?"
+    if isinstance(value, str) and (kind := _declared_as(value, arms_of(annotation))):
+        return f"{text}; write {kind}(…)"
     is_list = isinstance(origin, type) and issubclass(origin, Sequence) and origin is not tuple
     if is_list and not isinstance(value, list | tuple) and take(value, arguments[0], "").is_of_its_type:
         return (
@@ -271,6 +273,16 @@ def _needed(hint: Any, value: Any) -> str:
             else f"{text}; put it into brackets, […]"
         )
     return text
+
+
+def _declared_as(name: str, arms: Sequence[Any]) -> str | None:
+    """Find the declaration that is meant by its name alone, however that is written."""
+    kinds = {
+        arm.__name__.lower(): arm.__name__
+        for arm in arms
+        if isinstance(arm, type) and issubclass(arm, Declaration)
+    }
+    return kinds.get("".join(sign for sign in name.lower() if sign.isalnum()))
 
 
 def _choices(annotation: Any) -> list[str]:
