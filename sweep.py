@@ -452,8 +452,9 @@ def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
     print_searches(plan)
     print_source_changes(plan, store)
     states = Counter(item.state for item in statuses)
+    what = f"; {describe(states)}" if states else ""
     console.print(
-        f"{counted(len(plan.cells), 'cell')} from {counted(len(plan.trainings), 'training')}; {describe(states)}."
+        f"{counted(len(plan.cells), 'cell')} from {counted(len(plan.trainings), 'training')}{what}."
     )
     if plan.num_further_views or plan.num_equal_cells:
         console.print(
@@ -499,8 +500,11 @@ def print_foresights(foresights: Sequence[Foresight]) -> None:
 
 def print_searches(plan: Plan) -> None:
     """A line for each search."""
-    for (study, name), state in plan.searches.items():
-        console.print(Text(f"{study}/{name}: a search, {state}"))
+    for study, search, state in plan.searched():
+        console.print(Text(f"{study.name}/{search.label}: a search, {state}"))
+    if plan.num_waiting_cells:
+        cells = counted(plan.num_waiting_cells, "further cell")
+        console.print(f"{cells} of tuned rows will be planned once the searches of these rows have ended.")
 
 
 def print_refused(statuses: Sequence[TrainingStatus]) -> None:
@@ -552,6 +556,7 @@ def show_status(settings: Settings, studies: Sequence[Study]) -> int:
         facts = ", ".join(f"{name} {value}" for name, value in environment)
         console.print(Text(f"the digits depend, beside the seed, on: {facts}"))
     is_bad = any(item.state in ("failed", "cancelled", *UNUSABLE) for item in statuses)
+    is_bad = is_bad or any(state.has_given_up for state in plan.searches.values())
     return EXIT_INCOMPLETE if failed or is_bad else 0
 
 
@@ -636,7 +641,10 @@ def print_outlook(plan: Plan, statuses: Sequence[TrainingStatus], store: Store, 
         look_ahead(statuses, count, machines),
         prices,
         max_concurrent=settings.max_concurrent,
-        without=["what searches will train"] if plan.unfilled_searches else [],
+        without=[
+            *(["what searches will train"] if plan.unfilled_searches else []),
+            *(["the rows that wait for them"] if plan.num_waiting_cells else []),
+        ],
     )
     room = room_for_checkpoints(statuses, store, count)
     for line in (*lines, *room_lines(room, keeps_weights=settings.keeps_weights)):
@@ -1037,8 +1045,9 @@ def tell_end(result: SweepResult, written: WrittenTables, settings: Settings) ->
         where = f"{settings.store}/trainings/{item.training.training_id}/failure.json"
         errors.print(Text(f"        traceback in {where}"))
     print_refused(result.statuses)
-    for (study, name), state in result.plan.unfilled_searches.items():
-        errors.print(Text(f"search {study}/{name}: {state}"))
+    for study, search, state in result.plan.searched():
+        if state.best is None:
+            errors.print(Text(f"search {study.name}/{search.label}: {state}"))
     if result.is_complete and not written.refusals:
         folders = dict.fromkeys(map(folder_of_studies, result.plan.studies))
         console.print(
@@ -1126,7 +1135,7 @@ def progress_view() -> Generator[Any]:
 
     def start(plan: Plan, statuses: Sequence[TrainingStatus]) -> Listener:
         recorded = sum(item.state == "done" for item in statuses)
-        to_search = sum(state.num_trials - state.num_made for state in plan.unfilled_searches.values())
+        to_search = sum(state.num_left for state in plan.unfilled_searches.values())
         progress = SweepProgress(len(plan.trainings) + to_search, recorded)
         searching = f", {to_search} more to search" if to_search else ""
         console.print(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -11,6 +12,14 @@ from tablewright.orchestrator.changes import apply_changes, try_changes
 from tablewright.orchestrator.dataset import SEED, Dataset
 from tablewright.orchestrator.declared_names import TableName, absent, twice
 from tablewright.orchestrator.design import AsPrinted, Comparing, Contrast, Design, Row, full_label
+from tablewright.orchestrator.row_search import (
+    RowSearch,
+    left_to_row,
+    overlap_faults,
+    pattern_faults,
+    row_search,
+)
+from tablewright.orchestrator.search import Search
 from tablewright.orchestrator.table_columns import column_faults, no_view_fault, own_view
 from tablewright.orchestrator.teacher import Teacher
 from tablewright.trainables.contract.method import TrainingConfig
@@ -50,6 +59,9 @@ class Ablation(Teacher):
         tests_items: whether the compared rows are also tested over the queries or images they were measured on.
         priority: its rows are trained before those of a lower one; None is that of the study. Where several rows need
             one training, the highest counts.
+        tuned: searched in every trained row under every data set, with the same budget, before the row's seeds are
+            trained with what was found. Its base is the table's, its data set one of the table's; its name, caption,
+            view and metrics are not used. None tunes no row.
     """
 
     name: TableName
@@ -68,6 +80,7 @@ class Ablation(Teacher):
     shows_difference: bool = False
     tests_items: bool = False
     priority: int | None = None
+    tuned: Search | None = None
 
     @functools.cached_property
     def rows_by_design(self) -> tuple[tuple[Row, ...], ...]:
@@ -143,8 +156,8 @@ class Ablation(Teacher):
         """Rows that are another row once more under every data set: label, its group in front -> that of the other."""
         alike: dict[Any, list[Row]] = {}
         for row in self.trained_rows if any(row.repeats for row in self.trained_rows) else ():
-            members = tuple(frozenset(self.members(row, dataset)) for dataset in self.datasets)
-            alike.setdefault((members, row.view or self.view), []).append(row)
+            trained = tuple(self._trained_as(row, dataset) for dataset in self.datasets)
+            alike.setdefault((trained, row.view or self.view), []).append(row)
         found: dict[str, str] = {}
         for rows in alike.values():
             first = (_without_mark(rows) or rows)[0]
@@ -157,11 +170,42 @@ class Ablation(Teacher):
         return tuple(self.tested or self.metrics[:1])
 
     def members(self, row: Row, dataset: Dataset, seed: int | None = None) -> tuple[TrainingConfig, ...]:
-        """Give the configs behind one cell: one, or those of an ensemble."""
+        """Give the configs behind one cell, as they are declared: one, or those of an ensemble."""
         of_seed = {} if seed is None else {SEED: seed}
         return tuple(
             apply_changes(self.base, {**dataset.changes, **row.changes, **changes, **of_seed})
             for changes in row.ensemble or (EMPTY,)
+        )
+
+    # -- what is tuned
+
+    @functools.cached_property
+    def row_searches(self) -> tuple[RowSearch, ...]:
+        """The searches of its rows, by row and data set; rows of one config have one together."""
+        found: list[RowSearch] = []
+        for row, dataset in itertools.product(self.trained_rows if self.tuned else (), self.datasets):
+            search = self._row_search(row, dataset)
+            place = next((place for place, other in enumerate(found) if search.is_same(other)), None)
+            if place is None:
+                found.append(search)
+            else:
+                found[place] = replace(found[place], rows=[*found[place].rows, *search.rows])
+        return tuple(found)
+
+    def _row_search(self, row: Row, dataset: Dataset) -> RowSearch:
+        assert self.tuned is not None, "an untuned table has no searches"
+        (config,) = self.members(row, dataset)
+        return row_search(
+            self.tuned,
+            config,
+            left_to_row(self.tuned, row, config),
+            row=row,
+            row_number=self.printed_rows.index(row) + 1,
+            table=self.name,
+            dataset=dataset,
+            view=row.view or self.view,
+            metrics=self.metrics,
+            priority=self.priority,
         )
 
     def with_datasets(self, labels: Collection[str]) -> Ablation | None:
@@ -177,7 +221,10 @@ class Ablation(Teacher):
             rows += (
                 [design] if is_kept else [AsPrinted(design, cut)] if isinstance(design, Comparing) else cut
             )
-        return replace(self, datasets=datasets, rows=rows)
+        tuned = self.tuned and replace(
+            self.tuned, dataset=datasets[0]
+        )  # rows are searched on each in any case
+        return replace(self, datasets=datasets, rows=rows, tuned=tuned)
 
     def _cut_row(self, row: Row, datasets: Sequence[Dataset]) -> Row:
         """Give a row without what it says of data sets that are left out."""
@@ -216,6 +263,9 @@ class Ablation(Teacher):
             return
         yield from twice("row label", map(full_label, rows))
         yield from absent("trained row", [row for row in rows if row.is_trained])
+        if self.tuned is not None and (faults := [*pattern_faults(self.tuned, self.base, self.datasets)]):
+            yield from faults
+            return
         yield from self._protocol_faults(rows)
         yield from self._comparison_faults(rows)
         labels_of: dict[str, list[str]] = {}
@@ -226,6 +276,43 @@ class Ablation(Teacher):
             yield Fault(f"row{'s' if len(labels) > 1 else ''} {', '.join(labels)}", text)
         if not labels_of:
             yield from self._repeat_faults()
+            yield from self._tuning_faults()
+
+    def _tuning_faults(self) -> Iterator[Fault]:
+        """Find rows that would stand untuned among tuned ones, and rows whose search cannot be made."""
+        if self.tuned is None:
+            return
+        labels_of: dict[str, list[str]] = {}
+        for row in self.trained_rows:
+            for text in dict.fromkeys(self._untuned_faults(self.tuned, row)):
+                labels_of.setdefault(text, []).append(repr(full_label(row)))
+        for text, labels in labels_of.items():
+            yield Fault(f"row{'s' if len(labels) > 1 else ''} {', '.join(labels)}", text)
+
+    def _untuned_faults(self, pattern: Search, row: Row) -> Iterator[str]:
+        if row.ensemble:
+            yield (
+                "it is an ensemble, of which tuned=… cannot say whether its members are tuned one by one or together; "
+                "put it into a table without tuned=…"
+            )
+            return
+        if faults := [*overlap_faults(pattern, row)]:
+            yield from faults
+            return
+        for dataset in self.datasets:
+            (config,) = self.members(row, dataset)
+            left = left_to_row(pattern, row, config)
+            if not left.space:
+                why = "sets every searched path itself" if left.kept else "has none of the searched paths"
+                yield (
+                    f"it {why} ({', '.join((*left.kept, *left.absent))}), so that it would stand untuned among tuned "
+                    "rows; search for a path that it leaves open, or give it a table without tuned=…"
+                )
+                continue
+            try:
+                self._row_search(row, dataset)
+            except Refusal as refusal:
+                yield from (f"its search on {dataset.label!r}: {fault}" for fault in refusal.faults)
 
     def _dataset_faults(self) -> Iterator[Fault]:
         """Find columns under two heads that come to the same numbers, as where one lacks its changes."""
@@ -329,7 +416,14 @@ class Ablation(Teacher):
     def _are_one(self, row: Row, other: Row, dataset: Dataset) -> bool:
         """Say whether two rows come to the same training, or the same members, in the same view."""
         has_one_view = (row.view or self.view) == (other.view or self.view)
-        return has_one_view and set(self.members(row, dataset)) == set(self.members(other, dataset))
+        return has_one_view and self._trained_as(row, dataset) == self._trained_as(other, dataset)
+
+    def _trained_as(self, row: Row, dataset: Dataset) -> tuple[frozenset[TrainingConfig], tuple[str, ...]]:
+        """Give what a row is trained from: two that keep different paths are tuned to different configs."""
+        members = self.members(row, dataset)
+        if self.tuned is None or row.ensemble:
+            return frozenset(members), ()
+        return frozenset(members), tuple(left_to_row(self.tuned, row, members[0]).space)
 
     def _repeat_faults(self) -> Iterator[Fault]:
         """Find rows that are the same and do not say so, and rows that say so and are not."""
@@ -338,7 +432,7 @@ class Ablation(Teacher):
         for dataset in self.datasets:
             alike: dict[Any, list[Row]] = {}
             for row in self.trained_rows:
-                key = frozenset(self.members(row, dataset)), row.view or self.view
+                key = self._trained_as(row, dataset), row.view or self.view
                 alike.setdefault(key, []).append(row)
             for rows in alike.values():
                 repeats |= {

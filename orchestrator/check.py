@@ -51,9 +51,9 @@ def _distinct_configs(studies: Sequence[Study]) -> dict[TrainingConfig, str]:
                 label = f"{study.name}/{table.name}: {full_label(row)} [{dataset.label}]"
                 for config in table.members(row, dataset, seed=0):
                     labels.setdefault(config, label)
-        for search in study.searches:
+        for search in study.all_searches:
             for part in search.parts:
-                label = f"{study.name}/{search.name}: declared"
+                label = f"{study.name}/{search.label}: declared"
                 label += f" [{part.dataset.label}]" if len(search.datasets) > 1 else ""
                 labels.setdefault(without_seed(search.trial_config({}, part)), label)
     return labels

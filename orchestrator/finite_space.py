@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,15 +50,23 @@ class SearchSpace:
         for cell in self._cells_of(self._roots):
             yield self._in_order(cell)
 
-    def untried(self, tried: Collection[Cell], random: np.random.Generator) -> dict[str, Any]:
-        """Draw a cell that was not tried, where there is one."""
+    def untried(
+        self,
+        tried: Collection[Cell],
+        random: np.random.Generator,
+        is_allowed: Callable[[Changes], bool] = lambda cell: True,
+    ) -> dict[str, Any]:
+        """Draw a cell that was not tried and is allowed, where there is one; of those that are hard to find, any."""
         if self.size is not None and self.size <= LISTED:
-            left = [cell for cell in self.cells() if cell_of(cell) not in tried]
+            untried = [cell for cell in self.cells() if cell_of(cell) not in tried]
+            left = [cell for cell in untried if is_allowed(cell)] or untried
             return left[int(random.integers(len(left)))]
-        while True:
+        drawn = self._in_order(self._drawn(self._roots, random))
+        num_draws = 1
+        while cell_of(drawn) in tried or (num_draws < LISTED and not is_allowed(drawn)):
             drawn = self._in_order(self._drawn(self._roots, random))
-            if cell_of(drawn) not in tried:
-                return drawn
+            num_draws += 1
+        return drawn
 
     def _in_order(self, cell: Mapping[str, Any]) -> dict[str, Any]:
         return {path: cell[path] for path in self._space if path in cell}

@@ -10,7 +10,7 @@ from tablewright.orchestrator.optuna_mirror import OptunaMirror
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.records import DamagedFile, Store
 from tablewright.orchestrator.resolution import StoreResolver
-from tablewright.orchestrator.run import describe_with, ended_ids, recorded_ids
+from tablewright.orchestrator.run import describe_with, distinct_searches, ended_ids, recorded_ids
 from tablewright.orchestrator.search_state import find_search_id
 from tablewright.orchestrator.status import read_status
 from tablewright.orchestrator.tracking import Tracker
@@ -92,9 +92,7 @@ def mirror_to_optuna(url: str, store: Store, plan: Plan, runtime: Runtime) -> Mi
     resolver = StoreResolver(store, describe_with(runtime))
     searches = [
         RecordedSearch(study.name, search, find_search_id(search, resolver, store))
-        for study in plan.studies
-        for search in study.searches
-        if not plan.searches[study.name, search.name].fault
+        for study, search in distinct_searches(plan, resolver, store)
     ]
     mirror = OptunaMirror(url, store)
     mirror.begin(plan, searches, ended_ids(read_status(plan, store)), is_rebuilt=True)

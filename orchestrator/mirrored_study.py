@@ -493,7 +493,7 @@ def _changed_paths(plan: Plan, study: str) -> tuple[str, ...]:
     }
     # A best row is planned when its search has ended; the rows before it have the same parameters.
     changed.update(
-        path for it in plan.studies if it.name == study for search in it.searches for path in search.space
+        path for it in plan.studies if it.name == study for search in it.all_searches for path in search.space
     )
     return (*sorted(changed), "seed")
 

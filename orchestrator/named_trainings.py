@@ -130,7 +130,7 @@ def read_named(studies: Iterable[Sequence[Study]], store: Store, runtime: Runtim
             for training in plan.trainings.values()
         }
         search_ids |= {
-            find_search_id(search, resolver, store) for study in of_profile for search in study.searches
+            find_search_id(search, resolver, store) for study in of_profile for search in study.all_searches
         }
     suggested, is_given_up = set[str](), dict[str, bool]()
     for search_id in store.search_ids():

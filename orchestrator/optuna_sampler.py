@@ -23,6 +23,7 @@ from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from tablewright.orchestrator.changes import Changes
 from tablewright.orchestrator.cma_es import suggest_by_cma_es
 from tablewright.orchestrator.genetic_samplers import (
     GeneticSampler,
@@ -31,10 +32,10 @@ from tablewright.orchestrator.genetic_samplers import (
     kept_by,
 )
 from tablewright.orchestrator.quasi_random import suggest_quasi_random
-from tablewright.orchestrator.ranges import Choice, FloatRange, Range, range_of
+from tablewright.orchestrator.ranges import Choice, FloatRange, Range, is_searched, range_of
 from tablewright.orchestrator.records import SearchTrialRecord
 from tablewright.orchestrator.samplers import CmaEs, Gp, Nsga2, Nsga3, Qmc, Random, Sampler, Tpe
-from tablewright.orchestrator.search import Search, is_searched
+from tablewright.orchestrator.search import Search
 from tablewright.trainables.contract.method import SEED_LIMIT
 
 OPTUNA_STATES = {
@@ -45,6 +46,9 @@ OPTUNA_STATES = {
     "refused": TrialState.FAIL,
     "fail": TrialState.FAIL,
 }
+
+CONSTRAINTS = "constraints"
+"""System attribute of an Optuna trial: by how much it breaks each constraint, at most 0 where it keeps it."""
 
 TRAINING_ID = "training_id"
 """User attribute of an Optuna trial that names its training."""
@@ -68,6 +72,7 @@ def suggest(
     trials: Iterable[SearchTrialRecord],
     learnt: Sequence[SearchTrialRecord] = (),
     draw: int = 0,
+    broken: Sequence[Changes] = (),
 ) -> Suggestion:
     """Ask the sampler of a search for what comes after these trials.
 
@@ -76,6 +81,7 @@ def suggest(
         trials: that it has made, in order.
         learnt: complete trials of elsewhere, from which it learns; they are none of its own.
         draw: how many were drawn in this place already, and are none that can be tried.
+        broken: of these draws those that break a constraint.
     """
     known = list(trials)
     # A search that goes on must not draw its first random numbers again.
@@ -84,22 +90,22 @@ def suggest(
         return Suggestion(*suggest_by_cma_es(search, search.sampler, known, learnt, seed))
     if isinstance(search.sampler, Qmc):
         return Suggestion(*suggest_quasi_random(search, known, draw))
-    return _suggest_by_optuna(search, known, learnt, seed)
+    return _suggest_by_optuna(search, known, learnt, broken, seed)
 
 
 def _suggest_by_optuna(
-    search: Search, known: Sequence[SearchTrialRecord], learnt: Sequence[SearchTrialRecord], seed: int
+    search: Search,
+    known: Sequence[SearchTrialRecord],
+    learnt: Sequence[SearchTrialRecord],
+    broken: Sequence[Changes],
+    seed: int,
 ) -> Suggestion:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         sampler = _optunas(search.sampler, known, seed)
         study = optuna.create_study(directions=directions_of(search), sampler=sampler)
-        for one in (*learnt, *known):
-            frozen = frozen_trial(search, one)
-            if isinstance(sampler, GeneticSampler):
-                frozen.system_attrs = attributes_of(sampler, one)
-            study.add_trial(frozen)
+        study.add_trials(_lessons(search, sampler, learnt, known, broken))
         trial = study.ask()
         params: dict[str, Any] = {}
         for path, declared in search.space_in_order():
@@ -117,6 +123,51 @@ def directions_of(search: Search) -> list[StudyDirection]:
         StudyDirection.MAXIMIZE if is_higher else StudyDirection.MINIMIZE
         for is_higher in search.are_higher_better
     ]
+
+
+def _lessons(
+    search: Search,
+    sampler: BaseSampler,
+    learnt: Sequence[SearchTrialRecord],
+    known: Sequence[SearchTrialRecord],
+    broken: Sequence[Changes],
+) -> list[FrozenTrial]:
+    """Give what a sampler learns from: trials, and by how much each breaks what is declared.
+
+    What the method refuses breaks a constraint that nobody has declared, by one. Optuna's TPE takes no notice of a
+    trial that has failed, but learns from one without a value that breaks a constraint. The genetic samplers take
+    complete trials alone, which break none.
+    """
+    trials = [*learnt, *known]
+    lessons = [frozen_trial(search, trial) for trial in trials]
+    if isinstance(sampler, GeneticSampler):
+        for trial, lesson in zip(trials, lessons, strict=True):
+            lesson.system_attrs = attributes_of(sampler, trial)
+        return lessons
+    violations = search.violations()
+    has_refused = any(trial.is_refused for trial in known)
+    for trial, lesson in zip(trials, lessons, strict=True):
+        lesson.state = TrialState.PRUNED if trial.is_refused else lesson.state
+        if search.constraints or has_refused:
+            of_method = [float(trial.is_refused)] if has_refused else []
+            lesson.system_attrs = {CONSTRAINTS: [*violations(trial.params), *of_method]}
+    if not _is_at_random(search.sampler, trials):  # what is drawn at random learns nothing
+        lessons += [
+            optuna.trial.create_trial(
+                state=TrialState.PRUNED,
+                params=dict(params),
+                distributions={path: _distribution(range_of(search.space[path])) for path in params},
+                system_attrs={CONSTRAINTS: [*violations(params), *([0.0] if has_refused else [])]},
+            )
+            for params in broken
+        ]
+    return lessons
+
+
+def _is_at_random(sampler: Sampler, known: Sequence[SearchTrialRecord]) -> bool:
+    """Say whether a sampler learns from nothing yet; what was refused is nothing to begin with."""
+    num_random = sampler.num_startup_trials if isinstance(sampler, Tpe | Gp) else 0
+    return sum(not trial.is_refused for trial in known) < num_random
 
 
 def frozen_trial(search: Search, trial: SearchTrialRecord) -> FrozenTrial:
@@ -139,7 +190,7 @@ def _means_so_far(trial: SearchTrialRecord) -> dict[int, float]:
     return {number: total / number for number, total in enumerate(sums, start=1)}
 
 
-def _optunas(sampler: Sampler, known: Iterable[SearchTrialRecord], seed: int) -> BaseSampler:
+def _optunas(sampler: Sampler, known: Sequence[SearchTrialRecord], seed: int) -> BaseSampler:
     if isinstance(sampler, Random):
         return RandomSampler(seed=seed)
     if isinstance(sampler, Gp):
@@ -149,7 +200,7 @@ def _optunas(sampler: Sampler, known: Iterable[SearchTrialRecord], seed: int) ->
     assert isinstance(sampler, Tpe), f"{sampler} draws nothing by Optuna"
     return TPESampler(
         seed=seed,
-        n_startup_trials=sampler.num_startup_trials,
+        n_startup_trials=sampler.num_startup_trials + sum(trial.is_refused for trial in known),
         multivariate=True,
         group=True,
         constant_liar=True,
@@ -160,7 +211,7 @@ def _distribution(declared: Range) -> BaseDistribution:
     if isinstance(declared, Choice):
         return CategoricalDistribution(tuple(declared.values))
     if isinstance(declared, FloatRange):
-        return FloatDistribution(declared.low, declared.high, log=declared.log)
+        return FloatDistribution(declared.low, declared.high, log=declared.log, step=declared.step)
     return IntDistribution(declared.low, declared.high, log=declared.log, step=declared.step)
 
 
@@ -168,5 +219,6 @@ def _suggested(trial: Trial, path: str, declared: Range) -> Any:
     if isinstance(declared, Choice):
         return trial.suggest_categorical(path, tuple(declared.values))
     if isinstance(declared, FloatRange):
-        return trial.suggest_float(path, declared.low, declared.high, log=declared.log)
+        value = trial.suggest_float(path, declared.low, declared.high, log=declared.log, step=declared.step)
+        return declared.on_step(value)
     return trial.suggest_int(path, declared.low, declared.high, log=declared.log, step=declared.step)

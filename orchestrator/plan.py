@@ -7,15 +7,18 @@ same plan on every machine.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tablewright.orchestrator.ablation import Ablation
-from tablewright.orchestrator.design import full_label
+from tablewright.orchestrator.dataset import Dataset
+from tablewright.orchestrator.design import Row, full_label
 from tablewright.orchestrator.resolution import NOT_RECORDED, DataResolver, Resolved, without_seed
+from tablewright.orchestrator.search import Search
 from tablewright.orchestrator.search_state import SearchState
 from tablewright.orchestrator.search_table import search_table
 from tablewright.orchestrator.study import Study
+from tablewright.orchestrator.tuned_rows import TunedRows, tuned_rows
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.method import TrainingConfig
 from tablewright.trainables.contract.view import EvaluationView
@@ -108,7 +111,8 @@ class Plan:
         tables: by (study, table) name; the tables of searches among them.
         trainings: unique, by training id, in the order in which cells ask for them.
         cells: every (table, row, data set, seed).
-        searches: by (study, search) name, how far each is.
+        searches: by (study, search) name, how far each is; those of tuned rows among them.
+        tuned: by (study, table) name, what the rows of tuned tables are trained with.
     """
 
     studies: tuple[Study, ...]
@@ -116,6 +120,24 @@ class Plan:
     trainings: Mapping[str, PlannedTraining]
     cells: tuple[Cell, ...]
     searches: Mapping[tuple[str, str], SearchState]
+    tuned: Mapping[tuple[str, str], TunedRows] = EMPTY
+
+    def searched(self) -> Iterator[tuple[Study, Search, SearchState]]:
+        """Give every search with how far it is."""
+        for study in self.studies:
+            for search in study.all_searches:
+                yield study, search, self.searches[study.name, search.name]
+
+    @property
+    def num_waiting_cells(self) -> int:
+        """Count the cells of tuned rows that are planned once their searches have ended."""
+        first_seeds = {study.name: study.num_first_seeds for study in self.studies}
+        return sum(
+            len(one.search.rows) * first_seeds[study]
+            for (study, _), tuned in self.tuned.items()
+            for one in tuned.rows
+            if one.waits_for
+        )
 
     @property
     def num_further_views(self) -> int:
@@ -160,6 +182,9 @@ def make_plan(
     states: dict[tuple[str, str], SearchState] = {}
     tables: dict[tuple[str, str], Ablation] = {}
     for study in studies:
+        for search in study.all_searches:
+            key = study.name, search.name
+            states[key] = (searches or {}).get(key) or SearchState(search.num_trials)
         for ablation in study.ablations:
             tables[study.name, ablation.name] = ablation
         for search in study.searches:
@@ -170,7 +195,13 @@ def make_plan(
                 search, state.best, state.num_complete, str(state), state.best_in_first
             )
 
-    _refuse_absent_data(tables, resolver)
+    _refuse_absent_data(configs_of(tables.values()), resolver)
+    tuned: dict[tuple[str, str], TunedRows] = {}
+    for (owner, table_name), ablation in tables.items():
+        if ablation.tuned:
+            of_rows = [states[owner, search.name] for search in ablation.row_searches]
+            tuned[owner, table_name] = tuned_rows(ablation, of_rows, resolver)
+    _refuse_absent_data(configs_of(tuned.values()), resolver)
     trainings: dict[str, PlannedTraining] = {}
     views: dict[str, dict[str, PlannedView]] = {}
     priorities: dict[str, int] = {}
@@ -187,7 +218,12 @@ def make_plan(
                 if seed_counts is not None and index >= seed_counts.get(place, study.num_first_seeds):
                     continue
                 label = f"{table_name}: {full_label(row)} [{dataset.label}] seed {seed}"
-                members = [resolver.resolve(config) for config in ablation.members(row, dataset, seed)]
+                members = [
+                    resolver.resolve(config)
+                    for config in _members(ablation, row, dataset, seed, tuned.get((study_name, table_name)))
+                ]
+                if not members:
+                    continue  # the row waits for its search
                 for number, member in enumerate(members, start=1):
                     of_member = f"{label}, member {number}" if row.ensemble else label
                     trainings.setdefault(member.training_id, _planned(member, of_member, study_name))
@@ -222,7 +258,13 @@ def make_plan(
         for identity, training in trainings.items()
     }
     _refuse_mixed_data(cells, planned)
-    return Plan(tuple(studies), tables, planned, tuple(cells), states)
+    return Plan(tuple(studies), tables, planned, tuple(cells), states, tuned)
+
+
+def _members(
+    ablation: Ablation, row: Row, dataset: Dataset, seed: int, tuned: TunedRows | None
+) -> tuple[TrainingConfig, ...]:
+    return ablation.members(row, dataset, seed) if tuned is None else tuned.members(row, dataset, seed)
 
 
 def _planned(member: Resolved, label: str, study: str) -> PlannedTraining:
@@ -250,9 +292,9 @@ def _tables_of(study: str, tables: Mapping[tuple[str, str], Ablation]) -> list[t
     return [(table, ablation) for (owner, table), ablation in tables.items() if owner == study]
 
 
-def _refuse_absent_data(tables: Mapping[tuple[str, str], Ablation], resolver: DataResolver) -> None:
+def _refuse_absent_data(configs: Sequence[TrainingConfig], resolver: DataResolver) -> None:
     faults: dict[str, None] = {}
-    for config in configs_of(tables.values()):
+    for config in configs:
         try:
             resolver.resolve(config)
         except ValueError as error:
@@ -261,13 +303,18 @@ def _refuse_absent_data(tables: Mapping[tuple[str, str], Ablation], resolver: Da
         raise ValueError("\n".join(faults))
 
 
-def configs_of(tables: Iterable[Ablation]) -> list[TrainingConfig]:
-    """List the different configs of tables' rows, without their seeds."""
+def configs_of(tables: Iterable[Ablation | TunedRows]) -> list[TrainingConfig]:
+    """List the different configs of tables' rows, as they are declared and as they are tuned, without their seeds."""
     return list(
         dict.fromkeys(
             without_seed(config)
-            for ablation in tables
-            for row, dataset in itertools.product(ablation.trained_rows, ablation.datasets)
-            for config in ablation.members(row, dataset)
+            for of_rows in tables
+            for row, dataset in _trained_places(of_rows)
+            for config in of_rows.members(row, dataset)
         )
     )
+
+
+def _trained_places(of_rows: Ablation | TunedRows) -> Iterator[tuple[Row, Dataset]]:
+    ablation = of_rows.ablation if isinstance(of_rows, TunedRows) else of_rows
+    return itertools.product(ablation.trained_rows, ablation.datasets)

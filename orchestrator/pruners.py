@@ -29,7 +29,7 @@ class Halving(Declaration):
             whatever came before or after it. Otherwise it is ended for good as soon as it is not.
     """
 
-    first_epoch: Annotated[int, Field(ge=1)] | None = None
+    first_epoch: Annotated[int | None, Field(ge=1)] = None
     factor: Annotated[int, Field(ge=2)] = 3
     promotes: bool = True
 
@@ -51,7 +51,7 @@ class Hyperband(Declaration):
         promotes: as in `Halving`, within a bracket.
     """
 
-    first_epoch: Annotated[int, Field(ge=1)] | None = None
+    first_epoch: Annotated[int | None, Field(ge=1)] = None
     factor: Annotated[int, Field(ge=2)] = 3
     promotes: bool = True
 

@@ -19,6 +19,7 @@ from tablewright.orchestrator.other_hands import OtherHands
 from tablewright.orchestrator.plan import Plan, SeedCounts, configs_of, make_plan
 from tablewright.orchestrator.records import Store, now
 from tablewright.orchestrator.resolution import DataResolver, DescribeData, StoreResolver, remember_data
+from tablewright.orchestrator.search import Search
 from tablewright.orchestrator.search_source import SearchSource
 from tablewright.orchestrator.search_state import SearchState, find_search_id, read_search_state
 from tablewright.orchestrator.signals import DEFAULT_GRACE_S, stopping_on_signals
@@ -84,7 +85,8 @@ class SweepResult:
 
 def is_complete(plan: Plan, statuses: Sequence[TrainingStatus]) -> bool:
     """Say whether every cell is filled: all trainings are done and every search has found its best."""
-    return not plan.unfilled_searches and all(status.state == "done" for status in statuses)
+    is_found = not (plan.unfilled_searches or plan.num_waiting_cells)
+    return is_found and all(status.state == "done" for status in statuses)
 
 
 def describe_with(runtime: Runtime) -> DescribeData:
@@ -205,9 +207,7 @@ def run_sweep(
             others=others,
             priority=study.priority_of(search),
         )
-        for study in studies
-        for search in study.searches
-        if not plan.searches[study.name, search.name].fault
+        for study, search in distinct_searches(plan, resolver, store)
     ]
     needed = [work.config for work in remaining]
     unfinished = [source for source in sources if not source.is_finished()]
@@ -294,6 +294,20 @@ def run_sweep(
     return SweepResult(final, final_statuses, queue.is_stopping, str(cap) if is_capped else "")
 
 
+def distinct_searches(plan: Plan, resolver: DataResolver, store: Store) -> list[tuple[Study, Search]]:
+    """List the searches of a plan that can go on; of those that are one in the store the one that asks for most."""
+    found: dict[str, list[tuple[Study, Search, SearchState]]] = {}
+    for study, search, state in plan.searched():
+        if not state.fault:
+            found.setdefault(find_search_id(search, resolver, store), []).append((study, search, state))
+
+    def asks_for(item: tuple[Study, Search, SearchState]) -> tuple[bool, int, bool]:
+        _, search, state = item
+        return not state.is_finished, search.num_trials, not search.counts_answered
+
+    return [max(alike, key=asks_for)[:2] for alike in found.values()]
+
+
 def recorded_ids(plan: Plan, statuses: Sequence[TrainingStatus]) -> list[str]:
     """Give all trainings of a plan that have a record, those of its searches among them."""
     planned = [item.training.training_id for item in statuses if item.state in RECORDED]
@@ -309,9 +323,11 @@ def ended_ids(statuses: Sequence[TrainingStatus]) -> list[str]:
 def _remember_data(plan: Plan, resolver: DataResolver, store: Store) -> None:
     """Keep what the data of all rows and suggestions are, so that tables are read without them."""
     for study in plan.studies:
-        tables = [table for (owner, _), table in plan.tables.items() if owner == study.name]
-        searched = [config for search in study.searches for config in search.trial_configs({})]
-        for search in study.searches:
+        tables = [
+            table for (owner, _), table in [*plan.tables.items(), *plan.tuned.items()] if owner == study.name
+        ]
+        searched = [config for search in study.all_searches for config in search.trial_configs({})]
+        for search in study.all_searches:
             if not plan.searches[study.name, search.name].fault:
                 trials = store.search_trials(find_search_id(search, resolver, store))
                 of_trials = (search.trial_configs(trial.params) for trial in trials if trial.training_id)
@@ -344,7 +360,7 @@ def _search_states(
     """Read how far the searches are; one whose data are missing is named by the plan, beside all others."""
     states: dict[tuple[str, str], SearchState] = {}
     for study in studies:
-        for search in study.searches:
+        for search in study.all_searches:
             try:
                 resolver.resolve(search.trial_config({}))
             except ValueError:

@@ -156,6 +156,7 @@ def promotion(
     *,
     higher_is_better: bool,
     is_closing: bool = False,
+    is_out_of_budget: bool = False,
 ) -> tuple[int, int | None] | None:
     """Say which paused trial goes on now, and how far; the highest rung first.
 
@@ -165,6 +166,7 @@ def promotion(
         higher_is_better: of the objective.
         is_closing: whether nothing more is begun and nothing runs: where no trial is complete yet, the best of the
             highest rung goes on, so that a search ends with one that was trained to its end.
+        is_out_of_budget: whether nobody else goes on.
 
     Returns:
         Its number, and the epoch of its next rung, None where it goes on to its end; or None where nobody does.
@@ -178,7 +180,7 @@ def promotion(
     stops = sorted({trial.until_epoch or 0 for trial in paused.values()}, reverse=True)
     for stop in stops:
         for bracket in sorted({trial.bracket for trial in paused.values()}):
-            reached = _at(trials, stop, bracket, sign)
+            reached = [] if is_out_of_budget else _at(trials, stop, bracket, sign)
             for trial in reached[: len(reached) // pruner.factor]:
                 if trial.number in paused and trial.until_epoch == stop:
                     return trial.number, _next_stop(pruner, trial)

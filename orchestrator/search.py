@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
+from tablewright.orchestrator.budget import Budget
 from tablewright.orchestrator.changes import Changes, apply_changes, try_changes, value_at
+from tablewright.orchestrator.constraints import Constraint, is_kept
 from tablewright.orchestrator.dataset import SEED, Dataset, without_own_seed
 from tablewright.orchestrator.declared_names import TableName, absent, twice
+from tablewright.orchestrator.pruner_faults import faults_of_pruner
 from tablewright.orchestrator.pruners import Pruner, Wilcoxon
-from tablewright.orchestrator.ranges import FloatRange, Range, When, range_of
+from tablewright.orchestrator.ranges import (
+    FloatRange,
+    IntRange,
+    Range,
+    When,
+    draw_params,
+    is_searched,
+    range_of,
+)
 from tablewright.orchestrator.samplers import DEFAULT_SAMPLER, Sampler, sampler_faults
 from tablewright.orchestrator.search_cost import Cost
 from tablewright.orchestrator.table_columns import column_faults, no_view_fault, own_view
@@ -21,11 +33,19 @@ from tablewright.trainables.contract.method import Seed, TrainingConfig
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.contract.recorded_view import fault_of_view
 from tablewright.trainables.contract.view import METHODS_VIEW, EvaluationView
+from tablewright.trainables.value.canonical import canonical
 from tablewright.trainables.value.declaration import Declaration
 from tablewright.trainables.value.freezing import EMPTY
 from tablewright.trainables.value.refusal import Fault, guess, shown
 from tablewright.trainables.value.secret import secrets_in
 from tablewright.trainables.value.text import Text
+
+COMPLETIONS_DRAWN = 100
+"""An end of a range is tried with the declared values of the others, with each end of another, and with so many draws
+of all of them, until a config is found that has it."""
+
+CONSTRAINED_DRAWS = 2_000
+"""A declaration is refused where none of so many draws keeps its constraints."""
 
 
 @dataclass(frozen=True)
@@ -76,13 +96,18 @@ class Search(Teacher):
         dataset: the data set it searches on; of several, a trial is trained on each, and its value is the mean.
         space: dotted path -> range, or `When` for a conditional range.
         objective: what is made better; of several the first.
-        num_trials: trainings to make; suggestions answered from the store do not count.
+        num_trials: trainings to make, of which the declared config is one, whoever has trained it. Other suggestions
+            that the store answers do not count, nor do refused ones; too many of them end a search
+            (`search_end.py`).
         view: how the table measures, on `test`.
         metrics: columns of the table.
         search_changes: apply while searching only, such as holding identities out of training.
         sampler: chooses what is tried next.
         pruner: leaves trials before their training has ended; None lets every trial end.
         sampler_seed: of the sampler.
+        constraints: what several parameters keep together; no suggestion breaks one.
+        budget: ends the search where it is spent before `num_trials` are made; neither of the two decides what is
+            suggested, so that a search goes on where one is raised.
         begin_with: points that are tried first, after the declared config; what one leaves out is as declared.
         learns_from: searches, ablations or studies of Optuna whose trials teach the sampler when the search begins;
             they are none of its own, and do not count.
@@ -106,6 +131,8 @@ class Search(Teacher):
     sampler: Sampler = DEFAULT_SAMPLER
     pruner: Pruner | None = None
     sampler_seed: Seed = 0
+    constraints: Sequence[Constraint] = ()
+    budget: Budget | None = None
     priority: int | None = None
     begin_with: Sequence[Changes] = ()
     learns_from: Sequence[Teacher] = ()
@@ -137,6 +164,16 @@ class Search(Teacher):
         """The trainings that a trial is made of, every data set with the first seed before any with the second."""
         seeds = self.seeds or (self.base.seed,)
         return tuple(SearchPart(dataset, seed) for seed in seeds for dataset in self.datasets)
+
+    @property
+    def label(self) -> str:
+        """Name it to people, within its study."""
+        return self.name
+
+    @property
+    def counts_answered(self) -> bool:
+        """Whether a trial that the store answers counts as any other, so that equal budgets are equally many tries."""
+        return False
 
     def declared_params(self) -> dict[str, Any]:
         """Give the declared config's own values on the searched paths: the first trial."""
@@ -181,6 +218,25 @@ class Search(Teacher):
         """Give the configs of one trial of the search, one for each part."""
         return [self.trial_config(params, part) for part in self.parts]
 
+    def violations(self) -> Callable[[Changes], tuple[float, ...]]:
+        """Give what says by how much parameters break each constraint; at most 0 where they keep it.
+
+        A path that is not searched, or not in a trial, has the value of the declared config.
+        """
+        declared = self.trial_config({}) if self.constraints else self.base
+        of_declared = {path: value_at(declared, path) for it in self.constraints for path in it.paths}
+
+        def of(params: Changes) -> tuple[float, ...]:
+            off = [path for path, value in params.items() if value is None]
+
+            def value_of(path: str) -> Any:
+                is_off = any(path.startswith(f"{component}.") for component in off)
+                return None if is_off else params.get(path, of_declared[path])
+
+            return tuple(constraint.violation(value_of) for constraint in self.constraints)
+
+        return of
+
     # -- faults
 
     def follows(self) -> Mapping[str, Any]:
@@ -198,12 +254,14 @@ class Search(Teacher):
         ]
         if not self.space:
             faults.append(Fault("space", "it is empty; name at least one path and its range"))
+        faults += [] if faults else self._constraint_path_faults()
+        tried: list[TrainingConfig] = []
         if not faults:
-            faults += self._value_faults()
+            faults += self._value_faults(tried)
         if not faults:
             faults += sampler_faults(self.sampler, self.space, self.num_trials, len(self.objectives))
         if not faults:
-            faults += self._declared_faults()
+            faults += [*self._declared_faults(), *self._constraint_faults(), *self._trained_faults(tried)]
             faults += self._point_faults()
             faults += self._teacher_faults()
         yield from faults
@@ -330,18 +388,98 @@ class Search(Teacher):
             declared.path in self.space for declared in self.space.values() if isinstance(declared, When)
         )
 
-    def _value_faults(self) -> Iterator[Fault]:
-        """Find ranges whose values the config, or its views, refuse; what is said of several is told once."""
+    def _constraint_path_faults(self) -> Iterator[Fault]:
+        """Find constraints of what is no number of the config, or not searched."""
+        declared = self.trial_config({})
+        for number, constraint in enumerate(self.constraints):
+            place = f"constraints[{number}]"
+            faults = [fault for path in constraint.paths if (fault := self._number_fault(declared, path))]
+            yield from (Fault(place, fault) for fault in faults)
+            if not faults and not any(path in self.space for path in constraint.paths):
+                yield Fault(
+                    place,
+                    f"nothing of {constraint} is searched, so that it says the same of every trial; name a path of the "
+                    f"space ({', '.join(self.space)}), or leave it out",
+                )
+
+    def _number_fault(self, declared: TrainingConfig, path: str) -> str:
+        """Say why a path has no number that a constraint could compare; empty where it has."""
+        searched = None if path not in self.space else range_of(self.space[path])
+        if isinstance(searched, FloatRange | IntRange):
+            return ""
+        if searched is not None:
+            odd = [value for value in searched.samples() if not _is_number(value) and value is not None]
+            return "" if not odd else f"it compares numbers, and {path} may be {shown(odd[0])}"
+        try:
+            value = value_at(declared, path)
+        except AttributeError:
+            known = [*self.space, *_paths_of(declared)]
+            return f"{path} names no field of {type(declared).__name__}{guess(path, known)}"
+        if _is_number(value) or value is None:
+            return ""
+        return f"it compares numbers, and {path} is {shown(value)}"
+
+    def _value_faults(self, tried: list[TrainingConfig]) -> Iterator[Fault]:
+        """Find ranges whose values the config, or its views, refuse; what is said of several is told once.
+
+        Args:
+            tried: takes the configs that are not refused.
+        """
         for path, declared in self.space.items():
             told: dict[str, Fault] = {}
             for condition in self._conditions(declared):
                 for value in range_of(declared).samples():
-                    for fault in self._trial_faults({**condition, path: value}):
-                        text = fault.text if fault.path == path else str(fault)
-                        if isinstance(range_of(declared), FloatRange) and self._is_whole_at(path):
-                            text += "; a FloatRange gives real numbers, an IntRange whole ones"
-                        told.setdefault(text.partition("; got")[0], Fault(f"{path} = {shown(value)}", text))
+                    for fault in self._end_faults({**condition, path: value}, told, tried):
+                        text = self._refusal_at(path, fault)
+                        told.setdefault(_gist(text), Fault(f"{path} = {shown(value)}", text))
             yield from told.values()
+
+    def _refusal_at(self, path: str, fault: Fault) -> str:
+        """Say what a config has against a value at a path."""
+        text = fault.text if fault.path == path else str(fault)
+        if isinstance(range_of(self.space[path]), FloatRange) and self._is_whole_at(path):
+            text += "; a FloatRange gives real numbers, an IntRange whole ones"
+        return text
+
+    def _end_faults(
+        self, end: Changes, told: Mapping[str, Fault], tried: list[TrainingConfig]
+    ) -> list[Fault]:
+        """Find what is wrong with one value whatever the others are: none of what was tried goes with it.
+
+        With the declared values of the others it may be refused for their sake, as of t0 < t1.
+
+        Args:
+            end: the value, and what must be set for it to be searched.
+            told: faults of the same range, by what they say; what is known of it is looked for once.
+            tried: takes the config that is not refused.
+        """
+        path = next(reversed([*end]))
+        violations = self.violations()
+        faults: list[Fault] = []
+        for params in self._completions(end):
+            if not is_kept(violations(params)):
+                continue  # it is never suggested
+            config, found = self._tried(params)
+            if not found:
+                tried.append(config)
+                return []
+            faults = faults or found
+            if all(_gist(self._refusal_at(path, fault)) in told for fault in faults):
+                break
+        return faults
+
+    def _completions(self, fixed: Changes) -> Iterator[dict[str, Any]]:
+        """Give parameters with some values as they are: the others as declared, one at an end, then all drawn."""
+        yield dict(fixed)
+        others = [path for path in self.space if path not in fixed]
+        for path in others:
+            samples = range_of(self.space[path]).samples()
+            for value in dict.fromkeys((samples[0], samples[-1])):
+                if is_searched(self.space[path], fixed):
+                    yield {**fixed, path: value}
+        chance, space = random.Random(0), self.space_in_order()
+        for _ in range(COMPLETIONS_DRAWN if others else 0):
+            yield draw_params(space, chance, fixed)
 
     def _is_whole_at(self, path: str) -> bool:
         """Say whether the declared config has a whole number at a path, which may be misspelt."""
@@ -359,20 +497,21 @@ class Search(Teacher):
         for value in declared.values:
             yield {**outer, declared.path: value}
 
-    def _trial_faults(self, params: Changes) -> list[Fault]:
-        found = (self._faults_on(dataset, params) for dataset in self.datasets)
-        return next((faults for faults in found if faults), [])
+    def _tried(self, params: Changes) -> tuple[TrainingConfig, list[Fault]]:
+        """Give the config of a trial, and what is wrong with it on any of the data sets."""
+        tried = [self._tried_on(dataset, params) for dataset in self.datasets]
+        return next((one for one in tried if one[1]), tried[0])
 
-    def _faults_on(self, dataset: Dataset, params: Changes) -> list[Fault]:
+    def _tried_on(self, dataset: Dataset, params: Changes) -> tuple[TrainingConfig, list[Fault]]:
         config, faults = try_changes(self.base, {**dataset.changes, **self.search_changes, **params})
         if faults:
-            return faults
+            return config, faults
         try:
             for view in (*self.views, self.view):
                 config.check_view(view)
         except ValueError as error:
-            return [Fault("", str(error))]
-        return [Fault(path, why) for path, why in secrets_in(config.model_dump(mode="json"))]
+            return config, [Fault("", str(error))]
+        return config, [Fault(path, why) for path, why in secrets_in(config.model_dump(mode="json"))]
 
     def _declared_faults(self) -> Iterator[Fault]:
         for path, value in self.declared_params().items():
@@ -434,15 +573,82 @@ class Search(Teacher):
                 given = "it gives" if path in point else "it leaves out a value, and declared is"
                 yield Fault(where, f"{given} {path} = {shown(value)}, which lies outside {searched}")
             if not outside:
-                yield from (fault.below(where) for fault in self._trial_faults(params))
+                yield from (fault.below(where) for fault in self._tried(params)[1])
+                found = zip(self.constraints, self.violations()(params), strict=True)
+                broken = [str(constraint) for constraint, violation in found if not is_kept([violation])]
+                yield from (Fault(where, f"it breaks {constraint}; change it") for constraint in broken)
+
+    def _constraint_faults(self) -> Iterator[Fault]:
+        """Find constraints that the declared config breaks, and those that hardly anything keeps."""
+        declared = self.declared_params()
+        broken = [not is_kept([violation]) for violation in self.violations()(declared)]
+        for number, (constraint, is_broken) in enumerate(zip(self.constraints, broken, strict=True)):
+            if is_broken:
+                values = {path: self._declared_value(path) for path in constraint.paths}
+                which = ", ".join(f"{path} = {shown(value)}" for path, value in values.items())
+                yield Fault(
+                    f"constraints[{number}]",
+                    f"the declared config is the first trial, and breaks {constraint} with {which}; change the base, "
+                    "or the constraint",
+                )
+        if not self.constraints or self._has_feasible(self.constraints, declared):
+            return
+        alone = [it for it in self.constraints if not self._has_feasible([it], declared)]
+        which = "; ".join(map(str, alone or self.constraints))
+        yield Fault(
+            "constraints",
+            f"nothing in the space keeps {which}{'' if alone or len(self.constraints) == 1 else ' together'}: none of "
+            f"{CONSTRAINED_DRAWS} draws does; widen the ranges or the bounds, or search by one path less, as of "
+            "weights that come to 1",
+        )
+
+    def _declared_value(self, path: str) -> Any:
+        return value_at(self.trial_config({}), path)
+
+    def _has_feasible(self, constraints: Sequence[Constraint], declared: Changes) -> bool:
+        """Say whether a draw other than the declared config keeps constraints."""
+        chance, space, violations = random.Random(0), self.space_in_order(), self.violations()
+        counted_in = [it in constraints for it in self.constraints]
+        for _ in range(CONSTRAINED_DRAWS):
+            params = draw_params(space, chance)
+            found = violations(params)
+            kept = is_kept([one for one, counts in zip(found, counted_in, strict=True) if counts])
+            if kept and params != declared:
+                return True
+        return False
+
+    def _trained_faults(self, tried: Sequence[TrainingConfig]) -> Iterator[Fault]:
+        """Find that all trials would be one training, and what the pruner cannot do with them."""
+        declared = self.trial_config({})
+        configs = [declared, *tried]
+        if all(canonical(config) == canonical(declared) for config in configs):
+            yield Fault(
+                "space",
+                "every trial would be the same training, for no range changes it; name a path with more than one "
+                f"value (now {', '.join(self.space)})",
+            )
+        if self.pruner is not None:
+            lengths = {config.known_epochs() for config in configs}
+            yield from faults_of_pruner(self.pruner, self.num_trials, declared, lengths)
 
 
 def _told(metric: Metric) -> str:
     return f"{metric.name} ({'higher' if metric.higher_is_better else 'lower'} is better)"
 
 
-def is_searched(declared: Range | When, params: Changes) -> bool:
-    """Say whether a range is searched, given the values of what it may depend on."""
-    if not isinstance(declared, When):
-        return True
-    return declared.path in params and params[declared.path] in declared.values
+def _gist(text: str) -> str:
+    """Give what a fault says of every value that it is told of."""
+    return text.partition("; got")[0]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _paths_of(config: BaseModel, prefix: str = "") -> Iterator[str]:
+    """List the paths of a config's fields."""
+    for name in type(config).model_fields:
+        yield f"{prefix}{name}"
+        value = getattr(config, name)
+        if isinstance(value, BaseModel):
+            yield from _paths_of(value, f"{prefix}{name}.")

@@ -73,6 +73,7 @@ class SearchResult:
         is_finished: whether nothing is left to suggest or to train.
         found: parameters of the best trial of a finished search; None while there is none.
         learnt: from where it has learnt before its first trial, for people.
+        why_ended: why it suggests nothing more before it has made all its trials, in words; empty where it does.
     """
 
     search: Search
@@ -81,6 +82,7 @@ class SearchResult:
     is_finished: bool
     found: Mapping[str, Any] | None
     learnt: tuple[str, ...] = ()
+    why_ended: str = ""
 
     @property
     def declared(self) -> dict[str, Any]:
@@ -184,7 +186,15 @@ def search_result(search: Search, state: SearchState) -> SearchResult:
         is_repeated = bool(record.training_id) and record.training_id in seen
         trials.append(_trial(search, record, is_repeated=is_repeated))
         seen.add(record.training_id)
-    return SearchResult(search, state.search_id, tuple(trials), state.is_finished, state.best, state.learnt)
+    return SearchResult(
+        search,
+        state.search_id,
+        tuple(trials),
+        state.is_finished,
+        state.best,
+        state.learnt,
+        state.why_ended,
+    )
 
 
 def _trial(search: Search, record: SearchTrialRecord, *, is_repeated: bool) -> SearchTrial:

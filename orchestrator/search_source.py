@@ -27,6 +27,7 @@ from tablewright.orchestrator.records import (
 from tablewright.orchestrator.resolution import DataResolver, Resolved
 from tablewright.orchestrator.rungs import Verdict
 from tablewright.orchestrator.search import Search
+from tablewright.orchestrator.search_spending import SearchSpending
 from tablewright.orchestrator.search_state import (
     RUNS_TO_FAIL_IN,
     find_search_id,
@@ -79,7 +80,9 @@ class SearchSource:
         self.search_id = find_search_id(search, resolver, store)
         self._store = store
         self._max_open, self._others, self._priority = max_open, others, priority
-        self._suggester = Suggester(search, learnt=self._what_was_learnt())
+        self._suggester = Suggester(
+            search, learnt=self._what_was_learnt(), spending=SearchSpending(search, store).of
+        )
         self._open: set[int] = set()
         self._at_work: set[tuple[int, int]] = set()  # number, and place among the trainings of the trial
         self._of_others: set[int] = set()
@@ -113,7 +116,7 @@ class SearchSource:
 
     def __str__(self) -> str:
         """For people."""
-        return f"search {self.study_name}/{self.search.name}"
+        return f"search {self.study_name}/{self.search.label}"
 
     def _what_was_learnt(self) -> LearntTrials | None:
         """Give what it has learnt from elsewhere, which is read once, when it begins."""
@@ -191,22 +194,22 @@ class SearchSource:
             yield claim is not None
 
     def _suggest(self) -> int | None:
-        """Make a suggestion; None for one that the method refuses, such as t0 >= t1, or that others have made."""
+        """Make a suggestion; None for one that a constraint or the method refuses, or that others have made."""
         self._learn()
         if self._suggester.is_spent:
             return None
         record = self._suggester.suggested()
         try:
-            resolved = self._resolve(record.params)
+            resolved = None if record.is_refused else self._resolve(record.params)
         except ValueError:
             resolved = None
+        if resolved is None:
             record = record.model_copy(update={"state": "refused"})
         else:
             record = record.model_copy(update=self._trainings(resolved))
             is_known = all(self._store.training(identity).is_done() for identity in record.training_ids)
             record = record.model_copy(update={"is_answered": is_known})
-            num_epochs = resolved[0].config.planned_epochs()
-            if num_epochs > 1:  # one is also said where it is not known
+            if (num_epochs := resolved[0].config.known_epochs()) is not None:
                 record = self._suggester.bounded(record, num_epochs)
         while not self._store.create_search_trial(self.search_id, record):
             # Another sweep was first, and may have suggested the same, having learnt the same.
@@ -287,7 +290,7 @@ class SearchSource:
         trial = self._trials[number]
         self._at_work.add((number, place))
         resolved = self._resolve(trial.params)[place]
-        objective, label = self.search.objective, f"{self.search.name}: trial {number}"
+        objective, label = self.search.objective, f"{self.search.label}: trial {number}"
         if trial.parts:
             label += f" [{trial.parts[place].dataset}] seed {trial.parts[place].seed}"
         views = {

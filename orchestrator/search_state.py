@@ -13,8 +13,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from tablewright.orchestrator.changes import Changes
-from tablewright.orchestrator.finite_space import SearchSpace, cell_of
+from tablewright.orchestrator.budget import Spending
+from tablewright.orchestrator.changes import Changes, try_changes
+from tablewright.orchestrator.constraints import is_kept
 from tablewright.orchestrator.identity import digest_of, training_id, view_id
 from tablewright.orchestrator.pareto import front_of, knee_of
 from tablewright.orchestrator.pruners import Pruner
@@ -36,18 +37,17 @@ from tablewright.orchestrator.records import (
     TrialPart,
 )
 from tablewright.orchestrator.resolution import NOT_RECORDED, DataResolver, Resolved
+from tablewright.orchestrator.row_search import RowSearch
 from tablewright.orchestrator.samplers import Sampler
 from tablewright.orchestrator.search import Objective, Search
+from tablewright.orchestrator.search_end import SearchEnd, made_ids, search_end
+from tablewright.orchestrator.search_spending import SearchSpending, told_spending
 from tablewright.orchestrator.teacher import OptunaStudy
 from tablewright.trainables.contract.method import HasSource, TrainingConfig
 from tablewright.trainables.value.secret import masked
 
 RUNS_TO_FAIL_IN = 2
 """A suggestion that failed in this many runs is not tried again."""
-
-DUPLICATES_ALLOWED = 4
-"""A search ends when it has made this many times its number of trials in suggestions."""
-
 
 PRUNERS_OF_EARLIER_VERSIONS = ("median", "hyperband")
 """Named so, without settings: a search that has one now goes on with what it had made under such a name."""
@@ -59,14 +59,18 @@ class SearchState:
 
     Attributes:
         num_trials: trainings that it is to make.
-        num_made: trainings that are complete, pruned, or failed for good.
-        num_complete: of those, the ones that ended as they should, pruned ones among them.
+        num_made: trainings of its own, the declared config's among them, that are complete, pruned, or failed for good.
+        num_complete: trainings that ended as they should, pruned and answered ones among them.
+        num_answered: suggestions that the store has answered, and that do not count as made.
+        num_refused: suggestions that a constraint or the method has refused.
         failed_ids: trainings that failed, those for good among them.
         recorded_ids: trainings that gave a suggestion its value, or a part of it.
         training_ids: trainings of all suggestions, whatever became of them.
         running_ids: of those, the ones that are being made, or are left open.
         pruned_ids: of those, the ones that the search gave up early.
-        is_finished: whether nothing is left to suggest, to go on with or to try again.
+        is_finished: whether nothing is left to suggest, to go on with or to try again; one that gave up is not.
+        end: why nothing more is suggested; None where there is.
+        why_refused: what the last of the refused suggestions was refused for.
         best: parameters of the best complete trial, of several objectives of the knee of the front; None while
             unfinished, or without a complete one.
         best_in_first: of several objectives, parameters of the trial that is best in the first, where it is not the
@@ -83,12 +87,16 @@ class SearchState:
     num_trials: int
     num_made: int = 0
     num_complete: int = 0
+    num_answered: int = 0
+    num_refused: int = 0
     failed_ids: tuple[str, ...] = ()
     recorded_ids: tuple[str, ...] = ()
     training_ids: tuple[str, ...] = ()
     running_ids: tuple[str, ...] = ()
     pruned_ids: tuple[str, ...] = ()
     is_finished: bool = False
+    end: SearchEnd | None = None
+    why_refused: str = ""
     best: Changes | None = None
     best_in_first: Changes | None = None
     fault: str = ""
@@ -107,13 +115,45 @@ class SearchState:
         )
 
     def _made(self) -> str:
-        failed = f", {len(self.failed_ids)} failed" if self.failed_ids else ""
+        failed = self._further
+        if self.has_given_up:
+            return (
+                f"gave up after {self.num_made} of {self.num_trials} trials{failed}: the last refused suggestion was "
+                f"{self.why_refused}. Declare what the method asks for, constraints=[…], or narrow the ranges"
+            )
         if not self.is_finished:
             anew = f"; it begins anew, as {len(self.by_other_code)} were made by other code of its method"
             made = f"{self.num_made} of {self.num_trials} trials made{failed}"
             return f"{made}{anew if self.by_other_code else ''}"
         none = "" if self.best is not None else "; none gave a value"
-        return f"finished with {self.num_complete} trials{failed}{none}"
+        why = f": {self.why_ended}" if self.why_ended else ""
+        return f"finished with {self.num_complete} trials{failed}{none}{why}"
+
+    @property
+    def why_ended(self) -> str:
+        """Say why nothing more is suggested before all trials are made; empty where they are, or something is."""
+        return "" if self.end is None else self.end.text
+
+    @property
+    def has_given_up(self) -> bool:
+        """Whether it ended since too many of its suggestions were refused."""
+        return self.end is not None and self.end.kind == "gave up"
+
+    @property
+    def num_left(self) -> int:
+        """How many trials are left to be made."""
+        is_ended = self.end is not None and self.end.kind != "made"
+        return 0 if is_ended else self.num_trials - self.num_made
+
+    @property
+    def _further(self) -> str:
+        """Count what was suggested and not made, or went wrong."""
+        counts = (
+            (len(self.failed_ids), "failed"),
+            (self.num_answered, "answered by the store"),
+            (self.num_refused, "refused"),
+        )
+        return "".join(f", {number} {what}" for number, what in counts if number)
 
 
 def find_search_id(search: Search, resolver: DataResolver, store: Store) -> str:
@@ -127,10 +167,17 @@ def find_search_id(search: Search, resolver: DataResolver, store: Store) -> str:
     known = set(store.search_ids())
     pruner = None if search.pruner is None else _settings(search.pruner)
     pruners = [pruner] if pruner is None else [pruner, *PRUNERS_OF_EARLIER_VERSIONS]
+    constraints = [_constraints_key(search)]
+    constraints += (
+        [[]] if search.constraints else []
+    )  # one that is added goes on with what was made without it
     taught_by = _taught_by(search, resolver, store)
     of_parts = [resolver.candidates(config) for config in search.trial_configs({})]
     first, *earlier = (
-        _search_id(search, [found[min(place, len(found) - 1)] for found in of_parts], key, taught_by)
+        _search_id(
+            search, [found[min(place, len(found) - 1)] for found in of_parts], key, taught_by, constrained
+        )
+        for constrained in constraints
         for key in pruners
         for place in range(len(of_parts[0]))
     )
@@ -150,7 +197,9 @@ def _taught_by(search: Search, resolver: DataResolver, store: Store) -> list[Any
     return keys
 
 
-def _search_id(search: Search, parts: Sequence[Resolved], pruner: Any, taught_by: Sequence[Any]) -> str:
+def _search_id(
+    search: Search, parts: Sequence[Resolved], pruner: Any, taught_by: Sequence[Any], constraints: list[Any]
+) -> str:
     declared, *others = parts
     space = {
         path: [declared_range.path, list(declared_range.values), *_range_key(declared_range.range)]
@@ -172,7 +221,15 @@ def _search_id(search: Search, parts: Sequence[Resolved], pruner: Any, taught_by
             else []
         )
         more.append(["against", one.metric.name, *of_view])
-    return digest_of([declared.training_id, space, objective, sampler, *begun, *more])
+    constrained = [constraints] if constraints else []
+    return digest_of([declared.training_id, space, objective, sampler, *begun, *constrained, *more])
+
+
+def _constraints_key(search: Search) -> list[Any]:
+    return [
+        [type(one).__name__, *([name, value] for name, value in sorted(vars(one).items()))]
+        for one in search.constraints
+    ]
 
 
 def _sampler_key(sampler: Sampler) -> Any:
@@ -189,7 +246,8 @@ def _range_key(declared: Range) -> list[Any]:
     if isinstance(declared, Choice):
         return ["choice", list(declared.values)]
     if isinstance(declared, FloatRange):
-        return ["float", declared.low, declared.high, declared.log]
+        steps = [] if declared.step is None else [declared.step]
+        return ["float", declared.low, declared.high, declared.log, *steps]
     # A range without a logarithm has the key that it had when there were no others.
     return ["int", declared.low, declared.high, declared.step, *(["log"] if declared.log else [])]
 
@@ -206,10 +264,27 @@ def read_search_state(search: Search, resolver: DataResolver, store: Store) -> S
         return SearchState(search.num_trials, fault=str(error), changes=error.changes)
     except DamagedFile as error:
         return SearchState(search.num_trials, fault=str(error))
+    trials = _within_budget(search, trials)
     if not trials:
         return SearchState(search.num_trials, by_other_code=_made_by_other_code(search, resolver, store))
     search_id = find_search_id(search, resolver, store)
-    return replace(state_of(search, trials), search_id=search_id, learnt=learnt.lines if learnt else ())
+    state = state_of(search, trials, SearchSpending(search, store).of(trials))
+    return replace(state, search_id=search_id, learnt=learnt.lines if learnt else ())
+
+
+def _within_budget(search: Search, trials: list[SearchTrialRecord]) -> list[SearchTrialRecord]:
+    """Give the suggestions that count: of a row's search no more than every other row of its table has.
+
+    The same search may be declared with more trials elsewhere; its later ones would give one row more tries.
+    """
+    if not isinstance(search, RowSearch):
+        return trials
+    tried: set[str] = set()
+    for place, trial in enumerate(trials):
+        tried |= {trial.training_id} - {""}
+        if len(tried) > search.num_trials:
+            return trials[:place]
+    return trials
 
 
 def _made_by_other_code(search: Search, resolver: DataResolver, store: Store) -> tuple[TrainingRecord, ...]:
@@ -234,12 +309,8 @@ def _made_by_other_code(search: Search, resolver: DataResolver, store: Store) ->
                 replace(part, training_id=training_id(part.config, part.data.fingerprint, version))
                 for part in declared
             ]
-            if (
-                _search_id(
-                    search, before, None if search.pruner is None else _settings(search.pruner), taught_by
-                )
-                == identity
-            ):
+            pruner = None if search.pruner is None else _settings(search.pruner)
+            if _search_id(search, before, pruner, taught_by, _constraints_key(search)) == identity:
                 return tuple(record for record in records if record.method_version != config.VERSION)
     return ()
 
@@ -421,21 +492,36 @@ def _measured_by(
     return value if math.isfinite(value) else None
 
 
-def state_of(search: Search, trials: Sequence[SearchTrialRecord]) -> SearchState:
-    """Say how far a search with these trials is."""
+def state_of(
+    search: Search, trials: Sequence[SearchTrialRecord], spending: Spending | None = None
+) -> SearchState:
+    """Say how far a search with these trials is.
+
+    Args:
+        search: the declaration.
+        trials: by number.
+        spending: of its own trainings; None takes what their records tell, of epochs alone.
+    """
     states = Counter({trial.training_id: trial.state for trial in trials if trial.training_id}.values())
-    made = {trial.training_id for trial in trials if trial.training_id and is_final(trial)}
-    is_finished = is_spent(search, trials) and all(is_final(trial) for trial in trials)
+    counted = made_ids(search, trials)
+    made = {trial.training_id for trial in trials if is_final(trial)} & counted
+    refused = [trial for trial in trials if trial.is_refused]
+    end = search_end(search, trials, told_spending(trials) if spending is None else spending)
+    is_finished = end is not None and end.kind != "gave up" and all(is_final(trial) for trial in trials)
     return SearchState(
         num_trials=search.num_trials,
         num_made=len(made),
         num_complete=states["complete"] + states["pruned"],
+        num_answered=sum(trial.is_answered and trial.training_id not in counted for trial in trials),
+        num_refused=len(refused),
         failed_ids=_ids_in(trials, "fail", "fail"),
         recorded_ids=_ids_in(trials, "complete", "complete"),
         training_ids=tuple(dict.fromkeys(identity for trial in trials for identity in trial.training_ids)),
         running_ids=_ids_in(trials, "running", "running"),
         pruned_ids=_ids_in(trials, "pruned", "left"),
         is_finished=is_finished,
+        end=end,
+        why_refused=_why_refused(search, refused[-1]) if refused else "",
         best=_best(search, trials) if is_finished else None,
         best_in_first=_best_in_first(search, trials) if is_finished else None,
         trials=tuple(trials),
@@ -460,18 +546,27 @@ def is_final(trial: SearchTrialRecord) -> bool:
     return trial.state not in ("running", "paused")
 
 
-def is_spent(search: Search, trials: Sequence[SearchTrialRecord]) -> bool:
-    """Say whether a search has made all its suggestions."""
-    trained = {trial.training_id for trial in trials} - {""}
-    if len(trained) >= search.num_trials or len(trials) >= DUPLICATES_ALLOWED * search.num_trials:
-        return True
-    return SearchSpace(search.space).is_exhausted({cell_of(trial.params) for trial in trials})
+def _why_refused(search: Search, trial: SearchTrialRecord) -> str:
+    """Say what a suggestion was refused for, as far as its config tells."""
+    params = ", ".join(f"{path} = {value!r}" for path, value in trial.params.items())
+    violations = search.violations()(trial.params)
+    broken = [
+        str(constraint)
+        for constraint, violation in zip(search.constraints, violations, strict=True)
+        if not is_kept([violation])
+    ]
+    _, faults = try_changes(
+        search.base, {**search.datasets[0].changes, **search.search_changes, **trial.params}
+    )
+    why = [*(f"it breaks {one}" for one in broken), *map(str, faults)]
+    return f"({params}){', for ' if why else ''}{'; '.join(why)}"
 
 
 def _best(search: Search, trials: Sequence[SearchTrialRecord]) -> Changes | None:
     if not search.against:
         return _best_by_value(search, trials)
-    complete = [trial for trial in trials if trial.values]
+    violations = search.violations()
+    complete = [trial for trial in trials if trial.values and is_kept(violations(trial.params))]
     points, are_higher_better = [trial.values for trial in complete], search.are_higher_better
     front = front_of(points, are_higher_better)
     return complete[front[knee_of([points[it] for it in front], are_higher_better)]].params if front else None
@@ -483,7 +578,9 @@ def _best_in_first(search: Search, trials: Sequence[SearchTrialRecord]) -> Chang
 
 
 def _best_by_value(search: Search, trials: Iterable[SearchTrialRecord]) -> Changes | None:
-    complete = [trial for trial in trials if trial.value is not None]
+    """Give the best of the complete trials that keep the constraints, of which one may be newer than a trial."""
+    violations = search.violations()
+    complete = [trial for trial in trials if trial.value is not None and is_kept(violations(trial.params))]
     if not complete:
         return None
     sign = 1 if search.objective.metric.higher_is_better else -1

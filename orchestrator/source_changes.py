@@ -58,10 +58,8 @@ def find_source_changes(plan: Plan, store: Store) -> list[SourceChange]:
         for training in wanted.get(record.method, ())
         if _is_of(record, training)
     ]
-    for study in plan.studies:
-        for search in study.searches:
-            state = plan.searches[study.name, search.name]
-            found += [_change(record, search.trial_config({})) for record in state.by_other_code]
+    for _, search, state in plan.searched():
+        found += [_change(record, search.trial_config({})) for record in state.by_other_code]
     return list({change.training_id: change for change in found}.values())
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tablewright.orchestrator.cost import cost_of_recorded
 from tablewright.orchestrator.holding import Holding
 from tablewright.orchestrator.lost_weights import why_unmeasurable
 from tablewright.orchestrator.parallel_reading import read_all
@@ -19,6 +18,7 @@ from tablewright.orchestrator.records import (
     TrainingFolder,
     TrainingRecord,
 )
+from tablewright.orchestrator.training_cost import cost_of_recorded
 
 State = Literal[
     "done", "to measure", "failed", "cancelled", "started", "to train", "weights gone", "damaged", "changed"

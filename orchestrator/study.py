@@ -18,6 +18,7 @@ from tablewright.orchestrator.declared_names import StudyName, twice
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.found_base import FoundBase
 from tablewright.orchestrator.profile import Profile
+from tablewright.orchestrator.row_search import RowSearch
 from tablewright.orchestrator.search import Search
 from tablewright.orchestrator.search_table import search_table
 from tablewright.orchestrator.size_table import SizeTable
@@ -92,7 +93,10 @@ class Study(Declaration):
 
     def find_faults(self) -> Iterator[Fault]:
         """Find every fault."""
-        yield from twice("table name", [part.name for part in (*self.ablations, *self.searches, *self.sizes)])
+        of_rows = [
+            search.name for search in self.row_searches
+        ]  # which must be told from searches with a table
+        yield from twice("table name", [*self.table_names, *of_rows])
         yield from twice("seed", map(str, self.all_seeds))
         for ablation in self.ablations:
             if self._replaces_seed_of(ablation):
@@ -129,6 +133,16 @@ class Study(Declaration):
         """Say which comes first: a row's own priority counts, or else that of its table, or else the study's."""
         own = (None if row is None else row.priority, part.priority, self.priority)
         return next(priority for priority in own if priority is not None)
+
+    @property
+    def all_searches(self) -> tuple[Search, ...]:
+        """Every search that it makes: the declared ones, and those of rows that are tuned."""
+        return (*self.searches, *self.row_searches)
+
+    @property
+    def row_searches(self) -> tuple[RowSearch, ...]:
+        """The searches of rows that are tuned, which have no tables of their own."""
+        return tuple(search for ablation in self.ablations for search in ablation.row_searches)
 
     @property
     def all_seeds(self) -> tuple[int, ...]:

@@ -12,6 +12,9 @@ from typing import Literal
 
 import numpy as np
 
+from tablewright.orchestrator.budget import Spending
+from tablewright.orchestrator.changes import Changes
+from tablewright.orchestrator.constraints import is_kept
 from tablewright.orchestrator.finite_space import SearchSpace, cell_of
 from tablewright.orchestrator.optuna_sampler import Suggestion, suggest
 from tablewright.orchestrator.optuna_wilcoxon import is_surely_worse
@@ -20,7 +23,12 @@ from tablewright.orchestrator.records import LearntTrials, SearchTrialRecord, Tr
 from tablewright.orchestrator.rungs import Verdict, bracket_of, first_stop, promotion, verdict
 from tablewright.orchestrator.samplers import BruteForce, Gp, Sampler
 from tablewright.orchestrator.search import Search
-from tablewright.orchestrator.search_state import is_final, is_spent, mean_of
+from tablewright.orchestrator.search_end import SearchEnd, search_end
+from tablewright.orchestrator.search_spending import told_spending
+from tablewright.orchestrator.search_state import is_final, mean_of
+
+MAX_BROKEN_DRAWS = 50
+"""Where a sampler has drawn so many that break a constraint, one is drawn that keeps it, by chance alone."""
 
 NUM_DRAWS: Mapping[type[Sampler], int] = {BruteForce: 0, Gp: 1}
 """So often a sampler is asked for what was not tried yet; then any such cell of the space is taken. A Gaussian process
@@ -43,6 +51,7 @@ class Suggester:
         search: Search,
         clock: Callable[[], datetime.datetime] = now,
         learnt: LearntTrials | None = None,
+        spending: Callable[[Sequence[SearchTrialRecord]], Spending] = told_spending,
     ) -> None:
         """Begin with no trial.
 
@@ -50,8 +59,10 @@ class Suggester:
             search: the declaration.
             clock: tells when something happened.
             learnt: what it has learnt from elsewhere.
+            spending: tells what trials have taken of a budget; by what they have told, of epochs alone.
         """
-        self._search, self._clock = search, clock
+        self._search, self._clock, self._spending = search, clock, spending
+        self._violations = search.violations()
         self._learnt, self._first_points = _as_trials(learnt), search.first_points()
         self._first_points += learnt.points if learnt else ()
         self.trials: dict[int, SearchTrialRecord] = {}
@@ -64,7 +75,13 @@ class Suggester:
     @property
     def is_spent(self) -> bool:
         """Whether no further suggestion is to be made."""
-        return is_spent(self._search, self.in_order)
+        return self.end is not None
+
+    @property
+    def end(self) -> SearchEnd | None:
+        """Why no further suggestion is to be made; None where one is."""
+        trials = self.in_order
+        return search_end(self._search, trials, self._spending(trials))
 
     def take(self, trial: SearchTrialRecord) -> SearchTrialRecord:
         """Take a trial as it stands written, or as another has changed it."""
@@ -78,23 +95,38 @@ class Suggester:
             number=self.free_number(),
             params=dict(suggestion.params),
             training_id="",
-            state="running",
+            state="running" if self._keeps_constraints(suggestion.params) else "refused",
             sampler_state=dict(suggestion.sampler_state),
             suggested_at=self._clock(),
         )
 
+    def _keeps_constraints(self, params: Changes) -> bool:
+        """Say whether parameters break no constraint."""
+        return is_kept(self._violations(params))
+
     def _next(self) -> Suggestion:
-        """Give the first points in their order, and then what the sampler draws: never what was tried already."""
+        """Give the first points in their order, and then what the sampler draws.
+
+        Nothing is tried twice. What breaks a constraint is drawn again, and the sampler told of it.
+        """
         tried = {cell_of(trial.params) for trial in self.trials.values()}
         for point in self._first_points:
-            if cell_of(point) not in tried:
+            if cell_of(point) not in tried and self._keeps_constraints(point):
                 return Suggestion(point, {})
-        for draw in range(NUM_DRAWS.get(type(self._search.sampler), NUM_DRAWS_OF_OTHERS)):
-            suggestion = suggest(self._search, self.in_order, self._learnt, draw)
-            if cell_of(suggestion.params) not in tried:
+        num_draws = NUM_DRAWS.get(type(self._search.sampler), NUM_DRAWS_OF_OTHERS)
+        num_repeated, broken = 0, list[Changes]()
+        while num_repeated < num_draws and len(broken) < MAX_BROKEN_DRAWS:
+            draw = num_repeated + len(broken)
+            suggestion = suggest(self._search, self.in_order, self._learnt, draw, broken)
+            if not self._keeps_constraints(suggestion.params):
+                broken.append(suggestion.params)
+            elif cell_of(suggestion.params) in tried:
+                num_repeated += 1
+            else:
                 return suggestion
         random = np.random.default_rng((self._search.sampler_seed, self.free_number()))
-        return Suggestion(SearchSpace(self._search.space).untried(tried, random), {})
+        untried = SearchSpace(self._search.space).untried(tried, random, self._keeps_constraints)
+        return Suggestion(untried, {})
 
     def free_number(self) -> int:
         """Give the number of the next suggestion."""
@@ -180,12 +212,14 @@ class Suggester:
         return self.take(self.trials[number].model_copy(update=update))
 
     def _next_promotion(self) -> tuple[int, int | None] | None:
-        is_closing = self.is_spent and all(trial.state != "running" for trial in self.trials.values())
+        end = self.end
+        is_closing = end is not None and all(trial.state != "running" for trial in self.trials.values())
         return promotion(
             self._search.pruner,
             self.in_order,
             higher_is_better=self._search.objective.metric.higher_is_better,
             is_closing=is_closing,
+            is_out_of_budget=end is not None and end.kind == "budget",
         )
 
     def told(

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tablewright.orchestrator.cost import CostSheet, Row, Spent, cost_sheet
+from tablewright.orchestrator.cost import CostSheet, Row, cost_sheet
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.prices import PRICES_FILE, Prices
 from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.training_cost import Spent
 from tablewright.trainables.value.counted import counted
 
 COSTS = "costs"

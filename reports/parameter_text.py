@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tablewright.orchestrator.ranges import Choice, IntRange, Range, When, range_of
+from tablewright.orchestrator.ranges import Choice, Range, When, range_of
 from tablewright.trainables.value.secret import masked
 from tablewright.trainables.value.text import visible
 
@@ -88,8 +88,8 @@ def range_text(declared: Range | When, names: Mapping[str, str]) -> str:
     if isinstance(searched, Choice):
         return ", ".join(map(atom_text, searched.values))
     text = f"{atom_text(searched.low)} to {atom_text(searched.high)}"
-    if isinstance(searched, IntRange) and searched.step != 1:
-        text += f", step {searched.step}"
+    if searched.step not in (None, 1):
+        text += f", step {atom_text(searched.step)}"
     return f"{text}, log" if searched.log else text
 
 

@@ -39,7 +39,8 @@ def search_notes(result: SearchResult) -> Iterator[str]:
         return
     counts = [(result.count(outcome), words) for outcome, words in COUNTED]
     shown = ", ".join(f"{number} {words}" for number, words in counts if number)
-    yield f"Search: {counted(len(result.trials), 'trial')}: {shown}."
+    ended = f"; {result.why_ended}" if result.why_ended else ""
+    yield f"Search: {counted(len(result.trials), 'trial')}: {shown}{ended}."
     if result.learnt:
         yield f"Its sampler had learnt from {' and '.join(result.learnt)}, which are none of these trials."
     yield from pareto_notes(result) if result.search.against else _value_note(result)

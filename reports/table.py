@@ -20,6 +20,7 @@ from tablewright.orchestrator.design import Row, full_label
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.search_result import SearchResult, search_result
 from tablewright.orchestrator.study import Study
+from tablewright.orchestrator.tuned_rows import TunedRows
 from tablewright.reports.cell import TableCell, build_cell
 from tablewright.reports.item_comparisons import ItemComparison
 from tablewright.reports.number import value_text
@@ -31,6 +32,7 @@ from tablewright.reports.statistics_note import statistics_notes
 from tablewright.reports.table_statistics import Compared, TableStatistics, table_statistics
 from tablewright.reports.table_values import table_values
 from tablewright.reports.text_table import TextTable
+from tablewright.reports.tuning_note import tuned_table, tuning_notes
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.value.secret import masked
@@ -248,7 +250,7 @@ def build_table(
     Raises:
         ValueError: the rows of a column were measured on different items.
     """
-    ablation = plan.tables[study, name]
+    ablation, tuned = plan.tables[study, name], plan.tuned.get((study, name))
     facts = _facts_by_dataset(plan, study, ablation)
     mine = cast(pd.DataFrame, frame[(frame["study"] == study) & (frame["table"] == name)])
     _refuse_mixed_items(study, name, mine)
@@ -256,7 +258,7 @@ def build_table(
     seeds = seeds_by_place(mine)
     values = table_values(ablation, seeds, declared.all_seeds)
     statistics = table_statistics(declared, ablation, values)
-    _add_holes(seeds, ablation, declared)
+    _add_holes(seeds, ablation, declared, tuned)
 
     columns = tuple(
         Column(dataset.label, metric, _has_published(ablation, dataset, metric, facts))
@@ -277,7 +279,10 @@ def build_table(
     caption = f"{ablation.caption} ({DEMO_NOTICE})" if is_demo else ablation.caption
     effects = _effects(columns, statistics)
     searched = _search_of(plan, declared, name)
-    texts = () if searched is None else _texts_of(searched)
+    texts = (
+        *(() if searched is None else _texts_of(searched)),
+        *(() if tuned is None else (tuned_table(tuned),)),
+    )
     table = Table(study, name, caption, ablation.stub_head, columns, groups, (), effects, texts)
     cells = [
         (column.metric, cell) for row in table.rows for column, cell in zip(columns, row.cells, strict=True)
@@ -285,6 +290,7 @@ def build_table(
     notes = (
         *statistics_notes(declared, ablation, [cell for _, cell in cells], values, statistics),
         *(() if searched is None else search_notes(searched)),
+        *(() if tuned is None else tuning_notes(tuned, declared.all_seeds)),
         *source_notes(declared, ablation, cells, facts, mine),
     )
     table = replace(table, source_notes=tuple(visible(masked(note)) for note in notes))
@@ -305,11 +311,14 @@ def _search_of(plan: Plan, study: Study, name: str) -> SearchResult | None:
 # -- cells ---------------------------------------------------------------------------------------
 
 
-def _add_holes(seeds: dict[Place, list[Seed]], ablation: Ablation, study: Study) -> None:
+def _add_holes(
+    seeds: dict[Place, list[Seed]], ablation: Ablation, study: Study, tuned: TunedRows | None
+) -> None:
     """Give a row that cannot be planned yet a missing cell for each seed that it will have."""
-    for row in ablation.printed_rows:
-        if row.waits_for:
-            for dataset, metric in itertools.product(ablation.datasets, ablation.metrics):
+    for row, dataset in itertools.product(ablation.printed_rows, ablation.datasets):
+        of_search = tuned and row.is_trained and not row.waits_for and tuned.of(row, dataset).waits_for
+        if row.waits_for or of_search:
+            for metric in ablation.metrics:
                 seeds[full_label(row), dataset.label, metric.name] = [
                     Seed(seed, (), "missing", math.nan) for seed in study.all_seeds[: study.num_first_seeds]
                 ]
@@ -426,6 +435,9 @@ def _facts_by_dataset(plan: Plan, study: str, ablation: Ablation) -> dict[str, D
         facts.setdefault(cell.dataset, measured)
         said = dict.fromkeys([*measured.warnings, *training.data.warnings])
         warnings.setdefault(cell.dataset, {}).update(said)
+    for one in plan.tuned[study, ablation.name].rows if ablation.tuned else ():
+        facts.setdefault(one.search.dataset_label, one.data)  # as long as all of its rows wait
+        warnings.setdefault(one.search.dataset_label, {}).update(dict.fromkeys(one.data.warnings))
     return {label: replace(fact, warnings=tuple(warnings[label])) for label, fact in facts.items()}
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.best_of import best_of
+from tablewright.orchestrator.budget import Budget
+from tablewright.orchestrator.constraints import Less, Product, WeightedSum
 from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Cumulative, Factorial, LeaveOneOut, Row, Sweep
 from tablewright.orchestrator.profile import Profile
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Ablation",
     "BruteForce",
+    "Budget",
     "Choice",
     "CmaEs",
     "Config",
@@ -45,6 +48,7 @@ __all__ = [
     "Hyperband",
     "IntRange",
     "LeaveOneOut",
+    "Less",
     "Measured",
     "Median",
     "Metric",
@@ -53,6 +57,7 @@ __all__ = [
     "Objective",
     "OptunaStudy",
     "Patience",
+    "Product",
     "Profile",
     "Qmc",
     "Random",
@@ -63,6 +68,7 @@ __all__ = [
     "Sweep",
     "Tpe",
     "UntilDecided",
+    "WeightedSum",
     "When",
     "Wilcoxon",
     "best_of",

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from tablewright.orchestrator.records import SearchTrialRecord
+from tablewright.orchestrator.search_end import made_ids
 from tablewright.orchestrator.search_result import search_result
 from tablewright.orchestrator.search_state import state_of
 from tests.orchestrator.toy_sweep import a_search
@@ -18,7 +19,5 @@ def a_trial(number, params, value=None, *, state="complete", training=None, **mo
 
 def result_of(trials, **changes):
     """What a search of the toy method with these trials has come to; all of them are all that it makes."""
-    search = a_search(
-        **{"num_trials": max(1, len({trial.training_id for trial in trials} - {""})), **changes}
-    )
+    search = a_search(**{"num_trials": max(1, len(made_ids(trials))), **changes})
     return search_result(search, replace(state_of(search, trials), search_id="5" * 64))

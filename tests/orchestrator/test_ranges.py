@@ -1,5 +1,7 @@
 """Ranges: what may be searched, and which of them are refused."""
 
+import random
+
 import pytest
 
 from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
@@ -23,6 +25,9 @@ from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
         (lambda: IntRange(0, 8, log=True), "low: a logarithm needs numbers above 0; got 0"),
         (lambda: IntRange(1, 9, 2, log=True), "step: logarithms have no even steps; got 2 with log=True"),
         (lambda: IntRange(8, 1), "low 8 is above high 1"),
+        (lambda: FloatRange(0, 1, step=0.3), r"steps of 0\.3 from 0 miss 1; set it to 0\.9 or 1\.2"),
+        (lambda: FloatRange(0.1, 1, log=True, step=0.1), "step: logarithms have no even steps; got 0.1 with log=True"),
+        (lambda: FloatRange(0, 1, step="a"), "step: .* got 'a'"),
         (lambda: IntRange(1.0, 8), "low: a whole number is needed; got 1.0"),
         (lambda: IntRange(1, True), "high: a whole number is needed; got True"),
         (lambda: Choice(()), "nothing to choose from"),
@@ -68,3 +73,32 @@ def test_every_number_of_a_short_range_is_tried():
     assert (1, 1000) == IntRange(1, 1000).samples()
     assert (1.0, 8.0) == FloatRange(1, 8).samples()
     assert all(isinstance(value, float) for value in FloatRange(1, 8).samples())
+
+
+def test_steps_of_real_numbers_are_exact_decimals():
+    """Each is the number as it would be written, whatever binary fractions make of a sum."""
+    steps = FloatRange(0.05, 0.4, step=0.05)
+    written = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4)
+    assert written == steps.values_in_order() == steps.samples()
+    assert [0.15, 0.3] == [steps.on_step(value) for value in (0.15000000000000002, 0.1 + 0.2)]
+    assert [True, False, False] == [steps.contains(value) for value in (0.35, 0.36, 0.45)]
+    assert [True, False] == [steps.can_be_met(value) for value in (0.3, 0.31)]
+    chance = random.Random(0)
+    assert set(written) == {steps.draw(chance) for _ in range(200)}
+    assert (1e-3, 1.0) == FloatRange(1e-3, 1.0, step=1e-3).samples()
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        FloatRange(1e-4, 1, log=True),
+        IntRange(1, 9, log=True),
+        IntRange(2, 8, 3),
+        Choice((None, "a")),
+        FloatRange(0, 1),
+    ],
+)
+def test_what_is_drawn_lies_in_the_range(declared):
+    """By chance alone, as for what goes with an end of another range."""
+    chance = random.Random(0)
+    assert all(declared.contains(declared.draw(chance)) for _ in range(100))

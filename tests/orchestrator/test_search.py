@@ -84,6 +84,19 @@ def test_whole_numbers_are_searched_by_their_logarithm(tmp_path):
     assert find_search_id(search, resolver, store) != find_search_id(plain, resolver, store)
 
 
+def test_steps_of_real_numbers_are_suggested_as_they_are_written(tmp_path):
+    """A record has 0.15 and not 0.15000000000000002; a range without steps keeps the id that it had."""
+    space = {"learning_rate": FloatRange(0.05, 0.95, step=0.05)}
+    search, store = a_search(space=space, num_trials=8, sampler=Tpe(2)), ToySweep(tmp_path).store()
+    source = open_source(store, search)
+    for _ in range(8):
+        source.on_end(source.next_work(), Outcome("pruned"))
+    assert all(len(repr(trial.params["learning_rate"])) <= 4 for trial in source.trials)
+    plain = a_search(space={"learning_rate": FloatRange(0.05, 0.95)})
+    resolver = DataResolver(lambda config: FACTS)
+    assert find_search_id(search, resolver, store) != find_search_id(plain, resolver, store)
+
+
 @pytest.mark.slow
 def test_an_equal_suggestion_is_answered_from_the_store(sweep):
     """A space of two configs costs two trainings however many trials are asked for."""

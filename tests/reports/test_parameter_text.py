@@ -48,6 +48,7 @@ def test_a_parameter_that_is_not_searched_has_a_dash():
         (FloatRange(1e-5, 0.5, log=True), "1e-5 to 0.5, log"),
         (FloatRange(-1, 1), "−1 to 1"),
         (IntRange(2, 16, 2), "2 to 16, step 2"),
+        (FloatRange(0.05, 0.5, step=0.05), "0.05 to 0.5, step 0.05"),
         (Choice((None, 4, "sum")), "off, 4, sum"),
         (When("net.kind", ("a", "b"), IntRange(1, 3)), "1 to 3; where kind is a or b"),
         (FloatRange(0.1 / 3, 0.1 * 3), "0.0333333 to 0.3"),

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
+from tablewright.orchestrator.budget import Budget
 from tablewright.orchestrator.found_config import FoundConfig
 from tablewright.orchestrator.project import Project, leave_project
 from tablewright.orchestrator.pruners import Halving
@@ -121,6 +122,10 @@ def test_the_note_says_how_trials_ended_and_what_was_saved():
     assert "Best in mAP on val so far: the declared config itself, 50.0." == plain[1]
     assert "Epochs trained while searching: 3, each trial to its end." == plain[2]
     assert [] == list(search_notes(result_of([])))
+    by_budget = next(
+        search_notes(result_of(trials[:2], num_trials=9, budget=Budget(epochs=3), base=ToyConfig(epochs=6)))
+    )
+    assert "Search: 2 trials: 1 complete, 1 pruned; budget of 3 epochs spent after 2 trials." == by_budget
 
 
 @pytest.mark.slow

@@ -255,6 +255,18 @@ class TrainingConfig(FrozenModel, abc.ABC):
     def planned_epochs(self) -> int:
         """Length of the whole training, as far as it is known before it reports one."""
 
+    def known_epochs(self) -> int | None:
+        """Length of the whole training; None where only the training knows it."""
+        return self.planned_epochs()
+
+    def why_unwatched(self) -> str:
+        """Say why nobody can watch a metric from epoch to epoch, and what to do; empty where one can, or may."""
+        return ""
+
+    def why_unpaused(self) -> str:
+        """Say why a training cannot go on from where it was paused, and what to do; empty where it can, or may."""
+        return ""
+
     def default_view(self) -> EvaluationView | None:
         """Give the view that a table measures by where it names none; None where one has to be named."""
         return None

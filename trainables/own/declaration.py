@@ -127,7 +127,19 @@ class Config(TrainingConfig):
 
     def planned_epochs(self) -> int:
         """As many as the method says; one, where only the training knows how many there are."""
-        return _method_of(type(self)).planned_epochs(self)
+        return self.known_epochs() or 1
+
+    def known_epochs(self) -> int | None:
+        """As many as the method says; None where only the training knows."""
+        return _method_of(type(self)).known_epochs(self)
+
+    def why_unwatched(self) -> str:
+        """Ask the method."""
+        return _method_of(type(self)).why_unwatched()
+
+    def why_unpaused(self) -> str:
+        """Ask the method."""
+        return _method_of(type(self)).why_unpaused()
 
     def default_view(self) -> EvaluationView:
         """Give the one way to measure that it has."""
@@ -166,9 +178,17 @@ class OwnMethod(abc.ABC):
     def make_trainable(self) -> Trainable:
         """Give what trains and measures."""
 
-    def planned_epochs(self, config: Any) -> int:
-        """Length of a training, as far as it is known before it reports one."""
-        return 1
+    def known_epochs(self, config: Any) -> int | None:
+        """Length of a training; None where it is not known before it reports one."""
+        return None
+
+    def why_unwatched(self) -> str:
+        """Say why no epoch can tell of a metric, and what to do; empty where one may."""
+        return ""
+
+    def why_unpaused(self) -> str:
+        """Say why a training cannot go on from where it was paused, and what to do; empty where it may."""
+        return ""
 
     def view(self, split: Split) -> Returned:
         """Give the one way to measure it."""

@@ -64,6 +64,13 @@ class _Function(OwnMethod):
     def make_trainable(self) -> FunctionTrainable:
         return FunctionTrainable(self)
 
+    def why_unwatched(self) -> str:
+        if _takes(self.fit, 2):
+            return ""
+        return (
+            "the function tells of no epoch; give it a run, fit(config, run), and let it report run.epochs(…)"
+        )
+
 
 def method(
     config: type[Config],

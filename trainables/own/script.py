@@ -94,8 +94,18 @@ class _Script(OwnMethod):
     def make_trainable(self) -> ScriptTrainable:
         return ScriptTrainable(self)
 
-    def planned_epochs(self, config: Any) -> int:
-        return 1 if self.num_epochs is None else field_of(config, self.num_epochs)
+    def known_epochs(self, config: Any) -> int | None:
+        return None if self.num_epochs is None else field_of(config, self.num_epochs)
+
+    def why_unwatched(self) -> str:
+        if self.running.progress_file is not None:
+            return ""
+        return "the script tells of no epoch; name the file in which it does, @script(progress_file=…)"
+
+    def why_unpaused(self) -> str:
+        if self.running.resume is not None:
+            return ""
+        return "the script begins again wherever it is interrupted; say how it goes on, @script(resume=…)"
 
 
 def script(
@@ -272,7 +282,7 @@ class ScriptTrainable(OwnTrainable[_Script]):
             if kept_now.exists(FINAL_CHECKPOINT):  # of another attempt, which this one has waited for
                 return self.load(config, runtime, checkpoints)
             method = self._method
-            run = ScriptRun(method.running, method.planned_epochs(config), runtime, checkpoints, hooks, out)
+            run = ScriptRun(method.running, config.planned_epochs(), runtime, checkpoints, hooks, out)
             try:
                 run.to_its_end(config)
             except TrainingStopped:
