@@ -51,7 +51,7 @@ class CmaEs(Declaration):
         sigma: the first steps' deviation, as a share of each range.
     """
 
-    population_size: Annotated[int, Field(ge=2)] | None = None
+    population_size: Annotated[int | None, Field(ge=2)] = None
     sigma: Annotated[float, Field(gt=0, le=1)] = 1 / 6
 
 

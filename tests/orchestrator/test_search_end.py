@@ -12,7 +12,7 @@ from tablewright.orchestrator.pruners import Halving, Hyperband, Median, Patienc
 from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange
 from tablewright.orchestrator.records import SearchTrialRecord
 from tablewright.orchestrator.resolution import DataResolver
-from tablewright.orchestrator.samplers import Random
+from tablewright.orchestrator.samplers import CmaEs, Random
 from tablewright.orchestrator.search_end import FEWEST_REFUSALS_ALLOWED, search_end
 from tablewright.orchestrator.search_state import find_search_id, state_of
 from tablewright.orchestrator.study import Study
@@ -248,6 +248,7 @@ def test_a_trial_may_be_compared_with_itself_whatever_its_length():
             "first_epoch: a whole number of at least 1 or None is needed; got 0",
         ),
         (lambda: Hyperband(first_epoch=-1), "first_epoch: .* got -1"),
+        (lambda: CmaEs(population_size=1), "population_size: .* got 1"),
         (lambda: FloatRange(0, 1, step=0), "step: .* above 0 .* got 0"),
     ],
 )
