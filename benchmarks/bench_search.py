@@ -78,9 +78,7 @@ PEERS: dict[str, Callable[[Task, int], Strategy]] = {
     "Optuna alone: TPE, SuccessiveHalvingPruner": partial(
         _optuna, pruner=optuna.pruners.SuccessiveHalvingPruner
     ),
-    "Optuna alone: GP": partial(
-        _optuna, pruner=optuna.pruners.NopPruner, sampler=optuna.samplers.GPSampler
-    ),
+    "Optuna alone: GP": partial(_optuna, pruner=optuna.pruners.NopPruner, sampler=optuna.samplers.GPSampler),
 }
 SYNE_TUNE = "Syne Tune: ASHA, random draws"
 

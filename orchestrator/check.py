@@ -7,6 +7,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 from tablewright.orchestrator.design import full_label
+from tablewright.orchestrator.resolution import without_seed
 from tablewright.orchestrator.study import Study
 from tablewright.trainables.contract.method import ChecksItself, NotTried, TrainingConfig
 from tablewright.trainables.contract.run import Runtime
@@ -51,5 +52,8 @@ def _distinct_configs(studies: Sequence[Study]) -> dict[TrainingConfig, str]:
                 for config in table.members(row, dataset, seed=0):
                     labels.setdefault(config, label)
         for search in study.all_searches:
-            labels.setdefault(search.trial_config({"seed": 0}), f"{study.name}/{search.label}: declared")
+            for part in search.parts:
+                label = f"{study.name}/{search.label}: declared"
+                label += f" [{part.dataset.label}]" if len(search.datasets) > 1 else ""
+                labels.setdefault(without_seed(search.trial_config({}, part)), label)
     return labels

@@ -125,8 +125,8 @@ def _of_optuna(search: Search, teacher: OptunaStudy) -> _Lesson:
 
 def _of_rows(search: Search, ablation: Ablation, resolver: DataResolver, store: Store) -> _Lesson:
     """Learn from the rows with the search's own seed: each is a training that the search could make."""
-    if all(dataset.changes != search.dataset.changes for dataset in ablation.datasets):
-        text = f"it would learn from table {ablation.name}, which has no column of {search.dataset.label}"
+    if all(dataset.changes != search.datasets[0].changes for dataset in ablation.datasets):
+        text = f"it would learn from table {ablation.name}, which has no column of {search.datasets[0].label}"
         raise ValueError(
             f"{text}; it has {', '.join(dataset.label for dataset in ablation.datasets)}; take it out"
         )
@@ -150,7 +150,7 @@ def _of_rows(search: Search, ablation: Ablation, resolver: DataResolver, store: 
 def _rows_of(search: Search, ablation: Ablation) -> Iterator[TrainingConfig]:
     seed = search.trial_config({}).seed
     for dataset in ablation.datasets:
-        if dataset.changes != search.dataset.changes:
+        if dataset.changes != search.datasets[0].changes:
             continue
         for row in ablation.trained_rows:
             members = ablation.members(row, dataset, seed)

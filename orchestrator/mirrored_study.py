@@ -24,12 +24,13 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.storages import RDBStorage
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import BaseModel
 
 from tablewright.orchestrator.identity import digest_of
 from tablewright.orchestrator.new_database import is_made_by_another
-from tablewright.orchestrator.optuna_sampler import TRAINING_ID, frozen_trial
+from tablewright.orchestrator.optuna_sampler import TRAINING_ID, directions_of, frozen_trial
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.records import DamagedFile, SearchTrialRecord, Store, TrainingFolder
 from tablewright.orchestrator.search import Search
@@ -156,6 +157,8 @@ class MirroredStudy(ABC):
         """
         self.name = name
         self._metric, self._store, self._owner, self._storage = metric, store, owner, storage
+        is_higher = metric.higher_is_better
+        self._directions = [StudyDirection.MAXIMIZE if is_higher else StudyDirection.MINIMIZE]
         self._study: optuna.Study | None = None
         self._study_id = 0
         self._rows: dict[Key, FrozenTrial] = {}
@@ -290,7 +293,7 @@ class MirroredStudy(ABC):
         return optuna.create_study(
             study_name=self.name,
             storage=self._storage,
-            direction="maximize" if self._metric.higher_is_better else "minimize",
+            directions=self._directions,
         )
 
 
@@ -327,6 +330,7 @@ class MirroredSearch(MirroredStudy):
         metric = source.search.objective.metric
         name = f"{source.study}/{source.search.name}/{source.search_id[:8]}"
         super().__init__(name, metric, store, owner, storage)
+        self._directions = directions_of(source.search)
         self._source = source
         self.read()
 

@@ -136,12 +136,13 @@ def read_named(studies: Iterable[Sequence[Study]], store: Store, runtime: Runtim
     for search_id in store.search_ids():
         for trial in store.search_trials(search_id):
             if search_id in search_ids:
-                suggested.add(trial.training_id)
+                suggested.update(trial.training_ids)
             ended = trial.state in ("pruned", "fail") and is_final(trial)
-            is_given_up[trial.training_id] = is_given_up.get(trial.training_id, True) and ended
+            for identity in trial.training_ids:
+                is_given_up[identity] = is_given_up.get(identity, True) and ended
     given_up = {identity for identity, ended in is_given_up.items() if ended}
     return Named(
-        training_ids=frozenset(planned | suggested - {""}),
+        training_ids=frozenset(planned | suggested),
         given_up_ids=frozenset(given_up - planned),
         search_ids=frozenset(search_ids),
         studies=frozenset(names),

@@ -6,6 +6,7 @@ what it would have suggested.
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from tablewright.orchestrator.changes import Changes
@@ -102,9 +104,7 @@ def _suggest_by_optuna(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         sampler = _optunas(search.sampler, known, seed)
-        study = optuna.create_study(
-            direction="maximize" if search.objective.metric.higher_is_better else "minimize", sampler=sampler
-        )
+        study = optuna.create_study(directions=directions_of(search), sampler=sampler)
         study.add_trials(_lessons(search, sampler, learnt, known, broken))
         trial = study.ask()
         params: dict[str, Any] = {}
@@ -115,6 +115,14 @@ def _suggest_by_optuna(
         return Suggestion(params, {})  # the others find all that they need in the trials' values
     attributes = study.get_trials(deepcopy=False)[-1].system_attrs
     return Suggestion(params, kept_by(sampler, attributes))
+
+
+def directions_of(search: Search) -> list[StudyDirection]:
+    """Say of each objective what Optuna is to make of it."""
+    return [
+        StudyDirection.MAXIMIZE if is_higher else StudyDirection.MINIMIZE
+        for is_higher in search.are_higher_better
+    ]
 
 
 def _lessons(
@@ -166,12 +174,20 @@ def frozen_trial(search: Search, trial: SearchTrialRecord) -> FrozenTrial:
     """Give a suggestion as Optuna keeps it."""
     return optuna.trial.create_trial(
         state=OPTUNA_STATES[trial.state],
-        value=trial.value,
+        value=None if trial.values else trial.value,
+        values=trial.values or None,
         params=trial.params,
         distributions={path: _distribution(range_of(search.space[path])) for path in trial.params},
         user_attrs={TRAINING_ID: trial.training_id},
-        intermediate_values=trial.intermediate_values,
+        intermediate_values=_means_so_far(trial) if trial.parts else trial.intermediate_values,
     )
+
+
+def _means_so_far(trial: SearchTrialRecord) -> dict[int, float]:
+    """Give the mean over the first training of a trial, the first two and so on, as long as they have a value."""
+    values = itertools.takewhile(lambda value: value is not None, (part.value for part in trial.parts))
+    sums = itertools.accumulate(value for value in values if value is not None)
+    return {number: total / number for number, total in enumerate(sums, start=1)}
 
 
 def _optunas(sampler: Sampler, known: Sequence[SearchTrialRecord], seed: int) -> BaseSampler:

@@ -87,7 +87,7 @@ def _reopen_suggestions(store: Store, training_id: str) -> None:
     listed = store.listed()
     for search_id in listed.search_ids():
         for trial in listed.search_trials(search_id):
-            if trial.training_id == training_id and trial.state == "fail":
+            if training_id in trial.training_ids and trial.state == "fail":
                 again = trial.model_copy(update={"state": "running", "num_failures": 0})
                 store.write_search_trial(search_id, again)
 

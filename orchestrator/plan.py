@@ -189,7 +189,11 @@ def make_plan(
             tables[study.name, ablation.name] = ablation
         for search in study.searches:
             key = study.name, search.name
-            tables[key] = search_table(search, states[key].best, states[key].num_complete, str(states[key]))
+            states[key] = (searches or {}).get(key) or SearchState(search.num_trials)
+            state = states[key]
+            tables[key] = search_table(
+                search, state.best, state.num_complete, str(state), state.best_in_first
+            )
 
     _refuse_absent_data(configs_of(tables.values()), resolver)
     tuned: dict[tuple[str, str], TunedRows] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from tablewright.orchestrator.pruners import Halving, Hyperband, Median, Patience, Pruner
+from tablewright.orchestrator.pruners import Halving, Hyperband, Median, Patience, Pruner, Wilcoxon
 from tablewright.trainables.contract.method import TrainingConfig
 from tablewright.trainables.value.refusal import Fault
 
@@ -23,6 +23,8 @@ def faults_of_pruner(
         lengths: in epochs, of the trainings that the space gives, the declared one's among them; None where a length
             is known to the training alone.
     """
+    if isinstance(pruner, Wilcoxon):
+        return  # it looks at whole trainings, whatever they tell
     if why := declared.why_unwatched():
         yield Fault(PRUNER, f"it decides by what epochs tell, and {why}; or leave the pruner out")
     is_promoting = isinstance(pruner, Halving | Hyperband) and pruner.promotes

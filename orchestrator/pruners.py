@@ -1,4 +1,4 @@
-"""When a search leaves a trial before its training has ended, as values with their settings.
+"""When a search leaves a trial before it has ended, as values with their settings.
 
 Epochs are those of the whole training: its learning-rate schedule is always that of its full length.
 """
@@ -109,4 +109,33 @@ class Patience(Declaration):
     min_improvement: Annotated[float, Field(ge=0)] = 0.0
 
 
-Pruner = Halving | Hyperband | Median | Patience
+@dataclass(frozen=True)
+class Wilcoxon(Declaration):
+    """Leaves a trial of several trainings between them, once it is worse than the best trial by a signed-rank test.
+
+    Each training is paired with the best trial's of the same seed and data set. The test is made anew after each, as
+    Optuna's `WilcoxonPruner` does, so that more than a share `p` of trials as good as the best are left.
+
+    Attributes:
+        p: below which a trial is left.
+        num_startup_parts: trainings of a trial that are made in any case; they may run at the same time, the others
+            one after the other.
+    """
+
+    p: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    num_startup_parts: Annotated[int, Field(ge=2)] = 2
+
+    def fault_of(self, num_parts: int) -> str | None:
+        """Say why it would never leave a trial of so many trainings; None where it can."""
+        if num_parts == 1:
+            return "Wilcoxon() compares the trainings of a trial, which is one here; name seeds=… or several data sets"
+        needed = math.floor(math.log(1 / self.p, 2)) + 1  # the test's smallest p of n pairs is 1 / 2 to the n
+        if max(needed, self.num_startup_parts) < num_parts:
+            return None
+        return (
+            f"it would never leave a trial of {num_parts} trainings: p gets below {self.p} with {needed} pairs at "
+            f"the earliest, and {self.num_startup_parts} are made in any case; take more seeds or a higher p"
+        )
+
+
+Pruner = Halving | Hyperband | Median | Patience | Wilcoxon

@@ -430,13 +430,31 @@ class PictureChecksums(Record):
     pictures: dict[str, str]
 
 
+class TrialPart(ClosedModel):
+    """One of the several trainings of a suggestion.
+
+    Attributes:
+        dataset: label of its data set.
+        seed: of it.
+        training_id: of it.
+        state: `running` until it is told, begun or not; `left` where its suggestion has ended without it.
+        value: of the objective, None unless complete.
+    """
+
+    dataset: str
+    seed: int
+    training_id: str
+    state: Literal["running", "complete", "left", "fail"] = "running"
+    value: float | None = None
+
+
 class SearchTrialRecord(Record):
     """One suggestion of a search.
 
     Attributes:
         number: its number in the search.
         params: dotted path -> value.
-        training_id: the training that answers it; empty where none can.
+        training_id: the training that answers it, of several the first; empty where none can.
         state: `running` until it is told; `paused` at a rung, from where it may go on; `refused` by a constraint, or
             by the method. Earlier versions wrote `fail` without a training for a refused one.
         value: of the objective, None unless complete.
@@ -449,6 +467,8 @@ class SearchTrialRecord(Record):
         sampler_state: what the sampler keeps with a trial, so that a search that goes on suggests what it would have.
         suggested_at: when it was made.
         ended_at: when it was told for the last time.
+        parts: its trainings, where they are several; the value is their mean.
+        values: of all objectives, where they are several, the first of which is `value`; none unless complete.
     """
 
     HELD: ClassVar[str] = "one suggestion of a search and what became of it"
@@ -470,6 +490,20 @@ class SearchTrialRecord(Record):
     sampler_state: dict[str, Any] = Field(default_factory=dict[str, Any])
     suggested_at: datetime.datetime | None = None
     ended_at: datetime.datetime | None = None
+    parts: tuple[TrialPart, ...] = ()
+    values: tuple[float, ...] = ()
+
+    @property
+    def training_ids(self) -> tuple[str, ...]:
+        """The trainings that answer it; empty where none can."""
+        one = (self.training_id,) if self.training_id else ()
+        return tuple(part.training_id for part in self.parts) or one
+
+    @property
+    def told_values(self) -> tuple[tuple[str, float | None], ...]:
+        """Each of its trainings with the value that it has told; None while it has told none."""
+        of_parts = tuple((part.training_id, part.value) for part in self.parts)
+        return of_parts or ((self.training_id, self.value),)
 
     @property
     def is_refused(self) -> bool:

@@ -216,7 +216,7 @@ def run_sweep(
     ]
     needed = [work.config for work in remaining]
     unfinished = [source for source in sources if not source.is_finished()]
-    needed += [source.search.trial_config({}) for source in unfinished]
+    needed += [config for source in unfinished for config in source.search.trial_configs({})]
 
     _refuse_processes(needed, runtime.process.num_processes)
 
@@ -239,7 +239,7 @@ def run_sweep(
 
     def counted_ids() -> list[str]:
         trials = [trial for source in sources for trial in store.search_trials(source.search_id)]
-        return [*training_ids_of(plan), *(trial.training_id for trial in trials if trial.training_id)]
+        return [*training_ids_of(plan), *(identity for trial in trials for identity in trial.training_ids)]
 
     retries = Retries(store)
     cap = SpendingCap(store, counted_ids, max_gpu_hours=max_gpu_hours, max_cpu_hours=max_cpu_hours)
@@ -331,11 +331,12 @@ def _remember_data(plan: Plan, resolver: DataResolver, store: Store) -> None:
         tables = [
             table for (owner, _), table in [*plan.tables.items(), *plan.tuned.items()] if owner == study.name
         ]
-        searched = [search.trial_config({}) for search in study.all_searches]
+        searched = [config for search in study.all_searches for config in search.trial_configs({})]
         for search in study.all_searches:
             if not plan.searches[study.name, search.name].fault:
                 trials = store.search_trials(find_search_id(search, resolver, store))
-                searched += [search.trial_config(trial.params) for trial in trials if trial.training_id]
+                of_trials = (search.trial_configs(trial.params) for trial in trials if trial.training_id)
+                searched += [config for configs in of_trials for config in configs]
         remember_data(study.name, [*configs_of(tables), *searched], resolver, store)
 
 

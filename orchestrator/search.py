@@ -12,10 +12,10 @@ from pydantic import BaseModel, Field
 from tablewright.orchestrator.budget import Budget
 from tablewright.orchestrator.changes import Changes, apply_changes, try_changes, value_at
 from tablewright.orchestrator.constraints import Constraint, is_kept
-from tablewright.orchestrator.dataset import SEED, Dataset
+from tablewright.orchestrator.dataset import SEED, Dataset, without_own_seed
 from tablewright.orchestrator.declared_names import TableName, absent, twice
 from tablewright.orchestrator.pruner_faults import faults_of_pruner
-from tablewright.orchestrator.pruners import Pruner
+from tablewright.orchestrator.pruners import Pruner, Wilcoxon
 from tablewright.orchestrator.ranges import (
     FloatRange,
     IntRange,
@@ -26,6 +26,7 @@ from tablewright.orchestrator.ranges import (
     range_of,
 )
 from tablewright.orchestrator.samplers import DEFAULT_SAMPLER, Sampler, sampler_faults
+from tablewright.orchestrator.search_cost import Cost
 from tablewright.orchestrator.table_columns import column_faults, no_view_fault, own_view
 from tablewright.orchestrator.teacher import Teacher
 from tablewright.trainables.contract.method import Seed, TrainingConfig
@@ -71,17 +72,30 @@ class Objective(Declaration):
 
 
 @dataclass(frozen=True)
+class SearchPart:
+    """One of the trainings that a trial is made of.
+
+    Attributes:
+        dataset: on which it is trained.
+        seed: with which it is trained.
+    """
+
+    dataset: Dataset
+    seed: int
+
+
+@dataclass(frozen=True)
 class Search(Teacher):
     """Ranges on the paths of a config instead of rows, and the table of what was found.
 
     Attributes:
         name: letters, digits and underscores.
         caption: of the table that sets the found config beside the declared one on `test`.
-        base: the config that the search varies; it is the first trial, and every trial has its seed. The table has
-            the study's seeds.
-        dataset: the data set it searches on.
+        base: the config that the search varies; it is the first trial, and every trial has its seed, unless there are
+            seeds. The table has the study's seeds.
+        dataset: the data set it searches on; of several, a trial is trained on each, and its value is the mean.
         space: dotted path -> range, or `When` for a conditional range.
-        objective: what is made better.
+        objective: what is made better; of several the first.
         num_trials: trainings to make, of which the declared config is one, whoever has trained it. Other suggestions
             that the store answers do not count, nor do refused ones; too many of them end a search
             (`search_end.py`).
@@ -99,12 +113,15 @@ class Search(Teacher):
             they are none of its own, and do not count.
         priority: its trials, and its table, are trained before what has a lower one, and after the rows of the same;
             None is that of the study.
+        seeds: every trial is trained with each, and its value is the mean; none is the base's own alone.
+        against: what else is made better, such as a cost. What is found is then a front of trials that none beats in
+            everything; see `pareto.py`.
     """
 
     name: TableName
     caption: Text
     base: TrainingConfig
-    dataset: Dataset
+    dataset: Dataset | Sequence[Dataset]
     space: Mapping[str, Range | When]
     objective: Objective
     num_trials: Annotated[int, Field(ge=1)]
@@ -119,6 +136,34 @@ class Search(Teacher):
     priority: int | None = None
     begin_with: Sequence[Changes] = ()
     learns_from: Sequence[Teacher] = ()
+    seeds: Sequence[Seed] = ()
+    against: Sequence[Objective | Cost] = ()
+
+    @property
+    def objectives(self) -> tuple[Objective | Cost, ...]:
+        """Everything that is made better, the objective first."""
+        return (self.objective, *self.against)
+
+    @property
+    def are_higher_better(self) -> tuple[bool, ...]:
+        """Say of each of the objectives whether more of it is better."""
+        return tuple(one.metric.higher_is_better for one in self.objectives)
+
+    @property
+    def views(self) -> tuple[EvaluationView, ...]:
+        """What is measured of a trial, each once."""
+        return tuple(dict.fromkeys(one.view for one in self.objectives if isinstance(one, Objective)))
+
+    @property
+    def datasets(self) -> tuple[Dataset, ...]:
+        """The data sets that it searches on."""
+        return (self.dataset,) if isinstance(self.dataset, Dataset) else tuple(self.dataset)
+
+    @property
+    def parts(self) -> tuple[SearchPart, ...]:
+        """The trainings that a trial is made of, every data set with the first seed before any with the second."""
+        seeds = self.seeds or (self.base.seed,)
+        return tuple(SearchPart(dataset, seed) for seed in seeds for dataset in self.datasets)
 
     @property
     def label(self) -> str:
@@ -163,9 +208,15 @@ class Search(Teacher):
             ordered |= ready
         return list(ordered.items())
 
-    def trial_config(self, params: Changes) -> TrainingConfig:
-        """Give the config of one trial of the search."""
-        return apply_changes(self.base, {**self.dataset.changes, **self.search_changes, **params})
+    def trial_config(self, params: Changes, part: SearchPart | None = None) -> TrainingConfig:
+        """Give the config of one trial of the search; of several trainings that of a part, or of the first."""
+        part = part or self.parts[0]
+        seed = {SEED: part.seed} if self.seeds else {}
+        return apply_changes(self.base, {**seed, **part.dataset.changes, **self.search_changes, **params})
+
+    def trial_configs(self, params: Changes) -> list[TrainingConfig]:
+        """Give the configs of one trial of the search, one for each part."""
+        return [self.trial_config(params, part) for part in self.parts]
 
     def violations(self) -> Callable[[Changes], tuple[float, ...]]:
         """Give what says by how much parameters break each constraint; at most 0 where they keep it.
@@ -194,7 +245,13 @@ class Search(Teacher):
 
     def find_faults(self) -> Iterator[Fault]:
         """Find every fault, and build the config at both ends of each range."""
-        faults = [*self._seed_faults(), *self._overlap_faults(), *self._condition_faults()]
+        faults = [
+            *self._seed_faults(),
+            *self._overlap_faults(),
+            *self._condition_faults(),
+            *self._part_faults(),
+            *self._against_faults(),
+        ]
         if not self.space:
             faults.append(Fault("space", "it is empty; name at least one path and its range"))
         faults += [] if faults else self._constraint_path_faults()
@@ -202,7 +259,7 @@ class Search(Teacher):
         if not faults:
             faults += self._value_faults(tried)
         if not faults:
-            faults += sampler_faults(self.sampler, self.space, self.num_trials)
+            faults += sampler_faults(self.sampler, self.space, self.num_trials, len(self.objectives))
         if not faults:
             faults += [*self._declared_faults(), *self._constraint_faults(), *self._trained_faults(tried)]
             faults += self._point_faults()
@@ -231,6 +288,61 @@ class Search(Teacher):
                         name,
                         f"{path} would make luck a part of what is found; take it out, every trial has the base's seed",
                     )
+
+    def _part_faults(self) -> Iterator[Fault]:
+        """Find seeds and data sets over which there is no mean, and a pruner that does not go with them."""
+        yield from (Fault("seeds", str(fault)) for fault in twice("seed", map(str, self.seeds)))
+        if self.seeds and self.base.seed not in self.seeds and self.base != without_own_seed(self.base):
+            yield Fault(
+                "base",
+                f"it sets seed to {self.base.seed}, but every trial is trained with seeds={list(self.seeds)}; leave it "
+                "out of the base, or name it in seeds=…",
+            )
+        if not self.datasets:
+            yield Fault("dataset", "it is empty; name the data set to search on, or several")
+            return
+        yield from (Fault("dataset", str(it)) for it in twice("label", [one.label for one in self.datasets]))
+        for path in self.space:
+            values = [one.changes.get(path) for one in self.datasets]
+            if any(value != values[0] for value in values):
+                yield Fault(
+                    "dataset",
+                    f"{path} is searched, and the data sets declare different values of it, "
+                    f"{', '.join(map(shown, values))}: no trial would be the declared config; take it out of the "
+                    "space, or out of the data sets",
+                )
+        num_parts = len(self.parts)
+        for teacher in (self, *self.learns_from) if self.learns_from else ():
+            if isinstance(teacher, Search) and (len(teacher.parts) > 1 or teacher.against):
+                yield Fault(
+                    "learns_from",
+                    "what is learnt is one value of one training a trial; search "
+                    f"{teacher.name!r} has several trainings a trial, or several objectives: leave it out",
+                )
+        if isinstance(self.pruner, Wilcoxon) and (fault := self.pruner.fault_of(num_parts)):
+            yield Fault("pruner", fault)
+        if self.pruner is not None and not isinstance(self.pruner, Wilcoxon) and num_parts > 1:
+            yield Fault(
+                "pruner",
+                f"{type(self.pruner).__name__} ends one training between its epochs, and a trial is {num_parts} "
+                "trainings here; take Wilcoxon(), which leaves a trial between its trainings, or None",
+            )
+
+    def _against_faults(self) -> Iterator[Fault]:
+        """Find what cannot be weighed against the objective."""
+        for place, one in enumerate(self.objectives):
+            if one in self.objectives[:place]:
+                yield Fault(
+                    "against", f"{one.metric.name} is given twice; weigh the objective against something else"
+                )
+            if isinstance(one, Cost):
+                yield from one.faults_for(self.base)
+        if self.against and self.pruner is not None:
+            yield Fault(
+                "pruner",
+                f"{type(self.pruner).__name__} asks which trial is worse, and of several objectives none is before its "
+                "end; leave the pruner out, or against=…",
+            )
 
     def _overlap_faults(self) -> Iterator[Fault]:
         for path in self.search_changes:
@@ -386,12 +498,16 @@ class Search(Teacher):
             yield {**outer, declared.path: value}
 
     def _tried(self, params: Changes) -> tuple[TrainingConfig, list[Fault]]:
-        """Give the config of a trial, and what is wrong with it."""
-        config, faults = try_changes(self.base, {**self.dataset.changes, **self.search_changes, **params})
+        """Give the config of a trial, and what is wrong with it on any of the data sets."""
+        tried = [self._tried_on(dataset, params) for dataset in self.datasets]
+        return next((one for one in tried if one[1]), tried[0])
+
+    def _tried_on(self, dataset: Dataset, params: Changes) -> tuple[TrainingConfig, list[Fault]]:
+        config, faults = try_changes(self.base, {**dataset.changes, **self.search_changes, **params})
         if faults:
             return config, faults
         try:
-            for view in (self.objective.view, self.view):
+            for view in (*self.views, self.view):
                 config.check_view(view)
         except ValueError as error:
             return config, [Fault("", str(error))]
@@ -418,7 +534,10 @@ class Search(Teacher):
                     f"search {teacher.name} makes {_told(theirs.metric)} better, and this one {_told(ours)}"
                 )
                 yield Fault(where, f"{text}; values of one say nothing of the other, take it out")
-            elif (theirs.view, teacher.dataset.changes) != (self.objective.view, self.dataset.changes):
+            elif (theirs.view, teacher.datasets[0].changes) != (
+                self.objective.view,
+                self.datasets[0].changes,
+            ):
                 text = f"search {teacher.name} measures otherwise, or on other data"
                 yield Fault(where, f"{text}; its best points can be tried first with begin_with")
             elif not set(teacher.space) & set(self.space):

@@ -11,6 +11,7 @@ from functools import cached_property
 from math import isfinite
 from typing import Any, Literal, cast, get_args
 
+from tablewright.orchestrator.pareto import front_of, knee_of
 from tablewright.orchestrator.ranges import Range, When, range_of
 from tablewright.orchestrator.records import SearchTrialRecord
 from tablewright.orchestrator.rungs import rungs_of
@@ -35,6 +36,7 @@ class SearchTrial:
         training_id: empty where the suggestion was refused.
         outcome: what became of it.
         value: of the objective at the end of the training, where it got there; a fraction as metrics are.
+        values: of all objectives, where they are several and it got there.
         reported: epoch -> value of the objective there, of those that are numbers.
         num_epochs_trained: of its training by this search; none for one that was recorded already.
         num_epochs: of its whole training.
@@ -50,6 +52,7 @@ class SearchTrial:
     num_epochs_trained: int
     num_epochs: int
     rungs: tuple[int, ...] = ()
+    values: tuple[float, ...] = ()
 
     @property
     def last_value(self) -> float | None:
@@ -115,6 +118,20 @@ class SearchResult:
     def declared_trial(self) -> SearchTrial | None:
         """The complete trial of the declared values; None where there is none."""
         return next((trial for trial in self.complete if dict(trial.params) == self.declared), None)
+
+    @cached_property
+    def front(self) -> tuple[SearchTrial, ...]:
+        """Of several objectives, the complete trials so far that none beats in all, the best in the first one first."""
+        complete = [trial for trial in self.complete if trial.values]
+        front = front_of([trial.values for trial in complete], self.search.are_higher_better)
+        return tuple(complete[place] for place in front)
+
+    @property
+    def knee(self) -> SearchTrial | None:
+        """Of the front, the trial where giving up a little of one objective stops gaining much of another."""
+        if not self.front:
+            return None
+        return self.front[knee_of([trial.values for trial in self.front], self.search.are_higher_better)]
 
     def is_better(self, trial: SearchTrial, other: SearchTrial) -> bool:
         """Say whether one complete trial is better than another."""
@@ -185,8 +202,10 @@ def _trial(search: Search, record: SearchTrialRecord, *, is_repeated: bool) -> S
     whole = 0
     if not record.is_refused:
         planned = record.num_epochs or search.trial_config(record.params).planned_epochs()
-        whole = max([planned, *record.intermediate_values])
+        whole = max([planned, *record.intermediate_values]) * max(1, len(record.parts))
     trained = whole if outcome == "complete" else max(record.intermediate_values, default=0)
+    if record.parts and outcome != "complete":
+        trained = whole // len(record.parts) * sum(part.state == "complete" for part in record.parts)
     return SearchTrial(
         number=record.number,
         params=dict(record.params),
@@ -199,6 +218,7 @@ def _trial(search: Search, record: SearchTrialRecord, *, is_repeated: bool) -> S
         num_epochs_trained=0 if outcome == "answered" or is_repeated or record.is_refused else trained,
         num_epochs=whole,
         rungs=() if record.is_refused else rungs_of(search.pruner, whole, record.bracket),
+        values=record.values,
     )
 
 

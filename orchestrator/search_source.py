@@ -6,15 +6,24 @@ database decides what a search does, and a search goes on wherever its store is.
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any, Literal
 
 from tablewright.orchestrator.changes import Changes
 from tablewright.orchestrator.learning import learn
 from tablewright.orchestrator.other_hands import OtherHands
 from tablewright.orchestrator.plan import PlannedView
-from tablewright.orchestrator.records import DamagedFile, LearntTrials, SearchTrialRecord, Store
+from tablewright.orchestrator.pruners import Wilcoxon
+from tablewright.orchestrator.records import (
+    DamagedFile,
+    LearntTrials,
+    SearchTrialRecord,
+    Store,
+    TrialPart,
+)
 from tablewright.orchestrator.resolution import DataResolver, Resolved
 from tablewright.orchestrator.rungs import Verdict
 from tablewright.orchestrator.search import Search
@@ -23,7 +32,8 @@ from tablewright.orchestrator.search_state import (
     RUNS_TO_FAIL_IN,
     find_search_id,
     is_final,
-    measured_value,
+    mean_of,
+    measured_values,
     read_learnt,
     read_trials,
 )
@@ -74,15 +84,19 @@ class SearchSource:
             search, learnt=self._what_was_learnt(), spending=SearchSpending(search, store).of
         )
         self._open: set[int] = set()
+        self._at_work: set[tuple[int, int]] = set()  # number, and place among the trainings of the trial
         self._of_others: set[int] = set()
         self._learnt_at_s = time.monotonic()
         for trial in read_trials(search, resolver, store):
             if trial.state == "paused" or is_final(trial):
                 self._suggester.take(trial)
             else:
-                identity = self._resolve(trial.params).training_id  # an earlier version had another id for it
-                self._suggester.take(trial.model_copy(update={"state": "running", "training_id": identity}))
-                is_of_others = others is not None and others.owner_of(identity) is not None
+                resolved = self._resolve(trial.params)  # an earlier version had another id for it
+                trial = trial.model_copy(update={"state": "running", **self._trainings(resolved)})
+                self._suggester.take(trial)
+                is_of_others = others is not None and any(
+                    others.owner_of(identity) is not None for identity in trial.training_ids
+                )
                 (self._of_others if is_of_others else self._open).add(trial.number)
         self._to_resume = sorted(self._open)
 
@@ -126,15 +140,17 @@ class SearchSource:
         while self._to_resume:
             number = self._to_resume.pop(0)
             if number in self._open and not self._is_taken_up(number):
-                return self._work(self._trials[number])
-        while len(self._open) < self._max_open():
+                return self._next_work_of(number)
+        while self._num_at_work < self._max_open():
+            if (further := self._further_work()) is not None:
+                return further
             if (promoted := self._promote()) is not None:
-                return self._work(promoted)
+                return self._next_work_of(promoted.number)
             if self._suggester.is_spent:
                 break
             number = self._suggest()
             if number is not None and not self._is_answered(number):
-                return self._work(self._trials[number])
+                return self._next_work_of(number)
         if self._suggester.is_spent and self._of_others:
             self._to_resume = sorted(self._of_others)
             self._open |= self._of_others
@@ -150,9 +166,9 @@ class SearchSource:
 
     def still_wants(self, work: Work) -> bool:
         """Say whether a suggestion is open; one may be told by another of equal parameters, or in other hands."""
-        for number in self._numbers_of(work.training_id):
+        for number, _ in self._places_of(work.training_id):
             self._learn_of(number)
-        return bool(self._numbers_of(work.training_id))
+        return bool(self._places_of(work.training_id))
 
     def _promote(self) -> SearchTrialRecord | None:
         """Let a paused trial go on, where one may now and no other sweep is at that."""
@@ -190,9 +206,10 @@ class SearchSource:
         if resolved is None:
             record = record.model_copy(update={"state": "refused"})
         else:
-            is_known = self._store.training(resolved.training_id).is_done()
-            record = record.model_copy(update={"training_id": resolved.training_id, "is_answered": is_known})
-            if (num_epochs := resolved.config.known_epochs()) is not None:
+            record = record.model_copy(update=self._trainings(resolved))
+            is_known = all(self._store.training(identity).is_done() for identity in record.training_ids)
+            record = record.model_copy(update={"is_answered": is_known})
+            if (num_epochs := resolved[0].config.known_epochs()) is not None:
                 record = self._suggester.bounded(record, num_epochs)
         while not self._store.create_search_trial(self.search_id, record):
             # Another sweep was first, and may have suggested the same, having learnt the same.
@@ -224,31 +241,81 @@ class SearchSource:
         if known is not None and number in self._open and is_left_open:
             # It is this sweep's to tell, and another may have had it meanwhile, and taken it beyond a rung.
             values = {**known.intermediate_values, **found.intermediate_values}
-            self._suggester.take(found.model_copy(update={"state": "running", "intermediate_values": values}))
+            parts = tuple(
+                theirs if theirs.state == "complete" else ours
+                for ours, theirs in zip(known.parts, found.parts, strict=True)
+            )
+            update = {"state": "running", "intermediate_values": values, "parts": parts}
+            self._suggester.take(found.model_copy(update=update))
             return
         self._suggester.take(found)
-        self._open.discard(number)
-        self._of_others.discard(number)
+        self._close_trial(number)
         if found.state == "running":
             self._of_others.add(number)
 
-    def _resolve(self, params: Changes) -> Resolved:
-        return self._resolver.resolve(self.search.trial_config(params))
+    def _resolve(self, params: Changes) -> list[Resolved]:
+        """Give the trainings of a suggestion, mostly one."""
+        return [self._resolver.resolve(config) for config in self.search.trial_configs(params)]
 
-    def _work(self, trial: SearchTrialRecord) -> Work:
-        resolved = self._resolve(trial.params)
-        objective = self.search.objective
-        view_id = self._resolver.view_id(resolved, objective.view)
+    def _trainings(self, resolved: Sequence[Resolved]) -> dict[str, Any]:
+        """Give what the record of a suggestion says of its trainings before any is made."""
+        identities = [one.training_id for one in resolved]
+        parts = tuple(
+            TrialPart(dataset=part.dataset.label, seed=part.seed, training_id=identity)
+            for part, identity in zip(self.search.parts, identities, strict=True)
+        )
+        return {"training_id": identities[0], "parts": parts if len(parts) > 1 else ()}
+
+    def _next_work_of(self, number: int) -> Work:
+        """Give the next training of an open suggestion, which has one."""
+        place = self._next_place(number)
+        assert place is not None
+        return self._work(number, place)
+
+    def _next_place(self, number: int) -> int | None:
+        at_work = [place for other, place in self._at_work if other == number]
+        if self._trials[number].parts:
+            return self._suggester.next_part(number, at_work)
+        return None if at_work else 0
+
+    def _further_work(self) -> Work | None:
+        """Give a further training of a suggestion that has begun: its mean teaches more than a new one."""
+        for number in sorted(self._open):
+            while number in self._open and (place := self._next_place(number)) is not None:
+                if not self._trials[number].parts or not self._is_told_by_store(number, place):
+                    return self._work(number, place)
+        return None
+
+    def _work(self, number: int, place: int) -> Work:
+        trial = self._trials[number]
+        self._at_work.add((number, place))
+        resolved = self._resolve(trial.params)[place]
+        objective, label = self.search.objective, f"{self.search.label}: trial {number}"
+        if trial.parts:
+            label += f" [{trial.parts[place].dataset}] seed {trial.parts[place].seed}"
+        views = {
+            self._resolver.view_id(resolved, view): PlannedView(view, resolved.measuring, resolved.measured)
+            for view in self.search.views
+        }
         return Work(
-            training_id=trial.training_id,
+            training_id=trial.training_ids[place],
             config=resolved.config,
             data=resolved.data,
-            views={view_id: PlannedView(objective.view, resolved.measuring, resolved.measured)},
-            label=f"{self.search.label}: trial {trial.number}",
+            views=views,
+            label=label,
             study=self.study_name,
-            watch=objective if self.search.pruner else None,
+            watch=objective if self._watches else None,
             priority=self._priority,
         )
+
+    @property
+    def _watches(self) -> bool:
+        """Whether it looks at a training between its epochs."""
+        return self.search.pruner is not None and not isinstance(self.search.pruner, Wilcoxon)
+
+    @property
+    def _num_at_work(self) -> int:
+        return sum(number in self._open for number, _ in self._at_work)
 
     # -- what is known without a training
 
@@ -271,7 +338,7 @@ class SearchSource:
         """Take what its training has told and nobody has heard, as of a sweep that was killed."""
         trial = self._trials[number]
         try:
-            reports = self._store.training(trial.training_id).epochs() if self.search.pruner else []
+            reports = self._store.training(trial.training_id).epochs() if self._watches else []
         except DamagedFile:
             return  # the training tells again what it repeats
         name = watched_name(self.search.objective)
@@ -287,7 +354,11 @@ class SearchSource:
     def _is_answered(self, number: int) -> bool:
         """Answer a suggestion by the store: its training is measured, or an equal one was given up or rests."""
         identity = self._trials[number].training_id
-        if (value := self._measured(number)) is not None:
+        if self._trials[number].parts:
+            places = range(len(self._trials[number].parts))
+            if any([self._is_told_by_store(number, place) for place in places]) and number not in self._open:
+                return True
+        elif (value := self._measured(number)) is not None:
             self._tell(number, "complete", value)
             return True
         for trial in self._trials.values():
@@ -300,6 +371,7 @@ class SearchSource:
                         update={
                             "is_answered": True,
                             "intermediate_values": trial.intermediate_values,
+                            "parts": trial.parts,
                             "num_failures": trial.num_failures - has_failed,
                         }
                     )
@@ -308,17 +380,38 @@ class SearchSource:
                 return True
         return False
 
-    def _measured(self, number: int) -> float | None:
-        return measured_value(self.search, self._resolver, self._store, self._trials[number].params)
+    def _is_told_by_store(self, number: int, place: int) -> bool:
+        """Take the value of one of the trainings of an open suggestion, where it is measured."""
+        if number not in self._open or (value := self._measured(number, place)) is None:
+            return False
+        self._tell_part(number, place, "complete", value)
+        return True
+
+    def _measured(self, number: int, place: int = 0) -> float | None:
+        values = self._all_measured(number, place)
+        return None if values is None else values[0]
+
+    def _all_measured(self, number: int, place: int) -> tuple[float, ...] | None:
+        """Give the values of all objectives of one of the trainings of a suggestion; None while one lacks."""
+        params = self._trials[number].params
+        return measured_values(self.search, self._resolver, self._store, params, place)
+
+    def _means(self, number: int) -> tuple[float, ...]:
+        """Give the values of all objectives of a complete suggestion, where they are several."""
+        if not self.search.against:
+            return ()
+        found = [self._all_measured(number, place) for place in range(len(self.search.parts))]
+        known = [values for values in found if values is not None]
+        return tuple(math.fsum(of_one) / len(known) for of_one in zip(*known, strict=True))
 
     # -- learning
 
     def on_progress(self, work: Work, progress: Progress) -> Verdict:
         """Take the watched value of an epoch, and say whether the training goes on."""
-        if progress.watched is None:
-            return "go on"
         found: Verdict = "go on"
-        for number in self._numbers_of(work.training_id):
+        if progress.watched is None:
+            return found
+        for number, _ in self._places_of(work.training_id):
             report = progress.report
             if report.epoch > 1 and report.epoch - 1 not in self._trials[number].intermediate_values:
                 self._take_values(number)  # another sweep has heard them, and was killed
@@ -331,10 +424,13 @@ class SearchSource:
         """Tell how a suggestion ended; one that was merely stopped stays open for the next run."""
         if outcome.state == "stopped":
             return
-        for number in self._numbers_of(work.training_id):
+        for number, place in self._places_of(work.training_id):
+            self._at_work.discard((number, place))
             self._take_values(number)
-            value = self._measured(number) if outcome.state == "done" else None
-            if value is not None:
+            value = self._measured(number, place) if outcome.state == "done" else None
+            if self._trials[number].parts and outcome.state != "cancelled":
+                self._tell_part(number, place, "fail" if value is None else "complete", value)
+            elif value is not None:
                 self._tell(number, "complete", value)
             elif outcome.state == "paused":
                 self._pause(number)
@@ -343,11 +439,25 @@ class SearchSource:
             else:
                 self._tell(number, "pruned" if outcome.state == "pruned" else "fail", None)
 
+    def _tell_part(
+        self, number: int, place: int, state: Literal["complete", "fail"], value: float | None
+    ) -> None:
+        """Tell how one of the trainings of a suggestion has ended; the suggestion ends where that decides it.
+
+        One that failed waits for those that are being trained: the next run goes on with what they give.
+        """
+        part = self._trials[number].parts[place].model_copy(update={"state": state, "value": value})
+        ended = self._suggester.reported_part(number, place, part)
+        if ended is None or (ended == "fail" and any(other == number for other, _ in self._at_work)):
+            self._keep(self._trials[number])
+        else:
+            self._tell(number, ended, mean_of(self._trials[number].parts) if ended == "complete" else None)
+
     def _pause(self, number: int) -> None:
         if self._is_told(number):
             return
         self._keep(self._suggester.paused(number))
-        self._open.discard(number)
+        self._close_trial(number)
 
     def _give_up(self, number: int) -> None:
         """Tell of a suggestion that somebody has cancelled: it is not made again, unless it is retried."""
@@ -371,18 +481,37 @@ class SearchSource:
     def _may_close(self) -> bool:
         return self._suggester.is_over and any(trial.state == "paused" for trial in self._trials.values())
 
-    def _numbers_of(self, identity: str) -> list[int]:
-        return [number for number in sorted(self._open) if self._trials[number].training_id == identity]
+    def _close_trial(self, number: int) -> None:
+        self._open.discard(number)
+        self._of_others.discard(number)
+        self._at_work = {(other, place) for other, place in self._at_work if other != number}
+
+    def _places_of(self, identity: str) -> list[tuple[int, int]]:
+        """Give the open suggestions that wait for a training, and its place among theirs."""
+        return [
+            (number, place)
+            for number in sorted(self._open)
+            for place, other in enumerate(self._trials[number].training_ids)
+            if other == identity and not self._is_part_told(number, place)
+        ]
+
+    def _is_part_told(self, number: int, place: int) -> bool:
+        parts = self._trials[number].parts
+        return bool(parts) and parts[place].state != "running"
 
     def _tell(self, number: int, state: Ended, value: float | None) -> None:
         if self._is_told(number):
             return
-        trial = self._suggester.told(number, state, value)
+        values = self._means(number) if state == "complete" else ()
+        trial = self._suggester.told(number, state, value, values)
         self._keep(trial)
-        self._open.discard(number)
-        folder = self._store.training(trial.training_id)
-        if state == "fail" and is_final(trial) and not folder.is_cancelled():
-            folder.remove_resume_checkpoint()
+        is_given_up = (state == "fail" and is_final(trial)) or (state == "pruned" and bool(trial.parts))
+        at_work = {place for other, place in self._at_work if other == number}
+        self._close_trial(number)
+        for place, identity in enumerate(trial.training_ids):
+            folder = self._store.training(identity)
+            if is_given_up and place not in at_work and not folder.is_cancelled():
+                folder.remove_resume_checkpoint()
 
     def _is_told(self, number: int) -> bool:
         """Take what another sweep has told of a suggestion's end; true where one has."""
@@ -390,8 +519,7 @@ class SearchSource:
         if found is None or not is_final(found):
             return False
         self._suggester.take(found)
-        self._open.discard(number)
-        self._of_others.discard(number)
+        self._close_trial(number)
         return True
 
     def _keep(self, trial: SearchTrialRecord) -> None:

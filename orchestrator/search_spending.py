@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from tablewright.orchestrator.budget import Spending
 from tablewright.orchestrator.records import DamagedFile, SearchTrialRecord, Store
@@ -30,7 +30,7 @@ class SearchSpending:
         """Give what the trainings of these trials have taken; nothing is read for a search without a budget."""
         if self._budget is None:
             return NOTHING
-        own = [it for it in trials if it.training_id and (self._counts_answered or not it.is_answered)]
+        own = [it for it in _each_training(trials) if self._counts_answered or not it.is_answered]
         key, now_s = tuple((trial.training_id, trial.state) for trial in own), time.monotonic()
         if key != self._read[0] or now_s >= self._read_at_s + READ_EVERY_S:
             parts = [self._of_training(trial) for trial in {it.training_id: it for it in own}.values()]
@@ -68,6 +68,16 @@ class SearchSpending:
 
 def told_spending(trials: Sequence[SearchTrialRecord]) -> Spending:
     """Count the epochs of trials by what their records say: of complete ones the whole training."""
-    own = {trial.training_id: trial for trial in trials if trial.training_id and not trial.is_answered}
+    own = {trial.training_id: trial for trial in _each_training(trials) if not trial.is_answered}
     wholes = ((trial.num_epochs or 1 if trial.state == "complete" else 0, trial) for trial in own.values())
     return Spending(sum(max([whole, *trial.intermediate_values]) for whole, trial in wholes))
+
+
+def _each_training(trials: Sequence[SearchTrialRecord]) -> Iterator[SearchTrialRecord]:
+    """Give a record for each training of the trials, of those of several trainings one for each part."""
+    for trial in trials:
+        for part in trial.parts:
+            state = "pruned" if part.state == "left" else part.state
+            yield trial.model_copy(update={"training_id": part.training_id, "state": state, "parts": ()})
+        if not trial.parts and trial.training_id:
+            yield trial

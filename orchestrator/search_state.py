@@ -17,6 +17,7 @@ from tablewright.orchestrator.budget import Spending
 from tablewright.orchestrator.changes import Changes, try_changes
 from tablewright.orchestrator.constraints import is_kept
 from tablewright.orchestrator.identity import digest_of, training_id, view_id
+from tablewright.orchestrator.pareto import front_of, knee_of
 from tablewright.orchestrator.pruners import Pruner
 from tablewright.orchestrator.ranges import Choice, FloatRange, Range, When, range_of
 from tablewright.orchestrator.recorded_config import (
@@ -33,11 +34,12 @@ from tablewright.orchestrator.records import (
     SearchTrialRecord,
     Store,
     TrainingRecord,
+    TrialPart,
 )
 from tablewright.orchestrator.resolution import NOT_RECORDED, DataResolver, Resolved
 from tablewright.orchestrator.row_search import RowSearch
 from tablewright.orchestrator.samplers import Sampler
-from tablewright.orchestrator.search import Search
+from tablewright.orchestrator.search import Objective, Search
 from tablewright.orchestrator.search_end import SearchEnd, made_ids, search_end
 from tablewright.orchestrator.search_spending import SearchSpending, told_spending
 from tablewright.orchestrator.teacher import OptunaStudy
@@ -62,14 +64,17 @@ class SearchState:
         num_answered: suggestions that the store has answered, and that do not count as made.
         num_refused: suggestions that a constraint or the method has refused.
         failed_ids: trainings that failed, those for good among them.
-        recorded_ids: trainings that gave a suggestion its value.
+        recorded_ids: trainings that gave a suggestion its value, or a part of it.
         training_ids: trainings of all suggestions, whatever became of them.
         running_ids: of those, the ones that are being made, or are left open.
         pruned_ids: of those, the ones that the search gave up early.
         is_finished: whether nothing is left to suggest, to go on with or to try again; one that gave up is not.
         end: why nothing more is suggested; None where there is.
         why_refused: what the last of the refused suggestions was refused for.
-        best: parameters of the best complete trial; None while unfinished, or without a complete one.
+        best: parameters of the best complete trial, of several objectives of the knee of the front; None while
+            unfinished, or without a complete one.
+        best_in_first: of several objectives, parameters of the trial that is best in the first, where it is not the
+            knee.
         fault: why what is recorded of it cannot be used; empty where it can.
         changes: defaults that were changed since, where they are why.
         learnt: what it has learnt from elsewhere before its first trial, for people.
@@ -93,6 +98,7 @@ class SearchState:
     end: SearchEnd | None = None
     why_refused: str = ""
     best: Changes | None = None
+    best_in_first: Changes | None = None
     fault: str = ""
     changes: tuple[ConfigChange, ...] = ()
     learnt: tuple[str, ...] = ()
@@ -166,11 +172,14 @@ def find_search_id(search: Search, resolver: DataResolver, store: Store) -> str:
         [[]] if search.constraints else []
     )  # one that is added goes on with what was made without it
     taught_by = _taught_by(search, resolver, store)
+    of_parts = [resolver.candidates(config) for config in search.trial_configs({})]
     first, *earlier = (
-        _search_id(search, candidate, key, taught_by, constrained)
+        _search_id(
+            search, [found[min(place, len(found) - 1)] for found in of_parts], key, taught_by, constrained
+        )
         for constrained in constraints
         for key in pruners
-        for candidate in resolver.candidates(search.trial_config({}))
+        for place in range(len(of_parts[0]))
     )
     return first if first in known else next((found for found in earlier if found in known), first)
 
@@ -189,8 +198,9 @@ def _taught_by(search: Search, resolver: DataResolver, store: Store) -> list[Any
 
 
 def _search_id(
-    search: Search, declared: Resolved, pruner: Any, taught_by: Sequence[Any], constraints: list[Any]
+    search: Search, parts: Sequence[Resolved], pruner: Any, taught_by: Sequence[Any], constraints: list[Any]
 ) -> str:
+    declared, *others = parts
     space = {
         path: [declared_range.path, list(declared_range.values), *_range_key(declared_range.range)]
         if isinstance(declared_range, When)
@@ -203,8 +213,16 @@ def _search_id(
     objective = [search.objective.metric.name, view_id(view, (), measured_on)]
     sampler = [_sampler_key(search.sampler), pruner, search.sampler_seed]
     begun = [list(map(dict, search.begin_with)), *taught_by] if search.begin_with or taught_by else []
+    more = [["parts", *(part.training_id for part in others)]] if others else []
+    for one in search.against:
+        of_view = (
+            [view_id(one.view, (), {} if is_earlier else declared.measured.measured_on(one.view))]
+            if isinstance(one, Objective)
+            else []
+        )
+        more.append(["against", one.metric.name, *of_view])
     constrained = [constraints] if constraints else []
-    return digest_of([declared.training_id, space, objective, sampler, *begun, *constrained])
+    return digest_of([declared.training_id, space, objective, sampler, *begun, *constrained, *more])
 
 
 def _constraints_key(search: Search) -> list[Any]:
@@ -274,7 +292,8 @@ def _made_by_other_code(search: Search, resolver: DataResolver, store: Store) ->
     config = search.trial_config({})
     if not isinstance(config.make_trainable(), HasSource):
         return ()
-    declared, taught_by = resolver.candidates(config)[0], _taught_by(search, resolver, store)
+    declared = [resolver.candidates(one)[0] for one in search.trial_configs({})]
+    taught_by = _taught_by(search, resolver, store)
     for identity in store.search_ids():
         records: list[TrainingRecord] = []
         for number in store.search_trial_numbers(identity):
@@ -286,8 +305,10 @@ def _made_by_other_code(search: Search, resolver: DataResolver, store: Store) ->
             if record is not None and record.method == config.METHOD:
                 records.append(record)
         for version in {record.method_version for record in records}:
-            earlier = training_id(declared.config, declared.data.fingerprint, version)
-            before = replace(declared, training_id=earlier)
+            before = [
+                replace(part, training_id=training_id(part.config, part.data.fingerprint, version))
+                for part in declared
+            ]
             pruner = None if search.pruner is None else _settings(search.pruner)
             if _search_id(search, before, pruner, taught_by, _constraints_key(search)) == identity:
                 return tuple(record for record in records if record.method_version != config.VERSION)
@@ -326,17 +347,40 @@ def read_trials(search: Search, resolver: DataResolver, store: Store) -> list[Se
     _refuse_lost(identity, trials)
     for trial in trials:
         _refuse_of_another_search(search, identity, trial, resolver, store)
-        if trial.value is None:
-            continue
-        measured = measured_value(search, resolver, store, trial.params)
-        if measured not in (None, trial.value):  # a training that was removed since leaves its value behind
-            raise DamagedFile(
-                f"searches/{identity}/{trial.number:06d}.json",
-                f"has the value {trial.value}, and its training {trial.training_id[:8]} measured {measured}",
-                held=SearchTrialRecord.HELD,
-                next_step=SearchTrialRecord.NEXT_STEP,
+        for part, (training, value) in enumerate(trial.told_values):
+            if value is None:
+                continue
+            measured = measured_value(search, resolver, store, trial.params, part)
+            if measured not in (None, value):  # a training that was removed since leaves its value behind
+                raise _damaged(
+                    identity,
+                    trial.number,
+                    f"has the value {value}, and its training {training[:8]} measured {measured}",
+                )
+        if trial.values and trial.values[0] != trial.value:
+            raise _damaged(
+                identity, trial.number, f"has the value {trial.value}, and the values {trial.values}"
             )
+        if trial.parts and trial.value not in (None, mean_of(trial.parts)):
+            fault = f"has the value {trial.value}, and the mean of its trainings is {mean_of(trial.parts)}"
+            raise _damaged(identity, trial.number, fault)
     return trials
+
+
+def mean_of(parts: Iterable[TrialPart]) -> float | None:
+    """Give the value of a suggestion by those of its trainings, each data set counting alike; None while one lacks."""
+    values = [part.value for part in parts]
+    known = [value for value in values if value is not None]
+    return math.fsum(known) / len(known) if values and len(known) == len(values) else None
+
+
+def _damaged(identity: str, number: int, fault: str) -> DamagedFile:
+    return DamagedFile(
+        f"searches/{identity}/{number:06d}.json",
+        fault,
+        held=SearchTrialRecord.HELD,
+        next_step=SearchTrialRecord.NEXT_STEP,
+    )
 
 
 def _refuse_lost(identity: str, trials: Sequence[SearchTrialRecord]) -> None:
@@ -347,12 +391,7 @@ def _refuse_lost(identity: str, trials: Sequence[SearchTrialRecord]) -> None:
     """
     for number, trial in enumerate(trials):
         if trial.number != number:
-            raise DamagedFile(
-                f"searches/{identity}/{number:06d}.json",
-                "is not there, and later ones are",
-                held=SearchTrialRecord.HELD,
-                next_step=SearchTrialRecord.NEXT_STEP,
-            )
+            raise _damaged(identity, number, "is not there, and later ones are")
 
 
 def _refuse_of_another_search(
@@ -370,24 +409,20 @@ def _refuse_of_another_search(
         if path not in space or not range_of(space[path]).contains(value)
     ]
     fault = f"suggests what is not in the space of this search ({', '.join(foreign)})" if foreign else ""
-    if trial.training_id and not foreign:  # the method has refused one without a training
-        config = search.trial_config(trial.params)
-        found = resolver.candidates(config)
-        is_known = found[0].data.fingerprint != NOT_RECORDED  # its training may have ended without a record
-        is_given = trial.training_id in {candidate.training_id for candidate in found}
-        if (
-            is_known
-            and not is_given
-            and not _is_recorded_of(config, store.training(trial.training_id).record())
-        ):
-            fault = f"names training {trial.training_id[:8]}, which its parameters do not give"
+    if trial.training_ids and not foreign:  # the method has refused one without a training
+        configs, named = search.trial_configs(trial.params), trial.training_ids
+        if len(configs) != len(named):
+            fault = f"names {len(named)} trainings, and a trial of this search is {len(configs)}"
+        for config, training in zip(configs, named, strict=False):
+            found = resolver.candidates(config)
+            is_known = (
+                found[0].data.fingerprint != NOT_RECORDED
+            )  # its training may have ended without a record
+            is_given = training in {candidate.training_id for candidate in found}
+            if is_known and not is_given and not _is_recorded_of(config, store.training(training).record()):
+                fault = fault or f"names training {training[:8]}, which its parameters do not give"
     if fault:
-        raise DamagedFile(
-            f"searches/{identity}/{trial.number:06d}.json",
-            fault,
-            held=SearchTrialRecord.HELD,
-            next_step=SearchTrialRecord.NEXT_STEP,
-        )
+        raise _damaged(identity, trial.number, fault)
 
 
 def _is_recorded_of(config: TrainingConfig, record: TrainingRecord | None) -> bool:
@@ -396,15 +431,55 @@ def _is_recorded_of(config: TrainingConfig, record: TrainingRecord | None) -> bo
     return record is not None and record.method == config.METHOD and record.config == planned
 
 
-def measured_value(search: Search, resolver: DataResolver, store: Store, params: Changes) -> float | None:
-    """Give the objective's value of a suggestion; None where there is none, or none that is a number.
+def measured_value(
+    search: Search, resolver: DataResolver, store: Store, params: Changes, part: int = 0
+) -> float | None:
+    """Give the objective's value of a training of a suggestion; None where there is none, or none that is a number.
+
+    Args:
+        search: the declaration.
+        resolver: says which training it is.
+        store: of the measurement.
+        params: of the suggestion.
+        part: which of its trainings.
 
     Raises:
         DamagedFile: what was recorded of it cannot be used.
         ChangedDefault: it was recorded under another default, and nobody has accepted the change.
     """
-    resolved = resolver.resolve(search.trial_config(params))
-    view = search.objective.view
+    resolved = resolver.resolve(search.trial_config(params, search.parts[part]))
+    return _measured_by(search.objective, resolved, resolver, store)
+
+
+def measured_values(
+    search: Search, resolver: DataResolver, store: Store, params: Changes, part: int = 0
+) -> tuple[float, ...] | None:
+    """Give the values of all objectives of a training of a suggestion; None where one is none, or no number.
+
+    Raises:
+        DamagedFile: what was recorded of it cannot be used.
+        ChangedDefault: it was recorded under another default, and nobody has accepted the change.
+    """
+    resolved = resolver.resolve(search.trial_config(params, search.parts[part]))
+    values: list[float] = []
+    for one in search.objectives:
+        if isinstance(one, Objective):
+            value = _measured_by(one, resolved, resolver, store)
+        elif one.is_counted:
+            value = one.counted(resolved.config)
+        else:
+            record = store.training(resolved.training_id).record()
+            value = None if record is None else record.train_wall_s
+        if value is None:
+            return None
+        values.append(value)
+    return tuple(values)
+
+
+def _measured_by(
+    objective: Objective, resolved: Resolved, resolver: DataResolver, store: Store
+) -> float | None:
+    view = objective.view
     folder = store.training(resolved.training_id)
     measurement, record = folder.measurement(resolver.view_id(resolved, view)), folder.record()
     if measurement is None or record is None:  # one that was killed between the two is measured again
@@ -413,7 +488,7 @@ def measured_value(search: Search, resolver: DataResolver, store: Store, params:
     refused, _ = accepted_changes(changes, store.accepted_changes() if changes else ())
     if refused:
         raise ChangedDefault(refused)
-    value = measurement.view.in_todays_names(measurement.metrics)[search.objective.metric.name]
+    value = measurement.view.in_todays_names(measurement.metrics)[objective.metric.name]
     return value if math.isfinite(value) else None
 
 
@@ -439,21 +514,29 @@ def state_of(
         num_complete=states["complete"] + states["pruned"],
         num_answered=sum(trial.is_answered and trial.training_id not in counted for trial in trials),
         num_refused=len(refused),
-        failed_ids=tuple(
-            dict.fromkeys(
-                trial.training_id for trial in trials if trial.state == "fail" and trial.training_id
-            )
-        ),
-        recorded_ids=tuple(dict.fromkeys(trial.training_id for trial in trials if trial.state == "complete")),
-        training_ids=tuple(dict.fromkeys(trial.training_id for trial in trials if trial.training_id)),
-        running_ids=tuple(dict.fromkeys(trial.training_id for trial in trials if trial.state == "running")),
-        pruned_ids=tuple(dict.fromkeys(trial.training_id for trial in trials if trial.state == "pruned")),
+        failed_ids=_ids_in(trials, "fail", "fail"),
+        recorded_ids=_ids_in(trials, "complete", "complete"),
+        training_ids=tuple(dict.fromkeys(identity for trial in trials for identity in trial.training_ids)),
+        running_ids=_ids_in(trials, "running", "running"),
+        pruned_ids=_ids_in(trials, "pruned", "left"),
         is_finished=is_finished,
         end=end,
         why_refused=_why_refused(search, refused[-1]) if refused else "",
         best=_best(search, trials) if is_finished else None,
+        best_in_first=_best_in_first(search, trials) if is_finished else None,
         trials=tuple(trials),
     )
+
+
+def _ids_in(trials: Iterable[SearchTrialRecord], state: str, part_state: str) -> tuple[str, ...]:
+    """Give the trainings of suggestions in a state, and of suggestions of several trainings those in one of theirs."""
+    found: dict[str, None] = {}
+    for trial in trials:
+        if trial.parts:
+            found |= dict.fromkeys(part.training_id for part in trial.parts if part.state == part_state)
+        elif trial.state == state:
+            found |= dict.fromkeys(trial.training_ids)
+    return tuple(found)
 
 
 def is_final(trial: SearchTrialRecord) -> bool:
@@ -472,12 +555,29 @@ def _why_refused(search: Search, trial: SearchTrialRecord) -> str:
         for constraint, violation in zip(search.constraints, violations, strict=True)
         if not is_kept([violation])
     ]
-    _, faults = try_changes(search.base, {**search.dataset.changes, **search.search_changes, **trial.params})
+    _, faults = try_changes(
+        search.base, {**search.datasets[0].changes, **search.search_changes, **trial.params}
+    )
     why = [*(f"it breaks {one}" for one in broken), *map(str, faults)]
     return f"({params}){', for ' if why else ''}{'; '.join(why)}"
 
 
-def _best(search: Search, trials: Iterable[SearchTrialRecord]) -> Changes | None:
+def _best(search: Search, trials: Sequence[SearchTrialRecord]) -> Changes | None:
+    if not search.against:
+        return _best_by_value(search, trials)
+    violations = search.violations()
+    complete = [trial for trial in trials if trial.values and is_kept(violations(trial.params))]
+    points, are_higher_better = [trial.values for trial in complete], search.are_higher_better
+    front = front_of(points, are_higher_better)
+    return complete[front[knee_of([points[it] for it in front], are_higher_better)]].params if front else None
+
+
+def _best_in_first(search: Search, trials: Sequence[SearchTrialRecord]) -> Changes | None:
+    first = _best_by_value(search, trials) if search.against else None
+    return first if first != _best(search, trials) else None
+
+
+def _best_by_value(search: Search, trials: Iterable[SearchTrialRecord]) -> Changes | None:
     """Give the best of the complete trials that keep the constraints, of which one may be newer than a trial."""
     violations = search.violations()
     complete = [trial for trial in trials if trial.value is not None and is_kept(violations(trial.params))]

@@ -183,12 +183,19 @@ class Study(Declaration):
     def dataset_labels(self) -> tuple[str, ...]:
         """The data sets that head its tables' columns, each once."""
         tables = [dataset.label for ablation in self.ablations for dataset in ablation.datasets]
-        return tuple(dict.fromkeys([*tables, *(search.dataset.label for search in self.searches)]))
+        return tuple(
+            dict.fromkeys(
+                [*tables, *(dataset.label for search in self.searches for dataset in search.datasets)]
+            )
+        )
 
     def with_datasets(self, labels: Collection[str]) -> Study | None:
         """Give the same study with the columns of some data sets only; None where no table is left."""
         kept = [table for ablation in self.ablations if (table := ablation.with_datasets(labels)) is not None]
-        searches = [search for search in self.searches if search.dataset.label in labels]
+        # A search whose mean is over others too would be another one without them.
+        searches = [
+            search for search in self.searches if all(dataset.label in labels for dataset in search.datasets)
+        ]
         if not kept and not searches:
             return None
         left = {table.name for table in (*kept, *searches)}

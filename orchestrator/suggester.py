@@ -18,14 +18,15 @@ from tablewright.orchestrator.constraints import is_kept
 from tablewright.orchestrator.curve_forecast import forecast_finals
 from tablewright.orchestrator.finite_space import SearchSpace, cell_of
 from tablewright.orchestrator.optuna_sampler import Suggestion, suggest
-from tablewright.orchestrator.pruners import Halving, Hyperband
-from tablewright.orchestrator.records import LearntTrials, SearchTrialRecord, now
+from tablewright.orchestrator.optuna_wilcoxon import is_surely_worse
+from tablewright.orchestrator.pruners import Halving, Hyperband, Wilcoxon
+from tablewright.orchestrator.records import LearntTrials, SearchTrialRecord, TrialPart, now
 from tablewright.orchestrator.rungs import Verdict, bracket_of, first_stop, promotion, rungs_of, verdict
 from tablewright.orchestrator.samplers import BruteForce, Gp, Sampler, Tpe
 from tablewright.orchestrator.search import Search
 from tablewright.orchestrator.search_end import SearchEnd, search_end
 from tablewright.orchestrator.search_spending import told_spending
-from tablewright.orchestrator.search_state import is_final
+from tablewright.orchestrator.search_state import is_final, mean_of
 
 MAX_BROKEN_DRAWS = 50
 """Where a sampler has drawn so many that break a constraint, one is drawn that keeps it, by chance alone."""
@@ -172,6 +173,47 @@ class Suggester:
             finals={} if is_promoting else self._finals(),  # what is promoted is decided when a slot is free
         )
 
+    def reported_part(self, number: int, place: int, part: TrialPart) -> Ended | None:
+        """Take what became of one of the trainings of a trial, and say how the trial ends by it; None: it goes on."""
+        trial = self.trials[number]
+        parts = (*trial.parts[:place], part, *trial.parts[place + 1 :])
+        self.take(trial.model_copy(update={"parts": parts}))
+        return self.end_by_parts(number)
+
+    def end_by_parts(self, number: int) -> Ended | None:
+        """Say how a trial ends by its trainings; None where the others are worth to be made.
+
+        A mean over those that did not fail would be of something else, so that one that fails lets the trial fail.
+        """
+        trial, pruner = self.trials[number], self._search.pruner
+        if any(part.state == "fail" for part in trial.parts):
+            return "fail"
+        if mean_of(trial.parts) is not None:
+            return "complete"
+        is_hopeless = isinstance(pruner, Wilcoxon) and is_surely_worse(
+            pruner,
+            self.in_order,
+            trial,
+            higher_is_better=self._search.objective.metric.higher_is_better,
+        )
+        return "pruned" if is_hopeless else None
+
+    def next_part(self, number: int, at_work: Sequence[int]) -> int | None:
+        """Give the place of the training of a trial that is made next; None where it waits for others.
+
+        Args:
+            number: of the trial.
+            at_work: places of those that are being made.
+        """
+        parts, pruner = self.trials[number].parts, self._search.pruner
+        if any(part.state == "fail" for part in parts):
+            return None
+        for place, part in enumerate(parts):
+            if part.state == "running" and place not in at_work:
+                waits = isinstance(pruner, Wilcoxon) and place >= pruner.num_startup_parts and bool(at_work)
+                return None if waits else place
+        return None
+
     def paused(self, number: int) -> SearchTrialRecord:
         """Let a trial rest where it is."""
         return self.take(self.trials[number].model_copy(update={"state": "paused"}))
@@ -210,12 +252,25 @@ class Suggester:
             self._forecast = finals
         return self._forecast
 
-    def told(self, number: int, state: Ended, value: float | None = None) -> SearchTrialRecord:
-        """Say how a trial has ended."""
+    def told(
+        self, number: int, state: Ended, value: float | None = None, values: tuple[float, ...] = ()
+    ) -> SearchTrialRecord:
+        """Say how a trial has ended.
+
+        Args:
+            number: of the trial.
+            state: in which it has ended.
+            value: of the objective, where it is complete.
+            values: of all objectives, where they are several.
+        """
         trial = self.trials[number]
         num_failures = trial.num_failures + (state == "fail")
+        parts = tuple(
+            part.model_copy(update={"state": "left"}) if part.state == "running" else part
+            for part in trial.parts
+        )
         update = {"state": state, "value": value, "num_failures": num_failures, "ended_at": self._clock()}
-        return self.take(trial.model_copy(update=update))
+        return self.take(trial.model_copy(update={**update, "parts": parts, "values": values}))
 
     @property
     def may_promote(self) -> bool:

@@ -23,6 +23,7 @@ from tablewright.orchestrator.recorded_config import accepted_changes, config_ch
 from tablewright.orchestrator.records import (
     DamagedFile,
     Measurement,
+    SearchTrialRecord,
     Store,
     TrainingFolder,
     TrainingRecord,
@@ -219,9 +220,13 @@ def _faults_of_suggestion(store: Store, search_id: str, number: int) -> Iterator
     except DamagedFile as error:
         yield str(error)
         return
-    if trial is None or trial.value is None:
-        return
-    folder = store.training(trial.training_id)
+    for of_training, value in () if trial is None else trial.told_values:
+        if value is not None:
+            yield from _faults_of_value(store, f"searches/{search_id}/{number:06d}.json", of_training, value)
+
+
+def _faults_of_value(store: Store, place: str, of_training: str, value: float) -> Iterator[str]:
+    folder = store.training(of_training)
     values: set[float] = set()
     for view_id in folder.measured_views():
         try:
@@ -229,10 +234,10 @@ def _faults_of_suggestion(store: Store, search_id: str, number: int) -> Iterator
         except DamagedFile:
             return  # it is told where it lies
         values |= set(measurement.metrics.values()) if measurement else set()
-    if values and trial.value not in values:
+    if values and value not in values:
         yield (
-            f"in the store, searches/{search_id}/{number:06d}.json has the value {trial.value}, which is none that its "
-            f"training {trial.training_id[:8]} measured; {trial.NEXT_STEP}"
+            f"in the store, {place} has the value {value}, which is none that its training {of_training[:8]} measured; "
+            f"{SearchTrialRecord.NEXT_STEP}"
         )
 
 

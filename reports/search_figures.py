@@ -10,6 +10,7 @@ from tablewright.orchestrator.importance import MIN_COMPLETE, Importances, impor
 from tablewright.orchestrator.search_result import SearchResult
 from tablewright.reports.figures import Figure, TableFigures, file_name_of
 from tablewright.reports.parameter_text import cut, short_names
+from tablewright.reports.pareto_figure import draw_pareto
 from tablewright.reports.search_coordinates import MAX_AXES, draw_coordinates, shown_trials
 from tablewright.reports.search_history import draw_history
 from tablewright.reports.search_importance import draw_importances
@@ -40,7 +41,7 @@ def search_figures(result: SearchResult) -> tuple[list[Figure], list[str]]:
     names = {path: cut(name, MAX_NAME_LENGTH) for path, name in short_names(result.space).items()}
     importances = importances_of(result)
     figures = [_history(result), *_importance(result, importances, names), *_slices(result, names)]
-    figures += [*_coordinates(result, names), *_rungs(result)]
+    figures += [*_coordinates(result, names), *_rungs(result), *_pareto(result)]
     return figures, [f"Importances are not drawn: {importances.lack}"] if importances.lack else []
 
 
@@ -102,6 +103,17 @@ def _rungs(result: SearchResult) -> Iterator[Figure]:
         "was, and goes on from a rung if it is promoted"
     )
     yield Figure("search-rungs", caption, *draw_rungs(result))
+
+
+def _pareto(result: SearchResult) -> Iterator[Figure]:
+    if not result.front:
+        return
+    several = "" if len(result.search.objectives) == 2 else ", of all objectives together"
+    caption = (
+        f"Pareto front: the complete trials that none beats in everything{several}; the others are grey, the star is "
+        "the knee of the front"
+    )
+    yield Figure("search-pareto", caption, *draw_pareto(result))
 
 
 def pages_of(paths: Sequence[str], num_a_page: int) -> Iterator[Sequence[str]]:

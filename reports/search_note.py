@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from tablewright.orchestrator.search_result import SearchResult, TrialOutcome
 from tablewright.reports.number import value_text
 from tablewright.reports.parameter_text import declared_text, found_text, range_text, short_names
+from tablewright.reports.pareto_table import pareto_notes
 from tablewright.reports.text_table import TextTable
 from tablewright.trainables.value.counted import counted
 
@@ -42,7 +43,7 @@ def search_notes(result: SearchResult) -> Iterator[str]:
     yield f"Search: {counted(len(result.trials), 'trial')}: {shown}{ended}."
     if result.learnt:
         yield f"Its sampler had learnt from {' and '.join(result.learnt)}, which are none of these trials."
-    yield from _value_note(result)
+    yield from pareto_notes(result) if result.search.against else _value_note(result)
     yield from _budget_note(result)
 
 

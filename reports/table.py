@@ -24,6 +24,7 @@ from tablewright.orchestrator.tuned_rows import TunedRows
 from tablewright.reports.cell import TableCell, build_cell
 from tablewright.reports.item_comparisons import ItemComparison
 from tablewright.reports.number import value_text
+from tablewright.reports.pareto_table import pareto_table
 from tablewright.reports.search_note import parameter_table, search_notes
 from tablewright.reports.seed import Place, Seed, seeds_by_place
 from tablewright.reports.source_note import source_notes
@@ -279,7 +280,7 @@ def build_table(
     effects = _effects(columns, statistics)
     searched = _search_of(plan, declared, name)
     texts = (
-        *(() if searched is None else (parameter_table(searched),)),
+        *(() if searched is None else _texts_of(searched)),
         *(() if tuned is None else (tuned_table(tuned),)),
     )
     table = Table(study, name, caption, ablation.stub_head, columns, groups, (), effects, texts)
@@ -294,6 +295,11 @@ def build_table(
     )
     table = replace(table, source_notes=tuple(visible(masked(note)) for note in notes))
     return table.with_differences() if ablation.shows_difference else table
+
+
+def _texts_of(searched: SearchResult) -> tuple[TextTable, ...]:
+    front = pareto_table(searched)
+    return (parameter_table(searched), *(() if front is None else (front,)))
 
 
 def _search_of(plan: Plan, study: Study, name: str) -> SearchResult | None:

@@ -12,11 +12,12 @@ from tablewright.orchestrator.constraints import Less, Product, WeightedSum
 from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Cumulative, Factorial, LeaveOneOut, Row, Sweep
 from tablewright.orchestrator.profile import Profile
-from tablewright.orchestrator.pruners import Halving, Hyperband, Median, Patience
+from tablewright.orchestrator.pruners import Halving, Hyperband, Median, Patience, Wilcoxon
 from tablewright.orchestrator.published import printed
 from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
 from tablewright.orchestrator.samplers import BruteForce, CmaEs, Gp, Nsga2, Nsga3, Qmc, Random, Tpe
 from tablewright.orchestrator.search import Objective, Search
+from tablewright.orchestrator.search_cost import Cost
 from tablewright.orchestrator.study import Study, UntilDecided
 from tablewright.orchestrator.teacher import OptunaStudy
 from tablewright.trainables.contract.metric import Metric
@@ -35,6 +36,7 @@ __all__ = [
     "Choice",
     "CmaEs",
     "Config",
+    "Cost",
     "Cumulative",
     "Data",
     "Dataset",
@@ -68,6 +70,7 @@ __all__ = [
     "UntilDecided",
     "WeightedSum",
     "When",
+    "Wilcoxon",
     "best_of",
     "method",
     "printed",

@@ -53,6 +53,7 @@ DECLARATIONS = tuple(
         "row_search",
         "samplers",
         "search",
+        "search_cost",
         "size_table",
         "study",
         "teacher",
@@ -95,6 +96,7 @@ RULES = {
                     "optuna_mirror",
                     "optuna_sampler",
                     "optuna_study",
+                    "optuna_wilcoxon",
                 )
             ),
             "cmaes": ("orchestrator.cma_es",),

@@ -19,5 +19,7 @@ def a_trial(number, params, value=None, *, state="complete", training=None, **mo
 
 def result_of(trials, **changes):
     """What a search of the toy method with these trials has come to; all of them are all that it makes."""
-    search = a_search(**{"num_trials": max(1, len(made_ids(trials))), **changes})
+    search = a_search(**changes)
+    if "num_trials" not in changes:
+        search = replace(search, num_trials=max(1, len(made_ids(search, trials))))
     return search_result(search, replace(state_of(search, trials), search_id="5" * 64))

@@ -16,7 +16,7 @@ from tablewright.orchestrator.live_status import read_live
 from tablewright.orchestrator.orders import cancel_training, retry_training
 from tablewright.orchestrator.other_hands import OtherHands
 from tablewright.orchestrator.ray_backend import RayBackend
-from tablewright.orchestrator.records import FailureRecord, SearchTrialRecord, Store, now
+from tablewright.orchestrator.records import FailureRecord, SearchTrialRecord, Store, TrialPart, now
 from tablewright.orchestrator.run import plan_with_data
 from tablewright.orchestrator.status import read_status
 from tablewright.orchestrator.trial import TrialHooks, run_trial
@@ -218,6 +218,14 @@ def test_a_retry_reopens_what_a_search_has_given_up(tmp_path):
     retry_training(store, find_training(store, identity[:8], "--retry", dict))
     (again,) = store.search_trials("b" * 64)
     assert ("running", 0) == (again.state, again.num_failures)
+    part = TrialPart(dataset="Toy", seed=1, training_id=identity, state="fail")
+    other = TrialPart(dataset="Toy", seed=0, training_id="c" * 64, state="complete", value=0.5)
+    several = trial.model_copy(update={"training_id": "c" * 64, "parts": (other, part)})
+    store.write_search_trial("b" * 64, several)
+    retry_training(store, find_training(store, identity[:8], "--retry", dict))
+    assert ["running"] == [it.state for it in store.search_trials("b" * 64)], (
+        "whichever of its trainings it was"
+    )
 
 
 @pytest.mark.slow

@@ -384,7 +384,7 @@ NAN = float("nan")
         (lambda: Objective(MAP, RetrievalView), "view: .*got the class"),
         (lambda: search(num_trials=2.5), "num_trials: a whole number of at least 1 is needed; got 2.5"),
         (lambda: search(num_trials=0), "num_trials: a whole number of at least 1 is needed; got 0"),
-        (lambda: search(dataset="Toy"), "dataset: a Dataset is needed; got 'Toy'"),
+        (lambda: search(dataset="Toy"), r"dataset: a Dataset or a list \(each item a Dataset\) is needed; got 'Toy'"),
         (lambda: search(space={RATE: (0.1, 0.2)}), r"space\['learning_rate'\]: a FloatRange, .* got the tuple"),
         (lambda: search(space=[RATE]), "space: a mapping .* got the list"),
         # Literals
