@@ -34,11 +34,11 @@ def faults_of_pruner(
             PRUNER,
             f"it pauses trials and lets the best go on, and {why}; or end them for good, {kind}(promotes=False)",
         )
-    if isinstance(pruner, Halving | Hyperband) and num_trials < pruner.factor:
+    if isinstance(pruner, Halving | Hyperband) and num_trials < pruner.one_of:
         yield Fault(
             NUM_TRIALS,
-            f"of {pruner.factor} trials at a rung one goes on, and {num_trials} come to none; ask for "
-            f"{pruner.factor} or more, or leave the pruner out",
+            f"of {pruner.one_of} trials at a rung one goes on, and {num_trials} come to none; ask for "
+            f"{pruner.one_of} or more, or leave the pruner out",
         )
     if len(lengths) > 1 and not isinstance(pruner, Patience):
         yield Fault(PRUNER, _of_lengths(lengths))

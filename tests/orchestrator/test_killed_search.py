@@ -8,7 +8,7 @@ from ray.cluster_utils import Cluster
 from tablewright.orchestrator.pruners import Halving
 from tablewright.orchestrator.ray_backend import RayBackend
 from tablewright.orchestrator.samplers import Random
-from tablewright.orchestrator.search_state import is_spent
+from tablewright.orchestrator.search_end import made_ids
 from tablewright.orchestrator.study import Study
 from tablewright.trainables.contract.run import RESUME_CHECKPOINT
 from tests.orchestrator.optuna_rows import expected, shown
@@ -85,7 +85,8 @@ class Driven:
 
     def ends_its_last(self):
         trials = self.trials()
-        return is_spent(the_search(), trials) and any(trial.state == "running" for trial in trials)
+        is_spent = len(made_ids(the_search(), trials)) >= the_search().num_trials
+        return is_spent and any(trial.state == "running" for trial in trials)
 
 
 def test_a_search_that_is_killed_three_times_ends_as_one_that_was_not(cluster, tmp_path):
