@@ -145,7 +145,8 @@ def find_curves(search: Search, resolver: DataResolver, store: Store) -> FoundCu
             f"search {search.name}: a replay needs at least {MIN_CURVES} whole curves of its objective, of two epochs "
             f"or more; the store has {len(kept) if usual > 1 else 0}, and {len(unfinished)} trainings that were "
             f"left early. Run the search with more trials (num_trials={search.num_trials} now), or with a "
-            "pruner that leaves none: pruner=Median(warmup=0.99). With pruner=None no epoch tells the objective"
+            f"pruner that leaves none: pruner=Median(num_startup_trials={search.num_trials}). With pruner=None no "
+            "epoch tells the objective"
         )
     return FoundCurves(
         RecordedCurves(search.space, tuple(kept[identity] for identity in sorted(kept))),

@@ -174,8 +174,8 @@ def promotion(
         pruner: of the search.
         trials: all of the search.
         higher_is_better: of the objective.
-        is_closing: whether nothing more is begun and nothing runs: where no trial is complete yet, the best of the
-            highest rung goes on, so that a search ends with one that was trained to its end.
+        is_closing: whether nothing more is begun and nothing runs: where no trial that was trained for the search is
+            complete yet, the best of the highest rung goes on, so that a search ends with one that is.
         is_out_of_budget: whether nobody else goes on.
         finals: as in `verdict`.
 
@@ -195,7 +195,7 @@ def promotion(
             for trial in reached[: len(reached) // pruner.one_of]:
                 if trial.number in paused and trial.until_epoch == stop:
                     return trial.number, _next_stop(pruner, trial)
-    if is_closing and all(trial.state != "complete" for trial in trials):
+    if is_closing and not any(trial.state == "complete" and not trial.is_answered for trial in trials):
         at_top = [trial for trial in paused.values() if (trial.until_epoch or 0) == stops[0]]
         best = max(at_top, key=lambda trial: (_merit(trial, stops[0], sign, finals), -trial.number))
         return best.number, _next_stop(pruner, best)

@@ -20,7 +20,7 @@ def test_a_short_form_of_the_benchmark_runs():
     """Three seeds: both ours and stock Tune's come within 1 % of Branin's best, and the table says so."""
     command = [sys.executable, "benchmarks/bench_search.py", "--seeds", "3", "--curves", "branin"]
     found = subprocess.run(
-        [*command, "--methods", "Halving();reduction_factor", "--processes", "1"],
+        [*command, "--methods", "TPE, Halving();reduction_factor", "--processes", "1"],
         cwd=ROOT,
         env={"PYTHONPATH": str(ROOT), "PATH": ""},
         capture_output=True,

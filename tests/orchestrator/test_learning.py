@@ -259,10 +259,10 @@ def test_recorded_rows_of_a_table_teach_once_they_are_measured_on_val(sweep):
     assert "network.attention" in learnt.lines[0]
     _, events = sweep(Study("s", "S", "nowhere", (0,), searches=[search]))
     source = open_source(sweep.store(), search)
-    assert [True, True, False] == [trial.is_answered for trial in source.trials]
+    assert [True, True, False, False] == [trial.is_answered for trial in source.trials]
     assert all(trial.value is not None for trial in source.trials)
     trained = {label for label, _ in events.epochs}
-    assert {"rate: trial 2"} == {label for label in trained if ": trial " in label}
+    assert {"rate: trial 2", "rate: trial 3"} == {label for label in trained if ": trial " in label}
     later = dataclasses.replace(search, name="later", sampler_seed=1)
     assert [WIDTH in trial.params for trial in learnt_by(later, sweep).trials] == [True, True]
 

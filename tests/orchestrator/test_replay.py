@@ -17,7 +17,7 @@ from tests.toy_method import ToyConfig
 
 
 def a_recorded_search(**changes):
-    return a_search(num_trials=12, base=ToyConfig(epochs=4), pruner=Median(warmup=0.99), **changes)
+    return a_search(num_trials=12, base=ToyConfig(epochs=4), pruner=Median(num_startup_trials=12), **changes)
 
 
 @pytest.fixture(scope="module")

@@ -132,6 +132,8 @@ def test_a_search_ends_with_a_trial_that_was_trained_to_its_end():
     assert (1, None) == promoted(further, is_closing=True)
     complete = [trials[0], a_trial(1, [0.9] * 9, "complete", value=0.9)]
     assert promoted(complete, is_closing=True) is None
+    answered = [trials[0], a_trial(1, [], "complete", value=0.1, is_answered=True)]
+    assert (0, 3) == promoted(answered, is_closing=True), "what a table had trained was at no rung"
 
 
 def test_brackets_are_not_compared_with_each_other():
