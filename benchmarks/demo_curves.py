@@ -75,7 +75,7 @@ def demo_curves() -> dict[str, DemoCurves]:
     """Read the sets that lie beside this file."""
     found: dict[str, DemoCurves] = {}
     for method in METHODS:
-        stored = json.loads((CURVES / f"{method}.json").read_text())
+        stored = json.loads((CURVES / f"{method}.json").read_text(encoding="utf-8"))
         search = short_search(method)
         space: dict[str, Any] = {path: range_of(declared) for path, declared in search.space.items()}
         curves = tuple(
@@ -120,7 +120,7 @@ def record(method: str, number: int, folder: Path) -> None:
     params = {path: value_at(config, path) for path in search.space}
     text = {"number": number, "params": params, "values": values, "cpu_s": time.process_time() - begun_s}
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{number}.json").write_text(json.dumps(text))
+    (folder / f"{number}.json").write_text(json.dumps(text), encoding="utf-8")
 
 
 def _drawn(generator: random.Random, declared: Range) -> Any:
@@ -136,7 +136,7 @@ def _drawn(generator: random.Random, declared: Range) -> Any:
 def pack(method: str, folder: Path, made_by: Mapping[str, str]) -> None:
     """Make one file of the curves in a folder; what failed or is no number is left out."""
     paths = list(short_search(method).space)
-    read = [json.loads(file.read_text()) for file in folder.glob("*.json")]
+    read = [json.loads(file.read_text(encoding="utf-8")) for file in folder.glob("*.json")]
     whole = [
         one
         for one in read
@@ -153,7 +153,7 @@ def pack(method: str, folder: Path, made_by: Mapping[str, str]) -> None:
     lines = ",\n  ".join(json.dumps(curve) for curve in curves)
     head = json.dumps({**made_by, "num_left_out": len(read) - len(whole), "paths": paths})[1:-1]
     CURVES.mkdir(exist_ok=True)
-    (CURVES / f"{method}.json").write_text(f'{{{head},\n "curves": [\n  {lines}\n]}}\n')
+    (CURVES / f"{method}.json").write_text(f'{{{head},\n "curves": [\n  {lines}\n]}}\n', encoding="utf-8")
 
 
 def main() -> None:

@@ -118,7 +118,7 @@ class SyneTune:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            text=True,
+            encoding="utf-8",
         )
         self._num_asked = 0
         given = {path: _syne_tune_domain(declared) for path, declared in space.items()}

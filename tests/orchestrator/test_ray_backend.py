@@ -356,9 +356,9 @@ def test_a_verdict_is_for_one_attempt_only(sweep, two_cpus, tmp_path):
     sent = []
     send = Signals.send
 
-    def spy(self, word):
+    def spy(self, word, *text):
         sent.append(word)
-        send(self, word)
+        send(self, word, *text)
 
     Signals.send = spy
     try:
@@ -366,10 +366,10 @@ def test_a_verdict_is_for_one_attempt_only(sweep, two_cpus, tmp_path):
         sweep(a_study([Row("a")], searches=[search]), Events(), RayBackend())
     finally:
         Signals.send = send
-    words = [word for word in sent if word.startswith("prune/")]
+    words = [word for word in sent if word.startswith("verdict/")]
     assert words
     known = set(sweep.store().training_ids())
-    assert not any(word.removeprefix("prune/") in known for word in words)
+    assert not any(word.removeprefix("verdict/") in known for word in words)
 
 
 def test_waiting_trainings_end_with_the_sweep(sweep, two_cpus, monkeypatch, caplog):
