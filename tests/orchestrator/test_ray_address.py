@@ -13,6 +13,7 @@ import pytest
 
 from tablewright.orchestrator import ray_address as module
 from tablewright.orchestrator.ray_address import admitted, ask, find_token
+from tablewright.orchestrator.ray_backend import RayBackend
 from tests.ports import free_port
 from tests.toy_studies import ROOT, run, write_project
 
@@ -142,3 +143,12 @@ def test_what_is_no_cluster_of_ours_is_told_in_words(head, monkeypatch):
     monkeypatch.setenv("RAY_AUTH_TOKEN", token)
     monkeypatch.setattr(module.ray, "__version__", "2.61.0")
     assert "runs Ray 2.60.0, and here is Ray 2.61.0" in refusal(address)
+
+
+def test_an_address_that_does_not_answer_is_refused():
+    """A cluster that is down is told within seconds, with what to give."""
+    with (
+        pytest.raises(ValueError, match=r"at 127\.0\.0\.1:9 does not answer .* `auto`"),
+        RayBackend(address="127.0.0.1:9").connect(),
+    ):
+        pass
