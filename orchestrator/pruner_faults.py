@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from tablewright.orchestrator.pruners import Halving, Hyperband, Median, Patience, Pruner, Wilcoxon
+from tablewright.orchestrator.pruners import (
+    SHARE_OF_FIRST_RUNG,
+    Halving,
+    Hyperband,
+    Median,
+    Patience,
+    Pruner,
+    Wilcoxon,
+)
 from tablewright.trainables.contract.method import TrainingConfig
 from tablewright.trainables.value.refusal import Fault
 
@@ -65,7 +73,7 @@ def _of_length(pruner: Pruner, num_epochs: int) -> str:
     if isinstance(pruner, Halving | Hyperband) and pruner.first_rung(num_epochs) >= num_epochs:
         return (
             f"the first rung, at epoch {pruner.first_rung(num_epochs)}, is not before the end of a training of "
-            f"{num_epochs}; give first_epoch=… below it, or none for a ninth of the training"
+            f"{num_epochs}; give first_epoch=… below it, or none for a {SHARE_OF_FIRST_RUNG}th of the training"
         )
     if isinstance(pruner, Median) and pruner.warmup * num_epochs >= num_epochs - 1:
         return (
