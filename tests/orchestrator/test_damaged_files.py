@@ -285,6 +285,7 @@ def test_what_a_study_knew_of_its_data_stops_no_reading(sweep, data):
     assert sweep(a_study(RATES))[0].is_complete
 
 
+@pytest.mark.slow
 def test_who_reads_a_store_is_told_of_a_damaged_note_on_its_data(sweep, caplog):
     """Trainings without a record are looked for under data that nothing says any more."""
     finished(sweep)
@@ -315,6 +316,7 @@ def test_a_newer_store_is_refused_whatever_else_it_says(sweep):
         sweep.store()
 
 
+@pytest.mark.slow
 def test_weights_that_are_other_weights_are_found(sweep):
     """Further views would be measured on them."""
     _, (one, other) = finished(sweep)

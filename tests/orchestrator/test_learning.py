@@ -270,6 +270,7 @@ def test_recorded_rows_of_a_table_teach_once_they_are_measured_on_val(sweep):
 # -- a study of Optuna
 
 
+@pytest.mark.slow
 def test_a_study_that_somebody_made_with_optuna_teaches(sweep, tmp_path):
     """By their names of parameters; what they tried outside the ranges, or knows nothing of a path, does not fit."""
     trials = [({"lr": 0.2, WIDTH: 8}, 0.6), ({"lr": 0.8, WIDTH: 8}, 0.5), ({"lr": 0.3}, 0.7)]

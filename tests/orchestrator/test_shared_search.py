@@ -81,6 +81,7 @@ def test_a_sweep_does_not_end_what_another_has_let_go_on(sweeps):
     assert ["complete", "pruned", "pruned"] == [sweeps.trial(number).state for number in range(3)]
 
 
+@pytest.mark.slow
 def test_a_search_is_closed_by_one_sweep_at_a_time(sweeps):
     """While another lets trials go on, or ends them, nothing is decided here, and the search is not over."""
     for work in [(source := sweeps.opened()).next_work()] + [source.next_work() for _ in range(2)]:

@@ -203,6 +203,7 @@ def test_a_search_that_stops_trials_is_told_what_to_name():
         Walk().make_trainable().measure([(Walk(), None)], Walk.view("val"))
 
 
+@pytest.mark.slow
 def test_a_training_that_is_watched_ends_in_the_same_digits(checkpoints):
     """Whoever measures the model between epochs may leave it in evaluation mode: the training does not go on in it."""
 
