@@ -3,6 +3,7 @@
 import optuna
 
 from tablewright.orchestrator.mirrored_study import SUGGESTION
+from tablewright.orchestrator.optuna_mirror import open_storage
 from tablewright.orchestrator.search_state import is_final
 
 SHOWN = {"running": "RUNNING", "complete": "COMPLETE", "pruned": "PRUNED", "refused": "FAIL", "fail": "FAIL"}
@@ -10,8 +11,13 @@ SHOWN = {"running": "RUNNING", "complete": "COMPLETE", "pruned": "PRUNED", "refu
 
 def rows_of(url, name):
     """The trials of the one study whose name begins so; none where there is no such study yet."""
-    found = [known for known in optuna.get_all_study_names(url) if known.startswith(name)]
-    return [trial for known in found for trial in optuna.load_study(study_name=known, storage=url).trials]
+    storage = open_storage(url)  # which the sweep may be making at this moment
+    found = [known for known in optuna.get_all_study_names(storage) if known.startswith(name)]
+    trials = [
+        trial for known in found for trial in optuna.load_study(study_name=known, storage=storage).trials
+    ]
+    storage.engine.dispose()
+    return trials
 
 
 def shown(url, name):
