@@ -12,6 +12,7 @@ from tablewright.orchestrator.pruners import (
     Patience,
     Pruner,
     Wilcoxon,
+    promoting,
 )
 from tablewright.trainables.contract.method import TrainingConfig
 from tablewright.trainables.value.refusal import Fault
@@ -35,8 +36,7 @@ def faults_of_pruner(
         return  # it looks at whole trainings, whatever they tell
     if why := declared.why_unwatched():
         yield Fault(PRUNER, f"it decides by what epochs tell, and {why}; or leave the pruner out")
-    is_promoting = isinstance(pruner, Halving | Hyperband) and pruner.promotes
-    if is_promoting and (why := declared.why_unpaused()):
+    if promoting(pruner) and (why := declared.why_unpaused()):
         kind = type(pruner).__name__
         yield Fault(
             PRUNER,

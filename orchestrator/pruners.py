@@ -139,3 +139,8 @@ class Wilcoxon(Declaration):
 
 
 Pruner = Halving | Hyperband | Median | Patience | Wilcoxon
+
+
+def promoting(pruner: Pruner | None) -> Halving | Hyperband | None:
+    """Give a pruner that pauses trials and lets the best of them go on; None for every other."""
+    return pruner if isinstance(pruner, Halving | Hyperband) and pruner.promotes else None

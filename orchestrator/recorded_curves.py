@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tablewright.orchestrator.changes import Changes, apply_changes, value_at
+from tablewright.orchestrator.changes import Changes
 from tablewright.orchestrator.curve_forecast import places_of
-from tablewright.orchestrator.ranges import Range, When, range_of
+from tablewright.orchestrator.learning import DoesNotFit, params_of
+from tablewright.orchestrator.ranges import Range, When
 from tablewright.orchestrator.records import Store, TrainingRecord
 from tablewright.orchestrator.resolution import DataResolver
-from tablewright.orchestrator.search import Search, is_searched
+from tablewright.orchestrator.search import Search
 from tablewright.orchestrator.search_state import measured_value
 from tablewright.orchestrator.trial import watched_name
 
@@ -163,19 +164,10 @@ def _trainings_of_searches(store: Store) -> list[str]:
 
 
 def _params_of(search: Search, record: TrainingRecord) -> dict[str, Any] | None:
-    """Give what a training has on the searched paths; None where that is outside the space."""
+    """Give what a training has on the searched paths; None where the search would not make it."""
     if record.method != search.base.METHOD:
         return None
     try:
-        config = type(search.base).model_validate(record.config)
-        params: dict[str, Any] = {}
-        for path, declared in search.space_in_order():
-            if is_searched(declared, params):
-                value = value_at(config, path)
-                if not range_of(declared).contains(value):
-                    return None
-                params[path] = value
-        apply_changes(search.base, params)
-    except ValueError:
+        return params_of(search, type(search.base).model_validate(record.config))
+    except (ValueError, DoesNotFit):
         return None
-    return params

@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Literal
 
-from tablewright.orchestrator.pruners import Halving, Hyperband, Median, Patience, Pruner
+from tablewright.orchestrator.pruners import Halving, Hyperband, Median, Patience, Pruner, promoting
 from tablewright.orchestrator.records import SearchTrialRecord
 from tablewright.trainables.value.freezing import EMPTY
 
@@ -56,8 +56,7 @@ def bracket_of(pruner: Pruner | None, num_epochs: int, number: int) -> int:
 def first_stop(pruner: Pruner | None, num_epochs: int, bracket: int) -> int | None:
     """Say how far a new trial may train before it is paused; None where it is not."""
     rungs = rungs_of(pruner, num_epochs, bracket)
-    is_promoting = isinstance(pruner, Halving | Hyperband) and pruner.promotes
-    return rungs[0] if is_promoting and rungs else None
+    return rungs[0] if promoting(pruner) and rungs else None
 
 
 def value_at(trial: SearchTrialRecord, epoch: int) -> float | None:
@@ -182,12 +181,11 @@ def promotion(
     Returns:
         Its number, and the epoch of its next rung, None where it goes on to its end; or None where nobody does.
     """
-    if not isinstance(pruner, Halving | Hyperband) or not pruner.promotes:
+    pruner = promoting(pruner)
+    paused = {trial.number: trial for trial in trials if trial.state == "paused"}
+    if pruner is None or not paused:
         return None
     sign = 1 if higher_is_better else -1
-    paused = {trial.number: trial for trial in trials if trial.state == "paused"}
-    if not paused:
-        return None
     stops = sorted({trial.until_epoch or 0 for trial in paused.values()}, reverse=True)
     for stop in stops:
         for bracket in sorted({trial.bracket for trial in paused.values()}):

@@ -87,7 +87,7 @@ class SearchSource:
         self._at_work: set[tuple[int, int]] = set()  # number, and place among the trainings of the trial
         self._of_others: set[int] = set()
         self._learnt_at_s = time.monotonic()
-        for trial in read_trials(search, resolver, store):
+        for trial in read_trials(search, resolver, store, self.search_id):
             if trial.state == "paused" or is_final(trial):
                 self._suggester.take(trial)
             else:
@@ -120,11 +120,11 @@ class SearchSource:
 
     def _what_was_learnt(self) -> LearntTrials | None:
         """Give what it has learnt from elsewhere, which is read once, when it begins."""
-        found = read_learnt(self.search, self._resolver, self._store)
+        found = read_learnt(self.search, self._resolver, self._store, self.search_id)
         if found is None and self.search.learns_from:
             found = learn(self.search, self._resolver, self._store)
             if not self._store.create_learnt_trials(self.search_id, found):
-                return read_learnt(self.search, self._resolver, self._store)
+                return read_learnt(self.search, self._resolver, self._store, self.search_id)
         return found
 
     # -- suggesting
@@ -325,9 +325,10 @@ class SearchSource:
         if number not in self._open or self._is_answered(number):
             return True
         self._take_values(number)
-        if self._suggester.verdict_on(number) == "go on":
+        decided = self._suggester.verdict_on(number)
+        if decided == "go on":
             return False
-        if self._suggester.verdict_on(number) == "pause":
+        if decided == "pause":
             self._pause(number)
         else:
             self._store.training(self._trials[number].training_id).remove_resume_checkpoint()

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from tablewright.orchestrator.budget import Spending
 from tablewright.orchestrator.changes import Changes, try_changes
-from tablewright.orchestrator.constraints import is_kept
+from tablewright.orchestrator.constraints import Constraint, is_kept
 from tablewright.orchestrator.identity import digest_of, training_id, view_id
 from tablewright.orchestrator.pareto import front_of, knee_of
 from tablewright.orchestrator.pruners import Pruner
@@ -165,12 +165,10 @@ def find_search_id(search: Search, resolver: DataResolver, store: Store) -> str:
         ValueError: its data cannot be found.
     """
     known = set(store.search_ids())
-    pruner = None if search.pruner is None else _settings(search.pruner)
-    pruners = [pruner] if pruner is None else [pruner, *PRUNERS_OF_EARLIER_VERSIONS]
+    pruners = [_pruner_key(search), *(PRUNERS_OF_EARLIER_VERSIONS if search.pruner else ())]
     constraints = [_constraints_key(search)]
-    constraints += (
-        [[]] if search.constraints else []
-    )  # one that is added goes on with what was made without it
+    if search.constraints:  # one that is added goes on with what was made without it
+        constraints.append([])
     taught_by = _taught_by(search, resolver, store)
     of_parts = [resolver.candidates(config) for config in search.trial_configs({})]
     first, *earlier = (
@@ -226,10 +224,11 @@ def _search_id(
 
 
 def _constraints_key(search: Search) -> list[Any]:
-    return [
-        [type(one).__name__, *([name, value] for name, value in sorted(vars(one).items()))]
-        for one in search.constraints
-    ]
+    return [_settings(one) for one in search.constraints]
+
+
+def _pruner_key(search: Search) -> list[Any] | None:
+    return None if search.pruner is None else _settings(search.pruner)
 
 
 def _sampler_key(sampler: Sampler) -> Any:
@@ -238,7 +237,7 @@ def _sampler_key(sampler: Sampler) -> Any:
     return kind.__name__.lower() if sampler == kind() else _settings(sampler)
 
 
-def _settings(declared: Sampler | Pruner) -> list[Any]:
+def _settings(declared: Sampler | Pruner | Constraint) -> list[Any]:
     return [type(declared).__name__, *([name, value] for name, value in sorted(vars(declared).items()))]
 
 
@@ -258,8 +257,10 @@ def read_search_state(search: Search, resolver: DataResolver, store: Store) -> S
     Raises:
         ValueError: its data cannot be found.
     """
+    search_id = find_search_id(search, resolver, store)
     try:
-        trials, learnt = read_trials(search, resolver, store), read_learnt(search, resolver, store)
+        trials = read_trials(search, resolver, store, search_id)
+        learnt = read_learnt(search, resolver, store, search_id)
     except ChangedDefault as error:
         return SearchState(search.num_trials, fault=str(error), changes=error.changes)
     except DamagedFile as error:
@@ -267,7 +268,6 @@ def read_search_state(search: Search, resolver: DataResolver, store: Store) -> S
     trials = _within_budget(search, trials)
     if not trials:
         return SearchState(search.num_trials, by_other_code=_made_by_other_code(search, resolver, store))
-    search_id = find_search_id(search, resolver, store)
     state = state_of(search, trials, SearchSpending(search, store).of(trials))
     return replace(state, search_id=search_id, learnt=learnt.lines if learnt else ())
 
@@ -309,21 +309,29 @@ def _made_by_other_code(search: Search, resolver: DataResolver, store: Store) ->
                 replace(part, training_id=training_id(part.config, part.data.fingerprint, version))
                 for part in declared
             ]
-            pruner = None if search.pruner is None else _settings(search.pruner)
-            if _search_id(search, before, pruner, taught_by, _constraints_key(search)) == identity:
+            key = _search_id(search, before, _pruner_key(search), taught_by, _constraints_key(search))
+            if key == identity:
                 return tuple(record for record in records if record.method_version != config.VERSION)
     return ()
 
 
-def read_learnt(search: Search, resolver: DataResolver, store: Store) -> LearntTrials | None:
+def read_learnt(
+    search: Search, resolver: DataResolver, store: Store, search_id: str = ""
+) -> LearntTrials | None:
     """Read what a search has learnt from elsewhere; None before it has begun, and where it learns nothing.
+
+    Args:
+        search: the declaration.
+        resolver: says which training a config is.
+        store: that has it.
+        search_id: of the search, where it is known.
 
     Raises:
         DamagedFile: it cannot be read, or is lost.
     """
     if not search.learns_from:
         return None
-    identity = find_search_id(search, resolver, store)
+    identity = search_id or find_search_id(search, resolver, store)
     found = store.learnt_trials(identity)
     if found is None and store.search_trial_numbers(identity):
         raise DamagedFile(
@@ -335,14 +343,22 @@ def read_learnt(search: Search, resolver: DataResolver, store: Store) -> LearntT
     return found
 
 
-def read_trials(search: Search, resolver: DataResolver, store: Store) -> list[SearchTrialRecord]:
+def read_trials(
+    search: Search, resolver: DataResolver, store: Store, search_id: str = ""
+) -> list[SearchTrialRecord]:
     """Read every suggestion of a search; each value must be what its training measured.
+
+    Args:
+        search: the declaration.
+        resolver: says which training a config is.
+        store: that has it.
+        search_id: of the search, where it is known.
 
     Raises:
         DamagedFile: a suggestion cannot be read, or has a value of its own.
         ChangedDefault: a suggestion's training was recorded under another default.
     """
-    identity = find_search_id(search, resolver, store)
+    identity = search_id or find_search_id(search, resolver, store)
     trials = store.search_trials(identity)
     _refuse_lost(identity, trials)
     for trial in trials:
@@ -415,9 +431,8 @@ def _refuse_of_another_search(
             fault = f"names {len(named)} trainings, and a trial of this search is {len(configs)}"
         for config, training in zip(configs, named, strict=False):
             found = resolver.candidates(config)
-            is_known = (
-                found[0].data.fingerprint != NOT_RECORDED
-            )  # its training may have ended without a record
+            # Its training may have ended without a record.
+            is_known = found[0].data.fingerprint != NOT_RECORDED
             is_given = training in {candidate.training_id for candidate in found}
             if is_known and not is_given and not _is_recorded_of(config, store.training(training).record()):
                 fault = fault or f"names training {training[:8]}, which its parameters do not give"

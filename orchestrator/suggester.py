@@ -19,7 +19,7 @@ from tablewright.orchestrator.curve_forecast import forecast_finals
 from tablewright.orchestrator.finite_space import SearchSpace, cell_of
 from tablewright.orchestrator.optuna_sampler import Suggestion, suggest
 from tablewright.orchestrator.optuna_wilcoxon import is_surely_worse
-from tablewright.orchestrator.pruners import Halving, Hyperband, Wilcoxon
+from tablewright.orchestrator.pruners import Halving, Hyperband, Wilcoxon, promoting
 from tablewright.orchestrator.records import LearntTrials, SearchTrialRecord, TrialPart, now
 from tablewright.orchestrator.rungs import Verdict, bracket_of, first_stop, promotion, rungs_of, verdict
 from tablewright.orchestrator.samplers import BruteForce, Gp, Sampler, Tpe
@@ -33,7 +33,7 @@ MAX_BROKEN_DRAWS = 50
 
 NUM_DRAWS: Mapping[type[Sampler], int] = {BruteForce: 0, Gp: 1}
 """So often a sampler is asked for what was not tried yet; then any such cell of the space is taken. A Gaussian process
-gives nearly the same again, after a second of work."""
+gives nearly the same again, and takes long to say so."""
 
 NUM_DRAWS_OF_OTHERS = 5
 
@@ -164,13 +164,14 @@ class Suggester:
     def verdict_on(self, number: int) -> Verdict:
         """Decide about a running trial by what it has reached."""
         metric, pruner = self._search.objective.metric, self._search.pruner
-        is_promoting = isinstance(pruner, Halving | Hyperband) and pruner.promotes
         return verdict(
-            self._search.pruner,
+            pruner,
             self.in_order,
             self.trials[number],
             higher_is_better=metric.higher_is_better,
-            finals={} if is_promoting else self._finals(),  # what is promoted is decided when a slot is free
+            finals={}
+            if promoting(pruner)
+            else self._finals(),  # what is promoted is decided when a slot is free
         )
 
     def reported_part(self, number: int, place: int, part: TrialPart) -> Ended | None:
