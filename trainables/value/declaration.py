@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import MISSING, fields
 from typing import Any, Literal, TypeVar
 
-from tablewright.trainables.value.field_type import arms_of, bounds_of, expected, parts_of
+from tablewright.trainables.value.field_type import arms_of, bounds_of, expected, members_of, parts_of
 from tablewright.trainables.value.freezing import FrozenMapping, TooDeep, freeze
 from tablewright.trainables.value.frozen_model import FrozenModel
 from tablewright.trainables.value.refusal import Fault, Refusal, guess, nearest, shown
@@ -145,9 +145,9 @@ def take(value: Any, hint: Any, path: str) -> Taken:
     except TooDeep as error:
         return Taken(None, (Fault(path, str(error)),), is_of_its_type=False)
     annotation, metadata = parts_of(hint)
-    arms = arms_of(annotation)
-    if len(arms) > 1:
-        taken = _take_one_of(frozen, arms, path)
+    members = members_of(annotation)
+    if len(members) > 1:
+        taken = _take_one_of(frozen, members, path)
     elif annotation is Any:
         faults = tuple(_faults_of_any(frozen, path))
         taken = Taken(frozen, faults, is_of_its_type=not faults)

@@ -31,8 +31,15 @@ def parts_of(annotation: Any) -> tuple[Any, Metadata]:
     return annotation, tuple(part for item in metadata for part in getattr(item, "metadata", [item]))
 
 
+def members_of(annotation: Any) -> tuple[Any, ...]:
+    """Give the members of a union as they are annotated, each with bounds and rules of its own; else itself."""
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return typing.get_args(annotation)
+    return (annotation,)
+
+
 def arms_of(annotation: Any) -> tuple[Any, ...]:
-    """Give the members of a union, those of unions within it too; of anything else, itself."""
+    """Give the types of a union, those of unions within it too; of anything else, itself."""
     annotation, _ = parts_of(annotation)
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         return tuple(arm for member in typing.get_args(annotation) for arm in arms_of(member))

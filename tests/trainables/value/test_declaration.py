@@ -30,6 +30,7 @@ class Whole(Declaration):
     mode: Literal["fast", "exact"] = "fast"
     count: Annotated[int, Field(ge=0, lt=10), is_even] = 0
     share: float | None = None
+    step: Annotated[int, Field(ge=1), is_even] | None = None
     parts: Sequence[Part] = ()
     by_name: Mapping[str, Part | None] | None = None
     pair: tuple[str, int] = ("a", 1)
@@ -49,6 +50,9 @@ class Whole(Declaration):
         ({"count": True}, "count", "a whole number of at least 0 and below 10 is needed; got True"),
         ({"share": "1"}, "share", "a finite number or None is needed; got '1'"),
         ({"share": float("inf")}, "share", "a finite number or None is needed; got inf"),
+        ({"step": 0}, "step", "a whole number of at least 1 is needed; got 0"),
+        ({"step": 3}, "step", "an even number is needed; got 3"),
+        ({"step": "2"}, "step", "a whole number or None is needed; got '2'"),
         ({"parts": [Part("a"), "b"]}, "parts[1]", "a Part is needed; got 'b'"),
         ({"parts": Part("a")}, "parts", "a list (each item a Part) is needed; got a Part; put it into brackets, […]"),
         ({"parts": "ab"}, "parts", "a list (each item a Part) is needed; got 'ab'"),
