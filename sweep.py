@@ -452,9 +452,11 @@ def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
     statuses_at_most = read_status(largest, store) if may_grow else statuses
     by_training = {item.training.training_id: item for item in statuses}
     grid = Table("table", "cells", "unique trainings", "recorded", box=None, header_style="bold")
-    for study, table in plan.tables:
-        cells = [cell for cell in plan.cells if (cell.study, cell.table) == (study, table)]
-        unique = {cell.training_id for cell in cells}
+    cells_of: dict[tuple[str, str], list[str]] = {place: [] for place in plan.tables}
+    for cell in plan.cells:
+        cells_of[cell.study, cell.table].append(cell.training_id)
+    for (study, table), cells in cells_of.items():
+        unique = set(cells)
         recorded = sum(by_training[identity].state == "done" for identity in unique)
         grid.add_row(f"{study}/{table}", str(len(cells)), str(len(unique)), str(recorded))
     console.print(grid)
