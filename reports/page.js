@@ -8,6 +8,7 @@
   const COLOURS = ["--c0", "--c1", "--c2", "--c3", "--c4"];
   const DASHES = ["", "7 3", "2 3", "9 3 2 3", "4 2"];
   const MAX_ITEMS_NAMED = 8;
+  const MAX_CHARTED_ROWS = 40;
   const SVG = "http://www.w3.org/2000/svg";
 
   /** Make an element: attributes by name, listeners by `onclick` and the like, children as elements or texts. */
@@ -630,9 +631,16 @@
     const select = make("select", { "aria-label": "Chart of" }, ...[...columns.keys()].map((name) => make("option", {}, name)));
     const room = make("div");
     const draw = () => {
-      const rows = columns.get(select.value);
+      const all = columns.get(select.value);
+      const metric = all[0].cell;
+      const mean = (row) => row.seeds.reduce((sum, seed) => sum + seed.value, 0) / row.seeds.length;
+      const best = [...all].sort((one, other) => (metric.higher ? 1 : -1) * (mean(other) - mean(one))).slice(0, MAX_CHARTED_ROWS);
+      const rows = all.filter((row) => best.includes(row));
       const open = (row, opener) => openCell(study, facts, row.cell, opener);
-      room.replaceChildren(dotChart(rows, rows[0].cell, `${rows[0].cell.metric}: seeds (rings), mean, 95 % interval of the mean`, open));
+      room.replaceChildren(
+        dotChart(rows, metric, `${metric.metric}: seeds (rings), mean, 95 % interval of the mean`, open),
+        rows.length < all.length ? make("p", { class: "said" }, `The best ${rows.length} of ${all.length} rows.`) : "",
+      );
     };
     select.addEventListener("change", draw);
     const details = make("details", { class: "chart" }, make("summary", {}, "Chart of the rows"), select, room);

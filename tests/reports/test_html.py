@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from tablewright.orchestrator.records import Store
+from tablewright.reports.embedded_pictures import PAGE_LIMIT_BYTES, EmbeddedPictures
+from tablewright.reports.figures import Figure
 from tablewright.reports.html import table_to_html, to_html
 from tablewright.reports.page_template import page_script
+from tablewright.reports.studies_page import ListedStudy, studies_to_html
 from tablewright.reports.table_files import write_tables
 from tests.reports.every_state import HOSTILE, every_state_plan, record_every_state
 from tests.reports.snapshot import check_snapshot
@@ -149,3 +152,31 @@ def test_a_cell_tells_its_details(tmp_path: Path):
     ) in title
     assert "minus “depth 2” +10.033, 95 % confidence interval +9.917 to +10.149, p = " in title
     assert re.search(r"trainings [0-9a-f]{8}, [0-9a-f]{8}, [0-9a-f]{8}$", title)
+
+
+def test_a_page_has_no_more_pictures_than_mail_takes():
+    """One that would be too much is a link to its file; a smaller one behind it still stands inside, each once."""
+    small, large, other = (
+        Figure(name, name, name.encode() * size) for name, size in (("a", 8), ("b", 900), ("c", 8))
+    )
+    pictures = EmbeddedPictures(100)
+    placed = [pictures.place(table, figure) for table in ("one", "two") for figure in (small, large, other)]
+    assert [True, False, True, False, False, False] == [bool(picture.source) for picture in placed]
+    assert ["", "", "", "one-figure-a", "", "one-figure-c"] == [picture.shown_at for picture in placed]
+    assert "figures/two/b.png" == placed[4].file
+
+
+def test_the_page_of_all_studies_stays_of_a_size_that_mail_takes():
+    """Pictures that are too much become links to their files, and then studies links to their pages."""
+    article = '<main>\n<article class="study" data-base="">\n<p id="p">{}</p>\n{}</article>\n</main>'
+    picture = '<img src="data:image/png;base64,{}" data-file="figures/t/loss.png" alt="Loss">'
+    few, many = picture.format("A" * 1000), picture.format("A" * PAGE_LIMIT_BYTES)
+    pages = {"few": ("", few), "many": ("", many), "words": ("w" * PAGE_LIMIT_BYTES, "")}
+    page = studies_to_html(
+        [ListedStudy(name, (), f"<h1>{name}</h1>{article.format(*parts)}") for name, parts in pages.items()]
+    )
+    assert len(page.encode()) < PAGE_LIMIT_BYTES
+    assert few in page
+    assert '<a href="many/figures/t/loss.png">Loss</a>' in page
+    assert '<dt><a href="words/index.html">words</a></dt>' in page
+    assert [True, True, False] == [f'<article class="study" id="{name}"' in page for name in pages]
