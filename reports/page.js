@@ -281,6 +281,7 @@
           String(training.attempts ?? ""),
           training.gpu_hours ?? "",
           training.cpu_hours ?? "",
+          training.kilowatt_hours ?? "",
           training.peak_memory_mib ? `${training.peak_memory_mib} MiB` : "",
           ["done", "damaged"].includes(training.state)
             ? linkToStore(study, `trainings/${identity}/record.json`, short(identity))
@@ -290,7 +291,7 @@
     }
     const heads = [
       ...["seed", cell.metric, "state", "host", "device", "began", "took", "attempts"],
-      ...["GPU-hours", "CPU-hours", "memory", "training"],
+      ...["GPU-hours", "CPU-hours", "kWh of GPU", "memory", "training"],
     ];
     const chart = seedChart(cell);
     return [

@@ -26,7 +26,7 @@ from tablewright.orchestrator.recorded_config import differences
 from tablewright.orchestrator.records import DamagedFile, Store, measured_columns, measured_items
 from tablewright.orchestrator.study import Study
 from tablewright.reports.cell_facts import cell_facts
-from tablewright.reports.cost_table import hours_text
+from tablewright.reports.cost_table import J_PER_KWH, hours_text
 from tablewright.reports.curves import drawn_names, quantity_of
 from tablewright.reports.entry_text import entry_text
 from tablewright.reports.figures import Trace
@@ -140,6 +140,9 @@ def _training(facts: TrainingFacts) -> Json:
         "attempts": facts.num_attempts,
         "gpu_hours": "" if spent is None or not spent.gpu_s else sign + hours_text(spent.gpu_s / 3600),
         "cpu_hours": "" if spent is None else sign + hours_text(spent.cpu_s / 3600),
+        "kilowatt_hours": ""
+        if spent is None or not spent.energy_j
+        else hours_text(spent.energy_j / J_PER_KWH),
         "peak_memory_mib": round(facts.peak_memory_bytes / 2**20),
         "warnings": list(facts.warnings),
         "message": facts.message,
