@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from tablewright.orchestrator.changes import apply_changes, try_changes
+from tablewright.orchestrator.composition import Composing, Composition
 from tablewright.orchestrator.dataset import SEED, Dataset
 from tablewright.orchestrator.declared_names import TableName, absent, twice
 from tablewright.orchestrator.design import AsPrinted, Comparing, Contrast, Design, Row, full_label
@@ -30,6 +31,8 @@ from tablewright.trainables.value.freezing import EMPTY, freeze
 from tablewright.trainables.value.refusal import Fault, Refusal, guess, shown
 from tablewright.trainables.value.secret import secrets_in
 from tablewright.trainables.value.text import Text
+
+Arrangement = Literal["design", "plain", "components", "transposed"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,9 @@ class Ablation(Teacher):
         deviation: metric name -> standard deviation over seeds that is expected, to say what the table can find
             before any row has been trained.
         shows_difference: whether the differences stand in a column of their own in every format.
+        arrangement: of the printed table; it is in no id. `design` follows from the rows: components of `LeaveOneOut`,
+            `Cumulative` and `Factorial` as check marks, the values of a `Sweep` side by side where that is narrower.
+            `plain` has a line for each row with its label; `components` and `transposed` are asked for as they are.
         tests_items: whether the compared rows are also tested over the queries or images they were measured on.
         priority: its rows are trained before those of a lower one; None is that of the study. Where several rows need
             one training, the highest counts.
@@ -78,6 +84,7 @@ class Ablation(Teacher):
     emphasis: Literal["evidence", "highest"] = "evidence"
     deviation: Mapping[str, float] = EMPTY
     shows_difference: bool = False
+    arrangement: Arrangement = "design"
     tests_items: bool = False
     priority: int | None = None
     tuned: Search | None = None
@@ -106,6 +113,15 @@ class Ablation(Teacher):
     def trained_rows(self) -> tuple[Row, ...]:
         """The printed rows that are trained, without those that wait."""
         return tuple(row for row in self.printed_rows if row.is_trained and not row.waits_for)
+
+    @functools.cached_property
+    def compositions(self) -> tuple[tuple[tuple[Row, ...], Composition], ...]:
+        """What the rows of each design are made of, where it knows, beside these rows."""
+        made = (
+            (rows, design.composition() if isinstance(design, Composing) else None)
+            for design, rows in zip(self.rows, self.rows_by_design, strict=True)
+        )
+        return tuple((rows, composition) for rows, composition in made if composition is not None)
 
     # -- what is compared
 
@@ -268,6 +284,7 @@ class Ablation(Teacher):
             return
         yield from self._protocol_faults(rows)
         yield from self._comparison_faults(rows)
+        yield from self._arrangement_faults()
         labels_of: dict[str, list[str]] = {}
         for row in rows:
             for text in dict.fromkeys(self._row_faults(row)):
@@ -350,6 +367,18 @@ class Ablation(Teacher):
                     f"deviation[{name!r}]",
                     f"that of a fraction is below 1; got {value}; write 0.012 for 1.2 percentage points",
                 )
+
+    def _arrangement_faults(self) -> Iterator[Fault]:
+        if self.arrangement == "components" and not self.compositions:
+            yield Fault(
+                "arrangement",
+                "'components' are those of a LeaveOneOut, a Cumulative or a Factorial, and there is none; take 'plain'",
+            )
+        if self.arrangement == "transposed" and any(not contrast.row for contrast in self.contrasts):
+            yield Fault(
+                "arrangement",
+                "a table with main effects below its rows cannot be 'transposed'; take 'components' or 'plain'",
+            )
 
     def _protocol_faults(self, rows: Sequence[Row]) -> Iterator[Fault]:
         rows_of: dict[str, list[str]] = {}

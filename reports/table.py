@@ -15,16 +15,18 @@ from typing import Literal, NamedTuple, cast
 import pandas as pd
 
 from tablewright.orchestrator.ablation import Ablation
+from tablewright.orchestrator.composition import Level
 from tablewright.orchestrator.dataset import Dataset
-from tablewright.orchestrator.design import Row, full_label
+from tablewright.orchestrator.design import AsPrinted, Design, Row, Sweep, full_label
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.search_result import SearchResult, search_result
 from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.tuned_rows import TunedRows
-from tablewright.reports.cell import TableCell, build_cell
+from tablewright.reports.cell import DeviationPlace, TableCell, build_cell
 from tablewright.reports.item_comparisons import ItemComparison
 from tablewright.reports.number import value_text
 from tablewright.reports.pareto_table import pareto_table
+from tablewright.reports.row_levels import factors_of, levels_of
 from tablewright.reports.search_note import parameter_table, search_notes
 from tablewright.reports.seed import Place, Seed, seeds_by_place
 from tablewright.reports.source_note import source_notes
@@ -35,10 +37,14 @@ from tablewright.reports.text_table import TextTable
 from tablewright.reports.tuning_note import tuned_table, tuning_notes
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.metric import Metric
+from tablewright.trainables.value.freezing import EMPTY
 from tablewright.trainables.value.secret import masked
 from tablewright.trainables.value.text import visible
 
 NOT_ASKED_FOR: Mapping[Place, ItemComparison] = MappingProxyType({})
+
+MAX_COMPONENT_SIGNS = 60
+"""Of the heads of all components together: half a line of a page, which leaves the other half to the values."""
 
 DEMO_NOTICE = "demo data, not comparable with the paper"
 DIFFERENCE_HEAD = "Δ"
@@ -100,20 +106,42 @@ class Spanner:
     num_printed: int
 
 
+PrintedArrangement = Literal["plain", "components", "transposed", "narrower"]
+"""A line for each row with its label; with check marks for components; values of a factor side by side, always or
+where that is narrower."""
+
+
 @dataclass(frozen=True)
 class TableRow:
-    """A row label and its cells, one a column."""
+    """A row label and its cells, one a column.
+
+    Attributes:
+        label: within its group.
+        cells: one a column.
+        levels: factor of the table -> level that the row has, true or false of a component; those not known are left
+            out.
+        is_spelt_out: whether the levels say all that the label says.
+    """
 
     label: str
     cells: tuple[TableCell, ...]
+    levels: Mapping[str, Level] = EMPTY
+    is_spelt_out: bool = False
 
 
 @dataclass(frozen=True)
 class RowGroup:
-    """Rows that stand together, under a head unless the label is empty."""
+    """Rows that stand together, under a head unless the label is empty.
+
+    Attributes:
+        label: the head.
+        rows: in printing order.
+        is_spelt_out: whether the levels of the rows say all that the label says.
+    """
 
     label: str
     rows: tuple[TableRow, ...]
+    is_spelt_out: bool = False
 
 
 class RowTrainings(NamedTuple):
@@ -161,6 +189,10 @@ class Table:
         source_notes: sentences below the table.
         effects: what is compared of several rows together.
         texts: small tables of words between the cells and the notes.
+        factors: that rows differ in, in printing order; empty where none are known.
+        arrangement: how it is laid out in print.
+        deviation: where the deviations over seeds stand in print.
+        shows_arrows: whether each metric's head says which way is better.
     """
 
     study: str
@@ -172,6 +204,10 @@ class Table:
     source_notes: tuple[str, ...]
     effects: tuple[Effect, ...] = ()
     texts: tuple[TextTable, ...] = ()
+    factors: tuple[str, ...] = ()
+    arrangement: PrintedArrangement = "plain"
+    deviation: DeviationPlace = "beside"
+    shows_arrows: bool = False
 
     def with_differences(self) -> Table:
         """Give the table with a column of differences behind each that is compared, and what they are."""
@@ -275,6 +311,7 @@ def build_table(
         RowGroup(label, tuple(rows[full_label(row)] for row in members))
         for label, members in itertools.groupby(shown, key=lambda row: row.group)
     )
+    groups = _with_levels(groups, ablation)
     is_demo = any(fact.is_demo for fact in facts.values())
     caption = f"{ablation.caption} ({DEMO_NOTICE})" if is_demo else ablation.caption
     effects = _effects(columns, statistics)
@@ -283,7 +320,20 @@ def build_table(
         *(() if searched is None else _texts_of(searched)),
         *(() if tuned is None else (tuned_table(tuned),)),
     )
-    table = Table(study, name, caption, ablation.stub_head, columns, groups, (), effects, texts)
+    table = Table(
+        study,
+        name,
+        caption,
+        ablation.stub_head,
+        columns,
+        groups,
+        (),
+        effects,
+        texts,
+        factors_of(ablation),
+        _arrangement(ablation, groups),
+        shows_arrows=True,
+    )
     cells = [
         (column.metric, cell) for row in table.rows for column, cell in zip(columns, row.cells, strict=True)
     ]
@@ -295,6 +345,48 @@ def build_table(
     )
     table = replace(table, source_notes=tuple(visible(masked(note)) for note in notes))
     return table.with_differences() if ablation.shows_difference else table
+
+
+def _with_levels(groups: Sequence[RowGroup], ablation: Ablation) -> tuple[RowGroup, ...]:
+    """Say of each row what it is made of, as far as the designs of the table say it."""
+    levels = levels_of(ablation)
+    spelt_out = {label for _, composition in ablation.compositions for label in composition.spelt_out}
+    return tuple(
+        replace(
+            group,
+            rows=tuple(
+                replace(
+                    row,
+                    levels=levels[f"{group.label} / {row.label}" if group.label else row.label],
+                    is_spelt_out=not group.label and row.label in spelt_out,
+                )
+                for row in group.rows
+            ),
+            is_spelt_out=group.label in spelt_out,
+        )
+        for group in groups
+    )
+
+
+def _arrangement(ablation: Ablation, groups: Sequence[RowGroup]) -> PrintedArrangement:
+    """Choose how a table is laid out, where its author leaves that to its design.
+
+    Check marks say nothing of rows that are made of something else, and heads of many words are wider than labels: such
+    tables stay plain.
+    """
+    if ablation.arrangement != "design":
+        return ablation.arrangement
+    factors = factors_of(ablation)
+    rows = [row for group in groups for row in group.rows]
+    num_known = sum(row.levels.keys() >= {*factors} for row in rows)
+    if factors and 2 * num_known >= len(rows) and sum(map(len, factors)) <= MAX_COMPONENT_SIGNS:
+        return "components"
+    is_swept = len(ablation.rows) == 1 and isinstance(_declared(ablation.rows[0]), Sweep)
+    return "narrower" if is_swept else "plain"
+
+
+def _declared(design: Design) -> Design:
+    return _declared(design.design) if isinstance(design, AsPrinted) else design
 
 
 def _texts_of(searched: SearchResult) -> tuple[TextTable, ...]:

@@ -42,6 +42,7 @@ DECLARATIONS = tuple(
         "best_of",
         "budget",
         "changes",
+        "composition",
         "constraints",
         "dataset",
         "declared_names",
