@@ -33,6 +33,7 @@ from tablewright.trainables.value.secret import secrets_in
 from tablewright.trainables.value.text import Text
 
 Arrangement = Literal["design", "plain", "components", "transposed"]
+Emphasis = Literal["evidence", "highest", "none"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Ablation(Teacher):
         tested: metrics whose comparisons are tested; all of them are one family, so that each makes the others
             harder to find. None named is the first of `metrics`.
         emphasis: `evidence` sets the best row bold with every row that the seeds cannot tell from it; `highest` only
-            the highest value, and underlines the second, as some venues ask for.
+            the highest value, and underlines the second, as some venues ask for; `none` nothing.
         deviation: metric name -> standard deviation over seeds that is expected, to say what the table can find
             before any row has been trained.
         shows_difference: whether the differences stand in a column of their own in every format.
@@ -81,7 +82,7 @@ class Ablation(Teacher):
     source: Text = ""
     reference: Text = ""
     tested: Sequence[Metric] = ()
-    emphasis: Literal["evidence", "highest"] = "evidence"
+    emphasis: Emphasis = "evidence"
     deviation: Mapping[str, float] = EMPTY
     shows_difference: bool = False
     arrangement: Arrangement = "design"
@@ -284,7 +285,7 @@ class Ablation(Teacher):
             return
         yield from self._protocol_faults(rows)
         yield from self._comparison_faults(rows)
-        yield from self._arrangement_faults()
+        yield from self.arrangement_faults(self.arrangement)
         labels_of: dict[str, list[str]] = {}
         for row in rows:
             for text in dict.fromkeys(self._row_faults(row)):
@@ -368,13 +369,14 @@ class Ablation(Teacher):
                     f"that of a fraction is below 1; got {value}; write 0.012 for 1.2 percentage points",
                 )
 
-    def _arrangement_faults(self) -> Iterator[Fault]:
-        if self.arrangement == "components" and not self.compositions:
+    def arrangement_faults(self, asked: Arrangement) -> Iterator[Fault]:
+        """Find that its rows cannot be arranged so."""
+        if asked == "components" and not self.compositions:
             yield Fault(
                 "arrangement",
                 "'components' are those of a LeaveOneOut, a Cumulative or a Factorial, and there is none; take 'plain'",
             )
-        if self.arrangement == "transposed" and any(not contrast.row for contrast in self.contrasts):
+        if asked == "transposed" and any(not contrast.row for contrast in self.contrasts):
             yield Fault(
                 "arrangement",
                 "a table with main effects below its rows cannot be 'transposed'; take 'components' or 'plain'",

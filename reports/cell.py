@@ -21,9 +21,6 @@ SIGNIFICANT, OPEN = "†", "?"
 AGREES, DISAGREES = "✓", "✗"
 
 
-DeviationPlace = Literal["beside", "subscript", "none"]
-"""Of the deviation over seeds: behind the mean, as its subscript, or not in print."""
-
 CellSummary = Literal["done", "partial", "missing", "failed", "refused", "printed"]
 
 

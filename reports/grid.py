@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from tablewright.reports.cell import DeviationPlace, TableCell
+from tablewright.orchestrator.paper_table import DeviationPlace
+from tablewright.reports.cell import TableCell
 from tablewright.reports.table_statistics import Compared
 from tablewright.trainables.contract.metric import Metric
 

@@ -166,7 +166,9 @@ def _entry(table: Table, row: TableRow, number: int, printed: PrintedColumn) -> 
 
 def _effect_groups(table: Table, stub: _Stub) -> Iterator[GridGroup]:
     """Put main effects below the rows, and interactions below these."""
-    for head, effects in itertools.groupby(table.effects, key=_head_of_effect):
+    order = (EFFECTS, MAIN_EFFECTS, INTERACTIONS)
+    ordered = sorted(table.effects, key=lambda effect: order.index(_head_of_effect(effect)))
+    for head, effects in itertools.groupby(ordered, key=_head_of_effect):
         rows = (
             GridRow((*_effect_stub(stub, effect, head), *_effect_entries(table, effect)))
             for effect in effects

@@ -14,15 +14,16 @@ from typing import Literal, NamedTuple, cast
 
 import pandas as pd
 
-from tablewright.orchestrator.ablation import Ablation
+from tablewright.orchestrator.ablation import Ablation, Arrangement
 from tablewright.orchestrator.composition import Level
 from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import AsPrinted, Design, Row, Sweep, full_label
+from tablewright.orchestrator.paper_table import DeviationPlace
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.search_result import SearchResult, search_result
 from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.tuned_rows import TunedRows
-from tablewright.reports.cell import DeviationPlace, TableCell, build_cell
+from tablewright.reports.cell import TableCell, build_cell
 from tablewright.reports.item_comparisons import ItemComparison
 from tablewright.reports.number import value_text
 from tablewright.reports.pareto_table import pareto_table
@@ -193,6 +194,7 @@ class Table:
         arrangement: how it is laid out in print.
         deviation: where the deviations over seeds stand in print.
         shows_arrows: whether each metric's head says which way is better.
+        venue: for which LaTeX sets it: a name, or the width of the text in points; None for none in particular.
     """
 
     study: str
@@ -208,6 +210,7 @@ class Table:
     arrangement: PrintedArrangement = "plain"
     deviation: DeviationPlace = "beside"
     shows_arrows: bool = False
+    venue: str | float | None = None
 
     def with_differences(self) -> Table:
         """Give the table with a column of differences behind each that is compared, and what they are."""
@@ -273,6 +276,7 @@ def build_table(
     name: str,
     frame: pd.DataFrame,
     items: Mapping[Place, ItemComparison] = NOT_ASKED_FOR,
+    shown: Ablation | None = None,
 ) -> Table:
     """Make a table from the frame that `read_cells` gives.
 
@@ -282,11 +286,12 @@ def build_table(
         name: of one of its tables.
         frame: may hold other tables too.
         items: comparisons over queries or images, where the table asks for them.
+        shown: the same table with other wishes for print; None for those of the plan.
 
     Raises:
         ValueError: the rows of a column were measured on different items.
     """
-    ablation, tuned = plan.tables[study, name], plan.tuned.get((study, name))
+    ablation, tuned = shown or plan.tables[study, name], plan.tuned.get((study, name))
     facts = _facts_by_dataset(plan, study, ablation)
     mine = cast(pd.DataFrame, frame[(frame["study"] == study) & (frame["table"] == name)])
     _refuse_mixed_items(study, name, mine)
@@ -303,13 +308,16 @@ def build_table(
     )
     # On other data than the paper's, what other methods reached there says nothing.
     shows_others = any(column.has_published for column in columns)
-    shown = [row for row in ablation.printed_rows if row.is_trained or shows_others]
-    rows = {full_label(row): _build_row(row, columns, seeds) for row in shown}
+    printed = [row for row in ablation.printed_rows if row.is_trained or shows_others]
+    rows = {full_label(row): _build_row(row, columns, seeds) for row in printed}
     rows = _compare(rows, columns, statistics, items)
-    rows = _emphasise(rows, columns, statistics) if ablation.emphasis == "evidence" else _rank(rows, columns)
+    if ablation.emphasis == "evidence":
+        rows = _emphasise(rows, columns, statistics)
+    elif ablation.emphasis == "highest":
+        rows = rank(rows, columns)
     groups = tuple(
         RowGroup(label, tuple(rows[full_label(row)] for row in members))
-        for label, members in itertools.groupby(shown, key=lambda row: row.group)
+        for label, members in itertools.groupby(printed, key=lambda row: row.group)
     )
     groups = _with_levels(groups, ablation)
     is_demo = any(fact.is_demo for fact in facts.values())
@@ -331,7 +339,7 @@ def build_table(
         effects,
         texts,
         factors_of(ablation),
-        _arrangement(ablation, groups),
+        arrangement(ablation.arrangement, factors_of(ablation), groups, is_swept=_is_swept(ablation)),
         shows_arrows=True,
     )
     cells = [
@@ -368,21 +376,31 @@ def _with_levels(groups: Sequence[RowGroup], ablation: Ablation) -> tuple[RowGro
     )
 
 
-def _arrangement(ablation: Ablation, groups: Sequence[RowGroup]) -> PrintedArrangement:
+def arrangement(
+    asked: Arrangement, factors: Sequence[str], groups: Sequence[RowGroup], *, is_swept: bool
+) -> PrintedArrangement:
     """Choose how a table is laid out, where its author leaves that to its design.
 
     Check marks say nothing of rows that are made of something else, and heads of many words are wider than labels: such
     tables stay plain.
+
+    Args:
+        asked: by the author.
+        factors: that rows differ in.
+        groups: of rows.
+        is_swept: whether the rows are values of one factor, and nothing else.
     """
-    if ablation.arrangement != "design":
-        return ablation.arrangement
-    factors = factors_of(ablation)
+    if asked != "design":
+        return asked
     rows = [row for group in groups for row in group.rows]
     num_known = sum(row.levels.keys() >= {*factors} for row in rows)
     if factors and 2 * num_known >= len(rows) and sum(map(len, factors)) <= MAX_COMPONENT_SIGNS:
         return "components"
-    is_swept = len(ablation.rows) == 1 and isinstance(_declared(ablation.rows[0]), Sweep)
     return "narrower" if is_swept else "plain"
+
+
+def _is_swept(ablation: Ablation) -> bool:
+    return len(ablation.rows) == 1 and isinstance(_declared(ablation.rows[0]), Sweep)
 
 
 def _declared(design: Design) -> Design:
@@ -484,7 +502,7 @@ def _emphasise(
     return _with_ranks(rows, columns, [dict.fromkeys(some, 1) for some in texts])
 
 
-def _rank(rows: dict[str, TableRow], columns: Sequence[Column]) -> dict[str, TableRow]:
+def rank(rows: dict[str, TableRow], columns: Sequence[Column]) -> dict[str, TableRow]:
     """Mark highest and second of each column among its complete cells, whatever chance may have done.
 
     Cells that print the same number are equal: a reader could not see why one of them is set in bold.

@@ -47,6 +47,7 @@ DECLARATIONS = tuple(
         "dataset",
         "declared_names",
         "design",
+        "paper_table",
         "profile",
         "pruners",
         "published",
