@@ -29,6 +29,10 @@ class PickedRow(NamedTuple):
     table: str
     label: str
 
+    def __str__(self) -> str:
+        """Name it among the rows of joined tables."""
+        return f"{self.table}: {self.label}"
+
 
 class PickedColumn(NamedTuple):
     """A column: its table, empty where all of the joined tables have it, the data set's label and the metric's name."""
@@ -36,6 +40,11 @@ class PickedColumn(NamedTuple):
     table: str
     dataset: str
     metric: str
+
+    def __str__(self) -> str:
+        """Name it as it may be asked for."""
+        place = f"{self.dataset} / {self.metric}"
+        return f"{self.table}: {place}" if self.table else place
 
 
 class Picked(NamedTuple):
@@ -175,12 +184,9 @@ class PaperTable(Declaration):
         ]
         if not columns:
             return None
-        names = [f"{column.dataset} / {column.metric}" for column in columns]
-        if self.are_joined and self.joined == "beside":
-            names = [f"{column.table}: {name}" for column, name in zip(columns, names, strict=True)]
         known = {name for table in self.of for name in _names_of(after[table])}
         labels = {name: label for name, label in self.labels.items() if name in known}
-        return replace(self, columns=names, labels=labels)
+        return replace(self, columns=[*map(str, columns)], labels=labels)
 
     def _pick(self, sources: Sequence[Ablation], faults: list[Fault]) -> Picked:
         is_beside = self.are_joined and self.joined == "beside"
@@ -211,17 +217,17 @@ class PaperTable(Declaration):
                 many_by.setdefault(name, []).append(picked)
         found: list[PickedRow] = []
         for name in self.rows:
-            exact = [picked for picked in one_by.get(name, ()) if name == picked.label]
+            exact = [picked for picked in one_by.get(name, ()) if name in (picked.label, str(picked))]
             some = exact if len(exact) == 1 else one_by.get(name, [])
             if len(some) > 1:
-                which = ", ".join(f"“{picked.table}: {picked.label}”" for picked in some)
+                which = ", ".join(f"“{picked}”" for picked in some)
                 faults.append(Fault("rows", f"{name!r} is the name of several rows; write one of {which}"))
             elif not some and name not in many_by:
                 known = [picked.label for picked, _, _ in every]
                 text = f"{name!r} is no row{guess(name, [*one_by, *many_by])} There are "
                 faults.append(Fault("rows", text + ", ".join(map(repr, known))))
             found += some or many_by.get(name, [])
-        faults += (Fault("rows", str(fault)) for fault in twice("row", map(": ".join, found)))
+        faults += (Fault("rows", str(fault)) for fault in twice("row", map(str, found)))
         return found
 
     def _pick_columns(
@@ -242,11 +248,11 @@ class PaperTable(Declaration):
             return every
         for name in self.columns:
             if name not in by:
-                known = (f"{column.dataset} / {column.metric}" for column in every)
+                known = map(str, every)
                 text = f"{name!r} is no column{guess(name, by)} There are "
-                faults.append(Fault("columns", text + ", ".join(map(repr, known))))
+                faults.append(Fault("columns", text + ", ".join(known)))
         found = [column for name in self.columns for column in by.get(name, ())]
-        faults += (Fault("columns", str(fault)) for fault in twice("column", map(" / ".join, found)))
+        faults += (Fault("columns", str(fault)) for fault in twice("column", map(str, found)))
         return found
 
     # -- faults
@@ -296,12 +302,18 @@ class PaperTable(Declaration):
         for place in picked.rows:
             row = rows[place]
             label = self.printed(f"{place.table}: {place.label}", place.label, row.label)
-            labels.append(f"{place.table}: {self.printed(row.group)} / {label}")
+            group = self.printed(row.group)
+            labels.append(str(PickedRow(place.table, f"{group} / {label}" if group else label)))
         yield from (Fault("labels", str(fault)) for fault in twice("row label", labels))
         metrics = {metric.name: metric for source in sources for metric in source.metrics}
         heads = [
-            f"{place.table}: {self.printed(place.dataset)} / "
-            f"{self.printed(place.metric, metrics[place.metric].label)}"
+            str(
+                PickedColumn(
+                    place.table,
+                    self.printed(place.dataset),
+                    self.printed(place.metric, metrics[place.metric].label),
+                )
+            )
             for place in picked.columns
         ]
         yield from (Fault("labels", str(fault)) for fault in twice("column", heads))
