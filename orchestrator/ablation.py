@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from tablewright.orchestrator.changes import apply_changes, try_changes
 from tablewright.orchestrator.composition import Composing, Composition
+from tablewright.orchestrator.cost_columns import CostColumn, cost_metric, counted_cost
 from tablewright.orchestrator.dataset import SEED, Dataset
 from tablewright.orchestrator.declared_names import TableName, absent, twice
 from tablewright.orchestrator.design import AsPrinted, Comparing, Contrast, Design, Row, full_label
@@ -69,6 +70,9 @@ class Ablation(Teacher):
         tuned: searched in every trained row under every data set, with the same budget, before the row's seeds are
             trained with what was found. Its base is the table's, its data set one of the table's; its name, caption,
             view and metrics are not used. None tunes no row.
+        costs: columns behind the metrics of each data set, of what a row takes: `parameters`, `inference_parameters`
+            and `flops` are counted, `train_s`, `gpu_s` and `peak_memory_bytes` are as recorded. They are never tested
+            and never bold.
     """
 
     name: TableName
@@ -89,6 +93,7 @@ class Ablation(Teacher):
     tests_items: bool = False
     priority: int | None = None
     tuned: Search | None = None
+    costs: Sequence[CostColumn] = ()
 
     @functools.cached_property
     def rows_by_design(self) -> tuple[tuple[Row, ...], ...]:
@@ -182,6 +187,11 @@ class Ablation(Teacher):
         return found
 
     @property
+    def column_metrics(self) -> tuple[Metric, ...]:
+        """The columns within each data set: what is measured, then what it costs."""
+        return (*self.metrics, *map(cost_metric, self.costs))
+
+    @property
     def tested_metrics(self) -> tuple[Metric, ...]:
         """The metrics whose comparisons are tested."""
         return tuple(self.tested or self.metrics[:1])
@@ -268,8 +278,9 @@ class Ablation(Teacher):
             yield fault
             return
         yield from twice("data set label", [dataset.label for dataset in self.datasets])
-        yield from twice("metric", [metric.name for metric in self.metrics])
+        yield from twice("metric", [metric.name for metric in self.column_metrics])
         yield from twice("metric label", [metric.label for metric in self.metrics])
+        yield from self._cost_faults()
         yield from self._dataset_faults()
         yield from absent("data set", self.datasets)
         yield from absent("metric", self.metrics)
@@ -368,6 +379,12 @@ class Ablation(Teacher):
                     f"deviation[{name!r}]",
                     f"that of a fraction is below 1; got {value}; write 0.012 for 1.2 percentage points",
                 )
+
+    def _cost_faults(self) -> Iterator[Fault]:
+        for name in self.costs:
+            counted = counted_cost(name)
+            if counted is not None:
+                yield from (Fault("costs", fault.text) for fault in counted.faults_for(self.base))
 
     def arrangement_faults(self, asked: Arrangement) -> Iterator[Fault]:
         """Find that its rows cannot be arranged so."""

@@ -237,7 +237,7 @@ class PaperTable(Declaration):
         by: dict[str, list[PickedColumn]] = {}
         for table, source in sources:
             for dataset in source.datasets:
-                for metric in source.metrics:
+                for metric in source.column_metrics:
                     column = PickedColumn(table, dataset.label, metric.name)
                     every.append(column)
                     metrics = dict.fromkeys((metric.name, metric.label))
@@ -270,10 +270,10 @@ class PaperTable(Declaration):
     def _below_faults(self, sources: Sequence[Ablation], columns: Sequence[PickedColumn]) -> Iterator[Fault]:
         """Find tables that lack a column, or have another metric of that name."""
         first = sources[0]
-        metrics = {metric.name: metric for metric in first.metrics}
+        metrics = {metric.name: metric for metric in first.column_metrics}
         for source in sources[1:]:
             own = {dataset.label for dataset in source.datasets}
-            own_metrics = {metric.name: metric for metric in source.metrics}
+            own_metrics = {metric.name: metric for metric in source.column_metrics}
             lacking = [
                 f"{column.dataset} / {column.metric}"
                 for column in columns
@@ -305,7 +305,7 @@ class PaperTable(Declaration):
             group = self.printed(row.group)
             labels.append(str(PickedRow(place.table, f"{group} / {label}" if group else label)))
         yield from (Fault("labels", str(fault)) for fault in twice("row label", labels))
-        metrics = {metric.name: metric for source in sources for metric in source.metrics}
+        metrics = {metric.name: metric for source in sources for metric in source.column_metrics}
         heads = [
             str(
                 PickedColumn(
@@ -326,7 +326,7 @@ def _names_of(source: Ablation) -> Iterator[str]:
         yield from (row.label, full_label(row), f"{source.name}: {full_label(row)}")
         yield from filter(None, [row.group])
     yield from (dataset.label for dataset in source.datasets)
-    for metric in source.metrics:
+    for metric in source.column_metrics:
         yield from (metric.name, metric.label)
     for _, composition in source.compositions:
         for factor in composition.factors:

@@ -113,7 +113,7 @@ class _Maker:
             study=self.study.name,
             name=declared.name,
             caption=self._caption(),
-            stub_head=declared.stub_head or first.stub_head,
+            stub_head=declared.stub_head or self._stub_head(),
             columns=columns,
             groups=tuple(groups),
             source_notes=tuple(self._notes(placed)) if declared.notes else (),
@@ -147,6 +147,11 @@ class _Maker:
         is_demo = any(source.caption.endswith(notice) for source in self.sources)
         return (own + notice if is_demo else own) if own else of_first
 
+    def _stub_head(self) -> str:
+        """Give the head that the tables have in common; tables beside each other have the rows of the first."""
+        heads = {source.stub_head for source in self.sources}
+        return self.sources[0].stub_head if self._is_beside or len(heads) == 1 else ""
+
     def _head_of(self, table: str) -> str:
         """Name a table among those that it is joined with."""
         caption = self._table(table).caption.removesuffix(f" ({DEMO_NOTICE})")
@@ -164,12 +169,14 @@ class _Maker:
     def _column(self, place: PickedColumn) -> Column:
         source = self._table(place.table) if place.table else self.sources[0]
         found = source.columns[_place_of(source, place)]
-        metric = replace(found.metric, label=self.declared.printed(place.metric, found.metric.label))
+        _, comma, unit = found.metric.label.partition(", ") if found.is_cost else ("", "", "")
+        label = self.declared.printed(place.metric, found.metric.label.removesuffix(comma + unit))
+        metric = replace(found.metric, label=label + comma + unit)
         has_published = self.declared.shows_published and any(
             table.columns[_place_of(table, place)].has_published
             for table in ([source] if place.table else self.sources)
         )
-        return Column(self._dataset_label(place), metric, has_published)
+        return Column(self._dataset_label(place), metric, has_published, is_cost=found.is_cost)
 
     def _dataset_label(self, place: PickedColumn) -> str:
         """Give the head over a column; two tables side by side are told apart by their names."""
@@ -247,7 +254,7 @@ class _Maker:
             yield from (f"{self._head_of(name)}: {note}" for note in notes if note not in of_all)
         for source in self.sources:
             yield from self._left_out_note(source, placed)
-        if self.declared.are_joined:
+        if self.declared.are_joined and any(map(_num_tests, self.sources)):
             tests = "; ".join(
                 f"{self._head_of(source.name)}, {counted(_num_tests(source), 'comparison')}"
                 for source in self.sources

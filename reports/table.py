@@ -24,12 +24,14 @@ from tablewright.orchestrator.search_result import SearchResult, search_result
 from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.tuned_rows import TunedRows
 from tablewright.reports.cell import TableCell, build_cell
+from tablewright.reports.cost_columns import cost_notes, in_larger_units
 from tablewright.reports.item_comparisons import ItemComparison
 from tablewright.reports.number import value_text
 from tablewright.reports.pareto_table import pareto_table
 from tablewright.reports.row_levels import factors_of, levels_of
 from tablewright.reports.search_note import parameter_table, search_notes
 from tablewright.reports.seed import Place, Seed, seeds_by_place
+from tablewright.reports.seed_noise import NOTHING_VARIES
 from tablewright.reports.source_note import source_notes
 from tablewright.reports.statistics_note import statistics_notes
 from tablewright.reports.table_statistics import Compared, TableStatistics, table_statistics
@@ -67,12 +69,14 @@ class Column:
         metric: what is measured.
         has_published: whether the paper's column stands behind it, where that has any value.
         has_difference: whether a column stands behind it of how far each row is from what it is compared with.
+        is_cost: whether it says what a row takes, not how good it is: such a column is neither tested nor bold.
     """
 
     dataset: str
     metric: Metric
     has_published: bool
     has_difference: bool = False
+    is_cost: bool = False
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -297,14 +301,21 @@ def build_table(
     _refuse_mixed_items(study, name, mine)
     declared = next(candidate for candidate in plan.studies if candidate.name == study)
     seeds = seeds_by_place(mine)
+    costs, of_costs = in_larger_units(ablation, seeds)
+    seeds |= of_costs
     values = table_values(ablation, seeds, declared.all_seeds)
     statistics = table_statistics(declared, ablation, values)
     _add_holes(seeds, ablation, declared, tuned)
 
     columns = tuple(
-        Column(dataset.label, metric, _has_published(ablation, dataset, metric, facts))
+        Column(
+            dataset.label,
+            metric,
+            _has_published(ablation, dataset, metric, facts),
+            is_cost=metric.name in costs,
+        )
         for dataset in ablation.datasets
-        for metric in ablation.metrics
+        for metric in (*ablation.metrics, *costs.values())
     )
     # On other data than the paper's, what other methods reached there says nothing.
     shows_others = any(column.has_published for column in columns)
@@ -345,10 +356,23 @@ def build_table(
     cells = [
         (column.metric, cell) for row in table.rows for column, cell in zip(columns, row.cells, strict=True)
     ]
+    of_quality = [
+        cell
+        for row in table.rows
+        for column, cell in zip(columns, row.cells, strict=True)
+        if not column.is_cost
+    ]
+    unknown = {
+        column.metric.label
+        for row in table.rows
+        for column, cell in zip(columns, row.cells, strict=True)
+        if column.is_cost and cell.state == "missing"
+    }
     notes = (
-        *statistics_notes(declared, ablation, [cell for _, cell in cells], values, statistics),
+        *statistics_notes(declared, ablation, of_quality, values, statistics),
         *(() if searched is None else search_notes(searched)),
         *(() if tuned is None else tuning_notes(tuned, declared.all_seeds)),
+        *cost_notes(ablation.costs, sorted(unknown)),
         *source_notes(declared, ablation, cells, facts, mine),
     )
     table = replace(table, source_notes=tuple(visible(masked(note)) for note in notes))
@@ -428,7 +452,7 @@ def _add_holes(
     for row, dataset in itertools.product(ablation.printed_rows, ablation.datasets):
         of_search = tuned and row.is_trained and not row.waits_for and tuned.of(row, dataset).waits_for
         if row.waits_for or of_search:
-            for metric in ablation.metrics:
+            for metric in ablation.column_metrics:
                 seeds[full_label(row), dataset.label, metric.name] = [
                     Seed(seed, (), "missing", math.nan) for seed in study.all_seeds[: study.num_first_seeds]
                 ]
@@ -439,13 +463,14 @@ def _build_row(row: Row, columns: Sequence[Column], seeds: Mapping[Place, Sequen
     for column in columns:
         published = row.published.get(column.dataset, {}).get(column.metric.name)
         place = full_label(row), column.dataset, column.metric.name
-        cells.append(
-            build_cell(
-                seeds[place] if row.is_trained else (),
-                column.metric,
-                published=published if column.has_published else None,
-            )
+        cell = build_cell(
+            seeds[place] if row.is_trained else (),
+            column.metric,
+            published=published if column.has_published else None,
         )
+        # What is counted is the same with every seed, and no deviation over seeds.
+        is_exact = column.is_cost and (cell.deviation or 0.0) <= NOTHING_VARIES * (cell.mean or 0.0)
+        cells.append(replace(cell, deviation=None, interval=None, rerun_interval=None) if is_exact else cell)
     return TableRow(row.label, tuple(cells))
 
 
@@ -509,7 +534,7 @@ def rank(rows: dict[str, TableRow], columns: Sequence[Column]) -> dict[str, Tabl
     """
     ranks: list[dict[str, Literal[1, 2]]] = []
     for place, column in enumerate(columns):
-        complete = [row.cells[place] for row in rows.values()]
+        complete = [] if column.is_cost else [row.cells[place] for row in rows.values()]
         complete = [cell for cell in complete if cell.is_complete and cell.mean is not None]
         texts = {_mean_text(cell, column) for cell in complete}
         ordered = sorted(texts, key=float, reverse=column.metric.higher_is_better)

@@ -24,8 +24,10 @@ RANK_STYLES = {1: "bold", 2: "underline"}
 RANK_SIGNS = {1: "*", 2: "_"}
 """Stand on either side of a value where a style would be lost, as in a file."""
 
-GAP = 1
+PADDING = 1
 """Columns of blanks behind each column."""
+GAP = PADDING + 1
+"""Between two columns: the padding, and where a box has its rule."""
 INDENT = "  "
 """Before the label of a row that stands below the head of its group."""
 MIN_LABEL_WIDTH = 16
@@ -113,7 +115,7 @@ class _Cells:
             tuple(columns[: self.grid.num_stubs]),
             tuple((plain(group.label, encoding), len(group.rows)) for group in self.grid.groups),
         )
-        for part in _parts(columns[self.grid.num_stubs :], options.max_width - stub.width - 2 * GAP):
+        for part in _parts(columns[self.grid.num_stubs :], options.max_width - stub.width - GAP):
             yield _part(stub, part)
 
 
@@ -124,7 +126,7 @@ class _TextGrid:
     texts: TextTable
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        grid = rich.table.Table(box=rich.box.SIMPLE_HEAD, padding=(0, GAP, 0, 0))
+        grid = rich.table.Table(box=rich.box.SIMPLE_HEAD, padding=(0, PADDING, 0, 0))
         for head in self.texts.heads:
             grid.add_column(Text(plain(head, console.encoding)), overflow="fold")
         for row in self.texts.rows:
@@ -143,7 +145,7 @@ def _parts(columns: Sequence[_PrintedColumn], width: int) -> list[list[_PrintedC
 
 
 def _part(stub: _Stub, columns: Sequence[_PrintedColumn]) -> rich.table.Table:
-    grid = rich.table.Table(box=rich.box.SIMPLE_HEAD, padding=(0, GAP, 0, 0))
+    grid = rich.table.Table(box=rich.box.SIMPLE_HEAD, padding=(0, PADDING, 0, 0))
     first, *others = stub.columns
     grid.add_column(first.head, overflow="fold")
     for column in others:

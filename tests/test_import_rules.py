@@ -44,6 +44,7 @@ DECLARATIONS = tuple(
         "changes",
         "composition",
         "constraints",
+        "cost_columns",
         "dataset",
         "declared_names",
         "design",
