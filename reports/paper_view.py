@@ -251,7 +251,8 @@ class _Maker:
         of_all = set.intersection(*(set(notes) for notes in notes_of.values()))
         yield from (note for note in notes_of[self.sources[0].name] if note in of_all)
         for name, notes in notes_of.items():
-            yield from (f"{self._head_of(name)}: {note}" for note in notes if note not in of_all)
+            if own := [note for note in notes if note not in of_all]:
+                yield f"{self._head_of(name)}: {' '.join(own)}"
         for source in self.sources:
             yield from self._left_out_note(source, placed)
         if self.declared.are_joined and any(map(_num_tests, self.sources)):
