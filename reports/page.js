@@ -94,9 +94,9 @@
           return;
         }
         head.setAttribute("aria-sort", order === 1 ? "ascending" : "descending");
-        const rows = places.flat().filter((row) => !row.classList.contains("head"));
+        const rows = places.flat().filter((row) => !row.matches(".head, .effect"));
         rows.sort((one, other) => compare(one.cells[column], other.cells[column], order));
-        bodies[0].append(...rows);
+        bodies[0].prepend(...rows);
         table.classList.add("sorted");
         const first = isNumeric ? (order === 1 ? "lowest" : "highest") : order === 1 ? "A" : "Z";
         said.textContent = `Sorted by ${button.textContent}, ${first} first.`;
@@ -197,7 +197,7 @@
 
   function openCell(study, facts, cell, opener) {
     panel?.remove();
-    const place = facts.places[`${cell.row}\n${cell.dataset}`] ?? {};
+    const place = facts.places[keyOf(cell)] ?? {};
     const heading = make("h2", { id: "cell-heading" }, `${cell.row} · ${cell.dataset} · ${cell.metric}`);
     const said = make("span", { class: "said", role: "status" });
     const close = make("button", { type: "button", onclick: () => panel.close() }, "Close");
@@ -221,6 +221,9 @@
     panel.showModal();
     close.focus();
   }
+
+  /** Name what a cell was first measured from: a training and a view. */
+  const keyOf = (cell) => `${cell.seeds[0].ids[0]} ${cell.seeds[0].view}`;
 
   function linkToStore(study, path, text) {
     return make("a", { href: `${study.base}${study.facts.to_store}/${path}` }, text);
@@ -312,10 +315,8 @@
   }
 
   function cellOfReference(facts, cell, place) {
-    if (!place.reference || place.reference === cell.row) return null;
-    return Object.values(facts.cells).find(
-      (other) => other.row === place.reference && other.dataset === cell.dataset && other.name === cell.name,
-    );
+    if (!place.reference_key || place.reference_key === keyOf(cell)) return null;
+    return Object.values(facts.cells).find((other) => keyOf(other) === place.reference_key && other.name === cell.name);
   }
 
   function curvesOf(study, cell, facts, place) {

@@ -19,12 +19,14 @@ import numpy as np
 import pandas as pd
 
 from tablewright.orchestrator.ablation import Ablation
+from tablewright.orchestrator.dataset import SEED
 from tablewright.orchestrator.design import full_label
 from tablewright.orchestrator.parallel_reading import read_all
 from tablewright.orchestrator.plan import Cell, Plan
 from tablewright.orchestrator.recorded_config import differences
 from tablewright.orchestrator.records import DamagedFile, Store, measured_columns, measured_items
 from tablewright.orchestrator.study import Study
+from tablewright.reports.cell import TableCell
 from tablewright.reports.cell_facts import cell_facts
 from tablewright.reports.cost_table import J_PER_KWH, hours_text
 from tablewright.reports.curves import drawn_names, quantity_of
@@ -36,6 +38,7 @@ from tablewright.reports.number import precise_text
 from tablewright.reports.table import Table
 from tablewright.reports.training_facts import TrainingFacts
 from tablewright.trainables.contract.metric import Metric
+from tablewright.trainables.value.freezing import EMPTY
 from tablewright.trainables.value.text import visible
 
 MAX_CURVE_POINTS = 60_000
@@ -58,6 +61,7 @@ class StudyRecords:
         frame: what `read_cells` gave.
         traces: what `read_traces` gave.
         facts: what `read_training_facts` gave.
+        frames: the frame of each table that is made of others, under its own labels.
     """
 
     plan: Plan
@@ -65,6 +69,7 @@ class StudyRecords:
     frame: pd.DataFrame
     traces: Mapping[str, Trace]
     facts: Mapping[str, TrainingFacts]
+    frames: Mapping[str, pd.DataFrame] = EMPTY
 
 
 def page_facts(
@@ -92,6 +97,13 @@ def page_facts(
     metrics = dict.fromkeys(metric for cell in cells for metric in _view_of(records.plan, cell).metrics)
     curves = _curves({identity: records.traces[identity] for identity in ids if identity in records.traces})
     items = _items(records, cells)
+    places = {
+        name: _places(records, study, records.plan.tables[study.name, name], of_table)
+        for name, of_table in cells_of.items()
+    }
+    everywhere: Json = {}
+    for of_table in places.values():
+        everywhere = of_table | everywhere
     return {
         "study": study.name,
         "to_store": to_store,
@@ -105,7 +117,7 @@ def page_facts(
             table.name: {
                 "latex": files[table.name]["tex"].decode(),
                 "markdown": files[table.name]["md"].decode(),
-                **_table(records, study, table, cells_of.get(table.name, [])),
+                **_table(records, study, table, places.get(table.name, everywhere)),
             }
             for table in tables
         },
@@ -242,13 +254,13 @@ def _scores_of(
 # -- tables --------------------------------------------------------------------------------------
 
 
-def _table(records: StudyRecords, study: Study, table: Table, cells: Sequence[Cell]) -> Json:
-    ablation = records.plan.tables.get((study.name, table.name))
-    seeds = _seeds(records, study, table) if ablation is not None else {}
+def _table(records: StudyRecords, study: Study, table: Table, places: Json) -> Json:
+    """Give what is known of a table; of one that is made of others, each row's place is the first that has it."""
+    seeds = _seeds(records, study, table)
+    keys = {f"{some[0]['ids'][0]} {some[0]['view']}" for some in seeds.values()}
     return {
         "csv": grid_to_csv(lay_out(table)),
-        "metrics": {column.metric.name: column.metric.label for column in table.columns},
-        "places": {} if ablation is None else _places(records, study, ablation, cells),
+        "places": {key: place for key, place in places.items() if key in keys},
         "cells": dict(_cells(table, seeds)),
     }
 
@@ -270,9 +282,20 @@ def _cells(table: Table, seeds: Mapping[tuple[str, str, str], list[Json]]) -> It
                 "facts": list(cell_facts(cell, column.metric)),
                 "interval": None if cell.interval is None else list(cell.interval),
                 "seeds": seeds.get((labels[number], column.dataset, column.metric.name))
-                or [{"ids": list(cell.training_ids)}],
+                or _without_values(seeds, labels[number], column.dataset, cell),
             }
             yield f"{number}.{place}", known
+
+
+def _without_values(
+    seeds: Mapping[tuple[str, str, str], list[Json]], row: str, dataset: str, cell: TableCell
+) -> list[Json]:
+    """Give the seeds of a cell that no view measured, such as a cost, by what its row has measured."""
+    of_row = next((some for place, some in seeds.items() if place[:2] == (row, dataset)), [])
+    known = ("seed", "ids", "view", "state")
+    return [{name: seed[name] for name in known} for seed in of_row] or [
+        {"ids": [identity]} for identity in cell.training_ids
+    ]
 
 
 def full_row_label(group: str, row: str) -> str:
@@ -282,10 +305,8 @@ def full_row_label(group: str, row: str) -> str:
 
 def _seeds(records: StudyRecords, study: Study, table: Table) -> dict[tuple[str, str, str], list[Json]]:
     """Give each seed of each cell: its trainings, its view, and its value or why it has none."""
-    frame = cast(
-        pd.DataFrame,
-        records.frame[(records.frame["study"] == study.name) & (records.frame["table"] == table.name)],
-    )
+    whole = records.frames.get(table.name, records.frame)
+    frame = cast(pd.DataFrame, whole[(whole["study"] == study.name) & (whole["table"] == table.name)])
     metrics = {column.metric.name: column.metric for column in table.columns}
     fields = (
         *("group", "row", "dataset", "metric", "seed", "training_id", "partner_ids", "view_id"),
@@ -307,16 +328,13 @@ def _seeds(records: StudyRecords, study: Study, table: Table) -> dict[tuple[str,
 def _places(records: StudyRecords, study: Study, ablation: Ablation, cells: Sequence[Cell]) -> Json:
     """Give of each row on each data set in what its config differs, from what, and the command that trains it.
 
+    A place is named by what its first seed is measured from, which is the same in whatever table it is shown.
     It differs from the row that it is compared with by default; where a table has none, from its first row.
     """
-    reference = ablation.reference_row or next(iter(ablation.trained_rows))
-    base_of: dict[str, Cell] = {}
+    reference = full_label(ablation.reference_row or next(iter(ablation.trained_rows)))
     first_of: dict[tuple[str, str], Cell] = {}
-    for cell in cells:
-        label = full_row_label(cell.group, cell.row)
-        first_of.setdefault((label, cell.dataset), cell)
-        if label == full_label(reference):
-            base_of.setdefault(cell.dataset, cell)
+    for cell in sorted(cells, key=lambda cell: cell.seed):
+        first_of.setdefault((full_row_label(cell.group, cell.row), cell.dataset), cell)
     configs: dict[str, Json] = {}
 
     def config_of(cell: Cell) -> Json:
@@ -326,21 +344,25 @@ def _places(records: StudyRecords, study: Study, ablation: Ablation, cells: Sequ
             )
         return configs[cell.training_id]
 
-    def view_of(cell: Cell) -> str:
-        return _view_of(records.plan, cell).protocol
-
     places: Json = {}
-    for (label, dataset), cell in first_of.items():
-        base = base_of.get(dataset)
-        place: Json = {"command": _command(study, ablation, dataset), "view": view_of(cell)}
+    for (_, dataset), cell in first_of.items():
+        base = first_of.get((reference, dataset))
+        view = _view_of(records.plan, cell).protocol
+        place: Json = {"command": _command(study, ablation, dataset), "view": view}
         if base is not None:
-            place["reference"] = full_label(reference)
-            changes = differences(config_of(base), config_of(cell))
-            place["changes"] = [change for change in changes if change[0] != "seed"]
-            if view_of(base) != view_of(cell):
-                place["changes"].append(("(measured with)", view_of(base), view_of(cell)))
-        places[f"{label}\n{dataset}"] = place
+            changes = [
+                change for change in differences(config_of(base), config_of(cell)) if change[0] != SEED
+            ]
+            of_base = _view_of(records.plan, base).protocol
+            if of_base != view:
+                changes.append(("(measured with)", of_base, view))
+            place |= {"reference": reference, "reference_key": _key(base), "changes": changes}
+        places[_key(cell)] = place
     return places
+
+
+def _key(cell: Cell) -> str:
+    return f"{cell.training_id} {cell.view_id}"
 
 
 def _view_of(plan: Plan, cell: Cell) -> Any:
@@ -370,4 +392,4 @@ def grid_to_csv(grid: Grid) -> str:
 
 
 def _head(metric: str, head: str) -> str:
-    return head if metric in ("", head) else f"{metric} {head}"
+    return head if head.startswith(metric) else f"{metric} {head}"

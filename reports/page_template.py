@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import jinja2
 
-from tablewright.reports.cell import marks_text, mean_text
+from tablewright.reports.cell import marks_text
 from tablewright.reports.cell_facts import cell_facts, compared_fact, detail_text
-from tablewright.reports.entry_text import entry_text
+from tablewright.reports.entry_text import entry_text, value_texts
 from tablewright.reports.figures import figure_path
 from tablewright.reports.grid import Check, Difference, EffectOf, Entry, Paper, Value
 
@@ -33,17 +33,17 @@ def page_template(name: str) -> jinja2.Template:
         keep_trailing_newline=True,
     )
     cast(dict[str, Any], environment.globals).update(
-        mean_text=mean_text,
+        value_texts=value_texts,
         marks_text=marks_text,
         entry_text=entry_text,
         sort_key=sort_key,
         parted=parted,
-        kind_of=kind_of,
         cell_facts=cell_facts,
         compared_fact=compared_fact,
         detail_text=detail_text,
         figure_path=figure_path,
     )
+    environment.filters["kind_of"] = kind_of
     return environment.get_template(name)
 
 

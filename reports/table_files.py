@@ -16,6 +16,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
+import pandas as pd
+
 from tablewright.orchestrator.cost import cost_sheet
 from tablewright.orchestrator.found_config import ENDING as FOUND_ENDING
 from tablewright.orchestrator.found_of_plan import found_config
@@ -30,10 +32,12 @@ from tablewright.reports.figures import Figure, TableFigures, figure_path, read_
 from tablewright.reports.frame import read_cells
 from tablewright.reports.hole import find_holes
 from tablewright.reports.html import NO_FIGURES, StudyPage, index_to_html
-from tablewright.reports.item_comparisons import compare_items
+from tablewright.reports.item_comparisons import ItemComparison, compare_items
 from tablewright.reports.markdown import index_to_markdown
 from tablewright.reports.page_facts import StudyRecords, page_facts
+from tablewright.reports.paper_view import PaperView, build_paper_view
 from tablewright.reports.search_figures import with_search_figures
+from tablewright.reports.seed import Place
 from tablewright.reports.size_table import build_size_table
 from tablewright.reports.studies_page import ListedStudy, studies_to_html
 from tablewright.reports.table import Table, build_table
@@ -105,10 +109,11 @@ def write_tables(
     refusals: list[str] = []
     for study in plan.studies:
         tables: list[Table] = []
+        items_of: dict[str, Mapping[Place, ItemComparison]] = {}
         for name in (name for owner, name in plan.tables if owner == study.name):
             try:
                 faults: list[str] = []
-                items = compare_items(plan, seen, study.name, name, frame, faults)
+                items = items_of[name] = compare_items(plan, seen, study.name, name, frame, faults)
                 table = build_table(plan, study.name, name, frame, items)
                 lost = (
                     f"Rows could not be compared over what they were measured on: {visible(masked(text))}."
@@ -117,7 +122,10 @@ def write_tables(
                 tables.append(replace(table, source_notes=(*table.source_notes, *lost)))
             except ValueError as error:
                 refusals.append(str(error))
+        views = _paper_views(plan, study, frame, tables, items_of, refusals)
         tables += [build_size_table(study, declared, demo_datasets) for declared in study.sizes]
+        tables += [view.table for view in views.values()]
+        frames = {name: view.frame(frame) for name, view in views.items()}
         place = f"{folder_of_studies(study)}/{study.name}"
         folder, to_store = store.root / place, "/".join(".." for _ in place.split("/"))
         beside = {
@@ -137,16 +145,24 @@ def write_tables(
                 beside[search.name] = replace(beside[search.name], files=(FOUND_ENDING,))
                 found[search.name] = config.content()
         emptied = {
-            table.name: find_emptied(folder, study.name, table.name, frame, plan, seen) for table in tables
+            table.name: find_emptied(
+                folder, study.name, table.name, frames.get(table.name, frame), plan, seen
+            )
+            for table in tables
         }
-        narrowed = {table.name: find_narrowed(folder, study.name, table.name, frame) for table in tables}
+        narrowed = {
+            table.name: find_narrowed(folder, study.name, table.name, frames.get(table.name, frame))
+            for table in tables
+        }
         files: dict[str, dict[str, bytes]] = {}
         kept = {name for name, lost in emptied.items() if not writes or (keeps_fuller and lost is not None)}
+        kept |= {paper.name for paper in study.paper_tables if kept.intersection(paper.of)}
         for table in tables:
             contents: dict[str, bytes] = {}
             figure_urls: dict[str, str] = {}
             if table.name not in kept:
-                contents = files[table.name] = written_formats(table, beside[table.name], frame, to_store)
+                own = frames.get(table.name, frame)
+                contents = files[table.name] = written_formats(table, beside[table.name], own, to_store)
                 if table.name in found:
                     contents[FOUND_ENDING] = found[table.name]
                 elif f"{table.name}.{FOUND_ENDING}" in folder.names():
@@ -170,12 +186,41 @@ def write_tables(
             continue
         declared = set(study.table_names) | set(study.left_out)
         _remove_undeclared(folder, declared)
-        _write_index(
-            folder, study, [table for table in tables if table.name in files], files, beside, records
-        )
+        shown = [table for table in tables if table.name in files]
+        _write_index(folder, study, shown, files, beside, replace(records, frames=frames))
     for folder in dict.fromkeys([*map(folder_of_studies, plan.studies), TABLES]) if writes else ():
         _list_studies(store.root / folder)
     return WrittenTables(tuple(written), tuple(refusals))
+
+
+def _paper_views(
+    plan: Plan,
+    study: Study,
+    frame: pd.DataFrame,
+    tables: Sequence[Table],
+    items_of: Mapping[str, Mapping[Place, ItemComparison]],
+    refusals: list[str],
+) -> dict[str, PaperView]:
+    """Make the paper's own tables of those that could be made: name -> view."""
+    made = {table.name: table for table in tables}
+    views: dict[str, PaperView] = {}
+    for paper in study.paper_tables:
+        if lacking := [name for name in paper.of if name not in made]:
+            refusals.append(
+                f"Table {study.name}/{paper.name}: it is made of {', '.join(lacking)}, which could not be written"
+            )
+            continue
+        sources: dict[str, Table] = {}
+        for name in paper.of:
+            ablation = plan.tables[study.name, name]
+            shown = paper.wishes(ablation)
+            sources[name] = (
+                made[name]
+                if shown == ablation
+                else build_table(plan, study.name, name, frame, items_of[name], shown)
+            )
+        views[paper.name] = build_paper_view(study, paper, sources)
+    return views
 
 
 def folder_of_studies(study: Study) -> str:

@@ -156,7 +156,7 @@ def test_a_column_sorts_its_rows(opened: Opened):
     assert "descending" == opened.page.locator("#depth th[aria-sort]").get_attribute("aria-sort")
     head.press("Enter")
     assert ["shallow / depth 2", "deep / depth 4", "shallow / depth 3", f"deep / {HOSTILE}"] == labels(opened)
-    assert "Sorted by mAP, lowest first." == opened.page.locator("#depth .said").inner_text()
+    assert "Sorted by mAP ↑, lowest first." == opened.page.locator("#depth .said").inner_text()
     head.click()
     assert declared == labels(opened)
 
@@ -169,12 +169,12 @@ def test_rows_are_filtered_and_columns_chosen(opened: Opened):
     heads = opened.page.locator("#depth thead tr:last-child th:visible")
     assert 10 == heads.count()  # of two data sets, with differences, and the paper's mAP of one
     opened.page.locator("#depth").get_by_label("Rank-1").uncheck()
-    assert ["depth", "mAP", "Δ", "paper", "mAP", "Δ"] == heads.all_inner_texts()
+    assert ["depth", "mAP ↑", "Δ", "paper", "mAP ↑", "Δ"] == heads.all_inner_texts()
     assert ["3", "2"] == [
         spanner.get_attribute("colspan") for spanner in opened.page.locator("#depth th.spanner:visible").all()
     ]
     opened.page.locator("#depth").get_by_label("differences").uncheck()
-    assert ["depth", "mAP", "paper", "mAP"] == heads.all_inner_texts()
+    assert ["depth", "mAP ↑", "paper", "mAP ↑"] == heads.all_inner_texts()
 
 
 def test_a_table_is_copied_as_its_files_have_it(opened: Opened, folder: Path):
@@ -187,7 +187,7 @@ def test_a_table_is_copied_as_its_files_have_it(opened: Opened, folder: Path):
     opened.page.locator("#depth").get_by_role("button", name="Copy CSV").click()
     opened.page.get_by_text("CSV copied.").wait_for()
     lines = opened.page.evaluate("navigator.clipboard.readText()").splitlines()
-    assert lines[0].startswith("group,depth,Market-1501 mAP,Market-1501 mAP paper,Market-1501 Rank-1")
+    assert lines[0].startswith("group,depth,Market-1501 mAP ↑,Market-1501 mAP paper,Market-1501 Rank-1 ↑")
     assert lines[1].startswith("shallow,depth 2,81.3 ± 0.3,,92.0 ± 1.0,81.3 ± 0.3")
 
 
