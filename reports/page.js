@@ -9,6 +9,7 @@
   const DASHES = ["", "7 3", "2 3", "9 3 2 3", "4 2"];
   const MAX_ITEMS_NAMED = 8;
   const MAX_CHARTED_ROWS = 40;
+  const MAX_ROWS_AT_A_GLANCE = 3;
   const SVG = "http://www.w3.org/2000/svg";
 
   /** Make an element: attributes by name, listeners by `onclick` and the like, children as elements or texts. */
@@ -44,10 +45,9 @@
     if (!table) return;
     const said = make("span", { class: "said", role: "status" });
     const tools = make("div", { class: "tools", role: "group", "aria-label": `Tools of ${section.dataset.table}` });
-    if (table.tBodies.length && table.querySelectorAll("tbody tr:not(.head)").length > 1) {
-      makeSortable(table, said);
-      tools.append(filterOf(table, said));
-    }
+    const numRows = table.querySelectorAll("tbody tr:not(.head)").length;
+    if (numRows > 1) makeSortable(table, said);
+    if (numRows > MAX_ROWS_AT_A_GLANCE) tools.append(filterOf(table, said));
     tools.append(...choicesOf(table), ...(facts ? copiesOf(facts, said) : []), said);
     section.querySelector("h2, h3").after(tools);
     if (!facts) return;
@@ -443,8 +443,11 @@
 
   function mlflowOf(study, ids, command) {
     const filter = ids.length === 1 ? `= '${ids[0]}'` : `IN (${ids.map((identity) => `'${identity}'`).join(", ")})`;
+    const links = study.facts.mlflow
+      ? ids.flatMap((identity) => [" ", linkToStore(study, `${study.facts.mlflow}#${identity}`, `run of ${short(identity)}`)])
+      : [];
     return [
-      make("p", { class: "said" }, "In MLflow, search the runs of the experiment for:"),
+      make("p", { class: "said" }, "In MLflow", links.length ? ":" : "", ...links, links.length ? "; or" : "", " search for:"),
       command(`tags.\`tablewright.training_id\` ${filter}`),
     ];
   }

@@ -41,6 +41,9 @@ from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.value.freezing import EMPTY
 from tablewright.trainables.value.text import visible
 
+MLFLOW_PAGE = "mlflow.html"
+"""In the root of a store that MLflow shows: leads to a training's run, whose id stands behind the `#`."""
+
 MAX_CURVE_POINTS = 60_000
 """Of all curves of a page together; longer ones keep every n-th epoch and the last."""
 MIN_POINTS_OF_A_CURVE = 8
@@ -107,6 +110,7 @@ def page_facts(
     return {
         "study": study.name,
         "to_store": to_store,
+        "mlflow": MLFLOW_PAGE if records.store.root.exists(MLFLOW_PAGE) else "",
         "trainings": {
             identity: {**_training(records.facts[identity]), "curves": curves.get(identity, {})}
             for identity in ids

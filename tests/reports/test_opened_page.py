@@ -72,6 +72,7 @@ def write_study(folder: Path) -> None:
             items = {"query": queries, "average_precision": precision}
             training.write_measurement(view, cell.view_id, ViewResult(of_seed, items, "queries"))
     record_failure(store, plan, HOSTILE, 0, f"RuntimeError: loss is NaN in {HOSTILE}")
+    store.root.write("mlflow.html", b"leads to a run")
     write_tables(plan, store)
 
 
@@ -217,6 +218,10 @@ def test_a_cell_opens_what_is_behind_it(opened: Opened):
     first = ["0", "91.100", "done", "somewhere", "cpu", "2026-01-02 03:04:05 UTC", "2 s", "1"]
     assert first == trainings[0].split("\t")[: len(first)]
     assert ["91.100", "91.200", "91.700"] == [line.split("\t")[1] for line in trainings]
+    identity = re.fullmatch(
+        r"../../mlflow.html#([0-9a-f]{64})", panel.get_by_text("run of ").first.get_attribute("href")
+    )[1]
+    assert trainings[0].split("\t")[-1] == identity[:8]
     changes = panel.locator("table.changes tbody tr").all_inner_texts()
     assert ["depth\t2\t3"] == changes
     panel.locator(".chart svg").first.hover(position={"x": 200, "y": 100})
