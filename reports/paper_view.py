@@ -5,6 +5,7 @@ Values, statistics and marks are those of the tables. Where rows are left out, a
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -83,11 +84,7 @@ class _Maker:
     def make(self) -> PaperView:
         first, declared = self.sources[0], self.declared
         columns = tuple(self._column(place) for place in self.picked.columns)
-        placed = [
-            (place, *found)
-            for place in self.picked.rows
-            if (found := _find(self._table(place.table), place.label))
-        ]
+        placed = [(place, *self._rows[place]) for place in self.picked.rows if self._is_printed(place)]
         groups: list[RowGroup] = []
         places: dict[tuple[str, str, str, str, str], tuple[str, str, str]] = {}
         for (table, group_label), some in itertools.groupby(
@@ -130,6 +127,21 @@ class _Maker:
             if not declared.notes:
                 table = replace(table, source_notes=())
         return PaperView(table, places)
+
+    @functools.cached_property
+    def _rows(self) -> Mapping[PickedRow, tuple[RowGroup, TableRow]]:
+        """Every row of the tables, and the group that it is in."""
+        return {
+            PickedRow(source.name, f"{group.label} / {row.label}" if group.label else row.label): (group, row)
+            for source in self.sources
+            for group in source.groups
+            for row in group.rows
+        }
+
+    def _is_printed(self, place: PickedRow) -> bool:
+        """Say whether every table that it is read from has it: other methods' rows are left out beside demo data."""
+        tables = [source.name for source in self.sources] if self._is_beside else [place.table]
+        return all(PickedRow(table, place.label) in self._rows for table in tables)
 
     # -- labels
 
@@ -207,9 +219,8 @@ class _Maker:
 
     def _cell(self, place: PickedRow, column: PickedColumn) -> TableCell:
         source = self._table(column.table or place.table)
-        found = _find(source, place.label)
-        assert found is not None, "rows side by side are in both tables"
-        cell = found[1].cells[_place_of(source, column)]
+        _, row = self._rows[PickedRow(source.name, place.label)]
+        cell = row.cells[_place_of(source, column)]
         if self.declared.emphasis == "none":
             cell = replace(cell, rank=None)
         if cell.compared is None:
@@ -293,15 +304,6 @@ class _Maker:
             f"{'is' if num_rows - num_shown == 1 else 'are'} not shown; what is tested, marked and bold is so among "
             f"all of them ({tested})."
         )
-
-
-def _find(table: Table, label: str) -> tuple[RowGroup, TableRow] | None:
-    """Find a row by its label with the group in front; None where the table does not print it."""
-    for group in table.groups:
-        for row in group.rows:
-            if label == (f"{group.label} / {row.label}" if group.label else row.label):
-                return group, row
-    return None
 
 
 def _place_of(table: Table, column: PickedColumn) -> int:
