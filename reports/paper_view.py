@@ -15,6 +15,7 @@ import pandas as pd
 
 from tablewright.orchestrator.paper_table import PaperTable, Picked, PickedColumn, PickedRow
 from tablewright.orchestrator.study import Study
+from tablewright.reports.arrangement import printed_arrangement
 from tablewright.reports.cell import TableCell
 from tablewright.reports.statistics_note import MEAN_AND_DEVIATION
 from tablewright.reports.table import (
@@ -25,7 +26,6 @@ from tablewright.reports.table import (
     RowGroup,
     Table,
     TableRow,
-    arrangement,
     rank,
 )
 from tablewright.reports.table_statistics import Compared
@@ -105,6 +105,7 @@ class _Maker:
         factors = tuple(declared.printed(name) for name in self._factors())
         effects = tuple(self._effects(columns)) if declared.shows_effects else ()
         asked = declared.arrangement
+        levels = [row.levels for group in groups for row in group.rows]
         is_swept = not declared.are_joined and first.arrangement == "narrower"
         table = Table(
             study=self.study.name,
@@ -117,7 +118,7 @@ class _Maker:
             effects=effects,
             texts=tuple(text for source in self.sources for text in source.texts) if declared.notes else (),
             factors=factors,
-            arrangement=arrangement(asked, factors, groups, is_swept=is_swept),
+            arrangement=printed_arrangement(asked, factors, levels, is_swept=is_swept),
             deviation=declared.deviation,
             shows_arrows=declared.shows_arrows,
             venue=declared.venue,

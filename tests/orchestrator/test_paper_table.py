@@ -38,7 +38,8 @@ def study_of(*tables: PaperTable) -> Study:
 
 
 def paper(*of: str, **declared: Any) -> PaperTable:
-    return PaperTable(declared.pop("name", "main"), of, **{"caption": "Main results", **declared})
+    fields: dict[str, Any] = {"name": "main", "of": of, "caption": "Main results", **declared}
+    return PaperTable(**fields)
 
 
 FAULTS = {

@@ -47,11 +47,8 @@ def view_of(
     tmp_path: Path, *ablations: Ablation, **declared: Any
 ) -> tuple[PaperView, dict[str, Table], pd.DataFrame]:
     """Make a paper's table of filled tables, with three seeds; beside it those tables and the frame of all."""
-    paper = PaperTable(
-        "main",
-        [ablation.name for ablation in ablations],
-        **{"caption": "Main results" if len(ablations) > 1 else "", **declared},
-    )
+    fields: dict[str, Any] = {"caption": "Main results" if len(ablations) > 1 else "", **declared}
+    paper = PaperTable("main", [ablation.name for ablation in ablations], **fields)
     study = replace(make_study(*ablations), paper_tables=[paper])
     plan = make_plan([study], DataResolver(describe))
     frame = read_cells(plan, Store(str(tmp_path)))
@@ -61,7 +58,7 @@ def view_of(
     ]
     frame = frame.assign(value=values, state="done")
     tables = {
-        ablation.name: build_table(plan, "tiny", ablation.name, frame, shown=paper.wishes(ablation))
+        ablation.name: build_table(plan, "tiny", ablation.name, frame, printed_as=paper.wishes(ablation))
         for ablation in ablations
     }
     return build_paper_view(study, paper, tables), tables, frame
