@@ -1129,6 +1129,8 @@ def print_tables(written: WrittenTables) -> None:
             name = f"{item.table.study}/{item.table.name}"
             again = "its files were written without them; name no --seeds and --datasets to have them back"
             errors.print(Text(f"{name}: {item.narrowed}; {again}.", style="yellow"))
+        for warning in item.warnings:
+            errors.print(Text(f"{item.table.study}/{item.table.name}.tex: {warning}.", style="yellow"))
     for refusal in written.refusals:
         errors.print(Text(f"refused: {refusal}", style="red"))
 

@@ -21,11 +21,13 @@ from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.records import Folder, Store
 from tablewright.orchestrator.search_result import search_result
 from tablewright.orchestrator.study import Study
+from tablewright.orchestrator.venue import venue_of
 from tablewright.reports.emptied_cells import Emptied, find_emptied, find_narrowed
 from tablewright.reports.figures import Figure, TableFigures, figure_path, read_traces, table_figures
 from tablewright.reports.frame import read_cells
 from tablewright.reports.html import NO_FIGURES, index_to_html, studies_to_html
 from tablewright.reports.item_comparisons import compare_items
+from tablewright.reports.latex import latex_warnings
 from tablewright.reports.markdown import index_to_markdown
 from tablewright.reports.search_figures import with_search_figures
 from tablewright.reports.size_table import build_size_table
@@ -44,13 +46,13 @@ class WrittenTable:
 
     Attributes:
         table: as the records give it.
-        urls: file name ending (`tex`, `md`, `html`, `parquet`, and `found.json` of a search that has found something)
-            -> path or URL; empty where the files that were
-            there have more in them and were kept.
+        urls: file name ending (`tex`, `html` and so on, and `found.json` of a search that has found something) ->
+            path or URL; empty where the files that were there have more in them and were kept.
         index_url: of the page with all tables of its study.
         figure_urls: path below the folder of its study's tables -> path or URL.
         emptied: cells that the files there had filled and the table has not; None where there are none.
         narrowed: which seeds and data sets these files had that were not asked for now; empty where there are none.
+        warnings: what is not as it should be in print.
     """
 
     table: Table
@@ -59,6 +61,7 @@ class WrittenTable:
     figure_urls: Mapping[str, str]
     emptied: Emptied | None = None
     narrowed: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,7 @@ def write_tables(
             contents: dict[str, bytes] = {}
             figure_urls: dict[str, str] = {}
             if table.name not in kept:
-                contents = written_formats(table, beside[table.name], frame, to_store)
+                contents = written_formats(table, beside[table.name], frame, to_store, venue_of(study.venue))
                 if table.name in found:
                     contents[FOUND_ENDING] = found[table.name]
                 elif f"{table.name}.{FOUND_ENDING}" in folder.names():
@@ -154,6 +157,7 @@ def write_tables(
                     figure_urls,
                     emptied[table.name],
                     narrowed[table.name] if urls else "",
+                    latex_warnings(contents["tex"].decode()) if urls else (),
                 )
             )
         if not writes:
