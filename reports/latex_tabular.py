@@ -124,7 +124,7 @@ class _PanelWriter:
     def tabular(self) -> Tabular:
         head, num_lines = self._head()
         return Tabular(
-            "l" + "c" * (len(self._panel) - 1),
+            "".join("l" if place in self._fit.labels else "c" for place in self._panel),
             len(self._panel),
             tuple(head),
             num_lines * self._fit.line_pt + 3 * RULE_EM * self._size_pt,
@@ -161,7 +161,7 @@ class _PanelWriter:
         return lines, num_lines + max(len(self._fit.heads[place]) for place in self._panel)
 
     def _head_text(self, place: int) -> str:
-        text = stacked(self._fit.heads[place], "b", "c" if place else "l")
+        text = stacked(self._fit.heads[place], "b", "l" if place in self._fit.labels else "c")
         return rf"\textit{{{text}}}" if self._grid.columns[place].part == "paper" else text
 
     def _rows(self) -> Iterator[TabularRow]:
@@ -175,7 +175,8 @@ class _PanelWriter:
                 row_number = next(number)
                 opens = not group_head and place == 0
                 lines = (*((rule,) if opens else ()), self._row_text(row, row_number, bool(group.label)))
-                height_pt = len(self._fit.labels[row_number]) * self._fit.line_pt
+                num_lines = max((len(texts[row_number]) for texts in self._fit.labels.values()), default=1)
+                height_pt = num_lines * self._fit.line_pt
                 yield TabularRow(
                     (*lines, *self._comment_lines(row)),
                     height_pt + (RULE_EM * self._size_pt if opens else 0.0),
@@ -192,11 +193,11 @@ class _PanelWriter:
     def _row_text(self, row: GridRow, number: int, is_indented: bool) -> str:
         texts: list[str] = []
         for place in self._panel:
-            if place == 0:
-                label = stacked(self._fit.labels[number], "t", "l")
-                texts.append((r"\quad " if is_indented else "") + label)
+            if place in self._fit.labels:
+                text = stacked(self._fit.labels[place][number], "t", "l")
             else:
-                texts.append("".join(piece.latex(self._size_pt) for piece in self._fit.pieces[place][number]))
+                text = "".join(piece.latex(self._size_pt) for piece in self._fit.pieces[place][number])
+            texts.append((r"\quad " if is_indented and place == 0 else "") + text)
         return _row_line(texts)
 
     def _comment_lines(self, row: GridRow) -> Iterator[str]:

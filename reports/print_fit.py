@@ -8,7 +8,7 @@ several lines; columns below each other. What fits nowhere is set as narrow as c
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, NamedTuple
@@ -82,7 +82,7 @@ class PrintFit:
         room_pt: that it has, from left to right.
         panels: places of the columns that stand side by side; further panels stand below, with their labels again.
         heads: of every column, in lines.
-        labels: of every row, in lines.
+        labels: place of a column that names rows -> its text in every row, in lines.
         pieces: of every column and row.
         widths_pt: of every column.
         width_pt: of the widest panel.
@@ -93,7 +93,7 @@ class PrintFit:
     room_pt: float
     panels: tuple[tuple[int, ...], ...]
     heads: tuple[tuple[str, ...], ...]
-    labels: tuple[tuple[str, ...], ...]
+    labels: Mapping[int, tuple[tuple[str, ...], ...]]
     pieces: tuple[tuple[tuple[Piece, ...], ...], ...]
     widths_pt: tuple[float, ...]
     width_pt: float
@@ -184,10 +184,10 @@ class _Measured:
             max(entry_pt, self._head_pt(place)) for place, entry_pt in enumerate(self._entry_widths_pt)
         ]
         limit_pt = self._limit_of_labels_pt(widths_pt)
-        labels = tuple(self._label_lines(limit_pt))
-        widths_pt[0] = max(
-            self._head_pt(0), *(self._label_pt(line) for lines in labels for line in lines), 0.0
-        )
+        labels = {place: tuple(self._label_lines(place, limit_pt)) for place in self._label_places}
+        for place, texts in labels.items():
+            lines_pt = [self._measure(line) + self._indent_pt(place) for lines in texts for line in lines]
+            widths_pt[place] = max(self._head_pt(place), *lines_pt, 0.0)
         panels = self._panels(widths_pt)
         width_pt = max(self._panel_pt(widths_pt, panel) for panel in panels)
         return PrintFit(
@@ -205,12 +205,14 @@ class _Measured:
     def _measure(self, text: str) -> float:
         return text_width_pt(text, self._font, self._way.size_pt)
 
-    def _label_pt(self, line: str) -> float:
-        return self._measure(line) + self._indent_pt
-
     @cached_property
-    def _indent_pt(self) -> float:
-        return INDENT_EM * self._way.size_pt if any(group.label for group in self._grid.groups) else 0.0
+    def _label_places(self) -> tuple[int, ...]:
+        return tuple(place for place, column in enumerate(self._grid.columns) if column.part == "label")
+
+    def _indent_pt(self, place: int) -> float:
+        """Tell by how much rows of a group are set in, in the first column."""
+        is_indented = place == 0 and any(group.label for group in self._grid.groups)
+        return INDENT_EM * self._way.size_pt if is_indented else 0.0
 
     @cached_property
     def _entry_widths_pt(self) -> list[float]:
@@ -219,14 +221,15 @@ class _Measured:
             max((sum(piece.width_pt(self._font, size_pt) for piece in some) for some in column), default=0.0)
             for column in self._pieces
         ]
-        widths_pt[0] += self._indent_pt
+        widths_pt[0] += self._indent_pt(0)
         return widths_pt
 
     def _head_lines(self, place: int) -> list[str]:
         head = self._grid.columns[place].head
         if self._way.broken == "nothing":
             return [head]
-        return _break_head(head, self._entry_widths_pt[place] if place else 0.0, self._measure)
+        entry_pt = 0.0 if place in self._label_places else self._entry_widths_pt[place]
+        return _break_head(head, entry_pt, self._measure)
 
     def _head_pt(self, place: int) -> float:
         return max(map(self._measure, self._head_lines(place)))
@@ -235,19 +238,24 @@ class _Measured:
         """Tell how wide labels may be: what the rest of the row leaves, or their share where that is less."""
         if self._way.broken != "labels":
             return float("inf")
-        share_pt = MIN_SHARE_OF_LABELS * self._room_pt
+        num_labels = max(len(self._label_places), 1)
+        share_pt = MIN_SHARE_OF_LABELS * self._room_pt / num_labels
         if self._way.is_parted:
-            return max(share_pt, self._head_pt(0))
-        rest_pt = self._panel_pt([0.0, *widths_pt[1:]], range(len(widths_pt)))
-        return max(self._room_pt - rest_pt - 2 * SLACK_PT, share_pt, self._head_pt(0))
+            return share_pt
+        without = [
+            0.0 if place in self._label_places else width_pt for place, width_pt in enumerate(widths_pt)
+        ]
+        rest_pt = self._panel_pt(without, range(len(widths_pt)))
+        return max((self._room_pt - rest_pt - 2 * SLACK_PT) / num_labels, share_pt)
 
-    def _label_lines(self, limit_pt: float) -> Iterator[tuple[str, ...]]:
-        for entry in self._grid.entries_of(0):
+    def _label_lines(self, place: int, limit_pt: float) -> Iterator[tuple[str, ...]]:
+        limit_pt = max(limit_pt, self._head_pt(place))
+        for entry in self._grid.entries_of(place):
             text = entry_text(entry)
             if limit_pt == float("inf"):
                 yield (text,)
             else:
-                yield tuple(break_lines(text, limit_pt - self._indent_pt, self._measure))
+                yield tuple(break_lines(text, limit_pt - self._indent_pt(place), self._measure))
 
     def _panel_pt(self, widths_pt: Sequence[float], columns: Sequence[int]) -> float:
         """Tell how wide columns are side by side; LaTeX widens the last of those below a head that is wider."""
