@@ -32,6 +32,7 @@ from tablewright.reports.markdown import index_to_markdown
 from tablewright.reports.search_figures import with_search_figures
 from tablewright.reports.size_table import build_size_table
 from tablewright.reports.table import Table, build_table
+from tablewright.reports.tex_check import LatexTable
 from tablewright.reports.written_formats import ENDINGS, written_formats
 from tablewright.trainables.value.secret import masked
 from tablewright.trainables.value.text import visible
@@ -53,6 +54,7 @@ class WrittenTable:
         emptied: cells that the files there had filled and the table has not; None where there are none.
         narrowed: which seeds and data sets these files had that were not asked for now; empty where there are none.
         warnings: what is not as it should be in print.
+        latex: the table as LaTeX, for a TeX to be asked of; None where it was not written.
     """
 
     table: Table
@@ -62,6 +64,7 @@ class WrittenTable:
     emptied: Emptied | None = None
     narrowed: str = ""
     warnings: tuple[str, ...] = ()
+    latex: LatexTable | None = None
 
 
 @dataclass(frozen=True)
@@ -138,8 +141,11 @@ def write_tables(
         for table in tables:
             contents: dict[str, bytes] = {}
             figure_urls: dict[str, str] = {}
+            latex: LatexTable | None = None
             if table.name not in kept:
                 contents = written_formats(table, beside[table.name], frame, to_store, venue_of(study.venue))
+                name = f"{study.name}/{table.name}"
+                latex = LatexTable(name, contents["tex"].decode(), venue_of(study.venue))
                 if table.name in found:
                     contents[FOUND_ENDING] = found[table.name]
                 elif f"{table.name}.{FOUND_ENDING}" in folder.names():
@@ -157,7 +163,8 @@ def write_tables(
                     figure_urls,
                     emptied[table.name],
                     narrowed[table.name] if urls else "",
-                    latex_warnings(contents["tex"].decode()) if urls else (),
+                    () if latex is None else latex_warnings(latex.latex),
+                    latex,
                 )
             )
         if not writes:
