@@ -7,9 +7,9 @@ its numbers come from.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 
-from tablewright.orchestrator.venue import ANY, Venue
+from tablewright.orchestrator.venue import ANY, LatexPackage, Venue
 from tablewright.reports.latex_page import Sheet, pages
 from tablewright.reports.latex_signs import (
     CHECK,
@@ -20,7 +20,7 @@ from tablewright.reports.latex_signs import (
     sign_definitions,
     without_lost_signs,
 )
-from tablewright.reports.latex_tabular import Comments, grid_tabulars, text_tabular
+from tablewright.reports.latex_tabular import Comments, grid_tabulars, text_tabular, with_group_column
 from tablewright.reports.lay_out import lay_out
 from tablewright.reports.print_fit import PrintFit, fit_grid, with_widest_font
 from tablewright.reports.source_note import SHORT_ID_DIGITS
@@ -30,23 +30,30 @@ VERDICT_COMMANDS = {
     r"\checkmark": CHECK,
     r"\ballotcross": CROSS,
 }  # amssymb's, where it is loaded, is the same sign
+_SIGN_OF_USE: Mapping[LatexPackage, str] = {"multirow": r"\multirow{", "siunitx": "S[table-format"}
 WARNING = "% warning: "
 MAX_NAMED_SIGNS = 8
 
 
-def to_latex(table: Table, venue: Venue = ANY) -> str:
-    """Render a table as floating environments, or as a longtable, for a venue."""
+def to_latex(table: Table, venue: Venue = ANY, packages: Collection[LatexPackage] = ()) -> str:
+    """Render a table as floating environments, or as a longtable.
+
+    Args:
+        table: to be rendered.
+        venue: where it is printed.
+        packages: that it may use beside booktabs.
+    """
     caption = escape_latex(table.caption)
     words = [table.caption, *(row.label for row in table.rows), *(group.label for group in table.groups)]
     lost = name_lost_signs("\n".join(map(escape_latex, words)))
-    grid = lay_out(table)
+    grid = with_group_column(lay_out(table)) if "multirow" in packages else lay_out(table)
     fit = fit_grid(grid, table.texts, with_widest_font(venue) if lost else venue)
     sheet = Sheet(
         caption=caption,
         short_caption=without_lost_signs(caption),
         label=f"tab:{table.study.replace('_', '-')}-{table.name.replace('_', '-')}",
         tabulars=(
-            *grid_tabulars(grid, fit, _comments(table)),
+            *grid_tabulars(grid, fit, _comments(table), packages),
             *(text_tabular(texts, fit) for texts in table.texts),
         ),
         notes=table.source_notes,
@@ -55,9 +62,11 @@ def to_latex(table: Table, venue: Venue = ANY) -> str:
     )
     set_pages = pages(sheet)
     text = "\n".join(set_pages.lines) + "\n"
+    used = [package for package, sign in _SIGN_OF_USE.items() if sign in text]
+    needed = ("booktabs", *used, *set_pages.packages)
     head = [
         f"% {table.study}/{table.name}: needs "
-        + ", ".join(rf"\usepackage{{{package}}}" for package in ("booktabs", *set_pages.packages)),
+        + ", ".join(rf"\usepackage{{{package}}}" for package in needed),
         *_fit_lines(fit, venue, set_pages.num_parts),
         *_sign_lines(text),
         *sign_definitions(text),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 
 from tablewright.orchestrator.venue import Venue
 
 DOCUMENT_ENDING = "standalone.tex"
 """Of its file."""
 MARGIN_PT = 50
-PACKAGES = (r"\usepackage{booktabs}", r"\usepackage{longtable}")
+_PACKAGES = re.compile(r"^% .*?: needs (.*)$", re.MULTILINE)
 TIMES = r"\ifdefined\suppressfontnotfounderror\else\usepackage{times}\fi % it is pdfLaTeX's"
 
 
@@ -20,10 +21,11 @@ def to_document(latex: str, venue: Venue) -> str:
         latex: what `to_latex` gave.
         venue: that it was set for.
     """
-    return "\n".join([*_preamble(venue), latex.rstrip("\n"), r"\end{document}", ""])
+    packages = dict.fromkeys(name for needs in _PACKAGES.findall(latex) for name in needs.split(", "))
+    return "\n".join([*_preamble(venue, packages), latex.rstrip("\n"), r"\end{document}", ""])
 
 
-def _preamble(venue: Venue) -> Iterator[str]:
+def _preamble(venue: Venue, packages: Iterable[str]) -> Iterator[str]:
     yield f"% A page of the venue “{venue.name}”, with nothing but the table that stands below."
     gap_pt = venue.text_width_pt - 2 * venue.column_width_pt
     has_columns = venue.has_two_columns and gap_pt > 0  # no venue in particular has the narrowest of either
@@ -41,7 +43,7 @@ def _preamble(venue: Venue) -> Iterator[str]:
     yield rf"\setlength{{\oddsidemargin}}{{{margin_pt:.2f}pt}}"
     yield rf"\setlength{{\topmargin}}{{{margin_pt:.2f}pt}}"
     yield r"\setlength{\headheight}{0pt}\setlength{\headsep}{0pt}\pagestyle{empty}"
-    yield from PACKAGES
+    yield from packages
     if venue.font == "Times":
         yield TIMES
     yield r"\begin{document}"

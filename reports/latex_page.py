@@ -180,12 +180,13 @@ def _fill_floats(sheet: Sheet) -> list[list[str]]:
 
 
 def _num_fitting(rows: Sequence[TabularRow], room_pt: float) -> int:
-    """Count the rows that fit; a head of a group is not the last of them."""
+    """Count the rows that fit; a head of a group is not the last of them, and rows with one label stay together."""
     heights_pt = [row.height_pt for row in rows]
     number = sum(1 for end in range(len(rows)) if sum(heights_pt[: end + 1]) <= room_pt)
-    while number and number < len(rows) and rows[number - 1].is_group_head:
+    fitting = number
+    while number and number < len(rows) and (rows[number - 1].is_group_head or rows[number].is_tied):
         number -= 1
-    return number
+    return number or fitting
 
 
 # -- notes ---------------------------------------------------------------------------------------

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tablewright.reports.grid import Grid, GridGroup, GridRow, Value
+from tablewright.orchestrator.venue import LatexPackage
+from tablewright.reports.grid import Grid, GridColumn, GridGroup, GridRow, Value, Words
 from tablewright.reports.latex_signs import escape_latex
 from tablewright.reports.print_fit import PrintFit, spanners_of, text_columns
+from tablewright.reports.siunitx_column import SiunitxColumn, siunitx_column
 from tablewright.reports.text_table import TextTable
 
 RULE_EM = 0.6  # of booktabs' \midrule and what lies around it
@@ -27,12 +29,15 @@ class TabularRow:
         lines: of LaTeX.
         height_pt: that it takes.
         group: lines of the head that it stands below; none where it is such a head, or has none.
+        is_group_head: whether it is one.
+        is_tied: whether it stays with the row above, as where one label stands beside both.
     """
 
     lines: tuple[str, ...]
     height_pt: float
     group: tuple[str, ...] = ()
     is_group_head: bool = False
+    is_tied: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,9 +83,35 @@ def without_first_rule(rows: Sequence[TabularRow]) -> Iterator[str]:
 MIDRULE = r"  \midrule"
 
 
-def grid_tabulars(grid: Grid, fit: PrintFit, comments: Comments) -> list[Tabular]:
-    """Write a grid as it was fitted: a tabular for each panel."""
-    return [_PanelWriter(grid, fit, panel, comments).tabular() for panel in fit.panels]
+def with_group_column(grid: Grid) -> Grid:
+    """Put the heads of groups beside their rows; a grid without groups stays as it is."""
+    if not any(group.label for group in grid.groups):
+        return grid
+    groups = tuple(
+        GridGroup(
+            "",
+            tuple(
+                GridRow((Words("" if place else group.label), *row.entries))
+                for place, row in enumerate(group.rows)
+            ),
+        )
+        for group in grid.groups
+    )
+    return Grid((GridColumn("", "group"), *grid.columns), groups)
+
+
+def grid_tabulars(
+    grid: Grid, fit: PrintFit, comments: Comments, packages: Collection[LatexPackage] = ()
+) -> list[Tabular]:
+    """Write a grid as it was fitted: a tabular for each panel.
+
+    Args:
+        grid: that was fitted; with multirow, one that has a column of groups where it has any.
+        fit: how it is set.
+        comments: that stand behind its rows.
+        packages: that it may use beside booktabs.
+    """
+    return [_PanelWriter(grid, fit, panel, comments, packages).tabular() for panel in fit.panels]
 
 
 def text_tabular(texts: TextTable, fit: PrintFit) -> Tabular:
@@ -117,14 +148,26 @@ def _row_line(texts: Sequence[str]) -> str:
 class _PanelWriter:
     """Writes the columns of one panel."""
 
-    def __init__(self, grid: Grid, fit: PrintFit, panel: Sequence[int], comments: Comments) -> None:
+    def __init__(
+        self,
+        grid: Grid,
+        fit: PrintFit,
+        panel: Sequence[int],
+        comments: Comments,
+        packages: Collection[LatexPackage],
+    ) -> None:
         self._grid, self._fit, self._panel, self._comments = grid, fit, panel, comments
         self._size_pt = fit.way.size_pt
+        self._has_group_column = grid.columns[0].part == "group"
+        self._numbers: dict[int, SiunitxColumn] = {}
+        for place in panel if "siunitx" in packages else ():
+            if (column := siunitx_column(grid.entries_of(place))) is not None:
+                self._numbers[place] = column
 
     def tabular(self) -> Tabular:
         head, num_lines = self._head()
         return Tabular(
-            "".join("l" if place in self._fit.labels else "c" for place in self._panel),
+            "".join(map(self._specification, self._panel)),
             len(self._panel),
             tuple(head),
             num_lines * self._fit.line_pt + 3 * RULE_EM * self._size_pt,
@@ -133,6 +176,11 @@ class _PanelWriter:
             <= self._fit.width_pt
             <= self._fit.room_pt,
         )
+
+    def _specification(self, place: int) -> str:
+        if place in self._numbers:
+            return self._numbers[place].specification
+        return "l" if place in self._fit.labels else "c"
 
     def _head(self) -> tuple[list[str], int]:
         """Write the heads; gives how many lines high they are, too."""
@@ -162,6 +210,8 @@ class _PanelWriter:
 
     def _head_text(self, place: int) -> str:
         text = stacked(self._fit.heads[place], "b", "l" if place in self._fit.labels else "c")
+        if place in self._numbers:
+            return f"{{{text}}}"  # which siunitx would read as a number
         return rf"\textit{{{text}}}" if self._grid.columns[place].part == "paper" else text
 
     def _rows(self) -> Iterator[TabularRow]:
@@ -174,14 +224,28 @@ class _PanelWriter:
             for place, row in enumerate(group.rows):
                 row_number = next(number)
                 opens = not group_head and place == 0
-                lines = (*((rule,) if opens else ()), self._row_text(row, row_number, bool(group.label)))
-                num_lines = max((len(texts[row_number]) for texts in self._fit.labels.values()), default=1)
-                height_pt = num_lines * self._fit.line_pt
+                is_parted_below = not self._has_group_column or place + 1 == len(group.rows)
+                line = self._row_text(row, row_number, group, place) + ("" if is_parted_below else "*")
                 yield TabularRow(
-                    (*lines, *self._comment_lines(row)),
-                    height_pt + (RULE_EM * self._size_pt if opens else 0.0),
+                    (*((rule,) if opens else ()), line, *self._comment_lines(row)),
+                    self._row_pt(row_number, group) + (RULE_EM * self._size_pt if opens else 0.0),
                     group_head,
+                    is_tied=self._has_group_column and place > 0,
                 )
+
+    def _row_pt(self, number: int, group: GridGroup) -> float:
+        """Tell how high a row is, by its labels; one beside several rows makes none of them higher."""
+        num_lines = [
+            len(texts[number])
+            for place, texts in self._fit.labels.items()
+            if not self._is_beside_rows(place, number, group)
+        ]
+        return max(num_lines, default=1) * self._fit.line_pt
+
+    def _is_beside_rows(self, place: int, number: int, group: GridGroup) -> bool:
+        """Say whether a label stands beside all rows of its group, which have room for its lines."""
+        num_lines = len(self._fit.labels[place][number])
+        return self._grid.columns[place].part == "group" and num_lines <= len(group.rows) > 1
 
     def _group_lines(self, group: GridGroup) -> Iterator[str]:
         if group.label:
@@ -190,14 +254,19 @@ class _PanelWriter:
                 text = rf"\textit{{{escape_latex(line)}}}"
                 yield rf"  \multicolumn{{{len(self._panel)}}}{{@{{}}l@{{}}}}{{{text}}} \\"
 
-    def _row_text(self, row: GridRow, number: int, is_indented: bool) -> str:
+    def _row_text(self, row: GridRow, number: int, group: GridGroup, place_in_group: int) -> str:
         texts: list[str] = []
         for place in self._panel:
-            if place in self._fit.labels:
+            if place in self._numbers:
+                text = self._numbers[place].texts[number]
+            elif place in self._fit.labels and self._is_beside_rows(place, number, group):
+                label = stacked(self._fit.labels[place][number], "c", "l")
+                text = "" if place_in_group else rf"\multirow{{{len(group.rows)}}}{{*}}{{{label}}}"
+            elif place in self._fit.labels:
                 text = stacked(self._fit.labels[place][number], "t", "l")
             else:
                 text = "".join(piece.latex(self._size_pt) for piece in self._fit.pieces[place][number])
-            texts.append((r"\quad " if is_indented and place == 0 else "") + text)
+            texts.append((r"\quad " if group.label and place == 0 else "") + text)
         return _row_line(texts)
 
     def _comment_lines(self, row: GridRow) -> Iterator[str]:

@@ -207,7 +207,8 @@ class _Measured:
 
     @cached_property
     def _label_places(self) -> tuple[int, ...]:
-        return tuple(place for place, column in enumerate(self._grid.columns) if column.part == "label")
+        columns = enumerate(self._grid.columns)
+        return tuple(place for place, column in columns if column.part in ("group", "label"))
 
     def _indent_pt(self, place: int) -> float:
         """Tell by how much rows of a group are set in, in the first column."""

@@ -27,7 +27,7 @@ from tablewright.reports.figures import Figure, TableFigures, figure_path, read_
 from tablewright.reports.frame import read_cells
 from tablewright.reports.html import NO_FIGURES, index_to_html, studies_to_html
 from tablewright.reports.item_comparisons import compare_items
-from tablewright.reports.latex import latex_warnings
+from tablewright.reports.latex import latex_warnings, to_latex
 from tablewright.reports.markdown import index_to_markdown
 from tablewright.reports.search_figures import with_search_figures
 from tablewright.reports.size_table import build_size_table
@@ -143,9 +143,8 @@ def write_tables(
             figure_urls: dict[str, str] = {}
             latex: LatexTable | None = None
             if table.name not in kept:
-                contents = written_formats(table, beside[table.name], frame, to_store, venue_of(study.venue))
-                name = f"{study.name}/{table.name}"
-                latex = LatexTable(name, contents["tex"].decode(), venue_of(study.venue))
+                latex = _in_latex(study, table)
+                contents = written_formats(table, beside[table.name], frame, to_store, latex)
                 if table.name in found:
                     contents[FOUND_ENDING] = found[table.name]
                 elif f"{table.name}.{FOUND_ENDING}" in folder.names():
@@ -163,7 +162,7 @@ def write_tables(
                     figure_urls,
                     emptied[table.name],
                     narrowed[table.name] if urls else "",
-                    () if latex is None else latex_warnings(latex.latex),
+                    () if latex is None else latex_warnings(latex.text),
                     latex,
                 )
             )
@@ -190,6 +189,12 @@ def files_of_tables(plan: Plan, store: Store) -> dict[str, str]:
         for folder in folders
         for name in (store.root / folder).file_names()
     }
+
+
+def _in_latex(study: Study, table: Table) -> LatexTable:
+    """Set a table for where its study is printed."""
+    venue = venue_of(study.venue)
+    return LatexTable(f"{study.name}/{table.name}", to_latex(table, venue, study.latex_packages), venue)
 
 
 def _write_index(

@@ -35,18 +35,18 @@ class LatexTable(NamedTuple):
 
     Attributes:
         name: by which it is told.
-        latex: what `to_latex` gave.
+        text: what `to_latex` gave.
         venue: that it was set for.
     """
 
     name: str
-    latex: str
+    text: str
     venue: Venue
 
     @property
     def digest(self) -> str:
         """Name what was asked."""
-        asked = json.dumps([ENGINE, self.latex, repr(self.venue)])
+        asked = json.dumps([ENGINE, self.text, repr(self.venue)])
         return hashlib.sha256(asked.encode()).hexdigest()
 
 
@@ -84,7 +84,7 @@ def _read(path: Path) -> tuple[str, ...] | None:
 def _compile(tables: Mapping[str, LatexTable], venue: Venue) -> dict[str, tuple[str, ...]]:
     """Compile tables of one venue together; gives digest -> complaints, and nothing where the TeX gave no answer."""
     marked = (
-        rf"\typeout{{{_BEGIN}{number}.}}{table.latex}\clearpage"
+        f"\\typeout{{{_BEGIN}{number}.}}\n{table.text}\\clearpage"
         for number, table in enumerate(tables.values())
     )
     document = to_document("\n".join(marked), venue)

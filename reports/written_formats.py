@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import pandas as pd
 
-from tablewright.orchestrator.venue import Venue
 from tablewright.reports.figures import TableFigures
 from tablewright.reports.html import to_html
-from tablewright.reports.latex import to_latex
 from tablewright.reports.latex_document import DOCUMENT_ENDING, to_document
 from tablewright.reports.markdown import to_markdown
 from tablewright.reports.parquet import to_parquet
 from tablewright.reports.table import Table
+from tablewright.reports.tex_check import LatexTable
 
 ENDINGS = ("tex", DOCUMENT_ENDING, "md", "html", "parquet")
 
 
 def written_formats(
-    table: Table, figures: TableFigures, frame: pd.DataFrame, to_store: str, venue: Venue
+    table: Table, figures: TableFigures, frame: pd.DataFrame, to_store: str, latex: LatexTable
 ) -> dict[str, bytes]:
     """Write a table in every format: ending -> content.
 
@@ -26,12 +25,11 @@ def written_formats(
         figures: that stand beside it on its page.
         frame: what `read_cells` gave, with the values of its seeds.
         to_store: link from the folder of its files to the root of the store.
-        venue: where it is printed.
+        latex: the same as LaTeX.
     """
-    latex = to_latex(table, venue)
     contents = {
-        "tex": latex.encode(),
-        DOCUMENT_ENDING: to_document(latex, venue).encode(),
+        "tex": latex.text.encode(),
+        DOCUMENT_ENDING: to_document(latex.text, latex.venue).encode(),
         "md": to_markdown(table).encode(),
         "html": to_html(table, figures, to_store).encode(),
         "parquet": to_parquet(table, frame),

@@ -14,6 +14,7 @@ from tablewright.orchestrator.venue import ANY, VENUES, Venue, venue_of
 from tablewright.reports.latex import latex_warnings, to_latex
 from tablewright.reports.lay_out import lay_out
 from tablewright.reports.print_fit import fit_grid
+from tablewright.reports.table import Table
 from tablewright.reports.table_files import write_tables
 from tests.reports.every_state import every_state_plan, record_every_state
 from tests.reports.tex import complaints
@@ -35,7 +36,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.mark.parametrize("venue", VENUES.values(), ids=lambda venue: venue.name)
-def test_every_table_fits_every_venue(tables, venue: Venue):
+def test_every_table_fits_every_venue(tables: list[Table], venue: Venue):
     """By the widths of signs, none is wider than what it is set in, and none warns."""
     for table in tables:
         fit = fit_grid(lay_out(table), table.texts, venue)
@@ -45,19 +46,36 @@ def test_every_table_fits_every_venue(tables, venue: Venue):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", COMPILED)
-def test_a_tex_finds_every_table_to_fit(tables, name: str, tmp_path: Path):
+def test_a_tex_finds_every_table_to_fit(tables: list[Table], name: str, tmp_path: Path):
     """On the venue's pages nothing is too wide or too high, however many rows, columns and words there are."""
     latex = "\n\\clearpage\n".join(to_latex(table, VENUES[name]) for table in tables)
     assert [] == complaints(tmp_path / name, latex, VENUES[name])
 
 
-def test_what_fits_nowhere_says_by_how_much(tables):
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["cvpr", "neurips"])
+def test_packages_are_used_where_they_are_asked_for(tables: list[Table], name: str, tmp_path: Path):
+    """With siunitx and multirow every table still fits, on one page and on several, and names what it needs."""
+    if shutil.which("kpsewhich") is None:
+        pytest.skip("no TeX is installed")
+    found = subprocess.run(["kpsewhich", "siunitx.sty", "multirow.sty"], capture_output=True, check=False)
+    if found.returncode:
+        pytest.skip("siunitx and multirow are not installed")
+    texts = [to_latex(table, VENUES[name], ("siunitx", "multirow")) for table in tables]
+    assert [] == complaints(tmp_path / name, "\n\\clearpage\n".join(texts), VENUES[name])
+    assert r"needs \usepackage{booktabs}, \usepackage{multirow}, \usepackage{siunitx}" in texts[1]
+    assert r"\multirow{10}{*}{group 0}" in texts[1]
+    assert r"S[table-format=2.1(2), " in texts[1]
+    assert r"\bfseries 81.0 \pm 1.0" in texts[1]
+
+
+def test_what_fits_nowhere_says_by_how_much(tables: list[Table]):
     """A text of 80 points holds no table with deviations; the file says so, and what to do."""
     (warning,) = latex_warnings(to_latex(tables[2], venue_of(80)))
     assert re.match(r"it is \d+ pt too wide for the venue “80 pt”.*; shorten the heads", warning)
 
 
-def test_a_wide_table_goes_on_below(tables):
+def test_a_wide_table_goes_on_below(tables: list[Table]):
     """Columns that do not fit beside each other stand in panels, each with its labels, and none is lost."""
     grid = lay_out(tables[2])
     panels = fit_grid(grid, (), ANY).panels
@@ -66,7 +84,7 @@ def test_a_wide_table_goes_on_below(tables):
     assert list(range(1, len(grid.columns))) == [place for panel in panels for place in panel[1:]]
 
 
-def test_a_high_table_is_parted(tables):
+def test_a_high_table_is_parted(tables: list[Table]):
     """In one column of text it is a longtable, whose package is named; in two it has parts, each with the heads."""
     assert r"\begin{longtable}" in (one := to_latex(tables[0], VENUES["neurips"]))
     assert r"needs \usepackage{booktabs}, \usepackage{longtable}" in one
@@ -78,7 +96,7 @@ def test_a_high_table_is_parted(tables):
     assert NUM_ROWS == two.count(r"\quad row ")
 
 
-def test_type_is_as_large_as_fits(tables):
+def test_type_is_as_large_as_fits(tables: list[Table]):
     """A small table has a column's width and 9 pt; a wider one goes across before its type is made small."""
     small = to_latex(tables[-1], VENUES["cvpr"])
     assert r"\begin{table}[" in small
@@ -86,7 +104,7 @@ def test_type_is_as_large_as_fits(tables):
     assert r"\begin{table*}" in to_latex(tables[-2], VENUES["cvpr"])
 
 
-def test_numbers_stand_below_each_other(tables):
+def test_numbers_stand_below_each_other(tables: list[Table]):
     """A value without deviation or mark leaves the room of these, so that points are aligned without a package."""
     text = to_latex(tables[-2], VENUES["cvpr"])
     assert r"81.3 $\pm$ 0.3\phantom{ (2/3)}" in text
