@@ -23,6 +23,7 @@ from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.search_result import SearchResult, search_result
 from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.tuned_rows import TunedRows
+from tablewright.orchestrator.venue import AskedVenue
 from tablewright.reports.arrangement import PrintedArrangement, is_swept, printed_arrangement
 from tablewright.reports.cell import TableCell, build_cell
 from tablewright.reports.cost_columns import cost_notes, in_larger_units
@@ -191,7 +192,7 @@ class Table:
         arrangement: how it is laid out in print.
         deviation: where the deviations over seeds stand in print.
         shows_arrows: whether each metric's head says which way is better.
-        venue: for which LaTeX sets it: a name, or the width of the text in points; None for none in particular.
+        venue: where it is printed; None where its study is.
     """
 
     study: str
@@ -207,7 +208,7 @@ class Table:
     arrangement: PrintedArrangement = "plain"
     deviation: DeviationPlace = "beside"
     shows_arrows: bool = False
-    venue: str | float | None = None
+    venue: AskedVenue | None = None
 
     def with_differences(self) -> Table:
         """Give the table with a column of differences behind each that is compared, and what they are."""

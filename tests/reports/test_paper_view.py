@@ -19,6 +19,7 @@ from tablewright.orchestrator.resolution import DataResolver
 from tablewright.reports.cell import compared_text, mean_text
 from tablewright.reports.entry_text import entry_text
 from tablewright.reports.frame import read_cells
+from tablewright.reports.latex import to_latex
 from tablewright.reports.lay_out import lay_out
 from tablewright.reports.markdown import to_markdown
 from tablewright.reports.paper_view import PaperView, build_paper_view
@@ -187,6 +188,8 @@ def test_deviations_stand_where_the_paper_wants_them(tmp_path: Path):
     )
     assert " ± 0." in to_markdown(beside)
     assert "<sub>±0." in to_markdown(below)
+    assert r"\textsubscript{$\pm$0." in to_latex(below)
+    assert r"\pm" not in to_latex(none)
     assert "±" not in to_markdown(none)
     assert any(note.startswith("Mean over n = 3 seeds") for note in none.source_notes)
 
