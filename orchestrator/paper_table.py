@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal, NamedTuple
-
-from pydantic import Field
+from typing import Literal, NamedTuple
 
 from tablewright.orchestrator.ablation import Ablation, Arrangement, Emphasis
 from tablewright.orchestrator.declared_names import TableName, absent, twice
 from tablewright.orchestrator.design import AsPrinted, full_label
+from tablewright.orchestrator.venue import AskedVenue
 from tablewright.trainables.value.declaration import Declaration
 from tablewright.trainables.value.freezing import EMPTY
 from tablewright.trainables.value.refusal import Fault, guess
@@ -72,7 +71,7 @@ class PaperTable(Declaration):
         stub_head: head of the column of row labels; left out, that of the first table.
         joined: how several tables are joined: below each other, each under its own head, where they have the same
             columns; or side by side, where they have the same rows.
-        venue: for which it is set in LaTeX: a name, or the width of the text in points.
+        venue: where it is printed, as of a study; left out, where the study is.
         notes: whether the sentences below the tables are printed.
         emphasis: what is set bold; left out, as in the tables. `highest` looks at the rows that are shown.
         arrangement: as of an ablation.
@@ -91,7 +90,7 @@ class PaperTable(Declaration):
     labels: Mapping[Text, Label] = EMPTY
     stub_head: Text = ""
     joined: Literal["below", "beside"] = "below"
-    venue: Text | Annotated[float, Field(ge=72)] | None = None
+    venue: AskedVenue | None = None
     notes: bool = True
     emphasis: Emphasis | None = None
     arrangement: Arrangement = "design"

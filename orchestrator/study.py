@@ -23,6 +23,7 @@ from tablewright.orchestrator.row_search import RowSearch
 from tablewright.orchestrator.search import Search
 from tablewright.orchestrator.search_table import search_table
 from tablewright.orchestrator.size_table import SizeTable
+from tablewright.orchestrator.venue import AskedVenue, LatexPackage
 from tablewright.trainables.contract.method import SEED_LIMIT, Seed
 from tablewright.trainables.value.declaration import Declaration
 from tablewright.trainables.value.refusal import Fault, Refusal, guess
@@ -78,6 +79,10 @@ class Study(Declaration):
         profile: that it was declared for; None where it has no profiles. Set by who loads it.
         priority: of its tables and searches that have none of their own, among what else a sweep runs.
         starts_from: what searches have found that it was declared with. Set by who loads it.
+        venue: where its tables and figures are printed, by name, or the width of the text there in points. No
+            training's id follows from it.
+        latex_packages: what its LaTeX tables use beside booktabs: `siunitx` for columns of numbers, `multirow` for
+            heads of groups beside their rows.
     """
 
     name: StudyName
@@ -93,6 +98,8 @@ class Study(Declaration):
     priority: int = 0
     starts_from: Sequence[FoundBase] = ()
     paper_tables: Sequence[PaperTable] = ()
+    venue: AskedVenue = "any"
+    latex_packages: Sequence[LatexPackage] = ()
 
     def find_faults(self) -> Iterator[Fault]:
         """Find every fault."""
@@ -117,6 +124,7 @@ class Study(Declaration):
                 search_table(search, None, 0, "it has not begun")
             except Refusal as refusal:
                 yield from (Fault(f"the table of search {search.name!r}", str(it)) for it in refusal.faults)
+        yield from twice("package", self.latex_packages)
         if not self.all_seeds:
             yield Fault("seeds", "a study needs at least one seed")
         if not self.table_names:

@@ -15,8 +15,9 @@ from tablewright.reports.cell import TableCell
 from tablewright.reports.table_statistics import Compared
 from tablewright.trainables.contract.metric import Metric
 
-GridPart = Literal["label", "component", "value", "difference", "paper"]
-"""Of a column: names its rows, says what a row is made of, holds what was measured, or what stands behind that."""
+GridPart = Literal["group", "label", "component", "value", "difference", "paper"]
+"""Of a column: names groups of rows, names rows, says what a row is made of, holds what was measured, or what stands
+behind that."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,10 @@ class Grid:
     def num_stubs(self) -> int:
         """Count the leading columns that name a row and say what it is made of."""
         return sum(
-            1 for _ in itertools.takewhile(lambda column: column.part in ("label", "component"), self.columns)
+            1
+            for _ in itertools.takewhile(
+                lambda column: column.part in ("group", "label", "component"), self.columns
+            )
         )
 
     @property

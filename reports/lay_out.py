@@ -57,7 +57,7 @@ def lay_out(table: Table) -> Grid:
 
 
 def width_signs(grid: Grid) -> int:
-    """Measure a grid in signs: what its columns need, and one between them."""
+    """Measure a grid in signs: what its columns need, and one between them, or a head over all of them."""
     widths = [
         max(map(len, [column.head, *map(entry_text, grid.entries_of(place))]))
         for place, column in enumerate(grid.columns)
@@ -66,7 +66,7 @@ def width_signs(grid: Grid) -> int:
         places = slice(spanner.start, spanner.start + spanner.num_columns)
         lacking = len(spanner.label) - sum(widths[places]) - spanner.num_columns + 1
         widths[places.stop - 1] += max(0, lacking)
-    return sum(widths) + len(widths) - 1
+    return max([sum(widths) + len(widths) - 1, *(len(group.label) for group in grid.groups)])
 
 
 # -- rows below each other

@@ -5,6 +5,7 @@ Values, statistics and marks are those of the tables. Where rows are left out, a
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ import pandas as pd
 
 from tablewright.orchestrator.paper_table import PaperTable, Picked, PickedColumn, PickedRow
 from tablewright.orchestrator.study import Study
+from tablewright.reports.arrangement import printed_arrangement
 from tablewright.reports.cell import TableCell
 from tablewright.reports.statistics_note import MEAN_AND_DEVIATION
 from tablewright.reports.table import (
@@ -24,7 +26,6 @@ from tablewright.reports.table import (
     RowGroup,
     Table,
     TableRow,
-    arrangement,
     rank,
 )
 from tablewright.reports.table_statistics import Compared
@@ -83,11 +84,7 @@ class _Maker:
     def make(self) -> PaperView:
         first, declared = self.sources[0], self.declared
         columns = tuple(self._column(place) for place in self.picked.columns)
-        placed = [
-            (place, *found)
-            for place in self.picked.rows
-            if (found := _find(self._table(place.table), place.label))
-        ]
+        placed = [(place, *self._rows[place]) for place in self.picked.rows if self._is_printed(place)]
         groups: list[RowGroup] = []
         places: dict[tuple[str, str, str, str, str], tuple[str, str, str]] = {}
         for (table, group_label), some in itertools.groupby(
@@ -108,6 +105,7 @@ class _Maker:
         factors = tuple(declared.printed(name) for name in self._factors())
         effects = tuple(self._effects(columns)) if declared.shows_effects else ()
         asked = declared.arrangement
+        levels = [row.levels for group in groups for row in group.rows]
         is_swept = not declared.are_joined and first.arrangement == "narrower"
         table = Table(
             study=self.study.name,
@@ -120,7 +118,7 @@ class _Maker:
             effects=effects,
             texts=tuple(text for source in self.sources for text in source.texts) if declared.notes else (),
             factors=factors,
-            arrangement=arrangement(asked, factors, groups, is_swept=is_swept),
+            arrangement=printed_arrangement(asked, factors, levels, is_swept=is_swept),
             deviation=declared.deviation,
             shows_arrows=declared.shows_arrows,
             venue=declared.venue,
@@ -130,6 +128,21 @@ class _Maker:
             if not declared.notes:
                 table = replace(table, source_notes=())
         return PaperView(table, places)
+
+    @functools.cached_property
+    def _rows(self) -> Mapping[PickedRow, tuple[RowGroup, TableRow]]:
+        """Every row of the tables, and the group that it is in."""
+        return {
+            PickedRow(source.name, f"{group.label} / {row.label}" if group.label else row.label): (group, row)
+            for source in self.sources
+            for group in source.groups
+            for row in group.rows
+        }
+
+    def _is_printed(self, place: PickedRow) -> bool:
+        """Say whether every table that it is read from has it: other methods' rows are left out beside demo data."""
+        tables = [source.name for source in self.sources] if self._is_beside else [place.table]
+        return all(PickedRow(table, place.label) in self._rows for table in tables)
 
     # -- labels
 
@@ -207,9 +220,8 @@ class _Maker:
 
     def _cell(self, place: PickedRow, column: PickedColumn) -> TableCell:
         source = self._table(column.table or place.table)
-        found = _find(source, place.label)
-        assert found is not None, "rows side by side are in both tables"
-        cell = found[1].cells[_place_of(source, column)]
+        _, row = self._rows[PickedRow(source.name, place.label)]
+        cell = row.cells[_place_of(source, column)]
         if self.declared.emphasis == "none":
             cell = replace(cell, rank=None)
         if cell.compared is None:
@@ -293,15 +305,6 @@ class _Maker:
             f"{'is' if num_rows - num_shown == 1 else 'are'} not shown; what is tested, marked and bold is so among "
             f"all of them ({tested})."
         )
-
-
-def _find(table: Table, label: str) -> tuple[RowGroup, TableRow] | None:
-    """Find a row by its label with the group in front; None where the table does not print it."""
-    for group in table.groups:
-        for row in group.rows:
-            if label == (f"{group.label} / {row.label}" if group.label else row.label):
-                return group, row
-    return None
 
 
 def _place_of(table: Table, column: PickedColumn) -> int:

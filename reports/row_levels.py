@@ -33,11 +33,11 @@ def levels_of(ablation: Ablation) -> RowLevels:
                 found[full_label(row)][factor.name] = level
     for name in factors_of(ablation):
         level_by: dict[Any, set[Level]] = {}
+        known = [row for row in ablation.trained_rows if name in found[full_label(row)]]
         unknown = [row for row in ablation.trained_rows if name not in found[full_label(row)]]
         paths = _paths_of(ablation, name)
-        for row in ablation.trained_rows if unknown else ():
-            if row not in unknown:
-                level_by.setdefault(_values(ablation, row, paths), set()).add(found[full_label(row)][name])
+        for row in known if unknown else ():
+            level_by.setdefault(_values(ablation, row, paths), set()).add(found[full_label(row)][name])
         for row in unknown:
             levels = level_by.get(_values(ablation, row, paths), set())
             if len(levels) == 1:

@@ -156,8 +156,8 @@ def _test_notes(
         yield f"{which} fewer than {MIN_SEEDS_TO_COMPARE} seeds in common so far."
     if any(item.is_open for item in tested):
         yield f"{OPEN}: open; further seeds are to decide it."
-    untested = [cell for cell in cells if cell.compared is not None and not cell.compared.is_tested]
-    if untested and len(ablation.metrics) > len(ablation.tested_metrics):
+    has_untested = any(not item.is_tested for item in statistics.compared.values())
+    if has_untested and len(ablation.metrics) > len(ablation.tested_metrics):
         others = [metric.label for metric in ablation.metrics if metric not in ablation.tested_metrics]
         yield f"{' and '.join(others)}: not tested, so not marked."
 

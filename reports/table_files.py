@@ -26,6 +26,7 @@ from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.records import Folder, Store
 from tablewright.orchestrator.search_result import search_result
 from tablewright.orchestrator.study import Study
+from tablewright.orchestrator.venue import venue_of
 from tablewright.reports.cost_table import build_cost_table
 from tablewright.reports.emptied_cells import Emptied, find_emptied, find_narrowed
 from tablewright.reports.figures import Figure, TableFigures, figure_path, read_traces, table_figures
@@ -33,6 +34,7 @@ from tablewright.reports.frame import read_cells
 from tablewright.reports.hole import find_holes
 from tablewright.reports.html import NO_FIGURES, StudyPage, index_to_html
 from tablewright.reports.item_comparisons import ItemComparison, compare_items
+from tablewright.reports.latex import latex_warnings, to_latex
 from tablewright.reports.markdown import index_to_markdown
 from tablewright.reports.page_facts import StudyRecords, page_facts
 from tablewright.reports.paper_view import PaperView, build_paper_view
@@ -41,6 +43,7 @@ from tablewright.reports.seed import Place
 from tablewright.reports.size_table import build_size_table
 from tablewright.reports.studies_page import ListedStudy, studies_to_html
 from tablewright.reports.table import Table, build_table
+from tablewright.reports.tex_check import LatexTable
 from tablewright.reports.training_facts import read_training_facts
 from tablewright.reports.written_formats import ENDINGS, written_formats
 from tablewright.trainables.value.secret import masked
@@ -56,13 +59,14 @@ class WrittenTable:
 
     Attributes:
         table: as the records give it.
-        urls: file name ending (`tex`, `md`, `html`, `parquet`, and `found.json` of a search that has found something)
-            -> path or URL; empty where the files that were
-            there have more in them and were kept.
+        urls: file name ending (`tex`, `html` and so on, and `found.json` of a search that has found something) ->
+            path or URL; empty where the files that were there have more in them and were kept.
         index_url: of the page with all tables of its study.
         figure_urls: path below the folder of its study's tables -> path or URL.
         emptied: cells that the files there had filled and the table has not; None where there are none.
         narrowed: which seeds and data sets these files had that were not asked for now; empty where there are none.
+        warnings: what is not as it should be in print.
+        latex: the table as LaTeX, for a TeX to be asked of; None where it was not written.
     """
 
     table: Table
@@ -71,6 +75,8 @@ class WrittenTable:
     figure_urls: Mapping[str, str]
     emptied: Emptied | None = None
     narrowed: str = ""
+    warnings: tuple[str, ...] = ()
+    latex: LatexTable | None = None
 
 
 @dataclass(frozen=True)
@@ -160,9 +166,12 @@ def write_tables(
         for table in tables:
             contents: dict[str, bytes] = {}
             figure_urls: dict[str, str] = {}
+            latex: LatexTable | None = None
             if table.name not in kept:
                 own = frames.get(table.name, frame)
-                contents = files[table.name] = written_formats(table, beside[table.name], own, to_store)
+                latex = _in_latex(study, table)
+                contents = written_formats(table, beside[table.name], own, to_store, latex)
+                files[table.name] = contents
                 if table.name in found:
                     contents[FOUND_ENDING] = found[table.name]
                 elif f"{table.name}.{FOUND_ENDING}" in folder.names():
@@ -180,6 +189,8 @@ def write_tables(
                     figure_urls,
                     emptied[table.name],
                     narrowed[table.name] if urls else "",
+                    () if latex is None else latex_warnings(latex.text),
+                    latex,
                 )
             )
         if not writes:
@@ -236,6 +247,12 @@ def files_of_tables(plan: Plan, store: Store) -> dict[str, str]:
         for folder in folders
         for name in (store.root / folder).file_names()
     }
+
+
+def _in_latex(study: Study, table: Table) -> LatexTable:
+    """Set a table for where it is printed: its own venue, or that of its study."""
+    venue = venue_of(study.venue if table.venue is None else table.venue)
+    return LatexTable(f"{study.name}/{table.name}", to_latex(table, venue, study.latex_packages), venue)
 
 
 def _write_index(

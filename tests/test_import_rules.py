@@ -60,6 +60,7 @@ DECLARATIONS = tuple(
         "size_table",
         "study",
         "teacher",
+        "venue",
     )
 )
 RULES = {

@@ -19,6 +19,7 @@ from tablewright.orchestrator.resolution import DataResolver
 from tablewright.reports.cell import compared_text, mean_text
 from tablewright.reports.entry_text import entry_text
 from tablewright.reports.frame import read_cells
+from tablewright.reports.latex import to_latex
 from tablewright.reports.lay_out import lay_out
 from tablewright.reports.markdown import to_markdown
 from tablewright.reports.paper_view import PaperView, build_paper_view
@@ -47,11 +48,8 @@ def view_of(
     tmp_path: Path, *ablations: Ablation, **declared: Any
 ) -> tuple[PaperView, dict[str, Table], pd.DataFrame]:
     """Make a paper's table of filled tables, with three seeds; beside it those tables and the frame of all."""
-    paper = PaperTable(
-        "main",
-        [ablation.name for ablation in ablations],
-        **{"caption": "Main results" if len(ablations) > 1 else "", **declared},
-    )
+    fields: dict[str, Any] = {"caption": "Main results" if len(ablations) > 1 else "", **declared}
+    paper = PaperTable("main", [ablation.name for ablation in ablations], **fields)
     study = replace(make_study(*ablations), paper_tables=[paper])
     plan = make_plan([study], DataResolver(describe))
     frame = read_cells(plan, Store(str(tmp_path)))
@@ -61,7 +59,7 @@ def view_of(
     ]
     frame = frame.assign(value=values, state="done")
     tables = {
-        ablation.name: build_table(plan, "tiny", ablation.name, frame, shown=paper.wishes(ablation))
+        ablation.name: build_table(plan, "tiny", ablation.name, frame, printed_as=paper.wishes(ablation))
         for ablation in ablations
     }
     return build_paper_view(study, paper, tables), tables, frame
@@ -190,6 +188,8 @@ def test_deviations_stand_where_the_paper_wants_them(tmp_path: Path):
     )
     assert " ± 0." in to_markdown(beside)
     assert "<sub>±0." in to_markdown(below)
+    assert r"\textsubscript{$\pm$0." in to_latex(below)
+    assert r"\pm" not in to_latex(none)
     assert "±" not in to_markdown(none)
     assert any(note.startswith("Mean over n = 3 seeds") for note in none.source_notes)
 
