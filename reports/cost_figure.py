@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
@@ -14,7 +15,7 @@ from tablewright.orchestrator.training_cost import TrainingCost
 from tablewright.reports.canvas import QUIET_COLOUR, LegendBelow, PrintSize, plain_log_ticks, printed, quieten
 from tablewright.reports.chart import CsvRow, Drawing
 from tablewright.reports.drawn_table import DrawnTable, mean_and_deviation, quantity_label
-from tablewright.reports.row_styles import RowStyle, row_styles
+from tablewright.reports.row_styles import UNNAMED_COLOUR, RowStyle, row_styles
 from tablewright.trainables.contract.metric import Metric
 
 NAME = "cost"
@@ -88,21 +89,19 @@ class CostChart:
                 drawstyle="steps-post",
                 zorder=1,
             )
+            grey = [point for point in self.points if not styles[point.label].is_named]
+            axes.plot(
+                [point.cost for point in grey],
+                [point.value for point in grey],
+                linestyle="",
+                marker=".",
+                color=UNNAMED_COLOUR,
+                zorder=2,
+            )
             for point in self.points:
                 style = styles[point.label]
-                axes.errorbar(
-                    point.cost,
-                    point.value,
-                    point.deviation,
-                    point.cost_deviation,
-                    color=style.colour,
-                    elinewidth=0.7,
-                    capsize=1.5,
-                    zorder=2 + style.is_named,
-                )
-                sign = _sign(style, is_on_front=point.is_on_front)
-                sign.set(xdata=[point.cost], ydata=[point.value], zorder=4 + style.is_named)
-                axes.add_line(sign)
+                if style.is_named:
+                    _draw_point(axes, point, style)
             costs = [point.cost for point in self.points]
             if max(costs) / min(costs) >= MIN_LOG_RATIO:
                 axes.set_xscale("log")
@@ -121,14 +120,30 @@ class CostChart:
         return any(point.is_on_front for point in self.points if point.label == label)
 
 
+def _draw_point(axes: Axes, point: CostPoint, style: RowStyle) -> None:
+    axes.errorbar(
+        point.cost,
+        point.value,
+        point.deviation,
+        point.cost_deviation,
+        color=style.colour,
+        elinewidth=0.7,
+        capsize=1.5,
+        zorder=3,
+    )
+    sign = _sign(style, is_on_front=point.is_on_front)
+    sign.set(xdata=[point.cost], ydata=[point.value], zorder=4)
+    axes.add_line(sign)
+
+
 def _sign(style: RowStyle, *, is_on_front: bool) -> Line2D:
     return Line2D(
         [],
         [],
         linestyle="",
         color=style.colour,
-        marker=style.sign or "o",
-        markersize=5 if style.is_named else 3,
+        marker=style.sign,
+        markersize=5,
         markerfacecolor=style.colour if is_on_front else "white",
     )
 

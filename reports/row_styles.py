@@ -97,7 +97,7 @@ def named_rows(
 
 
 def naming_caption(num_rows: int, named: Sequence[str]) -> str:
-    """Say which of many rows are named; empty where all are."""
+    """Say that of many rows some are named; empty where all are."""
     if len(named) >= num_rows:
         return ""
-    return f"of {num_rows} rows {', '.join(f'“{label}”' for label in named)} are named, the others grey"
+    return f"of {num_rows} rows the best, the worst and the base are named, the others grey"

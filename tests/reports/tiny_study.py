@@ -30,6 +30,7 @@ class TinyConfig(EmbeddingConfig):
     data: str = "market1501"
     depth: int = 2
     width: int = 8
+    pooling: str = "max"
 
     def make_trainable(self) -> Trainable:
         raise NotImplementedError
