@@ -38,11 +38,13 @@ class Drawing:
         name: file name without ending.
         caption: what it shows, without the final stop.
         chart: its values.
+        is_timed: whether it shows how long trainings took.
     """
 
     name: str
     caption: str
     chart: Chart
+    is_timed: bool = False
 
     def data_csv(self) -> bytes:
         """Give what it shows as the content of a CSV file; numbers in full, nothing where there is none."""

@@ -173,7 +173,7 @@ def cost_figures(drawn: DrawnTable, cost_of: Mapping[str, TrainingCost]) -> list
         chart = CostChart(unit, quantity, metric.higher_is_better, points, _named(points, drawn.base_label))
         where = f" on {dataset}" if len(drawn.ablation.datasets) > 1 else ""
         name = NAME if not found else f"{NAME}-{len(found) + 1}"
-        found.append(Drawing(name, _caption(chart, where, drawn, cost_of), chart))
+        found.append(Drawing(name, _caption(chart, where, drawn, cost_of), chart, is_timed=True))
     return found
 
 

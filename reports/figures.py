@@ -9,8 +9,8 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import pandas as pd
@@ -47,7 +47,6 @@ from tablewright.reports.source_note import SHORT_ID_DIGITS
 from tablewright.reports.table import Table
 from tablewright.trainables.contract.metric import Metric, metric_reported
 from tablewright.trainables.contract.run import BEST_EPOCH, EpochReport
-from tablewright.trainables.value.freezing import EMPTY
 
 LOSS_CAPTION = "Training loss"
 KEPT_CAPTION = "a ring is the epoch whose model a seed has kept"
@@ -68,6 +67,7 @@ class Figure:
         pdf: the same for print, where it was not drawn pixel by pixel.
         csv: what it shows, so that it can be drawn again in another style; None where it is a picture.
         identity: of what is drawn, by which it is known again; empty where it is not.
+        is_timed: whether it shows how long trainings took, which another run of equal results did not.
     """
 
     name: str
@@ -76,6 +76,7 @@ class Figure:
     pdf: bytes | None = None
     csv: bytes | None = None
     identity: str = ""
+    is_timed: bool = False
 
     @property
     def files(self) -> dict[FigureEnding, bytes]:
@@ -93,15 +94,16 @@ class TableFigures:
         warnings: what could not be drawn, one sentence each without the final stop.
         pictures: names of those that lie in the folder of a training, by training id.
         files: endings of what lies beside the table in no format of tables, such as `found.json`.
-        elsewhere: pictures of this table's base row that stand beside another table of the study: what they show ->
-            name of that table.
     """
 
     figures: tuple[Figure, ...] = ()
     warnings: tuple[str, ...] = ()
     pictures: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     files: tuple[str, ...] = ()
-    elsewhere: Mapping[str, str] = EMPTY
+
+    def without_times(self) -> TableFigures:
+        """Leave out what shows how long trainings took: equal results of other runs have equal figures then."""
+        return replace(self, figures=tuple(figure for figure in self.figures if not figure.is_timed))
 
 
 @dataclass(frozen=True)
@@ -174,7 +176,6 @@ def table_figures(
     *,
     size: PrintSize = TWO_COLUMNS,
     earlier: EarlierFigures = NONE_EARLIER,
-    shown: MutableMapping[str, str] | None = None,
 ) -> TableFigures:
     """Make the figures of one table.
 
@@ -186,8 +187,6 @@ def table_figures(
         traces: from `read_traces`.
         size: what they are printed in.
         earlier: those that were drawn before, of which the ones of equal charts are taken as they are.
-        shown: where each picture of a training of the study stands already, name of the table by picture; gets those
-            that stand beside this one. None where every table has its own.
 
     Returns:
         What the numbers look like, then a figure of each name that was reported, `loss` first, then the pictures of
@@ -206,11 +205,11 @@ def table_figures(
         file_name = file_name_of(drawing.name, [figure.name for figure in figures])
         identity = drawing.identity(size)
         png, pdf = earlier.find(file_name, identity) or drawing.chart.draw(size)
-        figures.append(Figure(file_name, drawing.caption, png, pdf, drawing.data_csv(), identity))
+        files = png, pdf, drawing.data_csv()
+        figures.append(Figure(file_name, drawing.caption, *files, identity, is_timed=drawing.is_timed))
     ids = dict.fromkeys(cell.training_id for cell in cells)
     faults = (traces[identity].fault for identity in ids if identity in traces)
     warnings = [f"A curve is missing: {fault}" for fault in faults if fault]
-    elsewhere: dict[str, str] = {}
     for cell in _cells_of_base(ablation, cells):
         trace = traces.get(cell.training_id, Trace())
         place = f"{label_of(cell)} on {cell.dataset}, seed {cell.seed}"
@@ -222,10 +221,6 @@ def table_figures(
             if caption_of_view is None:
                 continue
             caption = f"{picture.capitalize()}: {place}, training {cell.training_id[:SHORT_ID_DIGITS]}"
-            key = f"{cell.training_id}/{picture}"
-            if shown is not None and shown.setdefault(key, name) != name:
-                elsewhere[caption] = shown[key]
-                continue
             try:
                 content = store.training(cell.training_id).picture(picture)
             except DamagedFile as error:
@@ -237,7 +232,7 @@ def table_figures(
         if trace.pictures:
             break
     pictures = {training_id: trace.pictures for training_id, trace in traces.items()}
-    return TableFigures(tuple(figures), tuple(warnings), pictures, elsewhere=elsewhere)
+    return TableFigures(tuple(figures), tuple(warnings), pictures)
 
 
 def _result_drawings(drawn: DrawnTable, store: Store, traces: Mapping[str, Trace]) -> Iterator[Drawing]:

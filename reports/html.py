@@ -31,12 +31,12 @@ TO_STORE = "../.."
 
 
 def to_html(table: Table, beside: TableFigures = NO_FIGURES, to_store: str = TO_STORE) -> str:
-    """Render the page of one table, and its figures as they lie beside it."""
+    """Render the page of one table, and its figures; those of times stand on the page of all tables alone."""
     title = f"{table.study}/{table.name}"
     return _template("page.html.jinja").render(
         title=title,
         tables=[table.with_differences()],
-        beside={table.name: beside},
+        beside={table.name: beside.without_times()},
         others=[],
         links=[],
         to_store=to_store,

@@ -178,7 +178,7 @@ def _caption(chart: ItemChart, num_compared: int) -> str:
     ]
     if len(chart.panels) < num_compared:
         parts.append(f"the {len(chart.panels)} largest of {num_compared} comparisons")
-    parts.append("these weights on these items, which says nothing of the method")
+    parts.append("it shows what these seeds came to, and nothing of the method")
     return "; ".join(parts)
 
 

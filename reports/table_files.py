@@ -117,7 +117,6 @@ def write_tables(
         }
         narrowed = {table.name: find_narrowed(folder, study.name, table.name, frame) for table in tables}
         kept = {name for name, lost in emptied.items() if not writes or (keeps_fuller and lost is not None)}
-        shown: dict[str, str] = {}
         beside = {
             table.name: NO_FIGURES
             if (study.name, table.name) not in plan.tables or table.name in kept
@@ -128,7 +127,6 @@ def write_tables(
                 frame,
                 traces,
                 earlier=EarlierFigures.of(folder / f"figures/{table.name}"),
-                shown=shown,
             )
             for table in tables
         }

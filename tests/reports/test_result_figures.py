@@ -23,6 +23,7 @@ from tablewright.reports.canvas import TEX_POINTS_AN_INCH, TWO_COLUMNS, PrintSiz
 from tablewright.reports.chart import Drawing
 from tablewright.reports.cmc_figure import MAX_ROWS, CmcChart, cmc_figures
 from tablewright.reports.cost_figure import CostChart, cost_figures
+from tablewright.reports.curves import CurveChart
 from tablewright.reports.drawn_items import DrawnItems
 from tablewright.reports.drawn_table import DrawnTable
 from tablewright.reports.forest_figure import ForestChart, forest_figures
@@ -314,7 +315,7 @@ def test_identities_are_sorted_by_what_they_gained(tmp_path: Path):
 def test_every_figure_is_for_print_and_drawn_once(
     figured_plan: tuple[Plan, Store], monkeypatch: pytest.MonkeyPatch
 ):
-    """As wide as a column or the text, with TrueType fonts; equal charts are not drawn again, a damaged file is."""
+    """As wide as a column or the text, with TrueType fonts and data beside it; equal charts are not drawn again."""
     plan, store = figured_plan
     tables = {written.table.name: written for written in write_tables(plan, store).tables}
     kinds = {
@@ -345,21 +346,37 @@ def test_every_figure_is_for_print_and_drawn_once(
             assert b"/Type3" not in content
         if url.endswith("csv"):
             assert 1 < len(content.decode().splitlines())
-    damaged = Path(tables["width"].figure_urls["figures/width/sensitivity.png"])
-    damaged.write_bytes(damaged.read_bytes()[:100])
-    drawn: list[SensitivityChart] = []
-    draw = SensitivityChart.draw
-
-    def note(chart: SensitivityChart, size: PrintSize) -> tuple[bytes, bytes]:
-        drawn.append(chart)
-        return draw(chart, size)
-
-    monkeypatch.setattr(SensitivityChart, "draw", note)
-    for other in (ForestChart, InteractionChart, CostChart, CmcChart, ItemChart):
-        monkeypatch.delattr(other, "draw")
+    draws = {SensitivityChart, ForestChart, InteractionChart, CostChart, CmcChart, ItemChart, CurveChart}
+    for chart in draws:
+        monkeypatch.delattr(chart, "draw")  # so that drawing one fails
     write_tables(plan, store)
-    assert 1 == len(drawn)
     assert contents == {url: Path(url).read_bytes() for url in contents}
+
+
+def test_a_figure_that_is_damaged_is_drawn_anew(tmp_path: Path):
+    """In the bytes it had before, whichever of its files was cut off, or the one that says what it was drawn of."""
+    plan, store = plan_of(make_ablation([Sweep("width", (4, 8))]), seeds=(0,)), Store(str(tmp_path))
+    for value in ("4", "8"):
+        record_value(store, plan, value, {"Market-1501": seeds_of([0.5], [0.5])})
+    urls = write_tables(plan, store).tables[0].figure_urls.values()
+    before = {url: Path(url).read_bytes() for url in urls}
+    said = Path(next(iter(urls))).parent / "drawn.json"
+    for path in [*map(Path, urls), said]:
+        path.write_bytes(path.read_bytes()[:30])
+    write_tables(plan, store)
+    assert before == {url: Path(url).read_bytes() for url in urls}
+    said.write_text('{"sensitivity": 1}')
+    write_tables(plan, store)
+    assert "identity" in said.read_text()
+
+
+@pytest.mark.slow
+def test_the_page_of_a_table_shows_no_times(figured_plan: tuple[Plan, Store]):
+    """Another run of equal results has an equal page; what its trainings took stands on the page of all tables."""
+    plan, store = figured_plan
+    written = write_tables(plan, store).tables[0]
+    assert "cost.pdf" in Path(written.index_url).read_text()
+    assert "cost.pdf" not in Path(written.urls["html"]).read_text()
 
 
 def test_rows_are_told_apart_in_grey():
