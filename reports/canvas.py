@@ -7,7 +7,10 @@ unscaled; those of searches, which are looked at and not printed, as wide as a p
 from __future__ import annotations
 
 import io
+import math
 import textwrap
+import unicodedata
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -52,11 +55,13 @@ class PrintSize:
         column_pt: width of one column, in points of TeX.
         text_pt: width of all columns together.
         type_pt: size of the type.
+        further_fonts: families beside `FONTS`, for signs that these have not.
     """
 
     column_pt: float = 234.9  # 3.25 in
     text_pt: float = 496.9  # 6.875 in
     type_pt: float = 8.0
+    further_fonts: tuple[str, ...] = ()
 
     @property
     def column_in(self) -> float:
@@ -75,7 +80,8 @@ class PrintSize:
 
     def width_in(self, text: str) -> float:
         """Guess how wide a text is in the small type, in inches."""
-        return len(text) * EM_OF_SIGN * self.small_pt / TEX_POINTS_AN_INCH
+        num_signs = sum(2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in text)
+        return num_signs * EM_OF_SIGN * self.small_pt / TEX_POINTS_AN_INCH
 
     @property
     def line_in(self) -> float:
@@ -100,7 +106,7 @@ def printed(
     type_bp = size.type_pt * BIG_POINTS_AN_INCH / TEX_POINTS_AN_INCH
     small_bp = size.small_pt * BIG_POINTS_AN_INCH / TEX_POINTS_AN_INCH
     settings = {
-        "font.family": list(FONTS),
+        "font.family": [*FONTS, *size.further_fonts],
         "font.size": type_bp,
         "axes.titlesize": type_bp,
         "axes.labelsize": type_bp,
@@ -148,7 +154,11 @@ def _files(
     parses_math: bool,
 ) -> tuple[bytes, bytes]:
     settings = {**settings, "pdf.fonttype": EMBEDDED_FONTS, "text.parse_math": parses_math}
-    with style.context(["default", settings], after_reset=True):  # not the user's own
+    with (
+        style.context(["default", settings], after_reset=True),
+        warnings.catch_warnings(),
+    ):  # not the user's own
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # it is told once, below the table
         canvas = Canvas((width_in, height_in), dpi=dpi, layout="constrained")
         draw(canvas)
         png, pdf = io.BytesIO(), io.BytesIO()
@@ -189,8 +199,11 @@ class LegendBelow:
     @property
     def lines(self) -> list[str]:
         """The names, broken where one is wider than the figure."""
-        room = (self.width_in - LEGEND_SIGN_IN - LEGEND_MARGIN_IN) / self.size.width_in("n")
-        return [wrapped(label, int(room)) for label in self.labels]
+        return [wrapped(label, self._room) for label in self.labels]
+
+    @property
+    def _room(self) -> int:
+        return int((self.width_in - LEGEND_SIGN_IN - LEGEND_MARGIN_IN) / self.size.width_in("n"))
 
     @property
     def num_columns(self) -> int:
@@ -203,8 +216,8 @@ class LegendBelow:
     def height_in(self) -> float:
         """What it takes of the figure's height, in inches."""
         num_lines = sum(label.count("\n") + 1 for label in self.lines) / self.num_columns
-        has_title = 1 if self.title else 0
-        return self.size.line_in * (-(-num_lines // 1) + has_title) + LEGEND_MARGIN_IN
+        of_title = wrapped(self.title, self._room).count("\n") + 1 if self.title else 0
+        return self.size.line_in * (math.ceil(num_lines) + of_title) + LEGEND_MARGIN_IN
 
     def draw(self, canvas: Canvas, handles: Sequence[Artist]) -> None:
         """Put it on a figure; handles in the order of the labels, made while that is drawn, for they take its sizes."""
@@ -213,7 +226,7 @@ class LegendBelow:
             labels=self.lines,
             loc="outside lower center",
             ncols=self.num_columns,
-            title=self.title or None,
+            title=wrapped(self.title, self._room) if self.title else None,
             frameon=False,
             handlelength=2.6,
             columnspacing=1.2,

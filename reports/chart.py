@@ -64,6 +64,7 @@ def _drawing_code() -> str:
     files = sorted(
         path
         for path in Path(__file__).parent.glob("*.py")
-        if path.stem.endswith("_figure") or path.stem in ("canvas", "curves", "row_styles", "swept_axis")
+        if path.stem.endswith("_figure")
+        or path.stem in ("canvas", "curves", "panel_grid", "row_styles", "swept_axis")
     )
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()

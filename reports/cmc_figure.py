@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from matplotlib.ticker import FixedLocator
 from tablewright.reports.canvas import LegendBelow, PrintSize, printed, quieten
 from tablewright.reports.chart import CsvRow, Drawing
 from tablewright.reports.drawn_items import DrawnItems
+from tablewright.reports.panel_grid import PanelGrid
 from tablewright.reports.row_styles import RowStyle, row_styles
 from tablewright.trainables.contract.view import EvaluationView
 
@@ -71,27 +71,19 @@ class CmcChart:
 
     def draw(self, size: PrintSize) -> tuple[bytes, bytes]:
         """Draw a panel a data set, two beside each other in a column."""
-        num_across = min(PANELS_A_LINE, len(self.panels))
-        num_down = -(-len(self.panels) // num_across)
         labels = list(dict.fromkeys(line.label for panel in self.panels for line in panel.lines))
         styles = row_styles(labels, labels)
         legend = LegendBelow(labels, size.column_in, size)
+        titles = [panel.dataset if len(self.panels) > 1 else "" for panel in self.panels]
+        up = ["queries matched, %"] * len(titles)
+        grid = PanelGrid(titles, "rank k", up, size.column_in, PANEL_HEIGHT_IN, PANELS_A_LINE, size)
 
         def draw(canvas: Canvas) -> None:
-            grid = canvas.subplots(num_down, num_across, squeeze=False)
-            spaces: list[Axes] = [axes for line in grid for axes in line]
-            for axes, panel in itertools.zip_longest(spaces, self.panels):
-                if panel is None:
-                    axes.set_visible(False)
-                    continue
+            for axes, panel in zip(grid.draw(canvas), self.panels, strict=True):
                 _draw_panel(axes, panel, styles)
-                if len(self.panels) > 1:
-                    axes.set_title(panel.dataset, loc="left")
-            for line in grid:
-                line[0].set_ylabel("queries matched, %")
             legend.draw(canvas, [styles[label].legend() for label in labels])
 
-        return printed(size.column_in, num_down * PANEL_HEIGHT_IN + legend.height_in, size, draw)
+        return printed(size.column_in, grid.height_in + legend.height_in, size, draw)
 
 
 def cmc_figures(items: DrawnItems) -> list[Drawing]:
@@ -166,5 +158,4 @@ def _draw_panel(axes: Axes, panel: CmcPanel, styles: dict[str, RowStyle]) -> Non
         )
     axes.xaxis.set_major_locator(FixedLocator(RANK_TICKS))
     axes.set_xlim(0.5, LAST_RANK + 0.5)
-    axes.set_xlabel("rank k")
     quieten(axes)

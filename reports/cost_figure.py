@@ -15,6 +15,7 @@ from tablewright.orchestrator.training_cost import TrainingCost
 from tablewright.reports.canvas import QUIET_COLOUR, LegendBelow, PrintSize, plain_log_ticks, printed, quieten
 from tablewright.reports.chart import CsvRow, Drawing
 from tablewright.reports.drawn_table import DrawnTable, mean_and_deviation, quantity_label
+from tablewright.reports.panel_grid import in_lines
 from tablewright.reports.row_styles import UNNAMED_COLOUR, RowStyle, row_styles
 from tablewright.trainables.contract.metric import Metric
 
@@ -109,7 +110,7 @@ class CostChart:
             else:
                 axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
             axes.set_xlabel(self.cost)
-            axes.set_ylabel(self.quantity)
+            axes.set_ylabel(in_lines(self.quantity, int(PANEL_HEIGHT_IN / size.width_in("n"))))
             quieten(axes)
             signs = (_sign(styles[label], is_on_front=self._is_on_front(label)) for label in labels)
             legend.draw(canvas, [Line2D([], [], color=QUIET_COLOUR, linewidth=0.9), *signs])

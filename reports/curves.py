@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -27,6 +26,7 @@ from tablewright.reports.canvas import (
     wrapped,
 )
 from tablewright.reports.chart import CsvRow
+from tablewright.reports.panel_grid import PanelGrid
 from tablewright.reports.row_styles import UNNAMED_COLOUR, RowStyle, named_rows, row_styles
 from tablewright.trainables.contract.metric import Metric, metric_reported
 from tablewright.trainables.contract.run import BEST_EPOCH
@@ -222,58 +222,55 @@ class CurveChart:
         styles = row_styles(labels, named)
         num_epochs = max(len(curve.epochs) for some in shown.values() for curve in some)
         is_narrow = num_epochs <= MAX_NARROW_EPOCHS and len(shown) == 1
-        num_across = 1 if len(shown) == 1 else PANELS_A_LINE
-        num_down = -(-len(shown) // num_across)
+        width_in = NARROW_IN + EPOCH_IN * num_epochs if is_narrow else size.column_in
+        grid = PanelGrid(
+            [dataset if len(self.curves) > 1 else "" for dataset in shown],
+            "epoch",
+            [self.quantity] * len(shown),
+            width_in,
+            PANEL_HEIGHT_IN,
+            1 if len(shown) == 1 else PANELS_A_LINE,
+            size,
+        )
+
+        def draw_panels(canvas: Canvas) -> None:
+            for axes, some in zip(grid.draw(canvas), shown.values(), strict=True):
+                _draw_panel(axes, some, styles)
 
         def handles() -> list[Line2D]:
             return [styles[label].legend() for label in named]
 
-        def draw_panels(canvas: Canvas) -> None:
-            grid = canvas.subplots(num_down, num_across, squeeze=False)
-            spaces: list[Axes] = [axes for line in grid for axes in line]
-            for axes, panel in itertools.zip_longest(spaces, shown.items()):
-                if panel is None:
-                    axes.set_visible(False)
-                    continue
-                dataset, some = panel
-                _draw_panel(axes, some, styles)
-                if len(self.curves) > 1:
-                    axes.set_title(dataset, loc="left")
-            for line in grid:
-                line[0].set_ylabel(self.quantity)
-
-        title_in = size.line_in if len(self.curves) > 1 else 0.0
-        panel_in = num_down * (PANEL_HEIGHT_IN + title_in)
         if is_narrow:
-            return self._with_legend_beside(size, panel_in, num_epochs, named, handles, draw_panels)
+            return self._with_legend_beside(size, grid, named, handles, draw_panels)
         legend = LegendBelow(named, size.column_in, size, title=self.stub_head)
 
         def draw(canvas: Canvas) -> None:
             draw_panels(canvas)
             legend.draw(canvas, handles())
 
-        return printed(size.column_in, panel_in + legend.height_in, size, draw)
+        return printed(size.column_in, grid.height_in + legend.height_in, size, draw)
 
     def _with_legend_beside(
         self,
         size: PrintSize,
-        panel_in: float,
-        num_epochs: int,
+        grid: PanelGrid,
         named: Sequence[str],
         handles: Callable[[], list[Line2D]],
         draw_panels: Callable[[Canvas], None],
     ) -> tuple[bytes, bytes]:
-        width_in = NARROW_IN + EPOCH_IN * num_epochs
+        width_in = grid.width_in
         room = int((size.column_in - width_in - LEGEND_SIGN_IN - LEGEND_MARGIN_IN) / size.width_in("n"))
         labels = [wrapped(label, room) for label in named]
-        num_lines = sum(label.count("\n") + 1 for label in labels) + (1 if self.stub_head else 0)
+        num_lines = sum(label.count("\n") + 1 for label in labels)
+        title = wrapped(self.stub_head, room) if self.stub_head else ""
+        num_lines += title.count("\n") + 1 if title else 0
 
         def draw(canvas: Canvas) -> None:
             draw_panels(canvas)
             canvas.legend(
                 handles=handles(),
                 labels=labels,
-                title=self.stub_head or None,
+                title=title or None,
                 loc="outside right upper",
                 alignment="left",
                 frameon=False,
@@ -281,9 +278,9 @@ class CurveChart:
                 labelspacing=0.35,
             )
 
-        longest = max((len(line) for label in labels for line in label.split("\n")), default=0)
+        longest = max((len(line) for label in (*labels, title) for line in label.split("\n")), default=0)
         whole_in = width_in + LEGEND_SIGN_IN + LEGEND_MARGIN_IN + size.width_in("n" * longest)
-        height_in = max(panel_in, size.line_in * num_lines + LEGEND_MARGIN_IN)
+        height_in = max(grid.height_in, size.line_in * num_lines + LEGEND_MARGIN_IN)
         return printed(min(size.column_in, whole_in), height_in, size, draw)
 
 
@@ -360,7 +357,6 @@ def _draw_panel(axes: Axes, curves: Sequence[Curve], styles: Mapping[str, RowSty
         plain_log_ticks(axes.yaxis)
     else:
         axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
-    axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     last = max((curve.epochs[-1] for curve in drawn), default=1)
     first = min((curve.epochs[0] for curve in drawn), default=1)

@@ -43,6 +43,7 @@ from tablewright.reports.item_figure import item_figures
 from tablewright.reports.row_styles import naming_caption
 from tablewright.reports.seed import seeds_by_place
 from tablewright.reports.sensitivity_figure import sensitivity_figures
+from tablewright.reports.sign_fonts import FONT_TO_INSTALL, further_fonts
 from tablewright.reports.source_note import SHORT_ID_DIGITS
 from tablewright.reports.table import Table
 from tablewright.trainables.contract.metric import Metric, metric_reported
@@ -201,15 +202,24 @@ def table_figures(
     drawn = DrawnTable(ablation, table, cells, seeds_by_place(mine))
     drawings = [*_result_drawings(drawn, store, traces), *_curve_drawings(plan, drawn, traces)]
     figures: list[Figure] = []
+    lacking: dict[str, None] = {}
     for drawing in drawings:
         file_name = file_name_of(drawing.name, [figure.name for figure in figures])
-        identity = drawing.identity(size)
-        png, pdf = earlier.find(file_name, identity) or drawing.chart.draw(size)
+        families, signs = further_fonts(repr(drawing.chart))
+        lacking.update(dict.fromkeys(signs))
+        fitted = replace(size, further_fonts=families)
+        identity = drawing.identity(fitted)
+        png, pdf = earlier.find(file_name, identity) or drawing.chart.draw(fitted)
         files = png, pdf, drawing.data_csv()
         figures.append(Figure(file_name, drawing.caption, *files, identity, is_timed=drawing.is_timed))
     ids = dict.fromkeys(cell.training_id for cell in cells)
     faults = (traces[identity].fault for identity in ids if identity in traces)
     warnings = [f"A curve is missing: {fault}" for fault in faults if fault]
+    if lacking:
+        warnings.append(
+            f"No font here has {', '.join(lacking)}, which the figures show as boxes: install {FONT_TO_INSTALL} and "
+            "report again"
+        )
     for cell in _cells_of_base(ablation, cells):
         trace = traces.get(cell.training_id, Trace())
         place = f"{label_of(cell)} on {cell.dataset}, seed {cell.seed}"

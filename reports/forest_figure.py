@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -23,6 +22,7 @@ from tablewright.reports.canvas import (
 from tablewright.reports.chart import CsvRow, Drawing
 from tablewright.reports.drawn_table import DrawnTable, difference_label
 from tablewright.reports.number import in_print
+from tablewright.reports.panel_grid import PanelGrid, in_lines
 from tablewright.reports.table_statistics import Compared
 from tablewright.trainables.contract.metric import Metric
 
@@ -31,6 +31,7 @@ MAX_LINES = 40
 MIN_COMPARED = 2  # of one difference a figure says no more than the table
 LABEL_PART = 0.42  # of the width of a column, for the names of what is compared
 AXIS_IN, MIN_PANEL_IN = 0.42, 1.1
+SPACING = 1.15  # of lines
 MARKED, UNMARKED = "differs (†)", "not told from 0"
 
 
@@ -94,27 +95,29 @@ class ForestChart:
         width_in = size.column_in if len(self.panels) == 1 else size.text_in
         label_in = LABEL_PART * size.column_in
         num_across = max(1, min(len(self.panels), int((width_in - label_in) / MIN_PANEL_IN)))
-        num_down = -(-len(self.panels) // num_across)
         labels = [wrapped(label, int(label_in / size.width_in("n"))) for label in self.labels]
         num_lines = sum(label.count("\n") + 1 for label in labels)
         signs = [is_marked for is_marked in (True, False) if self._has(is_marked=is_marked)]
         legend = LegendBelow([MARKED if is_marked else UNMARKED for is_marked in signs], width_in, size)
-        has_titles = len({panel.dataset for panel in self.panels}) > 1
+        datasets = [panel.dataset for panel in self.panels]
+        grid = PanelGrid(
+            datasets if len({*datasets}) > 1 else [""] * len(datasets),
+            "",
+            [""] * len(datasets),
+            width_in - label_in,
+            num_lines * size.line_in * SPACING + AXIS_IN,
+            num_across,
+            size,
+            shares_axis=True,
+        )
 
         def draw(canvas: Canvas) -> None:
-            grid = canvas.subplots(num_down, num_across, squeeze=False, sharey=True)
-            spaces: list[Axes] = [axes for line in grid for axes in line]
-            for axes, panel in itertools.zip_longest(spaces, self.panels):
-                if panel is None:
-                    axes.set_visible(False)
-                else:
-                    _draw_panel(axes, panel, labels)
-                    if has_titles:
-                        axes.set_title(panel.dataset, loc="left")
+            for axes, panel in zip(grid.draw(canvas), self.panels, strict=True):
+                _draw_panel(axes, panel, labels)
+                axes.set_xlabel(in_lines(panel.quantity, grid.room))
             legend.draw(canvas, [_sign(is_marked=is_marked) for is_marked in signs])
 
-        panel_in = num_lines * size.line_in * 1.15 + AXIS_IN + (size.line_in if has_titles else 0.0)
-        return printed(width_in, num_down * panel_in + legend.height_in, size, draw)
+        return printed(width_in, grid.height_in + legend.height_in, size, draw)
 
     def _has(self, *, is_marked: bool) -> bool:
         lines = (line for panel in self.panels for line in panel.lines if line is not None)
@@ -220,7 +223,6 @@ def _draw_panel(axes: Axes, panel: ForestPanel, labels: list[str]) -> None:
     axes.set_ylim(height, 0)
     axes.set_yticks(heights, labels)
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel(panel.quantity)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10]))
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.grid(axis="x", color=GRID_COLOUR, linewidth=0.6)

@@ -14,6 +14,7 @@ from tablewright.orchestrator.design import Factorial, Row, full_label
 from tablewright.reports.canvas import LegendBelow, PrintSize, printed, quieten
 from tablewright.reports.chart import CsvRow, Drawing
 from tablewright.reports.drawn_table import DrawnTable, mean_and_deviation, quantity_label
+from tablewright.reports.panel_grid import PanelGrid
 from tablewright.reports.parameter_text import cut
 from tablewright.reports.row_styles import row_style
 from tablewright.trainables.contract.metric import Metric
@@ -21,7 +22,8 @@ from tablewright.trainables.contract.metric import Metric
 NAME = "interaction"
 PANELS_A_LINE, PANEL_HEIGHT_IN = 3, 1.35
 MAX_PANELS = 12
-MAX_TICK_LENGTH = 12
+MIN_TICK_LENGTH = 4
+NARROW_PART = 0.62  # of a column, for a panel that is alone
 DODGE = 0.06  # of the distance of two levels, so that error bars do not lie upon each other
 
 
@@ -69,29 +71,20 @@ class InteractionChart:
 
     def draw(self, size: PrintSize) -> tuple[bytes, bytes]:
         """Draw up to three panels beside each other in a column, with one axis for what is measured."""
-        num_across = min(PANELS_A_LINE, len(self.panels))
-        num_down = -(-len(self.panels) // num_across)
-        width_in = size.column_in if len(self.panels) > 1 else 0.62 * size.column_in
+        width_in = size.column_in if len(self.panels) > 1 else NARROW_PART * size.column_in
         legend = LegendBelow(self.levels, width_in, size, title=self.factors[1])
-        has_titles = any(panel.title for panel in self.panels)
+        titles = [panel.title for panel in self.panels]
+        up = [self.quantity] * len(titles)
+        grid = PanelGrid(
+            titles, self.factors[0], up, width_in, PANEL_HEIGHT_IN, PANELS_A_LINE, size, shares_axis=True
+        )
 
         def draw(canvas: Canvas) -> None:
-            grid = canvas.subplots(num_down, num_across, squeeze=False, sharey=True)
-            spaces: list[Axes] = [axes for line in grid for axes in line]
-            for axes, panel in itertools.zip_longest(spaces, self.panels):
-                if panel is None:
-                    axes.set_visible(False)
-                    continue
-                _draw_panel(axes, panel)
-                axes.set_xlabel(self.factors[0])
-                if has_titles:
-                    axes.set_title(panel.title, loc="left")
-            for line in grid:
-                line[0].set_ylabel(self.quantity)
+            for axes, panel in zip(grid.draw(canvas), self.panels, strict=True):
+                _draw_panel(axes, panel, grid.room)
             legend.draw(canvas, [row_style(number).legend() for number in range(len(self.levels))])
 
-        panel_in = PANEL_HEIGHT_IN + (size.line_in if has_titles else 0.0)
-        return printed(width_in, num_down * panel_in + legend.height_in, size, draw)
+        return printed(width_in, grid.height_in + legend.height_in, size, draw)
 
 
 def interaction_figures(drawn: DrawnTable) -> list[Drawing]:
@@ -164,7 +157,7 @@ def _caption(chart: InteractionChart, num_factors: int) -> str:
     return "; ".join(parts)
 
 
-def _draw_panel(axes: Axes, panel: InteractionPanel) -> None:
+def _draw_panel(axes: Axes, panel: InteractionPanel, room: int) -> None:
     num_lines = len(panel.means)
     for number, (means, deviations) in enumerate(zip(panel.means, panel.deviations, strict=True)):
         style, shift = row_style(number), DODGE * (number - (num_lines - 1) / 2)
@@ -184,7 +177,8 @@ def _draw_panel(axes: Axes, panel: InteractionPanel) -> None:
             capsize=1.5,
             elinewidth=0.8,
         )
-    axes.set_xticks(range(len(panel.across)), [cut(level, MAX_TICK_LENGTH) for level in panel.across])
+    length = max(MIN_TICK_LENGTH, room // len(panel.across))
+    axes.set_xticks(range(len(panel.across)), [cut(level, length) for level in panel.across])
     axes.set_xlim(-0.3, len(panel.across) - 0.7)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))
     quieten(axes)

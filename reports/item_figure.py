@@ -11,13 +11,14 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 
 from tablewright.orchestrator.design import Contrast
-from tablewright.reports.canvas import BLUE, QUIET_COLOUR, VERMILION, PrintSize, printed, quieten, wrapped
+from tablewright.reports.canvas import BLUE, QUIET_COLOUR, VERMILION, PrintSize, printed, quieten
 from tablewright.reports.chart import CsvRow, Drawing
 from tablewright.reports.drawn_items import DrawnItems
 from tablewright.reports.drawn_table import difference_label
 from tablewright.reports.item_comparisons import CLUSTERS_OF
 from tablewright.reports.item_scores import mean_scores
 from tablewright.reports.number import in_print
+from tablewright.reports.panel_grid import PanelGrid, in_lines
 from tablewright.reports.parameter_text import cut
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.contract.view import EvaluationView
@@ -74,29 +75,26 @@ class ItemChart:
 
     def draw(self, size: PrintSize) -> tuple[bytes, bytes]:
         """Draw two panels beside each other in a column; one alone has it for itself."""
-        num_across = min(PANELS_A_LINE, len(self.panels))
-        num_down = -(-len(self.panels) // num_across)
-        room = int((size.column_in / num_across - 0.1) / size.width_in("n"))
-        titles = [
-            f"{wrapped(panel.title, room)}\n{_counts(panel, higher_is_better=self.higher_is_better)}"
+        below = [
+            f"{self.clusters}: {_counts(panel, higher_is_better=self.higher_is_better)}"
             for panel in self.panels
         ]
-        title_in = size.line_in * (1 + max(title.count("\n") for title in titles))
+        grid = PanelGrid(
+            [panel.title for panel in self.panels],
+            max(below, key=len),
+            [self.quantity] * len(self.panels),
+            size.column_in,
+            PANEL_HEIGHT_IN,
+            PANELS_A_LINE,
+            size,
+        )
 
         def draw(canvas: Canvas) -> None:
-            grid = canvas.subplots(num_down, num_across, squeeze=False)
-            spaces: list[Axes] = [axes for line in grid for axes in line]
-            for axes, panel, title in itertools.zip_longest(spaces, self.panels, titles):
-                if panel is None:
-                    axes.set_visible(False)
-                    continue
+            for axes, panel, text in zip(grid.draw(canvas), self.panels, below, strict=True):
                 _draw_panel(axes, panel, higher_is_better=self.higher_is_better)
-                axes.set_title(title, loc="left", fontsize="small", linespacing=1.0)
-                axes.set_xlabel(f"{self.clusters}, sorted")
-            for line in grid:
-                line[0].set_ylabel(self.quantity)
+                axes.set_xlabel(in_lines(text, grid.room), linespacing=1.0)
 
-        return printed(size.column_in, num_down * (PANEL_HEIGHT_IN + title_in), size, draw)
+        return printed(size.column_in, grid.height_in, size, draw)
 
 
 def item_figures(items: DrawnItems) -> list[Drawing]:
@@ -186,7 +184,8 @@ def _counts(panel: ItemPanel, *, higher_is_better: bool) -> str:
     """Count the clusters that gained and those that lost."""
     num_above, num_below = (sum(sign * value > 0 for value in panel.differences) for sign in (1, -1))
     num_better, num_worse = (num_above, num_below) if higher_is_better else (num_below, num_above)
-    return f"{num_better} better, {num_worse} worse, {len(panel.names) - num_better - num_worse} equal"
+    num_equal = len(panel.names) - num_better - num_worse
+    return f"{num_better} better, {num_worse} worse" + (f", {num_equal} equal" if num_equal else "")
 
 
 def _draw_panel(axes: Axes, panel: ItemPanel, *, higher_is_better: bool) -> None:

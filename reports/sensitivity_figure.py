@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +27,7 @@ from tablewright.reports.canvas import (
 )
 from tablewright.reports.chart import CsvRow, Drawing
 from tablewright.reports.drawn_table import DrawnTable, mean_and_deviation, quantity_label
+from tablewright.reports.panel_grid import PanelGrid
 from tablewright.reports.row_styles import LINE_STYLES
 from tablewright.reports.swept_axis import SweptAxis
 
@@ -82,33 +82,29 @@ class SensitivityChart:
 
     def draw(self, size: PrintSize) -> tuple[bytes, bytes]:
         """Draw two panels beside each other in a column; one alone has it for itself."""
-        num_across = min(PANELS_A_LINE, len(self.panels))
-        num_lines = -(-len(self.panels) // num_across)
         others = list(dict.fromkeys(label for panel in self.panels for label, _ in panel.others))
         has_declared = any(panel.declared is not None for panel in self.panels)
         labels = [*([DECLARED] if has_declared else []), *others]
         legend = LegendBelow(labels, size.column_in, size)
-        has_titles = len({panel.dataset for panel in self.panels}) > 1
+        datasets = [panel.dataset for panel in self.panels]
+        grid = PanelGrid(
+            datasets if len({*datasets}) > 1 else [""] * len(datasets),
+            self.factor,
+            [panel.quantity for panel in self.panels],
+            size.column_in,
+            PANEL_HEIGHT_IN,
+            PANELS_A_LINE,
+            size,
+        )
 
         def draw(canvas: Canvas) -> None:
-            grid = canvas.subplots(num_lines, num_across, squeeze=False)
-            spaces: list[Axes] = [axes for line in grid for axes in line]
-            for axes, panel in itertools.zip_longest(spaces, self.panels):
-                if panel is None:
-                    axes.set_visible(False)
-                    continue
-                room = (size.column_in / num_across - 0.35) / size.width_in("n")
-                _draw_panel(axes, panel, room, others)
-                axes.set_xlabel(self.factor)
-                if has_titles:
-                    axes.set_title(panel.dataset, loc="left")
+            for axes, panel in zip(grid.draw(canvas), self.panels, strict=True):
+                _draw_panel(axes, panel, grid.room, others)
             if labels:
                 declared = [_declared_sign()] if has_declared else []
                 legend.draw(canvas, [*declared, *(_other_line(number) for number in range(len(others)))])
 
-        title_in = size.line_in if has_titles else 0.0
-        height_in = num_lines * (PANEL_HEIGHT_IN + title_in) + (legend.height_in if labels else 0.0)
-        return printed(size.column_in, height_in, size, draw)
+        return printed(size.column_in, grid.height_in + (legend.height_in if labels else 0.0), size, draw)
 
 
 def sensitivity_figures(drawn: DrawnTable) -> list[Drawing]:
@@ -210,7 +206,7 @@ def _other_line(number: int) -> Line2D:
     return Line2D([], [], linestyle=LINE_STYLES[1 + number], color=QUIET_COLOUR, linewidth=0.9)
 
 
-def _draw_panel(axes: Axes, panel: SweptPanel, room: float, others: Sequence[str]) -> None:
+def _draw_panel(axes: Axes, panel: SweptPanel, room: int, others: Sequence[str]) -> None:
     measured = [
         (place, values, *mean_and_deviation(values))
         for place, values in zip(panel.axis.places, panel.values, strict=True)
@@ -260,5 +256,4 @@ def _draw_panel(axes: Axes, panel: SweptPanel, room: float, others: Sequence[str
     axes.tick_params(axis="x", which="minor", length=1.5, width=0.5)
     axes.set_xlim(panel.axis.limits)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))
-    axes.set_ylabel(panel.quantity)
     quieten(axes)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import AsPrinted, Factorial, LeaveOneOut, Row, Sweep
 from tablewright.orchestrator.holding import Holding
 from tablewright.orchestrator.plan import Plan
@@ -37,7 +38,7 @@ from tablewright.reports.swept_axis import SweptAxis
 from tablewright.reports.table import build_table
 from tablewright.reports.table_files import write_tables
 from tablewright.trainables.retrieval.view import MAP, RetrievalView
-from tests.reports.figured_study import figured
+from tests.reports.figured_study import figured, record_figured
 from tests.reports.test_item_comparisons import measured
 from tests.reports.tiny_study import depth_row, make_ablation, plan_of, record_value, seeds_of
 
@@ -394,19 +395,55 @@ def test_of_many_rows_the_best_the_base_and_the_worst_are_named():
     assert tuple(labels[:12]) == named_rows(labels[:12], scores, "7", higher_is_better=True)
 
 
+LONG = "$x_i$ & \\end{table} %_^~ " + "very long " * 6
+
+
+def edge_of(png: bytes) -> int:
+    """Give the darkest value at the edge of a picture."""
+    with Image.open(io.BytesIO(png)) as picture:
+        pixels = np.asarray(picture.convert("L"))
+    return int(np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]]).min())
+
+
 @pytest.mark.slow
-def test_hostile_names_are_drawn_as_they_stand(tmp_path: Path):
-    """Dollars are no mathematics, and no name is cut off at the edge of the figure."""
-    name = "$x_i$ & \\end{table} %_^~ " + "very long " * 9
-    maps = {name: [0.5, 0.52, 0.51], "depth 3": [0.6, 0.61, 0.62], "depth 2": [0.7, 0.72, 0.71]}
-    drawn = with_values(tmp_path, [depth_row(2), depth_row(3), Row(name, {"depth": 4})], maps)
-    for drawing in forest_figures(drawn):
-        png, pdf = drawing.chart.draw(PrintSize(column_pt=180, text_pt=180, type_pt=9))
-        assert pdf.startswith(b"%PDF")
-        with Image.open(io.BytesIO(png)) as picture:
-            pixels = np.asarray(picture.convert("L"))
-        edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-        assert 255 == edge.min()
+def test_no_name_runs_over_the_edge_of_a_figure(tmp_path: Path):
+    """However long rows, data sets, factors and levels are called, and however narrow the column is."""
+    data = [Dataset(f"{name} {LONG}", {"data": name}) for name in ("market1501", "dukemtmcreid")]
+    factors = {
+        f"depth {LONG}": {"2": {}, LONG[:40]: {"depth": 3}},
+        f"w {LONG}"[:60]: {"8": {}, "9": {"width": 9}},
+    }
+    plan = plan_of(
+        make_ablation([Factorial(factors)], name="factors", datasets=data),
+        make_ablation([Sweep("width", (8, 16)), Row(LONG, {"depth": 0})], datasets=data, stub_head=LONG),
+    )
+    store = Store(str(tmp_path))
+    record_figured(store, plan, num_epochs=2)
+    size = PrintSize(column_pt=200, text_pt=300, type_pt=9)
+    kinds: set[str] = set()
+    for name in ("factors", "depth"):
+        drawn = drawn_table(plan, store, name)
+        items = DrawnItems(drawn, store)
+        found = [*sensitivity_figures(drawn), *interaction_figures(drawn), *forest_figures(drawn)]
+        for drawing in [*found, *cmc_figures(items)[:1], *item_figures(items)]:
+            if drawing.name not in kinds:
+                kinds.add(drawing.name)
+                assert 255 == edge_of(drawing.chart.draw(size)[0]), drawing.name
+    assert {"sensitivity", "interaction", "differences", "cmc", "items"} == kinds
+
+
+def test_signs_that_no_font_has_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Below the table, with what to install; a font of the machine that has them is taken."""
+    monkeypatch.setattr("matplotlib.font_manager.findSystemFonts", lambda: [])
+    rows = [Row("有注意力 λ", {"depth": 3}), depth_row(2)]
+    plan, store = plan_of(make_ablation([*rows, Sweep("width", (4, 16))]), seeds=(0,)), Store(str(tmp_path))
+    for label in ("有注意力 λ", "4", "16"):
+        record_value(store, plan, label, {"Market-1501": seeds_of([0.5], [0.5])})
+    written = write_tables(plan, store).tables[0]
+    assert (
+        "No font here has 力, 意, 有, 注, which the figures show as boxes"
+        in Path(written.urls["html"]).read_text()
+    )
 
 
 def test_a_figure_is_drawn_anew_for_another_width(tmp_path: Path):
