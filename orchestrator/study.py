@@ -22,6 +22,7 @@ from tablewright.orchestrator.row_search import RowSearch
 from tablewright.orchestrator.search import Search
 from tablewright.orchestrator.search_table import search_table
 from tablewright.orchestrator.size_table import SizeTable
+from tablewright.orchestrator.venue import AskedVenue
 from tablewright.trainables.contract.method import SEED_LIMIT, Seed
 from tablewright.trainables.value.declaration import Declaration
 from tablewright.trainables.value.refusal import Fault, Refusal, guess
@@ -76,6 +77,8 @@ class Study(Declaration):
         profile: that it was declared for; None where it has no profiles. Set by who loads it.
         priority: of its tables and searches that have none of their own, among what else a sweep runs.
         starts_from: what searches have found that it was declared with. Set by who loads it.
+        venue: where its tables and figures are printed, by name, or the width of the text there in points. No
+            training's id follows from it.
     """
 
     name: StudyName
@@ -90,6 +93,7 @@ class Study(Declaration):
     profile: Profile | None = None
     priority: int = 0
     starts_from: Sequence[FoundBase] = ()
+    venue: AskedVenue = "any"
 
     def find_faults(self) -> Iterator[Fault]:
         """Find every fault."""

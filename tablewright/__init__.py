@@ -20,6 +20,7 @@ from tablewright.orchestrator.search import Objective, Search
 from tablewright.orchestrator.search_cost import Cost
 from tablewright.orchestrator.study import Study, UntilDecided
 from tablewright.orchestrator.teacher import OptunaStudy
+from tablewright.orchestrator.venue import Venue
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.own.declaration import Config, Data, Measured
 from tablewright.trainables.own.function import method
@@ -68,6 +69,7 @@ __all__ = [
     "Sweep",
     "Tpe",
     "UntilDecided",
+    "Venue",
     "WeightedSum",
     "When",
     "Wilcoxon",

@@ -57,6 +57,7 @@ DECLARATIONS = tuple(
         "size_table",
         "study",
         "teacher",
+        "venue",
     )
 )
 RULES = {
