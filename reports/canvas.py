@@ -24,6 +24,7 @@ from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
+from tablewright.orchestrator.venue import Venue
 from tablewright.reports.parameter_text import number_text
 
 PAGE_WIDTH_IN, DPI = 8.4, 120
@@ -41,6 +42,8 @@ FONTS = ("STIXGeneral", "DejaVu Sans")
 
 PRINT_DPI = 220
 BIG_POINTS_AN_INCH, TEX_POINTS_AN_INCH = 72.0, 72.27
+WIDEST_COLUMN_PT = 252.0  # IEEE's
+LEAST_TYPE_PT, MOST_TYPE_PT, SMALLER_PT = 8.0, 9.0, 2.0  # of a caption; the last than the running text
 NUM_DIGITS = 3  # of a number on an axis
 EM_OF_SIGN = 0.5  # of the type size, how wide a sign is on average
 LEGEND_LINE_EM = 1.55  # from one line of a legend to the next
@@ -62,6 +65,15 @@ class PrintSize:
     text_pt: float = 496.9  # 6.875 in
     type_pt: float = 8.0
     further_fonts: tuple[str, ...] = ()
+
+    @staticmethod
+    def of(venue: Venue) -> PrintSize:
+        """Give what figures are printed in at a venue: their type is that of its captions.
+
+        Where text is one wide column a figure takes a part of it, as wide as columns are elsewhere.
+        """
+        type_pt = min(MOST_TYPE_PT, max(LEAST_TYPE_PT, venue.type_size_pt - SMALLER_PT))
+        return PrintSize(min(venue.column_width_pt, WIDEST_COLUMN_PT), venue.text_width_pt, type_pt)
 
     @property
     def column_in(self) -> float:

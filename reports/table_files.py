@@ -21,6 +21,8 @@ from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.records import Folder, Store
 from tablewright.orchestrator.search_result import search_result
 from tablewright.orchestrator.study import Study
+from tablewright.orchestrator.venue import venue_of
+from tablewright.reports.canvas import PrintSize
 from tablewright.reports.earlier_figures import DRAWN, EarlierFigures, said_of
 from tablewright.reports.emptied_cells import Emptied, find_emptied, find_narrowed
 from tablewright.reports.figures import Figure, TableFigures, figure_path, read_traces, table_figures
@@ -126,6 +128,7 @@ def write_tables(
                 table,
                 frame,
                 traces,
+                size=PrintSize.of(venue_of(study.venue)),
                 earlier=EarlierFigures.of(folder / f"figures/{table.name}"),
             )
             for table in tables

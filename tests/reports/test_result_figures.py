@@ -19,8 +19,9 @@ from tablewright.orchestrator.holding import Holding
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.training_cost import TrainingCost
+from tablewright.orchestrator.venue import venue_of
 from tablewright.reports import item_scores
-from tablewright.reports.canvas import TEX_POINTS_AN_INCH, TWO_COLUMNS, PrintSize
+from tablewright.reports.canvas import TEX_POINTS_AN_INCH, PrintSize
 from tablewright.reports.chart import Drawing
 from tablewright.reports.cmc_figure import MAX_ROWS, CmcChart, cmc_figures
 from tablewright.reports.cost_figure import CostChart, cost_figures
@@ -337,13 +338,14 @@ def test_every_figure_is_for_print_and_drawn_once(
         "val_map",
     }
     assert expected == kinds
+    size = PrintSize.of(venue_of("any"))
     contents = {url: Path(url).read_bytes() for one in tables.values() for url in one.figure_urls.values()}
     for url, content in contents.items():
         if url.endswith("pdf"):
             (width,) = re.findall(rb"/MediaBox \[ 0 0 ([\d.]+) ", content)
             width_pt = float(width) / 72 * TEX_POINTS_AN_INCH
-            assert width_pt <= TWO_COLUMNS.text_pt + 0.1
-            assert "differences" in url or width_pt <= TWO_COLUMNS.column_pt + 0.1
+            assert width_pt <= size.text_pt + 0.1
+            assert "differences" in url or width_pt <= size.column_pt + 0.1
             assert b"/Type3" not in content
         if url.endswith("csv"):
             assert 1 < len(content.decode().splitlines())
@@ -447,10 +449,15 @@ def test_signs_that_no_font_has_are_told(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_figure_is_drawn_anew_for_another_width(tmp_path: Path):
-    """What it is printed in is part of what is drawn."""
+    """That of the study's venue; a figure takes a part of one wide column."""
+    neurips, cvpr = (PrintSize.of(venue_of(name)) for name in ("neurips", "cvpr"))
+    assert (252.0, pytest.approx(5.5 * TEX_POINTS_AN_INCH), 8.0) == (
+        neurips.column_pt,
+        neurips.text_pt,
+        neurips.type_pt,
+    )
     drawing = Drawing("", "", sweep_chart(tmp_path, (4, 8)))
-    assert drawing.identity(TWO_COLUMNS) == drawing.identity(PrintSize())
-    assert drawing.identity(TWO_COLUMNS) != drawing.identity(PrintSize(column_pt=300))
+    assert drawing.identity(neurips) != drawing.identity(cvpr)
 
 
 def test_a_figure_with_room_for_few_has_the_base_and_both_ends(tmp_path: Path):
