@@ -184,8 +184,7 @@ def _counts(panel: ItemPanel, *, higher_is_better: bool) -> str:
     """Count the clusters that gained and those that lost."""
     num_above, num_below = (sum(sign * value > 0 for value in panel.differences) for sign in (1, -1))
     num_better, num_worse = (num_above, num_below) if higher_is_better else (num_below, num_above)
-    num_equal = len(panel.names) - num_better - num_worse
-    return f"{num_better} better, {num_worse} worse" + (f", {num_equal} equal" if num_equal else "")
+    return f"{num_better} better, {num_worse} worse"
 
 
 def _draw_panel(axes: Axes, panel: ItemPanel, *, higher_is_better: bool) -> None:

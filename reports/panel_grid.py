@@ -52,7 +52,8 @@ class PanelGrid:
     @property
     def room(self) -> int:
         """How many signs stand beside each other above or below a panel."""
-        width_in = SPARED * (self.width_in / self._num_beside - AXIS_IN)
+        of_axes_in = AXIS_IN if self.shares_axis else AXIS_IN * self._num_beside
+        width_in = SPARED * (self.width_in - of_axes_in) / self._num_beside
         return int(width_in / (self.size.width_in("n") * self._type_ratio))
 
     @property

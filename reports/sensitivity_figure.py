@@ -248,6 +248,7 @@ def _draw_panel(axes: Axes, panel: SweptPanel, room: int, others: Sequence[str])
                 markersize=7,
                 fillstyle="none",
                 markeredgewidth=1,
+                clip_on=False,
                 zorder=6,
             )
     ticks = panel.axis.ticks(room, panel.declared)
@@ -255,5 +256,6 @@ def _draw_panel(axes: Axes, panel: SweptPanel, room: int, others: Sequence[str])
     axes.set_xticks([place.place for place in panel.axis.places], minor=True)
     axes.tick_params(axis="x", which="minor", length=1.5, width=0.5)
     axes.set_xlim(panel.axis.limits)
+    axes.margins(y=0.08)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))
     quieten(axes)
