@@ -18,6 +18,9 @@ from tablewright.trainables.value.text import Text
 PT_PER_INCH = 72.27
 PT_PER_CM = PT_PER_INCH / 2.54
 
+LatexPackage = Literal["multirow", "siunitx"]
+"""What LaTeX tables may need beside booktabs: it sets groups beside their rows, or aligns numbers."""
+
 LengthPt = Annotated[float, Field(ge=72, le=7200)]
 
 
