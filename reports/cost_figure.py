@@ -11,6 +11,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from tablewright.orchestrator.cost_columns import counted_cost
 from tablewright.orchestrator.training_cost import TrainingCost
 from tablewright.reports.canvas import QUIET_COLOUR, LegendBelow, PrintSize, plain_log_ticks, printed, quieten
 from tablewright.reports.chart import CsvRow, Drawing
@@ -149,74 +150,115 @@ def _sign(style: RowStyle, *, is_on_front: bool) -> Line2D:
     )
 
 
+@dataclass(frozen=True)
+class _Costs:
+    """What the rows of a table take on one data set.
+
+    Attributes:
+        name: of the cost, as files are named for it; empty for the time that each training held.
+        label: with its unit.
+        of_rows: label of the row -> mean and deviation over seeds.
+        is_timed: whether another run of equal results has others.
+    """
+
+    name: str
+    label: str
+    of_rows: Mapping[str, tuple[float, float | None]]
+    is_timed: bool
+
+
 def cost_figures(drawn: DrawnTable, cost_of: Mapping[str, TrainingCost]) -> list[Drawing]:
-    """Give a figure a data set of the first metric against the time that a training held its processor or GPU.
+    """Give figures of the first metric of each data set against what the rows take.
+
+    That is the time that a training held its processor or GPU, and each cost that the table has a column of.
 
     Args:
         drawn: the table.
         cost_of: what each recorded training has held, by its id.
     """
     metric = drawn.ablation.metrics[0]
+    quantity = quantity_label(metric)
+    found: list[Drawing] = []
+    for dataset in (dataset.label for dataset in drawn.ablation.datasets):
+        where = f" on {dataset}" if len(drawn.ablation.datasets) > 1 else ""
+        for costs in (_held(drawn, dataset, cost_of), *_declared(drawn, dataset)):
+            points = _points(drawn, dataset, metric, costs.of_rows)
+            values = [point.cost for point in points]
+            if len(points) < MIN_ROWS or max(values) < MIN_RATIO * min(values):
+                continue
+            named = _named(points, drawn.base_label)
+            chart = CostChart(costs.label, quantity, metric.higher_is_better, points, named)
+            caption = "; ".join([*_caption(chart, where), *(() if costs.name else _of_times(drawn, cost_of))])
+            name = f"{NAME}-{costs.name}" if costs.name else NAME
+            found.append(Drawing(name, caption, chart, is_timed=costs.is_timed))
+    return found
+
+
+def _held(drawn: DrawnTable, dataset: str, cost_of: Mapping[str, TrainingCost]) -> _Costs:
+    """Add up what the trainings of each row have held: of GPUs where the table has any, else of processors."""
     has_gpu = any(
         cost_of[training_id].spent().gpu_s > 0
         for cell in drawn.cells
         for training_id in (cell.training_id, *cell.partner_ids)
         if training_id in cost_of
     )
-    found: list[Drawing] = []
-    for dataset in (dataset.label for dataset in drawn.ablation.datasets):
-        points = _points(drawn, dataset, metric, cost_of, has_gpu=has_gpu)
-        costs = [point.cost for point in points]
-        if len(points) < MIN_ROWS or max(costs) < MIN_RATIO * min(costs):
-            continue
-        quantity = quantity_label(metric)
-        unit = "GPU-seconds of a training" if has_gpu else "processor-seconds of a training"
-        chart = CostChart(unit, quantity, metric.higher_is_better, points, _named(points, drawn.base_label))
-        where = f" on {dataset}" if len(drawn.ablation.datasets) > 1 else ""
-        name = NAME if not found else f"{NAME}-{len(found) + 1}"
-        found.append(Drawing(name, _caption(chart, where, drawn, cost_of), chart, is_timed=True))
-    return found
+    of_rows: dict[str, tuple[float, float | None]] = {}
+    for (label, of_dataset), cells in drawn.cells_of.items():
+        members = [(cell.training_id, *cell.partner_ids) for cell in cells]
+        known = [some for some in members if all(one in cost_of for one in some)]
+        if of_dataset == dataset and known:
+            held_s = [sum(_seconds(cost_of[one], has_gpu=has_gpu) for one in some) for some in known]
+            of_rows[label] = mean_and_deviation(held_s)
+    unit = "GPU-seconds of a training" if has_gpu else "processor-seconds of a training"
+    return _Costs("", unit, of_rows, is_timed=True)
+
+
+def _declared(drawn: DrawnTable, dataset: str) -> Iterator[_Costs]:
+    """Give what the table itself shows of the cost of its rows."""
+    for place, column in enumerate(drawn.table.columns):
+        if column.dataset == dataset and column.is_cost:
+            of_rows: dict[str, tuple[float, float | None]] = {}
+            for group in drawn.table.groups:
+                for row in group.rows:
+                    mean, deviation = row.cells[place].mean, row.cells[place].deviation
+                    if mean is not None:
+                        label = f"{group.label} / {row.label}" if group.label else row.label
+                        of_rows[label] = mean, deviation
+            is_counted = any(
+                cost == column.metric.name and counted_cost(cost) for cost in drawn.ablation.costs
+            )
+            yield _Costs(column.metric.name, column.metric.label, of_rows, is_timed=not is_counted)
 
 
 def _points(
-    drawn: DrawnTable,
-    dataset: str,
-    metric: Metric,
-    cost_of: Mapping[str, TrainingCost],
-    *,
-    has_gpu: bool,
+    drawn: DrawnTable, dataset: str, metric: Metric, cost_of_rows: Mapping[str, tuple[float, float | None]]
 ) -> tuple[CostPoint, ...]:
     """Give a point a row, of rows of the same trainings the best one alone."""
     sign = 1 if metric.higher_is_better else -1
-    best: dict[frozenset[str], tuple[str, list[float], list[float]]] = {}
+    best: dict[frozenset[str], tuple[str, list[float]]] = {}
     for (label, of_dataset), cells in drawn.cells_of.items():
-        values = drawn.values(label, dataset, metric)
-        if of_dataset != dataset or not values:
+        values = list(drawn.values(label, dataset, metric).values())
+        if of_dataset != dataset or not values or cost_of_rows.get(label, (0.0, None))[0] <= 0:
             continue
-        ids = {cell.seed: (cell.training_id, *cell.partner_ids) for cell in cells if cell.seed in values}
-        known = {seed: some for seed, some in ids.items() if all(one in cost_of for one in some)}
-        costs = [sum(_seconds(cost_of[one], has_gpu=has_gpu) for one in some) for some in known.values()]
-        if not costs or min(costs) <= 0:
-            continue
-        trainings = frozenset(one for some in ids.values() for one in some)
-        mean = statistics.fmean(values.values())
-        if trainings not in best or sign * mean > sign * statistics.fmean(best[trainings][1]):
-            best[trainings] = label, list(values.values()), costs
+        trainings = frozenset(one for cell in cells for one in (cell.training_id, *cell.partner_ids))
+        if trainings not in best or sign * statistics.fmean(values) > sign * statistics.fmean(
+            best[trainings][1]
+        ):
+            best[trainings] = label, values
     means = {
-        label: (statistics.fmean(costs), sign * statistics.fmean(values))
-        for label, values, costs in best.values()
+        label: (cost_of_rows[label][0], sign * statistics.fmean(values)) for label, values in best.values()
     }
     return tuple(
         CostPoint(
             label,
-            *mean_and_deviation(costs),
+            *cost_of_rows[label],
             *mean_and_deviation(values),
             is_on_front=not any(
                 cost <= means[label][0] and value >= means[label][1] and (cost, value) != means[label]
                 for cost, value in means.values()
             ),
         )
-        for label, values, costs in best.values()
+        for label, values in best.values()
     )
 
 
@@ -234,22 +276,21 @@ def _named(points: Sequence[CostPoint], base: str) -> tuple[str, ...]:
     return tuple(label for label in labels if label in (*front[: MAX_NAMED - 1], base))
 
 
-def _caption(chart: CostChart, where: str, drawn: DrawnTable, cost_of: Mapping[str, TrainingCost]) -> str:
+def _caption(chart: CostChart, where: str) -> Iterator[str]:
     quantity = chart.quantity.removesuffix(", %")
-    parts = [
-        f"{quantity}{where} against {chart.cost}",
-        "filled, and on the line, are the rows that none beats in both",
-    ]
+    yield f"{quantity}{where} against {chart.cost}"
+    yield "filled, and on the line, are the rows that none beats in both"
     if any(point.deviation is not None for point in chart.points):
-        parts.append("mean over seeds, bars of one standard deviation to both sides")
+        yield "mean over seeds, bars of one standard deviation to both sides"
     if len(chart.named) < len(chart.points):
-        parts.append(
-            f"of {len(chart.points)} rows those of the front and the base are named, the others grey"
-        )
+        yield f"of {len(chart.points)} rows those of the front and the base are named, the others grey"
+
+
+def _of_times(drawn: DrawnTable, cost_of: Mapping[str, TrainingCost]) -> Iterator[str]:
+    """Say what keeps the times of a table from being compared."""
     ids = {one for cell in drawn.cells for one in (cell.training_id, *cell.partner_ids)} & cost_of.keys()
     devices = sorted({holding.device for one in ids for holding in cost_of[one].holdings if holding.device})
     if len(devices) > 1:
-        parts.append(f"trained on different devices ({', '.join(devices)}), whose times do not compare")
+        yield f"trained on different devices ({', '.join(devices)}), whose times do not compare"
     if any(cost_of[one].is_at_least for one in ids):
-        parts.append("of some trainings the time of killed attempts is not known whole")
-    return "; ".join(parts)
+        yield "of some trainings the time of killed attempts is not known whole"

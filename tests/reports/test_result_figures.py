@@ -41,7 +41,14 @@ from tablewright.reports.table_files import write_tables
 from tablewright.trainables.retrieval.view import MAP, RetrievalView
 from tests.reports.figured_study import figured, record_figured
 from tests.reports.test_item_comparisons import measured
-from tests.reports.tiny_study import depth_row, make_ablation, plan_of, record_value, seeds_of
+from tests.reports.tiny_study import (
+    depth_row,
+    make_ablation,
+    plan_of,
+    record_cell,
+    record_value,
+    seeds_of,
+)
 
 
 def drawn_table(plan: Plan, store: Store, name: str = "depth") -> DrawnTable:
@@ -247,6 +254,25 @@ def test_views_of_one_training_are_one_point_and_an_ensemble_costs_all_its_train
     assert expected == {point.label: point.cost for point in chart.points}
     without = replace(drawn, cells=[cell for cell in drawn.cells if cell.row != "both"])
     assert [] == cost_figures(without, costs_of(without, seconds))
+
+
+def test_a_cost_that_the_table_shows_has_a_figure(tmp_path: Path):
+    """In the unit of its column."""
+    maps = {"depth 2": [0.5] * 3, "depth 3": [0.6] * 3, "depth 4": [0.55] * 3}
+    plan = plan_of(make_ablation([depth_row(n) for n in (2, 3, 4)], costs=["train_s"]))
+    store = Store(str(tmp_path))
+    for cell in plan.cells:
+        metrics = {"map": maps[cell.row][cell.seed], "rank1": 0.5}
+        record_cell(
+            store, plan, cell.training_id, cell.view_id, metrics, train_wall_s=60.0 * int(cell.row[-1])
+        )
+    drawn = drawn_table(plan, store)
+    (drawing,) = cost_figures(drawn, {})
+    assert ("cost-train_s", True) == (drawing.name, drawing.is_timed)
+    chart = drawing.chart
+    assert isinstance(chart, CostChart)
+    assert "Training, min" == chart.cost
+    assert {"depth 2": 2.0, "depth 3": 3.0, "depth 4": 4.0} == {one.label: one.cost for one in chart.points}
 
 
 # -- items
