@@ -75,7 +75,11 @@ def column_pieces(entries: Sequence[Entry]) -> list[tuple[Piece, ...]]:
     if not behind:
         return column
     blank = replace(max(behind, key=lambda piece: len(piece.text)), is_blank=True)
-    return [(*pieces, blank) if len(pieces) == 1 and pieces[0].text else pieces for pieces in column]
+    is_short = [
+        len(pieces) == 1 and bool(pieces[0].text) and not isinstance(entry, Value)
+        for entry, pieces in zip(entries, column, strict=True)
+    ]
+    return [(*pieces, blank) if short else pieces for pieces, short in zip(column, is_short, strict=True)]
 
 
 def _pieces(entry: Entry) -> Iterator[Piece]:
