@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from tablewright.orchestrator.paper_table import DeviationPlace
 from tablewright.reports.cell import TableCell
 from tablewright.reports.table_statistics import Compared
 from tablewright.trainables.contract.metric import Metric
@@ -42,12 +43,14 @@ class Value:
         metric: that it is measured by.
         row: number of the cell's row in the table, counted from 0 over all groups.
         column: number of its column likewise.
+        deviation: where the deviation stands; a format without subscripts has it beside the mean.
     """
 
     cell: TableCell
     metric: Metric
     row: int
     column: int
+    deviation: DeviationPlace = "beside"
 
 
 @dataclass(frozen=True)

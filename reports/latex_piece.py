@@ -7,17 +7,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from tablewright.reports.cell import TableCell, compared_text, marks_text, mean_text, published_text
-from tablewright.reports.entry_text import entry_text
+from tablewright.reports.cell import compared_text, marks_text, published_text
+from tablewright.reports.entry_text import entry_text, value_texts
 from tablewright.reports.grid import Difference, EffectOf, Entry, Paper, Value
 from tablewright.reports.latex_signs import escape_latex
 from tablewright.reports.sign_width import Font, Style, text_width_pt
-from tablewright.trainables.contract.metric import Metric
 
 SMALL_PT = {9: 7, 8: 6, 7: 6}
 """Type size -> what is set small beside it."""
 RAISED_PT = {9: 6, 8: 6, 7: 5}
-"""Type size -> what \\textsuperscript sets: LaTeX's size of indices."""
+"""Type size -> LaTeX's size of indices and exponents."""
 PLUS_MINUS = " ± "
 
 
@@ -28,14 +27,14 @@ class Piece:
     Attributes:
         text: without markup.
         style: of its letters.
-        place: `small` and `raised` stand a thin space behind the piece before them.
+        place: `small` and `raised` stand a thin space behind the piece before them, `lowered` close to it.
         is_underlined: as the second of a column is.
         is_blank: it takes its room and is not seen, so that what stands above it stands at the same place.
     """
 
     text: str
     style: Style = "roman"
-    place: Literal["line", "small", "raised"] = "line"
+    place: Literal["line", "small", "raised", "lowered"] = "line"
     is_underlined: bool = False
     is_blank: bool = False
 
@@ -53,25 +52,28 @@ class Piece:
             text = rf"\,{{\fontsize{{{small_pt}}}{{{small_pt + 1}}}\selectfont {text}}}"
         elif self.place == "raised":
             text = rf"\,\textsuperscript{{{text}}}"
+        elif self.place == "lowered":
+            text = rf"\textsubscript{{{text}}}"
         return rf"\phantom{{{text}}}" if self.is_blank else text
 
     def width_pt(self, font: Font, size_pt: int) -> float:
         """Tell how wide it is, in a table of some type size."""
         if self.place == "line":
             return text_width_pt(self.text, font, size_pt, self.style)
-        size_of = SMALL_PT if self.place == "small" else RAISED_PT
-        return size_pt / 6 + text_width_pt(self.text, font, size_of[size_pt], self.style)
+        small_pt = (SMALL_PT if self.place == "small" else RAISED_PT)[size_pt]
+        space_pt = 0 if self.place == "lowered" else size_pt / 6
+        return space_pt + text_width_pt(self.text, font, small_pt, self.style)
 
 
 def column_pieces(entries: Sequence[Entry]) -> list[tuple[Piece, ...]]:
     """Put the entries of a column into pieces, with blanks that set the points of its numbers below each other."""
-    aligned = _Alignment([entry for entry in entries if isinstance(entry, Value)])
+    values = [entry for entry in entries if isinstance(entry, Value)]
+    aligned = _Alignment(values)
     column = [
-        tuple(aligned.pieces(entry.cell, entry.metric) if isinstance(entry, Value) else _pieces(entry))
-        for entry in entries
+        tuple(aligned.pieces(entry) if isinstance(entry, Value) else _pieces(entry)) for entry in entries
     ]
     behind = [pieces[1] for pieces in column if len(pieces) == 2 and pieces[1].place != "line"]
-    if not behind:
+    if values or not behind:
         return column
     blank = replace(max(behind, key=lambda piece: len(piece.text)), is_blank=True)
     return [(*pieces, blank) if len(pieces) == 1 and pieces[0].text else pieces for pieces in column]
@@ -103,37 +105,48 @@ class _Alignment:
     """How the numbers of one column stand below each other."""
 
     def __init__(self, values: Sequence[Value]) -> None:
-        texts = [
-            mean_text(value.cell, value.metric).split(PLUS_MINUS)
-            for value in values
-            if value.cell.mean is not None
-        ]
-        self._num_before = max((_num_before_point(parts[0]) for parts in texts), default=0)
-        self._deviation = max((parts[1] for parts in texts if len(parts) > 1), key=len, default="")
+        texts = [value_texts(value) for value in values if value.cell.mean is not None]
+        self._num_before = max((_num_before_point(mean) for mean, _ in texts), default=0)
+        self._deviation = max((deviation for _, deviation in texts), key=len, default="")
         self._marks = max((marks_text(value.cell) for value in values), key=len, default="")
 
-    def pieces(self, cell: TableCell, metric: Metric) -> Iterator[Piece]:
+    def pieces(self, value: Value) -> Iterator[Piece]:
         """Put a value into pieces."""
-        text = mean_text(cell, metric)
-        marks = marks_text(cell)
-        if cell.mean is None or not text:
-            yield Piece(text)
+        cell, marks = value.cell, marks_text(value.cell)
+        mean, deviation = value_texts(value)
+        if cell.mean is None or not mean:
+            yield Piece(mean)
             if marks:
                 yield Piece(marks)
             return
-        mean, _, deviation = text.partition(PLUS_MINUS)
         if missing := self._num_before - _num_before_point(mean):
             yield Piece("0" * missing, is_blank=True)
-        value = Piece(text, style="bold" if cell.rank == 1 else "roman", is_underlined=cell.rank == 2)
-        yield value
+        style: Style = "bold" if cell.rank == 1 else "roman"
+        yield from _mean_pieces(value, Piece(mean, style, is_underlined=cell.rank == 2), deviation)
         if self._deviation and not deviation:
-            yield Piece(PLUS_MINUS + self._deviation, is_blank=True)
+            yield _deviation_piece(value, self._deviation, is_blank=True)
         elif missing := len(self._deviation) - len(deviation):
-            yield replace(value, text="0" * missing, is_blank=True, is_underlined=False)
+            yield Piece("0" * missing, style, is_blank=True)
         if marks:
             yield Piece(marks)
         if blank := self._marks[len(marks) :]:
             yield Piece(blank, is_blank=True)
+
+
+def _mean_pieces(value: Value, mean: Piece, deviation: str) -> Iterator[Piece]:
+    """Set a deviation in the style of the mean beside it, or small below the line."""
+    if deviation and value.deviation == "beside":
+        yield replace(mean, text=mean.text + PLUS_MINUS + deviation)
+        return
+    yield mean
+    if deviation:
+        yield _deviation_piece(value, deviation)
+
+
+def _deviation_piece(value: Value, deviation: str, *, is_blank: bool = False) -> Piece:
+    if value.deviation == "subscript":
+        return Piece(PLUS_MINUS.strip() + deviation, place="lowered", is_blank=is_blank)
+    return Piece(PLUS_MINUS + deviation, is_blank=is_blank)
 
 
 def _num_before_point(number: str) -> int:

@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
+import pandas as pd
+
 from tablewright.orchestrator.found_config import ENDING as FOUND_ENDING
 from tablewright.orchestrator.found_of_plan import found_config
 from tablewright.orchestrator.plan import Plan
@@ -26,10 +28,12 @@ from tablewright.reports.emptied_cells import Emptied, find_emptied, find_narrow
 from tablewright.reports.figures import Figure, TableFigures, figure_path, read_traces, table_figures
 from tablewright.reports.frame import read_cells
 from tablewright.reports.html import NO_FIGURES, index_to_html, studies_to_html
-from tablewright.reports.item_comparisons import compare_items
+from tablewright.reports.item_comparisons import ItemComparison, compare_items
 from tablewright.reports.latex import latex_warnings, to_latex
 from tablewright.reports.markdown import index_to_markdown
+from tablewright.reports.paper_view import PaperView, build_paper_view
 from tablewright.reports.search_figures import with_search_figures
+from tablewright.reports.seed import Place
 from tablewright.reports.size_table import build_size_table
 from tablewright.reports.table import Table, build_table
 from tablewright.reports.tex_check import LatexTable
@@ -102,10 +106,11 @@ def write_tables(
     refusals: list[str] = []
     for study in plan.studies:
         tables: list[Table] = []
+        items_of: dict[str, Mapping[Place, ItemComparison]] = {}
         for name in (name for owner, name in plan.tables if owner == study.name):
             try:
                 faults: list[str] = []
-                items = compare_items(plan, seen, study.name, name, frame, faults)
+                items = items_of[name] = compare_items(plan, seen, study.name, name, frame, faults)
                 table = build_table(plan, study.name, name, frame, items)
                 lost = (
                     f"Rows could not be compared over what they were measured on: {visible(masked(text))}."
@@ -114,7 +119,10 @@ def write_tables(
                 tables.append(replace(table, source_notes=(*table.source_notes, *lost)))
             except ValueError as error:
                 refusals.append(str(error))
+        views = _paper_views(plan, study, frame, tables, items_of, refusals)
         tables += [build_size_table(study, declared, demo_datasets) for declared in study.sizes]
+        tables += [view.table for view in views.values()]
+        frames = {name: view.frame(frame) for name, view in views.items()}
         place = f"{folder_of_studies(study)}/{study.name}"
         folder, to_store = store.root / place, "/".join(".." for _ in place.split("/"))
         beside = {
@@ -134,17 +142,25 @@ def write_tables(
                 beside[search.name] = replace(beside[search.name], files=(FOUND_ENDING,))
                 found[search.name] = config.content()
         emptied = {
-            table.name: find_emptied(folder, study.name, table.name, frame, plan, seen) for table in tables
+            table.name: find_emptied(
+                folder, study.name, table.name, frames.get(table.name, frame), plan, seen
+            )
+            for table in tables
         }
-        narrowed = {table.name: find_narrowed(folder, study.name, table.name, frame) for table in tables}
+        narrowed = {
+            table.name: find_narrowed(folder, study.name, table.name, frames.get(table.name, frame))
+            for table in tables
+        }
         kept = {name for name, lost in emptied.items() if not writes or (keeps_fuller and lost is not None)}
+        kept |= {paper.name for paper in study.paper_tables if kept.intersection(paper.of)}
         for table in tables:
             contents: dict[str, bytes] = {}
             figure_urls: dict[str, str] = {}
             latex: LatexTable | None = None
             if table.name not in kept:
+                own = frames.get(table.name, frame)
                 latex = _in_latex(study, table)
-                contents = written_formats(table, beside[table.name], frame, to_store, latex)
+                contents = written_formats(table, beside[table.name], own, to_store, latex)
                 if table.name in found:
                     contents[FOUND_ENDING] = found[table.name]
                 elif f"{table.name}.{FOUND_ENDING}" in folder.names():
@@ -176,6 +192,36 @@ def write_tables(
     return WrittenTables(tuple(written), tuple(refusals))
 
 
+def _paper_views(
+    plan: Plan,
+    study: Study,
+    frame: pd.DataFrame,
+    tables: Sequence[Table],
+    items_of: Mapping[str, Mapping[Place, ItemComparison]],
+    refusals: list[str],
+) -> dict[str, PaperView]:
+    """Make the paper's own tables of those that could be made: name -> view."""
+    made = {table.name: table for table in tables}
+    views: dict[str, PaperView] = {}
+    for paper in study.paper_tables:
+        if lacking := [name for name in paper.of if name not in made]:
+            refusals.append(
+                f"Table {study.name}/{paper.name}: it is made of {', '.join(lacking)}, which could not be written"
+            )
+            continue
+        sources: dict[str, Table] = {}
+        for name in paper.of:
+            ablation = plan.tables[study.name, name]
+            shown = paper.wishes(ablation)
+            sources[name] = (
+                made[name]
+                if shown == ablation
+                else build_table(plan, study.name, name, frame, items_of[name], shown)
+            )
+        views[paper.name] = build_paper_view(study, paper, sources)
+    return views
+
+
 def folder_of_studies(study: Study) -> str:
     """Name the folder of the store in which the tables of a study, and of others like it, lie."""
     return TABLES if study.profile is None else f"{TABLES}/{study.profile}"
@@ -193,7 +239,7 @@ def files_of_tables(plan: Plan, store: Store) -> dict[str, str]:
 
 def _in_latex(study: Study, table: Table) -> LatexTable:
     """Set a table for where its study is printed."""
-    venue = venue_of(study.venue)
+    venue = venue_of(study.venue if table.venue is None else table.venue)
     return LatexTable(f"{study.name}/{table.name}", to_latex(table, venue, study.latex_packages), venue)
 
 

@@ -11,6 +11,7 @@ from tablewright.orchestrator.budget import Budget
 from tablewright.orchestrator.constraints import Less, Product, WeightedSum
 from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Cumulative, Factorial, LeaveOneOut, Row, Sweep
+from tablewright.orchestrator.paper_table import PaperTable
 from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.pruners import Halving, Hyperband, Median, Patience, Wilcoxon
 from tablewright.orchestrator.published import printed
@@ -57,6 +58,7 @@ __all__ = [
     "Nsga3",
     "Objective",
     "OptunaStudy",
+    "PaperTable",
     "Patience",
     "Product",
     "Profile",
