@@ -97,9 +97,9 @@ class Study(Declaration):
     profile: Profile | None = None
     priority: int = 0
     starts_from: Sequence[FoundBase] = ()
+    paper_tables: Sequence[PaperTable] = ()
     venue: AskedVenue = "any"
     latex_packages: Sequence[LatexPackage] = ()
-    paper_tables: Sequence[PaperTable] = ()
 
     def find_faults(self) -> Iterator[Fault]:
         """Find every fault."""

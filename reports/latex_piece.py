@@ -27,7 +27,7 @@ class Piece:
     Attributes:
         text: without markup.
         style: of its letters.
-        place: `small` and `raised` stand a thin space behind the piece before them, `lowered` close to it.
+        place: `small` and `raised` stand a thin space behind the piece before them, `lowered` below its end.
         is_underlined: as the second of a column is.
         is_blank: it takes its room and is not seen, so that what stands above it stands at the same place.
     """
@@ -60,9 +60,9 @@ class Piece:
         """Tell how wide it is, in a table of some type size."""
         if self.place == "line":
             return text_width_pt(self.text, font, size_pt, self.style)
-        small_pt = (SMALL_PT if self.place == "small" else RAISED_PT)[size_pt]
-        space_pt = 0 if self.place == "lowered" else size_pt / 6
-        return space_pt + text_width_pt(self.text, font, small_pt, self.style)
+        size_of = SMALL_PT if self.place == "small" else RAISED_PT
+        gap_pt = 0 if self.place == "lowered" else size_pt / 6
+        return gap_pt + text_width_pt(self.text, font, size_of[size_pt], self.style)
 
 
 def column_pieces(entries: Sequence[Entry]) -> list[tuple[Piece, ...]]:
@@ -72,8 +72,8 @@ def column_pieces(entries: Sequence[Entry]) -> list[tuple[Piece, ...]]:
     column = [
         tuple(aligned.pieces(entry) if isinstance(entry, Value) else _pieces(entry)) for entry in entries
     ]
-    behind = [pieces[1] for pieces in column if len(pieces) == 2 and pieces[1].place != "line"]
-    if values or not behind:
+    behind = [pieces[1] for pieces in column if len(pieces) == 2 and pieces[1].place in ("small", "raised")]
+    if values or not behind:  # what stands behind an effect leaves no room behind a value
         return column
     blank = replace(max(behind, key=lambda piece: len(piece.text)), is_blank=True)
     return [(*pieces, blank) if len(pieces) == 1 and pieces[0].text else pieces for pieces in column]
@@ -112,41 +112,33 @@ class _Alignment:
 
     def pieces(self, value: Value) -> Iterator[Piece]:
         """Put a value into pieces."""
-        cell, marks = value.cell, marks_text(value.cell)
         mean, deviation = value_texts(value)
-        if cell.mean is None or not mean:
+        marks = marks_text(value.cell)
+        if value.cell.mean is None or not mean:
             yield Piece(mean)
             if marks:
                 yield Piece(marks)
             return
         if missing := self._num_before - _num_before_point(mean):
             yield Piece("0" * missing, is_blank=True)
-        style: Style = "bold" if cell.rank == 1 else "roman"
-        yield from _mean_pieces(value, Piece(mean, style, is_underlined=cell.rank == 2), deviation)
+        style: Style = "bold" if value.cell.rank == 1 else "roman"
+        is_second = value.cell.rank == 2
+        if value.deviation == "subscript":
+            place, sign = "lowered", PLUS_MINUS.strip()
+            yield Piece(mean, style, is_underlined=is_second)
+            if deviation:
+                yield Piece(sign + deviation, style, place)
+        else:
+            place, sign = "line", PLUS_MINUS
+            yield Piece(mean + sign + deviation if deviation else mean, style, is_underlined=is_second)
         if self._deviation and not deviation:
-            yield _deviation_piece(value, self._deviation, is_blank=True)
+            yield Piece(sign + self._deviation, place=place, is_blank=True)
         elif missing := len(self._deviation) - len(deviation):
-            yield Piece("0" * missing, style, is_blank=True)
+            yield Piece("0" * missing, style, place, is_blank=True)
         if marks:
             yield Piece(marks)
         if blank := self._marks[len(marks) :]:
             yield Piece(blank, is_blank=True)
-
-
-def _mean_pieces(value: Value, mean: Piece, deviation: str) -> Iterator[Piece]:
-    """Set a deviation in the style of the mean beside it, or small below the line."""
-    if deviation and value.deviation == "beside":
-        yield replace(mean, text=mean.text + PLUS_MINUS + deviation)
-        return
-    yield mean
-    if deviation:
-        yield _deviation_piece(value, deviation)
-
-
-def _deviation_piece(value: Value, deviation: str, *, is_blank: bool = False) -> Piece:
-    if value.deviation == "subscript":
-        return Piece(PLUS_MINUS.strip() + deviation, place="lowered", is_blank=is_blank)
-    return Piece(PLUS_MINUS + deviation, is_blank=is_blank)
 
 
 def _num_before_point(number: str) -> int:

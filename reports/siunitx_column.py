@@ -29,7 +29,9 @@ class SiunitxColumn:
 
 
 def siunitx_column(entries: Sequence[Entry]) -> SiunitxColumn | None:
-    """Write a column of values; None where it holds no number, or something that is none beside its values."""
+    """Write a column of values; None where it holds no number, something that is none, or deviations as subscripts."""
+    if any(isinstance(entry, Value) and entry.deviation == "subscript" for entry in entries):
+        return None
     numbers = [_number(entry) for entry in entries]
     known = [number for number in numbers if number is not None]
     if not known or not all(isinstance(entry, Value | Words) for entry in entries):

@@ -14,16 +14,17 @@ from typing import Literal, NamedTuple, cast
 
 import pandas as pd
 
-from tablewright.orchestrator.ablation import Ablation, Arrangement
+from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.composition import Level
 from tablewright.orchestrator.dataset import Dataset
-from tablewright.orchestrator.design import AsPrinted, Design, Row, Sweep, full_label
+from tablewright.orchestrator.design import Row, full_label
 from tablewright.orchestrator.paper_table import DeviationPlace
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.search_result import SearchResult, search_result
 from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.tuned_rows import TunedRows
-from tablewright.orchestrator.venue import Venue
+from tablewright.orchestrator.venue import AskedVenue
+from tablewright.reports.arrangement import PrintedArrangement, is_swept, printed_arrangement
 from tablewright.reports.cell import TableCell, build_cell
 from tablewright.reports.cost_columns import cost_notes, in_larger_units
 from tablewright.reports.item_comparisons import ItemComparison
@@ -46,9 +47,6 @@ from tablewright.trainables.value.secret import masked
 from tablewright.trainables.value.text import visible
 
 NOT_ASKED_FOR: Mapping[Place, ItemComparison] = MappingProxyType({})
-
-MAX_COMPONENT_SIGNS = 60
-"""Of the heads of all components together: half a line of a page, which leaves the other half to the values."""
 
 DEMO_NOTICE = "demo data, not comparable with the paper"
 DIFFERENCE_HEAD = "Δ"
@@ -110,11 +108,6 @@ class Spanner:
     label: str
     start: int
     num_printed: int
-
-
-PrintedArrangement = Literal["plain", "components", "transposed", "narrower"]
-"""A line for each row with its label; with check marks for components; values of a factor side by side, always or
-where that is narrower."""
 
 
 @dataclass(frozen=True)
@@ -199,7 +192,7 @@ class Table:
         arrangement: how it is laid out in print.
         deviation: where the deviations over seeds stand in print.
         shows_arrows: whether each metric's head says which way is better.
-        venue: for which LaTeX sets it; None for that of its study.
+        venue: where it is printed; None where its study is.
     """
 
     study: str
@@ -215,7 +208,7 @@ class Table:
     arrangement: PrintedArrangement = "plain"
     deviation: DeviationPlace = "beside"
     shows_arrows: bool = False
-    venue: Venue | str | float | None = None
+    venue: AskedVenue | None = None
 
     def with_differences(self) -> Table:
         """Give the table with a column of differences behind each that is compared, and what they are."""
@@ -281,7 +274,7 @@ def build_table(
     name: str,
     frame: pd.DataFrame,
     items: Mapping[Place, ItemComparison] = NOT_ASKED_FOR,
-    shown: Ablation | None = None,
+    printed_as: Ablation | None = None,
 ) -> Table:
     """Make a table from the frame that `read_cells` gives.
 
@@ -291,12 +284,12 @@ def build_table(
         name: of one of its tables.
         frame: may hold other tables too.
         items: comparisons over queries or images, where the table asks for them.
-        shown: the same table with other wishes for print; None for those of the plan.
+        printed_as: the same table with other wishes for print; None for those of the plan.
 
     Raises:
         ValueError: the rows of a column were measured on different items.
     """
-    ablation, tuned = shown or plan.tables[study, name], plan.tuned.get((study, name))
+    ablation, tuned = printed_as or plan.tables[study, name], plan.tuned.get((study, name))
     facts = _facts_by_dataset(plan, study, ablation)
     mine = cast(pd.DataFrame, frame[(frame["study"] == study) & (frame["table"] == name)])
     _refuse_mixed_items(study, name, mine)
@@ -320,8 +313,8 @@ def build_table(
     )
     # On other data than the paper's, what other methods reached there says nothing.
     shows_others = any(column.has_published for column in columns)
-    printed = [row for row in ablation.printed_rows if row.is_trained or shows_others]
-    rows = {full_label(row): _build_row(row, columns, seeds) for row in printed}
+    shown = [row for row in ablation.printed_rows if row.is_trained or shows_others]
+    rows = {full_label(row): _build_row(row, columns, seeds) for row in shown}
     rows = _compare(rows, columns, statistics, items)
     if ablation.emphasis == "evidence":
         rows = _emphasise(rows, columns, statistics)
@@ -329,7 +322,7 @@ def build_table(
         rows = rank(rows, columns)
     groups = tuple(
         RowGroup(label, tuple(rows[full_label(row)] for row in members))
-        for label, members in itertools.groupby(printed, key=lambda row: row.group)
+        for label, members in itertools.groupby(shown, key=lambda row: row.group)
     )
     groups = _with_levels(groups, ablation)
     is_demo = any(fact.is_demo for fact in facts.values())
@@ -351,7 +344,12 @@ def build_table(
         effects,
         texts,
         factors_of(ablation),
-        arrangement(ablation.arrangement, factors_of(ablation), groups, is_swept=_is_swept(ablation)),
+        printed_arrangement(
+            ablation.arrangement,
+            factors_of(ablation),
+            [row.levels for group in groups for row in group.rows],
+            is_swept=is_swept(ablation),
+        ),
         shows_arrows=True,
     )
     cells = [
@@ -399,37 +397,6 @@ def _with_levels(groups: Sequence[RowGroup], ablation: Ablation) -> tuple[RowGro
         )
         for group in groups
     )
-
-
-def arrangement(
-    asked: Arrangement, factors: Sequence[str], groups: Sequence[RowGroup], *, is_swept: bool
-) -> PrintedArrangement:
-    """Choose how a table is laid out, where its author leaves that to its design.
-
-    Check marks say nothing of rows that are made of something else, and heads of many words are wider than labels: such
-    tables stay plain.
-
-    Args:
-        asked: by the author.
-        factors: that rows differ in.
-        groups: of rows.
-        is_swept: whether the rows are values of one factor, and nothing else.
-    """
-    if asked != "design":
-        return asked
-    rows = [row for group in groups for row in group.rows]
-    num_known = sum(row.levels.keys() >= {*factors} for row in rows)
-    if factors and 2 * num_known >= len(rows) and sum(map(len, factors)) <= MAX_COMPONENT_SIGNS:
-        return "components"
-    return "narrower" if is_swept else "plain"
-
-
-def _is_swept(ablation: Ablation) -> bool:
-    return len(ablation.rows) == 1 and isinstance(_declared(ablation.rows[0]), Sweep)
-
-
-def _declared(design: Design) -> Design:
-    return _declared(design.design) if isinstance(design, AsPrinted) else design
 
 
 def _texts_of(searched: SearchResult) -> tuple[TextTable, ...]:

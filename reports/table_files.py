@@ -5,8 +5,10 @@ What a search has found lies beside its table, `<search>.found.json`. Of a study
 `index.html` beside the folders of studies lists what there is. What a study declares no more is removed from its
 folder.
 
-Equal records give equal bytes: no file holds a host or the store's own place, and none but what a search has found a
-time, that of its record. A file that would be the same is not written.
+Equal records give equal bytes: no file holds the store's own place. The file of a table holds no host and no time
+either but what a search has found, which has that of its record; the page of a study says where and when its trainings
+ran.
+A file that would be the same is not written.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from tablewright.orchestrator.cost import cost_sheet
 from tablewright.orchestrator.found_config import ENDING as FOUND_ENDING
 from tablewright.orchestrator.found_of_plan import found_config
 from tablewright.orchestrator.plan import Plan
@@ -24,19 +27,24 @@ from tablewright.orchestrator.records import Folder, Store
 from tablewright.orchestrator.search_result import search_result
 from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.venue import venue_of
+from tablewright.reports.cost_table import build_cost_table
 from tablewright.reports.emptied_cells import Emptied, find_emptied, find_narrowed
 from tablewright.reports.figures import Figure, TableFigures, figure_path, read_traces, table_figures
 from tablewright.reports.frame import read_cells
-from tablewright.reports.html import NO_FIGURES, index_to_html, studies_to_html
+from tablewright.reports.hole import find_holes
+from tablewright.reports.html import NO_FIGURES, StudyPage, index_to_html
 from tablewright.reports.item_comparisons import ItemComparison, compare_items
 from tablewright.reports.latex import latex_warnings, to_latex
 from tablewright.reports.markdown import index_to_markdown
+from tablewright.reports.page_facts import StudyRecords, page_facts
 from tablewright.reports.paper_view import PaperView, build_paper_view
 from tablewright.reports.search_figures import with_search_figures
 from tablewright.reports.seed import Place
 from tablewright.reports.size_table import build_size_table
+from tablewright.reports.studies_page import ListedStudy, studies_to_html
 from tablewright.reports.table import Table, build_table
 from tablewright.reports.tex_check import LatexTable
+from tablewright.reports.training_facts import read_training_facts
 from tablewright.reports.written_formats import ENDINGS, written_formats
 from tablewright.trainables.value.secret import masked
 from tablewright.trainables.value.text import visible
@@ -99,6 +107,7 @@ def write_tables(
     seen = store.listed()
     frame = read_cells(plan, seen)
     traces = read_traces(plan, seen)
+    records = StudyRecords(plan, seen, frame, traces, read_training_facts(plan, seen) if writes else {})
     demo_datasets = {item.config.dataset_name() for item in plan.trainings.values() if item.data.is_demo}
     written: list[WrittenTable] = []
     refusals: list[str] = []
@@ -151,6 +160,7 @@ def write_tables(
             table.name: find_narrowed(folder, study.name, table.name, frames.get(table.name, frame))
             for table in tables
         }
+        files: dict[str, dict[str, bytes]] = {}
         kept = {name for name, lost in emptied.items() if not writes or (keeps_fuller and lost is not None)}
         kept |= {paper.name for paper in study.paper_tables if kept.intersection(paper.of)}
         for table in tables:
@@ -158,7 +168,9 @@ def write_tables(
             figure_urls: dict[str, str] = {}
             if table.name not in kept:
                 own = frames.get(table.name, frame)
-                contents = written_formats(table, beside[table.name], own, to_store, latex_of[table.name])
+                latex = latex_of[table.name]
+                contents = written_formats(table, beside[table.name], own, to_store, latex)
+                files[table.name] = contents
                 if table.name in found:
                     contents[FOUND_ENDING] = found[table.name]
                 elif f"{table.name}.{FOUND_ENDING}" in folder.names():
@@ -183,7 +195,8 @@ def write_tables(
             continue
         declared = set(study.table_names) | set(study.left_out)
         _remove_undeclared(folder, declared)
-        _write_index(folder, f"{study.name}: {study.title}", tables, beside, kept, to_store)
+        shown = [table for table in tables if table.name in files]
+        _write_index(folder, study, shown, files, beside, replace(records, frames=frames))
     for folder in dict.fromkeys([*map(folder_of_studies, plan.studies), TABLES]) if writes else ():
         _list_studies(store.root / folder)
     return WrittenTables(tuple(written), tuple(refusals))
@@ -235,7 +248,7 @@ def files_of_tables(plan: Plan, store: Store) -> dict[str, str]:
 
 
 def _in_latex(study: Study, table: Table) -> LatexTable:
-    """Set a table for where its study is printed."""
+    """Set a table for where it is printed: its own venue, or that of its study."""
     venue = venue_of(study.venue if table.venue is None else table.venue)
     return LatexTable(f"{study.name}/{table.name}", to_latex(table, venue, study.latex_packages), venue)
 
@@ -248,18 +261,31 @@ def _with_warnings(table: Table, latex: LatexTable) -> Table:
 
 def _write_index(
     folder: Folder,
-    title: str,
+    study: Study,
     tables: Sequence[Table],
+    files: Mapping[str, Mapping[str, bytes]],
     beside: Mapping[str, TableFigures],
-    kept: Set[str],
-    to_store: str,
+    records: StudyRecords,
 ) -> None:
-    """Write the pages of all tables of a study; those that were not written now are linked as they are."""
-    shown = [table for table in tables if table.name not in kept]
+    """Write the page of all tables of a study; those that were not written now are linked as they are."""
     pages = {name.removesuffix(".html") for name in folder.names() if name.endswith(".html")}
-    others = sorted(pages - {table.name for table in shown} - {INDEX})
-    folder.write_if_changed(f"{INDEX}.html", index_to_html(title, shown, beside, others, to_store).encode())
-    folder.write_if_changed(f"{INDEX}.md", index_to_markdown(title, shown, others).encode())
+    others = sorted(pages - files.keys() - {INDEX})
+    title, to_store = f"{study.name}: {study.title}", "/".join(".." for _ in folder.place.split("/"))
+    sheet = cost_sheet(records.plan, records.store, None, study.name)
+    page = StudyPage(
+        study.name,
+        title,
+        beside,
+        {name: tuple(of_table) for name, of_table in files.items()},
+        others,
+        to_store,
+        page_facts(records, study, tables, files, to_store),
+        records.facts,
+        find_holes(records.frame, study.name, files.keys()),
+        build_cost_table(sheet, None) if sheet.num_trainings else None,
+    )
+    folder.write_if_changed(f"{INDEX}.html", index_to_html(page, tables).encode())
+    folder.write_if_changed(f"{INDEX}.md", index_to_markdown(title, tables, others).encode())
 
 
 def _remove_undeclared(folder: Folder, declared: Set[str]) -> None:
@@ -274,18 +300,18 @@ def _remove_undeclared(folder: Folder, declared: Set[str]) -> None:
 
 
 def _list_studies(folder: Folder) -> None:
-    """Write the page that leads to every study whose tables lie here, written now or earlier."""
-    tables_of: dict[str, list[str]] = {}
-    for study in folder.names():
-        names = (folder / study).names() if study != f"{INDEX}.html" else []
-        if f"{INDEX}.html" in names:
-            pages = (
-                ()
-                if study in set(Profile)
-                else (name.removesuffix(".html") for name in names if name.endswith(".html"))
-            )
-            tables_of[study] = [page for page in pages if page != INDEX]
-    folder.write_if_changed(f"{INDEX}.html", studies_to_html(tables_of).encode())
+    """Write the page that holds every study whose tables lie here or in a profile's folder, written now or earlier."""
+    studies: list[ListedStudy] = []
+    for name in folder.names():
+        inside = folder / name
+        within = [f"{name}/{study}" for study in inside.names()] if name in set(Profile) else [name]
+        for place in within:
+            names = [] if place.endswith(f"{INDEX}.html") else (folder / place).names()
+            if f"{INDEX}.html" in names:
+                page = (folder / place).read(f"{INDEX}.html").decode(errors="replace")
+                tables = [table.removesuffix(".html") for table in names if table.endswith(".html")]
+                studies.append(ListedStudy(place, [table for table in tables if table != INDEX], page))
+    folder.write_if_changed(f"{INDEX}.html", studies_to_html(studies).encode())
 
 
 def _write_figures(folder: Folder, table: str, figures: Sequence[Figure]) -> dict[str, str]:

@@ -38,7 +38,8 @@ def study_of(*tables: PaperTable) -> Study:
 
 
 def paper(*of: str, **declared: Any) -> PaperTable:
-    return PaperTable(declared.pop("name", "main"), of, **{"caption": "Main results", **declared})
+    fields: dict[str, Any] = {"name": "main", "of": of, "caption": "Main results", **declared}
+    return PaperTable(**fields)
 
 
 FAULTS = {
@@ -94,6 +95,7 @@ def test_what_does_not_fit_the_tables_is_refused(text: str, table: PaperTable):
         ({"of": ["a"], "deviation": "below"}, "deviation"),
         ({"of": ["a"], "emphasis": "bold"}, "emphasis"),
         ({"of": ["a"], "venue": 3.0}, "venue"),
+        ({"of": ["a"], "venue": "cvrp"}, "did you mean 'cvpr'?"),
         ({"of": "loo"}, "of"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import math
 from pathlib import Path
 
@@ -129,15 +130,16 @@ def test_a_failure_to_draw_is_told_below_the_table(tmp_path: Path):
     )
 
 
-def test_figures_lie_beside_the_page_that_shows_them(tmp_path: Path):
-    """Every image a page names is there, below the study's folder, and is what was returned."""
+def test_figures_lie_inside_a_page_and_beside_it(tmp_path: Path):
+    """A page has every figure inside; its file is there too, below the study's folder, and is what was returned."""
     plan, store = finished(tmp_path, [depth_row(2)])
     written = write_tables(plan, store).tables[0]
     names = ("loss.pdf", "loss.png", "attention.png")
     assert {f"figures/depth/{name}" for name in names} == set(written.figure_urls)
     for page in (Path(written.urls["html"]), Path(written.index_url)):
         for path, url in written.figure_urls.items():
-            assert f'{"href" if path.endswith("pdf") else "src"}="{path}"' in page.read_text()
+            inside = f'src="data:image/png;base64,{base64.b64encode(Path(url).read_bytes()).decode()}"'
+            assert (f'href="{path}"' if path.endswith("pdf") else inside) in page.read_text()
             assert page.parent / path == Path(url)
             assert Path(url).is_file()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
 
 from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.design import Factorial, LeaveOneOut, Row
@@ -19,6 +20,7 @@ from tablewright.orchestrator.resolution import DataResolver
 from tablewright.reports.cell import compared_text, mean_text
 from tablewright.reports.entry_text import entry_text
 from tablewright.reports.frame import read_cells
+from tablewright.reports.latex import to_latex
 from tablewright.reports.lay_out import lay_out
 from tablewright.reports.markdown import to_markdown
 from tablewright.reports.paper_view import PaperView, build_paper_view
@@ -47,11 +49,8 @@ def view_of(
     tmp_path: Path, *ablations: Ablation, **declared: Any
 ) -> tuple[PaperView, dict[str, Table], pd.DataFrame]:
     """Make a paper's table of filled tables, with three seeds; beside it those tables and the frame of all."""
-    paper = PaperTable(
-        "main",
-        [ablation.name for ablation in ablations],
-        **{"caption": "Main results" if len(ablations) > 1 else "", **declared},
-    )
+    fields: dict[str, Any] = {"caption": "Main results" if len(ablations) > 1 else "", **declared}
+    paper = PaperTable("main", [ablation.name for ablation in ablations], **fields)
     study = replace(make_study(*ablations), paper_tables=[paper])
     plan = make_plan([study], DataResolver(describe))
     frame = read_cells(plan, Store(str(tmp_path)))
@@ -61,7 +60,7 @@ def view_of(
     ]
     frame = frame.assign(value=values, state="done")
     tables = {
-        ablation.name: build_table(plan, "tiny", ablation.name, frame, shown=paper.wishes(ablation))
+        ablation.name: build_table(plan, "tiny", ablation.name, frame, printed_as=paper.wishes(ablation))
         for ablation in ablations
     }
     return build_paper_view(study, paper, tables), tables, frame
@@ -190,6 +189,8 @@ def test_deviations_stand_where_the_paper_wants_them(tmp_path: Path):
     )
     assert " ± 0." in to_markdown(beside)
     assert "<sub>±0." in to_markdown(below)
+    assert r"\textsubscript{$\pm$0." in to_latex(below)
+    assert r"\pm" not in to_latex(none)
     assert "±" not in to_markdown(none)
     assert any(note.startswith("Mean over n = 3 seeds") for note in none.source_notes)
 
@@ -208,6 +209,16 @@ def test_printed_values_are_left_out_where_the_paper_has_them_elsewhere(tmp_path
     assert ["depth 2"] == [row.label for row in without.table.rows]
     assert not any(column.has_published for column in without.table.columns)
     assert not any("paper" in note for note in without.table.source_notes)
+
+
+def test_it_is_arranged_as_its_tables_unless_it_asks_otherwise(tmp_path: Path):
+    """A plain table's paper table is plain, and has check marks where it asks for them."""
+    plain = replace(LOO, arrangement="plain")
+    asked = [
+        view_of(tmp_path / str(number), plain, columns=["Market-1501 / mAP"], **declared)[0].table.arrangement
+        for number, declared in enumerate(({}, {"arrangement": "components"}))
+    ]
+    assert ["plain", "components"] == asked
 
 
 def test_without_notes_nothing_stands_below(tmp_path: Path):
@@ -237,6 +248,7 @@ def test_the_values_of_each_seed_lie_under_the_printed_labels(tmp_path: Path):
     assert sorted(wanted["value"]) == sorted(found["value"])
 
 
+@pytest.mark.slow
 def test_a_report_writes_it_beside_the_other_tables(tmp_path: Path):
     """Each format of it is written from the records, again with equal bytes, and gone when it is declared no more."""
     short = make_ablation([depth_row(2), depth_row(3)], datasets=[MARKET])

@@ -171,4 +171,4 @@ def test_every_arrangement_fits(tmp_path: Path):
     texts = [to_latex(table, VENUES["acl"]) for table in (*tables, subscript)]
     assert [] == complaints(tmp_path / "acl", "\n\\clearpage\n".join(texts), VENUES["acl"])
     assert r"\checkmark{} & " in texts[0]
-    assert r"\textbf{81.0}\textsubscript{$\pm$1.0}" in texts[-1]
+    assert r"\textsubscript{\textbf{\boldmath$\pm$1.0}}" in texts[-1]
