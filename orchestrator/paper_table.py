@@ -130,8 +130,10 @@ class PaperTable(Declaration):
 
     def arrangement_of(self, sources: Sequence[Ablation]) -> Arrangement:
         """Say how it is arranged: as it asks, or as all of its tables do."""
-        first, *others = (source.arrangement for source in sources)
-        return self.arrangement or (first if all(other == first for other in others) else "design")
+        if self.arrangement is not None:
+            return self.arrangement
+        of_first = sources[0].arrangement
+        return of_first if all(source.arrangement == of_first for source in sources) else "design"
 
     # -- of which tables
 
