@@ -63,14 +63,14 @@ class StudyPage:
 
 
 def to_html(table: Table, beside: TableFigures = NO_FIGURES, to_store: str = TO_STORE) -> str:
-    """Render the page of one table, and its figures.
+    """Render the page of one table, and its figures but those of times.
 
     It says nothing of how its trainings went: equal records of other runs give an equal page.
     """
     page = StudyPage(
         table.study,
         f"{table.study}/{table.name}",
-        {table.name: beside},
+        {table.name: beside.without_times()},
         {table.name: beside.files},
         to_store=to_store,
     )

@@ -54,19 +54,21 @@ def kind_of(entry: Entry) -> str:
 
 def sort_key(entry: Entry) -> str:
     """Give what a column is sorted by, as a number where there is one; empty sorts last."""
+    value: float | None = None
     match entry:
         case Check(is_on):
-            return str(int(is_on))
+            value = float(is_on)
         case Value(cell, _):
-            return "" if cell.mean is None else repr(cell.mean)
-        case Difference(cell, _):
-            return "" if cell.compared is None else repr(cell.compared.comparison.estimate)
+            value = cell.mean
+        case Difference(cell, _) if cell.compared is not None:
+            value = cell.compared.comparison.estimate
         case EffectOf(compared, _):
-            return repr(compared.comparison.estimate)
+            value = compared.comparison.estimate
         case Paper(cell, _):
-            return "" if cell.published is None else repr(cell.published)
+            value = cell.published
         case _:
-            return ""
+            pass
+    return "" if value is None else repr(value + 0.0)  # a zero has no sign
 
 
 def parted(entry: Entry) -> tuple[str, str]:

@@ -27,7 +27,9 @@ from tablewright.orchestrator.records import Folder, Store
 from tablewright.orchestrator.search_result import search_result
 from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.venue import venue_of
+from tablewright.reports.canvas import PrintSize
 from tablewright.reports.cost_table import build_cost_table
+from tablewright.reports.earlier_figures import DRAWN, EarlierFigures, said_of
 from tablewright.reports.emptied_cells import Emptied, find_emptied, find_narrowed
 from tablewright.reports.figures import Figure, TableFigures, figure_path, read_traces, table_figures
 from tablewright.reports.frame import read_cells
@@ -134,22 +136,6 @@ def write_tables(
         tables = [_with_warnings(table, latex_of[table.name]) for table in tables]
         place = f"{folder_of_studies(study)}/{study.name}"
         folder, to_store = store.root / place, "/".join(".." for _ in place.split("/"))
-        beside = {
-            table.name: NO_FIGURES
-            if (study.name, table.name) not in plan.tables
-            else table_figures(plan, seen, study.name, table.name, traces)
-            for table in tables
-        }
-        found: dict[str, bytes] = {}
-        for search in study.searches:
-            if search.name not in beside:
-                continue
-            result = search_result(search, plan.searches[study.name, search.name])
-            beside[search.name] = with_search_figures(beside[search.name], result)
-            config = found_config(study.name, study.profile, search, result, seen)
-            if config is not None:
-                beside[search.name] = replace(beside[search.name], files=(FOUND_ENDING,))
-                found[search.name] = config.content()
         emptied = {
             table.name: find_emptied(
                 folder, study.name, table.name, frames.get(table.name, frame), plan, seen
@@ -160,9 +146,34 @@ def write_tables(
             table.name: find_narrowed(folder, study.name, table.name, frames.get(table.name, frame))
             for table in tables
         }
-        files: dict[str, dict[str, bytes]] = {}
         kept = {name for name, lost in emptied.items() if not writes or (keeps_fuller and lost is not None)}
         kept |= {paper.name for paper in study.paper_tables if kept.intersection(paper.of)}
+        beside = {
+            table.name: NO_FIGURES
+            if (study.name, table.name) not in plan.tables or table.name in kept
+            else table_figures(
+                plan,
+                seen,
+                table,
+                frame,
+                traces,
+                size=PrintSize.of(venue_of(study.venue)),
+                earlier=EarlierFigures.of(folder / f"figures/{table.name}"),
+            )
+            for table in tables
+        }
+        found: dict[str, bytes] = {}
+        for search in study.searches:
+            if search.name not in beside:
+                continue
+            result = search_result(search, plan.searches[study.name, search.name])
+            if search.name not in kept:
+                beside[search.name] = with_search_figures(beside[search.name], result)
+            config = found_config(study.name, study.profile, search, result, seen)
+            if config is not None:
+                beside[search.name] = replace(beside[search.name], files=(FOUND_ENDING,))
+                found[search.name] = config.content()
+        files: dict[str, dict[str, bytes]] = {}
         for table in tables:
             contents: dict[str, bytes] = {}
             figure_urls: dict[str, str] = {}
@@ -316,13 +327,16 @@ def _list_studies(folder: Folder) -> None:
 
 def _write_figures(folder: Folder, table: str, figures: Sequence[Figure]) -> dict[str, str]:
     """Write the figures of one table, and remove those of an earlier one that it has no more."""
-    contents = {figure_path(table, figure.name): figure.png for figure in figures}
-    contents |= {
-        figure_path(table, figure.name, "pdf"): figure.pdf for figure in figures if figure.pdf is not None
+    contents = {
+        figure_path(table, figure.name, ending): content
+        for figure in figures
+        for ending, content in figure.files.items()
     }
-    for path, content in contents.items():
+    drawn = {figure.name: (figure.identity, figure.files) for figure in figures if figure.identity}
+    said = {f"figures/{table}/{DRAWN}": said_of(drawn)} if drawn else {}
+    for path, content in {**contents, **said}.items():
         folder.write_if_changed(path, content)
     for name in (folder / f"figures/{table}").names():
-        if (path := f"figures/{table}/{name}") not in contents:
+        if (path := f"figures/{table}/{name}") not in {**contents, **said}:
             folder.remove(path)
     return {path: f"{folder.url}/{path}" for path in contents}
