@@ -1116,6 +1116,7 @@ def tell_end(result: SweepResult, written: WrittenTables, settings: Settings) ->
 
 def print_tables(written: WrittenTables) -> None:
     """Print every table, and a word on each that has lost cells, is narrower, or could not be written."""
+    from tablewright.reports.latex import latex_warnings
     from tablewright.reports.terminal import to_terminal
 
     for item in written.tables:
@@ -1133,8 +1134,9 @@ def print_tables(written: WrittenTables) -> None:
             name = f"{item.table.study}/{item.table.name}"
             again = "its files were written without them; name no --seeds and --datasets to have them back"
             errors.print(Text(f"{name}: {item.narrowed}; {again}.", style="yellow"))
-        for warning in item.warnings:
-            errors.print(Text(f"{item.table.study}/{item.table.name}.tex: {warning}.", style="yellow"))
+        if item.latex is not None:
+            for warning in latex_warnings(item.latex.text):
+                errors.print(Text(f"{item.latex.name}.tex: {warning}.", style="yellow"))
     for refusal in written.refusals:
         errors.print(Text(f"refused: {refusal}", style="red"))
 

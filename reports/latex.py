@@ -18,6 +18,7 @@ from tablewright.reports.latex_signs import (
     escape_latex,
     name_lost_signs,
     sign_definitions,
+    with_lost_signs,
     without_lost_signs,
 )
 from tablewright.reports.latex_tabular import Comments, grid_tabulars, text_tabular, with_group_column
@@ -61,7 +62,7 @@ def to_latex(table: Table, venue: Venue = ANY, packages: Collection[LatexPackage
         venue=venue,
     )
     set_pages = pages(sheet)
-    text = "\n".join(set_pages.lines) + "\n"
+    text = with_lost_signs("\n".join(set_pages.lines) + "\n")
     used = [package for package, sign in _SIGN_OF_USE.items() if sign in text]
     needed = ("booktabs", *used, *set_pages.packages)
     head = [

@@ -20,7 +20,9 @@ from tablewright.reports.sign_width import text_width_pt
 
 NOTE_PT, NOTE_LINE_PT = 8, 9.5
 CAPTION_PT, CAPTION_LINE_PT, CAPTION_SKIP_PT = 10, 12, 20
-GAP_PT = 12
+RULE_GAP_PT = 3
+"""Above the topmost rule of a tabular."""
+GAP_PT = 15
 """Between the parts of a float, and what a page keeps free."""
 LOOSENESS = 1.06
 """How much longer a paragraph is than the sum of its signs: lines are not full."""
@@ -54,12 +56,13 @@ class Sheet:
     venue: Venue
 
     @property
-    def type_lines(self) -> tuple[str, str]:
-        """Choose type and gaps."""
+    def type_lines(self) -> tuple[str, str, str]:
+        """Choose type and gaps; article.cls leaves none between a caption and a rule."""
         way = self.fit.way
         return (
             rf"\fontsize{{{way.size_pt}}}{{{self.fit.line_pt:g}}}\selectfont",
             rf"\setlength{{\tabcolsep}}{{{way.separation_pt:g}pt}}",
+            rf"\setlength{{\abovetopsep}}{{{RULE_GAP_PT}pt}}",
         )
 
     @property

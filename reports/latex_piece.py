@@ -16,7 +16,7 @@ from tablewright.reports.sign_width import Font, Style, text_width_pt
 SMALL_PT = {9: 7, 8: 6, 7: 6}
 """Type size -> what is set small beside it."""
 RAISED_PT = {9: 6, 8: 6, 7: 5}
-"""Type size -> what \\textsuperscript sets: LaTeX's size of indices."""
+"""Type size -> LaTeX's size of indices and exponents."""
 PLUS_MINUS = " ± "
 
 
@@ -67,15 +67,20 @@ class Piece:
 
 def column_pieces(entries: Sequence[Entry]) -> list[tuple[Piece, ...]]:
     """Put the entries of a column into pieces, with blanks that set the points of its numbers below each other."""
-    aligned = _Alignment([entry for entry in entries if isinstance(entry, Value)])
+    values = [entry for entry in entries if isinstance(entry, Value)]
+    aligned = _Alignment(values)
     column = [
         tuple(aligned.pieces(entry) if isinstance(entry, Value) else _pieces(entry)) for entry in entries
     ]
     behind = [pieces[1] for pieces in column if len(pieces) == 2 and pieces[1].place in ("small", "raised")]
-    if not behind:
+    if values or not behind:  # what stands behind an effect leaves no room behind a value
         return column
     blank = replace(max(behind, key=lambda piece: len(piece.text)), is_blank=True)
-    return [(*pieces, blank) if len(pieces) == 1 and pieces[0].text else pieces for pieces in column]
+    is_short = [
+        len(pieces) == 1 and bool(pieces[0].text) and not isinstance(entry, Value)
+        for entry, pieces in zip(entries, column, strict=True)
+    ]
+    return [(*pieces, blank) if short else pieces for pieces, short in zip(column, is_short, strict=True)]
 
 
 def _pieces(entry: Entry) -> Iterator[Piece]:
@@ -120,23 +125,20 @@ class _Alignment:
             return
         if missing := self._num_before - _num_before_point(mean):
             yield Piece("0" * missing, is_blank=True)
-        shown = Piece(
-            mean,
-            style="bold" if value.cell.rank == 1 else "roman",
-            is_underlined=value.cell.rank == 2,
-        )
+        style: Style = "bold" if value.cell.rank == 1 else "roman"
+        is_second = value.cell.rank == 2
         if value.deviation == "subscript":
-            yield shown
-            behind, sign = replace(shown, place="lowered", is_underlined=False), PLUS_MINUS.strip()
+            place, sign = "lowered", PLUS_MINUS.strip()
+            yield Piece(mean, style, is_underlined=is_second)
             if deviation:
-                yield replace(behind, text=sign + deviation)
+                yield Piece(sign + deviation, style, place)
         else:
-            behind, sign = replace(shown, is_underlined=False), PLUS_MINUS
-            yield replace(shown, text=mean + sign + deviation) if deviation else shown
+            place, sign = "line", PLUS_MINUS
+            yield Piece(mean + sign + deviation if deviation else mean, style, is_underlined=is_second)
         if self._deviation and not deviation:
-            yield replace(behind, text=sign + self._deviation, style="roman", is_blank=True)
+            yield Piece(sign + self._deviation, place=place, is_blank=True)
         elif missing := len(self._deviation) - len(deviation):
-            yield replace(behind, text="0" * missing, is_blank=True)
+            yield Piece("0" * missing, style, place, is_blank=True)
         if marks:
             yield Piece(marks)
         if blank := self._marks[len(marks) :]:

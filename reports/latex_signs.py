@@ -106,6 +106,7 @@ _KERNEL = frozenset(
 _OF_TEXT = ("c", "r", "v", "usefont", "symbol")
 _FIRST_NON_LATIN = 0x180  # LaTeX knows the letters of Latin-1 and Latin Extended-A by itself,
 _NEEDS_T1 = frozenset("ÐÞðþĄąĐđĘęĦħĮįĸĿŀŉŊŋŦŧŲųſ")  # but its default font has no sign for these
+_LOST = re.compile(r"\\ifdefined\\lostsign\\lostsign\{(.)\}\{(\w+)\}\\else\\texttt\{U\+\w+\}\\fi\{\}")
 # No text can hold it: its backslash would be escaped.
 _CODE_POINT = re.compile(r"\\(?:texttt\{U\+|lostsign\{.\}\{)([0-9A-F]{4,6})\}")
 
@@ -151,7 +152,7 @@ FONTS
 
 def sign_definitions(latex: str) -> list[str]:
     """Give the lines that must stand before a text of `escape_latex`; none where LaTeX prints all of it by itself."""
-    if r"\lostsign" not in latex:
+    if r"\lostsign{" not in latex:
         return []
     fonts = "\n".join(rf"      \trylostsign{{{font}}}{{#2}}%" for font in FONTS_OF_LOST_SIGNS)
     return list(_LOST_SIGN.replace("FONTS", fonts).splitlines())
@@ -159,7 +160,12 @@ def sign_definitions(latex: str) -> list[str]:
 
 def without_lost_signs(latex: str) -> str:
     """Write the code points alone, such as for a list of tables, which is read before any definition."""
-    return re.sub(r"\\lostsign\{.\}\{(\w+)\}", r"\\texttt{U+\1}", latex)
+    return _LOST.sub(r"\\texttt{U+\2}", latex)
+
+
+def with_lost_signs(latex: str) -> str:
+    """Write signs that LaTeX's own fonts lack in short, behind the lines of `sign_definitions`."""
+    return _LOST.sub(r"\\lostsign{\1}{\2}", latex)
 
 
 def name_lost_signs(latex: str) -> list[str]:
@@ -184,7 +190,7 @@ def _lost(character: str) -> str:
     code = f"{ord(character):04X}"
     if unicodedata.category(character)[0] in "CM":  # nothing that stands alone
         return rf"\texttt{{U+{code}}}"
-    return rf"\lostsign{{{character}}}{{{code}}}"
+    return rf"\ifdefined\lostsign\lostsign{{{character}}}{{{code}}}\else\texttt{{U+{code}}}\fi{{}}"
 
 
 def _look_up(character: str) -> str:

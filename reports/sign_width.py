@@ -23,6 +23,7 @@ SMALLER_IS_WIDER: Mapping[int, float] = {5: 1.393, 6: 1.238, 7: 1.183, 8: 1.073,
 """Type size in points -> how much wider Computer Modern is drawn than at 10 pt; italic's and signs' factors at most."""
 
 
+@functools.lru_cache(maxsize=1 << 16)
 def text_width_pt(text: str, font: Font, size_pt: int, style: Style = "roman") -> float:
     """Tell how wide a plain text is, as `escape_latex` spells it.
 

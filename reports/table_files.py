@@ -67,7 +67,6 @@ class WrittenTable:
         figure_urls: path below the folder of its study's tables -> path or URL.
         emptied: cells that the files there had filled and the table has not; None where there are none.
         narrowed: which seeds and data sets these files had that were not asked for now; empty where there are none.
-        warnings: what is not as it should be in print.
         latex: the table as LaTeX, for a TeX to be asked of; None where it was not written.
     """
 
@@ -77,7 +76,6 @@ class WrittenTable:
     figure_urls: Mapping[str, str]
     emptied: Emptied | None = None
     narrowed: str = ""
-    warnings: tuple[str, ...] = ()
     latex: LatexTable | None = None
 
 
@@ -134,6 +132,8 @@ def write_tables(
         tables += [build_size_table(study, declared, demo_datasets) for declared in study.sizes]
         tables += [view.table for view in views.values()]
         frames = {name: view.frame(frame) for name, view in views.items()}
+        latex_of = {table.name: _in_latex(study, table) for table in tables}
+        tables = [_with_warnings(table, latex_of[table.name]) for table in tables]
         place = f"{folder_of_studies(study)}/{study.name}"
         folder, to_store = store.root / place, "/".join(".." for _ in place.split("/"))
         emptied = {
@@ -177,10 +177,9 @@ def write_tables(
         for table in tables:
             contents: dict[str, bytes] = {}
             figure_urls: dict[str, str] = {}
-            latex: LatexTable | None = None
             if table.name not in kept:
                 own = frames.get(table.name, frame)
-                latex = _in_latex(study, table)
+                latex = latex_of[table.name]
                 contents = written_formats(table, beside[table.name], own, to_store, latex)
                 files[table.name] = contents
                 if table.name in found:
@@ -200,8 +199,7 @@ def write_tables(
                     figure_urls,
                     emptied[table.name],
                     narrowed[table.name] if urls else "",
-                    () if latex is None else latex_warnings(latex.text),
-                    latex,
+                    latex_of[table.name] if urls else None,
                 )
             )
         if not writes:
@@ -264,6 +262,12 @@ def _in_latex(study: Study, table: Table) -> LatexTable:
     """Set a table for where it is printed: its own venue, or that of its study."""
     venue = venue_of(study.venue if table.venue is None else table.venue)
     return LatexTable(f"{study.name}/{table.name}", to_latex(table, venue, study.latex_packages), venue)
+
+
+def _with_warnings(table: Table, latex: LatexTable) -> Table:
+    """Say in other formats what is not as it should be in print; LaTeX has it in the head of its file."""
+    notes = (f"In LaTeX: {warning}." for warning in latex_warnings(latex.text))
+    return replace(table, source_notes=(*table.source_notes, *notes))
 
 
 def _write_index(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import re
@@ -19,6 +20,7 @@ from tablewright.reports.latex_document import to_document
 ENGINE = "pdflatex"
 LIMIT_S = 120
 """Beyond which a TeX is ended; a hundred tables take three seconds."""
+TIMES_METRIC = "ptmr7t.tfm"
 MIN_OVERFLOW_PT = 1.0
 """What is less cannot be seen."""
 MAX_TOLD = 3
@@ -58,13 +60,13 @@ def tex_complaints(tables: Sequence[LatexTable], cache: Path) -> dict[str, tuple
         cache: folder of this machine in which answers are kept.
 
     Returns:
-        Of those that there are complaints of; empty where no TeX is installed.
+        Of those that there are complaints of; empty where no TeX is installed, or not with the font of the venue.
     """
     if shutil.which(ENGINE) is None:
         return {}
     answers = {table.digest: _read(cache / f"{table.digest}.json") for table in tables}
     asked = {table.digest: table for table in tables if answers[table.digest] is None}
-    for venue in dict.fromkeys(table.venue for table in asked.values()):
+    for venue in dict.fromkeys(table.venue for table in asked.values() if has_font_of(table.venue)):
         of_venue = {digest: table for digest, table in asked.items() if table.venue == venue}
         for digest, complaints in _compile(of_venue, venue).items():
             answers[digest] = complaints
@@ -72,6 +74,19 @@ def tex_complaints(tables: Sequence[LatexTable], cache: Path) -> dict[str, tuple
                 cache.mkdir(parents=True, exist_ok=True)
                 (cache / f"{digest}.json").write_text(json.dumps(complaints), encoding="utf-8")
     return {table.name: found for table in tables if (found := answers[table.digest])}
+
+
+def has_font_of(venue: Venue) -> bool:
+    """Say whether pdfLaTeX has the font of a venue: some installations lack Times, which its style needs too."""
+    return venue.font != "Times" or _has_times()
+
+
+@functools.cache
+def _has_times() -> bool:
+    if shutil.which("kpsewhich") is None:
+        return False
+    command = ["kpsewhich", TIMES_METRIC]
+    return subprocess.run(command, capture_output=True, timeout=LIMIT_S, check=False).returncode == 0
 
 
 def _read(path: Path) -> tuple[str, ...] | None:

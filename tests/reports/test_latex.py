@@ -77,9 +77,9 @@ def test_every_character_compiles(tmp_path: Path):
     planes = (range(1, 0x600), range(0x1E00, 0x2C00), range(0xFB00, 0xFB10), range(0x1D400, 0x1D800))
     characters = [*map(chr, itertools.chain(*planes)), *"\ufe0f\ufeff\ufffd😀中"]
     paragraphs = [escape_latex(f"[{character}] ") + "\n" for character in characters]
-    definitions = sign_definitions("".join(paragraphs))
-    log = compile_log(tmp_path, ["\\tracinglostchars=3", *definitions, *paragraphs], "{article}")
-    assert "Missing character" not in log
+    for definitions in ([], sign_definitions("".join(paragraphs))):
+        text = ["\\tracinglostchars=3", *definitions, *paragraphs]
+        assert "Missing character" not in compile_log(tmp_path, text, "{article}")
 
 
 def test_a_usual_table_fits_a_two_column_page(tmp_path: Path):
@@ -173,8 +173,9 @@ def test_signs_of_tables_are_set_as_themselves():
 
 def test_what_latex_has_no_sign_for_is_shown_as_its_code_point():
     """A character is never dropped, nor one letter of two parts taken apart; another engine prints the sign itself."""
-    assert r"\lostsign{😀}{1F600}" == escape_latex("😀")
-    assert r"\texttt{U+1F600}" == without_lost_signs(escape_latex("😀"))
+    spelt = escape_latex("😀")
+    assert r"\ifdefined\lostsign\lostsign{😀}{1F600}\else\texttt{U+1F600}\fi{}" == spelt
+    assert r"\texttt{U+1F600}" == without_lost_signs(spelt)
     assert "é" == escape_latex("e\u0301")
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tablewright.orchestrator.design import Factorial, LeaveOneOut, Sweep
+from tablewright.orchestrator.plan import make_plan
 from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.resolution import DataResolver
 from tablewright.orchestrator.venue import ANY, VENUES, Venue, venue_of
 from tablewright.reports.latex import latex_warnings, to_latex
 from tablewright.reports.lay_out import lay_out
@@ -18,6 +22,7 @@ from tablewright.reports.table import Table
 from tablewright.reports.table_files import write_tables
 from tests.reports.every_state import every_state_plan, record_every_state
 from tests.reports.tex import complaints
+from tests.reports.tiny_study import DUKE, MARKET, depth_row, describe, make_ablation, make_study, plan_of
 from tests.reports.wide_tables import NUM_ROWS, filled_tables, lost_signs_plan, wide_tables
 from tests.waiting import PATIENCE_S
 
@@ -134,3 +139,36 @@ def _has_font_for(sign: str) -> bool:
         return False
     command = ["fc-list", f":charset={ord(sign):x}", "family"]
     return bool(subprocess.run(command, capture_output=True, timeout=PATIENCE_S, check=True).stdout)
+
+
+def test_what_is_wrong_in_print_is_said_wherever_the_table_is_read(tmp_path: Path):
+    """A study for text of 80 points warns in the notes of its pages, beside the file's head."""
+    study = replace(make_study(make_ablation([depth_row(2)], datasets=[MARKET, DUKE])), venue=80)
+    plan, store = make_plan([study], DataResolver(describe)), Store(str(tmp_path))
+    (written,) = write_tables(plan, store).tables
+    folder = tmp_path / "tables/tiny"
+    for name in ("depth.md", "depth.html", "index.html", "depth.tex", "depth.standalone.tex"):
+        assert "pt too wide for the venue “80 pt”" in (folder / name).read_text(encoding="utf-8"), name
+    assert "too wide" in written.table.source_notes[-1]
+
+
+@pytest.mark.slow
+def test_every_arrangement_fits(tmp_path: Path):
+    """Check marks, effects, values side by side and deviations as subscripts stand on the page of a venue."""
+    designs = [
+        LeaveOneOut({"D": {"depth": 1}, "W": {"width": 4}}),
+        Factorial({"deep": {"off": {"depth": 1}, "on": {}}, "wide": {"off": {"width": 4}, "on": {}}}),
+        Sweep("depth", [1, 2, 3, 4]),
+    ]
+    plan = plan_of(
+        *(
+            make_ablation([design], name=f"design_{number}", datasets=[MARKET, DUKE], shows_difference=True)
+            for number, design in enumerate(designs)
+        )
+    )
+    tables = filled_tables(plan, Store(str(tmp_path / "store")))
+    subscript = replace(tables[0], deviation="subscript")
+    texts = [to_latex(table, VENUES["acl"]) for table in (*tables, subscript)]
+    assert [] == complaints(tmp_path / "acl", "\n\\clearpage\n".join(texts), VENUES["acl"])
+    assert r"\checkmark{} & " in texts[0]
+    assert r"\textsubscript{\textbf{\boldmath$\pm$1.0}}" in texts[-1]

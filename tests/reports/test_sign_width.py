@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from tablewright.orchestrator.venue import VENUES
 from tablewright.reports import sign_width
 from tablewright.reports.latex_signs import escape_latex, name_lost_signs
 from tablewright.reports.sign_width import SMALLER_IS_WIDER, text_width_pt
+from tablewright.reports.tex_check import has_font_of
 from tests.waiting import PATIENCE_S
 
 PLANES = (range(0x21, 0x600), range(0x1E00, 0x2C00), range(0xFB00, 0xFB10), range(0x1D400, 0x1D800))
@@ -36,6 +38,8 @@ def measured(folder: Path, lines: list[str]) -> list[tuple[str, float]]:
     """Have a TeX measure boxes: their names and widths in points."""
     if shutil.which("pdflatex") is None:
         pytest.skip("pdflatex is not installed")
+    if not has_font_of(VENUES["cvpr"]):
+        pytest.skip("pdflatex has no Times (Debian's texlive-fonts-recommended)")
     measure = r"\def\m#1#2{\setbox0\hbox{#2}\typeout{W #1 \the\wd0 E}}"
     document = [r"\documentclass{article}\begin{document}", measure, *lines, r"\end{document}"]
     (folder / "signs.tex").write_text("\n".join(document), encoding="utf-8")

@@ -20,7 +20,7 @@ def test_a_tex_says_which_table_does_not_fit(tmp_path: Path, monkeypatch: pytest
     if shutil.which("pdflatex") is None:
         pytest.skip("pdflatex is not installed")
     table = wide_tables(Store(str(tmp_path / "store")))[3]
-    wide, narrow = VENUES["ieee"], VENUES["acl"]
+    wide, narrow = VENUES["twocolumn"], VENUES["lncs"]
     asked = [
         LatexTable("wide", to_latex(table, wide), narrow),
         LatexTable("narrow", to_latex(table, narrow), narrow),

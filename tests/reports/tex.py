@@ -11,6 +11,7 @@ import pytest
 
 from tablewright.orchestrator.venue import Venue
 from tablewright.reports.latex_document import to_document
+from tablewright.reports.tex_check import has_font_of
 from tests.waiting import PATIENCE_S
 
 COMPLAINT = re.compile(r"^(?:! .*|Overfull .*|Missing character.*|.*Float too large.*)$", re.MULTILINE)
@@ -20,6 +21,8 @@ def complaints(folder: Path, latex: str, venue: Venue, *, engine: str = "pdflate
     """Compile tables on pages of a venue; gives errors, what is too wide or high, and signs that are lost."""
     if shutil.which(engine) is None:
         pytest.skip(f"{engine} is not installed")
+    if engine == "pdflatex" and not has_font_of(venue):
+        pytest.skip(f"{engine} has no Times (Debian's texlive-fonts-recommended)")
     folder.mkdir()
     (folder / "page.tex").write_text(to_document(latex, venue), encoding="utf-8")
     result = subprocess.run(
