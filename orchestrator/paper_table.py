@@ -74,7 +74,7 @@ class PaperTable(Declaration):
         venue: where it is printed, as of a study; left out, where the study is.
         notes: whether the sentences below the tables are printed.
         emphasis: what is set bold; left out, as in the tables. `highest` looks at the rows that are shown.
-        arrangement: as of an ablation.
+        arrangement: as of an ablation; left out, that of the tables, or by design where they differ in it.
         deviation: where the deviations over seeds stand; a format without subscripts has them beside the means.
         shows_difference: whether differences stand in a column of their own.
         shows_published: whether what a paper printed stands beside ours, where the tables have it.
@@ -93,7 +93,7 @@ class PaperTable(Declaration):
     venue: AskedVenue | None = None
     notes: bool = True
     emphasis: Emphasis | None = None
-    arrangement: Arrangement = "design"
+    arrangement: Arrangement | None = None
     deviation: DeviationPlace = "beside"
     shows_difference: bool = False
     shows_published: bool = True
@@ -128,6 +128,13 @@ class PaperTable(Declaration):
         ]
         return replace(source, emphasis=emphasis, rows=rows)
 
+    def arrangement_of(self, sources: Sequence[Ablation]) -> Arrangement:
+        """Say how it is arranged: as it asks, or as all of its tables do."""
+        if self.arrangement is not None:
+            return self.arrangement
+        of_first = sources[0].arrangement
+        return of_first if all(source.arrangement == of_first for source in sources) else "design"
+
     # -- of which tables
 
     def table_faults(self, tables: Mapping[str, Ablation], others: Collection[str]) -> Iterator[Fault]:
@@ -155,8 +162,8 @@ class PaperTable(Declaration):
         yield from self._label_faults(sources)
         if not faults:
             yield from self._print_faults(sources, picked)
-        for source in sources:
-            yield from source.arrangement_faults(self.arrangement)
+        asked = self.arrangement_of(sources)
+        yield from (fault for source in sources for fault in source.arrangement_faults(asked))
 
     def pick(self, tables: Mapping[str, Ablation]) -> Picked:
         """Say what it shows of its tables, which are without fault."""

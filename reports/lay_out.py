@@ -166,8 +166,13 @@ def _entry(table: Table, row: TableRow, number: int, printed: PrintedColumn) -> 
 
 def _effect_groups(table: Table, stub: _Stub) -> Iterator[GridGroup]:
     """Put main effects below the rows, and interactions below these."""
-    order = (EFFECTS, MAIN_EFFECTS, INTERACTIONS)
-    ordered = sorted(table.effects, key=lambda effect: order.index(_head_of_effect(effect)))
+    heads = (EFFECTS, MAIN_EFFECTS, INTERACTIONS)
+
+    def order(effect: Effect) -> tuple[int, list[bool]]:
+        moved = _contrast(effect).moved  # those of one factor stand together, whatever they are read from
+        return heads.index(_head_of_effect(effect)), [factor not in moved for factor in table.factors]
+
+    ordered = sorted(table.effects, key=order)
     for head, effects in itertools.groupby(ordered, key=_head_of_effect):
         rows = (
             GridRow((*_effect_stub(stub, effect, head), *_effect_entries(table, effect)))

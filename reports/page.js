@@ -9,6 +9,8 @@
   const DASHES = ["", "7 3", "2 3", "9 3 2 3", "4 2"];
   const MAX_ITEMS_NAMED = 8;
   const MAX_CHARTED_ROWS = 40;
+  const SIGN_WIDTH = 6.6; // of the text of charts, on average
+  const MAX_SHARE_OF_STUBS = 0.6;
   const MAX_ROWS_AT_A_GLANCE = 3;
   const SVG = "http://www.w3.org/2000/svg";
 
@@ -45,6 +47,8 @@
     if (!table) return;
     const said = make("span", { class: "said", role: "status" });
     const tools = make("div", { class: "tools", role: "group", "aria-label": `Tools of ${section.dataset.table}` });
+    for (const figure of section.querySelectorAll("figure.picture")) figure.querySelector("figcaption").append(" ", enlarging(figure));
+    keepStubs(table);
     const numRows = table.querySelectorAll("tbody tr:not(.head)").length;
     if (numRows > 1) makeSortable(table, said);
     if (numRows > MAX_ROWS_AT_A_GLANCE) tools.append(filterOf(table, said));
@@ -67,6 +71,36 @@
     }
     const chart = chartOfRows(study, facts);
     if (chart) section.querySelector(".notes").before(chart);
+  }
+
+  /** Keep the columns that name a row in sight while the others pass, as far as they leave room for these. */
+  function keepStubs(table) {
+    const heads = [...table.tHead.rows[table.tHead.rows.length - 1].cells];
+    const numStubs = Number(table.dataset.stubs);
+    const room = table.parentElement.clientWidth * MAX_SHARE_OF_STUBS;
+    const lefts = [];
+    let left = 0;
+    for (const head of heads.slice(0, numStubs)) {
+      lefts.push(left);
+      left += head.offsetWidth;
+    }
+    if (numStubs < 2 || left > room) return;
+    for (const row of table.rows) {
+      if (row.cells.length !== heads.length) continue;
+      lefts.forEach((place, column) => {
+        row.cells[column].classList.add("stays");
+        row.cells[column].style.left = `${place}px`;
+      });
+    }
+  }
+
+  function enlarging(figure) {
+    const button = make("button", { type: "button", "aria-pressed": "false" }, "Enlarge");
+    button.addEventListener("click", () => {
+      const isLarge = figure.classList.toggle("large");
+      button.setAttribute("aria-pressed", String(isLarge));
+    });
+    return button;
   }
 
   function makeSortable(table, said) {
@@ -574,8 +608,9 @@
 
   function dotChart(rows, cell, label, open) {
     const width = roomWidth();
-    const [left, step, top, bottom] = [open ? Math.min(220, width / 2.5) : 20, 26, 8, 34];
-    const maxLabelLength = Math.floor(left / 7.8);
+    const longest = Math.max(...rows.map((row) => row.label.length));
+    const [left, step, top, bottom] = [20 + Math.min(longest * SIGN_WIDTH, width / 2.2), 26, 8, 34];
+    const maxLabelLength = Math.floor((left - 20) / SIGN_WIDTH);
     const height = top + rows.length * step + bottom;
     const print = (value) => (cell.percent ? value * 100 : value);
     const all = rows.flatMap((row) => [...row.seeds.map((seed) => seed.value), ...(row.interval ?? [])].map(print));
@@ -605,7 +640,9 @@
         group.append(make("circle", { cx: x(seed.value), cy: y, r: 4, fill: "none", stroke: colour(0), "stroke-width": 1.8 }));
       }
       if (row.label) {
-        const cut = row.label.length > maxLabelLength ? `${row.label.slice(0, maxLabelLength - 1)}…` : row.label;
+        const half = Math.floor((maxLabelLength - 1) / 2);
+        const isLong = row.label.length > maxLabelLength;
+        const cut = isLong ? `${row.label.slice(0, half)}…${row.label.slice(-half)}` : row.label;
         group.append(make("text", { x: left - 10, y: y + 4, "text-anchor": "end" }, cut));
       }
       if (open) {

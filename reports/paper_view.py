@@ -13,6 +13,7 @@ from typing import cast
 
 import pandas as pd
 
+from tablewright.orchestrator.ablation import Arrangement
 from tablewright.orchestrator.paper_table import PaperTable, Picked, PickedColumn, PickedRow
 from tablewright.orchestrator.study import Study
 from tablewright.reports.arrangement import printed_arrangement
@@ -104,7 +105,6 @@ class _Maker:
             groups = _ranked(groups, columns)
         factors = tuple(declared.printed(name) for name in self._factors())
         effects = tuple(self._effects(columns)) if declared.shows_effects else ()
-        asked = declared.arrangement
         levels = [row.levels for group in groups for row in group.rows]
         is_swept = not declared.are_joined and first.arrangement == "narrower"
         table = Table(
@@ -118,7 +118,7 @@ class _Maker:
             effects=effects,
             texts=tuple(text for source in self.sources for text in source.texts) if declared.notes else (),
             factors=factors,
-            arrangement=printed_arrangement(asked, factors, levels, is_swept=is_swept),
+            arrangement=printed_arrangement(self._asked, factors, levels, is_swept=is_swept),
             deviation=declared.deviation,
             shows_arrows=declared.shows_arrows,
             venue=declared.venue,
@@ -138,6 +138,11 @@ class _Maker:
             for group in source.groups
             for row in group.rows
         }
+
+    @property
+    def _asked(self) -> Arrangement:
+        ablations = self.study.ablations_by_name
+        return self.declared.arrangement_of([ablations[source.name] for source in self.sources])
 
     def _is_printed(self, place: PickedRow) -> bool:
         """Say whether every table that it is read from has it: other methods' rows are left out beside demo data."""
@@ -204,8 +209,8 @@ class _Maker:
         """Name what rows differ in; tables below each other must agree in it."""
         if self._is_beside or len({source.factors for source in self.sources}) == 1:
             return self.sources[0].factors
-        asked = itertools.chain.from_iterable(source.factors for source in self.sources)
-        return tuple(dict.fromkeys(asked)) if self.declared.arrangement == "components" else ()
+        factors = itertools.chain.from_iterable(source.factors for source in self.sources)
+        return tuple(dict.fromkeys(factors)) if self._asked == "components" else ()
 
     # -- cells
 

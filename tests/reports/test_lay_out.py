@@ -101,7 +101,8 @@ def test_a_factorial_of_views_names_each_view_behind_its_factors(tmp_path: Path)
         :3
     ]
     assert ["", "", "", "", "main effects", "interactions"] == [group.label for group in grid.groups]
-    assert ["on − off", "", "hard"] in stub_of(grid)
+    effects = [["on − off", "", "hard"], ["on − off", "", "soft"], ["", "wide − narrow", "hard"]]
+    assert effects == stub_of(grid)[9:12]
 
 
 def test_three_levels_are_told_in_the_effects(tmp_path: Path):

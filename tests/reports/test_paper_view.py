@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
 
 from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.design import Factorial, LeaveOneOut, Row
@@ -210,6 +211,16 @@ def test_printed_values_are_left_out_where_the_paper_has_them_elsewhere(tmp_path
     assert not any("paper" in note for note in without.table.source_notes)
 
 
+def test_it_is_arranged_as_its_tables_unless_it_asks_otherwise(tmp_path: Path):
+    """A plain table's paper table is plain, and has check marks where it asks for them."""
+    plain = replace(LOO, arrangement="plain")
+    asked = [
+        view_of(tmp_path / str(number), plain, columns=["Market-1501 / mAP"], **declared)[0].table.arrangement
+        for number, declared in enumerate(({}, {"arrangement": "components"}))
+    ]
+    assert ["plain", "components"] == asked
+
+
 def test_without_notes_nothing_stands_below(tmp_path: Path):
     """Notes are off where the paper says so, with differences too."""
     view, _, _ = view_of(tmp_path, LOO, notes=False, shows_difference=True, shows_arrows=False)
@@ -237,6 +248,7 @@ def test_the_values_of_each_seed_lie_under_the_printed_labels(tmp_path: Path):
     assert sorted(wanted["value"]) == sorted(found["value"])
 
 
+@pytest.mark.slow
 def test_a_report_writes_it_beside_the_other_tables(tmp_path: Path):
     """Each format of it is written from the records, again with equal bytes, and gone when it is declared no more."""
     short = make_ablation([depth_row(2), depth_row(3)], datasets=[MARKET])
