@@ -105,6 +105,7 @@ RULES = {
             ),
             "cmaes": ("orchestrator.cma_es",),
             "scipy": ("orchestrator.quasi_random",),
+            "threadpoolctl": ("orchestrator.optuna_sampler",),
             "mlflow": ("orchestrator.tracking",),
             "yaml": ("orchestrator.published", "orchestrator.ray_autoscaler"),
             "cloudpickle": ("orchestrator.agent_backend", "orchestrator.ranks"),

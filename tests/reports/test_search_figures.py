@@ -117,6 +117,7 @@ def test_the_note_says_how_trials_ended_and_what_was_saved():
         "Best in mAP on val: trial 2, 70.0; the declared config has 50.0.",
         "Epochs trained while searching: 14; all these trials to their end would have taken 24 (42 % saved: 4 left by "
         "trials that were stopped early and 6 of trainings that were recorded already).",
+        "Its trials were suggested by Gp(num_startup_trials=10).",
     ] == list(search_notes(result_of(trials, base=ToyConfig(epochs=6))))
     plain = list(search_notes(result_of(trials[:1], num_trials=3)))
     assert "Best in mAP on val so far: the declared config itself, 50.0." == plain[1]
