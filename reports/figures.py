@@ -52,6 +52,7 @@ from tablewright.trainables.contract.run import BEST_EPOCH, EpochReport
 LOSS_CAPTION = "Training loss"
 KEPT_CAPTION = "a ring is the epoch whose model a seed has kept"
 MAX_FILE_NAME_LENGTH = 60
+PNG_WIDTH = slice(16, 20)  # where a PNG has its width
 OTHER_TERMS = "rows with other terms have other scales"
 SEEDS_CAPTION = "mean over seeds, in a band from the lowest to the highest seed"
 ENSEMBLES_LEFT_OUT = "an ensemble is several trainings and has no curve of its own"
@@ -78,6 +79,11 @@ class Figure:
     csv: bytes | None = None
     identity: str = ""
     is_timed: bool = False
+
+    @property
+    def shown_width_px(self) -> int | None:
+        """How wide a page shows it: a chart has two pixels for one of the page; None for as many as it has."""
+        return int.from_bytes(self.png[PNG_WIDTH]) // 2 if self.identity else None
 
     @property
     def files(self) -> dict[FigureEnding, bytes]:
