@@ -20,9 +20,10 @@ from types import SimpleNamespace
 import pytest
 
 from tablewright.orchestrator.identity import training_id
+from tablewright.orchestrator.mlflow_names import data_suffix, ensemble_suffix, flatten, view_prefix
 from tablewright.orchestrator.records import Measurement, Store
 from tablewright.orchestrator.search import Objective
-from tablewright.orchestrator.tracking import Tracker, data_suffix, ensemble_suffix, flatten, view_prefix
+from tablewright.orchestrator.tracking import Tracker
 from tablewright.orchestrator.trial import Outcome, Pruned, TrialHooks, Work, run_trial
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.retrieval.view import MAP, Reranking, RetrievalView
