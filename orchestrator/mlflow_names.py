@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from tablewright.orchestrator.identity import digest_of
@@ -29,6 +29,19 @@ DAMAGED = "tablewright.damaged"
 RECORDED_AT = "tablewright.recorded_at"
 NUM_VIEWS = "tablewright.num_views"
 PARENT = "mlflow.parentRunId"
+RUN_NAME = "mlflow.runName"
+NOTE = "mlflow.note.content"
+
+STUDY, TABLE, ROW, DATASET, SEED, SEARCH, TRIAL = (
+    f"tablewright.{name}" for name in ("study", "table", "row", "dataset", "seed", "search", "trial")
+)
+"""Where a training stands, for people: all of it in one text, as several tables may share one run."""
+ROW_IN, TRIAL_IN = "row.", "trial."
+"""Before a table's or a search's key: the row or the trial that a run is there, to group by."""
+GIVEN_NAME = "tablewright.name"
+"""The name that a run was given; one that a person has changed stays."""
+PLACES = "tablewright.places."
+"""Before a study's key: every place of the training in it, as JSON."""
 
 EPOCH_MARK = "epoch_wall_s"
 """The metric that is there exactly where an epoch is logged."""
@@ -36,6 +49,8 @@ EPOCH_MARK = "epoch_wall_s"
 MAX_PARAM_LENGTH = 6000
 MAX_TAG_LENGTH = 5000
 MAX_DIGEST_LENGTH = 36
+MAX_FRONT_LENGTH = 230
+"""Of a number's name before its statistic; MLflow takes 250 signs."""
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
@@ -76,3 +91,39 @@ def data_suffix(measurement: Measurement, record: TrainingRecord) -> str:
 def allowed_name(name: str) -> str:
     """Replace what MLflow refuses in a name."""
     return re.sub(r"[^/\w.\- :]", "_", name)[:250]
+
+
+def number_names(numbers: Mapping[tuple[str, ...], float]) -> dict[str, float]:
+    """Name the numbers of tables as metrics: `rates/full/Toy/map`, and behind it `.deviation` and `.n`.
+
+    Rows whose labels are the same once they have only the signs of a name are told apart by a number.
+
+    Args:
+        numbers: by study, table, row, data set, metric and statistic.
+    """
+    fronts: dict[tuple[str, ...], str] = {}
+    used: set[str] = set()
+    has_studies = len({place[0] for place in numbers}) > 1
+    named: dict[str, float] = {}
+    for (study, table, *rest, statistic), value in numbers.items():
+        place = (study, table, *rest)
+        if place not in fronts:
+            parts = [*([study] if has_studies else []), table, *rest]
+            front = "/".join(map(_part, parts))[:MAX_FRONT_LENGTH].rstrip("/ ")
+            fronts[place] = _unused(front, used)
+            used.add(fronts[place])
+        named[fronts[place] if statistic == "mean" else f"{fronts[place]}.{statistic}"] = value
+    return named
+
+
+def _part(text: str) -> str:
+    """Give a label as one part of a name, in which a slash, and dots alone, mean something else."""
+    return allowed_name(text).replace("/", "_").strip(". ") or "_"
+
+
+def _unused(front: str, used: Collection[str]) -> str:
+    number, unused = 1, front
+    while unused in used:
+        number += 1
+        unused = f"{front} {number}"
+    return unused

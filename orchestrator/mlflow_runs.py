@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import itertools
 import json
 import platform
 import tempfile
@@ -25,15 +26,19 @@ from tablewright.orchestrator.mlflow_names import (
     DRIVER,
     EPOCH_MARK,
     FAILURE,
+    GIVEN_NAME,
     MAX_DIGEST_LENGTH,
     MAX_TAG_LENGTH,
+    NOTE,
     NUM_VIEWS,
     PARENT,
     PICTURE_WARNING,
     RECORDED_AT,
+    RUN_NAME,
     STATE,
     STORE,
     STORE_URL,
+    STUDY,
     SWEEP,
     TABLES,
     TRAINING_ID,
@@ -42,8 +47,22 @@ from tablewright.orchestrator.mlflow_names import (
     data_suffix,
     ensemble_suffix,
     flatten,
+    number_names,
     view_prefix,
 )
+from tablewright.orchestrator.mlflow_page import NAME as MLFLOW_PAGE
+from tablewright.orchestrator.mlflow_page import mlflow_page
+from tablewright.orchestrator.mlflow_places import (
+    is_note_ours,
+    is_place_tag,
+    place_note,
+    place_tags,
+    places_in,
+    sweep_note,
+)
+from tablewright.orchestrator.mlflow_views import left_over_views, saved_views
+from tablewright.orchestrator.place import Place
+from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.provenance import git_commit
 from tablewright.orchestrator.records import (
     DamagedFile,
@@ -53,6 +72,7 @@ from tablewright.orchestrator.records import (
     TrainingFolder,
     TrainingRecord,
 )
+from tablewright.orchestrator.training_places import TrainingPlaces, in_order
 from tablewright.orchestrator.trial import Outcome, Progress, Work
 from tablewright.orchestrator.user import user_name
 from tablewright.trainables.contract.data import DatasetFacts
@@ -68,7 +88,16 @@ CLAIM_PATIENCE_S = 60.0
 
 PAGE_LENGTH = 1000
 MAX_METRICS_PER_BATCH = 1000
+MAX_EXPERIMENT_TAG_LENGTH = 5000
 MAX_PARAMS_PER_BATCH = 100
+
+EXPERIMENT_KIND = "mlflow.experimentKind"
+EXPERIMENT_NOTE = (
+    "Trainings of Tablewright. **Views**, above the list of runs, has one view a table: its trainings grouped by row, "
+    "as list and as charts. What stands here is a picture of the store, which alone decides."
+)
+PLACED = (NOTE, GIVEN_NAME, STUDY)
+"""Of the tags that say where a training stands, those that are never taken away."""
 
 FINISHED, FAILED, KILLED, RUNNING = "FINISHED", "FAILED", "KILLED", "RUNNING"
 STATUS_OF = {
@@ -122,6 +151,7 @@ class _Subject:
     data: DatasetFacts | DataRecord
     commit: str
     started_at_ms: int
+    trial: Place | None = None
 
     @staticmethod
     def of_work(work: Work, started_at_ms: int) -> _Subject:
@@ -134,6 +164,7 @@ class _Subject:
             work.data,
             git_commit(),
             started_at_ms,
+            work.trial,
         )
 
     @staticmethod
@@ -153,7 +184,7 @@ class _Subject:
     def tags(self) -> dict[str, str]:
         return {
             TRAINING_ID: self.training_id,
-            "tablewright.study": self.study,
+            STUDY: self.study,
             "tablewright.method": self.method,
             **_source_tags(self.commit),
         }
@@ -185,14 +216,17 @@ class _ChildRun:
     """What is known of a training's run in MLflow.
 
     Attributes:
+        name: as MLflow shows it.
         is_ours: it was logged from this store.
         driver: that writes it, as `_this_process` names it; empty in runs of earlier versions.
         recorded_at: of the record it shows; empty while it shows none.
         num_views: measured views it shows.
         epochs: those that are logged; None while nobody has asked.
+        placed: the tags that say where its training stands, its description among them.
     """
 
     run_id: str
+    name: str
     status: str
     parent_id: str
     is_ours: bool
@@ -205,6 +239,7 @@ class _ChildRun:
     params: set[str] = field(default_factory=set[str])
     metrics: set[str] = field(default_factory=set[str])
     epochs: set[int] | None = None
+    placed: dict[str, str] = field(default_factory=dict[str, str])
 
 
 def _shows(run: _ChildRun, record: TrainingRecord | None) -> bool:
@@ -224,12 +259,13 @@ class MlflowRuns:
         self._store, self._warn, self._changed_ids = store, warn, changed_ids
         self._store_id = store.shared_id()
         self._claims = Claims(store)
-        self._client = open_client(uri)
+        self._client, self._uri = open_client(uri), uri
         self._experiment_id = self._open_experiment(experiment, uri)
         self._places: dict[str, bool] = {}
         self._parent_id = ""
         self._has_entered = False
         self._takes_pictures = True
+        self.places: TrainingPlaces | None = None
         self._read_all()
         if self._is_to_be_put_right():
             with self._alone():
@@ -240,16 +276,34 @@ class MlflowRuns:
 
     def _open_experiment(self, name: str, uri: str) -> str:
         found = self._client.get_experiment_by_name(name)
+        if found is not None and EXPERIMENT_KIND not in found.tags:
+            self._describe_experiment(found.experiment_id, has_note=NOTE in found.tags)
         if found is None:
             is_server = uri.startswith(("http://", "https://"))
             artifacts = None if is_server else f"{without_credentials(self._store.url)}/mlartifacts"
             try:
-                return self._client.create_experiment(name, artifact_location=artifacts)
+                made_id = self._client.create_experiment(name, artifact_location=artifacts)
+                self._describe_experiment(made_id, has_note=False)
+                return made_id
             except Exception:
                 found = self._client.get_experiment_by_name(name)
                 if found is None:
                     raise
         return found.experiment_id
+
+    def _describe_experiment(self, experiment_id: str, *, has_note: bool) -> None:
+        """Say that it is one of trainings, not of language models, and what its runs are."""
+        if not has_note:
+            self._tag_experiment(experiment_id, NOTE, EXPERIMENT_NOTE)
+        self._tag_experiment(experiment_id, EXPERIMENT_KIND, "custom_model_development")
+
+    def _tag_experiment(self, experiment_id: str, tag: str, text: str) -> None:
+        """Set a tag of the experiment, unless another sweep is just doing so."""
+        try:
+            self._client.set_experiment_tag(experiment_id, tag, text)
+        except Exception:
+            if self._client.get_experiment(experiment_id).tags.get(tag) != text:
+                raise
 
     @contextmanager
     def _alone(self) -> Generator[None]:
@@ -311,6 +365,7 @@ class MlflowRuns:
         tags: dict[str, str] = run.data.tags
         return _ChildRun(
             run.info.run_id,
+            run.info.run_name or "",
             run.info.status,
             tags.get(PARENT, ""),
             self._is_ours(tags),
@@ -321,6 +376,7 @@ class MlflowRuns:
             bool(run.inputs and run.inputs.dataset_inputs),
             params=set(run.data.params),
             metrics=set(run.data.metrics),
+            placed={tag: text for tag, text in tags.items() if tag in PLACED or is_place_tag(tag)},
         )
 
     def is_reachable(self) -> bool:
@@ -464,13 +520,27 @@ class MlflowRuns:
             if is_left and not self._is_anothers(run):
                 self.settle(identity)
 
-    def close_sweep(self, status: str | None, table_files: Mapping[str, str]) -> None:
-        """Log the finished tables, unless they are there, and end the sweep's run.
+    def close_sweep(
+        self,
+        status: str | None,
+        table_files: Mapping[str, str],
+        numbers: Mapping[tuple[str, ...], float],
+        num_recorded: int,
+    ) -> None:
+        """Log the finished tables and their numbers, unless they are there, and end the sweep's run.
 
         Args:
             status: that the sweep ended with; None leaves what is there.
             table_files: artifact path -> path or URL.
+            numbers: of the tables, by study, table, row, data set, metric and statistic.
+            num_recorded: trainings that they are made from, at which the numbers stand in the run's charts.
         """
+        self._log_numbers(numbers, num_recorded)
+        if self.places is not None:
+            self._log_views(self.places.plan)
+            self._describe_sweep(self.places.plan)
+            page = mlflow_page(self._uri, self._experiment_id, self._store_id)
+            self._store.root.write_if_changed(MLFLOW_PAGE, page)
         contents = {name: _content_of(url) for name, url in table_files.items()}
         digest = digest_of({name: hashlib.sha256(content).hexdigest() for name, content in contents.items()})
         if contents and self._client.get_run(self._parent_id).data.tags.get(TABLES) != digest:
@@ -485,6 +555,32 @@ class MlflowRuns:
                 except Exception as error:  # its files may lie elsewhere than its numbers
                     self._warn(f"MLflow did not take the tables as artifacts: {why_refused(error)}")
         self._leave(status)
+
+    def _log_numbers(self, numbers: Mapping[tuple[str, ...], float], num_recorded: int) -> None:
+        """Log the numbers of the tables' cells that are not there as they are."""
+        if not numbers:
+            return
+        known: dict[str, float] = self._client.get_run(self._parent_id).data.metrics
+        shown = itertools.islice(number_names(numbers).items(), MAX_METRICS_PER_BATCH)
+        new = {name: value for name, value in shown if known.get(name) != value}
+        self._log(self._parent_id, metrics=[_metrics(new, now_ms(), num_recorded)])
+
+    def _log_views(self, plan: Plan) -> None:
+        """Offer each table in the page's menu of views; an MLflow that has none is left alone."""
+        experiment = self._client.get_experiment(self._experiment_id)
+        known: dict[str, str] = experiment.tags
+        for tag, text in saved_views(plan, self._store_id, experiment.creation_time or 0).items():
+            if known.get(tag) != text and len(text) <= MAX_EXPERIMENT_TAG_LENGTH:
+                self._tag_experiment(self._experiment_id, tag, text)
+        for tag in left_over_views(known, plan, self._store_id):
+            self._client.delete_experiment_tag(self._experiment_id, tag)
+
+    def _describe_sweep(self, plan: Plan) -> None:
+        """List the tables in the description of the sweep's run, each with the way to its trainings and its page."""
+        known = self._client.get_run(self._parent_id).data.tags.get(NOTE, "")
+        note = sweep_note(plan, self._experiment_id, self._parent_id, self._store_id)
+        if is_note_ours(known) and note != known:
+            self._log(self._parent_id, tags={NOTE: note})
 
     # -- the runs of trainings
 
@@ -569,16 +665,96 @@ class MlflowRuns:
             else:
                 tags = {**subject.tags(), **self._store_tags(), PARENT: self._parent_id}
                 tags |= {STATE: "running", DRIVER: _this_process()}
-                run_id = self._new_run(subject.label, tags, subject.started_at_ms)
+                placed = self._tags_of(self._places_of(identity, subject.trial), self._parent_id)
+                name = placed.pop(RUN_NAME, subject.label)
+                run_id = self._new_run(name, {**tags, **placed}, subject.started_at_ms)
                 run = _ChildRun(
-                    run_id, RUNNING, self._parent_id, is_ours=True, driver=_this_process(), epochs=set()
+                    run_id,
+                    name,
+                    RUNNING,
+                    self._parent_id,
+                    is_ours=True,
+                    driver=_this_process(),
+                    epochs=set(),
+                    placed=placed,
                 )
         self._children[identity] = run
         return run
 
+    # -- where trainings stand
+
+    def _places_of(self, training_id: str, trial: Place | None = None) -> tuple[Place, ...]:
+        """Give where a training stands by the plan; a trial that was just suggested is in none yet."""
+        if self.places is None:
+            return ()
+        found = self.places.of.get(training_id, ())
+        return found or (() if trial is None else (self.places.of_trial(trial),))
+
+    def _tags_of(self, places: Sequence[Place], parent_id: str) -> dict[str, str]:
+        if not places:
+            return {}
+        parent = self._parents.get(parent_id)
+        name = self._sweep_tags[SWEEP] if parent is None else parent.data.tags[SWEEP]
+        at = f"#/experiments/{self._experiment_id}/runs/{parent_id}/artifacts/tables"
+        pages = {it.study_key: f"{at}/{it.study_key}" for it in places if it.study in name.split("+")}
+        return place_tags(places) | {NOTE: place_note(places, self._experiment_id, self._store_id, pages)}
+
+    def misplaced(self) -> list[str]:
+        """Name the trainings whose runs do not say where they stand, as where a table was added, or is no more."""
+        return [identity for identity, run in self._children.items() if self._amended(identity, run)]
+
+    def place(self, training_id: str) -> None:
+        """Have a run say where its training stands; what other sweeps, or people, have written there stays."""
+        run = self._children[training_id]
+        run = self._children[training_id] = replace(
+            self._child_of(self._client.get_run(run.run_id)), epochs=run.epochs, is_described=run.is_described
+        )
+        tags = self._amended(training_id, run)
+        if not tags:
+            return
+        left_over = [tag for tag, text in tags.items() if not text]
+        kept = {tag: text for tag, text in tags.items() if text}
+        if RUN_NAME in kept and not self._is_name_ours(training_id, run, places_in(tags)):
+            del kept[RUN_NAME]
+        self._log(run.run_id, tags=kept)
+        for tag in left_over:
+            self._client.delete_tag(run.run_id, tag)
+        run.name = kept.pop(RUN_NAME, run.name)
+        run.placed = {tag: text for tag, text in {**run.placed, **kept}.items() if tag not in left_over}
+        self._changed_ids.add(training_id)
+
+    def _amended(self, training_id: str, run: _ChildRun) -> dict[str, str]:
+        """Give the tags of a run that are to be others; an empty one is to be removed."""
+        if self.places is None or not run.is_ours:
+            return {}
+        own = self.places.of.get(training_id, ())
+        known = places_in(run.placed)
+        kept = [place for place in known if place not in own and not self.places.decides(place)]
+        if not own and len(kept) == len(known):
+            return {}
+        wanted = self._tags_of(sorted([*own, *kept], key=in_order), run.parent_id)
+        if not is_note_ours(run.placed.get(NOTE, "")):
+            wanted.pop(NOTE, None)
+        if run.placed.get(GIVEN_NAME) == wanted.get(GIVEN_NAME):
+            wanted.pop(RUN_NAME, None)  # a person may have given it another one since
+        gone = {tag: "" for tag in run.placed if is_place_tag(tag) and tag not in wanted}
+        return {tag: text for tag, text in (wanted | gone).items() if run.placed.get(tag) != text}
+
+    def _is_name_ours(self, training_id: str, run: _ChildRun, places: Sequence[Place]) -> bool:
+        """Say whether a run has the name that it was given here; earlier versions named it after one of its places."""
+        if GIVEN_NAME in run.placed:
+            return run.name == run.placed[GIVEN_NAME]
+        if run.name in {name for place in places for name in (place.label, f"{place.label} {place.column}")}:
+            return True
+        record = self._store.training(training_id).record()
+        return record is None or run.name == record.label
+
     def _new_run(self, name: str, tags: Mapping[str, str], started_at_ms: int) -> str:
         run = self._client.create_run(
-            self._experiment_id, start_time=started_at_ms, tags=masked_in(tags), run_name=masked(name)
+            self._experiment_id,
+            start_time=started_at_ms,
+            tags={tag: _as_tag(tag, text) for tag, text in tags.items()},
+            run_name=masked(name),
         )
         return run.info.run_id
 
@@ -748,8 +924,15 @@ class MlflowRuns:
         for start in range(0, len(named), MAX_PARAMS_PER_BATCH):
             some = named[start : start + MAX_PARAMS_PER_BATCH]
             self._client.log_batch(run_id, params=[Param(name, text) for name, text in some])
-        if tags:
-            self._client.log_batch(run_id, tags=[RunTag(name, masked(text)) for name, text in tags.items()])
+        texts = list((tags or {}).items())
+        for start in range(0, len(texts), MAX_PARAMS_PER_BATCH):
+            some = texts[start : start + MAX_PARAMS_PER_BATCH]
+            self._client.log_batch(run_id, tags=[RunTag(name, _as_tag(name, text)) for name, text in some])
+
+
+def _as_tag(tag: str, text: str) -> str:
+    """Mask what a tag says, but for a description: its words are masked where it is written, its links are not."""
+    return text if tag == NOTE else masked(text)
 
 
 def _measured_values(measured: Measurement) -> Iterator[tuple[str, float]]:

@@ -26,9 +26,12 @@ from collections.abc import Iterable, Mapping
 from tablewright.orchestrator.addresses import refuse_absent_driver
 from tablewright.orchestrator.mlflow_client import EXPERIMENT, OPTION, set_environment, why_refused
 from tablewright.orchestrator.mlflow_runs import FAILED, FINISHED, KILLED, MlflowRuns, ToldTraining, now_ms
+from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.projection_thread import FLUSH_EVERY_S, ProjectionThread
 from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.training_places import TrainingPlaces, training_places
 from tablewright.orchestrator.trial import Outcome, Progress, Work
+from tablewright.trainables.value.freezing import EMPTY
 from tablewright.trainables.value.secret import keep_secret
 
 MAX_WAITING_EPOCHS = 10_000
@@ -68,6 +71,10 @@ class Tracker(ProjectionThread):
         self._was_stopped = False
         self._is_complete: bool | None = False
         self._table_files: Mapping[str, str] = {}
+        self._numbers: Mapping[tuple[str, ...], float] = {}
+        self._shown: tuple[Plan, bool] | None = None
+        self._places: TrainingPlaces | None = None
+        self._misplaced: deque[str] = deque()
         self._projection: MlflowRuns | None = None
         self._changed_ids: set[str] = set()
 
@@ -84,6 +91,16 @@ class Tracker(ProjectionThread):
         self._sweep_name, self._begun_at_ms = sweep_name, now_ms()
         self._parameters = {f"tablewright.{name}": str(value) for name, value in parameters.items()}
         self._start_thread()
+
+    def show(self, plan: Plan, *, is_final: bool = False) -> None:
+        """Have the runs say where in a plan's tables their trainings stand.
+
+        Args:
+            plan: of the sweep.
+            is_final: whether the sweep has ended: what runs say of its tables beside is taken away then.
+        """
+        with self._lock:
+            self._shown = plan, is_final
 
     def reconcile(self, training_ids: Iterable[str]) -> None:
         """Log from the store what MLflow lacks of recorded trainings."""
@@ -114,9 +131,14 @@ class Tracker(ProjectionThread):
                 self._recorded[work.training_id] = None
             self._add(ToldTraining(work, now_ms(), outcome=outcome, ended_at_ms=now_ms()))
 
-    def log_tables(self, files: Mapping[str, str]) -> None:
-        """Attach finished tables to the sweep's run when it ends: artifact path -> path or URL."""
-        self._table_files = dict(files)
+    def log_tables(self, files: Mapping[str, str], numbers: Mapping[tuple[str, ...], float] = EMPTY) -> None:
+        """Attach finished tables to the sweep's run when it ends.
+
+        Args:
+            files: artifact path -> path or URL.
+            numbers: of the tables, by study, table, row, data set, metric and statistic.
+        """
+        self._table_files, self._numbers = dict(files), dict(numbers)
 
     def end(self, *, succeeded: bool | None) -> None:
         """Deliver what waits and end the sweep's run.
@@ -171,13 +193,23 @@ class Tracker(ProjectionThread):
             self._unchecked = deque(self._recorded)
         projection.end_left_behind(live)
         self._projection = projection
+        self._show_places(projection, self._places)
 
     @property
     def _connected(self) -> MlflowRuns:
         assert self._projection is not None, "it is connected before anything is delivered"
         return self._projection
 
+    def _show_places(self, projection: MlflowRuns, places: TrainingPlaces | None) -> None:
+        projection.places = self._places = places
+        self._misplaced = deque(projection.misplaced())
+
     def _deliver(self) -> bool:
+        with self._lock:
+            shown, self._shown = self._shown, None
+        if shown is not None:
+            plan, is_final = shown
+            self._show_places(self._connected, training_places(plan, is_final=is_final))
         taken = deque(self._take())
         try:
             while taken:
@@ -187,7 +219,16 @@ class Tracker(ProjectionThread):
         finally:
             self._give_back(taken)
         self._check_recorded(self._connected)
-        return bool(self._unchecked)
+        self._place_runs(self._connected)
+        return bool(self._unchecked or self._misplaced)
+
+    def _place_runs(self, projection: MlflowRuns) -> None:
+        """Have runs that were there before say where they stand, as long as nothing newer waits."""
+        until_s = time.monotonic() + FLUSH_EVERY_S
+        while self._misplaced and time.monotonic() < until_s:
+            identity = self._misplaced[0]
+            self._attempt(identity, _run_of(identity), lambda it=identity: projection.place(it))
+            self._misplaced.popleft()
 
     def _check_recorded(self, projection: MlflowRuns) -> None:
         """Log again what MLflow lacks of recorded trainings, as long as nothing newer waits."""
@@ -204,7 +245,12 @@ class Tracker(ProjectionThread):
         for training_id in self._active:  # their backend raised
             self._connected.settle(training_id)
         status = FINISHED if self._is_complete else KILLED if self._was_stopped else FAILED
-        self._connected.close_sweep(None if self._is_complete is None else status, self._table_files)
+        self._connected.close_sweep(
+            None if self._is_complete is None else status,
+            self._table_files,
+            self._numbers,
+            len(self._recorded),
+        )
 
     def _is_reachable(self) -> bool:
         return self._connected.is_reachable()

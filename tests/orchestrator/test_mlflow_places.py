@@ -1,0 +1,302 @@
+"""A run in MLflow says every place where its training stands, and says it again where tables come and go."""
+
+import dataclasses
+import json
+import shutil
+
+import pytest
+from mlflow import MlflowClient
+
+from tablewright.orchestrator.ablation import Ablation
+from tablewright.orchestrator.dataset import Dataset
+from tablewright.orchestrator.design import Row, Sweep
+from tablewright.orchestrator.inline_backend import InlineBackend
+from tablewright.orchestrator.mlflow_names import MAX_TAG_LENGTH, number_names
+from tablewright.orchestrator.mlflow_page import mlflow_page
+from tablewright.orchestrator.mlflow_places import (
+    NOTE_MARK,
+    is_place_tag,
+    place_note,
+    place_tags,
+    places_in,
+    run_name,
+)
+from tablewright.orchestrator.place import Place
+from tablewright.orchestrator.run import recorded_ids, run_sweep
+from tablewright.orchestrator.study import Study
+from tablewright.orchestrator.tracking import Tracker
+from tablewright.reports.table_files import write_tables
+from tablewright.reports.table_numbers import numbers_of
+from tablewright.trainables.contract.run import Runtime
+from tablewright.trainables.retrieval.view import MAP, RetrievalView
+from tests.orchestrator.toy_sweep import a_search
+from tests.toy_method import ToyConfig
+
+NAME, NOTE = "mlflow.runName", "mlflow.note.content"
+
+
+def at(table, row, *, study="toy", profile="", dataset="Toy", seed=0, is_trial=False):
+    return Place(is_trial, profile, study, table, row, dataset, seed)
+
+
+# -- what is said of places ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("expected", "places"),
+    [
+        ("parts: full [Toy] seed 0", [at("parts", "full")]),
+        ("parts: full · widths: 32 [Toy] seed 0", [at("parts", "full"), at("widths", "32")]),
+        ("full in 2 tables [Toy] seed 0", [at("parts", "full"), at("widths", "full")]),
+        ("a: 1 · b: 2 · c: 3 · 4 more [Toy] seed 0", [at("abcdefg"[i - 1], str(i)) for i in range(1, 8)]),
+        (
+            "toy/parts: full · two/parts: w/o [Toy] seed 0",
+            [at("parts", "full"), at("parts", "w/o", study="two")],
+        ),
+        (
+            "parts: full [Toy] seed 0 · [Toi] seed 0",
+            [at("parts", "full"), at("parts", "full", dataset="Toi")],
+        ),
+        ("rate: trial 3 [Toy] seed 0", [at("rate", "trial 3", is_trial=True)]),
+        ("parts: full [Toy] seed 0", [at("parts", "full"), at("rate", "trial 3", is_trial=True)]),
+    ],
+)
+def test_a_run_is_named_after_all_places_of_its_training(expected, places):
+    """Not after one table of several; a trial that is a cell too has the cell's name."""
+    assert expected == run_name(places)
+
+
+def test_each_table_has_a_tag_of_its_own_to_group_by():
+    """Whatever else shares the training: the tag of a table holds its own rows, all that are this training."""
+    places = [
+        at("parts", "full"),
+        at("parts", "full once more"),
+        at("widths", "32", profile="demo"),
+        at("rate", "trial 3", is_trial=True),
+    ]
+    tags = place_tags(places)
+    assert "full · full once more" == tags["row.toy/parts"]
+    assert "32" == tags["row.demo/toy/widths"]
+    assert "trial 3" == tags["trial.toy/rate"]
+    assert ("parts · widths", "rate") == (tags["tablewright.table"], tags["tablewright.search"])
+    assert sorted(map(str, places)) == sorted(map(str, places_in(tags)))
+
+
+def test_tags_and_descriptions_are_as_long_as_mlflow_takes():
+    """A base that hundreds of tables share has no tag that a server refuses, and places that can be read back."""
+    places = [at(f"table_{number}", f"“{'long label ' * 9}”") for number in range(300)]
+    tags = place_tags(places)
+    note = place_note(places, "1", "store", {"toy": "#/somewhere"})
+    assert max(map(len, [note, *tags.values()])) <= MAX_TAG_LENGTH
+    assert set(places_in(tags)) < set(places)
+    assert note.count("\n") > 10
+
+
+def test_no_secret_and_no_markup_of_a_label_reaches_a_description():
+    """Labels are words: a bar ends no cell, a bracket begins no link, and a token is masked."""
+    note = place_note([at("parts", "a|b [c](d) <script> s3://me:5ecret@host")], "1", "store", {})
+    assert "5ecret" not in note
+    assert r"a\|b \[c\](d) \<script\>" in note
+    assert "5ecret" not in "".join(place_tags([at("parts", "s3://me:5ecret@host")]).values())
+
+
+def test_what_somebody_wrote_into_a_places_tag_is_passed_over():
+    """A tag that is no list of places costs nothing but itself."""
+    tags = place_tags([at("parts", "full")])
+    assert [at("parts", "full")] == places_in(
+        {**tags, "tablewright.places.b": "[[1]]", "tablewright.places.c": "{"}
+    )
+
+
+def test_numbers_of_tables_have_names_that_mlflow_takes():
+    """A slash in a label makes no path, dots alone no folder, and labels alike in letters stay apart."""
+    numbers = {
+        ("toy", "parts", row, "Toy", "map", statistic): value
+        for row, value in (("w/o λ", 1.0), ("a+b", 2.0), ("a*b", 3.0), ("..", 4.0))
+        for statistic in ("mean", "n")
+    }
+    assert {
+        "parts/w_o λ/Toy/map": 1.0,
+        "parts/w_o λ/Toy/map.n": 1.0,
+        "parts/a_b/Toy/map": 2.0,
+        "parts/a_b/Toy/map.n": 2.0,
+        "parts/a_b/Toy/map 2": 3.0,
+        "parts/a_b/Toy/map 2.n": 3.0,
+        "parts/_/Toy/map": 4.0,
+        "parts/_/Toy/map.n": 4.0,
+    } == number_names(numbers)
+
+
+def test_the_way_to_mlflow_tells_no_password():
+    """The page in the store names the server, without who may enter; of a database the command that shows it."""
+    of_server = mlflow_page("https://me:5ecret@host:5000/", "7", "id").decode()
+    assert "https://me@host:5000/#/experiments/7/runs?" in of_server
+    assert "5ecret" not in of_server
+    of_database = mlflow_page("postgresql://me:5ecret@host/db", "7", "id").decode()
+    assert "mlflow ui --backend-store-uri" in of_database
+    assert "5ecret" not in of_database
+
+
+# -- a store's runs, as tables come and go -------------------------------------------------------------
+
+
+def table(name, *rows, base=None):
+    return Ablation(name, name.title(), base or ToyConfig(), [Dataset("Toy")], rows, RetrievalView(), [MAP])
+
+
+PARTS = table("parts", Row("full"), Row("w/o attention", {"network.attention": None}))
+RATES = table("rates", Sweep("learning_rate", (0.1, 0.2)))
+
+
+def study(*tables, name="toy", seeds=(0,), searches=()):
+    return Study(name, "Toy", "nowhere", seeds, tables, searches)
+
+
+class Sweeps:
+    """Sweeps of one store, as the command line makes them, with their database."""
+
+    def __init__(self, folder, new_database):
+        self.folder = folder
+        (folder / "runs").mkdir()
+        shutil.copy(new_database, folder / "runs/mlflow.db")
+        self.uri = f"sqlite:///{folder}/runs/mlflow.db"
+
+    def __call__(self, *studies):
+        from tablewright.orchestrator.records import Store
+
+        store = Store(str(self.folder / "runs"))
+        tracker = Tracker(self.uri, store)
+
+        def listeners(plan, statuses):
+            tracker.begin("+".join(it.name for it in studies), {})
+            tracker.show(plan)
+            tracker.reconcile(recorded_ids(plan, statuses))
+            return [tracker]
+
+        result = run_sweep(
+            studies,
+            store=store,
+            runtime=Runtime(None, str(self.folder / "cache")),
+            backend=InlineBackend(),
+            search_storage=f"sqlite:///{self.folder}/optuna.db",
+            listeners=listeners,
+        )
+        if not tracker.has_begun:  # nothing was to be trained
+            listeners(result.plan, result.statuses)
+        tracker.show(result.plan, is_final=True)
+        tables = [it.table for it in write_tables(result.plan, store, writes=False).tables]
+        tracker.log_tables({}, numbers_of(tables))
+        tracker.end(succeeded=result.is_complete)
+        assert [] == tracker.warnings
+        return tracker
+
+    @property
+    def client(self):
+        return MlflowClient(self.uri, self.uri)
+
+    def experiment(self):
+        return self.client.get_experiment_by_name("tablewright")
+
+    def runs(self):
+        """Run of each training, by its name."""
+        found = self.client.search_runs([self.experiment().experiment_id])
+        return {run.info.run_name: run for run in found if "mlflow.parentRunId" in run.data.tags}
+
+    def parent(self):
+        found = self.client.search_runs([self.experiment().experiment_id])
+        return next(run for run in found if "mlflow.parentRunId" not in run.data.tags)
+
+    def views(self):
+        tags = self.experiment().tags
+        return sorted(json.loads(text)["name"] for tag, text in tags.items() if "sharedViewState" in tag)
+
+
+@pytest.fixture(scope="module")
+def new_database(tmp_path_factory):
+    """MLflow's tables, which take seconds to make."""
+    uri = f"sqlite:///{tmp_path_factory.mktemp('database')}/mlflow.db"
+    MlflowClient(uri, uri).search_experiments()
+    return uri.removeprefix("sqlite:///")
+
+
+@pytest.fixture
+def sweeps(tmp_path, new_database):
+    return Sweeps(tmp_path, new_database)
+
+
+@pytest.mark.slow
+def test_runs_follow_the_tables_that_come_and_go(sweeps):
+    """A table added later, of another study too, is told by the shared run; one that is gone is told no more."""
+    sweeps(study(PARTS))
+    assert {"parts: full [Toy] seed 0", "parts: w/o attention [Toy] seed 0"} == set(sweeps.runs())
+    sweeps(study(PARTS, RATES))
+    shared = sweeps.runs()["parts: full · rates: 0.1 [Toy] seed 0"]
+    assert ("full", "0.1") == tuple(shared.data.tags[f"row.toy/{name}"] for name in ("parts", "rates"))
+    assert ["toy/parts by row", "toy/rates by row"] == sweeps.views()
+    sweeps(study(table("widths", Row("declared")), name="other"))
+    name = "other/widths: declared · toy/parts: full · toy/rates: 0.1 [Toy] seed 0"
+    assert "other · toy" == sweeps.runs()[name].data.tags["tablewright.study"]
+    sweeps(study(RATES))
+    runs = sweeps.runs()
+    shared = runs["other/widths: declared · toy/rates: 0.1 [Toy] seed 0"]
+    assert "row.toy/parts" not in shared.data.tags
+    assert "parts" not in shared.data.tags[NOTE]
+    assert not [tag for tag in runs["parts: w/o attention [Toy] seed 0"].data.tags if is_place_tag(tag)]
+    assert ["other/widths by row", "toy/rates by row"] == sweeps.views()
+
+
+@pytest.mark.slow
+def test_what_a_person_has_changed_in_mlflow_stays(sweeps):
+    """A name and a description that somebody gave; and a sweep that changes nothing writes nothing."""
+    sweeps(study(PARTS))
+    client, runs = sweeps.client, sweeps.runs()
+    named, described = (runs[f"parts: {row} [Toy] seed 0"].info.run_id for row in ("full", "w/o attention"))
+    client.update_run(named, name="my best")
+    client.set_tag(described, NOTE, "diverged at first")
+    sweeps(study(PARTS, RATES))
+    assert "my best" == client.get_run(named).info.run_name
+    assert "0.1" == client.get_run(named).data.tags["row.toy/rates"]
+    assert "diverged at first" == client.get_run(described).data.tags[NOTE]
+    before = (sweeps.folder / "runs/mlflow.db").read_bytes()
+    assert 0 == sweeps(study(PARTS, RATES)).num_changed
+    assert before == (sweeps.folder / "runs/mlflow.db").read_bytes()
+
+
+@pytest.mark.slow
+def test_runs_of_earlier_versions_are_named_and_tagged_by_the_next_sweep(sweeps):
+    """Their names were those of the first table alone, and nothing said where else they stand."""
+    sweeps(study(PARTS, RATES, searches=[dataclasses.replace(a_search(), num_trials=2)]))
+    client, before = sweeps.client, sweeps.runs()
+    for run in before.values():
+        for tag in [*filter(is_place_tag, run.data.tags), NOTE, "tablewright.name"]:
+            client.delete_tag(run.info.run_id, tag)
+        record = json.loads(
+            (
+                sweeps.folder / f"runs/trainings/{run.data.tags['tablewright.training_id']}/record.json"
+            ).read_text()
+        )
+        client.update_run(run.info.run_id, name=record["label"])
+    assert set(before) != set(sweeps.runs())
+    sweeps(study(PARTS, RATES, searches=[dataclasses.replace(a_search(), num_trials=2)]))
+    after = sweeps.runs()
+    assert {name: run.data.tags for name, run in before.items()} == {
+        name: run.data.tags for name, run in after.items()
+    }
+    assert "toy/rate by trial" in sweeps.views()
+    assert {"trial 0", "trial 1"} <= {run.data.tags.get("trial.toy/rate") for run in after.values()}
+
+
+@pytest.mark.slow
+def test_a_sweeps_run_has_its_tables_numbers_and_ways(sweeps):
+    """Mean, deviation and seeds of each cell, the experiment's kind, and a page in the store that leads there."""
+    sweeps(study(RATES, seeds=(0, 1)))
+    parent, experiment = sweeps.parent(), sweeps.experiment()
+    names = [
+        f"rates/{rate}/Toy/map{ending}" for rate in ("0.1", "0.2") for ending in ("", ".deviation", ".n")
+    ]
+    assert sorted(names) == sorted(parent.data.metrics)
+    assert 2.0 == parent.data.metrics["rates/0.1/Toy/map.n"]
+    assert "custom_model_development" == experiment.tags["mlflow.experimentKind"]
+    assert parent.data.tags[NOTE].startswith(NOTE_MARK)
+    assert f"/runs/{parent.info.run_id}/artifacts/tables/toy/rates.html" in parent.data.tags[NOTE]
+    assert f"experiments/{experiment.experiment_id}/runs?" in (sweeps.folder / "runs/mlflow.html").read_text()
