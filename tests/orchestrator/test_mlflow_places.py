@@ -10,6 +10,7 @@ from mlflow import MlflowClient
 from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Row, Sweep
+from tablewright.orchestrator.identity import training_id
 from tablewright.orchestrator.inline_backend import InlineBackend
 from tablewright.orchestrator.mlflow_names import MAX_TAG_LENGTH, number_names
 from tablewright.orchestrator.mlflow_page import mlflow_page
@@ -21,14 +22,22 @@ from tablewright.orchestrator.mlflow_places import (
     places_in,
     run_name,
 )
-from tablewright.orchestrator.place import Place
-from tablewright.orchestrator.run import recorded_ids, run_sweep
+from tablewright.orchestrator.place import Place, trial_place
+from tablewright.orchestrator.plan import make_plan
+from tablewright.orchestrator.profile import Profile
+from tablewright.orchestrator.records import SearchTrialRecord, Store, TrialPart
+from tablewright.orchestrator.resolution import DataResolver
+from tablewright.orchestrator.run import describe_with, recorded_ids, run_sweep
+from tablewright.orchestrator.search_state import SearchState
 from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.tracking import Tracker
+from tablewright.orchestrator.training_places import training_places
+from tablewright.orchestrator.trial import Work
 from tablewright.reports.table_files import write_tables
 from tablewright.reports.table_numbers import numbers_of
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.retrieval.view import MAP, RetrievalView
+from tablewright.trainables.value.freezing import EMPTY
 from tests.orchestrator.toy_sweep import a_search
 from tests.toy_method import ToyConfig
 
@@ -137,6 +146,62 @@ def test_the_way_to_mlflow_tells_no_password():
     assert "5ecret" not in of_database
 
 
+# -- what stands where ---------------------------------------------------------------------------------
+
+
+def plan_of(*studies, searches=EMPTY):
+    return make_plan(studies, DataResolver(describe_with(Runtime(None, "/nowhere"))), searches)
+
+
+def the_places(plan, *, is_final=True):
+    places = training_places(plan, is_final=is_final)
+    return places, {place.label: identity for identity, some in places.of.items() for place in some}
+
+
+def test_members_of_an_ensemble_and_trials_of_a_search_are_places():
+    """A training is told by whatever cell or trial it is a part of."""
+    ensemble = Row("both", ensemble=[{"learning_rate": 0.1}, {"learning_rate": 0.2}])
+    declared = study(table("parts", Row("full"), ensemble), searches=[a_search()])
+    _, identities = the_places(plan_of(declared))
+    assert identities["parts: full"] == identities["parts: both, member 1 of 2"]
+    (first, second) = (identities[f"parts: {row}"] for row in ("full", "both, member 2 of 2"))
+    parts = [
+        TrialPart(dataset="Toy", seed=seed, training_id=identity)
+        for seed, identity in enumerate((first, second))
+    ]
+    trials = (
+        SearchTrialRecord(number=0, params={}, training_id=first, state="complete"),
+        SearchTrialRecord(number=1, params={}, training_id=first, state="complete", parts=parts),
+        SearchTrialRecord(number=2, params={}, training_id="", state="refused"),
+    )
+    places, _ = the_places(plan_of(declared, searches={("toy", "rate"): SearchState(6, trials=trials)}))
+    shown = {(place.label, place.seed) for place in places.of[second]}
+    assert {("parts: both, member 2 of 2", 0), ("rate: trial 1", 1)} == shown
+    assert {"rate: trial 0", "rate: trial 1"} <= {place.label for place in places.of[first]}
+    assert "" not in places.of
+
+
+@pytest.mark.parametrize(
+    ("is_decided", "place"),
+    [
+        (True, at("parts", "once")),
+        (True, at("gone", "full")),
+        (True, at("rate", "trial 9", is_trial=True)),
+        (False, at("parts", "once", seed=7)),
+        (False, at("parts", "once", dataset="Other")),
+        (False, at("rates", "0.1")),
+        (False, at("parts", "once", study="two")),
+        (False, at("parts", "once", profile="demo")),
+    ],
+)
+def test_a_plan_speaks_only_of_what_was_asked_for(is_decided, place):
+    """Named tables, seeds and data sets leave the others as they are; so do other studies and profiles."""
+    declared = study(PARTS, RATES).with_tables(["parts"])
+    places, _ = the_places(plan_of(declared))
+    assert is_decided == places.decides(place)
+    assert not dataclasses.replace(places, is_final=False).decides(place)
+
+
 # -- a store's runs, as tables come and go -------------------------------------------------------------
 
 
@@ -161,9 +226,7 @@ class Sweeps:
         shutil.copy(new_database, folder / "runs/mlflow.db")
         self.uri = f"sqlite:///{folder}/runs/mlflow.db"
 
-    def __call__(self, *studies):
-        from tablewright.orchestrator.records import Store
-
+    def __call__(self, *studies, has_numbers=False):
         store = Store(str(self.folder / "runs"))
         tracker = Tracker(self.uri, store)
 
@@ -184,8 +247,8 @@ class Sweeps:
         if not tracker.has_begun:  # nothing was to be trained
             listeners(result.plan, result.statuses)
         tracker.show(result.plan, is_final=True)
-        tables = [it.table for it in write_tables(result.plan, store, writes=False).tables]
-        tracker.log_tables({}, numbers_of(tables))
+        written = write_tables(result.plan, store, writes=False).tables if has_numbers else ()
+        tracker.log_tables({}, numbers_of(it.table for it in written))
         tracker.end(succeeded=result.is_complete)
         assert [] == tracker.warnings
         return tracker
@@ -265,7 +328,7 @@ def test_what_a_person_has_changed_in_mlflow_stays(sweeps):
 @pytest.mark.slow
 def test_runs_of_earlier_versions_are_named_and_tagged_by_the_next_sweep(sweeps):
     """Their names were those of the first table alone, and nothing said where else they stand."""
-    sweeps(study(PARTS, RATES, searches=[dataclasses.replace(a_search(), num_trials=2)]))
+    sweeps(study(PARTS, RATES))
     client, before = sweeps.client, sweeps.runs()
     for run in before.values():
         for tag in [*filter(is_place_tag, run.data.tags), NOTE, "tablewright.name"]:
@@ -277,19 +340,33 @@ def test_runs_of_earlier_versions_are_named_and_tagged_by_the_next_sweep(sweeps)
         )
         client.update_run(run.info.run_id, name=record["label"])
     assert set(before) != set(sweeps.runs())
-    sweeps(study(PARTS, RATES, searches=[dataclasses.replace(a_search(), num_trials=2)]))
+    sweeps(study(PARTS, RATES))
     after = sweeps.runs()
     assert {name: run.data.tags for name, run in before.items()} == {
         name: run.data.tags for name, run in after.items()
     }
-    assert "toy/rate by trial" in sweeps.views()
-    assert {"trial 0", "trial 1"} <= {run.data.tags.get("trial.toy/rate") for run in after.values()}
+
+
+@pytest.mark.slow
+def test_a_suggestion_is_named_by_its_search_when_it_begins(sweeps):
+    """No plan knows it yet; the study's profile is added."""
+    config = ToyConfig(learning_rate=0.3)
+    data = config.make_trainable().describe_data(config, None)
+    shown = trial_place("toy", a_search(), 4)
+    work = Work(training_id(config, data.fingerprint), config, data, {}, "rate: trial 4", "toy", trial=shown)
+    store = Store(str(sweeps.folder / "runs"))
+    tracker = Tracker(sweeps.uri, store)
+    tracker.begin("toy", {})
+    tracker.show(plan_of(dataclasses.replace(study(PARTS), profile=Profile.DEMO)))
+    tracker.on_start(work)
+    tracker.end(succeeded=False)
+    assert "trial 4" == sweeps.runs()["rate: trial 4 [Toy] seed 0"].data.tags["trial.demo/toy/rate"]
 
 
 @pytest.mark.slow
 def test_a_sweeps_run_has_its_tables_numbers_and_ways(sweeps):
     """Mean, deviation and seeds of each cell, the experiment's kind, and a page in the store that leads there."""
-    sweeps(study(RATES, seeds=(0, 1)))
+    sweeps(study(RATES, seeds=(0, 1)), has_numbers=True)
     parent, experiment = sweeps.parent(), sweeps.experiment()
     names = [
         f"rates/{rate}/Toy/map{ending}" for rate in ("0.1", "0.2") for ending in ("", ".deviation", ".n")
