@@ -156,9 +156,12 @@ def marks_text(cell: TableCell) -> str:
 
 def compared_text(cell: TableCell, metric: Metric) -> str:
     """Print by how much a cell differs from what it is compared with, and the 95 % interval of that; or nothing."""
-    if cell.compared is None:
-        return ""
-    comparison = cell.compared.comparison
+    return "" if cell.compared is None else contrast_text(cell.compared, metric)
+
+
+def contrast_text(compared: Compared, metric: Metric) -> str:
+    """Print how large a contrast is, and its 95 % interval."""
+    comparison = compared.comparison
     low, high = (difference_text(end, metric) for end in comparison.interval)
     return f"{difference_text(comparison.estimate, metric)} [{low}, {high}]"
 

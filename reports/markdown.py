@@ -5,12 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from tablewright.reports.cell import TableCell, compared_text, marks_text, mean_text, published_text
+from tablewright.reports.cell import marks_text, mean_text
+from tablewright.reports.entry_text import entry_text
+from tablewright.reports.grid import Entry, GridColumn, GridPart, Value, Words
+from tablewright.reports.lay_out import lay_out
 from tablewright.reports.source_note import SHORT_ID_DIGITS
-from tablewright.reports.table import DIFFERENCE_HEAD, Part, Table, TableRow
-from tablewright.trainables.contract.metric import Metric
+from tablewright.reports.table import Table
 
-HEADS: dict[Part, str] = {"value": "", "difference": f", {DIFFERENCE_HEAD}", "paper": ", paper"}
+_ALIGNED: dict[GridPart, str] = {
+    "label": ":--",
+    "component": ":-:",
+    "value": "--:",
+    "difference": "--:",
+    "paper": "--:",
+}
 
 
 def escape_markdown(text: str) -> str:
@@ -36,14 +44,14 @@ def index_to_markdown(title: str, tables: Sequence[Table], others: Sequence[str]
 def _lines(table: Table) -> Iterator[str]:
     yield f"## {escape_markdown(table.name)}: {escape_markdown(table.caption)}"
     yield ""
-    heads = list(_heads(table))
-    yield _line([escape_markdown(table.stub_head), *heads])
-    yield "|:--" + "|--:" * len(heads) + "|"
-    for group in table.groups:
+    grid = lay_out(table)
+    yield _line([_head(column) for column in grid.columns])
+    yield "|" + "|".join(_ALIGNED[column.part] for column in grid.columns) + "|"
+    for group in grid.groups:
         if group.label:
-            yield _line([f"*{escape_markdown(group.label)}*", *("" for _ in heads)])
+            yield _line([f"*{escape_markdown(group.label)}*", *("" for _ in grid.columns[1:])])
         for row in group.rows:
-            yield _line([escape_markdown(row.label), *_cell_texts(table, row)])
+            yield _line([_entry(entry) for entry in row.entries])
     for texts in table.texts:
         yield ""
         yield _line([escape_markdown(head) for head in texts.heads])
@@ -66,22 +74,23 @@ def _line(texts: Sequence[str]) -> str:
     return f"| {' | '.join(texts)} |"
 
 
-def _heads(table: Table) -> Iterator[str]:
-    for index, part in table.printed_columns:
-        column = table.columns[index]
-        yield f"{escape_markdown(column.dataset)}<br>{escape_markdown(column.metric.label)}{HEADS[part]}"
+def _head(column: GridColumn) -> str:
+    head = escape_markdown(column.head)
+    if column.part in ("difference", "paper"):
+        head = f"{escape_markdown(column.belongs_to)}, {head}"
+    return f"{escape_markdown(column.spanner)}<br>{head}" if column.spanner else head
 
 
-def _cell_texts(table: Table, row: TableRow) -> Iterator[str]:
-    text_of = {"value": _value_text, "difference": compared_text, "paper": published_text}
-    for index, part in table.printed_columns:
-        yield text_of[part](row.cells[index], table.columns[index].metric)
-
-
-def _value_text(cell: TableCell, metric: Metric) -> str:
-    text = mean_text(cell, metric)
-    if cell.rank == 1:
-        text = f"**{text}**"
-    elif cell.rank == 2:
-        text = f"<ins>{text}</ins>"  # Markdown has no underline; GitHub shows this one
-    return text + marks_text(cell)
+def _entry(entry: Entry) -> str:
+    match entry:
+        case Value(cell, metric):
+            text = mean_text(cell, metric)
+            if cell.rank == 1:
+                text = f"**{text}**"
+            elif cell.rank == 2:
+                text = f"<ins>{text}</ins>"  # Markdown has no underline; GitHub shows this one
+            return text + marks_text(cell)
+        case Words(text):
+            return escape_markdown(text)
+        case _:
+            return entry_text(entry)

@@ -24,18 +24,16 @@ from tablewright.orchestrator.study import Study
 from tablewright.reports.emptied_cells import Emptied, find_emptied, find_narrowed
 from tablewright.reports.figures import Figure, TableFigures, figure_path, read_traces, table_figures
 from tablewright.reports.frame import read_cells
-from tablewright.reports.html import NO_FIGURES, index_to_html, studies_to_html, to_html
+from tablewright.reports.html import NO_FIGURES, index_to_html, studies_to_html
 from tablewright.reports.item_comparisons import compare_items
-from tablewright.reports.latex import to_latex
-from tablewright.reports.markdown import index_to_markdown, to_markdown
-from tablewright.reports.parquet import to_parquet
+from tablewright.reports.markdown import index_to_markdown
 from tablewright.reports.search_figures import with_search_figures
 from tablewright.reports.size_table import build_size_table
 from tablewright.reports.table import Table, build_table
+from tablewright.reports.written_formats import ENDINGS, written_formats
 from tablewright.trainables.value.secret import masked
 from tablewright.trainables.value.text import visible
 
-ENDINGS = ("tex", "md", "html", "parquet")
 INDEX = "index"
 TABLES = "tables"
 
@@ -138,12 +136,7 @@ def write_tables(
             contents: dict[str, bytes] = {}
             figure_urls: dict[str, str] = {}
             if table.name not in kept:
-                contents = {
-                    "tex": to_latex(table).encode(),
-                    "md": to_markdown(table).encode(),
-                    "html": to_html(table, beside[table.name], to_store).encode(),
-                    "parquet": to_parquet(table, frame),
-                }
+                contents = written_formats(table, beside[table.name], frame, to_store)
                 if table.name in found:
                     contents[FOUND_ENDING] = found[table.name]
                 elif f"{table.name}.{FOUND_ENDING}" in folder.names():

@@ -11,11 +11,13 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.text import Text
 
-from tablewright.reports.cell import TableCell, compared_text, marks_text, mean_text, published_text
+from tablewright.reports.cell import marks_text, mean_text
 from tablewright.reports.console import plain
-from tablewright.reports.table import DIFFERENCE_HEAD, Table
+from tablewright.reports.entry_text import entry_text
+from tablewright.reports.grid import Entry, Grid, GridColumn, Value
+from tablewright.reports.lay_out import lay_out
+from tablewright.reports.table import Table
 from tablewright.reports.text_table import TextTable
-from tablewright.trainables.contract.metric import Metric
 
 RANK_STYLES = {1: "bold", 2: "underline"}
 RANK_SIGNS = {1: "*", 2: "_"}
@@ -39,7 +41,7 @@ def to_terminal(table: Table, *, marks_with_signs: bool = False) -> Group:
     title = _Line(f"{table.study}/{table.name}: {table.caption}", "bold")
     notes = [_Line(note, "dim") for note in table.source_notes]
     texts = [_TextGrid(texts) for texts in table.texts]
-    return Group(title, _Grid(table, marks_with_signs), *texts, *notes)
+    return Group(title, _Cells(lay_out(table), marks_with_signs), *texts, *notes)
 
 
 @dataclass(frozen=True)
@@ -88,21 +90,24 @@ class _Stub:
 
 
 @dataclass(frozen=True)
-class _Grid:
-    """A table that is cut into parts where it is wider than what it is printed on."""
+class _Cells:
+    """A grid that is cut into parts where it is wider than what it is printed on."""
 
-    table: Table
+    grid: Grid
     marks_with_signs: bool
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         # A plain sign may be wider than the one it stands for, so it is put in before anything is measured.
         encoding = console.encoding
-        columns = [column.in_signs_of(encoding) for column in _columns(self.table, self.marks_with_signs)]
+        columns = [column.in_signs_of(encoding) for column in _columns(self.grid, self.marks_with_signs)]
         stub = _Stub(
-            plain(self.table.stub_head, encoding),
+            plain(self.grid.columns[0].head, encoding),
             tuple(
-                (plain(group.label, encoding), tuple(plain(row.label, encoding) for row in group.rows))
-                for group in self.table.groups
+                (
+                    plain(group.label, encoding),
+                    tuple(plain(entry_text(row.entries[0]), encoding) for row in group.rows),
+                )
+                for group in self.grid.groups
             ),
         )
         for part in _parts(columns, options.max_width - stub.width - 2 * GAP):
@@ -150,20 +155,17 @@ def _part(stub: _Stub, columns: Sequence[_PrintedColumn]) -> rich.table.Table:
     return grid
 
 
-def _columns(table: Table, marks_with_signs: bool) -> Iterator[_PrintedColumn]:
-    for index, part in table.printed_columns:
-        column = table.columns[index]
-        cells = [row.cells[index] for row in table.rows]
-        if part == "value":
-            head = f"{column.dataset}\n{column.metric.label}"
-            texts = [_value_text(cell, column.metric, marks_with_signs) for cell in cells]
-        elif part == "difference":
-            head = f"\n{DIFFERENCE_HEAD}"
-            texts = [Text(compared_text(cell, column.metric)) for cell in cells]
-        else:
-            head = "\npaper"
-            texts = [Text(published_text(cell, column.metric)) for cell in cells]
-        yield _PrintedColumn(Text(head), tuple(texts), "" if part == "value" else "dim")
+def _columns(grid: Grid, marks_with_signs: bool) -> Iterator[_PrintedColumn]:
+    for place, column in enumerate(grid.columns[1:], start=1):
+        texts = tuple(_text(entry, marks_with_signs) for entry in grid.entries_of(place))
+        yield _PrintedColumn(
+            Text(_head(column)), texts, "dim" if column.part in ("difference", "paper") else ""
+        )
+
+
+def _head(column: GridColumn) -> str:
+    is_below_value = column.part in ("difference", "paper")
+    return f"\n{column.head}" if is_below_value or not column.spanner else f"{column.spanner}\n{column.head}"
 
 
 def _in_signs_of(encoding: str, text: Text) -> Text:
@@ -173,8 +175,11 @@ def _in_signs_of(encoding: str, text: Text) -> Text:
     return spelt
 
 
-def _value_text(cell: TableCell, metric: Metric, marks_with_signs: bool) -> Text:
-    text = mean_text(cell, metric)
+def _text(entry: Entry, marks_with_signs: bool) -> Text:
+    if not isinstance(entry, Value):
+        return Text(entry_text(entry))
+    cell = entry.cell
+    text = mean_text(cell, entry.metric)
     if marks_with_signs:
         sign = RANK_SIGNS.get(cell.rank or 0, "")
         return Text(f"{sign}{text}{sign}{marks_text(cell)}")
