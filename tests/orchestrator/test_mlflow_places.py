@@ -7,11 +7,8 @@ import shutil
 import pytest
 from mlflow import MlflowClient
 
-from tablewright.orchestrator.ablation import Ablation
-from tablewright.orchestrator.dataset import Dataset
-from tablewright.orchestrator.design import Row, Sweep
+from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.identity import training_id
-from tablewright.orchestrator.inline_backend import InlineBackend
 from tablewright.orchestrator.mlflow_names import MAX_TAG_LENGTH, number_names
 from tablewright.orchestrator.mlflow_page import mlflow_page
 from tablewright.orchestrator.mlflow_places import (
@@ -27,18 +24,15 @@ from tablewright.orchestrator.plan import make_plan
 from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.records import SearchTrialRecord, Store, TrialPart
 from tablewright.orchestrator.resolution import DataResolver
-from tablewright.orchestrator.run import describe_with, recorded_ids, run_sweep
+from tablewright.orchestrator.run import describe_with
 from tablewright.orchestrator.search_state import SearchState
-from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.tracking import Tracker
 from tablewright.orchestrator.training_places import training_places
 from tablewright.orchestrator.trial import Work
-from tablewright.reports.table_files import write_tables
-from tablewright.reports.table_numbers import numbers_of
 from tablewright.trainables.contract.run import Runtime
-from tablewright.trainables.retrieval.view import MAP, RetrievalView
 from tablewright.trainables.value.freezing import EMPTY
 from tests.orchestrator.toy_sweep import a_search
+from tests.orchestrator.tracked_sweeps import PARTS, RATES, Sweeps, study, table
 from tests.toy_method import ToyConfig
 
 NAME, NOTE = "mlflow.runName", "mlflow.note.content"
@@ -205,75 +199,6 @@ def test_a_plan_speaks_only_of_what_was_asked_for(is_decided, place):
 # -- a store's runs, as tables come and go -------------------------------------------------------------
 
 
-def table(name, *rows, base=None):
-    return Ablation(name, name.title(), base or ToyConfig(), [Dataset("Toy")], rows, RetrievalView(), [MAP])
-
-
-PARTS = table("parts", Row("full"), Row("w/o attention", {"network.attention": None}))
-RATES = table("rates", Sweep("learning_rate", (0.1, 0.2)))
-
-
-def study(*tables, name="toy", seeds=(0,), searches=()):
-    return Study(name, "Toy", "nowhere", seeds, tables, searches)
-
-
-class Sweeps:
-    """Sweeps of one store, as the command line makes them, with their database."""
-
-    def __init__(self, folder, new_database):
-        self.folder = folder
-        (folder / "runs").mkdir()
-        shutil.copy(new_database, folder / "runs/mlflow.db")
-        self.uri = f"sqlite:///{folder}/runs/mlflow.db"
-
-    def __call__(self, *studies, has_numbers=False):
-        store = Store(str(self.folder / "runs"))
-        tracker = Tracker(self.uri, store)
-
-        def listeners(plan, statuses):
-            tracker.begin("+".join(it.name for it in studies), {})
-            tracker.show(plan)
-            tracker.reconcile(recorded_ids(plan, statuses))
-            return [tracker]
-
-        result = run_sweep(
-            studies,
-            store=store,
-            runtime=Runtime(None, str(self.folder / "cache")),
-            backend=InlineBackend(),
-            search_storage=f"sqlite:///{self.folder}/optuna.db",
-            listeners=listeners,
-        )
-        if not tracker.has_begun:  # nothing was to be trained
-            listeners(result.plan, result.statuses)
-        tracker.show(result.plan, is_final=True)
-        written = write_tables(result.plan, store, writes=False).tables if has_numbers else ()
-        tracker.log_tables({}, numbers_of(it.table for it in written))
-        tracker.end(succeeded=result.is_complete)
-        assert [] == tracker.warnings
-        return tracker
-
-    @property
-    def client(self):
-        return MlflowClient(self.uri, self.uri)
-
-    def experiment(self):
-        return self.client.get_experiment_by_name("tablewright")
-
-    def runs(self):
-        """Run of each training, by its name."""
-        found = self.client.search_runs([self.experiment().experiment_id])
-        return {run.info.run_name: run for run in found if "mlflow.parentRunId" in run.data.tags}
-
-    def parent(self):
-        found = self.client.search_runs([self.experiment().experiment_id])
-        return next(run for run in found if "mlflow.parentRunId" not in run.data.tags)
-
-    def views(self):
-        tags = self.experiment().tags
-        return sorted(json.loads(text)["name"] for tag, text in tags.items() if "sharedViewState" in tag)
-
-
 @pytest.fixture(scope="module")
 def new_database(tmp_path_factory):
     """MLflow's tables, which take seconds to make."""
@@ -284,7 +209,9 @@ def new_database(tmp_path_factory):
 
 @pytest.fixture
 def sweeps(tmp_path, new_database):
-    return Sweeps(tmp_path, new_database)
+    (tmp_path / "runs").mkdir()
+    shutil.copy(new_database, tmp_path / "runs/mlflow.db")
+    return Sweeps(tmp_path, f"sqlite:///{tmp_path}/runs/mlflow.db")
 
 
 @pytest.mark.slow
