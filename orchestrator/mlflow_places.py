@@ -35,7 +35,7 @@ from tablewright.trainables.value.counted import counted
 from tablewright.trainables.value.secret import masked
 
 MAX_NAMED = 3
-"""Places in the name of a run; of a base that more tables share, the name says how many more."""
+"""Tables in the name of a run; of a base that more of them share, the name says how many more."""
 BETWEEN = " · "
 NOTE_MARK = "*Written from the store, and again when a table is added; what you write in its place stays.*"
 VIEW_KEY = "viewStateShareKey"
@@ -44,17 +44,25 @@ TRAINING_VIEW = "workflowType=machine_learning"
 
 
 def run_name(places: Sequence[Place]) -> str:
-    """Name a run after every place of its training: `parts: full · widths: 32 [Toy] seed 0`."""
+    """Name a run after every table that shows its training: `parts: full · widths: 32 [Toy] seed 0`."""
     shown = [place for place in places if not place.is_trial] or places
     has_studies = len({place.study_key for place in shown}) > 1
-    named = _each_once(f"{f'{place.study_key}/' if has_studies else ''}{place.label}" for place in shown)
-    rows = _each_once(place.row for place in shown)
-    if len(named) > 1 and len(rows) == 1:
-        name = f"{rows[0]} in {counted(len(named), 'table')}"
+    rows: dict[str, list[str]] = {}
+    for place in shown:
+        table = f"{place.study_key}/{place.table}" if has_studies else place.table
+        rows.setdefault(table, []).append(place.row)
+    named = [f"{table}: {_rows_in_words(_each_once(some))}" for table, some in rows.items()]
+    alike = _each_once(place.row for place in shown)
+    if len(named) > 1 and len(alike) == 1:
+        name = f"{alike[0]} in {counted(len(named), 'table')}"
     else:
         further = [f"{len(named) - MAX_NAMED} more"] if len(named) > MAX_NAMED else []
         name = BETWEEN.join([*named[:MAX_NAMED], *further])
     return f"{name} {BETWEEN.join(_each_once(place.column for place in shown))}"
+
+
+def _rows_in_words(rows: Sequence[str]) -> str:
+    return rows[0] if len(rows) == 1 else f"{rows[0]} and {len(rows) - 1} more"
 
 
 def place_tags(places: Sequence[Place]) -> dict[str, str]:

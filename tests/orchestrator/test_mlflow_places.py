@@ -60,6 +60,10 @@ def at(table, row, *, study="toy", profile="", dataset="Toy", seed=0, is_trial=F
             "parts: full [Toy] seed 0 · [Toi] seed 0",
             [at("parts", "full"), at("parts", "full", dataset="Toi")],
         ),
+        (
+            "parts: full and 1 more · widths: 32 [Toy] seed 0",
+            [at("parts", "full"), at("parts", "full, re-ranked"), at("widths", "32")],
+        ),
         ("rate: trial 3 [Toy] seed 0", [at("rate", "trial 3", is_trial=True)]),
         ("parts: full [Toy] seed 0", [at("parts", "full"), at("rate", "trial 3", is_trial=True)]),
     ],
