@@ -88,7 +88,7 @@ CLAIM_PATIENCE_S = 60.0
 
 PAGE_LENGTH = 1000
 MAX_METRICS_PER_BATCH = 1000
-MAX_EXPERIMENT_TAG_LENGTH = 5000
+MAX_EXPERIMENT_TAG_LENGTH = 20_000
 MAX_PARAMS_PER_BATCH = 100
 
 EXPERIMENT_KIND = "mlflow.experimentKind"
@@ -539,7 +539,10 @@ class MlflowRuns:
         """
         self._log_numbers(numbers, num_recorded)
         if self.places is not None:
-            self._log_views(self.places.plan)
+            try:
+                self._log_views(self.places.plan)
+            except Exception as error:  # an earlier version takes shorter tags of an experiment
+                self._warn(f"MLflow did not take the views of tables: {why_refused(error)}")
             self._describe_sweep(self.places.plan)
         contents = {name: _content_of(url) for name, url in table_files.items()}
         digest = digest_of({name: hashlib.sha256(content).hexdigest() for name, content in contents.items()})

@@ -7,7 +7,7 @@ A version that knows of none shows nothing more than it did.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tablewright.orchestrator.ablation import Ablation
@@ -21,6 +21,7 @@ from tablewright.trainables.contract.view import EvaluationView
 
 VIEW_TAG = "mlflow.sharedViewState."
 MAX_COLUMNS = 12
+CHARTS = "tablewright"
 
 
 def saved_views(plan: Plan, store_id: str, made_at_ms: int) -> dict[str, str]:
@@ -71,45 +72,66 @@ def left_over_views(tags: Mapping[str, str], plan: Plan, store_id: str) -> list[
 
 
 def _of_rows(key: str, ablation: Ablation, store_id: str) -> dict[str, Any]:
-    tag = row_tag(key)
-    groups = [{"mode": "tag", "groupByData": tag}]
-    if len(ablation.datasets) > 1:
-        groups.append({"mode": "tag", "groupByData": DATASET})
+    groups = [row_tag(key), *([DATASET] if len(ablation.datasets) > 1 else [])]
     views = [ablation.view, *(row.view for row in ablation.trained_rows if row.view is not None)]
-    columns = [*_logged(views, ablation.metrics), f"tags.`{SEED}`"]
-    return _state(tag, store_id, columns, ablation.metrics[0], groups)
+    metrics = _logged(views, ablation.metrics)
+    return _state(groups[0], store_id, ablation.metrics[0], metrics, [f"tags.`{SEED}`"], groups)
 
 
 def _of_trials(key: str, search: Search, store_id: str) -> dict[str, Any]:
-    tag = row_tag(key, is_trial=True)
-    objective = search.objective
-    columns = [
-        *_logged([objective.view], [objective.metric]),
-        f"tags.`{tag}`",
-        *(f"params.`{allowed_name(path)}`" for path in search.space),
-    ]
-    groups = [{"mode": "tag", "groupByData": tag}] if search.seeds or len(search.datasets) > 1 else []
-    return _state(tag, store_id, columns, objective.metric, groups)
+    tag, objective = row_tag(key, is_trial=True), search.objective
+    groups = [tag] if search.seeds or len(search.datasets) > 1 else []
+    further = [f"tags.`{tag}`", *(f"params.`{allowed_name(path)}`" for path in search.space)]
+    metrics = _logged([objective.view], [objective.metric])
+    return _state(tag, store_id, objective.metric, metrics, further, groups)
 
 
 def _state(
-    tag: str, store_id: str, columns: list[str], metric: Metric, groups: list[dict[str, str]]
+    tag: str,
+    store_id: str,
+    first: Metric,
+    metrics: Sequence[str],
+    further: Sequence[str],
+    groups: Sequence[str],
 ) -> dict[str, Any]:
-    """Set the page's controls: which runs, by what they are sorted and grouped, which columns stand behind them."""
+    """Set the page's controls: which runs, sorted and grouped by what, with which columns and charts.
+
+    Args:
+        tag: that the runs have.
+        store_id: of theirs.
+        first: the first of the metrics.
+        metrics: as runs have them.
+        further: columns behind theirs.
+        groups: tags to group by.
+    """
+    columns = [*(f"metrics.`{metric}`" for metric in metrics), *further]
+    by_tag = [{"mode": "tag", "groupByData": group} for group in groups]
     return {
         "searchFilter": f"tags.`{tag}` != '' and tags.`{STORE}` = '{store_id}'",
         # Sorted by when they began, MLflow would add the sweep's own run.
         "orderByKey": columns[0],
-        "orderByAsc": not metric.higher_is_better,
-        "groupBy": {"aggregateFunction": "average", "groupByKeys": groups} if groups else None,
+        "orderByAsc": not first.higher_is_better,
+        "groupBy": {"aggregateFunction": "average", "groupByKeys": by_tag} if by_tag else None,
         "selectedColumns": [*columns[:MAX_COLUMNS], "attributes.`Dataset`"],
         "useGroupedValuesInCharts": True,
+        "compareRunSections": [{"uuid": CHARTS, "name": "Table", "display": True, "isReordered": False}],
+        "compareRunCharts": [
+            {
+                "type": "BAR",
+                "uuid": f"{CHARTS}-{metric}",
+                "metricKey": metric,
+                "metricSectionId": CHARTS,
+                "runsCountToCompare": 100,
+                "deleted": False,
+                "isGenerated": False,
+            }
+            for metric in metrics[:MAX_COLUMNS]
+        ],
+        "isAccordionReordered": True,  # or the table's charts would stand behind those of every loss
     }
 
 
-def _logged(views: list[EvaluationView], metrics: Any) -> Iterator[str]:
-    """Name the columns of metrics as runs have them; the same view is logged once."""
+def _logged(views: Sequence[EvaluationView], metrics: Sequence[Metric]) -> list[str]:
+    """Name metrics as runs have them; the same view is logged once."""
     fronts = dict.fromkeys(map(view_prefix, views))
-    for front in fronts:
-        for metric in metrics:
-            yield f"metrics.`{allowed_name(f'{front}.{metric.name}')}`"
+    return [allowed_name(f"{front}.{metric.name}") for front in fronts for metric in metrics]
