@@ -39,19 +39,23 @@ if (/^[0-9a-f]{{8,64}}$/.test(id)) {{
 """
 
 
-def mlflow_page(uri: str, experiment_id: str, store_id: str) -> bytes:
+def mlflow_page(uri: str, experiment_id: str, store_id: str, store_url: str) -> bytes:
     """Write the page.
 
     Args:
         uri: of MLflow's server or database; what is secret of it stays away.
         experiment_id: that has the runs.
         store_id: whose runs they are.
+        store_url: of it; a database in it is named as seen from there, so that both can be moved.
     """
     is_server = uri.startswith(("http://", "https://"))
     front = without_credentials(uri).rstrip("/") if is_server else UI_ADDRESS
     runs = f"{front}/#/experiments/{experiment_id}/runs?{TRAINING_VIEW}"
-    command = f"mlflow ui --backend-store-uri {shlex.quote(masked(uri))}"
-    how = "" if is_server else f"<p>Start its pages first: <code>{html.escape(command)}</code></p>\n"
+    inside = f"sqlite:///{store_url.removeprefix('file://').rstrip('/')}/"
+    database = uri.replace(inside, "sqlite:///") if uri.startswith(inside) else uri
+    where = "" if database == uri else ", in the folder of this page"
+    command = f"mlflow ui --backend-store-uri {shlex.quote(masked(database))}"
+    how = "" if is_server else f"<p>Start its pages first{where}: <code>{html.escape(command)}</code></p>\n"
     place = json.dumps({"runs": runs, "store": store_id, "isServer": is_server}).replace("<", "\\u003c")
     return _PAGE.format(
         how=how,

@@ -462,7 +462,7 @@ class MlflowRuns:
 
     def open_sweep(self, name: str, parameters: Mapping[str, str], begun_at_ms: int) -> None:
         """Find or make the sweep's run; one that is there is written to when a training of this driver begins."""
-        page = mlflow_page(self._uri, self._experiment_id, self._store_id)
+        page = mlflow_page(self._uri, self._experiment_id, self._store_id, self._store.url)
         self._store.root.write_if_changed(MLFLOW_PAGE, page)  # before the tables, which link to it
         self._sweep_tags = {**parameters, **self._store_tags(), SWEEP: name, **_source_tags(git_commit())}
         if self._find_parent(name):

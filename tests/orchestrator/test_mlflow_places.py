@@ -136,12 +136,13 @@ def test_numbers_of_tables_have_names_that_mlflow_takes():
 
 def test_the_way_to_mlflow_tells_no_password():
     """The page in the store names the server, without who may enter; of a database the command that shows it."""
-    of_server = mlflow_page("https://me:5ecret@host:5000/", "7", "id").decode()
+    of_server = mlflow_page("https://me:5ecret@host:5000/", "7", "id", "/runs").decode()
     assert "https://me@host:5000/#/experiments/7/runs?" in of_server
     assert "5ecret" not in of_server
-    of_database = mlflow_page("postgresql://me:5ecret@host/db", "7", "id").decode()
+    of_database = mlflow_page("postgresql://me:5ecret@host/db", "7", "id", "/runs").decode()
     assert "mlflow ui --backend-store-uri" in of_database
     assert "5ecret" not in of_database
+    assert "sqlite:///mlflow.db" in mlflow_page("sqlite:////runs/mlflow.db", "7", "id", "/runs").decode()
 
 
 # -- what stands where ---------------------------------------------------------------------------------
