@@ -744,7 +744,8 @@ def mirror_all(settings: Settings, studies: Sequence[Study]) -> int:
     """`--mirror`."""
     from tablewright.orchestrator.mirror import mirror_to_mlflow, mirror_to_optuna
     from tablewright.orchestrator.study_files import import_studies
-    from tablewright.reports.table_files import files_of_tables
+    from tablewright.reports.table_files import files_of_tables, write_tables
+    from tablewright.reports.table_numbers import numbers_of
 
     store = existing_store(settings)
     if not store.is_there:
@@ -753,8 +754,12 @@ def mirror_all(settings: Settings, studies: Sequence[Study]) -> int:
     import_studies(settings.project)  # whose methods know what the recorded views mean
     mirrored = []
     if settings.tracking_url is not None:
-        tables = {} if plan is None else files_of_tables(plan, store)
-        mirrored.append(mirror_to_mlflow(settings.tracking_url, store, plan, tables))
+        files: dict[str, str] = {}
+        numbers: dict[tuple[str, ...], float] = {}
+        if plan is not None:
+            files = files_of_tables(plan, store)
+            numbers = numbers_of(it.table for it in write_tables(plan, store, writes=False).tables)
+        mirrored.append(mirror_to_mlflow(settings.tracking_url, store, plan, files, numbers))
     if plan is not None:
         mirrored.append(mirror_to_optuna(settings.search_storage_url, store, plan, settings.runtime()))
     else:
@@ -1051,6 +1056,7 @@ def write_all(result: SweepResult, settings: Settings, store: Store, tracker: An
     from tablewright.orchestrator.run import recorded_ids
     from tablewright.reports.cost_table import write_costs
     from tablewright.reports.table_files import write_tables
+    from tablewright.reports.table_numbers import numbers_of
 
     written = write_tables(result.plan, store)
     write_costs(result.plan, store, settings.prices())
@@ -1058,7 +1064,8 @@ def write_all(result: SweepResult, settings: Settings, store: Store, tracker: An
         if not tracker.has_begun:  # there was nothing to train, but MLflow may have lost something
             begin_tracking(tracker, settings, result.plan, result.statuses)
         tracker.reconcile(recorded_ids(result.plan, result.statuses))  # others may have ended some since
-        tracker.log_tables(artifacts_of(written, store))
+        tracker.show(result.plan, is_final=True)
+        tracker.log_tables(artifacts_of(written, store), numbers_of(it.table for it in written.tables))
         tracker.end(succeeded=result.is_complete)
     return written
 
@@ -1181,6 +1188,7 @@ def begin_tracking(tracker: Any, settings: Settings, plan: Plan, statuses: Seque
         "trainings": len(statuses),
     }
     tracker.begin("+".join(study.name for study in plan.studies), parameters)
+    tracker.show(plan)
     tracker.reconcile(recorded_ids(plan, statuses))
 
 

@@ -17,6 +17,7 @@ from tablewright.orchestrator.status import read_status
 from tablewright.orchestrator.tracking import Tracker
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.value.counted import counted
+from tablewright.trainables.value.freezing import EMPTY
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,13 @@ class Mirrored:
     warnings: tuple[str, ...] = ()
 
 
-def mirror_to_mlflow(uri: str, store: Store, plan: Plan | None, table_files: Mapping[str, str]) -> Mirrored:
+def mirror_to_mlflow(
+    uri: str,
+    store: Store,
+    plan: Plan | None,
+    table_files: Mapping[str, str],
+    numbers: Mapping[tuple[str, ...], float] = EMPTY,
+) -> Mirrored:
     """Log every recorded training, or those of a plan; a run that is whole is left as it is.
 
     Args:
@@ -40,6 +47,7 @@ def mirror_to_mlflow(uri: str, store: Store, plan: Plan | None, table_files: Map
         store: of the records.
         plan: of studies that are named; without one, each study that any record names is a sweep.
         table_files: artifact path -> URL of the finished tables of the plan.
+        numbers: of these tables, by study, table, row, data set, metric and statistic.
 
     Raises:
         ValueError: a package is absent without which the database cannot be reached.
@@ -50,8 +58,10 @@ def mirror_to_mlflow(uri: str, store: Store, plan: Plan | None, table_files: Map
     for name, training_ids in sweeps.items():
         tracker = Tracker(uri, store)
         tracker.begin(name, {})
+        if plan is not None:
+            tracker.show(plan, is_final=True)
         tracker.reconcile(training_ids)
-        tracker.log_tables(table_files)
+        tracker.log_tables(table_files, numbers)
         tracker.end(succeeded=None)
         num_changed += tracker.num_changed
         warnings += tracker.warnings

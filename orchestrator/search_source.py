@@ -15,6 +15,7 @@ from typing import Any, Literal
 from tablewright.orchestrator.changes import Changes
 from tablewright.orchestrator.learning import learn
 from tablewright.orchestrator.other_hands import OtherHands
+from tablewright.orchestrator.place import trial_place
 from tablewright.orchestrator.plan import PlannedView
 from tablewright.orchestrator.pruners import Wilcoxon
 from tablewright.orchestrator.records import (
@@ -291,8 +292,11 @@ class SearchSource:
         self._at_work.add((number, place))
         resolved = self._resolve(trial.params)[place]
         objective, label = self.search.objective, f"{self.search.label}: trial {number}"
+        shown = trial_place(self.study_name, self.search, number)
         if trial.parts:
-            label += f" [{trial.parts[place].dataset}] seed {trial.parts[place].seed}"
+            part = trial.parts[place]
+            label += f" [{part.dataset}] seed {part.seed}"
+            shown = trial_place(self.study_name, self.search, number, part.dataset, part.seed)
         views = {
             self._resolver.view_id(resolved, view): PlannedView(view, resolved.measuring, resolved.measured)
             for view in self.search.views
@@ -306,6 +310,7 @@ class SearchSource:
             study=self.study_name,
             watch=objective if self._watches else None,
             priority=self._priority,
+            trial=shown,
         )
 
     @property

@@ -39,6 +39,7 @@ from tablewright.orchestrator.identity import digest_of
 from tablewright.orchestrator.lost_weights import WeightsGone, why_unmeasurable
 from tablewright.orchestrator.machine import describe_machine
 from tablewright.orchestrator.memory_need import in_gb, memory_shape, why_too_small
+from tablewright.orchestrator.place import Place
 from tablewright.orchestrator.plan import Partner, PlannedView
 from tablewright.orchestrator.provenance import code_that_trains, versions_of
 from tablewright.orchestrator.recorded_config import differing_definitions
@@ -101,6 +102,7 @@ class Work:
         study: the first study that asked for it.
         watch: measured between epochs, so that a pruner can see it; None where nobody does.
         priority: higher ones are handed out first.
+        trial: of a search, as which it was suggested; None for planned work.
         version: of the method where the work was planned: a worker may have imported other code since.
     """
 
@@ -112,6 +114,7 @@ class Work:
     study: str
     watch: Objective | None = None
     priority: int = 0
+    trial: Place | None = None
     version: int | str = field(init=False)
 
     def __post_init__(self) -> None:

@@ -106,7 +106,7 @@ RULES = {
             "cmaes": ("orchestrator.cma_es",),
             "scipy": ("orchestrator.quasi_random",),
             "threadpoolctl": ("orchestrator.optuna_sampler",),
-            "mlflow": ("orchestrator.tracking",),
+            "mlflow": ("orchestrator.mlflow_client", "orchestrator.mlflow_runs"),
             "yaml": ("orchestrator.published", "orchestrator.ray_autoscaler"),
             "cloudpickle": ("orchestrator.agent_backend", "orchestrator.ranks"),
             "torch": ("orchestrator.agent_worker",),  # which device there is

@@ -20,12 +20,14 @@ from types import SimpleNamespace
 import pytest
 
 from tablewright.orchestrator.identity import training_id
+from tablewright.orchestrator.mlflow_names import data_suffix, ensemble_suffix, flatten, view_prefix
 from tablewright.orchestrator.records import Measurement, Store
 from tablewright.orchestrator.search import Objective
-from tablewright.orchestrator.tracking import Tracker, data_suffix, ensemble_suffix, flatten, view_prefix
+from tablewright.orchestrator.tracking import Tracker
 from tablewright.orchestrator.trial import Outcome, Pruned, TrialHooks, Work, run_trial
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.retrieval.view import MAP, Reranking, RetrievalView
+from tests.orchestrator.tracked_sweeps import PARTS, RATES, Sweeps, study
 from tests.planned_views import planned_views
 from tests.toy_method import ToyConfig, ToyTrainable
 from tests.waiting import PATIENCE_S, wait_for
@@ -652,3 +654,35 @@ def runs_so_far(project, uri):
         return project.runs(uri)
     except AttributeError:  # the experiment is not there yet
         return []
+
+
+# -- its pages -----------------------------------------------------------------------------------------
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium")
+def test_mlflows_own_controls_group_a_table_by_row(tmp_path, server):
+    """The menu of views has each table; its list is grouped by row, with all seeds; a run leads to its tables."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    sweeps = Sweeps(tmp_path, server.uri)
+    sweeps(study(PARTS, RATES, name="grouped", seeds=(0, 1)))
+    runs, experiment_id = sweeps.runs(), sweeps.experiment().experiment_id
+    shared = runs["parts: full · rates: 0.1 [Toy] seed 0"]
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        page = browser.new_page(viewport={"width": 1900, "height": 1000})
+        page.set_default_timeout(1000 * PATIENCE_S)
+        page.goto(f"{server.uri}/#/experiments/{experiment_id}/runs?workflowType=machine_learning")
+        page.get_by_test_id("saved-views-trigger").click()
+        page.get_by_text("grouped/rates by row").click()
+        page.get_by_text("Group: 0.2").wait_for()
+        assert 2 == page.get_by_text("Group: ").count()
+        assert page.get_by_text("4 matching runs").is_visible()
+        page.goto(f"{server.uri}/#/experiments/{experiment_id}/runs/{shared.info.run_id}")
+        page.get_by_role("link", name="grouped/parts").first.wait_for()
+        browser.close()
