@@ -12,6 +12,7 @@ from tablewright.orchestrator.changes import apply_changes, try_changes
 from tablewright.orchestrator.dataset import SEED, Dataset
 from tablewright.orchestrator.declared_names import TableName, absent, twice
 from tablewright.orchestrator.design import AsPrinted, Comparing, Contrast, Design, Row, full_label
+from tablewright.orchestrator.gap import AcceptedGaps
 from tablewright.orchestrator.row_search import (
     RowSearch,
     left_to_row,
@@ -62,6 +63,7 @@ class Ablation(Teacher):
         tuned: searched in every trained row under every data set, with the same budget, before the row's seeds are
             trained with what was found. Its base is the table's, its data set one of the table's; its name, caption,
             view and metrics are not used. None tunes no row.
+        accepts: gaps that an audit of the table would name and that are meant, each with the reason (`gap.py`).
     """
 
     name: TableName
@@ -81,6 +83,7 @@ class Ablation(Teacher):
     tests_items: bool = False
     priority: int | None = None
     tuned: Search | None = None
+    accepts: AcceptedGaps = EMPTY
 
     @functools.cached_property
     def rows_by_design(self) -> tuple[tuple[Row, ...], ...]:

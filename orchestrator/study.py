@@ -17,6 +17,7 @@ from tablewright.orchestrator.dataset import without_own_seed
 from tablewright.orchestrator.declared_names import StudyName, twice
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.found_base import FoundBase
+from tablewright.orchestrator.gap import AcceptedGaps
 from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.row_search import RowSearch
 from tablewright.orchestrator.search import Search
@@ -24,6 +25,7 @@ from tablewright.orchestrator.search_table import search_table
 from tablewright.orchestrator.size_table import SizeTable
 from tablewright.trainables.contract.method import SEED_LIMIT, Seed
 from tablewright.trainables.value.declaration import Declaration
+from tablewright.trainables.value.freezing import EMPTY
 from tablewright.trainables.value.refusal import Fault, Refusal, guess
 from tablewright.trainables.value.text import Text
 
@@ -76,6 +78,7 @@ class Study(Declaration):
         profile: that it was declared for; None where it has no profiles. Set by who loads it.
         priority: of its tables and searches that have none of their own, among what else a sweep runs.
         starts_from: what searches have found that it was declared with. Set by who loads it.
+        accepts: gaps that an audit of any of its tables would name and that are meant, each with the reason.
     """
 
     name: StudyName
@@ -90,6 +93,7 @@ class Study(Declaration):
     profile: Profile | None = None
     priority: int = 0
     starts_from: Sequence[FoundBase] = ()
+    accepts: AcceptedGaps = EMPTY
 
     def find_faults(self) -> Iterator[Fault]:
         """Find every fault."""

@@ -28,8 +28,13 @@ from tablewright.reports.pareto_table import pareto_table
 from tablewright.reports.search_note import parameter_table, search_notes
 from tablewright.reports.seed import Place, Seed, seeds_by_place
 from tablewright.reports.source_note import source_notes
-from tablewright.reports.statistics_note import statistics_notes
-from tablewright.reports.table_statistics import Compared, TableStatistics, table_statistics
+from tablewright.reports.statistics_note import rigour_text, statistics_notes
+from tablewright.reports.table_statistics import (
+    Compared,
+    SmallestDifference,
+    TableStatistics,
+    table_statistics,
+)
 from tablewright.reports.table_values import table_values
 from tablewright.reports.text_table import TextTable
 from tablewright.reports.tuning_note import tuned_table, tuning_notes
@@ -161,6 +166,8 @@ class Table:
         source_notes: sentences below the table.
         effects: what is compared of several rows together.
         texts: small tables of words between the cells and the notes.
+        smallest: differences that its tested columns could have found.
+        rigour: for a paper's text, what its numbers are and how they were compared.
     """
 
     study: str
@@ -172,6 +179,8 @@ class Table:
     source_notes: tuple[str, ...]
     effects: tuple[Effect, ...] = ()
     texts: tuple[TextTable, ...] = ()
+    smallest: tuple[SmallestDifference, ...] = ()
+    rigour: str = ""
 
     def with_differences(self) -> Table:
         """Give the table with a column of differences behind each that is compared, and what they are."""
@@ -194,6 +203,12 @@ class Table:
     def rows(self) -> tuple[TableRow, ...]:
         """Every row, in printing order."""
         return tuple(row for group in self.groups for row in group.rows)
+
+    def labelled_rows(self) -> Iterator[tuple[str, TableRow]]:
+        """Give each row with its label, its group in front."""
+        for group in self.groups:
+            for row in group.rows:
+                yield f"{group.label} / {row.label}" if group.label else row.label, row
 
     @property
     def spanners(self) -> tuple[Spanner, ...]:
@@ -283,7 +298,9 @@ def build_table(
         *(() if searched is None else _texts_of(searched)),
         *(() if tuned is None else (tuned_table(tuned),)),
     )
-    table = Table(study, name, caption, ablation.stub_head, columns, groups, (), effects, texts)
+    table = Table(
+        study, name, caption, ablation.stub_head, columns, groups, (), effects, texts, statistics.smallest
+    )
     cells = [
         (column.metric, cell) for row in table.rows for column, cell in zip(columns, row.cells, strict=True)
     ]
@@ -293,7 +310,8 @@ def build_table(
         *(() if tuned is None else tuning_notes(tuned, declared.all_seeds)),
         *source_notes(declared, ablation, cells, facts, mine),
     )
-    table = replace(table, source_notes=tuple(visible(masked(note)) for note in notes))
+    rigour = visible(masked(rigour_text(declared, ablation, values, statistics)))
+    table = replace(table, source_notes=tuple(visible(masked(note)) for note in notes), rigour=rigour)
     return table.with_differences() if ablation.shows_difference else table
 
 

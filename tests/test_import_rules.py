@@ -46,6 +46,7 @@ DECLARATIONS = tuple(
         "dataset",
         "declared_names",
         "design",
+        "gap",
         "profile",
         "pruners",
         "published",
