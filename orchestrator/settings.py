@@ -84,6 +84,7 @@ class Settings:
         keep_checkpoints: `all` keeps the weights of every training, to measure further views on; `none` removes them
             once all that is planned is measured.
         datasets: labels of the data sets, with commas between, whose columns are filled; None is all.
+        pdf: whether a report of each study is made, as LaTeX and PDF.
         grace_s: how long running trainings may take to save once the sweep was told to end.
         reads_records_alone: whether nothing but the store is read, so that no data set need be there.
         project: whose studies are found beside the built-in ones.
@@ -108,6 +109,7 @@ class Settings:
     max_cpu_hours: float | None = None
     keep_checkpoints: str = KEEPS_ALL
     datasets: str | None = None
+    pdf: bool = False
     grace_s: float = DEFAULT_GRACE_S
     reads_records_alone: bool = False
     project: Project | None = None

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
+from tablewright.orchestrator.declared_names import BESIDE_TABLES
 from tablewright.orchestrator.found_config import ENDING as FOUND_ENDING
 from tablewright.orchestrator.found_of_plan import found_config
 from tablewright.orchestrator.plan import Plan
@@ -51,6 +52,7 @@ class WrittenTable:
         figure_urls: path below the folder of its study's tables -> path or URL.
         emptied: cells that the files there had filled and the table has not; None where there are none.
         narrowed: which seeds and data sets these files had that were not asked for now; empty where there are none.
+        figures: beside it.
     """
 
     table: Table
@@ -59,6 +61,7 @@ class WrittenTable:
     figure_urls: Mapping[str, str]
     emptied: Emptied | None = None
     narrowed: str = ""
+    figures: TableFigures = NO_FIGURES
 
 
 @dataclass(frozen=True)
@@ -154,6 +157,7 @@ def write_tables(
                     figure_urls,
                     emptied[table.name],
                     narrowed[table.name] if urls else "",
+                    beside[table.name],
                 )
             )
         if not writes:
@@ -201,7 +205,7 @@ def _remove_undeclared(folder: Folder, declared: Set[str]) -> None:
     """Remove the files and figures of tables that a study had once, and has no more."""
     for name in folder.names():
         stem, _, ending = name.partition(".")
-        if ending in (*ENDINGS, FOUND_ENDING) and stem not in {*declared, INDEX}:
+        if ending in (*ENDINGS, FOUND_ENDING) and stem not in {*declared, *BESIDE_TABLES}:
             folder.remove(name)
     for name in (folder / "figures").names():
         if name not in declared:
@@ -212,7 +216,7 @@ def _list_studies(folder: Folder) -> None:
     """Write the page that leads to every study whose tables lie here, written now or earlier."""
     tables_of: dict[str, list[str]] = {}
     for study in folder.names():
-        names = (folder / study).names() if study != f"{INDEX}.html" else []
+        names = [] if "." in study else (folder / study).names()  # a file beside the folders of studies
         if f"{INDEX}.html" in names:
             pages = (
                 ()
