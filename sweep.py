@@ -433,7 +433,7 @@ def existing_store(settings: Settings) -> Store:
 
 def recorded_plan(settings: Settings, studies: Sequence[Study], store: Store) -> Plan:
     """The plan as the last sweep had it, with what searches have found; no data set need be there."""
-    from tablewright.orchestrator.run import plan_as_recorded
+    from tablewright.orchestrator.planning import plan_as_recorded
     from tablewright.reports.seed_growth import seeds_until_decided
 
     return plan_as_recorded(studies, store, settings.runtime(), seeds_until_decided)
@@ -445,7 +445,7 @@ def recorded_plan(settings: Settings, studies: Sequence[Study], store: Store) ->
 def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
     """`--plan`."""
     from tablewright.orchestrator.planned_memory import memory_of_plan
-    from tablewright.orchestrator.run import plan_with_data
+    from tablewright.orchestrator.planning import plan_with_data
     from tablewright.orchestrator.status import read_status
     from tablewright.orchestrator.study import UntilDecided
     from tablewright.reports.foresight import foresee
@@ -459,9 +459,11 @@ def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
     statuses_at_most = read_status(largest, store) if may_grow else statuses
     by_training = {item.training.training_id: item for item in statuses}
     grid = Table("table", "cells", "unique trainings", "recorded", box=None, header_style="bold")
-    for study, table in plan.tables:
-        cells = [cell for cell in plan.cells if (cell.study, cell.table) == (study, table)]
-        unique = {cell.training_id for cell in cells}
+    cells_of: dict[tuple[str, str], list[str]] = {place: [] for place in plan.tables}
+    for cell in plan.cells:
+        cells_of[cell.study, cell.table].append(cell.training_id)
+    for (study, table), cells in cells_of.items():
+        unique = set(cells)
         recorded = sum(by_training[identity].state == "done" for identity in unique)
         grid.add_row(f"{study}/{table}", str(len(cells)), str(len(unique)), str(recorded))
     console.print(grid)
@@ -671,7 +673,7 @@ def print_outlook(plan: Plan, statuses: Sequence[TrainingStatus], store: Store, 
 
 def write_report(settings: Settings, studies: Sequence[Study]) -> int:
     """`--report`."""
-    from tablewright.orchestrator.run import is_complete
+    from tablewright.orchestrator.planning import is_complete
     from tablewright.orchestrator.status import read_status
     from tablewright.reports.cost_table import write_costs
     from tablewright.reports.paper_files import PaperFiles
@@ -803,7 +805,7 @@ def found_trainings(
     """The trainings that are meant by ids or labels, of the studies that are named or of all that there are."""
     from tablewright.orchestrator.finding import find_trainings
     from tablewright.orchestrator.named_trainings import labels_of, labels_of_project
-    from tablewright.orchestrator.run import plan_as_recorded
+    from tablewright.orchestrator.planning import plan_as_recorded
 
     def planned() -> Mapping[str, str]:
         if not settings.studies:
@@ -902,9 +904,9 @@ def refuse_beside_gc(
 
 def replay_searches(settings: Settings, studies: Sequence[Study]) -> int:
     """`--replay`."""
+    from tablewright.orchestrator.planning import resolver_of_records
     from tablewright.orchestrator.recorded_curves import find_curves
     from tablewright.orchestrator.replay import replay
-    from tablewright.orchestrator.run import resolver_of_records
     from tablewright.reports.replay_page import replay_heads, replay_note, replay_rows, write_replay
 
     store = existing_store(settings)
