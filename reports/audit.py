@@ -81,10 +81,11 @@ def audit(plan: Plan, tables: Sequence[Table]) -> tuple[Finding, ...]:
     for study in plan.studies:
         mine = [table for table in tables if table.study == study.name and _ablation(plan, table) is not None]
         found += _accepted(_of_study(plan, study, mine), study.accepts)
+        removals = joint_removals(plan, study)
         for table in mine:
             ablation = plan.tables[study.name, table.name]
             accepts: dict[Gap, str] = {**study.accepts, **ablation.accepts}
-            found += _accepted(_of_table(plan, study, ablation, table), accepts)
+            found += _accepted(_of_table(plan, study, ablation, table, removals.get(table.name, ())), accepts)
     return tuple(_folded(found))
 
 
@@ -142,11 +143,6 @@ def _of_study(plan: Plan, study: Study, tables: Sequence[Table]) -> Iterator[Fin
             _numbers_without_a_row(study),
             "a Row that carries it (.as_printed), or why_not in published.yaml",
         )
-    yield from found(
-        "never_removed_alone",
-        joint_removals(plan, study),
-        "LeaveOneOut({component: changes}), or one Row that takes out this component alone",
-    )
 
 
 def _found(gap: Gap, study: str, table: str, texts: Iterable[str], remedy: str) -> Iterator[Finding]:
@@ -206,7 +202,9 @@ def _numbers_without_a_row(study: Study) -> Iterator[str]:
 # -- of a table ----------------------------------------------------------------------------------
 
 
-def _of_table(plan: Plan, study: Study, ablation: Ablation, table: Table) -> Iterator[Finding]:
+def _of_table(
+    plan: Plan, study: Study, ablation: Ablation, table: Table, removals: Sequence[str]
+) -> Iterator[Finding]:
     def found(gap: Gap, texts: Iterable[str], remedy: str) -> Iterator[Finding]:
         yield from _found(gap, study.name, table.name, texts, remedy)
 
@@ -217,6 +215,11 @@ def _of_table(plan: Plan, study: Study, ablation: Ablation, table: Table) -> Ite
         best = plan.searches[study.name, search.name].best or {}
         yield from found("best_at_end", ends_of_search(search, best), "a wider range in space={…}")
         return
+    yield from found(
+        "never_removed_alone",
+        removals,
+        "LeaveOneOut({component: changes}), or one Row that takes out this component alone",
+    )
     yield from found(
         "no_reference",
         _compared_with_nothing(ablation),

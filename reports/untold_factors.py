@@ -88,22 +88,31 @@ def better_reference(configs: RowConfigs) -> str:
     return f"reference={best!r}, from which {len(near[best])} rows differ in one field each; or {remedy}"
 
 
-def joint_removals(plan: Plan, study: Study) -> Iterator[str]:
-    """Find components that are taken out together with others, or on top of each other, and never alone."""
+def joint_removals(plan: Plan, study: Study) -> dict[str, list[str]]:
+    """Find components that are taken out together with others, or on top of each other, and alone in no table.
+
+    Returns:
+        Name of the table -> what is taken out together in it.
+    """
     trained: set[TrainingConfig] = set()
     tables = [(ablation, RowConfigs(plan, study, ablation)) for ablation in study.ablations]
     for ablation, configs in tables:
         for row in ablation.trained_rows:
             for dataset in ablation.datasets:
                 trained.update(configs.of(row, dataset))
+    found: dict[str, list[str]] = {}
     for ablation, configs in tables:
         if ablation.tuned:
             continue  # what each row has found keeps configs apart that are otherwise alike
         dataset = ablation.datasets[0]
-        for design in map(_itself, ablation.rows):
-            if isinstance(design, Cumulative):
-                yield from _steps_never_removed(ablation, design, dataset, trained)
-        yield from _fields_never_removed(configs, dataset, trained)
+        found[ablation.name] = [
+            text
+            for design in map(_itself, ablation.rows)
+            if isinstance(design, Cumulative)
+            for text in _steps_never_removed(ablation, design, dataset, trained)
+        ]
+        found[ablation.name] += _fields_never_removed(configs, dataset, trained)
+    return found
 
 
 def _steps_never_removed(
@@ -120,7 +129,7 @@ def _steps_never_removed(
             lacking.append(f"“{name}”")
     if lacking:
         last = [*design.steps][-1]
-        yield f"{ablation.name}: {', '.join(lacking)}, added one on top of the other, with “+ {last}” at the end"
+        yield f"{', '.join(lacking)}, added one on top of the other, with “+ {last}” at the end"
 
 
 def _fields_never_removed(
@@ -151,7 +160,7 @@ def _fields_never_removed(
                 if not refused and without_own_seed(alone) not in trained:
                     rows_of.setdefault(path, []).append(f"“{full_label(row)}”")
     for path, labels in rows_of.items():
-        yield f"{ablation.name}: {path}, taken out only together with others ({', '.join(dict.fromkeys(labels))})"
+        yield f"{path}, taken out only together with others ({', '.join(dict.fromkeys(labels))})"
 
 
 def _itself(design: Design) -> Design:
