@@ -241,6 +241,9 @@ def main(
     pdf: Annotated[
         bool, option("pdf", "With --report: each study as a PDF, with a rigour appendix (needs a TeX).")
     ] = False,
+    paper: Annotated[
+        str | None, option("paper", "With --report: a paper's main file; names the numbers typed into it.")
+    ] = None,
     grace_s: Annotated[
         float,
         option("grace-s", "Seconds to save in, once told to end; then hard", parser=number, metavar="NUMBER"),
@@ -288,8 +291,9 @@ def main(
             raise ValueError(
                 f"--accept is for a run or a --report, not for {given[0]}; leave one of them out"
             )
-        if pdf and given != ["--report"]:
-            raise ValueError("--pdf goes with --report, which makes the files of what is recorded; add it")
+        if (pdf or paper is not None) and given != ["--report"]:
+            which = "--pdf" if pdf else "--paper"
+            raise ValueError(f"{which} goes with --report, which makes files of what is recorded; add it")
         if diff is not None and studies:
             raise ValueError(
                 f"--diff compares two recorded trainings and takes no study; leave {studies[0]} out"
@@ -318,6 +322,7 @@ def main(
             keep_checkpoints=keep_checkpoints,
             datasets=datasets,
             pdf=pdf,
+            paper=paper,
             grace_s=grace_s,
             reads_records_alone=status
             or report
@@ -692,6 +697,8 @@ def write_report(settings: Settings, studies: Sequence[Study]) -> int:
         written = write_tables(plan, store, writes=False)
     print_tables(written)
     print_paper_files(beside)
+    if settings.paper is not None:
+        print_typed_numbers(settings.paper, plan, store, written)
     if unwritten:
         errors.print(Text(f"error: not every file of the tables was written: {unwritten}", style="red"))
     statuses = read_status(plan, store)
@@ -720,6 +727,18 @@ def print_paper_files(beside: PaperFiles) -> None:
         console.print(Text(f"report: {url}"))
     for remark in beside.remarks:
         errors.print(Text(f"warning: {remark}", style="yellow"))
+
+
+def print_typed_numbers(paper: str, plan: Plan, store: Store, written: WrittenTables) -> None:
+    """Name the numbers that a paper's text has typed."""
+    from tablewright.reports.paper_text import typed_numbers
+
+    tables = [item.table for item in written.tables]
+    found = typed_numbers(Path(paper).expanduser(), plan, tables, store.root.local_path)
+    for one in found:
+        console.print(Text(str(one)))
+    untold = sum(not one.command for one in found)
+    console.print(f"{paper}: {counted(len(found), 'typed number')}, {untold} of which no table gives.")
 
 
 def keep_what_was_found(settings: Settings, studies: Sequence[Study]) -> int:

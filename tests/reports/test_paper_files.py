@@ -133,6 +133,19 @@ def test_the_report_is_written_alone_where_there_is_no_tex(tmp_path: Path, monke
     assert r"\end{document}" in (tmp_path / FOLDER / "report.tex").read_text()
 
 
+def test_what_a_failing_tex_says_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A TeX that ends with an error stops nothing: its words are told, the source lies there, and no PDF."""
+    program = tmp_path / "bin/pdflatex"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho '! No room for this table.'\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/bin:/usr/bin")
+    plan, store = every_state_plan(), Store(str(tmp_path / "store"))
+    beside = write(plan, store, makes_reports=True)
+    assert "No room for this table" in beside.remarks[0]
+    assert {"report.tex"} == {name for name in (store.root / FOLDER).names() if name.startswith("report")}
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(find_tex() is None, reason="there is no TeX")
 def test_the_report_is_made_once_and_again_when_its_records_change(tmp_path: Path):
