@@ -1062,8 +1062,9 @@ def sweep_with(
     """Train what is left, on a backend."""
     from tablewright.orchestrator.run import run_sweep
     from tablewright.reports.seed_growth import seeds_until_decided
+    from tablewright.trainables.value.long_work import listening
 
-    with progress_view() as start_view:
+    with progress_view() as start_view, listening(lambda line: console.print(Text(line, style="dim"))):
 
         def links() -> dict[str, str]:
             return {**backend.links(), **settings.tracking_link}
@@ -1291,6 +1292,8 @@ def live_view(progress: SweepProgress) -> RenderableType:
     running = list(progress.running.values())
     for training in running[:MAX_RUNNING_SHOWN]:
         epoch = f"epoch {training.epoch}/{training.num_epochs}" if training.epoch else "starting"
+        if training.epoch and training.epoch == training.num_epochs:
+            epoch = "measuring"
         loss = f"loss {training.loss:z.3f}" if training.loss == training.loss else ""
         grid.add_row("  " + training.label, epoch, loss)
     if len(running) > MAX_RUNNING_SHOWN:
