@@ -27,10 +27,10 @@ from tablewright.reports.latex_numbers import numbers_to_latex
 from tablewright.reports.report_latex import figure_files, report_to_latex
 from tablewright.reports.reproduction import reproduced, reproduction_document, reproduction_to_csv
 from tablewright.reports.rigour_appendix import rigour_appendix
+from tablewright.reports.study_facts import read_study_facts
 from tablewright.reports.table import DEMO_NOTICE, Table
 from tablewright.reports.table_files import WrittenTable, WrittenTables, folder_of_studies
 from tablewright.reports.tex import TexFailed, find_tex, make_pdf
-from tablewright.reports.training_facts import read_facts
 
 AUDIT, CONFIGS, NUMBERS, REPORT, REPRODUCTION = "audit", "configs", "numbers", "report", "reproduction"
 
@@ -97,7 +97,9 @@ def write_paper_files(
         folder.write_if_changed(f"{CONFIGS}.tex", document_to_latex(configs).encode())
         if makes_reports or f"{REPORT}.tex" in folder.names():
             sections = (
-                rigour_appendix(plan, study, [item.table for item in items], read_facts(plan, study, store)),
+                rigour_appendix(
+                    plan, study, [item.table for item in items], read_study_facts(plan, study, store)
+                ),
                 document,
                 configs,
             )

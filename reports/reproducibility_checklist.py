@@ -12,15 +12,15 @@ from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.study import Study
 from tablewright.reports.comparison import MIN_SEEDS_TO_COMPARE
 from tablewright.reports.document import Section
+from tablewright.reports.study_facts import StudyFacts
 from tablewright.reports.table import Table
 from tablewright.reports.text_table import TextTable
-from tablewright.reports.training_facts import TrainingFacts
 from tablewright.trainables.value.counted import counted
 
 BY_THE_AUTHOR = "not recorded; for the author to answer"
 
 
-def checklist(plan: Plan, study: Study, tables: Sequence[Table], facts: TrainingFacts) -> Section:
+def checklist(plan: Plan, study: Study, tables: Sequence[Table], facts: StudyFacts) -> Section:
     """Give the points with their answers."""
     rows = tuple(_answers(plan, study, tables, facts))
     return Section(
@@ -34,7 +34,7 @@ def checklist(plan: Plan, study: Study, tables: Sequence[Table], facts: Training
 
 
 def _answers(
-    plan: Plan, study: Study, tables: Sequence[Table], facts: TrainingFacts
+    plan: Plan, study: Study, tables: Sequence[Table], facts: StudyFacts
 ) -> Iterator[tuple[str, str]]:
     done = len(facts.records)
     num_cells = sum(cell.state != "printed" for table in tables for row in table.rows for cell in row.cells)
@@ -110,7 +110,7 @@ def _answers(
     yield "Broader impact, safeguards, human subjects", BY_THE_AUTHOR
 
 
-def _starting_weights(facts: TrainingFacts) -> str:
+def _starting_weights(facts: StudyFacts) -> str:
     names = dict.fromkeys(weights.file for data in facts.data for weights in data.starting_weights)
     if not facts.data:
         return "not recorded yet: no training has ended"

@@ -13,9 +13,9 @@ from tablewright.reports.cost_table import hours_text
 from tablewright.reports.document import Fields, Points, Section
 from tablewright.reports.parameter_text import range_text
 from tablewright.reports.reproducibility_checklist import checklist
+from tablewright.reports.study_facts import StudyFacts
 from tablewright.reports.table import Table
 from tablewright.reports.text_table import TextTable
-from tablewright.reports.training_facts import TrainingFacts
 from tablewright.trainables.value.counted import counted
 from tablewright.trainables.value.secret import masked
 from tablewright.trainables.value.text import visible
@@ -27,7 +27,7 @@ SHORT_DIGITS = 16
 BYTES_OF_GIB = 2**30
 
 
-def rigour_appendix(plan: Plan, study: Study, tables: Sequence[Table], facts: TrainingFacts) -> Section:
+def rigour_appendix(plan: Plan, study: Study, tables: Sequence[Table], facts: StudyFacts) -> Section:
     """Give the appendix of one study.
 
     Args:
@@ -52,7 +52,7 @@ def rigour_appendix(plan: Plan, study: Study, tables: Sequence[Table], facts: Tr
     )
 
 
-def _training_texts(study: Study, facts: TrainingFacts) -> Iterator[str]:
+def _training_texts(study: Study, facts: StudyFacts) -> Iterator[str]:
     yield (
         f"{len(facts.records)} trainings are recorded, of {facts.num_planned} that the tables need and "
         f"{facts.num_of_searches} further trials of searches. Rows of equal configurations share their trainings."
@@ -108,7 +108,7 @@ def _search_sections(plan: Plan, study: Study) -> Iterator[Section]:
     yield Section("Ranges, budgets and selection", (), tuple(parts))
 
 
-def _hardware_texts(facts: TrainingFacts) -> Iterator[str]:
+def _hardware_texts(facts: StudyFacts) -> Iterator[str]:
     if not facts.records:
         yield f"Hardware and time are {NOT_RECORDED}: no training has ended yet."
         return
@@ -138,7 +138,7 @@ def _hardware_texts(facts: TrainingFacts) -> Iterator[str]:
     yield f"Energy: {NOT_RECORDED}."
 
 
-def _software_fields(facts: TrainingFacts) -> Fields:
+def _software_fields(facts: StudyFacts) -> Fields:
     pairs = [(name, _versions(of)) for name, of in facts.versions.items()]
     for name in ("python", "system"):
         if said := facts.said(name):
@@ -158,7 +158,7 @@ def _versions(counts: Mapping[str, int]) -> str:
     )
 
 
-def _data_table(facts: TrainingFacts) -> TextTable:
+def _data_table(facts: StudyFacts) -> TextTable:
     rows = tuple(
         (
             _clean(data.label),
@@ -171,7 +171,7 @@ def _data_table(facts: TrainingFacts) -> TextTable:
     return TextTable("data", ("data set", "items of each split", "fingerprint", "demo data"), rows)
 
 
-def _measured_texts(facts: TrainingFacts) -> Iterator[str]:
+def _measured_texts(facts: StudyFacts) -> Iterator[str]:
     for one in facts.measured:
         left_out = ", ".join(f"{count} {_clean(reason)}" for reason, count in one.left_out)
         yield (
@@ -181,7 +181,7 @@ def _measured_texts(facts: TrainingFacts) -> Iterator[str]:
         yield f"How many items were measured, and which were left out, is {NOT_RECORDED}."
 
 
-def _warning_texts(facts: TrainingFacts) -> Iterator[str]:
+def _warning_texts(facts: StudyFacts) -> Iterator[str]:
     for text, count in facts.warnings.items():
         yield f"{' '.join(_clean(text).split()).rstrip('.')} ({count} times)."
     if not facts.warnings:

@@ -15,9 +15,9 @@ from tablewright.reports.config_appendix import config_appendix
 from tablewright.reports.document_markdown import document_to_markdown
 from tablewright.reports.paper_files import PaperFiles, write_paper_files
 from tablewright.reports.rigour_appendix import rigour_appendix
+from tablewright.reports.study_facts import read_study_facts
 from tablewright.reports.table_files import write_tables
 from tablewright.reports.tex import find_tex
-from tablewright.reports.training_facts import read_facts
 from tablewright.trainables.retrieval.view import RetrievalView
 from tests.reports.every_state import every_state_plan, record_every_state
 from tests.reports.tiny_study import (
@@ -102,7 +102,7 @@ def test_the_appendix_answers_from_records_and_says_what_it_cannot(tmp_path: Pat
     record_every_state(store, plan)
     study = plan.studies[0]
     tables = [item.table for item in write_tables(plan, store, writes=False).tables]
-    text = document_to_markdown(rigour_appendix(plan, study, tables, read_facts(plan, study, store)))
+    text = document_to_markdown(rigour_appendix(plan, study, tables, read_study_facts(plan, study, store)))
     num_planned = len(plan.trainings)
     assert f"17 trainings are recorded, of {num_planned} that the tables need" in text
     for part in (

@@ -31,7 +31,7 @@ class MeasuredFacts:
 
 
 @dataclass(frozen=True)
-class TrainingFacts:
+class StudyFacts:
     """What is recorded of the trainings of one study, those of its searches among them.
 
     Attributes:
@@ -85,7 +85,7 @@ class TrainingFacts:
         return Counter(value for record in self.records.values() if (value := record.machine.get(name)))
 
 
-def read_facts(plan: Plan, study: Study, store: Store) -> TrainingFacts:
+def read_study_facts(plan: Plan, study: Study, store: Store) -> StudyFacts:
     """Read every record of one study.
 
     Args:
@@ -120,7 +120,7 @@ def read_facts(plan: Plan, study: Study, store: Store) -> TrainingFacts:
         identity: record for identity, (record, _, _) in sorted(readings.items()) if record is not None
     }
     measurements = [one for _, (_, found, _) in sorted(readings.items()) for one in found]
-    return TrainingFacts(
+    return StudyFacts(
         num_planned,
         len(views) - num_planned,
         records,
