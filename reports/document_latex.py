@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from tablewright.reports.document import Block, Fields, Points, Section
@@ -13,7 +14,8 @@ HEADS = ("section", "subsection", "paragraph")
 LINE_CHARACTERS = 105
 """Of a line of a report's table, at its type size."""
 
-MIN_COLUMN_CHARACTERS = 4
+COLUMN_GAP_CHARACTERS = 2
+"""What parts a column from the next one."""
 
 
 def document_to_latex(document: Section, *, level: int = 0) -> str:
@@ -58,7 +60,8 @@ def _table_lines(table: TextTable) -> Iterator[str]:
     num_columns = len(table.heads)
     lines = [table.heads, *table.rows]
     longest = [max(len(line[place]) for line in lines) for place in range(num_columns)]
-    widths = _shares([max(MIN_COLUMN_CHARACTERS, length) for length in longest])
+    words = [max(map(_longest_word, (line[place] for line in lines))) for place in range(num_columns)]
+    widths = _shares(longest, words)
     columns = "".join(
         rf">{{\raggedright\arraybackslash}}p{{\dimexpr {width:.4f}\linewidth-2\tabcolsep\relax}}"
         for width in widths
@@ -73,17 +76,29 @@ def _table_lines(table: TextTable) -> Iterator[str]:
     yield r"\end{longtable}}"
 
 
-def _shares(lengths: Sequence[int]) -> list[float]:
-    """Share a line out: what is short has what it needs, and the others the rest by the root of their lengths."""
-    total = sum(lengths)
-    if total <= LINE_CHARACTERS:
-        return [(length + 1) / (LINE_CHARACTERS + len(lengths)) for length in lengths]
-    weights = [length**0.5 for length in lengths]
-    fair = [LINE_CHARACTERS * weight / sum(weights) for weight in weights]
-    fixed = [float(length) if length <= share else 0.0 for length, share in zip(lengths, fair, strict=True)]
-    left = LINE_CHARACTERS - sum(fixed)
-    open_weight = sum(weight for weight, width in zip(weights, fixed, strict=True) if not width) or 1.0
-    widths = [width or left * weight / open_weight for width, weight in zip(fixed, weights, strict=True)]
+def _longest_word(text: str) -> int:
+    """Count the signs of the longest part of a text that a line cannot break."""
+    return max(map(len, re.split(r"(?<=[-._/=\s])", text)), default=0)
+
+
+def _shares(lengths: Sequence[int], words: Sequence[int]) -> list[float]:
+    """Share a line out: what is short has what it needs, and the others the rest by the root of their lengths.
+
+    Args:
+        lengths: signs of the longest text of each column.
+        words: signs of its longest word, for which there is room in any case.
+    """
+    needs = [length + COLUMN_GAP_CHARACTERS for length in lengths]
+    if sum(needs) <= LINE_CHARACTERS:
+        return [need / LINE_CHARACTERS for need in needs]
+    fair = [LINE_CHARACTERS * need**0.5 / sum(other**0.5 for other in needs) for need in needs]
+    least = [
+        need if need <= share else word + COLUMN_GAP_CHARACTERS
+        for need, word, share in zip(needs, words, fair, strict=True)
+    ]
+    left = max(0.0, LINE_CHARACTERS - sum(least))
+    wanting = [(need - has) ** 0.5 for need, has in zip(needs, least, strict=True)]
+    widths = [has + left * want / (sum(wanting) or 1.0) for has, want in zip(least, wanting, strict=True)]
     return [width / sum(widths) for width in widths]
 
 

@@ -204,6 +204,9 @@ def reproduction_document(numbers: Sequence[Reproduced], num_demo_tables: int) -
         )
         return Section(title, (f"No printed number has a trained row beside it.{why}",))
     papers = dict.fromkeys(one.paper for one in numbers)
+    number_of = {
+        protocol: number for number, protocol in enumerate(dict.fromkeys(one.protocol for one in numbers), 1)
+    }
     summary = [_counts_text("All papers", numbers)]
     if len(papers) > 1:
         summary += [_counts_text(paper, [one for one in numbers if one.paper == paper]) for paper in papers]
@@ -216,7 +219,8 @@ def reproduction_document(numbers: Sequence[Reproduced], num_demo_tables: int) -
             "all measured. The chance of so many misses takes the numbers as independent; those of one training are "
             "not: they tend to miss together, so that a small chance is less telling than it looks. "
             "“=”: the same trainings beside the same number as in a line above, counted once.",
-            TextTable("numbers", HEADS, tuple(map(_texts, numbers))),
+            TextTable("numbers", HEADS, tuple(_texts(one, number_of[one.protocol]) for one in numbers)),
+            Points(tuple(f"Protocol {number}: {protocol}." for protocol, number in number_of.items())),
         ),
     )
 
@@ -236,7 +240,7 @@ def _counts_text(what: str, numbers: Sequence[Reproduced]) -> str:
     return text
 
 
-def _texts(one: Reproduced) -> tuple[str, ...]:
+def _texts(one: Reproduced, protocol_number: int) -> tuple[str, ...]:
     cell, metric = one.cell, one.metric
     assert cell.published is not None, "it is listed for its printed number"
     verdict = {True: AGREES, False: DISAGREES, None: ""}[cell.agrees_with_paper]
@@ -251,7 +255,7 @@ def _texts(one: Reproduced) -> tuple[str, ...]:
         f"{cell.n}/{cell.n_expected}" if cell.n != cell.n_expected else str(cell.n),
         "" if cell.difference is None else difference_text(cell.difference, metric),
         verdict + (" =" if one.is_repeated else ""),
-        one.protocol,
+        str(protocol_number),
     )
 
 

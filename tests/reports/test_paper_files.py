@@ -17,7 +17,7 @@ from tablewright.reports.paper_files import PaperFiles, write_paper_files
 from tablewright.reports.rigour_appendix import rigour_appendix
 from tablewright.reports.study_facts import read_study_facts
 from tablewright.reports.table_files import write_tables
-from tablewright.reports.tex import find_tex
+from tablewright.reports.tex import find_tex, make_pdf
 from tablewright.trainables.retrieval.view import RetrievalView
 from tests.reports.every_state import every_state_plan, record_every_state
 from tests.reports.tiny_study import (
@@ -166,3 +166,21 @@ def test_the_report_is_made_once_and_again_when_its_records_change(tmp_path: Pat
     record_value(store, plan, "depth 1", {"Pedestrians": seeds_of([0.2, 0.3, 0.4], [0.2, 0.3, 0.4])})
     write(plan, store)
     assert file.read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_tex() is None, reason="there is no TeX")
+def test_configs_and_reproduction_are_parts_of_a_paper(tmp_path: Path):
+    """The configs print in a paper of two columns, the printed numbers in one with the packages that they name."""
+    plan, store = every_state_plan(), Store(str(tmp_path))
+    record_every_state(store, plan)
+    write(plan, store, are_all_studies=True)
+    tex = find_tex()
+    assert tex is not None
+    body = r"\begin{document}\input{part}\end{document}"
+    for head, file in (
+        (r"\documentclass[twocolumn]{article}", f"{FOLDER}/configs.tex"),
+        (r"\documentclass{article}\usepackage{array,booktabs,longtable}", "tables/reproduction.tex"),
+    ):
+        content = (tmp_path / file).read_bytes()
+        assert make_pdf(head + body, {"part.tex": content}, tex).startswith(b"%PDF")
