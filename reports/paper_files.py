@@ -88,6 +88,11 @@ def write_paper_files(
         folder = store.root / f"{folder_of_studies(study)}/{study.name}"
         _write_numbers(folder, study, items)
         if study.left_out:
+            if makes_reports:
+                remarks.append(
+                    f"{study.name}: no report was made, as it is of a whole study; name {study.name} without a table, "
+                    "and with all data sets"
+                )
             continue
         document = audit_document(study.name, findings[study.name])
         folder.write_if_changed(f"{AUDIT}.md", document_to_markdown(document).encode())

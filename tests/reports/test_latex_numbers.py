@@ -27,6 +27,13 @@ def tables_of(plan: Plan, store: Store) -> list[Table]:
     return [item.table for item in write_tables(plan, store, writes=False).tables]
 
 
+@pytest.fixture(scope="module")
+def every_state(tmp_path_factory: pytest.TempPathFactory) -> list[Table]:
+    plan, store = every_state_plan(), Store(str(tmp_path_factory.mktemp("store")))
+    record_every_state(store, plan)
+    return tables_of(plan, store)
+
+
 def numbers_of(latex: str) -> dict[tuple[str, str, str, str], str]:
     found = re.findall(r"^\\twdefine\{(.*?)\}\{(.*?)\}\{(.*?)\}\{([^{}]*)\}\{(.*)\}$", latex, re.MULTILINE)
     return {(quantity, table, row, column): text for quantity, table, row, column, text in found}
@@ -73,11 +80,9 @@ def test_p_values_are_printed_as_papers_do(p_value: float, text: str):
     assert text == p_text(p_value)
 
 
-def test_every_number_of_a_table_has_its_command(tmp_path: Path):
+def test_every_number_of_a_table_has_its_command(every_state: list[Table]):
     """Value, deviation, interval, count, seeds, difference, its interval and p, the paper's number, ours minus it."""
-    plan, store = every_state_plan(), Store(str(tmp_path))
-    record_every_state(store, plan)
-    latex = numbers_to_latex("tiny", tables_of(plan, store))
+    latex = numbers_to_latex("tiny", every_state)
     numbers = numbers_of(latex)
     place = "tiny/depth", "depth 2", "Market-1501 mAP"
     expected = {
@@ -102,11 +107,9 @@ def test_every_number_of_a_table_has_its_command(tmp_path: Path):
     assert r"\newcommand{\twTinyDemoDepthDepthTwoMAP}{32.0}" in latex
 
 
-def test_numbers_of_tables_that_are_not_written_now_stay(tmp_path: Path):
+def test_numbers_of_tables_that_are_not_written_now_stay(every_state: list[Table]):
     """A study of which one table was asked for keeps the numbers of the others, and loses those of none it has not."""
-    plan, store = every_state_plan(), Store(str(tmp_path))
-    record_every_state(store, plan)
-    depth, demo = tables_of(plan, store)
+    depth, demo = every_state
     whole = numbers_to_latex("tiny", [depth, demo])
     assert whole == numbers_to_latex("tiny", [depth], whole, ["demo_depth"])
     assert numbers_to_latex("tiny", [demo]) == numbers_to_latex("tiny", [demo], whole, ["other"])
@@ -132,10 +135,10 @@ def compile_paper(folder: Path, body: str) -> tuple[int, str, str]:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not TEX, reason="there is no TeX")
-def test_a_paper_compiles_with_every_number_and_not_with_one_that_there_is_none_of(tmp_path: Path):
+def test_a_paper_compiles_with_every_number_and_not_with_one_that_there_is_none_of(
+    tmp_path: Path, every_state: list[Table]
+):
     """Every key and command prints its number, in heads too; a misspelt row, or one of two tables, is an error."""
-    plan, store = every_state_plan(), Store(str(tmp_path / "store"))
-    record_every_state(store, plan)
     factors = Factorial({"depth": {"2": {}, "3": {"depth": 3}}, "width": {"8": {}, "16": {"width": 16}}})
     crossed, elsewhere = plan_of(make_ablation([factors], name="crossed")), Store(str(tmp_path / "elsewhere"))
     for number, row in enumerate(
@@ -143,7 +146,7 @@ def test_a_paper_compiles_with_every_number_and_not_with_one_that_there_is_none_
     ):
         values = [0.5 + number / 10, 0.51 + number / 10, 0.53 + number / 10]
         record_value(elsewhere, crossed, row, {"Market-1501": seeds_of(values, values)})
-    tables = [*tables_of(plan, store), *tables_of(crossed, elsewhere)]
+    tables = [*every_state, *tables_of(crossed, elsewhere)]
     latex = numbers_to_latex("tiny", tables)
     (tmp_path / "numbers.tex").write_text(latex, encoding="utf-8")
     keys = [
