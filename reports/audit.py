@@ -19,7 +19,7 @@ from tablewright.orchestrator.study import Study, UntilDecided
 from tablewright.reports.comparison import MIN_SEEDS_TO_COMPARE
 from tablewright.reports.number import value_text
 from tablewright.reports.row_configs import RowConfigs
-from tablewright.reports.swept_range import ends_of_search, ends_of_sweep
+from tablewright.reports.swept_range import ends_of_search, ends_of_sweep, swept_factors
 from tablewright.reports.table import DEMO_NOTICE, Column, Table
 from tablewright.reports.untold_factors import better_reference, joint_removals, untold_factors
 from tablewright.trainables.value.counted import counted
@@ -160,14 +160,13 @@ def _factors_of_one_dataset(study: Study) -> Iterator[str]:
         for dataset in ablation.datasets:
             names.append(apply_changes(ablation.base, dataset.changes).dataset_name())
             label_of.setdefault(names[-1], dataset.label)
-        for design in map(_design_itself, ablation.rows):
-            if isinstance(design, Sweep):
-                names_of.setdefault(design.path, {}).update(dict.fromkeys(names))
-                tables_of.setdefault(design.path, {})[ablation.name] = None
-    for path, swept in names_of.items():
-        others = [label for name, label in label_of.items() if name not in swept]
-        if len(swept) == 1 and others:
-            (name,) = swept
+        for swept in swept_factors(ablation):
+            names_of.setdefault(swept.path, {}).update(dict.fromkeys(names))
+            tables_of.setdefault(swept.path, {})[ablation.name] = None
+    for path, of_path in names_of.items():
+        others = [label for name, label in label_of.items() if name not in of_path]
+        if len(of_path) == 1 and others:
+            (name,) = of_path
             yield f"{path} is swept on {label_of[name]} alone ({', '.join(tables_of[path])}), not on {_some(others)}"
 
 
@@ -228,11 +227,9 @@ def _of_table(
     configs = RowConfigs(plan, study, ablation)
     if factors := list(untold_factors(configs)):
         yield from found("several_factors", factors, better_reference(configs))
-    for design, rows in zip(ablation.rows, ablation.rows_by_design, strict=True):
-        swept = _design_itself(design)
-        if isinstance(swept, Sweep):
-            ends = ends_of_sweep(swept, rows, configs, table)
-            yield from found("best_at_end", ends, f"further values of {swept.path} beyond that end")
+    for swept in swept_factors(ablation):
+        ends = ends_of_sweep(swept, configs, table)
+        yield from found("best_at_end", ends, f"further values of {swept.path} beyond that end")
     yield from found(
         "no_power",
         _without_power(table),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from tablewright.orchestrator.changes import try_changes
-from tablewright.orchestrator.design import Row, Sweep, full_label
+from tablewright.orchestrator.ablation import Ablation
+from tablewright.orchestrator.changes import try_changes, value_at
+from tablewright.orchestrator.design import AsPrinted, Row, Sweep, full_label
 from tablewright.orchestrator.ranges import FloatRange, IntRange, range_of
 from tablewright.orchestrator.search import Search
 from tablewright.reports.row_configs import RowConfigs
@@ -21,41 +23,82 @@ NEAR_AN_END = 0.01
 """Part of a searched range within which a value counts as its end."""
 
 
-def ends_of_sweep(sweep: Sweep, rows: Sequence[Row], configs: RowConfigs, table: Table) -> Iterator[str]:
+@dataclass(frozen=True)
+class SweptFactor:
+    """Numbers of one field, each in a row of its own.
+
+    Attributes:
+        path: dotted, of the field.
+        values: by label of the row, its group in front.
+    """
+
+    path: str
+    values: Mapping[str, float]
+
+
+def swept_factors(ablation: Ablation) -> Iterator[SweptFactor]:
+    """Give what a table sweeps: by a `Sweep`, or by single rows of which each sets one field to another number."""
+    single: dict[str, dict[str, Any]] = {}
+    unchanged: list[str] = []
+    for design, rows in zip(ablation.rows, ablation.rows_by_design, strict=True):
+        swept = design.design if isinstance(design, AsPrinted) else design
+        if isinstance(swept, Sweep):
+            values = dict(zip(map(full_label, rows), swept.values, strict=True))
+            if len(numbers := _numbers_among(values)) == len(values):
+                yield SweptFactor(swept.path, numbers)
+        elif isinstance(swept, Row):
+            for row in rows:
+                is_own = row.is_trained and not row.waits_for and not row.ensemble and row.view is None
+                if is_own and len(row.changes) == 1:
+                    ((path, value),) = row.changes.items()
+                    single.setdefault(path, {})[full_label(row)] = value
+                elif is_own and not row.changes:
+                    unchanged.append(full_label(row))
+    for path, values in single.items():
+        declared = value_at(ablation.base, path)
+        both = {**dict.fromkeys(unchanged[:1], declared), **values}
+        if MIN_VALUES <= len(both) == len(numbers := _numbers_among(both)):
+            yield SweptFactor(path, numbers)
+
+
+def _numbers_among(values: Mapping[str, Any]) -> dict[str, float]:
+    return {
+        label: value
+        for label, value in values.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+
+
+def ends_of_sweep(swept: SweptFactor, configs: RowConfigs, table: Table) -> Iterator[str]:
     """Find data sets on which the best of the swept numbers is the lowest or the highest one.
 
     An end beyond which the config allows nothing, or zero below positive numbers, is no end that could be moved.
 
     Args:
-        sweep: the design.
-        rows: that it makes.
+        swept: the factor.
         configs: of its table.
         table: as the records fill it.
     """
-    values = [value for value in sweep.values if isinstance(value, (int, float)) and value is not True]
-    if len(values) < max(MIN_VALUES, len(sweep.values)):
+    if len(swept.values) < MIN_VALUES:
         return
-    labels = [full_label(row) for row in rows]
     cells_of = {label: row.cells for label, row in table.labelled_rows()}
     metric = configs.ablation.tested_metrics[0]
     for place, column in enumerate(table.columns):
-        if column.metric.name != metric.name:
+        means = {label: cells_of[label][place].mean for label in swept.values}
+        known = {label: mean for label, mean in means.items() if mean is not None}
+        if column.metric.name != metric.name or len(known) < len(means):
             continue
-        means = [cells_of[label][place].mean for label in labels]
-        if any(mean is None for mean in means):
-            continue
-        sign = 1 if metric.higher_is_better else -1
-        best = max(range(len(values)), key=lambda index: sign * (means[index] or 0.0))
-        ordered = sorted(values)
-        if values[best] not in (ordered[0], ordered[-1]):
+        best = (max if metric.higher_is_better else min)(known, key=lambda label: known[label])
+        ordered, value = sorted(swept.values.values()), swept.values[best]
+        if value not in (ordered[0], ordered[-1]):
             continue
         dataset = next(one for one in configs.ablation.datasets if one.label == column.dataset)
-        members = configs.of(rows[best], dataset)
-        if len(members) == 1 and _could_go_on(members[0], sweep.path, values[best], ordered):
-            end = "lowest" if values[best] == ordered[0] else "highest"
+        members = configs.of(configs.rows[best], dataset)
+        if len(members) == 1 and _could_go_on(members[0], swept.path, value, ordered):
+            end = "lowest" if value == ordered[0] else "highest"
             yield (
-                f"{sweep.path} is best in {metric.label} at {values[best]:g}, the {end} of "
-                f"{', '.join(f'{value:g}' for value in values)} ({column.dataset})"
+                f"{swept.path} is best in {metric.label} at {value:g}, the {end} of "
+                f"{', '.join(f'{number:g}' for number in swept.values.values())} ({column.dataset})"
             )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.changes import try_changes
 from tablewright.orchestrator.dataset import Dataset, without_own_seed
-from tablewright.orchestrator.design import AsPrinted, Cumulative, Design, Sweep, full_label
+from tablewright.orchestrator.design import AsPrinted, Cumulative, Design, Factorial, Sweep, full_label
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.study import Study
 from tablewright.reports.row_configs import RowConfigs, changed_paths, independent_paths
@@ -59,6 +59,30 @@ def untold_factors(configs: RowConfigs) -> Iterator[str]:
                     None
                 )
     yield from found
+    for design in map(_itself, ablation.rows):
+        if isinstance(design, Factorial):
+            yield from _untold_in_levels(ablation, design)
+
+
+def _untold_in_levels(ablation: Ablation, design: Factorial) -> Iterator[str]:
+    """Find levels of a factor that differ from its first one in several fields, some of which no label names."""
+    first = {
+        path: value
+        for levels in design.factors.values()
+        for path, value in next(iter(levels.values())).items()
+    }
+    for factor, levels in design.factors.items():
+        first_name, *others = levels
+        for name in others:
+            known = {**ablation.datasets[0].changes, **first}
+            own = {path: value for path, value in known.items() if path not in levels[first_name]}
+            before, one = try_changes(ablation.base, known)
+            after, other = try_changes(ablation.base, {**own, **levels[name]})
+            if one or other:
+                continue
+            paths = list(independent_paths(before, after))
+            if len(paths) > 1 and not all(_names(f"{factor} {name} {first_name}", path) for path in paths):
+                yield f"the levels “{name}” and “{first_name}” of “{factor}” differ at once in {_listed(paths)}"
 
 
 def better_reference(configs: RowConfigs) -> str:

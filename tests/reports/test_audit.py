@@ -97,6 +97,17 @@ def test_several_independent_changes_at_once_are_named(tmp_path: Path):
     assert ["“plain” and “full” differ at once in attention, mixing"] == of_kind(found, "several_factors")
 
 
+def test_a_component_that_brings_another_change_with_it_is_named(tmp_path: Path):
+    """A component left out, a step and a level of a factor that also set another field are found."""
+    more = {"attention": False, "depth": 7}
+    steps = Cumulative(more, "plain", {"attention": {"attention": True, "depth": 2}})
+    factors = Factorial({"attention": {"on": {}, "off": more}, "mixing": {"on": {}, "off": {"mixing": 0.0}}})
+    for number, design in enumerate((LeaveOneOut({"attention": more}), steps, factors)):
+        _, found = findings(make_study(switches([design])), tmp_path / str(number))
+        (text,) = of_kind(found, "several_factors")
+        assert text.endswith("differ at once in depth, attention")
+
+
 def test_a_sweep_whose_rows_differ_in_other_fields_is_named(tmp_path: Path):
     """A swept row that is compared with a row of another config differs in more than the swept factor."""
     rows = [Sweep("width", (16, 32)), Row("shallow", {"depth": 1})]
@@ -184,6 +195,23 @@ def test_a_best_value_at_an_end_is_named(tmp_path: Path, values: Sequence[int], 
     recorded = {row: {"Market-1501": seeds_of([mean] * 3, [mean] * 3)} for row, mean in means.items()}
     _, found = findings(make_study(make_ablation([Sweep("width", values)])), tmp_path, recorded)
     assert ([] if named is None else [named]) == of_kind(found, "best_at_end")
+
+
+def test_single_rows_that_sweep_a_field_are_a_sweep(tmp_path: Path):
+    """Rows that each set one field to another number are judged as a sweep, the base among them."""
+    rows = [Row("narrow", {"width": 4}), Row("declared"), Row("wide", {"width": 16})]
+    recorded = {
+        row: {"Market-1501": seeds_of([mean] * 3, [mean] * 3)}
+        for row, mean in (("narrow", 0.5), ("declared", 0.6), ("wide", 0.7))
+    }
+    wide = make_ablation([depth_row(2), depth_row(3)], name="other", datasets=[DUKE])
+    _, found = findings(make_study(make_ablation(rows), wide), tmp_path, recorded)
+    assert ["width is best in mAP at 16, the highest of 8, 4, 16 (Market-1501)"] == of_kind(
+        found, "best_at_end"
+    )
+    assert ["width is swept on Market-1501 alone (depth), not on DukeMTMC-reID"] == of_kind(
+        found, "one_dataset"
+    )
 
 
 def test_a_table_that_could_find_nothing_is_named(tmp_path: Path):
