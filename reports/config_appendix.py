@@ -152,8 +152,20 @@ def _search_section(search: Search, letter: str) -> Section:
     ranges = tuple((path, _clean(range_text(searched, names))) for path, searched in search.space.items())
     return Section(
         f"Search {search.name}: {search.caption}",
-        (f"Base {letter}.", *(Points((text,)) for text in search_facts(search)), Fields(ranges)),
+        (
+            f"Base {letter}.",
+            Points(tuple(search_facts(search))),
+            Fields((*ranges, *(("kept", _clean(str(one))) for one in search.constraints))),
+            *_search_changes(search),
+        ),
     )
+
+
+def _search_changes(search: Search) -> Iterator[Block]:
+    """Say what is otherwise while searching alone, such as what is held out of training."""
+    if search.search_changes:
+        yield "While it searches:"
+        yield Fields(_changes(search.base, apply_changes(search.base, search.search_changes)))
 
 
 def search_facts(search: Search) -> Iterator[str]:

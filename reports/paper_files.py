@@ -24,6 +24,7 @@ from tablewright.reports.document_html import document_to_html
 from tablewright.reports.document_latex import document_to_latex
 from tablewright.reports.document_markdown import document_to_markdown
 from tablewright.reports.latex_numbers import numbers_to_latex
+from tablewright.reports.latex_signs import name_lost_signs
 from tablewright.reports.report_latex import figure_files, report_to_latex
 from tablewright.reports.reproduction import reproduced, reproduction_document, reproduction_to_csv
 from tablewright.reports.rigour_appendix import rigour_appendix
@@ -139,7 +140,7 @@ def _write_report(
     if {tex_name, pdf_name} <= set(names) and folder.read(tex_name) == source.encode():
         return f"{folder.url}/{pdf_name}", ""
     remark = ""
-    tex = find_tex()
+    tex = (find_tex(needs_unicode=True) if name_lost_signs(source) else None) or find_tex()
     try:
         if tex is not None:
             folder.write_if_changed(pdf_name, make_pdf(source, figure_files(tables, beside), tex))
