@@ -248,7 +248,7 @@ def _few_values(study: Study, table: Table) -> Iterator[str]:
     counts: dict[str, dict[str, tuple[int, int]]] = {}
     for label, row in table.labelled_rows():
         for column, cell in zip(table.columns, row.cells, strict=True):
-            if cell.state != "printed":
+            if cell.state != "printed" and not column.is_cost:
                 of_dataset = counts.setdefault(column.dataset, {})
                 n, expected = of_dataset.get(label, (cell.n, cell.n_expected))
                 of_dataset[label] = min(n, cell.n), max(expected, cell.n_expected)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from tablewright.reports.document import Block, Fields, Points, Section
-from tablewright.reports.latex_signs import escape_latex
+from tablewright.reports.latex_signs import escape_latex, sign_definitions
 from tablewright.reports.text_table import TextTable
 
 HEADS = ("section", "subsection", "paragraph")
@@ -27,7 +27,8 @@ def document_to_latex(document: Section, *, level: int = 0) -> str:
         document: whose head is the first.
         level: of that head: 0 is a section, 1 a subsection.
     """
-    return "\n".join(_lines(document, level)) + "\n"
+    text = "\n".join(_lines(document, level)) + "\n"
+    return "\n".join([*sign_definitions(text), text])
 
 
 def _lines(section: Section, level: int) -> Iterator[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from tablewright.reports.cell import FAILED, MISSING, REFUSED, TableCell
 from tablewright.reports.comparison import Comparison
 from tablewright.reports.latex_names import key_of, letters_of, told_apart
-from tablewright.reports.latex_signs import escape_latex
+from tablewright.reports.latex_signs import escape_latex, sign_definitions
 from tablewright.reports.number import difference_text, printed_text, value_text
 from tablewright.reports.table import Table
 from tablewright.trainables.contract.metric import Metric
@@ -100,7 +100,8 @@ def numbers_to_latex(study: str, tables: Sequence[Table], earlier: str = "", kep
         rf"\newcommand{loaded}{{}}",
         _COMMANDS.replace("%QUANTITIES%", quantities),
     ]
-    return "\n".join([*head, *(parts[name] for name in sorted(parts))])
+    body = "\n".join(parts[name] for name in sorted(parts))
+    return "\n".join([*head, *sign_definitions(body), body])
 
 
 def _parts(text: str) -> dict[str, str]:

@@ -6,14 +6,17 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 
 from tablewright.orchestrator.study import Study
+from tablewright.orchestrator.venue import venue_of
 from tablewright.reports.document import Section
 from tablewright.reports.document_latex import document_to_latex
 from tablewright.reports.figures import Figure, TableFigures, figure_path
 from tablewright.reports.latex import to_latex
-from tablewright.reports.latex_signs import escape_latex, name_lost_signs
+from tablewright.reports.latex_signs import escape_latex, name_lost_signs, sign_definitions
 from tablewright.reports.table import Table
 
 DIGEST_DIGITS = 16
+TEXT_WIDTH_PT = 483.0
+"""Of a page of A4 with margins of 20 mm."""
 
 PREAMBLE = r"""\documentclass[10pt,a4paper]{article}
 \usepackage[margin=20mm]{geometry}
@@ -52,7 +55,7 @@ def report_to_latex(
             for name in name_lost_signs(body)
         ),
     ]
-    return "\n".join(head) + "\n" + PREAMBLE + body
+    return "\n".join([*head, PREAMBLE, *sign_definitions(body), body])
 
 
 def figure_files(tables: Sequence[Table], beside: Mapping[str, TableFigures]) -> dict[str, bytes]:
@@ -88,7 +91,7 @@ def _lines(
     shown: dict[bytes, str] = {}
     for table in tables:
         yield rf"\subsection{{{escape_latex(table.name)}}}"
-        yield to_latex(table)
+        yield to_latex(table, venue_of(TEXT_WIDTH_PT))
         for figure in _figures_of(table, beside):
             path, content = _file_of(table, figure)
             if content in shown:

@@ -42,10 +42,13 @@ DECLARATIONS = tuple(
         "best_of",
         "budget",
         "changes",
+        "composition",
         "constraints",
+        "cost_columns",
         "dataset",
         "declared_names",
         "design",
+        "paper_table",
         "gap",
         "profile",
         "pruners",
@@ -58,6 +61,7 @@ DECLARATIONS = tuple(
         "size_table",
         "study",
         "teacher",
+        "venue",
     )
 )
 RULES = {
@@ -102,6 +106,7 @@ RULES = {
             ),
             "cmaes": ("orchestrator.cma_es",),
             "scipy": ("orchestrator.quasi_random",),
+            "threadpoolctl": ("orchestrator.optuna_sampler",),
             "mlflow": ("orchestrator.tracking",),
             "yaml": ("orchestrator.published", "orchestrator.ray_autoscaler"),
             "cloudpickle": ("orchestrator.agent_backend", "orchestrator.ranks"),
