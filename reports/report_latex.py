@@ -110,6 +110,9 @@ def _figure_lines(path: str, content: bytes, caption: str) -> Iterator[str]:
     yield r"\begin{figure}"
     yield r"  \centering"
     yield f"  % {hashlib.sha256(content).hexdigest()[:DIGEST_DIGITS]}"
-    yield rf"  \includegraphics[width=\linewidth,height=0.4\textheight,keepaspectratio]{{{path}}}"
+    width = (
+        r"0.6\linewidth" if path.endswith(".pdf") else r"\linewidth"
+    )  # those are drawn for a column of a paper
+    yield rf"  \includegraphics[width={width},height=0.4\textheight,keepaspectratio]{{{path}}}"
     yield rf"  \caption{{{escape_latex(caption)}}}\label{{fig:{path}}}"
     yield r"\end{figure}"
