@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from tablewright.orchestrator.trial import Listener, Outcome, Work
     from tablewright.orchestrator.trial import Progress as EpochProgress
     from tablewright.reports.foresight import Foresight
+    from tablewright.reports.paper_files import PaperFiles
     from tablewright.reports.table_files import WrittenTables
 
 console, errors = make_console("stdout"), make_console("stderr")
@@ -237,6 +238,12 @@ def main(
     datasets: Annotated[
         str | None, option("datasets", "Columns to fill, such as Market-1501 (default: all)")
     ] = None,
+    pdf: Annotated[
+        bool, option("pdf", "With --report: each study as a PDF, with a rigour appendix (needs a TeX).")
+    ] = False,
+    paper: Annotated[
+        str | None, option("paper", "With --report: a paper's main file; names the numbers typed into it.")
+    ] = None,
     grace_s: Annotated[
         float,
         option("grace-s", "Seconds to save in, once told to end; then hard", parser=number, metavar="NUMBER"),
@@ -284,6 +291,9 @@ def main(
             raise ValueError(
                 f"--accept is for a run or a --report, not for {given[0]}; leave one of them out"
             )
+        if (pdf or paper is not None) and given != ["--report"]:
+            which = "--pdf" if pdf else "--paper"
+            raise ValueError(f"{which} goes with --report, which makes files of what is recorded; add it")
         if diff is not None and studies:
             raise ValueError(
                 f"--diff compares two recorded trainings and takes no study; leave {studies[0]} out"
@@ -311,6 +321,8 @@ def main(
             max_cpu_hours=max_cpu_hours,
             keep_checkpoints=keep_checkpoints,
             datasets=datasets,
+            pdf=pdf,
+            paper=paper,
             grace_s=grace_s,
             reads_records_alone=status
             or report
@@ -669,26 +681,65 @@ def write_report(settings: Settings, studies: Sequence[Study]) -> int:
     from tablewright.orchestrator.planning import is_complete
     from tablewright.orchestrator.status import read_status
     from tablewright.reports.cost_table import write_costs
+    from tablewright.reports.paper_files import PaperFiles
     from tablewright.reports.table_files import write_tables
 
     store = existing_store(settings)
     prices = settings.prices()
     plan = recorded_plan(settings, studies, store)
-    unwritten = ""
+    unwritten, beside = "", PaperFiles()
     try:
         written = write_tables(plan, store, keeps_fuller=True)
         write_costs(plan, store, prices)
+        beside = write_beside_tables(plan, store, written, settings)
     except OSError as error:  # a store that may be read alone is shown all the same
         unwritten = words_of(error)
         written = write_tables(plan, store, writes=False)
     print_tables(written)
     print_what_tex_says(written, settings)
+    print_paper_files(beside)
+    if settings.paper is not None:
+        print_typed_numbers(settings.paper, plan, store, written)
     if unwritten:
         errors.print(Text(f"error: not every file of the tables was written: {unwritten}", style="red"))
     statuses = read_status(plan, store)
     print_refused(statuses)
     is_whole = not unwritten and not written.refusals and not any(table.emptied for table in written.tables)
     return 0 if is_whole and is_complete(plan, statuses) else EXIT_INCOMPLETE
+
+
+def write_beside_tables(plan: Plan, store: Store, written: WrittenTables, settings: Settings) -> PaperFiles:
+    """Write numbers, configs, audit, reproduction and reports."""
+    from tablewright.reports.paper_files import write_paper_files
+
+    return write_paper_files(
+        plan, store, written, makes_reports=settings.pdf, are_all_studies=settings.studies == ("all",)
+    )
+
+
+def print_paper_files(beside: PaperFiles) -> None:
+    """Say what the audits have found, and where the reports are."""
+    from tablewright.reports.audit_page import audit_line
+
+    for study, findings in beside.findings.items():
+        where = f": {beside.audit_urls[study]}" if study in beside.audit_urls else ""
+        console.print(Text(f"audit of {study}: {audit_line(findings)}{where}"))
+    for url in beside.report_urls:
+        console.print(Text(f"report: {url}"))
+    for remark in beside.remarks:
+        errors.print(Text(f"warning: {remark}", style="yellow"))
+
+
+def print_typed_numbers(paper: str, plan: Plan, store: Store, written: WrittenTables) -> None:
+    """Name the numbers that a paper's text has typed."""
+    from tablewright.reports.paper_text import typed_numbers
+
+    tables = [item.table for item in written.tables]
+    found = typed_numbers(Path(paper).expanduser(), plan, tables, store.root.local_path)
+    for one in found:
+        console.print(Text(str(one)))
+    untold = sum(not one.command for one in found)
+    console.print(f"{paper}: {counted(len(found), 'typed number')}, {untold} of which no table gives.")
 
 
 def keep_what_was_found(settings: Settings, studies: Sequence[Study]) -> int:
@@ -1060,6 +1111,7 @@ def write_all(result: SweepResult, settings: Settings, store: Store, tracker: An
 
     written = write_tables(result.plan, store)
     write_costs(result.plan, store, settings.prices())
+    write_beside_tables(result.plan, store, written, settings)
     if tracker is not None:
         if not tracker.has_begun:  # there was nothing to train, but MLflow may have lost something
             begin_tracking(tracker, settings, result.plan, result.statuses)

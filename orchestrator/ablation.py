@@ -14,6 +14,7 @@ from tablewright.orchestrator.cost_columns import CostColumn, cost_metric, count
 from tablewright.orchestrator.dataset import SEED, Dataset
 from tablewright.orchestrator.declared_names import TableName, absent, twice
 from tablewright.orchestrator.design import AsPrinted, Comparing, Contrast, Design, Row, full_label
+from tablewright.orchestrator.gap import AcceptedGaps
 from tablewright.orchestrator.row_search import (
     RowSearch,
     left_to_row,
@@ -73,6 +74,7 @@ class Ablation(Teacher):
         costs: columns behind the metrics of each data set, of what a row takes: `parameters`, `inference_parameters`
             and `flops` are counted, `train_s`, `gpu_s` and `peak_memory_bytes` are as recorded. They are never tested
             and never bold.
+        accepts: gaps that an audit of the table would name and that are meant, each with the reason (`gap.py`).
     """
 
     name: TableName
@@ -94,6 +96,7 @@ class Ablation(Teacher):
     priority: int | None = None
     tuned: Search | None = None
     costs: Sequence[CostColumn] = ()
+    accepts: AcceptedGaps = EMPTY
 
     @functools.cached_property
     def rows_by_design(self) -> tuple[tuple[Row, ...], ...]:

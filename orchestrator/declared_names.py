@@ -19,6 +19,9 @@ WINDOWS_NAMES = frozenset(
 
 """No file may be named so on Windows, whatever its ending."""
 
+BESIDE_TABLES = ("index", "figures", "audit", "configs", "numbers", "report")
+"""Names of what is written into the folder of a study beside its tables."""
+
 
 def is_file_name(name: str) -> str | None:
     """Say what keeps a name from being that of a file on every system."""
@@ -35,7 +38,7 @@ def is_file_name(name: str) -> str | None:
 
 def is_not_ours(name: str) -> str | None:
     """Say that a table would stand in the place of what is written beside the tables."""
-    taken = name in ("index", "figures")
+    taken = name in BESIDE_TABLES
     return f"{name!r} is the name of what is written beside the tables; take another" if taken else None
 
 

@@ -84,6 +84,8 @@ class Settings:
         keep_checkpoints: `all` keeps the weights of every training, to measure further views on; `none` removes them
             once all that is planned is measured.
         datasets: labels of the data sets, with commas between, whose columns are filled; None is all.
+        pdf: whether a report of each study is made, as LaTeX and PDF.
+        paper: file of a paper's text, whose typed numbers are held against the tables; None reads none.
         grace_s: how long running trainings may take to save once the sweep was told to end.
         reads_records_alone: whether nothing but the store is read, so that no data set need be there.
         project: whose studies are found beside the built-in ones.
@@ -108,6 +110,8 @@ class Settings:
     max_cpu_hours: float | None = None
     keep_checkpoints: str = KEEPS_ALL
     datasets: str | None = None
+    pdf: bool = False
+    paper: str | None = None
     grace_s: float = DEFAULT_GRACE_S
     reads_records_alone: bool = False
     project: Project | None = None
@@ -132,6 +136,10 @@ class Settings:
             faults.append(f"--profile is {self.profile!r}; it is one of {', '.join(Profile)}")
         if self.data_root is not None and not Path(self.data_root).expanduser().is_dir():
             faults.append(f"--data-root {self.data_root} is no folder; name the one that holds the data sets")
+        if self.paper is not None and not Path(self.paper).expanduser().is_file():
+            faults.append(
+                f"--paper {self.paper} is no file; name the main file of the paper, such as paper/main.tex"
+            )
         faults += [] if self.seeds is None else self._seed_faults(self.seeds)
         gpus = self.gpus_per_training
         if (

@@ -17,6 +17,7 @@ from tablewright.orchestrator.dataset import without_own_seed
 from tablewright.orchestrator.declared_names import StudyName, twice
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.found_base import FoundBase
+from tablewright.orchestrator.gap import AcceptedGaps
 from tablewright.orchestrator.paper_table import PaperTable
 from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.row_search import RowSearch
@@ -26,6 +27,7 @@ from tablewright.orchestrator.size_table import SizeTable
 from tablewright.orchestrator.venue import AskedVenue, LatexPackage
 from tablewright.trainables.contract.method import SEED_LIMIT, Seed
 from tablewright.trainables.value.declaration import Declaration
+from tablewright.trainables.value.freezing import EMPTY
 from tablewright.trainables.value.refusal import Fault, Refusal, guess
 from tablewright.trainables.value.text import Text
 
@@ -83,6 +85,7 @@ class Study(Declaration):
             training's id follows from it.
         latex_packages: what its LaTeX tables use beside booktabs: `siunitx` for columns of numbers, `multirow` for
             heads of groups beside their rows.
+        accepts: gaps that an audit of any of its tables would name and that are meant, each with the reason.
     """
 
     name: StudyName
@@ -100,6 +103,7 @@ class Study(Declaration):
     paper_tables: Sequence[PaperTable] = ()
     venue: AskedVenue = "any"
     latex_packages: Sequence[LatexPackage] = ()
+    accepts: AcceptedGaps = EMPTY
 
     def find_faults(self) -> Iterator[Fault]:
         """Find every fault."""

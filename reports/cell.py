@@ -46,6 +46,7 @@ class TableCell:
         prints_like_reference: whether its mean and that row's are the same in print.
         rank: 1 is set in bold, 2 underlined.
         training_ids: of every planned seed, in the order of seeds.
+        seeds: that are measured.
     """
 
     state: CellSummary
@@ -58,6 +59,7 @@ class TableCell:
     published: float | None
     agrees_with_paper: bool | None
     training_ids: tuple[str, ...]
+    seeds: tuple[int, ...] = ()
     miss_chance: float | None = None
     compared: Compared | None = None
     items: ItemComparison | None = None
@@ -92,7 +94,8 @@ def build_cell(seeds: Sequence[Seed], metric: Metric, *, published: float | None
         published: the paper's value, if it may stand beside ours.
     """
     seeds = sorted(seeds, key=lambda seed: seed.seed)
-    values = list(_measured(seeds).values())
+    measured = _measured(seeds)
+    values = list(measured.values())
     summary = summarise(values)
     of_a_rerun = rerun_interval(values)
     state: CellSummary = "partial"
@@ -115,6 +118,7 @@ def build_cell(seeds: Sequence[Seed], metric: Metric, *, published: float | None
         published=published,
         agrees_with_paper=_could_be_a_rerun(published, of_a_rerun, metric) if has_verdict else None,
         training_ids=tuple(training_id for seed in seeds for training_id in seed.training_ids),
+        seeds=tuple(measured),
         miss_chance=rerun_miss_chance(values, rounding=half_printed_unit(published, metric))
         if has_verdict and published is not None
         else None,

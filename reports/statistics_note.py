@@ -47,6 +47,34 @@ def statistics_notes(
     yield from _smallest_notes(statistics.smallest)
 
 
+def rigour_text(study: Study, ablation: Ablation, values: TableValues, statistics: TableStatistics) -> str:
+    """Say in a few sentences for a paper what the numbers are, how many seeds they have, and how they are compared.
+
+    Args:
+        study: that declares the table.
+        ablation: the declaration.
+        values: what its seeds gave.
+        statistics: what they say.
+    """
+    sentences = [next(_seed_notes(study, values))]
+    num_seeds_CR = (~np.isnan(values.values_CRN)).sum(2)
+    if num_seeds_CR.min(initial=study.num_first_seeds) < study.num_first_seeds:
+        sentences.append("Not every row has all of them yet.")
+    tested = [item for item in statistics.compared.values() if item.is_tested and not item.is_repeated]
+    metrics = " and ".join(metric.label for metric in ablation.tested_metrics)
+    if tested:
+        what = "; ".join(_what_meets_what(ablation, values.contrasts))
+        how = _how_tested(study, values, len(tested))
+        sentences.append(f"Compared in {metrics}: {what}; two-sided at p < {SIGNIFICANCE_LEVEL}, {how}.")
+    elif values.contrasts:
+        sentences.append(
+            f"No compared rows have {MIN_SEEDS_TO_COMPARE} seeds in common, so that nothing is tested."
+        )
+    elif len(values.rows) > 1:
+        sentences.append("Rows are not compared.")
+    return " ".join([*sentences, *_smallest_notes(statistics.smallest)])
+
+
 def _seed_notes(study: Study, values: TableValues) -> Iterator[str]:
     seeds = _seeds_text(values.seeds or study.all_seeds[: study.num_first_seeds])
     if isinstance(study.seeds, UntilDecided):

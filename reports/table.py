@@ -35,8 +35,13 @@ from tablewright.reports.search_note import parameter_table, search_notes
 from tablewright.reports.seed import Place, Seed, seeds_by_place
 from tablewright.reports.seed_noise import NOTHING_VARIES
 from tablewright.reports.source_note import source_notes
-from tablewright.reports.statistics_note import statistics_notes
-from tablewright.reports.table_statistics import Compared, TableStatistics, table_statistics
+from tablewright.reports.statistics_note import rigour_text, statistics_notes
+from tablewright.reports.table_statistics import (
+    Compared,
+    SmallestDifference,
+    TableStatistics,
+    table_statistics,
+)
 from tablewright.reports.table_values import table_values
 from tablewright.reports.text_table import TextTable
 from tablewright.reports.tuning_note import tuned_table, tuning_notes
@@ -193,6 +198,8 @@ class Table:
         deviation: where the deviations over seeds stand in print.
         shows_arrows: whether each metric's head says which way is better.
         venue: where it is printed; None where its study is.
+        smallest: differences that its tested columns could have found.
+        rigour: for a paper's text, what its numbers are and how they were compared.
     """
 
     study: str
@@ -209,6 +216,8 @@ class Table:
     deviation: DeviationPlace = "beside"
     shows_arrows: bool = False
     venue: AskedVenue | None = None
+    smallest: tuple[SmallestDifference, ...] = ()
+    rigour: str = ""
 
     def with_differences(self) -> Table:
         """Give the table with a column of differences behind each that is compared, and what they are."""
@@ -231,6 +240,12 @@ class Table:
     def rows(self) -> tuple[TableRow, ...]:
         """Every row, in printing order."""
         return tuple(row for group in self.groups for row in group.rows)
+
+    def labelled_rows(self) -> Iterator[tuple[str, TableRow]]:
+        """Give each row with its label, its group in front."""
+        for group in self.groups:
+            for row in group.rows:
+                yield f"{group.label} / {row.label}" if group.label else row.label, row
 
     @property
     def spanners(self) -> tuple[Spanner, ...]:
@@ -351,6 +366,7 @@ def build_table(
             is_swept=is_swept(ablation),
         ),
         shows_arrows=True,
+        smallest=statistics.smallest,
     )
     cells = [
         (column.metric, cell) for row in table.rows for column, cell in zip(columns, row.cells, strict=True)
@@ -374,7 +390,8 @@ def build_table(
         *cost_notes(ablation.costs, sorted(unknown)),
         *source_notes(declared, ablation, cells, facts, mine),
     )
-    table = replace(table, source_notes=tuple(visible(masked(note)) for note in notes))
+    rigour = visible(masked(rigour_text(declared, ablation, values, statistics)))
+    table = replace(table, source_notes=tuple(visible(masked(note)) for note in notes), rigour=rigour)
     return table.with_differences() if ablation.shows_difference else table
 
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from tablewright.orchestrator.cost import cost_sheet
+from tablewright.orchestrator.declared_names import BESIDE_TABLES
 from tablewright.orchestrator.found_config import ENDING as FOUND_ENDING
 from tablewright.orchestrator.found_of_plan import found_config
 from tablewright.orchestrator.plan import Plan
@@ -68,6 +69,7 @@ class WrittenTable:
         emptied: cells that the files there had filled and the table has not; None where there are none.
         narrowed: which seeds and data sets these files had that were not asked for now; empty where there are none.
         latex: the table as LaTeX, for a TeX to be asked of; None where it was not written.
+        figures: beside it.
     """
 
     table: Table
@@ -77,6 +79,7 @@ class WrittenTable:
     emptied: Emptied | None = None
     narrowed: str = ""
     latex: LatexTable | None = None
+    figures: TableFigures = NO_FIGURES
 
 
 @dataclass(frozen=True)
@@ -200,6 +203,7 @@ def write_tables(
                     emptied[table.name],
                     narrowed[table.name] if urls else "",
                     latex_of[table.name] if urls else None,
+                    beside[table.name],
                 )
             )
         if not writes:
@@ -303,7 +307,7 @@ def _remove_undeclared(folder: Folder, declared: Set[str]) -> None:
     """Remove the files and figures of tables that a study had once, and has no more."""
     for name in folder.names():
         stem, _, ending = name.partition(".")
-        if ending in (*ENDINGS, FOUND_ENDING) and stem not in {*declared, INDEX}:
+        if ending in (*ENDINGS, FOUND_ENDING) and stem not in {*declared, *BESIDE_TABLES}:
             folder.remove(name)
     for name in (folder / "figures").names():
         if name not in declared:
@@ -317,7 +321,7 @@ def _list_studies(folder: Folder) -> None:
         inside = folder / name
         within = [f"{name}/{study}" for study in inside.names()] if name in set(Profile) else [name]
         for place in within:
-            names = [] if place.endswith(f"{INDEX}.html") else (folder / place).names()
+            names = [] if "." in place else (folder / place).names()  # a file beside the folders
             if f"{INDEX}.html" in names:
                 page = (folder / place).read(f"{INDEX}.html").decode(errors="replace")
                 tables = [table.removesuffix(".html") for table in names if table.endswith(".html")]

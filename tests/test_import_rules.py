@@ -49,6 +49,7 @@ DECLARATIONS = tuple(
         "declared_names",
         "design",
         "paper_table",
+        "gap",
         "profile",
         "pruners",
         "published",

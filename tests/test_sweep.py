@@ -184,6 +184,9 @@ def test_mistakes_are_told_at_once_and_nothing_is_trained(tmp_path):
     code, printed = run_warm(tmp_path, "toy", "--gpus-per-training", "1.5")
     assert code == 2, printed
     assert "--gpus-per-training is 1.5" in printed
+    code, printed = run_warm(tmp_path, "toy", "--pdf")
+    assert code == 2, printed
+    assert "--pdf goes with --report" in printed
     for option, needed in (
         ("--max-concurrent", "a whole number is needed"),
         ("--gpus-per-training", "a number is ne"),

@@ -63,6 +63,7 @@ def test_a_paper_profile_is_read_without_its_data(project):
         code, printed = run_warm(project, "toy", verb, "--profile", "paper")
         assert "needs the published data sets" not in printed
         assert 0 == code, printed
+        assert (verb == "--report") == ("audit of toy: " in printed)
     assert 2 == run_warm(project, "toy", "--plan", "--profile", "paper")[0]
 
 
