@@ -11,6 +11,7 @@ from tablewright.orchestrator.budget import Budget
 from tablewright.orchestrator.constraints import Less, Product, WeightedSum
 from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Cumulative, Factorial, LeaveOneOut, Row, Sweep
+from tablewright.orchestrator.paper_table import PaperTable
 from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.pruners import Halving, Hyperband, Median, Patience, Wilcoxon
 from tablewright.orchestrator.published import printed
@@ -20,6 +21,7 @@ from tablewright.orchestrator.search import Objective, Search
 from tablewright.orchestrator.search_cost import Cost
 from tablewright.orchestrator.study import Study, UntilDecided
 from tablewright.orchestrator.teacher import OptunaStudy
+from tablewright.orchestrator.venue import Venue
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.own.declaration import Config, Data, Measured
 from tablewright.trainables.own.function import method
@@ -56,6 +58,7 @@ __all__ = [
     "Nsga3",
     "Objective",
     "OptunaStudy",
+    "PaperTable",
     "Patience",
     "Product",
     "Profile",
@@ -68,6 +71,7 @@ __all__ = [
     "Sweep",
     "Tpe",
     "UntilDecided",
+    "Venue",
     "WeightedSum",
     "When",
     "Wilcoxon",

@@ -42,10 +42,13 @@ DECLARATIONS = tuple(
         "best_of",
         "budget",
         "changes",
+        "composition",
         "constraints",
+        "cost_columns",
         "dataset",
         "declared_names",
         "design",
+        "paper_table",
         "profile",
         "pruners",
         "published",
@@ -57,6 +60,7 @@ DECLARATIONS = tuple(
         "size_table",
         "study",
         "teacher",
+        "venue",
     )
 )
 RULES = {
@@ -101,6 +105,7 @@ RULES = {
             ),
             "cmaes": ("orchestrator.cma_es",),
             "scipy": ("orchestrator.quasi_random",),
+            "threadpoolctl": ("orchestrator.optuna_sampler",),
             "mlflow": ("orchestrator.mlflow_client", "orchestrator.mlflow_runs"),
             "yaml": ("orchestrator.published", "orchestrator.ray_autoscaler"),
             "cloudpickle": ("orchestrator.agent_backend", "orchestrator.ranks"),

@@ -19,6 +19,7 @@ from tablewright.orchestrator.resolution import DataResolver
 from tablewright.reports.table import Table
 from tablewright.reports.table_files import write_tables
 from tablewright.reports.terminal import to_terminal
+from tablewright.reports.written_formats import ENDINGS
 from tests.reports.every_state import every_state_plan, record_every_state
 from tests.reports.tiny_study import (
     depth_row,
@@ -32,12 +33,10 @@ from tests.reports.tiny_study import (
 
 
 def test_every_table_is_written_in_every_format(tmp_path: Path):
-    """A study's folder holds four files a table and two indices, and the paths returned are theirs."""
+    """A study's folder holds a file of each format for a table, and two indices; the paths returned are theirs."""
     plan, store = every_state_plan(), Store(str(tmp_path))
     written = write_tables(plan, store).tables
-    expected = {
-        f"{name}.{end}" for name in ("depth", "demo_depth") for end in ("tex", "md", "html", "parquet")
-    }
+    expected = {f"{name}.{end}" for name in ("depth", "demo_depth") for end in ENDINGS}
     assert expected | {"index.html", "index.md"} == {
         file.name for file in (tmp_path / "tables" / "tiny").iterdir()
     }
@@ -57,7 +56,7 @@ def test_equal_records_give_equal_bytes(tmp_path: Path):
     for store in (first, second):
         write_tables(plan, store)
     names = (first.root / "tables/tiny").names()
-    assert 10 == len(names)
+    assert 2 * len(ENDINGS) + 2 == len(names)
     for name in names:
         assert (first.root / "tables/tiny").read(name) == (second.root / "tables/tiny").read(name), name
 
@@ -87,8 +86,11 @@ def test_profiles_do_not_overwrite_each_other(tmp_path: Path):
     links = re.findall('href="([^"]*record.json)"', page.read_text())
     assert links
     assert all((page.parent / link).is_file() for link in links)
-    links = re.findall('href="([^"]*)"', (tmp_path / "tables/index.html").read_text())
-    assert ["demo/index.html", "paper/index.html"] == links
+    everything = (tmp_path / "tables/index.html").read_text()
+    links = re.findall(' href="([^"#]+)"', everything)
+    assert {"demo/tiny/index.html", "paper/tiny/index.html"} <= set(links)
+    assert all((tmp_path / "tables" / link).is_file() for link in links)
+    assert ["small", "large"] == re.findall("<h3[^>]*-caption[^>]*>(.*)</h3>", everything)
 
 
 def test_files_of_a_table_that_is_declared_no_more_are_removed(tmp_path: Path):
@@ -104,23 +106,38 @@ def test_files_of_a_table_that_is_declared_no_more_are_removed(tmp_path: Path):
     assert (folder / "figures/old/attention.png").is_file()
     (folder / "my_notes.txt").write_text("mine")
     write_tables(plan_of(kept), store)
-    endings = ("html", "md", "parquet", "tex")
-    left = ["figures", "index.html", "index.md", *(f"kept.{ending}" for ending in endings), "my_notes.txt"]
+    kept_files = [f"kept.{ending}" for ending in sorted(ENDINGS)]
+    left = ["figures", "index.html", "index.md", *kept_files, "my_notes.txt"]
     assert left == sorted(file.name for file in folder.iterdir())
     assert ["kept"] == [file.name for file in (folder / "figures").iterdir()]
 
 
 def test_one_page_leads_to_every_study(tmp_path: Path):
-    """It lists the studies written there earlier too, and each of their tables; every link has its file."""
+    """It holds the studies written there earlier too, and each of their tables; every link has its file."""
     store = Store(str(tmp_path))
     table = make_ablation([depth_row(2)])
     for name in ("first", "second"):
         plan = make_plan([replace(make_study(table), name=name)], DataResolver(describe))
         write_tables(plan, store)
     folder = tmp_path / "tables"
-    links = re.findall('href="([^"]*)"', (folder / "index.html").read_text())
-    assert ["first/index.html", "first/depth.html", "second/index.html", "second/depth.html"] == links
+    page = (folder / "index.html").read_text()
+    links = re.findall(' href="([^"#]+)"', page)
+    expected = {
+        f"{name}/{file}" for name in ("first", "second") for file in ("index.html", "depth.html", "depth.tex")
+    }
+    assert expected <= set(links)
     assert all((folder / link).is_file() for link in links)
+    assert 2 == page.count('class="of-grid"')
+
+
+def test_a_page_of_an_earlier_version_is_linked(tmp_path: Path):
+    """What cannot be taken into the page of all studies is a link there."""
+    store = Store(str(tmp_path))
+    store.root.write("tables/old/index.html", b"<h1>old: of before</h1>")
+    write_tables(plan_of(make_ablation([depth_row(2)])), store)
+    page = (tmp_path / "tables/index.html").read_text()
+    assert '<dt><a href="old/index.html">old: of before</a></dt>' in page
+    assert 1 == page.count('class="of-grid"')
 
 
 def test_parquet_holds_every_seed_with_whole_ids(tmp_path: Path):
