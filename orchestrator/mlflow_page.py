@@ -44,13 +44,14 @@ def mlflow_page(uri: str, experiment_id: str, store_id: str, store_url: str) -> 
 
     Args:
         uri: of MLflow's server or database; what is secret of it stays away.
-        experiment_id: that has the runs.
+        experiment_id: that has the runs; empty while MLflow has not been reached yet.
         store_id: whose runs they are.
         store_url: of it; a database in it is named as seen from there, so that both can be moved.
     """
     is_server = uri.startswith(("http://", "https://"))
     front = without_credentials(uri).rstrip("/") if is_server else UI_ADDRESS
-    runs = f"{front}/#/experiments/{experiment_id}/runs?{TRAINING_VIEW}"
+    of_experiment = f"/{experiment_id}/runs" if experiment_id else ""
+    runs = f"{front}/#/experiments{of_experiment}?{TRAINING_VIEW}"
     inside = f"sqlite:///{store_url.removeprefix('file://').rstrip('/')}/"
     database = uri.replace(inside, "sqlite:///") if uri.startswith(inside) else uri
     where = "" if database == uri else ", in the folder of this page"

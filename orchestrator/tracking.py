@@ -22,9 +22,12 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 from tablewright.orchestrator.addresses import refuse_absent_driver
 from tablewright.orchestrator.mlflow_client import EXPERIMENT, OPTION, set_environment, why_refused
+from tablewright.orchestrator.mlflow_page import NAME as MLFLOW_PAGE
+from tablewright.orchestrator.mlflow_page import mlflow_page
 from tablewright.orchestrator.mlflow_runs import FAILED, FINISHED, KILLED, MlflowRuns, ToldTraining, now_ms
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.projection_thread import FLUSH_EVERY_S, ProjectionThread
@@ -88,9 +91,17 @@ class Tracker(ProjectionThread):
             parameters: what to say of the sweep; they may be others the next time.
         """
         set_environment()
+        self._lead_to_mlflow()
         self._sweep_name, self._begun_at_ms = sweep_name, now_ms()
         self._parameters = {f"tablewright.{name}": str(value) for name, value in parameters.items()}
         self._start_thread()
+
+    def _lead_to_mlflow(self) -> None:
+        """Have the page in the store that tables link to, before they are written and MLflow is reached."""
+        root = self._store.root
+        with suppress(OSError):  # whatever is wrong with the store, its trainings will say
+            if not root.exists(MLFLOW_PAGE):
+                root.write(MLFLOW_PAGE, mlflow_page(self._url, "", self._store.shared_id(), self._store.url))
 
     def show(self, plan: Plan, *, is_final: bool = False) -> None:
         """Have the runs say where in a plan's tables their trainings stand.
