@@ -1,6 +1,7 @@
-"""The finished tables as files in the store, `tables/<study>/<table>.{tex,md,html,parquet}`.
+"""The finished tables as files in the store, `tables/<study>/<table>.{tex,md,html,parquet,csv}`.
 
-What a search has found lies beside its table, `<search>.found.json`. Of a study that has profiles they lie in
+What a search has found lies beside its table, `<search>.found.json`, and the cells of all tables of a study in
+`index.{parquet,csv,xlsx}`. Of a study that has profiles they lie in
 `tables/<profile>/<study>/`, as each profile has tables of its own. Figures lie in `figures/<table>/` beside them;
 `index.html` beside the folders of studies lists what there is. What a study declares no more is removed from its
 folder.
@@ -14,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
+import pandas as pd
+
 from tablewright.orchestrator.found_config import ENDING as FOUND_ENDING
 from tablewright.orchestrator.found_of_plan import found_config
 from tablewright.orchestrator.plan import Plan
@@ -21,16 +24,19 @@ from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.records import Folder, Store
 from tablewright.orchestrator.search_result import search_result
 from tablewright.orchestrator.study import Study
+from tablewright.reports.cell_columns import Cells
+from tablewright.reports.earlier_cells import all_cells
 from tablewright.reports.emptied_cells import Emptied, find_emptied, find_narrowed
 from tablewright.reports.figures import Figure, TableFigures, figure_path, read_traces, table_figures
 from tablewright.reports.frame import read_cells
 from tablewright.reports.html import NO_FIGURES, index_to_html, studies_to_html
 from tablewright.reports.item_comparisons import compare_items
 from tablewright.reports.markdown import index_to_markdown
+from tablewright.reports.parquet import cells_of
 from tablewright.reports.search_figures import with_search_figures
 from tablewright.reports.size_table import build_size_table
 from tablewright.reports.table import Table, build_table
-from tablewright.reports.written_formats import ENDINGS, written_formats
+from tablewright.reports.written_formats import ENDINGS, written_formats, written_of_study
 from tablewright.trainables.value.secret import masked
 from tablewright.trainables.value.text import visible
 
@@ -44,9 +50,8 @@ class WrittenTable:
 
     Attributes:
         table: as the records give it.
-        urls: file name ending (`tex`, `md`, `html`, `parquet`, and `found.json` of a search that has found something)
-            -> path or URL; empty where the files that were
-            there have more in them and were kept.
+        urls: file name ending (`tex`, `md`, `html`, `parquet`, `csv`, and `found.json` of a search that has found
+            something) -> path or URL; empty where the files that were there have more in them and were kept.
         index_url: of the page with all tables of its study.
         figure_urls: path below the folder of its study's tables -> path or URL.
         emptied: cells that the files there had filled and the table has not; None where there are none.
@@ -91,24 +96,10 @@ def write_tables(
     seen = store.listed()
     frame = read_cells(plan, seen)
     traces = read_traces(plan, seen)
-    demo_datasets = {item.config.dataset_name() for item in plan.trainings.values() if item.data.is_demo}
     written: list[WrittenTable] = []
     refusals: list[str] = []
     for study in plan.studies:
-        tables: list[Table] = []
-        for name in (name for owner, name in plan.tables if owner == study.name):
-            try:
-                faults: list[str] = []
-                items = compare_items(plan, seen, study.name, name, frame, faults)
-                table = build_table(plan, study.name, name, frame, items)
-                lost = (
-                    f"Rows could not be compared over what they were measured on: {visible(masked(text))}."
-                    for text in faults
-                )
-                tables.append(replace(table, source_notes=(*table.source_notes, *lost)))
-            except ValueError as error:
-                refusals.append(str(error))
-        tables += [build_size_table(study, declared, demo_datasets) for declared in study.sizes]
+        tables = build_tables(plan, seen, study, frame, refusals)
         place = f"{folder_of_studies(study)}/{study.name}"
         folder, to_store = store.root / place, "/".join(".." for _ in place.split("/"))
         beside = {
@@ -132,11 +123,13 @@ def write_tables(
         }
         narrowed = {table.name: find_narrowed(folder, study.name, table.name, frame) for table in tables}
         kept = {name for name, lost in emptied.items() if not writes or (keeps_fuller and lost is not None)}
+        cells: dict[str, Cells] = {}
         for table in tables:
             contents: dict[str, bytes] = {}
             figure_urls: dict[str, str] = {}
             if table.name not in kept:
-                contents = written_formats(table, beside[table.name], frame, to_store)
+                cells[table.name] = cells_of(table, frame)
+                contents = written_formats(table, beside[table.name], cells[table.name], to_store)
                 if table.name in found:
                     contents[FOUND_ENDING] = found[table.name]
                 elif f"{table.name}.{FOUND_ENDING}" in folder.names():
@@ -161,9 +154,44 @@ def write_tables(
         declared = set(study.table_names) | set(study.left_out)
         _remove_undeclared(folder, declared)
         _write_index(folder, f"{study.name}: {study.title}", tables, beside, kept, to_store)
+        shown = [table for table in tables if table.name in cells]
+        order = (*study.table_names, *study.left_out)
+        contents = written_of_study(shown, all_cells(folder, order, cells))
+        for ending, content in contents.items():
+            folder.write_if_changed(f"{INDEX}.{ending}", content)
     for folder in dict.fromkeys([*map(folder_of_studies, plan.studies), TABLES]) if writes else ():
         _list_studies(store.root / folder)
     return WrittenTables(tuple(written), tuple(refusals))
+
+
+def build_tables(
+    plan: Plan, store: Store, study: Study, frame: pd.DataFrame, refusals: list[str]
+) -> list[Table]:
+    """Make every table of a study from the records, in the order in which it declares them.
+
+    Args:
+        plan: that has the study.
+        store: of the records.
+        study: whose tables are made.
+        frame: what `read_cells` gave of the plan.
+        refusals: gets why others cannot be made, one text each.
+    """
+    tables: list[Table] = []
+    for name in (name for owner, name in plan.tables if owner == study.name):
+        try:
+            faults: list[str] = []
+            items = compare_items(plan, store, study.name, name, frame, faults)
+            table = build_table(plan, study.name, name, frame, items)
+        except ValueError as error:
+            refusals.append(str(error))
+            continue
+        lost = (
+            f"Rows could not be compared over what they were measured on: {visible(masked(text))}."
+            for text in faults
+        )
+        tables.append(replace(table, source_notes=(*table.source_notes, *lost)))
+    demo_datasets = {item.config.dataset_name() for item in plan.trainings.values() if item.data.is_demo}
+    return [*tables, *(build_size_table(study, declared, demo_datasets) for declared in study.sizes)]
 
 
 def folder_of_studies(study: Study) -> str:
