@@ -149,6 +149,14 @@ def main(
         tuple[str, str] | None,
         typer.Option("--diff", metavar="ID ID", help="Say in what two trainings differ; needs no study."),
     ] = None,
+    import_runs: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            "--import",
+            metavar="SOURCE FILE",
+            help="Copy runs of MLflow (URI#EXPERIMENT) or an export of W&B into a CSV file, to declare rows from.",
+        ),
+    ] = None,
     accept: Annotated[
         str | None,
         typer.Option("--accept", help="Why a changed default moves no number; kept, and printed in tables."),
@@ -265,7 +273,11 @@ def main(
         "--gc": gc,
     }
     of_one = {"--log": [log] if log is not None else [], "--cancel": cancel or [], "--retry": retry or []}
-    named = {"--diff": diff is not None, **{name: bool(ids) for name, ids in of_one.items()}}
+    named = {
+        "--diff": diff is not None,
+        "--import": import_runs is not None,
+        **{name: bool(ids) for name, ids in of_one.items()},
+    }
     given = [name for name, is_given in {**verbs, **named}.items() if is_given]
     if studies and studies[0] == "init":
         raise typer.Exit(begin(studies[1:], given))
@@ -288,6 +300,8 @@ def main(
             raise ValueError(
                 f"--diff compares two recorded trainings and takes no study; leave {studies[0]} out"
             )
+        if import_runs is not None and studies:
+            raise ValueError(f"--import copies runs and takes no study; leave {studies[0]} out")
         refuse_beside_gc(
             gc, {"--trainings": trainings, "--yes": yes}, studies, {"--seeds": seeds, "--datasets": datasets}
         )
@@ -343,7 +357,9 @@ def main(
                 accept_changes(settings, declared, accept)
             return chosen(settings, declared)
 
-        if diff is not None:
+        if import_runs is not None:
+            code = import_foreign_runs(*import_runs)
+        elif diff is not None:
             code = show_differences(settings, *diff)
         elif ids := of_one.get("".join(given)):
             code = {"--log": print_log, "--cancel": cancel_trainings, "--retry": retry_trainings}[given[0]](
@@ -849,6 +865,21 @@ def show_differences(settings: Settings, first: str, second: str) -> int:
         console.print(Text(group, style="bold"))
         console.print(grid)
     console.print(Text(found.conclusion))
+    return 0
+
+
+def import_foreign_runs(source: str, target: str) -> int:
+    """`--import`."""
+    from tablewright.orchestrator.importing import copy_runs
+
+    copied = copy_runs(source, Path(target).expanduser())
+    console.print(
+        Text(f"wrote {copied.path}: {counted(copied.num_runs, 'run')}; commit it, and declare its rows:")
+    )
+    columns = ", ".join(f"{metric!r}: ('DATA SET', 'METRIC')" for metric in copied.metrics)
+    seeds = f"seed_column={copied.seed_column!r}, " if copied.seed_column else ""
+    call = f"tw.imported({str(copied.path)!r}, {{{columns}}}, label='ROW', {seeds}source={copied.source!r})"
+    console.print(Text(f"    {call}"))
     return 0
 
 

@@ -44,9 +44,11 @@ from tablewright.orchestrator.addresses import (
     database_url,
     refuse_absent_driver,
     scheme_of,
+    sqlite_path,
     why_unreachable,
 )
 from tablewright.orchestrator.claims import Claims, training_claim
+from tablewright.orchestrator.foreign_runs import ForeignRun
 from tablewright.orchestrator.identity import digest_of
 from tablewright.orchestrator.new_database import make_database, while_it_is_made
 from tablewright.orchestrator.projection_thread import (
@@ -68,6 +70,7 @@ from tablewright.orchestrator.user import user_name
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.run import EpochReport
 from tablewright.trainables.contract.view import EvaluationView
+from tablewright.trainables.value.refusal import guess
 from tablewright.trainables.value.secret import keep_secret, masked, masked_in, without_credentials
 
 if TYPE_CHECKING:
@@ -1128,3 +1131,49 @@ def _why(error: Exception, uri: str = "") -> str:
     return (
         f"it refused, or could not write ({kinds}); see that its database and its artifacts may be written to"
     )
+
+
+def read_experiment(uri: str, name: str) -> list[ForeignRun]:
+    """Read the runs of an experiment, the first begun first, to be kept as a file.
+
+    Args:
+        uri: of MLflow's server or database.
+        name: of the experiment.
+
+    Raises:
+        ValueError: MLflow cannot be reached, or has no such experiment; the nearest is suggested.
+    """
+    keep_secret(uri)
+    for variable, value in ENVIRONMENT.items():
+        os.environ.setdefault(variable, value)
+    if (path := sqlite_path(uri)) is not None and not path.is_file():
+        raise ValueError(f"{masked(uri)} is no file; nothing was copied, and no database is begun there")
+    try:
+        client = _open_client(uri)
+        experiment = client.get_experiment_by_name(name)
+        if experiment is None:
+            names = [other.name for other in client.search_experiments()]
+            text = f"MLflow at {masked(uri)} has no experiment {name!r}{guess(name, names)} It has "
+            raise ValueError(text + (", ".join(map(repr, names)) or "none"))
+        found: list[Any] = []
+        token: str | None = ""
+        while token is not None:
+            page = client.search_runs(
+                [experiment.experiment_id], order_by=["attributes.start_time ASC"], page_token=token or None
+            )
+            found += page
+            token = page.token or None
+    except ValueError:
+        raise
+    except Exception as error:  # each kind of server has its own
+        raise ValueError(f"MLflow at {masked(uri)} cannot be read: {_why(error, uri)}") from error
+    return [
+        ForeignRun(
+            run_id=run.info.run_id,
+            name=run.info.run_name or "",
+            state=run.info.status,
+            params=dict(run.data.params),
+            metrics=dict(run.data.metrics),
+        )
+        for run in found
+    ]

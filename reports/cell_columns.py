@@ -49,7 +49,8 @@ OF_SEED = (
         "state",
         TEXT,
         "`done`, `missing`, `failed` or `refused`; without a seed `printed` (the paper's row alone), `done` (what is "
-        "counted) or `effect` (of several rows)",
+        "counted), `effect` (of several rows), or "
+        "`imported` (trained elsewhere, with its seed where that is known)",
     ),
     CellColumn("message", TEXT, "why it failed or is refused"),
     CellColumn("failed_ids", TEXT, "the trainings that failed or are refused, parted by blanks"),
@@ -84,6 +85,9 @@ OF_CELL = (
     CellColumn("items_difference_high", NUMBER, "upper end of it"),
     CellColumn("items_p_value", NUMBER, "of that difference"),
     CellColumn("num_clusters", COUNT, "identities or classes that its items fall into"),
+    CellColumn(
+        "source", TEXT, "of an imported row the file, how its SHA-256 begins, and what was said of it"
+    ),
 )
 """What is known of a cell over all its seeds, the same in each of its rows."""
 

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from tablewright.reports.cell import TableCell
 from tablewright.reports.cell_columns import OF_CELL_SCHEMA, SCHEMA, SEED_SCHEMA, Cells
+from tablewright.reports.imported_note import origin_of
 from tablewright.reports.table import Table
 from tablewright.reports.table_statistics import Compared
 from tablewright.trainables.contract.metric import Metric
@@ -26,7 +27,7 @@ def cells_of(table: Table, frame: pd.DataFrame) -> Cells:
 
     That is the paper's value, and how the row differs from the one it is compared with: fractions, as the values
     are, with 95 % intervals; p-values of what was tested. Behind them stand, without a seed, rows that are printed
-    only, networks that are counted, and effects of several rows (`state` is `effect`).
+    only, networks that are counted, and effects of several rows (`state` is `effect`); and rows that were imported.
 
     Args:
         table: gives what is known of each cell.
@@ -46,7 +47,7 @@ def cells_of(table: Table, frame: pd.DataFrame) -> Cells:
     by_seed = pa.Table.from_pandas(mine, SEED_SCHEMA, preserve_index=False)
     of_cell = pa.Table.from_pylist([known[key] for key in keys], OF_CELL_SCHEMA)
     seeds = pa.Table.from_arrays([*by_seed.columns, *of_cell.columns], schema=SCHEMA)
-    others = pa.Table.from_pylist([*_rows_without_seeds(table), *_effects(table)], SCHEMA)
+    others = pa.Table.from_pylist([*_rows_without_seeds(table), *_imported(table), *_effects(table)], SCHEMA)
     return pa.concat_tables([seeds, others])
 
 
@@ -123,11 +124,36 @@ def _effects(table: Table) -> Iterator[dict[str, Any]]:
             }
 
 
+def _imported(table: Table) -> Iterator[dict[str, Any]]:
+    for group in table.groups:
+        for row in group.rows:
+            for column in table.columns if row.imported is not None else ():
+                assert row.imported is not None, "asked for above"
+                for seed, value in row.imported.values_of(column.dataset, column.metric.name):
+                    yield {
+                        "study": table.study,
+                        "table": table.name,
+                        "group": group.label,
+                        "row": row.label,
+                        "dataset": column.dataset,
+                        "seed": seed,
+                        "metric": column.metric.name,
+                        "value": value,
+                        "state": "imported",
+                        "source": origin_of(row.imported),
+                        **_of_metric(column.metric),
+                    }
+
+
 def _rows_without_seeds(table: Table) -> Iterator[dict[str, Any]]:
     for group in table.groups:
         for row in group.rows:
             for column, cell in zip(table.columns, row.cells, strict=True):
-                if cell.training_ids or (cell.mean is None and cell.published is None):
+                if (
+                    row.imported is not None
+                    or cell.training_ids
+                    or (cell.mean is None and cell.published is None)
+                ):
                     continue
                 yield {
                     "study": table.study,

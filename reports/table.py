@@ -17,11 +17,13 @@ import pandas as pd
 from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Row, full_label
+from tablewright.orchestrator.imported_runs import Imported
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.search_result import SearchResult, search_result
 from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.tuned_rows import TunedRows
-from tablewright.reports.cell import TableCell, build_cell
+from tablewright.reports.cell import TableCell, build_cell, imported_cell
+from tablewright.reports.imported_note import IMPORTED, imported_notes
 from tablewright.reports.item_comparisons import ItemComparison
 from tablewright.reports.number import value_text
 from tablewright.reports.pareto_table import pareto_table
@@ -102,10 +104,17 @@ class Spanner:
 
 @dataclass(frozen=True)
 class TableRow:
-    """A row label and its cells, one a column."""
+    """A row label and its cells, one a column.
+
+    Attributes:
+        label: as it is printed.
+        cells: one a column.
+        imported: its runs, where it was trained elsewhere.
+    """
 
     label: str
     cells: tuple[TableCell, ...]
+    imported: Imported | None = None
 
 
 @dataclass(frozen=True)
@@ -267,7 +276,7 @@ def build_table(
     )
     # On other data than the paper's, what other methods reached there says nothing.
     shows_others = any(column.has_published for column in columns)
-    shown = [row for row in ablation.printed_rows if row.is_trained or shows_others]
+    shown = [row for row in ablation.printed_rows if row.is_trained or row.imported or shows_others]
     rows = {full_label(row): _build_row(row, columns, seeds) for row in shown}
     rows = _compare(rows, columns, statistics, items)
     rows = _emphasise(rows, columns, statistics) if ablation.emphasis == "evidence" else _rank(rows, columns)
@@ -284,13 +293,17 @@ def build_table(
         *(() if tuned is None else (tuned_table(tuned),)),
     )
     table = Table(study, name, caption, ablation.stub_head, columns, groups, (), effects, texts)
-    cells = [
-        (column.metric, cell) for row in table.rows for column, cell in zip(columns, row.cells, strict=True)
+    cells = [  # of ours and of the paper: what was imported has a note of its own
+        (column.metric, cell)
+        for row in table.rows
+        for column, cell in zip(columns, row.cells, strict=True)
+        if row.imported is None
     ]
     notes = (
         *statistics_notes(declared, ablation, [cell for _, cell in cells], values, statistics),
         *(() if searched is None else search_notes(searched)),
         *(() if tuned is None else tuning_notes(tuned, declared.all_seeds)),
+        *imported_notes(ablation),
         *source_notes(declared, ablation, cells, facts, mine),
     )
     table = replace(table, source_notes=tuple(visible(masked(note)) for note in notes))
@@ -325,6 +338,10 @@ def _add_holes(
 
 
 def _build_row(row: Row, columns: Sequence[Column], seeds: Mapping[Place, Sequence[Seed]]) -> TableRow:
+    if row.imported is not None:
+        found = (row.imported.values_of(column.dataset, column.metric.name) for column in columns)
+        imported = tuple(imported_cell([value for _, value in values]) for values in found)
+        return TableRow(f"{row.label} ({IMPORTED})", imported, row.imported)
     cells: list[TableCell] = []
     for column in columns:
         published = row.published.get(column.dataset, {}).get(column.metric.name)
@@ -389,7 +406,8 @@ def _emphasise(
         }
         for place, column in enumerate(columns)
     ]
-    return _with_ranks(rows, columns, [dict.fromkeys(some, 1) for some in texts])
+    ours = {label: row for label, row in rows.items() if row.imported is None}
+    return {**rows, **_with_ranks(ours, columns, [dict.fromkeys(some, 1) for some in texts])}
 
 
 def _rank(rows: dict[str, TableRow], columns: Sequence[Column]) -> dict[str, TableRow]:

@@ -12,6 +12,7 @@ from tablewright.orchestrator.budget import Budget
 from tablewright.orchestrator.constraints import Less, Product, WeightedSum
 from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Cumulative, Factorial, LeaveOneOut, Row, Sweep
+from tablewright.orchestrator.imported import imported
 from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.pruners import Halving, Hyperband, Median, Patience, Wilcoxon
 from tablewright.orchestrator.published import printed
@@ -74,6 +75,7 @@ __all__ = [
     "When",
     "Wilcoxon",
     "best_of",
+    "imported",
     "method",
     "printed",
     "results",

@@ -46,6 +46,8 @@ DECLARATIONS = tuple(
         "dataset",
         "declared_names",
         "design",
+        "imported",
+        "imported_runs",
         "profile",
         "pruners",
         "published",

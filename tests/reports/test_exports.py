@@ -4,7 +4,7 @@ import csv
 import io
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import openpyxl
 import pandas as pd
@@ -47,7 +47,8 @@ def test_a_study_is_one_frame_of_all_its_tables(tmp_path: Path):
     pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), whole)
     assert [column.name for column in CELL_COLUMNS] == whole.columns.tolist()
     places = ["table", "group", "row", "dataset", "metric", "seed"]
-    assert not whole[whole["seed"].notna()].duplicated(subset=places).any()
+    of_seeds = cast(pd.DataFrame, whole[whole["seed"].notna()])
+    assert not of_seeds.duplicated(places).any()
 
 
 def test_a_table_that_was_not_asked_for_stays_in_the_frame(tmp_path: Path):
