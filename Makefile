@@ -12,13 +12,14 @@ VIDEO := /usr/share/doc/opencv-doc/examples/data/vtest.avi
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 BENCHMARKS := $(sort $(wildcard benchmarks/bench_*.py))
 
-.PHONY: help demo test check bench chaos lab real aws clean
+.PHONY: help demo test check docs bench chaos lab real aws clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make demo    fill the MDPR tables on the embedded demo people (SEEDS=3407,3408,3409 for all seeds)'
 	@echo 'make test    run the test suite, fast tests first'
 	@echo 'make check   format, lint, types, import rules'
+	@echo 'make docs    build the documentation, its links checked: build/docs/index.html'
 	@echo 'make bench   measure speed and scale'
 	@echo 'make chaos   kill parts of a sweep again and again, and compare with an undisturbed one (KILLS=35 SEED=0)'
 	@echo 'make lab     the life of a cluster on a network of four hosts on this machine (root; openssh-server, rsync)'
@@ -39,6 +40,10 @@ check: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/python -m pytest -q tests/test_import_rules.py
+
+docs: $(VENV)/installed-dev
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
+	@echo 'build/docs/index.html'
 
 bench: $(VENV)/installed-dev
 	@test -n "$(BENCHMARKS)" || { echo 'benchmarks/ holds no bench_*.py' >&2; exit 1; }

@@ -442,7 +442,7 @@ def existing_store(settings: Settings) -> Store:
 
 def recorded_plan(settings: Settings, studies: Sequence[Study], store: Store) -> Plan:
     """The plan as the last sweep had it, with what searches have found; no data set need be there."""
-    from tablewright.orchestrator.run import plan_as_recorded
+    from tablewright.orchestrator.planning import plan_as_recorded
     from tablewright.reports.seed_growth import seeds_until_decided
 
     return plan_as_recorded(studies, store, settings.runtime(), seeds_until_decided)
@@ -454,7 +454,7 @@ def recorded_plan(settings: Settings, studies: Sequence[Study], store: Store) ->
 def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
     """`--plan`."""
     from tablewright.orchestrator.planned_memory import memory_of_plan
-    from tablewright.orchestrator.run import plan_with_data
+    from tablewright.orchestrator.planning import plan_with_data
     from tablewright.orchestrator.status import read_status
     from tablewright.orchestrator.study import UntilDecided
     from tablewright.reports.foresight import foresee
@@ -468,9 +468,11 @@ def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
     statuses_at_most = read_status(largest, store) if may_grow else statuses
     by_training = {item.training.training_id: item for item in statuses}
     grid = Table("table", "cells", "unique trainings", "recorded", box=None, header_style="bold")
-    for study, table in plan.tables:
-        cells = [cell for cell in plan.cells if (cell.study, cell.table) == (study, table)]
-        unique = {cell.training_id for cell in cells}
+    cells_of: dict[tuple[str, str], list[str]] = {place: [] for place in plan.tables}
+    for cell in plan.cells:
+        cells_of[cell.study, cell.table].append(cell.training_id)
+    for (study, table), cells in cells_of.items():
+        unique = set(cells)
         recorded = sum(by_training[identity].state == "done" for identity in unique)
         grid.add_row(f"{study}/{table}", str(len(cells)), str(len(unique)), str(recorded))
     console.print(grid)
@@ -680,7 +682,7 @@ def print_outlook(plan: Plan, statuses: Sequence[TrainingStatus], store: Store, 
 
 def write_report(settings: Settings, studies: Sequence[Study]) -> int:
     """`--report`."""
-    from tablewright.orchestrator.run import is_complete
+    from tablewright.orchestrator.planning import is_complete
     from tablewright.orchestrator.status import read_status
     from tablewright.reports.cost_table import write_costs
     from tablewright.reports.table_files import write_tables
@@ -787,7 +789,7 @@ def found_trainings(
     """The trainings that are meant by ids or labels, of the studies that are named or of all that there are."""
     from tablewright.orchestrator.finding import find_trainings
     from tablewright.orchestrator.named_trainings import labels_of, labels_of_project
-    from tablewright.orchestrator.run import plan_as_recorded
+    from tablewright.orchestrator.planning import plan_as_recorded
 
     def planned() -> Mapping[str, str]:
         if not settings.studies:
@@ -901,9 +903,9 @@ def refuse_beside_gc(
 
 def replay_searches(settings: Settings, studies: Sequence[Study]) -> int:
     """`--replay`."""
+    from tablewright.orchestrator.planning import resolver_of_records
     from tablewright.orchestrator.recorded_curves import find_curves
     from tablewright.orchestrator.replay import replay
-    from tablewright.orchestrator.run import resolver_of_records
     from tablewright.reports.replay_page import replay_heads, replay_note, replay_rows, write_replay
 
     store = existing_store(settings)
@@ -1040,8 +1042,9 @@ def sweep_with(
     """Train what is left, on a backend."""
     from tablewright.orchestrator.run import run_sweep
     from tablewright.reports.seed_growth import seeds_until_decided
+    from tablewright.trainables.value.long_work import listening
 
-    with progress_view() as start_view:
+    with progress_view() as start_view, listening(lambda line: console.print(Text(line, style="dim"))):
 
         def links() -> dict[str, str]:
             return {**backend.links(), **settings.tracking_link}
@@ -1268,6 +1271,8 @@ def live_view(progress: SweepProgress) -> RenderableType:
     running = list(progress.running.values())
     for training in running[:MAX_RUNNING_SHOWN]:
         epoch = f"epoch {training.epoch}/{training.num_epochs}" if training.epoch else "starting"
+        if training.epoch and training.epoch == training.num_epochs:
+            epoch = "measuring"
         loss = f"loss {training.loss:z.3f}" if training.loss == training.loss else ""
         grid.add_row("  " + training.label, epoch, loss)
     if len(running) > MAX_RUNNING_SHOWN:

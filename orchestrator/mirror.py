@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from tablewright.orchestrator.mirrored_study import RecordedSearch
 from tablewright.orchestrator.optuna_mirror import OptunaMirror
 from tablewright.orchestrator.plan import Plan
+from tablewright.orchestrator.planning import describe_with
 from tablewright.orchestrator.records import DamagedFile, Store
 from tablewright.orchestrator.resolution import StoreResolver
-from tablewright.orchestrator.run import describe_with, distinct_searches, ended_ids, recorded_ids
+from tablewright.orchestrator.run import distinct_searches, ended_ids, recorded_ids
 from tablewright.orchestrator.search_state import find_search_id
 from tablewright.orchestrator.status import read_status
 from tablewright.orchestrator.tracking import Tracker

@@ -9,10 +9,10 @@ from typing import Any
 from tablewright.orchestrator.identity import digest_of
 from tablewright.orchestrator.parallel_reading import read_all
 from tablewright.orchestrator.plan import Plan
+from tablewright.orchestrator.planning import describe_with, plan_of_all_seeds
 from tablewright.orchestrator.project import Project
 from tablewright.orchestrator.records import DamagedFile, Store, TrainingRecord
 from tablewright.orchestrator.resolution import NOT_RECORDED, StoreResolver
-from tablewright.orchestrator.run import describe_with, plan_of_all_seeds
 from tablewright.orchestrator.search_state import find_search_id, is_final
 from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.study_files import load_every_study

@@ -165,6 +165,7 @@ def room_for_checkpoints(statuses: Sequence[TrainingStatus], store: Store, count
     for status in statuses:
         if _shape(status.training) in size_of:
             of_kind.setdefault(_kind(status.training), []).append(size_of[_shape(status.training)])
+    usual_of = {kind: round(statistics.median(sizes)) for kind, sizes in of_kind.items()}
     kept = left = num_unknown = 0
     for status in statuses:
         training, size = status.training, size_of.get(_shape(status.training))
@@ -175,8 +176,8 @@ def room_for_checkpoints(statuses: Sequence[TrainingStatus], store: Store, count
             continue
         if size is None and (work := count(training.config, training.data)) is not None:
             size = work.checkpoint_bytes
-        if size is None and _kind(training) in of_kind:
-            size = round(statistics.median(of_kind[_kind(training)]))
+        if size is None:
+            size = usual_of.get(_kind(training))
         left, num_unknown = left + (size or 0), num_unknown + (size is None)
     return Room(kept, left, num_unknown, _free_bytes(store))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -16,20 +15,26 @@ from tablewright.orchestrator.needless_weights import NeedlessWeights
 from tablewright.orchestrator.optuna_mirror import OptunaMirror
 from tablewright.orchestrator.orders import Retries
 from tablewright.orchestrator.other_hands import OtherHands
-from tablewright.orchestrator.plan import Plan, SeedCounts, configs_of, make_plan
+from tablewright.orchestrator.plan import Plan, configs_of
+from tablewright.orchestrator.planning import (
+    SeedRule,
+    describe_with,
+    first_seeds_alone,
+    is_complete,
+    make_plan_of,
+)
 from tablewright.orchestrator.records import Store, now
-from tablewright.orchestrator.resolution import DataResolver, DescribeData, StoreResolver, remember_data
+from tablewright.orchestrator.resolution import DataResolver, remember_data
 from tablewright.orchestrator.search import Search
 from tablewright.orchestrator.search_source import SearchSource
-from tablewright.orchestrator.search_state import SearchState, find_search_id, read_search_state
+from tablewright.orchestrator.search_state import SearchState, find_search_id
 from tablewright.orchestrator.signals import DEFAULT_GRACE_S, stopping_on_signals
 from tablewright.orchestrator.signs_of_life import SweepSign, announced
 from tablewright.orchestrator.spending_cap import SpendingCap
 from tablewright.orchestrator.status import RECORDED, UNFINISHED, TrainingStatus, read_status
-from tablewright.orchestrator.study import Study, UntilDecided
+from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.trial import Listener, Work, prepare_data
 from tablewright.orchestrator.work_queue import WorkQueue, planned_work
-from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.memory import Card
 from tablewright.trainables.contract.method import TrainingConfig, TrainsInProcesses
 from tablewright.trainables.contract.run import Device, Runtime
@@ -83,78 +88,6 @@ class SweepResult:
         return is_complete(self.plan, self.statuses)
 
 
-def is_complete(plan: Plan, statuses: Sequence[TrainingStatus]) -> bool:
-    """Say whether every cell is filled: all trainings are done and every search has found its best."""
-    is_found = not (plan.unfilled_searches or plan.num_waiting_cells)
-    return is_found and all(status.state == "done" for status in statuses)
-
-
-def describe_with(runtime: Runtime) -> DescribeData:
-    """Find data sets as a machine with these settings would."""
-
-    def describe(config: TrainingConfig) -> DatasetFacts:
-        try:
-            return config.make_trainable().describe_data(config, runtime)
-        except (ValueError, OSError):
-            raise
-        except Exception as error:  # of code that somebody writes, which the traceback of ours would hide
-            last = traceback.extract_tb(error.__traceback__)[-1]
-            raise ValueError(
-                f"the code of {config.METHOD} fails where its data are described: {last.filename}:{last.lineno}: "
-                f"{type(error).__name__}: {error}; mend it, and run the same command again"
-            ) from error
-
-    return describe
-
-
-SeedRule = Callable[[Plan, Store], SeedCounts]
-"""Says how many seeds the rows of `UntilDecided` studies need by what is recorded of a plan of all their seeds."""
-
-
-def first_seeds_alone(plan: Plan, store: Store) -> SeedCounts:
-    """Give no row more than the first seeds: a rule for who has none."""
-    return {}
-
-
-def plan_with_data(
-    studies: Sequence[Study], store: Store, runtime: Runtime, seed_rule: SeedRule = first_seeds_alone
-) -> Plan:
-    """Make the plan for the data that are there, with what the searches have found so far.
-
-    Raises:
-        ValueError: every data set that cannot be found.
-    """
-    return _make_plan(studies, DataResolver(describe_with(runtime), store), store, seed_rule)
-
-
-def plan_as_recorded(
-    studies: Sequence[Study], store: Store, runtime: Runtime, seed_rule: SeedRule = first_seeds_alone
-) -> Plan:
-    """Make the plan for the data that the last sweep had, which need not be there: to read what is recorded."""
-    return _make_plan(studies, StoreResolver(store, describe_with(runtime)), store, seed_rule)
-
-
-def resolver_of_records(store: Store, runtime: Runtime) -> DataResolver:
-    """Give what knows the data that the last sweep had, which need not be there."""
-    return StoreResolver(store.listed(), describe_with(runtime))
-
-
-def plan_of_all_seeds(studies: Sequence[Study], store: Store, runtime: Runtime) -> Plan:
-    """Make the same plan with every seed that a row may get."""
-    store = store.listed()
-    resolver = StoreResolver(store, describe_with(runtime))
-    return make_plan(studies, resolver, _search_states(studies, resolver, store), seed_counts=None)
-
-
-def _make_plan(studies: Sequence[Study], resolver: DataResolver, store: Store, seed_rule: SeedRule) -> Plan:
-    store = store.listed()
-    states = _search_states(studies, resolver, store)
-    if not any(isinstance(study.seeds, UntilDecided) for study in studies):
-        return make_plan(studies, resolver, states)
-    of_all_seeds = make_plan(studies, resolver, states, seed_counts=None)
-    return make_plan(studies, resolver, states, seed_rule(of_all_seeds, store))
-
-
 def run_sweep(
     studies: Sequence[Study],
     *,
@@ -196,7 +129,7 @@ def run_sweep(
     mirror = OptunaMirror(search_storage, store)
     store_id = store.shared_id()  # starts it: a folder that cannot be written to is refused at once
     resolver = DataResolver(describe_with(runtime), store)
-    plan = _make_plan(studies, resolver, store, seed_rule)
+    plan = make_plan_of(studies, resolver, store, seed_rule)
     statuses = read_status(plan, store)
     _refuse_changed_configs(statuses)
     _remember_data(plan, resolver, store)
@@ -225,7 +158,7 @@ def run_sweep(
 
     def last_works() -> list[Work]:
         """Give what searches found, further seeds, and views of ensembles that waited for all their trainings."""
-        grown = read_status(_make_plan(studies, resolver, store, seed_rule), store)
+        grown = read_status(make_plan_of(studies, resolver, store, seed_rule), store)
         more = [
             planned_work(status.training)
             for status in grown
@@ -285,7 +218,7 @@ def run_sweep(
             ):
                 backend.run(queue, followers, store, there)
         store.refuse_removed(store_id)
-    final = _make_plan(studies, resolver, store, seed_rule)
+    final = make_plan_of(studies, resolver, store, seed_rule)
     _remember_data(final, resolver, store)
     final_statuses = tuple(read_status(final, store))
     if mirror.has_begun:
@@ -357,21 +290,6 @@ def _refuse_changed_configs(statuses: Sequence[TrainingStatus]) -> None:
                 for message, some in labels.items()
             )
         )
-
-
-def _search_states(
-    studies: Sequence[Study], resolver: DataResolver, store: Store
-) -> dict[tuple[str, str], SearchState]:
-    """Read how far the searches are; one whose data are missing is named by the plan, beside all others."""
-    states: dict[tuple[str, str], SearchState] = {}
-    for study in studies:
-        for search in study.all_searches:
-            try:
-                resolver.resolve(search.trial_config({}))
-            except ValueError:
-                continue
-            states[study.name, search.name] = read_search_state(search, resolver, store)
-    return states
 
 
 def _refuse_processes(configs: Iterable[TrainingConfig], num_processes: int) -> None:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special  # its `stats` would cost every command half a second
 
 from tablewright.reports.seed_noise import NOTHING_VARIES, Floats, Whole, seed_noise, seed_sums
 
@@ -219,7 +219,7 @@ def two_sided_p_values(
     """
     does_vary = standard_error > 0
     t = np.abs(estimate) / np.where(does_vary, standard_error, 1.0)
-    p_value = 2 * cast(Floats, cast(Any, stats.t).sf(t, df))
+    p_value = 2 * cast(Floats, cast(Any, special).stdtr(df, -t))
     return np.where(does_vary, p_value, np.where(np.abs(estimate) > rounding, 0.0, 1.0))
 
 
@@ -245,4 +245,4 @@ def correct_p_values(p_value_BJ: Floats, num_tests_B: Whole | None = None) -> Fl
 
 def t_quantile(probability: Floats | float, df: Floats) -> Floats:
     """Give the quantile of Student's t, of the shape that both have together."""
-    return cast(Floats, cast(Any, stats.t).ppf(probability, df))
+    return cast(Floats, cast(Any, special).stdtrit(df, probability))

@@ -87,9 +87,7 @@ def foresee(plan: Plan, store: Store) -> list[Foresight]:
         study = next(candidate for candidate in plan.studies if candidate.name == name)
         mine = cast(pd.DataFrame, frame[(frame["study"] == name) & (frame["table"] == table)])
         values = table_values(ablation, seeds_by_place(mine), study.all_seeds)
-        found = [
-            item for number in _numbers_of_seeds(study) for item in smallest_of(ablation, values, number)
-        ]
+        found = smallest_of(ablation, values, _numbers_of_seeds(study))
         known = {item.column for item in found}
         columns = [values.columns[place] for place in values.places_of(ablation.tested_metrics)]
         unknown = tuple(column for column in columns if column not in known)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 NUM_ROUNDED = 50  # points over which what was rounded is averaged
 
@@ -100,8 +100,8 @@ def rerun_miss_chance(values: Sequence[float], *, rounding: float) -> float | No
     # What was rounded lies evenly within half a unit of what is printed.
     middles = (np.arange(NUM_ROUNDED) + 0.5) / NUM_ROUNDED
     beyond = _t_quantile(summary.n, 0.95) + 2 * rounding / scale * middles
-    return float(2 * cast(Any, stats.t.sf(beyond, summary.n - 1)).mean())
+    return float(2 * cast(Any, special).stdtr(summary.n - 1, -beyond).mean())
 
 
 def _t_quantile(n: int, confidence: float) -> float:
-    return float(cast(Any, stats.t.ppf(0.5 + confidence / 2, n - 1)))
+    return float(cast(Any, special).stdtrit(n - 1, 0.5 + confidence / 2))

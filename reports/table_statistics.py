@@ -6,6 +6,7 @@ difference the table could have found.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -114,7 +115,7 @@ def table_statistics(study: Study, ablation: Ablation, values: TableValues) -> T
         compared,
         _best(values),
         sum(item.is_tested and not item.is_repeated for item in compared.values()),
-        tuple(smallest_of(ablation, values, num_seeds)),
+        tuple(smallest_of(ablation, values, [num_seeds])),
     )
 
 
@@ -186,10 +187,19 @@ def _best(values: TableValues) -> frozenset[tuple[str, str, str]]:
     )
 
 
-def smallest_of(ablation: Ablation, values: TableValues, num_seeds: int) -> list[SmallestDifference]:
-    """Say what the tested columns find with so many seeds; nothing where no deviation is recorded or declared."""
+def smallest_of(
+    ablation: Ablation, values: TableValues, numbers_of_seeds: Sequence[int]
+) -> list[SmallestDifference]:
+    """Say what the tested columns find with so many seeds; nothing where no deviation is recorded or declared.
+
+    Args:
+        ablation: whose table it is.
+        values: what is recorded of it.
+        numbers_of_seeds: each is asked of all columns, one after the other; too few to compare find nothing.
+    """
     tested = values.places_of(ablation.tested_metrics)
-    if num_seeds < MIN_SEEDS_TO_COMPARE or not len(values.weights_KR) or not tested:
+    numbers = [number for number in numbers_of_seeds if number >= MIN_SEEDS_TO_COMPARE]
+    if not numbers or not len(values.weights_KR) or not tested:
         return []
     values_CRN, training_R = values.values_CRN[tested], values.training_R
     shape_CR = values_CRN.shape[:2]
@@ -202,8 +212,8 @@ def smallest_of(ablation: Ablation, values: TableValues, num_seeds: int) -> list
     )
     num_recorded_C = (~np.isnan(values_CRN)).sum(2).max(1, initial=0)
     found: list[SmallestDifference] = []
-    for c, (place, recorded_R) in enumerate(zip(tested, recorded_CR, strict=True)):
-        column = values.columns[place]
+    for num_seeds, (c, place) in itertools.product(numbers, enumerate(tested)):
+        column, recorded_R = values.columns[place], recorded_CR[c]
         declared = ablation.deviation.get(column.metric.name)
         # Two seeds hardly know a deviation: what was declared says more.
         is_declared = bool(num_recorded_C[c] < (2 if declared is None else MIN_SEEDS_TO_COMPARE))

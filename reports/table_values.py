@@ -168,7 +168,14 @@ def _numbered_by_source(rows: Sequence[str], seeds_of: Mapping[Place, Sequence[S
         common = ids_of[row].keys() & ids_of[other].keys()
         return bool(common) and all(ids_of[row][key] == ids_of[other][key] for key in common)
 
+    # Only rows that have a training in common can be one, and of many rows few have.
+    sharing: dict[str, list[int]] = {}
     firsts: list[int] = []
     for number, row in enumerate(rows):
-        firsts.append(next((first for first in firsts if is_one(rows[first], row)), number))
+        ids = sorted(set[str]().union(*ids_of[row].values()))
+        alike = sorted({other for identity in ids for other in sharing.get(identity, ())})
+        candidates = [other for other in alike if firsts[other] == other]
+        firsts.append(next((first for first in candidates if is_one(rows[first], row)), number))
+        for identity in ids:
+            sharing.setdefault(identity, []).append(number)
     return np.array(firsts, dtype=np.intp)

@@ -14,8 +14,9 @@ from tablewright.orchestrator.changes import apply_changes
 from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.inline_backend import InlineBackend
+from tablewright.orchestrator.planning import plan_as_recorded, plan_with_data
 from tablewright.orchestrator.records import Store
-from tablewright.orchestrator.run import plan_as_recorded, plan_with_data, run_sweep
+from tablewright.orchestrator.run import run_sweep
 from tablewright.orchestrator.size_table import SizeRow, SizeTable
 from tablewright.orchestrator.study import Study
 from tablewright.reports.frame import read_cells

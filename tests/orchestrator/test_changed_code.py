@@ -9,8 +9,8 @@ import pytest
 
 from tablewright.orchestrator.acceptance import accept_changed_defaults
 from tablewright.orchestrator.design import Row
+from tablewright.orchestrator.planning import plan_as_recorded, plan_with_data
 from tablewright.orchestrator.records import AcceptedChange, now
-from tablewright.orchestrator.run import plan_as_recorded, plan_with_data
 from tablewright.orchestrator.source_changes import (
     find_source_changes,
     tell_changes_under_one_version,

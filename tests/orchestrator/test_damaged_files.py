@@ -13,10 +13,10 @@ from tablewright.orchestrator.acceptance import accept_changed_defaults
 from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Row, Sweep
 from tablewright.orchestrator.identity import digest_of
+from tablewright.orchestrator.planning import is_complete, plan_as_recorded
 from tablewright.orchestrator.ranges import IntRange
 from tablewright.orchestrator.recorded_config import config_changes
 from tablewright.orchestrator.records import PNG, AcceptedChange, DamagedFile, Store
-from tablewright.orchestrator.run import is_complete, plan_as_recorded
 from tablewright.orchestrator.search_state import find_search_id
 from tablewright.orchestrator.status import read_status
 from tablewright.orchestrator.study import Study
@@ -714,8 +714,8 @@ def test_the_whole_is_complete_only_if_nothing_is_damaged(sweep):
 @pytest.mark.slow
 def test_searches_of_a_store_are_found_by_their_id(sweep):
     """The id of a search does not depend on whether it has begun."""
+    from tablewright.orchestrator.planning import describe_with
     from tablewright.orchestrator.resolution import DataResolver
-    from tablewright.orchestrator.run import describe_with
 
     study, files = search_files(sweep)
     resolver = DataResolver(describe_with(RUNTIME), sweep.store())

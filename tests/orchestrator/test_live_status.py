@@ -12,8 +12,8 @@ from tablewright.orchestrator import signs_of_life
 from tablewright.orchestrator.claims import Claims, Owner, this_machine, training_claim
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.live_status import in_words, read_live
+from tablewright.orchestrator.planning import plan_with_data
 from tablewright.orchestrator.records import Store, now
-from tablewright.orchestrator.run import plan_with_data
 from tablewright.orchestrator.signs_of_life import (
     SWEEPS,
     AttemptSigns,

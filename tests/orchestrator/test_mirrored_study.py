@@ -12,8 +12,8 @@ import pytest
 from tablewright.orchestrator import claims, mirrored_study, optuna_mirror, projection_thread
 from tablewright.orchestrator.mirrored_study import SUGGESTION, MirroredSearch, RecordedSearch
 from tablewright.orchestrator.optuna_mirror import OptunaMirror, open_storage
+from tablewright.orchestrator.planning import plan_as_recorded
 from tablewright.orchestrator.records import SearchTrialRecord, Store
-from tablewright.orchestrator.run import plan_as_recorded
 from tablewright.orchestrator.study import Study
 from tablewright.trainables.contract.run import Runtime
 from tests.orchestrator.optuna_rows import expected, rows_of, shown

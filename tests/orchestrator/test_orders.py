@@ -15,9 +15,9 @@ from tablewright.orchestrator.guarded_trial import run_guarded_trial
 from tablewright.orchestrator.live_status import read_live
 from tablewright.orchestrator.orders import cancel_training, retry_training
 from tablewright.orchestrator.other_hands import OtherHands
+from tablewright.orchestrator.planning import plan_with_data
 from tablewright.orchestrator.ray_backend import RayBackend
 from tablewright.orchestrator.records import FailureRecord, SearchTrialRecord, Store, TrialPart, now
-from tablewright.orchestrator.run import plan_with_data
 from tablewright.orchestrator.status import read_status
 from tablewright.orchestrator.trial import TrialHooks, run_trial
 from tablewright.orchestrator.verify import verify_store

@@ -12,11 +12,11 @@ from tablewright.orchestrator.device_rates import DEVICE_RATES, expected_s, rate
 from tablewright.orchestrator.holding import Holding
 from tablewright.orchestrator.outlook import Machines, look_ahead, room_for_checkpoints
 from tablewright.orchestrator.plan import make_plan
+from tablewright.orchestrator.planning import describe_with
 from tablewright.orchestrator.prices import Prices
 from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.resolution import DataResolver
-from tablewright.orchestrator.run import describe_with
 from tablewright.orchestrator.status import TrainingStatus
 from tablewright.orchestrator.study_files import load_study
 from tablewright.search_spaces.mdpr_ablation import base_config

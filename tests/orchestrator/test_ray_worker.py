@@ -6,9 +6,9 @@ import pytest
 
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.plan import make_plan
+from tablewright.orchestrator.planning import describe_with
 from tablewright.orchestrator.ray_worker import Payload, Place, _loaded
 from tablewright.orchestrator.resolution import DataResolver
-from tablewright.orchestrator.run import describe_with
 from tablewright.orchestrator.trial import MachineFault
 from tablewright.orchestrator.work_queue import planned_work
 from tablewright.trainables.contract.run import Runtime

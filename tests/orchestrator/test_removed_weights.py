@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from tablewright.orchestrator.design import Row, Sweep
-from tablewright.orchestrator.run import plan_as_recorded
+from tablewright.orchestrator.planning import plan_as_recorded
 from tablewright.orchestrator.status import read_status
 from tablewright.orchestrator.verify import verify_store
 from tablewright.trainables.contract.run import Runtime

@@ -4,11 +4,11 @@ import dataclasses
 
 import pytest
 
+from tablewright.orchestrator.planning import resolver_of_records
 from tablewright.orchestrator.pruners import Median
 from tablewright.orchestrator.ranges import FloatRange
 from tablewright.orchestrator.recorded_curves import MIN_CURVES, RecordedCurve, RecordedCurves, find_curves
 from tablewright.orchestrator.replay import WAYS, replay
-from tablewright.orchestrator.run import resolver_of_records
 from tablewright.orchestrator.study import Study
 from tablewright.reports.replay_page import write_replay
 from tablewright.trainables.contract.run import Runtime

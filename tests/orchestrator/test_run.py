@@ -7,8 +7,8 @@ import pytest
 
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.identity import view_id
+from tablewright.orchestrator.planning import plan_as_recorded, plan_with_data
 from tablewright.orchestrator.resolution import key_of
-from tablewright.orchestrator.run import plan_as_recorded, plan_with_data
 from tablewright.orchestrator.status import read_status
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.retrieval.view import RetrievalView

@@ -13,8 +13,8 @@ from tablewright.orchestrator import epoch_log
 from tablewright.orchestrator.claims import Claims, training_claim
 from tablewright.orchestrator.design import Row, Sweep
 from tablewright.orchestrator.live_status import read_live
+from tablewright.orchestrator.planning import plan_as_recorded, plan_with_data
 from tablewright.orchestrator.records import Store, now
-from tablewright.orchestrator.run import plan_as_recorded, plan_with_data
 from tablewright.orchestrator.signs_of_life import AttemptSigns, SweepSign, announced
 from tablewright.orchestrator.status import read_status
 from tablewright.reports.table_files import write_tables

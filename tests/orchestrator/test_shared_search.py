@@ -4,9 +4,9 @@ import pytest
 
 from tablewright.orchestrator.claims import Claims, training_claim
 from tablewright.orchestrator.other_hands import OtherHands, is_left_to_others
+from tablewright.orchestrator.planning import plan_as_recorded
 from tablewright.orchestrator.pruners import Halving
 from tablewright.orchestrator.resolution import DataResolver
-from tablewright.orchestrator.run import plan_as_recorded
 from tablewright.orchestrator.search_source import SearchSource
 from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.trial import Outcome, Progress

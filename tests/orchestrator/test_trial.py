@@ -12,9 +12,9 @@ from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.plan import make_plan
+from tablewright.orchestrator.planning import describe_with
 from tablewright.orchestrator.records import Folder, Store
 from tablewright.orchestrator.resolution import DataResolver
-from tablewright.orchestrator.run import describe_with
 from tablewright.orchestrator.search import Objective
 from tablewright.orchestrator.status import read_status
 from tablewright.orchestrator.study import Study

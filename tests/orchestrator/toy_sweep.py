@@ -5,9 +5,10 @@ import dataclasses
 from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.inline_backend import InlineBackend
+from tablewright.orchestrator.planning import first_seeds_alone
 from tablewright.orchestrator.ranges import FloatRange
 from tablewright.orchestrator.records import Store
-from tablewright.orchestrator.run import first_seeds_alone, run_sweep
+from tablewright.orchestrator.run import run_sweep
 from tablewright.orchestrator.search import Objective, Search
 from tablewright.orchestrator.study import Study
 from tablewright.trainables.contract.process import Process

@@ -14,11 +14,11 @@ from rich.console import Console
 
 from tablewright.orchestrator.budget import Budget
 from tablewright.orchestrator.found_config import FoundConfig
+from tablewright.orchestrator.planning import plan_as_recorded
 from tablewright.orchestrator.project import Project, leave_project
 from tablewright.orchestrator.pruners import Halving
 from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
 from tablewright.orchestrator.records import PNG
-from tablewright.orchestrator.run import plan_as_recorded
 from tablewright.orchestrator.search_result import SearchResult
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.study_files import load_study

@@ -5,20 +5,14 @@ Legend: N images, H W height and width.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from tablewright.trainables.data.cached_array import build_array_once
-from tablewright.trainables.data.labelled_images import UNREADABLE, why_unreadable
+from tablewright.trainables.data.image_reading import refuse_unreadable, unreadable_of
 from tablewright.trainables.data.reid import ReidDataset
-from tablewright.trainables.data.reid_images import ImageRecord
-from tablewright.trainables.value.cpus import num_cpus
-
-_NAMES_SHOWN = 10
 
 
 def open_cache(dataset: ReidDataset, split: str, height_px: int, width_px: int, cache_dir: str) -> np.ndarray:
@@ -31,13 +25,18 @@ def open_cache(dataset: ReidDataset, split: str, height_px: int, width_px: int, 
         ValueError: every image that cannot be decoded.
         OSError: there is no room for it, with the path and the bytes needed.
     """
-    records = dataset.splits[split]
+    names = [record.path for record in dataset.splits[split]]
 
     def fill(images_NHWC: np.ndarray) -> None:
-        _decode_all(images_NHWC, records, dataset.open_image)
+        def decode(place: int) -> None:
+            with dataset.open_image(names[place]) as image:
+                resized = image.convert("RGB").resize((width_px, height_px), Image.Resampling.BICUBIC)
+            images_NHWC[place] = np.asarray(resized)
+
+        refuse_unreadable(unreadable_of(names, decode, f"decoding {dataset.label} ({split})"))
 
     path = _path(dataset, split, height_px, width_px, cache_dir)
-    return build_array_once(path, (len(records), height_px, width_px, 3), fill)
+    return build_array_once(path, (len(names), height_px, width_px, 3), fill)
 
 
 def verify_and_build(dataset: ReidDataset, height_px: int, width_px: int, cache_dir: str) -> None:
@@ -60,32 +59,3 @@ def verify_and_build(dataset: ReidDataset, height_px: int, width_px: int, cache_
 def _path(dataset: ReidDataset, split: str, height_px: int, width_px: int, cache_dir: str) -> Path:
     key = dataset.split_fingerprints[split][:24]
     return Path(cache_dir) / "images" / f"{split}-{height_px}x{width_px}-{key}.npy"
-
-
-def _decode_all(
-    images_NHWC: np.ndarray, records: tuple[ImageRecord, ...], open_image: Callable[[str], Image.Image]
-) -> None:
-    with ThreadPoolExecutor(num_cpus()) as pool:
-        faults = pool.map(lambda item: _decode_into(images_NHWC, *item, open_image), enumerate(records))
-        unreadable = [fault for fault in faults if fault]
-    if unreadable:
-        shown = "; ".join(unreadable[:_NAMES_SHOWN])
-        more = len(unreadable) - _NAMES_SHOWN
-        raise ValueError(
-            f"{len(unreadable)} images cannot be read: {shown}"
-            f"{f'; and {more} more' if more > 0 else ''}. Get them again from the publisher"
-        )
-
-
-def _decode_into(
-    images_NHWC: np.ndarray, index: int, record: ImageRecord, open_image: Callable[[str], Image.Image]
-) -> str:
-    """Decode one image; gives why it could not be, or an empty string."""
-    _, height_px, width_px, _ = images_NHWC.shape
-    try:
-        with open_image(record.path) as image:
-            resized = image.convert("RGB").resize((width_px, height_px), Image.Resampling.BICUBIC)
-        images_NHWC[index] = np.asarray(resized)
-    except UNREADABLE as error:
-        return f"{record.path} ({why_unreadable(error)})"
-    return ""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
@@ -22,13 +22,12 @@ from PIL import Image
 
 from tablewright.trainables.data.cached_array import build_array_once, locked
 from tablewright.trainables.data.fine_grained import FineGrainedDataset
-from tablewright.trainables.data.labelled_images import UNREADABLE, why_unreadable
+from tablewright.trainables.data.image_reading import refuse_unreadable, unreadable_of
 from tablewright.trainables.value.cpus import num_cpus
 
 MAX_ARRAY_BYTES = 64 * 2**30
 CENTRE = 0.5
 """Place of a crop in the middle; see `ResizedImages.crops`."""
-_NAMES_SHOWN = 10
 
 
 class ResizedImages(Protocol):
@@ -86,7 +85,7 @@ def open_resized(
             image_HWC = _decode(dataset, names[place], shorter_side_px)
             pixels[ends_N[place] - image_HWC.size : ends_N[place]] = image_HWC.reshape(-1)
 
-        _raise_if_any(_in_threads(names, decode))
+        refuse_unreadable(unreadable_of(names, decode, f"decoding {dataset.label} ({split})"))
 
     return _InMemoryMap(build_array_once(path, (int(ends_N[-1]),), fill), sizes_N2, ends_N)
 
@@ -175,9 +174,14 @@ def _read_sizes(
             with dataset.open_image(names[place]) as image:
                 sizes_N2[place] = resized_size(image.height, image.width, shorter_side_px)
 
-        if any(_in_threads(names, read)):
+        what = f"{dataset.label} ({path.name.partition('-')[0]})"
+        if any(unreadable_of(names, read, f"reading sizes of {what}")):
             # Images with a sound head may be damaged behind it: they are to be told as well.
-            _raise_if_any(_in_threads(names, lambda place: _decode(dataset, names[place], shorter_side_px)))
+            refuse_unreadable(
+                unreadable_of(
+                    names, lambda place: _decode(dataset, names[place], shorter_side_px), f"decoding {what}"
+                )
+            )
         aside = kept.with_suffix(f".{os.getpid()}-{threading.get_ident()}.part")
         with aside.open("wb") as file:
             np.save(file, sizes_N2)
@@ -196,30 +200,5 @@ def _verify_once(dataset: FineGrainedDataset, names: Sequence[str], marker: Path
 
         with locked(marker.with_suffix(".lock")):
             if not marker.exists():
-                _raise_if_any(_in_threads(names, decode))
+                refuse_unreadable(unreadable_of(names, decode, f"decoding {dataset.label}, to verify it"))
                 marker.touch()
-
-
-def _in_threads(names: Sequence[str], read: Callable[[int], object]) -> Iterator[str]:
-    """Do something with the image at each place; yields what cannot be read, and why."""
-
-    def try_to_read(place: int) -> str:
-        try:
-            read(place)
-        except UNREADABLE as error:
-            return f"{names[place]} ({why_unreadable(error)})"
-        return ""
-
-    with ThreadPoolExecutor(num_cpus()) as threads:
-        yield from filter(None, threads.map(try_to_read, range(len(names))))
-
-
-def _raise_if_any(faults: Iterator[str]) -> None:
-    unreadable = list(faults)
-    if unreadable:
-        shown = "; ".join(unreadable[:_NAMES_SHOWN])
-        more = len(unreadable) - _NAMES_SHOWN
-        raise ValueError(
-            f"{len(unreadable)} images cannot be read: {shown}"
-            f"{f'; and {more} more' if more > 0 else ''}. Get them again from the publisher"
-        )

@@ -84,8 +84,7 @@ def embed_images(
     Returns:
         Embeddings of the images and of the mirror images, by name, float32 (N, D).
     """
-    upright: dict[str, list[np.ndarray]] = {}
-    mirrored: dict[str, list[np.ndarray]] = {}
+    upright, mirrored = _Rows(len(images_NHWC)), _Rows(len(images_NHWC))
     batch_size = _BATCH_SIZE[device.type]
     was_training = network.training
     network.train(False)
@@ -94,18 +93,28 @@ def embed_images(
             for start in range(0, len(images_NHWC), batch_size):
                 images = torch.from_numpy(np.array(images_NHWC[start : start + batch_size])).to(device)
                 images_BCHW = images.movedim(-1, 1).float()
-                _append(upright, network.embed(images_BCHW))
+                upright.write(start, network.embed(images_BCHW))
                 if flip:
-                    _append(mirrored, network.embed(images_BCHW.flip(-1)))
+                    mirrored.write(start, network.embed(images_BCHW.flip(-1)))
     finally:
         network.train(was_training)
-    return _join(upright), _join(mirrored)
+    return upright.by_name, mirrored.by_name
 
 
-def _append(parts: dict[str, list[np.ndarray]], embeddings: Mapping[str, Tensor]) -> None:
-    for name, embedding_BD in embeddings.items():
-        parts.setdefault(name, []).append(embedding_BD.float().cpu().numpy())
+class _Rows:
+    """Arrays that are filled batch by batch: joined in the end, batches would be held twice.
 
+    Attributes:
+        by_name: float32 (N, D); none before the first batch.
+    """
 
-def _join(parts: Mapping[str, list[np.ndarray]]) -> dict[str, np.ndarray]:
-    return {name: np.concatenate(batches) for name, batches in parts.items()}
+    def __init__(self, num_images: int) -> None:
+        self.by_name: dict[str, np.ndarray] = {}
+        self._num_images = num_images
+
+    def write(self, start: int, embeddings: Mapping[str, Tensor]) -> None:
+        """Put a batch where its first image stands."""
+        for name, embedding_BD in embeddings.items():
+            if name not in self.by_name:
+                self.by_name[name] = np.empty((self._num_images, embedding_BD.shape[1]), np.float32)
+            self.by_name[name][start : start + len(embedding_BD)] = embedding_BD.float().cpu().numpy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import math
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -41,6 +42,12 @@ class _Checked(type):
             faults += take(value, hints[name], name).faults if name in hints else ()
         name = next((given[key] for key in ("name", "label") if isinstance(given.get(key), str)), None)
         raise Refusal(cls.__name__ if name is None else f"{cls.__name__} {shown(name)}", faults)
+
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        """Show its fields to `help()`, to editors and to documentation, which would see only `*values` otherwise."""
+        _, *parameters = inspect.signature(cls.__init__).parameters.values()
+        return inspect.Signature(parameters)
 
 
 def _argument_faults(kind: type, values: Sequence[Any], named: Mapping[str, Any]) -> Iterator[Fault]:

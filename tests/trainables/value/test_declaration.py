@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
@@ -122,3 +123,10 @@ def test_a_changed_copy_is_checked():
 def test_equal_things_are_found_once():
     """1, 1.0 and True are one thing, and what is there three times is named once."""
     assert [1.0, "a"] == repeated([1, 1.0, "a", True, "a", "b"])
+
+
+def test_help_shows_the_fields_of_a_declaration():
+    """Editors and documentation see names and defaults, not what a check of arguments takes in."""
+    parameters = inspect.signature(Part).parameters
+    assert ["label", "size"] == list(parameters)
+    assert 1 == parameters["size"].default

@@ -1,0 +1,48 @@
+"""How far long work is that comes before any training, such as decoding a data set: told to whoever listens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TypeVar
+
+FIRST_AFTER_S, EVERY_S = 3.0, 10.0
+
+ItemT = TypeVar("ItemT")
+
+_LISTENER: ContextVar[Callable[[str], None] | None] = ContextVar("listener", default=None)
+
+
+@contextmanager
+def listening(tell: Callable[[str], None]) -> Generator[None]:
+    """Be told of long work of this thread meanwhile, one line at a time."""
+    token = _LISTENER.set(tell)
+    try:
+        yield
+    finally:
+        _LISTENER.reset(token)
+
+
+def told(done: Iterable[ItemT], what: str, total: int) -> Iterator[ItemT]:
+    """Hand on what work gives, and tell from time to time how far it is; short work is not told of.
+
+    Args:
+        done: gives one item for each that is done.
+        what: is done, such as `decoding Market-1501 (train)`.
+        total: items when it ends.
+    """
+    tell, begun_s = _LISTENER.get(), time.monotonic()
+    due_s = begun_s + FIRST_AFTER_S
+    for number, item in enumerate(done, start=1):
+        yield item
+        now_s = time.monotonic()
+        if tell is not None and now_s >= due_s and number < total:
+            left_s = (now_s - begun_s) / number * (total - number)
+            tell(f"{what}: {number:,} of {total:,}, about {_in_words(left_s)} left")
+            due_s = now_s + EVERY_S
+
+
+def _in_words(duration_s: float) -> str:
+    return f"{duration_s:.0f} s" if duration_s < 90 else f"{duration_s / 60:.0f} min"
