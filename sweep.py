@@ -22,7 +22,7 @@ from tablewright.orchestrator.project import Project
 from tablewright.orchestrator.settings import Settings, refuse_unknown_variables, variable_of
 from tablewright.orchestrator.signals import DEFAULT_GRACE_S, EXIT_STOPPED
 from tablewright.orchestrator.supervisor import supervise
-from tablewright.reports.console import loses_styles, make_console, open_closed_streams
+from tablewright.reports.console import how_it_prints, loses_styles, make_console, open_closed_streams
 from tablewright.trainables.value.counted import counted
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from tablewright.orchestrator.trial import Progress as EpochProgress
     from tablewright.reports.foresight import Foresight
     from tablewright.reports.table_files import WrittenTables
+    from tablewright.trainables.contract.method import TrainingConfig
 
 console, errors = make_console("stdout"), make_console("stderr")
 app = typer.Typer(
@@ -440,12 +441,17 @@ def existing_store(settings: Settings) -> Store:
     return store
 
 
-def recorded_plan(settings: Settings, studies: Sequence[Study], store: Store) -> Plan:
+def recorded_plan(
+    settings: Settings,
+    studies: Sequence[Study],
+    store: Store,
+    on_machine: Callable[[TrainingConfig], None] = lambda config: None,
+) -> Plan:
     """The plan as the last sweep had it, with what searches have found; no data set need be there."""
     from tablewright.orchestrator.planning import plan_as_recorded
     from tablewright.reports.seed_growth import seeds_until_decided
 
-    return plan_as_recorded(studies, store, settings.runtime(), seeds_until_decided)
+    return plan_as_recorded(studies, store, settings.runtime(), seeds_until_decided, on_machine)
 
 
 # -- the verbs, each giving an exit code -----------------------------------------------------------
@@ -681,15 +687,40 @@ def print_outlook(plan: Plan, statuses: Sequence[TrainingStatus], store: Store, 
 
 
 def write_report(settings: Settings, studies: Sequence[Study]) -> int:
-    """`--report`."""
+    """`--report`: what the last one said, where nothing has changed since."""
+    from tablewright.orchestrator.last_report import ReportMemory, witnessed
+
+    store = existing_store(settings)
+    if not store.is_there or store.fault:
+        return make_report(settings, studies, store)
+    asked = [repr(settings), repr(settings.prices()), repr(how_it_prints(console))]
+    memory = ReportMemory(store, studies, asked)
+    if (last := memory.unchanged()) is not None:
+        console.file.write(last.printed)
+        return last.exit_code
+    with witnessed() as witness, console.capture() as printed, errors.capture() as told:
+        code = make_report(settings, studies, store, lambda _: witness.ask_machine())
+    console.file.write(printed.get())
+    errors.file.write(told.get())
+    if not told.get():
+        memory.remember(witness, code, printed.get())
+    return code
+
+
+def make_report(
+    settings: Settings,
+    studies: Sequence[Study],
+    store: Store,
+    on_machine: Callable[[TrainingConfig], None] = lambda config: None,
+) -> int:
+    """Write the tables and print them."""
     from tablewright.orchestrator.planning import is_complete
     from tablewright.orchestrator.status import read_status
     from tablewright.reports.cost_table import write_costs
     from tablewright.reports.table_files import write_tables
 
-    store = existing_store(settings)
     prices = settings.prices()
-    plan = recorded_plan(settings, studies, store)
+    plan = recorded_plan(settings, studies, store, on_machine)
     unwritten = ""
     try:
         written = write_tables(plan, store, keeps_fuller=True)

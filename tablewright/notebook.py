@@ -101,7 +101,7 @@ def _made(
 
 
 def _tables(settings: Settings) -> Iterator[tuple[Table, Cells]]:
-    from tablewright.orchestrator.run import plan_as_recorded
+    from tablewright.orchestrator.planning import plan_as_recorded
     from tablewright.reports.frame import read_cells
     from tablewright.reports.parquet import cells_of
     from tablewright.reports.seed_growth import seeds_until_decided
