@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from openpyxl import Workbook
@@ -20,12 +20,13 @@ from tablewright.reports.entry_text import entry_text
 from tablewright.reports.grid import Entry, GridColumn, Value
 from tablewright.reports.lay_out import lay_out
 from tablewright.reports.number import value_text
+from tablewright.reports.sheet_rows import MAX_TEXT, with_rows
 from tablewright.reports.table import Table
 from tablewright.trainables.value.text import visible
 
 CELLS_SHEET, COLUMNS_SHEET = "all cells", "columns"
-MAX_SHEET_NAME, MAX_TEXT = 31, 32_767
-"""Characters that Excel allows."""
+MAX_SHEET_NAME = 31
+"""Characters of a sheet's name that Excel allows."""
 NO_TIME = datetime(1980, 1, 1)
 """Of a workbook and all of its parts: equal records give equal bytes, and 1980 is the first year of a ZIP file."""
 _SAVED_AT = re.compile(rb"(<dcterms:modified[^>]*>)[^<]*")  # which openpyxl sets as it saves
@@ -61,7 +62,9 @@ def to_workbook(tables: Sequence[Table], cells: Cells) -> bytes:
         taken.append(_sheet_name(table.name, taken))
         _print_table(workbook.create_sheet(taken[-1]), table)
     shown = [column for column in CELL_COLUMNS if column.name not in LEFT_OUT]
-    _list_cells(workbook.create_sheet(CELLS_SHEET), cells.select([column.name for column in shown]))
+    names = [column.name for column in shown]
+    _head_cells(workbook.create_sheet(CELLS_SHEET), names, cells.num_rows)
+    listed = f"xl/worksheets/sheet{len(workbook.worksheets)}.xml"
     meanings = workbook.create_sheet(COLUMNS_SHEET)
     meanings.append(["column", "meaning"])
     for column in shown:
@@ -70,7 +73,8 @@ def to_workbook(tables: Sequence[Table], cells: Cells) -> bytes:
     workbook.properties.created = NO_TIME
     buffer = io.BytesIO()
     workbook.save(buffer)
-    return _without_times(buffer.getvalue())
+    rows = zip(*(cells[name].to_pylist() for name in names), strict=True)
+    return _packed(buffer.getvalue(), {listed: lambda sheet: with_rows(sheet, rows, first_line=2)})
 
 
 def _sheet_name(name: str, taken: Sequence[str]) -> str:
@@ -139,19 +143,12 @@ def _put_entry(sheet: Worksheet, line: int, place: int, entry: Entry) -> Cell:
     return cell
 
 
-def _list_cells(sheet: Worksheet, cells: Cells) -> None:
-    names = cells.column_names
+def _head_cells(sheet: Worksheet, names: Sequence[str], num_rows: int) -> None:
+    """Make the sheet of all cells without these: they are written once the workbook is packed."""
     for place, name in enumerate(names, start=1):
         _put(sheet, 1, place, name).font = Font(bold=True)
-    for line, values in enumerate(zip(*(cells[name].to_pylist() for name in names), strict=True), start=2):
-        for place, value in enumerate(values, start=1):
-            if isinstance(value, str):
-                if value:
-                    _put(sheet, line, place, value)
-            elif value is not None:
-                _cell(sheet, line, place).value = value
     sheet.freeze_panes = "A2"
-    sheet.auto_filter.ref = sheet.dimensions
+    sheet.auto_filter.ref = f"A1:{get_column_letter(len(names))}{num_rows + 1}"
 
 
 def _cell(sheet: Worksheet, line: int, place: int) -> Cell:
@@ -179,12 +176,13 @@ def _set_widths(sheet: Worksheet, widths: Iterator[int] | Sequence[int]) -> None
         sheet.column_dimensions[get_column_letter(place)].width = width
 
 
-def _without_times(content: bytes) -> bytes:
-    """Pack a workbook anew without the time at which it was packed."""
+def _packed(content: bytes, changes: Mapping[str, Callable[[bytes], bytes]]) -> bytes:
+    """Pack a workbook anew, with some of its parts changed and without the time at which it was packed."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as made, zipfile.ZipFile(buffer, "w") as packed:
         for name in made.namelist():
             part = zipfile.ZipInfo(name, NO_TIME.timetuple()[:6])
             part.compress_type = zipfile.ZIP_DEFLATED
-            packed.writestr(part, _SAVED_AT.sub(rb"\g<1>" + _NO_TIME_IN_XML, made.read(name)))
+            written = _SAVED_AT.sub(rb"\g<1>" + _NO_TIME_IN_XML, made.read(name))
+            packed.writestr(part, changes[name](written) if name in changes else written)
     return buffer.getvalue()
