@@ -1053,7 +1053,8 @@ class Folder:
         content = self.read_sound(name, held=held, next_step=next_step)
         is_other = bool(sha256) and hashlib.sha256(content).hexdigest() != sha256
         try:
-            table = pq.read_table(io.BytesIO(content))
+            # As a file, not as the data set that `read_table` makes of it: that takes ten times as long.
+            table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
         except (pa.ArrowException, OSError, ValueError) as error:
             fault = "is no Parquet file, or is cut short"
             raise DamagedFile((self / name).place, fault, held=held, next_step=next_step) from error
