@@ -52,7 +52,7 @@ def _pieces(table: Table) -> Iterator[str]:
     for group in grid.groups:
         yield f'<tbody style="{_RULE}">'
         if group.label:
-            yield f'<tr><th colspan="{len(grid.columns)}" style="text-align:left;font-style:italic">'
+            yield f'<tr><th colspan="{len(grid.columns)}" style="text-align:left;font-weight:normal;font-style:italic">'
             yield f"{escape(group.label)}</th></tr>"
         for row in group.rows:
             yield from _row(grid.columns, row)

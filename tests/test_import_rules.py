@@ -148,7 +148,7 @@ RULES = {
         {
             "rich": ("reports.console", "reports.terminal"),
             "pylatexenc": ("reports.latex_signs",),
-            "openpyxl": ("reports.workbook",),
+            "openpyxl": ("reports.sheet_rows", "reports.workbook"),
         },
     ),
     "sweep": Rule(FOLDERS, ("typer", "rich"), {}),
