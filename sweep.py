@@ -733,6 +733,7 @@ def make_report(
         unwritten = words_of(error)
         written = write_tables(plan, store, writes=False)
     print_tables(written)
+    print_what_tex_says(written, settings)
     if unwritten:
         errors.print(Text(f"error: not every file of the tables was written: {unwritten}", style="red"))
     statuses = read_status(plan, store)
@@ -1198,8 +1199,20 @@ def print_tables(written: WrittenTables) -> None:
             name = f"{item.table.study}/{item.table.name}"
             again = "its files were written without them; name no --seeds and --datasets to have them back"
             errors.print(Text(f"{name}: {item.narrowed}; {again}.", style="yellow"))
+        for warning in item.warnings:
+            errors.print(Text(f"{item.table.study}/{item.table.name}.tex: {warning}.", style="yellow"))
     for refusal in written.refusals:
         errors.print(Text(f"refused: {refusal}", style="red"))
+
+
+def print_what_tex_says(written: WrittenTables, settings: Settings) -> None:
+    """Say which LaTeX tables a TeX of this machine finds not to fit, where there is one."""
+    from tablewright.reports.tex_check import tex_complaints
+
+    latex = [item.latex for item in written.tables if item.latex is not None]
+    cache = Path(settings.cache_dir).expanduser() / "tex"
+    for name, complaints in tex_complaints(latex, cache).items():
+        errors.print(Text(f"{name}.tex: TeX finds it {', '.join(complaints)}.", style="yellow"))
 
 
 def artifacts_of(written: WrittenTables, store: Store) -> dict[str, str]:

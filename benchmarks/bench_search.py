@@ -54,6 +54,9 @@ OURS: dict[str, tuple[Sampler, Pruner | None]] = {
     "ours: TPE, Halving(promotes=False)": (Tpe(), Halving(promotes=False)),
     "ours: TPE, Halving()": (Tpe(), Halving()),
     "ours: TPE, Halving(forecasts=False)": (Tpe(), Halving(forecasts=False)),
+    "ours: GP, no pruner": (Gp(), None),
+    "ours: GP, Median()": (Gp(), Median()),
+    "ours: GP, Hyperband()": (Gp(), Hyperband()),
     "ours: GP, Halving()": (Gp(), Halving()),
 }
 

@@ -11,7 +11,7 @@ from learning_curves import NUM_EPOCHS
 from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.pruners import Pruner
 from tablewright.orchestrator.ranges import Choice, FloatRange, Range
-from tablewright.orchestrator.samplers import DEFAULT_SAMPLER, Sampler
+from tablewright.orchestrator.samplers import Sampler
 from tablewright.orchestrator.search import Objective, Search
 from tablewright.trainables.contract.method import Trainable, TrainingConfig
 from tablewright.trainables.contract.view import EvaluationView
@@ -77,7 +77,7 @@ def function_search(
     *,
     num_trials: int,
     pruner: Pruner | None,
-    sampler: Sampler = DEFAULT_SAMPLER,
+    sampler: Sampler | None = None,
 ) -> Search:
     """Declare a search whose first trial, which a study declares, is drawn at random, as the peers' is."""
     generator = np.random.default_rng(seed)

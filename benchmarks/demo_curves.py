@@ -25,7 +25,7 @@ from tablewright.orchestrator.changes import apply_changes, value_at
 from tablewright.orchestrator.pruners import Pruner
 from tablewright.orchestrator.ranges import Choice, FloatRange, Range, range_of
 from tablewright.orchestrator.recorded_curves import RecordedCurve, RecordedCurves
-from tablewright.orchestrator.samplers import DEFAULT_SAMPLER, Sampler
+from tablewright.orchestrator.samplers import Sampler
 from tablewright.orchestrator.search import Search
 from tablewright.orchestrator.study import Profile
 
@@ -62,7 +62,7 @@ class DemoCurves(RecordedCurves):
     declared: Search | None = None
 
     def search(
-        self, seed: int, *, num_trials: int, pruner: Pruner | None, sampler: Sampler = DEFAULT_SAMPLER
+        self, seed: int, *, num_trials: int, pruner: Pruner | None, sampler: Sampler | None = None
     ) -> Search:
         """Give the search with another seed and pruner; its first trial is the declared config, which is recorded."""
         assert self.declared is not None

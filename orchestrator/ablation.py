@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from tablewright.orchestrator.changes import apply_changes, try_changes
+from tablewright.orchestrator.composition import Composing, Composition
+from tablewright.orchestrator.cost_columns import CostColumn, cost_metric, counted_cost
 from tablewright.orchestrator.dataset import SEED, Dataset
 from tablewright.orchestrator.declared_names import TableName, absent, twice
 from tablewright.orchestrator.design import AsPrinted, Comparing, Contrast, Design, Row, full_label
@@ -32,6 +34,9 @@ from tablewright.trainables.value.refusal import Fault, Refusal, guess, shown
 from tablewright.trainables.value.secret import secrets_in
 from tablewright.trainables.value.text import Text
 
+Arrangement = Literal["design", "plain", "components", "transposed"]
+Emphasis = Literal["evidence", "highest", "none"]
+
 
 @dataclass(frozen=True)
 class Ablation(Teacher):
@@ -53,16 +58,22 @@ class Ablation(Teacher):
         tested: metrics whose comparisons are tested; all of them are one family, so that each makes the others
             harder to find. None named is the first of `metrics`.
         emphasis: `evidence` sets the best row bold with every row that the seeds cannot tell from it; `highest` only
-            the highest value, and underlines the second, as some venues ask for.
+            the highest value, and underlines the second, as some venues ask for; `none` nothing.
         deviation: metric name -> standard deviation over seeds that is expected, to say what the table can find
             before any row has been trained.
         shows_difference: whether the differences stand in a column of their own in every format.
+        arrangement: of the printed table; it is in no id. `design` follows from the rows: components of `LeaveOneOut`,
+            `Cumulative` and `Factorial` as check marks, the values of a `Sweep` side by side where that is narrower.
+            `plain` has a line for each row with its label; `components` and `transposed` are asked for as they are.
         tests_items: whether the compared rows are also tested over the queries or images they were measured on.
         priority: its rows are trained before those of a lower one; None is that of the study. Where several rows need
             one training, the highest counts.
         tuned: searched in every trained row under every data set, with the same budget, before the row's seeds are
             trained with what was found. Its base is the table's, its data set one of the table's; its name, caption,
             view and metrics are not used. None tunes no row.
+        costs: columns behind the metrics of each data set, of what a row takes: `parameters`, `inference_parameters`
+            and `flops` are counted, `train_s`, `gpu_s` and `peak_memory_bytes` are as recorded. They are never tested
+            and never bold.
     """
 
     name: TableName
@@ -76,12 +87,14 @@ class Ablation(Teacher):
     source: Text = ""
     reference: Text = ""
     tested: Sequence[Metric] = ()
-    emphasis: Literal["evidence", "highest"] = "evidence"
+    emphasis: Emphasis = "evidence"
     deviation: Mapping[str, float] = EMPTY
     shows_difference: bool = False
+    arrangement: Arrangement = "design"
     tests_items: bool = False
     priority: int | None = None
     tuned: Search | None = None
+    costs: Sequence[CostColumn] = ()
 
     @functools.cached_property
     def rows_by_design(self) -> tuple[tuple[Row, ...], ...]:
@@ -107,6 +120,15 @@ class Ablation(Teacher):
     def trained_rows(self) -> tuple[Row, ...]:
         """The printed rows that are trained, without those that wait."""
         return tuple(row for row in self.printed_rows if row.is_trained and not row.waits_for)
+
+    @functools.cached_property
+    def compositions(self) -> tuple[tuple[tuple[Row, ...], Composition], ...]:
+        """What the rows of each design are made of, where it knows, beside these rows."""
+        made = (
+            (rows, design.composition() if isinstance(design, Composing) else None)
+            for design, rows in zip(self.rows, self.rows_by_design, strict=True)
+        )
+        return tuple((rows, composition) for rows, composition in made if composition is not None)
 
     # -- what is compared
 
@@ -164,6 +186,11 @@ class Ablation(Teacher):
             first = (_without_mark(rows) or rows)[0]
             found |= {full_label(row): full_label(first) for row in rows if row is not first}
         return found
+
+    @property
+    def column_metrics(self) -> tuple[Metric, ...]:
+        """The columns within each data set: what is measured, then what it costs."""
+        return (*self.metrics, *map(cost_metric, self.costs))
 
     @property
     def tested_metrics(self) -> tuple[Metric, ...]:
@@ -254,8 +281,9 @@ class Ablation(Teacher):
             yield fault
             return
         yield from twice("data set label", [dataset.label for dataset in self.datasets])
-        yield from twice("metric", [metric.name for metric in self.metrics])
+        yield from twice("metric", [metric.name for metric in self.column_metrics])
         yield from twice("metric label", [metric.label for metric in self.metrics])
+        yield from self._cost_faults()
         yield from self._dataset_faults()
         yield from absent("data set", self.datasets)
         yield from absent("metric", self.metrics)
@@ -271,6 +299,7 @@ class Ablation(Teacher):
             return
         yield from self._protocol_faults(rows)
         yield from self._comparison_faults(rows)
+        yield from self.arrangement_faults(self.arrangement)
         labels_of: dict[str, list[str]] = {}
         for row in rows:
             for text in dict.fromkeys(self._row_faults(row)):
@@ -353,6 +382,25 @@ class Ablation(Teacher):
                     f"deviation[{name!r}]",
                     f"that of a fraction is below 1; got {value}; write 0.012 for 1.2 percentage points",
                 )
+
+    def _cost_faults(self) -> Iterator[Fault]:
+        for name in self.costs:
+            counted = counted_cost(name)
+            if counted is not None:
+                yield from (Fault("costs", fault.text) for fault in counted.faults_for(self.base))
+
+    def arrangement_faults(self, asked: Arrangement) -> Iterator[Fault]:
+        """Find that its rows cannot be arranged so."""
+        if asked == "components" and not self.compositions:
+            yield Fault(
+                "arrangement",
+                "'components' are those of a LeaveOneOut, a Cumulative or a Factorial, and there is none; take 'plain'",
+            )
+        if asked == "transposed" and any(not contrast.row for contrast in self.contrasts):
+            yield Fault(
+                "arrangement",
+                "a table with main effects below its rows cannot be 'transposed'; take 'components' or 'plain'",
+            )
 
     def _protocol_faults(self, rows: Sequence[Row]) -> Iterator[Fault]:
         rows_of: dict[str, list[str]] = {}

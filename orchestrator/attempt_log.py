@@ -12,6 +12,7 @@ import platform
 import time
 from contextlib import suppress
 
+from tablewright.orchestrator.gpu_energy import GpuEnergy
 from tablewright.orchestrator.holding import Holding, name_device
 from tablewright.orchestrator.records import AttemptRecord, TrainingFolder, now
 from tablewright.trainables.contract.run import Runtime
@@ -33,6 +34,9 @@ class AttemptLog:
         """Begin: from now on the attempt holds its part of the machine."""
         self._folder = folder
         self._begun_s = self._signed_s = time.monotonic()
+        # Of a training of several processes each sees its own GPUs alone.
+        sees_all = runtime.device != "cpu" and runtime.process.num_processes == 1
+        self._energy = GpuEnergy(runtime.gpus) if sees_all else None
         holding = Holding(
             held_s=0.0,
             cpus=(num_cpus() if runtime.cpus is None else runtime.cpus) * runtime.process.num_processes,
@@ -68,7 +72,10 @@ class AttemptLog:
         """Give what it holds, and for how long it has by now."""
         assert self.record.holding is not None
         held_s = time.monotonic() - self._begun_s
-        return self.record.holding.model_copy(update={"held_s": held_s, "has_ended": has_ended})
+        energy_j = None if self._energy is None else self._energy.used_j()
+        return self.record.holding.model_copy(
+            update={"held_s": held_s, "energy_j": energy_j, "has_ended": has_ended}
+        )
 
     def _write(self, **changes: object) -> None:
         self._signed_s = time.monotonic()

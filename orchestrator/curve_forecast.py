@@ -62,6 +62,32 @@ def forecast_finals(
     return {number: float(value) for number, value in zip(reached, finals, strict=True)}
 
 
+def forecast_left(space: Mapping[str, Range | When], trials: Sequence[SearchTrialRecord]) -> dict[int, float]:
+    """Forecast what trials that were left early would end with, from where each of them was left.
+
+    One of several trainings is taken to end with the mean of those that it has.
+
+    Args:
+        space: what is searched, by dotted path.
+        trials: of the search.
+    """
+    finals: dict[int, float] = {}
+    left_at: dict[tuple[int | None, int], list[SearchTrialRecord]] = {}
+    for trial in trials:
+        if trial.state not in ("paused", "pruned"):
+            continue
+        told = [part.value for part in trial.parts if part.value is not None]
+        if told:
+            finals[trial.number] = math.fsum(told) / len(told)
+        elif trial.intermediate_values:
+            left_at.setdefault((trial.num_epochs, max(trial.intermediate_values)), []).append(trial)
+    for (num_epochs, epoch), left in left_at.items():
+        ended = [trial for trial in trials if trial.state == "complete" and trial.num_epochs == num_epochs]
+        found = forecast_finals(space, [*ended, *left], [epoch])
+        finals |= {trial.number: found[trial.number] for trial in left if trial.number in found}
+    return finals
+
+
 def _values_at(trial: SearchTrialRecord, rungs: Sequence[int]) -> list[float]:
     """Give the values that a trial had at the rungs that it has reached, and at its end if it has."""
     reports = trial.intermediate_values

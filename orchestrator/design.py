@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, Protocol, runtime_checkable
 
 from tablewright.orchestrator.changes import Changes
+from tablewright.orchestrator.composition import Composing, Composition, Factor, levels_named
 from tablewright.orchestrator.imported_runs import Imported
 from tablewright.orchestrator.published import Printed, Query, other_methods, printed
 from tablewright.trainables.contract.view import EvaluationView
@@ -51,12 +52,17 @@ class Contrast(Declaration):
         weights: row's label, its group in front -> weight.
         row: the row whose difference from one other row this is; empty for an effect of several rows.
         reference: that other row; empty likewise.
+        moved: of an effect, each factor that it moves -> what stands in its column: the levels that a main effect is
+            the difference of, `×` in an interaction.
+        within: label of the rows that it is of, where each group has such a row; empty for all.
     """
 
     label: Text
     weights: Mapping[str, float]
     row: Text = ""
     reference: Text = ""
+    moved: Mapping[str, Text] = EMPTY
+    within: Text = ""
 
     @staticmethod
     def between(row: Row, reference: Row) -> Contrast:
@@ -185,6 +191,9 @@ class Sweep(Declaration):
             yield from (Contrast.between(row, declared) for row in rows if row is not declared)
 
 
+FULL = "full"
+
+
 @dataclass(frozen=True)
 class LeaveOneOut(Declaration):
     """The full method, then the method without each of its components.
@@ -195,7 +204,7 @@ class LeaveOneOut(Declaration):
     """
 
     without: Mapping[Label, Changes]
-    full_label: Label = "full"
+    full_label: Label = FULL
 
     def find_faults(self) -> Iterator[Fault]:
         """Find that nothing is left out."""
@@ -211,6 +220,15 @@ class LeaveOneOut(Declaration):
         """Each row against the full method."""
         full, *others = rows
         yield from (Contrast.between(row, full) for row in others)
+
+    def composition(self) -> Composition:
+        """Every component, but in each further row one."""
+        factors = (
+            Factor(name, tuple(name != left_out for left_out in (None, *self.without)), tuple(changes))
+            for name, changes in self.without.items()
+        )
+        named = {self.full_label} - {FULL}
+        return Composition(tuple(factors), frozenset({row.label for row in self.rows()} - named))
 
 
 @dataclass(frozen=True)
@@ -242,6 +260,14 @@ class Cumulative(Declaration):
     def contrasts(self, rows: Sequence[Row], is_declared: Callable[[Row], bool]) -> Iterator[Contrast]:
         """Each step against the row above it."""
         yield from (Contrast.between(row, above) for above, row in itertools.pairwise(rows))
+
+    def composition(self) -> Composition:
+        """From each row on one component more."""
+        factors = (
+            Factor(name, tuple(row >= number for row in range(len(self.steps) + 1)), tuple(added))
+            for number, (name, added) in enumerate(self.steps.items(), start=1)
+        )
+        return Composition(tuple(factors), frozenset({row.label for row in self.rows()} - {self.start_label}))
 
 
 @dataclass(frozen=True)
@@ -293,7 +319,8 @@ class Factorial(Declaration):
         effects.sort(key=lambda effect: (sum(map(bool, effect)), [not level for level in effect], effect))
         for number in range(num_views):
             of_view = [full_label(row) for row in rows[number::num_views]]
-            view = f" ({list(self.views)[number]})" if self.views else ""
+            within = list(self.views)[number] if self.views else ""
+            view = f" ({within})" if within else ""
             for effect in effects:
                 weights = [1.0]
                 for level, of in zip(effect, names, strict=True):
@@ -302,7 +329,28 @@ class Factorial(Declaration):
                 moved = [(factor, level, of) for factor, level, of in named if level]
                 parts = [_effect_label(*factor, is_alone=len(moved) == 1) for factor in moved]
                 used = {label: weight for label, weight in zip(of_view, weights, strict=True) if weight}
-                yield Contrast(" × ".join(parts) + view, used)
+                columns = {factor[0]: _moved_text(*factor, is_alone=len(moved) == 1) for factor in moved}
+                yield Contrast(" × ".join(parts) + view, used, moved=columns, within=within)
+
+    def composition(self) -> Composition:
+        """Give the levels of each combination; factors with the levels `on` and `off` are components."""
+        named = {factor: levels_named([*levels]) for factor, levels in self.factors.items()}
+        of_rows = [
+            dict(zip(self.factors, levels, strict=True))
+            for levels in itertools.product(*self.factors.values())
+            for _ in self.views or ("",)
+        ]
+        factors = (
+            Factor(
+                factor,
+                tuple(named[factor][of_row[factor]] for of_row in of_rows),
+                tuple(dict.fromkeys(path for changes in levels.values() for path in changes)),
+            )
+            for factor, levels in self.factors.items()
+        )
+        return Composition(
+            tuple(factors), frozenset(row.group if self.views else row.label for row in self.rows())
+        )
 
 
 def _level_weights(level: int, num_levels: int) -> list[float]:
@@ -317,6 +365,12 @@ def _effect_label(factor: str, level: int, levels: Sequence[str], *, is_alone: b
     if is_alone:
         return f"{factor} ({levels[level]} − {levels[0]})"
     return factor if len(levels) == 2 else f"{factor} {levels[level]}"
+
+
+def _moved_text(factor: str, level: int, levels: Sequence[str], *, is_alone: bool) -> str:
+    """Say in the factor's own column what an effect moves, so that its name is left out."""
+    label = _effect_label(factor, level, levels, is_alone=is_alone).removeprefix(factor)
+    return label.strip(" ()") if is_alone else f"×{label}"
 
 
 def _absent_faults(name: str, given: Sequence[Any] | Mapping[Any, Any], what: str) -> Iterator[Fault]:
@@ -367,6 +421,10 @@ class AsPrinted(Declaration):
         """Those of the design."""
         if isinstance(self.design, Comparing):
             yield from self.design.contrasts(rows, is_declared)
+
+    def composition(self) -> Composition | None:
+        """That of the design."""
+        return self.design.composition() if isinstance(self.design, Composing) else None
 
 
 def rows_as_printed(designs: Sequence[Design], table_id: str, labels: Mapping[str, str]) -> list[Design]:

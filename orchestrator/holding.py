@@ -23,6 +23,7 @@ class Holding(ClosedModel):
         gpus: GPUs, a fraction where others share one.
         device: name of the GPU, or of the processor where it has no GPU.
         owner: the user who started the sweep.
+        energy_j: that its GPUs counted meanwhile, of a shared one its share; None where they do not say.
         has_ended: whether it ended in good order: a killed one has held the machine for longer than it says.
     """
 
@@ -31,6 +32,7 @@ class Holding(ClosedModel):
     gpus: float
     device: str
     owner: str = ""
+    energy_j: float | None = None
     has_ended: bool = False
 
 

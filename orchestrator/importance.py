@@ -1,9 +1,13 @@
 """How much each parameter of a search mattered, by two measures that Optuna has, with how sure each is.
 
 fANOVA (Hutter et al., ICML 2014) shares out the variance of the objective over the whole space, by a forest that is
-fitted to the complete trials; PED-ANOVA (Watanabe et al., IJCAI 2023) says which parameters set the best quarter of
-the trials apart from all. Both are made again for trials that are drawn from the complete ones with replacement: from
-few trials either may say anything, and the spread shows it.
+fitted to the trials; PED-ANOVA (Watanabe et al., IJCAI 2023) says which parameters set the best quarter of
+the trials apart from all. Both are made again for trials that are drawn from all with replacement: from few trials
+either may say anything, and the spread shows it.
+
+The values are those at the end of the training, as long as enough trials got there. Where a pruner leaves most of them
+early, those few are also the best, among which what matters most differs least; then trials are compared by their
+values at the latest epoch that enough of them have reached.
 
 Optuna's fANOVA weighs a logarithmic range as a linear one; here it is given the logarithms, which are what was sampled.
 """
@@ -22,11 +26,14 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import FrozenTrial, create_trial
 
 from tablewright.orchestrator.ranges import Choice, Range, When, range_of
-from tablewright.orchestrator.search_result import SearchResult
+from tablewright.orchestrator.search_result import SearchResult, SearchTrial
 
 FANOVA, PED_ANOVA = "fANOVA", "PED-ANOVA"
 MIN_COMPLETE = 4
 """Complete trials with different parameters below which importances would be made of nothing."""
+
+MIN_AT_EPOCH = 8
+"""Fewer complete trials than these are compared at an earlier epoch, where so many have reached one."""
 
 NUM_REPLICATES = 20
 NUM_TREES = 8
@@ -71,39 +78,41 @@ class Importances:
     Attributes:
         by_measure: name of the measure -> its parameters, the most important first. fANOVA has none that is
             searched beside some values of another only.
-        num_trials: complete ones that they are made from.
+        num_trials: that they are made from.
+        epoch: after which their values were compared; None is at the end of each training.
         lack: why there are none; empty where there are.
     """
 
     by_measure: Mapping[str, tuple[Importance, ...]]
     num_trials: int
+    epoch: int | None = None
     lack: str = ""
 
 
 def importances_of(result: SearchResult) -> Importances:
     """Measure how much the parameters of a search mattered; equal trials give equal numbers."""
-    trials = {
-        tuple(trial.params.items()): trial
-        for trial in result.complete
-        if all(result.has(trial, path) for path in trial.params)
-    }
-    values = [trial.value for trial in trials.values() if trial.value is not None]
-    if len(values) < MIN_COMPLETE:
-        lack = f"{len(values)} different complete trials say nothing of it; {MIN_COMPLETE} are the least"
-        return Importances({}, len(values), lack)
-    if len(set(values)) == 1:
-        return Importances({}, len(values), f"all {len(values)} complete trials have the same value")
+    compared, epoch = _compared(result)
+    num_trials = len(compared)
+    which = "complete trials" if epoch is None else f"trials that have a value after epoch {epoch}"
+    if num_trials < MIN_COMPLETE:
+        lack = (
+            f"{num_trials} different {which} say nothing of it; {MIN_COMPLETE} are the least, or {MIN_AT_EPOCH} that "
+            "have a value after the same epoch"
+        )
+        return Importances({}, num_trials, lack=lack)
+    if len({value for _, value in compared}) == 1:
+        return Importances({}, num_trials, lack=f"all {num_trials} {which} have the same value there")
     space = {path: declared for path, declared in result.space.items() if not _is_single(declared)}
     if len(space) < 2:
-        return Importances({}, len(values), "the search has one parameter")
+        return Importances({}, num_trials, lack="the search has one parameter")
     names = {path: _as_told(range_of(declared)) for path, declared in space.items()}
     told = [
         create_trial(
-            value=trial.value,
+            value=value,
             params={path: names[path].told(value) for path, value in trial.params.items() if path in names},
             distributions={path: names[path].distribution for path in trial.params if path in names},
         )
-        for trial in trials.values()
+        for trial, value in compared
     ]
     shared = [path for path, declared in space.items() if not isinstance(declared, When)]
     is_higher_better = result.search.objective.metric.higher_is_better
@@ -112,8 +121,26 @@ def importances_of(result: SearchResult) -> Importances:
         PED_ANOVA: _replicated(told, list(space), is_higher_better, PED_ANOVA),
     }
     found = {measure: some for measure, some in by_measure.items() if some}
-    lack = "" if found else "in no draw from its complete trials did any parameter tell them apart"
-    return Importances(found, len(values), lack)
+    lack = "" if found else "in no draw from its trials did any parameter tell them apart"
+    return Importances(found, num_trials, epoch, lack)
+
+
+def _compared(result: SearchResult) -> tuple[list[tuple[SearchTrial, float]], int | None]:
+    """Give different trials with the values that are compared, and after which epoch; None is at their end."""
+    trials = {
+        tuple(trial.params.items()): trial
+        for trial in result.trials
+        if trial.outcome not in ("refused", "failed")
+        and all(result.has(trial, path) for path in trial.params)
+    }.values()
+    ended = [(trial, trial.value) for trial in trials if trial.value is not None]
+    if len(ended) >= MIN_AT_EPOCH:
+        return ended, None
+    for epoch in sorted({epoch for trial in trials for epoch in trial.reported}, reverse=True):
+        there = [(trial, trial.reported[epoch]) for trial in trials if epoch in trial.reported]
+        if len(there) >= MIN_AT_EPOCH:
+            return there, epoch
+    return ended, None
 
 
 @dataclass(frozen=True)
@@ -181,5 +208,7 @@ def _measured(
             study = optuna.create_study(direction="maximize" if is_higher_better else "minimize")
             study.add_trials(trials)
             return evaluator.evaluate(study, there)
+    except RuntimeError:  # in none of its trees did any two trials differ
+        return {}
     finally:
         optuna.logging.set_verbosity(verbosity)

@@ -7,8 +7,10 @@ what it would have suggested.
 from __future__ import annotations
 
 import itertools
+import statistics
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +24,7 @@ from optuna.distributions import (
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
+from threadpoolctl import threadpool_limits
 
 from tablewright.orchestrator.changes import Changes
 from tablewright.orchestrator.cma_es import suggest_by_cma_es
@@ -86,9 +89,9 @@ def suggest(
     known = list(trials)
     # A search that goes on must not draw its first random numbers again.
     seed = (search.sampler_seed * 1_000_003 + len(known) + draw * 7_919_993) % SEED_LIMIT
-    if isinstance(search.sampler, CmaEs):
-        return Suggestion(*suggest_by_cma_es(search, search.sampler, known, learnt, seed))
-    if isinstance(search.sampler, Qmc):
+    if isinstance(search.chosen_sampler, CmaEs):
+        return Suggestion(*suggest_by_cma_es(search, search.chosen_sampler, known, learnt, seed))
+    if isinstance(search.chosen_sampler, Qmc):
         return Suggestion(*suggest_quasi_random(search, known, draw))
     return _suggest_by_optuna(search, known, learnt, broken, seed)
 
@@ -101,9 +104,9 @@ def _suggest_by_optuna(
     seed: int,
 ) -> Suggestion:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _alone_on_a_core(search.chosen_sampler):
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        sampler = _optunas(search.sampler, known, seed)
+        sampler = _optunas(search.chosen_sampler, known, broken, seed)
         study = optuna.create_study(directions=directions_of(search), sampler=sampler)
         study.add_trials(_lessons(search, sampler, learnt, known, broken))
         trial = study.ask()
@@ -115,6 +118,13 @@ def _suggest_by_optuna(
         return Suggestion(params, {})  # the others find all that they need in the trials' values
     attributes = study.get_trials(deepcopy=False)[-1].system_attrs
     return Suggestion(params, kept_by(sampler, attributes))
+
+
+@contextmanager
+def _alone_on_a_core(sampler: Sampler) -> Generator[None]:
+    """Keep a Gaussian process to one thread: its matrices are so small that two take it four times as long."""
+    with threadpool_limits(1) if isinstance(sampler, Gp) else nullcontext():
+        yield
 
 
 def directions_of(search: Search) -> list[StudyDirection]:
@@ -134,9 +144,9 @@ def _lessons(
 ) -> list[FrozenTrial]:
     """Give what a sampler learns from: trials, and by how much each breaks what is declared.
 
-    What the method refuses breaks a constraint that nobody has declared, by one. Optuna's TPE takes no notice of a
-    trial that has failed, but learns from one without a value that breaks a constraint. The genetic samplers take
-    complete trials alone, which break none.
+    What the method refuses, or fails at, breaks a constraint that nobody has declared, by one. Optuna's TPE takes no
+    notice of a trial that has failed, but learns from one without a value that breaks a constraint. The genetic
+    samplers take complete trials alone, which break none.
     """
     trials = [*learnt, *known]
     lessons = [frozen_trial(search, trial) for trial in trials]
@@ -145,29 +155,51 @@ def _lessons(
             lesson.system_attrs = attributes_of(sampler, trial)
         return lessons
     violations = search.violations()
-    has_refused = any(trial.is_refused for trial in known)
+    has_barred = any(map(_is_barred, known))
     for trial, lesson in zip(trials, lessons, strict=True):
-        lesson.state = TrialState.PRUNED if trial.is_refused else lesson.state
-        if search.constraints or has_refused:
-            of_method = [float(trial.is_refused)] if has_refused else []
+        lesson.state = TrialState.PRUNED if _is_barred(trial) else lesson.state
+        if search.constraints or has_barred:
+            of_method = [float(_is_barred(trial))] if has_barred else []
             lesson.system_attrs = {CONSTRAINTS: [*violations(trial.params), *of_method]}
-    if not _is_at_random(search.sampler, trials):  # what is drawn at random learns nothing
+    if not _is_at_random(search.chosen_sampler, trials):  # what is drawn at random learns nothing
         lessons += [
             optuna.trial.create_trial(
                 state=TrialState.PRUNED,
                 params=dict(params),
                 distributions={path: _distribution(range_of(search.space[path])) for path in params},
-                system_attrs={CONSTRAINTS: [*violations(params), *([0.0] if has_refused else [])]},
+                system_attrs={CONSTRAINTS: [*violations(params), *([0.0] if has_barred else [])]},
             )
             for params in broken
         ]
+    if isinstance(sampler, GPSampler):
+        barred = [*map(_is_barred, trials), *(True for _ in lessons[len(trials) :])]
+        _complete_by_mean(
+            [lesson for lesson, is_barred in zip(lessons, barred, strict=True) if is_barred], lessons
+        )
     return lessons
+
+
+def _is_barred(trial: SearchTrialRecord) -> bool:
+    """Say whether the method cannot do what a trial asks for: it has refused it, or failed at it."""
+    return trial.is_refused or trial.state == "fail"
+
+
+def _complete_by_mean(barred: Sequence[FrozenTrial], lessons: Sequence[FrozenTrial]) -> None:
+    """Give trials without a value the mean of all that have one, as Optuna's Gaussian process knows no others.
+
+    That says neither good nor bad of them, so that it is the constraint that they break which keeps it away. Told
+    nothing it would come back to the best of what is refused for ever.
+    """
+    known = [lesson.values for lesson in lessons if lesson.state == TrialState.COMPLETE]
+    for lesson in barred if known else ():
+        lesson.state = TrialState.COMPLETE
+        lesson.values = [statistics.fmean(of_one) for of_one in zip(*known, strict=True)]
 
 
 def _is_at_random(sampler: Sampler, known: Sequence[SearchTrialRecord]) -> bool:
     """Say whether a sampler learns from nothing yet; what was refused is nothing to begin with."""
     num_random = sampler.num_startup_trials if isinstance(sampler, Tpe | Gp) else 0
-    return sum(not trial.is_refused for trial in known) < num_random
+    return sum(not _is_barred(trial) for trial in known) < num_random
 
 
 def frozen_trial(search: Search, trial: SearchTrialRecord) -> FrozenTrial:
@@ -190,17 +222,20 @@ def _means_so_far(trial: SearchTrialRecord) -> dict[int, float]:
     return {number: total / number for number, total in enumerate(sums, start=1)}
 
 
-def _optunas(sampler: Sampler, known: Sequence[SearchTrialRecord], seed: int) -> BaseSampler:
+def _optunas(
+    sampler: Sampler, known: Sequence[SearchTrialRecord], broken: Sequence[Changes], seed: int
+) -> BaseSampler:
+    num_barred = sum(map(_is_barred, known))
     if isinstance(sampler, Random):
         return RandomSampler(seed=seed)
     if isinstance(sampler, Gp):
-        return GPSampler(seed=seed, n_startup_trials=sampler.num_startup_trials)
+        return GPSampler(seed=seed, n_startup_trials=sampler.num_startup_trials + num_barred + len(broken))
     if isinstance(sampler, Nsga2 | Nsga3):
         return genetic_sampler(sampler, known, seed)
     assert isinstance(sampler, Tpe), f"{sampler} draws nothing by Optuna"
     return TPESampler(
         seed=seed,
-        n_startup_trials=sampler.num_startup_trials + sum(trial.is_refused for trial in known),
+        n_startup_trials=sampler.num_startup_trials + num_barred,
         multivariate=True,
         group=True,
         constant_liar=True,

@@ -32,8 +32,8 @@ class Halving(Declaration):
         promotes: whether every trial is paused at a rung, its state kept, and goes on once it is among the best there,
             whatever came before or after it. Otherwise it is ended for good as soon as it is not.
         forecasts: whether the best of a rung are those with the best forecast of their final value, which is learnt
-            from trials that went further (`curve_forecast`), so that what rises late is not left, and whether the
-            sampler learns from it. Otherwise they are those with the best value there.
+            from trials that went further (`curve_forecast`), so that what rises late is not left, and whether `Tpe`
+            learns from it. Otherwise they are those with the best value there.
     """
 
     first_epoch: Annotated[int | None, Field(ge=1)] = None

@@ -148,8 +148,8 @@ def replay(
 
 
 def _ways(search: Search) -> list[tuple[str, tuple[Sampler, Pruner | None], bool]]:
-    declared = (search.sampler, search.pruner)
+    declared = (search.chosen_sampler, search.pruner)
     ways = [(name, way, way == declared) for name, way in WAYS.items()]
     if declared not in WAYS.values():
-        ways.insert(0, (f"{search.sampler}, {search.pruner or 'no pruner'}", declared, True))
+        ways.insert(0, (f"{search.chosen_sampler}, {search.pruner or 'no pruner'}", declared, True))
     return ways

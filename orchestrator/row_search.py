@@ -15,6 +15,7 @@ from tablewright.orchestrator.dataset import SEED, Dataset
 from tablewright.orchestrator.design import Row, full_label
 from tablewright.orchestrator.identity import digest_of
 from tablewright.orchestrator.ranges import Range, When
+from tablewright.orchestrator.samplers import Sampler, suited_sampler
 from tablewright.orchestrator.search import Search
 from tablewright.trainables.contract.method import TrainingConfig
 from tablewright.trainables.contract.metric import Metric
@@ -172,6 +173,7 @@ def row_search(
         "base": config.model_copy(update={SEED: pattern.base.seed}),
         "dataset": Dataset(dataset.label),  # its changes are in the base, below those of the row
         "space": left.space,
+        "sampler": _sampler_of_row(pattern, left),
         # One of what the row sets alone, or of what means nothing in it, says the same of every trial.
         "constraints": [one for one in pattern.constraints if any(path in left.space for path in one.paths)],
         "begin_with": [
@@ -192,6 +194,12 @@ def row_search(
         kept=left.kept,
         absent=left.absent,
     )
+
+
+def _sampler_of_row(pattern: Search, left: LeftToRow) -> Sampler | None:
+    """Give every row the table's sampler, also where none is declared and the row's space would have another."""
+    is_suited = suited_sampler(left.space) == pattern.chosen_sampler
+    return pattern.sampler if is_suited else pattern.chosen_sampler
 
 
 def _as_name(label: str) -> str:

@@ -31,7 +31,9 @@ class Tpe(Declaration):
 
 @dataclass(frozen=True)
 class Gp(Declaration):
-    """Gaussian process with expected improvement: for few trials that are dear. It learns from complete trials alone.
+    """Gaussian process with expected improvement: for few trials that are dear.
+
+    A trial that was left early counts with a forecast of what it would have ended with.
 
     Attributes:
         num_startup_trials: drawn at random before it learns.
@@ -94,9 +96,12 @@ class Nsga3(Declaration):
 
 Sampler = Tpe | Gp | CmaEs | Qmc | Random | BruteForce | Nsga2 | Nsga3
 
-DEFAULT_SAMPLER = Tpe()
-
 ANY_SPACE = "Tpe() and Random() search any space"
+
+
+def suited_sampler(space: Mapping[str, Range | When]) -> Sampler:
+    """Give what searches a space where no sampler is declared; `benchmarks/README.md` says why."""
+    return Tpe() if _conditional_paths(space) else Gp()
 
 
 def sampler_faults(
@@ -111,7 +116,7 @@ def sampler_faults(
         num_objectives: that are made better at once.
     """
     name = type(sampler).__name__
-    conditional = [path for path, declared in space.items() if isinstance(declared, When)]
+    conditional = _conditional_paths(space)
     if conditional and isinstance(sampler, Gp | CmaEs | Qmc | Nsga2 | Nsga3):
         paths = ", ".join(conditional)
         yield Fault("sampler", f"{name} knows no conditional parameters, and {paths} is one; {ANY_SPACE}")
@@ -138,6 +143,10 @@ def sampler_faults(
     if size is not None and size >= num_trials:
         text = f"a generation of {name} is {size} trials, and with {num_trials} in all it would never learn from one"
         yield Fault("sampler", f"{text}; set population_size below num_trials, or use Tpe()")
+
+
+def _conditional_paths(space: Mapping[str, Range | When]) -> list[str]:
+    return [path for path, declared in space.items() if isinstance(declared, When)]
 
 
 def generation_size(sampler: Sampler, num_params: int) -> int | None:

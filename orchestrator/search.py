@@ -25,7 +25,7 @@ from tablewright.orchestrator.ranges import (
     is_searched,
     range_of,
 )
-from tablewright.orchestrator.samplers import DEFAULT_SAMPLER, Sampler, sampler_faults
+from tablewright.orchestrator.samplers import Sampler, sampler_faults, suited_sampler
 from tablewright.orchestrator.search_cost import Cost
 from tablewright.orchestrator.table_columns import column_faults, no_view_fault, own_view
 from tablewright.orchestrator.teacher import Teacher
@@ -102,7 +102,8 @@ class Search(Teacher):
         view: how the table measures, on `test`.
         metrics: columns of the table.
         search_changes: apply while searching only, such as holding identities out of training.
-        sampler: chooses what is tried next.
+        sampler: chooses what is tried next; None is the one that does best on what the space allows: `Gp()`, or `Tpe()`
+            where a parameter is searched beside some values of another only.
         pruner: leaves trials before their training has ended; None lets every trial end.
         sampler_seed: of the sampler.
         constraints: what several parameters keep together; no suggestion breaks one.
@@ -128,7 +129,7 @@ class Search(Teacher):
     view: EvaluationView = METHODS_VIEW
     metrics: Sequence[Metric] = ()
     search_changes: Changes = EMPTY
-    sampler: Sampler = DEFAULT_SAMPLER
+    sampler: Sampler | None = None
     pruner: Pruner | None = None
     sampler_seed: Seed = 0
     constraints: Sequence[Constraint] = ()
@@ -143,6 +144,11 @@ class Search(Teacher):
     def objectives(self) -> tuple[Objective | Cost, ...]:
         """Everything that is made better, the objective first."""
         return (self.objective, *self.against)
+
+    @property
+    def chosen_sampler(self) -> Sampler:
+        """What chooses what is tried next, declared or not."""
+        return self.sampler or suited_sampler(self.space)
 
     @property
     def are_higher_better(self) -> tuple[bool, ...]:
@@ -259,7 +265,7 @@ class Search(Teacher):
         if not faults:
             faults += self._value_faults(tried)
         if not faults:
-            faults += sampler_faults(self.sampler, self.space, self.num_trials, len(self.objectives))
+            faults += sampler_faults(self.chosen_sampler, self.space, self.num_trials, len(self.objectives))
         if not faults:
             faults += [*self._declared_faults(), *self._constraint_faults(), *self._trained_faults(tried)]
             faults += self._point_faults()

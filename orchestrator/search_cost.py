@@ -51,7 +51,7 @@ class Cost(Declaration):
             yield Fault(
                 "against",
                 f"the method {config.METHOD} cannot count its network for Cost({self.name!r}); give it a method "
-                "size(config), or take Cost('train_s')",
+                "size(config), or take 'train_s'",
             )
 
     def counted(self, config: TrainingConfig) -> float:

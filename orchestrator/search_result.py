@@ -15,6 +15,7 @@ from tablewright.orchestrator.pareto import front_of, knee_of
 from tablewright.orchestrator.ranges import Range, When, range_of
 from tablewright.orchestrator.records import SearchTrialRecord
 from tablewright.orchestrator.rungs import rungs_of
+from tablewright.orchestrator.samplers import Sampler
 from tablewright.orchestrator.search import Search
 from tablewright.orchestrator.search_state import SearchState
 
@@ -73,6 +74,7 @@ class SearchResult:
         is_finished: whether nothing is left to suggest or to train.
         found: parameters of the best trial of a finished search; None while there is none.
         learnt: from where it has learnt before its first trial, for people.
+        begun_by: the sampler that has begun it, in an earlier version, where another one goes on; None where none did.
         why_ended: why it suggests nothing more before it has made all its trials, in words; empty where it does.
     """
 
@@ -82,6 +84,7 @@ class SearchResult:
     is_finished: bool
     found: Mapping[str, Any] | None
     learnt: tuple[str, ...] = ()
+    begun_by: Sampler | None = None
     why_ended: str = ""
 
     @property
@@ -193,6 +196,7 @@ def search_result(search: Search, state: SearchState) -> SearchResult:
         state.is_finished,
         state.best,
         state.learnt,
+        state.begun_by,
         state.why_ended,
     )
 

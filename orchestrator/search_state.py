@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from tablewright.orchestrator.budget import Spending
 from tablewright.orchestrator.changes import Changes, try_changes
@@ -38,7 +38,7 @@ from tablewright.orchestrator.records import (
 )
 from tablewright.orchestrator.resolution import NOT_RECORDED, DataResolver, Resolved
 from tablewright.orchestrator.row_search import RowSearch
-from tablewright.orchestrator.samplers import Sampler
+from tablewright.orchestrator.samplers import Sampler, Tpe
 from tablewright.orchestrator.search import Objective, Search
 from tablewright.orchestrator.search_end import SearchEnd, made_ids, search_end
 from tablewright.orchestrator.search_spending import SearchSpending, told_spending
@@ -51,6 +51,9 @@ RUNS_TO_FAIL_IN = 2
 
 PRUNERS_OF_EARLIER_VERSIONS = ("median", "hyperband")
 """Named so, without settings: a search that has one now goes on with what it had made under such a name."""
+
+DEFAULT_SAMPLER_OF_EARLIER_VERSIONS = Tpe()
+"""Written by its name alone: a search that declares none goes on with what it had made by it, by today's default."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,7 @@ class SearchState:
         by_other_code: of a search that has not begun, the trainings that it has made before its method's own code
             was changed.
         search_id: by which the store has it; empty where it has not begun.
+        begun_by: the sampler that has begun it, in an earlier version, where another one goes on; None where none did.
         trials: every suggestion and what became of it, by number.
     """
 
@@ -104,15 +108,18 @@ class SearchState:
     learnt: tuple[str, ...] = ()
     by_other_code: tuple[TrainingRecord, ...] = ()
     search_id: str = ""
+    begun_by: Sampler | None = None
     trials: tuple[SearchTrialRecord, ...] = ()
 
     def __str__(self) -> str:
         """Say it in a line."""
         if self.fault:
             return f"refused: {self.fault}"
-        return "; learnt from ".join(
-            [self._made(), " and ".join(self.learnt)] if self.learnt else [self._made()]
+        learnt = f"; learnt from {' and '.join(self.learnt)}" if self.learnt else ""
+        begun = (
+            "" if self.begun_by is None else f"; begun by {self.begun_by}, the default of an earlier version"
         )
+        return f"{self._made()}{learnt}{begun}"
 
     def _made(self) -> str:
         failed = self._further
@@ -164,22 +171,69 @@ def find_search_id(search: Search, resolver: DataResolver, store: Store) -> str:
     Raises:
         ValueError: its data cannot be found.
     """
+    return _find_search(search, resolver, store).search_id
+
+
+class _Identified(NamedTuple):
+    """A search of the store.
+
+    Attributes:
+        search_id: by which the store has it, or will.
+        begun_by: as `SearchState` has it.
+    """
+
+    search_id: str
+    begun_by: Sampler | None
+
+
+def _find_search(search: Search, resolver: DataResolver, store: Store) -> _Identified:
     known = set(store.search_ids())
+    taught_by = _taught_by(search, resolver, store)
+    of_parts = [resolver.candidates(config) for config in search.trial_configs({})]
+    searches = (
+        _Identified(
+            _search_id(search, [found[min(place, len(found) - 1)] for found in of_parts], key, taught_by),
+            key.sampler_before,
+        )
+        for key in _keys(search)
+        for place in range(len(of_parts[0]))
+    )
+    first = next(searches)
+    return (
+        first if first.search_id in known else next((it for it in searches if it.search_id in known), first)
+    )
+
+
+class _Key(NamedTuple):
+    """What of a search's id has changed with a version, or may be added to a search that has begun.
+
+    Attributes:
+        sampler: as the id has it.
+        pruner: likewise.
+        constraints: likewise.
+        sampler_before: by which a search of this id was begun, where it is not the one that goes on.
+    """
+
+    sampler: Any
+    pruner: Any
+    constraints: list[Any]
+    sampler_before: Sampler | None = None
+
+
+def _keys(search: Search) -> Iterator[_Key]:
+    """Give today's key of a search, then those under which an earlier version may have begun it."""
+    sampler, before = search.chosen_sampler, DEFAULT_SAMPLER_OF_EARLIER_VERSIONS
+    samplers: list[tuple[Any, Sampler | None]] = [(_sampler_key(sampler), None)]
+    if search.sampler in (None, before):
+        samplers.append((_name_of(before), None if sampler == before else before))
     pruners = [_pruner_key(search), *(PRUNERS_OF_EARLIER_VERSIONS if search.pruner else ())]
     constraints = [_constraints_key(search)]
     if search.constraints:  # one that is added goes on with what was made without it
         constraints.append([])
-    taught_by = _taught_by(search, resolver, store)
-    of_parts = [resolver.candidates(config) for config in search.trial_configs({})]
-    first, *earlier = (
-        _search_id(
-            search, [found[min(place, len(found) - 1)] for found in of_parts], key, taught_by, constrained
-        )
-        for constrained in constraints
-        for key in pruners
-        for place in range(len(of_parts[0]))
-    )
-    return first if first in known else next((found for found in earlier if found in known), first)
+    for constrained in constraints:
+        for sampled, sampler_before in samplers:
+            for pruned in pruners:
+                yield _Key(sampled, pruned, constrained, sampler_before)
 
 
 def _taught_by(search: Search, resolver: DataResolver, store: Store) -> list[Any]:
@@ -195,9 +249,7 @@ def _taught_by(search: Search, resolver: DataResolver, store: Store) -> list[Any
     return keys
 
 
-def _search_id(
-    search: Search, parts: Sequence[Resolved], pruner: Any, taught_by: Sequence[Any], constraints: list[Any]
-) -> str:
+def _search_id(search: Search, parts: Sequence[Resolved], key: _Key, taught_by: Sequence[Any]) -> str:
     declared, *others = parts
     space = {
         path: [declared_range.path, list(declared_range.values), *_range_key(declared_range.range)]
@@ -209,7 +261,7 @@ def _search_id(
     is_earlier = declared.earlier_splits is not None
     measured_on = {} if is_earlier else declared.measured.measured_on(view)
     objective = [search.objective.metric.name, view_id(view, (), measured_on)]
-    sampler = [_sampler_key(search.sampler), pruner, search.sampler_seed]
+    sampler = [key.sampler, key.pruner, search.sampler_seed]
     begun = [list(map(dict, search.begin_with)), *taught_by] if search.begin_with or taught_by else []
     more = [["parts", *(part.training_id for part in others)]] if others else []
     for one in search.against:
@@ -219,7 +271,7 @@ def _search_id(
             else []
         )
         more.append(["against", one.metric.name, *of_view])
-    constrained = [constraints] if constraints else []
+    constrained = [key.constraints] if key.constraints else []
     return digest_of([declared.training_id, space, objective, sampler, *begun, *constrained, *more])
 
 
@@ -232,9 +284,13 @@ def _pruner_key(search: Search) -> list[Any] | None:
 
 
 def _sampler_key(sampler: Sampler) -> Any:
-    """Give the name alone of one without settings of its own, as earlier versions knew it."""
-    kind = type(sampler)
-    return kind.__name__.lower() if sampler == kind() else _settings(sampler)
+    """Give the name alone of one without settings of its own; that of an earlier default says no more than that."""
+    is_plain = sampler == type(sampler)() and sampler != DEFAULT_SAMPLER_OF_EARLIER_VERSIONS
+    return _name_of(sampler) if is_plain else _settings(sampler)
+
+
+def _name_of(sampler: Sampler) -> str:
+    return type(sampler).__name__.lower()
 
 
 def _settings(declared: Sampler | Pruner | Constraint) -> list[Any]:
@@ -257,7 +313,7 @@ def read_search_state(search: Search, resolver: DataResolver, store: Store) -> S
     Raises:
         ValueError: its data cannot be found.
     """
-    search_id = find_search_id(search, resolver, store)
+    search_id, begun_by = _find_search(search, resolver, store)
     try:
         trials = read_trials(search, resolver, store, search_id)
         learnt = read_learnt(search, resolver, store, search_id)
@@ -269,7 +325,7 @@ def read_search_state(search: Search, resolver: DataResolver, store: Store) -> S
     if not trials:
         return SearchState(search.num_trials, by_other_code=_made_by_other_code(search, resolver, store))
     state = state_of(search, trials, SearchSpending(search, store).of(trials))
-    return replace(state, search_id=search_id, learnt=learnt.lines if learnt else ())
+    return replace(state, search_id=search_id, begun_by=begun_by, learnt=learnt.lines if learnt else ())
 
 
 def _within_budget(search: Search, trials: list[SearchTrialRecord]) -> list[SearchTrialRecord]:
@@ -309,8 +365,7 @@ def _made_by_other_code(search: Search, resolver: DataResolver, store: Store) ->
                 replace(part, training_id=training_id(part.config, part.data.fingerprint, version))
                 for part in declared
             ]
-            key = _search_id(search, before, _pruner_key(search), taught_by, _constraints_key(search))
-            if key == identity:
+            if identity in {_search_id(search, before, key, taught_by) for key in _keys(search)}:
                 return tuple(record for record in records if record.method_version != config.VERSION)
     return ()
 

@@ -6,7 +6,7 @@ and all of them are told at once.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -17,11 +17,13 @@ from tablewright.orchestrator.dataset import without_own_seed
 from tablewright.orchestrator.declared_names import StudyName, twice
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.found_base import FoundBase
+from tablewright.orchestrator.paper_table import PaperTable
 from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.row_search import RowSearch
 from tablewright.orchestrator.search import Search
 from tablewright.orchestrator.search_table import search_table
 from tablewright.orchestrator.size_table import SizeTable
+from tablewright.orchestrator.venue import AskedVenue, LatexPackage
 from tablewright.trainables.contract.method import SEED_LIMIT, Seed
 from tablewright.trainables.value.declaration import Declaration
 from tablewright.trainables.value.refusal import Fault, Refusal, guess
@@ -71,11 +73,16 @@ class Study(Declaration):
         ablations: tables to fill.
         searches: searches to make, each with its table.
         sizes: tables of sizes, which are counted.
+        paper_tables: tables as the paper prints them, made of the ablations.
         is_on_request: left out of `all`, such as for data that must be made first.
         left_out: names of tables that have no column of the data sets that were asked for.
         profile: that it was declared for; None where it has no profiles. Set by who loads it.
         priority: of its tables and searches that have none of their own, among what else a sweep runs.
         starts_from: what searches have found that it was declared with. Set by who loads it.
+        venue: where its tables and figures are printed, by name, or the width of the text there in points. No
+            training's id follows from it.
+        latex_packages: what its LaTeX tables use beside booktabs: `siunitx` for columns of numbers, `multirow` for
+            heads of groups beside their rows.
     """
 
     name: StudyName
@@ -90,6 +97,9 @@ class Study(Declaration):
     profile: Profile | None = None
     priority: int = 0
     starts_from: Sequence[FoundBase] = ()
+    paper_tables: Sequence[PaperTable] = ()
+    venue: AskedVenue = "any"
+    latex_packages: Sequence[LatexPackage] = ()
 
     def find_faults(self) -> Iterator[Fault]:
         """Find every fault."""
@@ -98,6 +108,10 @@ class Study(Declaration):
         ]  # which must be told from searches with a table
         yield from twice("table name", [*self.table_names, *of_rows])
         yield from twice("seed", map(str, self.all_seeds))
+        others = [part.name for part in (*self.searches, *self.sizes, *self.paper_tables)]
+        for table in self.paper_tables:
+            for fault in table.table_faults(self.ablations_by_name, others):
+                yield fault.below(f"paper table {table.name!r}")
         for ablation in self.ablations:
             if self._replaces_seed_of(ablation):
                 yield Fault(
@@ -110,6 +124,7 @@ class Study(Declaration):
                 search_table(search, None, 0, "it has not begun")
             except Refusal as refusal:
                 yield from (Fault(f"the table of search {search.name!r}", str(it)) for it in refusal.faults)
+        yield from twice("package", self.latex_packages)
         if not self.all_seeds:
             yield Fault("seeds", "a study needs at least one seed")
         if not self.table_names:
@@ -156,8 +171,14 @@ class Study(Declaration):
 
     @property
     def table_names(self) -> tuple[str, ...]:
-        """Every table it declares, those of searches and of sizes among them."""
-        return tuple(part.name for part in (*self.ablations, *self.searches, *self.sizes))
+        """Every table it declares, those of searches and of sizes and the paper's own among them."""
+        parts = (*self.ablations, *self.searches, *self.sizes, *self.paper_tables)
+        return tuple(part.name for part in parts)
+
+    @property
+    def ablations_by_name(self) -> Mapping[str, Ablation]:
+        """Its ablations by name."""
+        return {ablation.name: ablation for ablation in self.ablations}
 
     def with_tables(self, names: Collection[str]) -> Study:
         """Give the same study with some of its tables only.
@@ -171,11 +192,18 @@ class Study(Declaration):
                 f"{self.name} has no table {', '.join(map(repr, unknown))}{guess(unknown[0], known)} It has "
                 f"{', '.join(known)}; write {self.name}/TABLE"
             )
+        names = {*names, *(name for table in self.paper_tables if table.name in names for name in table.of)}
+        ablations = [ablation for ablation in self.ablations if ablation.name in names]
+        kept = {ablation.name for ablation in ablations}
+        # A table that is made of others is left out with the first of them.
+        paper_tables = [table for table in self.paper_tables if kept.issuperset(table.of)]
+        names |= {table.name for table in paper_tables}
         return replace(
             self,
-            ablations=[ablation for ablation in self.ablations if ablation.name in names],
+            ablations=ablations,
             searches=[search for search in self.searches if search.name in names],
             sizes=[table for table in self.sizes if table.name in names],
+            paper_tables=paper_tables,
             left_out=[*self.left_out, *(name for name in known if name not in names)],
         )
 
@@ -198,6 +226,16 @@ class Study(Declaration):
         ]
         if not kept and not searches:
             return None
-        left = {table.name for table in (*kept, *searches)}
-        lost = [table.name for table in (*self.ablations, *self.searches) if table.name not in left]
-        return replace(self, ablations=kept, searches=searches, left_out=[*self.left_out, *lost])
+        after = {table.name: table for table in kept}
+        cut = (table.with_columns_of(self.ablations_by_name, after) for table in self.paper_tables)
+        paper_tables = [table for table in cut if table is not None]
+        left = {table.name for table in (*kept, *searches, *paper_tables)}
+        declared = (*self.ablations, *self.searches, *self.paper_tables)
+        lost = [table.name for table in declared if table.name not in left]
+        return replace(
+            self,
+            ablations=kept,
+            searches=searches,
+            paper_tables=paper_tables,
+            left_out=[*self.left_out, *lost],
+        )

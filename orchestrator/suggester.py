@@ -15,7 +15,7 @@ import numpy as np
 from tablewright.orchestrator.budget import Spending
 from tablewright.orchestrator.changes import Changes
 from tablewright.orchestrator.constraints import is_kept
-from tablewright.orchestrator.curve_forecast import forecast_finals
+from tablewright.orchestrator.curve_forecast import forecast_finals, forecast_left
 from tablewright.orchestrator.finite_space import SearchSpace, cell_of
 from tablewright.orchestrator.optuna_sampler import Suggestion, suggest
 from tablewright.orchestrator.optuna_wilcoxon import is_surely_worse
@@ -116,7 +116,7 @@ class Suggester:
         for point in self._first_points:
             if cell_of(point) not in tried and self._keeps_constraints(point):
                 return Suggestion(point, {})
-        num_draws = NUM_DRAWS.get(type(self._search.sampler), NUM_DRAWS_OF_OTHERS)
+        num_draws = NUM_DRAWS.get(type(self._search.chosen_sampler), NUM_DRAWS_OF_OTHERS)
         known = self._as_the_sampler_learns()
         num_repeated, broken = 0, list[Changes]()
         while num_repeated < num_draws and len(broken) < MAX_BROKEN_DRAWS:
@@ -134,7 +134,10 @@ class Suggester:
 
     def _as_the_sampler_learns(self) -> tuple[SearchTrialRecord, ...]:
         """Give the trials; to a sampler that models values, those not complete as if they ended as forecast."""
-        finals = self._finals() if isinstance(self._search.sampler, Tpe | Gp) else {}
+        sampler = self._search.chosen_sampler
+        finals = self._finals() if isinstance(sampler, Tpe | Gp) else {}
+        if isinstance(sampler, Gp):  # it would come back to where those lie of which it hears nothing
+            finals = {**forecast_left(self._search.space, self.in_order), **finals}
         return tuple(
             trial.model_copy(update={"state": "complete", "value": finals[trial.number]})
             if trial.state in ("running", "paused", "pruned") and trial.number in finals

@@ -23,6 +23,8 @@ class Spent:
     Attributes:
         cpu_s: of processors.
         gpu_s: of GPUs.
+        energy_j: that GPUs counted.
+        unmetered_gpu_s: of GPUs that did not say what they use.
         price: of what has one.
         unpriced: devices that have none.
         is_at_least: whether more was held than is known, as of attempts that were killed or still run.
@@ -32,6 +34,8 @@ class Spent:
 
     cpu_s: float = 0.0
     gpu_s: float = 0.0
+    energy_j: float = 0.0
+    unmetered_gpu_s: float = 0.0
     price: float = 0.0
     unpriced: frozenset[str] = frozenset()
     is_at_least: bool = False
@@ -42,6 +46,8 @@ class Spent:
         return Spent(
             self.cpu_s + other.cpu_s,
             self.gpu_s + other.gpu_s,
+            self.energy_j + other.energy_j,
+            self.unmetered_gpu_s + other.unmetered_gpu_s,
             self.price + other.price,
             self.unpriced | other.unpriced,
             self.is_at_least or other.is_at_least,
@@ -75,6 +81,8 @@ class TrainingCost:
         return Spent(
             holding.cpus * holding.held_s,
             holding.gpus * holding.held_s,
+            holding.energy_j or 0.0,
+            holding.gpus * holding.held_s if holding.energy_j is None else 0.0,
             price or 0.0,
             frozenset({holding.device} if prices is not None and price is None else ()),
         )

@@ -155,12 +155,17 @@ def _measured(seeds: Sequence[Seed]) -> Mapping[int, float]:
 
 def mean_text(cell: TableCell, metric: Metric) -> str:
     """Print what is set in bold or underlined: mean and deviation, or why there is none."""
+    mean, deviation = mean_and_deviation(cell, metric)
+    return f"{mean} ± {deviation}" if deviation else mean
+
+
+def mean_and_deviation(cell: TableCell, metric: Metric) -> tuple[str, str]:
+    """Print the mean, or why there is none, and the deviation, empty where there is none."""
     if cell.state == "printed":
-        return ""
+        return "", ""
     if cell.mean is None:
-        return {"failed": FAILED, "refused": REFUSED}.get(cell.state, MISSING)
-    mean = value_text(cell.mean, metric)
-    return mean if cell.deviation is None else f"{mean} ± {value_text(cell.deviation, metric)}"
+        return {"failed": FAILED, "refused": REFUSED}.get(cell.state, MISSING), ""
+    return value_text(cell.mean, metric), "" if cell.deviation is None else value_text(cell.deviation, metric)
 
 
 def marks_text(cell: TableCell) -> str:

@@ -20,6 +20,7 @@ COSTS = "costs"
 """Folder of the store."""
 
 AT_LEAST, ESTIMATED = "≥", "≈"
+J_PER_KWH = 3.6e6
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ class CostTable:
 
 
 def build_cost_table(sheet: CostSheet, prices: Prices | None) -> CostTable:
-    """Say what was spent; GPU-hours and a price have columns where there are any."""
-    has_gpus = sheet.total.gpu_s > 0
+    """Say what was spent; GPU-hours, energy and a price have columns where there are any."""
+    has_gpus, has_energy = sheet.total.gpu_s > 0, sheet.total.energy_j > 0
     parts: dict[str, Sequence[tuple[str, Spent]]] = {
         "by study": [(" and ".join(studies), spent) for studies, spent in sheet.by_studies.items()],
         "by owner": [*sheet.by_owner.items()],
@@ -52,12 +53,18 @@ def build_cost_table(sheet: CostSheet, prices: Prices | None) -> CostTable:
         sign = f"{AT_LEAST} " if spent.is_at_least else f"{ESTIMATED} " if spent.is_estimated else ""
         figures = [spent.gpu_s / 3600, spent.cpu_s / 3600] if has_gpus else [spent.cpu_s / 3600]
         texts = [f"{sign}{hours_text(hours)}" for hours in figures]
+        if has_energy:
+            of_energy = f"{AT_LEAST} " if spent.is_at_least or spent.unmetered_gpu_s else ""
+            texts.append(
+                of_energy + hours_text(spent.energy_j / J_PER_KWH) if spent.energy_j else "not counted"
+            )
         if prices is not None:
             is_known = spent.price or not spent.unpriced
             texts.append(f"{sign}{spent.price:,.2f}" if is_known else "no price")
         return text, *texts
 
     head = ("spent so far", *(["GPU-hours"] if has_gpus else []), "CPU-hours")
+    head += ("kWh of GPUs",) if has_energy else ()
     head += () if prices is None else (prices.currency,)
     whole = line(counted(sheet.num_trainings, "training"), sheet.total)
     groups = [("in all", (whole,))]
@@ -75,7 +82,7 @@ def _name_rows(rows: Sequence[Row]) -> str:
 
 
 def hours_text(hours: float) -> str:
-    """Print hours with as many digits as say something: 1,234, 12.3, 0.12 and 0.0034."""
+    """Print hours, or kilowatt-hours, with as many digits as say something: 1,234, 12.3, 0.12 and 0.0034."""
     if hours == 0:
         return "0"
     digits = 0 if hours >= 1000 else 1 if hours >= 10 else 2 if hours >= 0.1 else 4
@@ -90,6 +97,11 @@ def _notes(sheet: CostSheet, prices: Prices | None) -> Iterator[str]:
         yield (
             f"{AT_LEAST}: at least, as attempts that were killed, or still run, are known up to their last sign of "
             "life, one a minute."
+        )
+    if sheet.total.energy_j:
+        yield (
+            "Energy is what the GPUs themselves have counted, of a shared one its share; the rest of the machine is "
+            "not in it."
         )
     if sheet.total.is_estimated:
         yield (

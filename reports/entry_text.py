@@ -9,7 +9,7 @@ from tablewright.reports.cell import (
     compared_text,
     contrast_text,
     marks_text,
-    mean_text,
+    mean_and_deviation,
     published_text,
 )
 from tablewright.reports.grid import Check, Difference, EffectOf, Entry, Paper, Value, Words
@@ -24,8 +24,9 @@ def entry_text(entry: Entry) -> str:
             return text
         case Check(is_on):
             return CHECK if is_on else ""
-        case Value(cell, metric):
-            return mean_text(cell, metric) + marks_text(cell)
+        case Value():
+            mean, deviation = value_texts(entry)
+            return (f"{mean} ± {deviation}" if deviation else mean) + marks_text(entry.cell)
         case Difference(cell, metric):
             return compared_text(cell, metric)
         case Paper(cell, metric):
@@ -33,3 +34,9 @@ def entry_text(entry: Entry) -> str:
         case EffectOf(compared, metric):
             mark = SIGNIFICANT if compared.is_marked else OPEN if compared.is_open else ""
             return contrast_text(compared, metric) + mark
+
+
+def value_texts(value: Value) -> tuple[str, str]:
+    """Give the mean, or why there is none, and the deviation, empty where none is printed."""
+    mean, deviation = mean_and_deviation(value.cell, value.metric)
+    return mean, "" if value.deviation == "none" else deviation

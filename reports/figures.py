@@ -1,7 +1,7 @@
-"""What stands beside a table: how the trainings of its rows went, and what its base row's network does.
+"""What stands beside a table: what its numbers look like, how its trainings went, what its base row's network does.
 
-Everything is made from records: curves from the epochs, the other pictures are copies of what was drawn at the end
-of a training. Equal records give equal bytes.
+Everything is made from records: charts from what was measured and reported, the pictures are copies of what was drawn
+at the end of a training. Equal records give equal bytes.
 """
 
 from __future__ import annotations
@@ -9,26 +9,44 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+import pandas as pd
 
 from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.parallel_reading import read_all
 from tablewright.orchestrator.plan import Cell, Plan
 from tablewright.orchestrator.records import DamagedFile, Store
+from tablewright.orchestrator.training_cost import TrainingCost, cost_of_recorded
+from tablewright.reports.canvas import TWO_COLUMNS, PrintSize
+from tablewright.reports.chart import Drawing
+from tablewright.reports.cmc_figure import cmc_figures
+from tablewright.reports.cost_figure import cost_figures
 from tablewright.reports.curves import (
     LOSS,
     Curve,
     Points,
+    curve_chart,
     curves_of,
-    draw_curves,
     drawn_names,
     label_of,
     quantity_of,
 )
+from tablewright.reports.drawn_items import DrawnItems
+from tablewright.reports.drawn_table import DrawnTable
+from tablewright.reports.earlier_figures import NONE_EARLIER, EarlierFigures, FigureEnding
+from tablewright.reports.forest_figure import forest_figures
+from tablewright.reports.interaction_figure import interaction_figures
+from tablewright.reports.item_figure import item_figures
+from tablewright.reports.row_styles import naming_caption
+from tablewright.reports.seed import seeds_by_place
+from tablewright.reports.sensitivity_figure import sensitivity_figures
+from tablewright.reports.sign_fonts import FONT_TO_INSTALL, further_fonts
 from tablewright.reports.source_note import SHORT_ID_DIGITS
-from tablewright.trainables.contract.metric import Metric
+from tablewright.reports.table import Table
+from tablewright.trainables.contract.metric import Metric, metric_reported
 from tablewright.trainables.contract.run import BEST_EPOCH, EpochReport
 
 LOSS_CAPTION = "Training loss"
@@ -48,12 +66,24 @@ class Figure:
         caption: what it shows, without the final stop.
         png: the file.
         pdf: the same for print, where it was not drawn pixel by pixel.
+        csv: what it shows, so that it can be drawn again in another style; None where it is a picture.
+        identity: of what is drawn, by which it is known again; empty where it is not.
+        is_timed: whether it shows how long trainings took, which another run of equal results did not.
     """
 
     name: str
     caption: str
     png: bytes
     pdf: bytes | None = None
+    csv: bytes | None = None
+    identity: str = ""
+    is_timed: bool = False
+
+    @property
+    def files(self) -> dict[FigureEnding, bytes]:
+        """Its files by ending."""
+        contents: dict[FigureEnding, bytes | None] = {"png": self.png, "pdf": self.pdf, "csv": self.csv}
+        return {ending: content for ending, content in contents.items() if content is not None}
 
 
 @dataclass(frozen=True)
@@ -72,6 +102,10 @@ class TableFigures:
     pictures: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     files: tuple[str, ...] = ()
 
+    def without_times(self) -> TableFigures:
+        """Leave out what shows how long trainings took: equal results of other runs have equal figures then."""
+        return replace(self, figures=tuple(figure for figure in self.figures if not figure.is_timed))
+
 
 @dataclass(frozen=True)
 class Trace:
@@ -83,6 +117,7 @@ class Trace:
         pictures: names of those drawn at its end.
         picture_warning: why some are missing; empty where nothing went wrong.
         fault: why what it reported cannot be read.
+        cost: what it has held of machines; None where its record cannot be read.
     """
 
     curves: Mapping[str, Points] = field(default_factory=dict[str, Points])
@@ -90,9 +125,10 @@ class Trace:
     pictures: tuple[str, ...] = ()
     picture_warning: str = ""
     fault: str = ""
+    cost: TrainingCost | None = None
 
 
-def figure_path(table: str, figure: str, ending: Literal["png", "pdf"] = "png") -> str:
+def figure_path(table: str, figure: str, ending: FigureEnding = "png") -> str:
     """Say where a figure lies in the folder of its study's tables."""
     return f"figures/{table}/{figure}.{ending}"
 
@@ -105,13 +141,15 @@ def read_traces(plan: Plan, store: Store) -> dict[str, Trace]:
         folder = store.training(training_id)
         if not folder.is_done():
             return None
-        fault, reports = "", list[EpochReport]()
+        fault, reports, cost = "", list[EpochReport](), None
         try:
-            reports = folder.epochs(folder.record())
+            record = folder.record()
+            cost = None if record is None else cost_of_recorded(record)
+            reports = folder.epochs(record)
         except DamagedFile as error:
             fault = str(error)
         curves, num_not_finite = _reported_in(reports)
-        return Trace(curves, num_not_finite, tuple(folder.pictures()), folder.picture_warning(), fault)
+        return Trace(curves, num_not_finite, tuple(folder.pictures()), folder.picture_warning(), fault, cost)
 
     found = zip(plan.trainings, read_all(read, plan.trainings), strict=True)
     return {training_id: trace for training_id, trace in found if trace is not None}
@@ -131,29 +169,57 @@ def _reported_in(reports: Sequence[EpochReport]) -> tuple[dict[str, Points], dic
 
 
 def table_figures(
-    plan: Plan, store: Store, study: str, name: str, traces: Mapping[str, Trace]
+    plan: Plan,
+    store: Store,
+    table: Table,
+    frame: pd.DataFrame,
+    traces: Mapping[str, Trace],
+    *,
+    size: PrintSize = TWO_COLUMNS,
+    earlier: EarlierFigures = NONE_EARLIER,
 ) -> TableFigures:
     """Make the figures of one table.
 
     Args:
         plan: that declares the table.
         store: its records.
-        study: name of the study.
-        name: of the table.
+        table: as it is printed.
+        frame: that it was made from; it may hold other tables too.
         traces: from `read_traces`.
+        size: what they are printed in.
+        earlier: those that were drawn before, of which the ones of equal charts are taken as they are.
 
     Returns:
-        A figure of each name that was reported, `loss` first, then the pictures of the base row (the first row where
-        no row is the base itself) on the first data set and for the first seed that has any. Empty before a training
-        has ended. A table that is re-ranked or measured by multiple query has no strip of retrieved images, which
-        would show another order.
+        What the numbers look like, then a figure of each name that was reported, `loss` first, then the pictures of
+        the base row (the first row where no row is the base itself) on the first data set and for the first seed that
+        has any. Empty before a training has ended. A table that is re-ranked or measured by multiple query has no
+        strip of retrieved images, which would show another order.
     """
+    study, name = table.study, table.name
     ablation = plan.tables[study, name]
     cells = [cell for cell in plan.cells if (cell.study, cell.table) == (study, name)]
-    figures = _curve_figures(plan, ablation, cells, traces)
+    mine = cast(pd.DataFrame, frame[(frame["study"] == study) & (frame["table"] == name)])
+    drawn = DrawnTable(ablation, table, cells, seeds_by_place(mine))
+    drawings = [*_result_drawings(drawn, store, traces), *_curve_drawings(plan, drawn, traces)]
+    figures: list[Figure] = []
+    lacking: dict[str, None] = {}
+    for drawing in drawings:
+        file_name = file_name_of(drawing.name, [figure.name for figure in figures])
+        families, signs = further_fonts(repr(drawing.chart))
+        lacking.update(dict.fromkeys(signs))
+        fitted = replace(size, further_fonts=families)
+        identity = drawing.identity(fitted)
+        png, pdf = earlier.find(file_name, identity) or drawing.chart.draw(fitted)
+        files = png, pdf, drawing.data_csv()
+        figures.append(Figure(file_name, drawing.caption, *files, identity, is_timed=drawing.is_timed))
     ids = dict.fromkeys(cell.training_id for cell in cells)
     faults = (traces[identity].fault for identity in ids if identity in traces)
     warnings = [f"A curve is missing: {fault}" for fault in faults if fault]
+    if lacking:
+        warnings.append(
+            f"No font here has {', '.join(lacking)}, which the figures show as boxes: install {FONT_TO_INSTALL} and "
+            "report again"
+        )
     for cell in _cells_of_base(ablation, cells):
         trace = traces.get(cell.training_id, Trace())
         place = f"{label_of(cell)} on {cell.dataset}, seed {cell.seed}"
@@ -161,22 +227,34 @@ def table_figures(
             warnings.append(f"{place}: {trace.picture_warning}")
         view = plan.trainings[cell.training_id].views[cell.view_id].view
         for picture in trace.pictures:
-            shown = view.caption_of(picture)
-            if shown is None:
+            caption_of_view = view.caption_of(picture)
+            if caption_of_view is None:
                 continue
+            caption = f"{picture.capitalize()}: {place}, training {cell.training_id[:SHORT_ID_DIGITS]}"
             try:
                 content = store.training(cell.training_id).picture(picture)
             except DamagedFile as error:
                 warnings.append(f"A picture is missing: {error}")
                 continue
-            caption = f"{picture.capitalize()}: {place}, training {cell.training_id[:SHORT_ID_DIGITS]}"
-            if shown:
-                caption += f"; {shown}"
-            figures.append(Figure(picture, caption, content))
+            if caption_of_view:
+                caption += f"; {caption_of_view}"
+            figures.append(Figure(file_name_of(picture, [one.name for one in figures]), caption, content))
         if trace.pictures:
             break
     pictures = {training_id: trace.pictures for training_id, trace in traces.items()}
     return TableFigures(tuple(figures), tuple(warnings), pictures)
+
+
+def _result_drawings(drawn: DrawnTable, store: Store, traces: Mapping[str, Trace]) -> Iterator[Drawing]:
+    """Give the figures of what was measured; those that would show nothing are left out."""
+    items = DrawnItems(drawn, store)
+    costs = {identity: trace.cost for identity, trace in traces.items() if trace.cost is not None}
+    yield from sensitivity_figures(drawn)
+    yield from interaction_figures(drawn)
+    yield from forest_figures(drawn)
+    yield from cost_figures(drawn, costs)
+    yield from cmc_figures(items)
+    yield from item_figures(items)
 
 
 def _cells_of_base(ablation: Ablation, cells: Sequence[Cell]) -> list[Cell]:
@@ -189,10 +267,9 @@ def _cells_of_base(ablation: Ablation, cells: Sequence[Cell]) -> list[Cell]:
     return sorted(found, key=lambda cell: datasets.index(cell.dataset))
 
 
-def _curve_figures(
-    plan: Plan, ablation: Ablation, cells: Sequence[Cell], traces: Mapping[str, Trace]
-) -> list[Figure]:
-    """Draw every name that the finished trainings of a table reported."""
+def _curve_drawings(plan: Plan, drawn: DrawnTable, traces: Mapping[str, Trace]) -> Iterator[Drawing]:
+    """Give a figure of every name that the finished trainings of a table reported."""
+    ablation, cells = drawn.ablation, drawn.cells
     alone = [cell.training_id for cell in cells if not cell.partner_ids]
     ended = {identity: traces[identity] for identity in alone if identity in traces}
     metrics = _metrics_of(plan, cells)
@@ -201,21 +278,28 @@ def _curve_figures(
         for identity, trace in ended.items()
         if (kept := trace.curves.get(BEST_EPOCH))
     }
-    figures: list[Figure] = []
     for name in drawn_names(name for trace in ended.values() for name in trace.curves):
         quantity = quantity_of(name, metrics)
         points = {identity: trace.curves.get(name, {}) for identity, trace in ended.items()}
         curves = curves_of(cells, points, ablation.reference_row, quantity.factor, kept_epochs)
-        drawn = [curve for some in curves.values() for curve in some if curve.epochs]
-        if not drawn:
+        shown = [curve for some in curves.values() for curve in some if curve.epochs]
+        if not shown:
             continue
         num_not_finite = sum(trace.num_not_finite.get(name, 0) for trace in ended.values())
-        caption = _curve_caption(name, quantity.label, drawn, num_not_finite)
+        metric, _ = metric_reported(name, metrics)
+        chart = curve_chart(
+            curves,
+            quantity.label,
+            ablation.stub_head,
+            drawn.base_label,
+            higher_is_better=metric is not None and metric.higher_is_better,
+        )
+        caption = _curve_caption(name, quantity.label, shown, num_not_finite)
+        if naming := naming_caption(len({curve.label for curve in shown}), chart.named):
+            caption += f"; {naming}"
         if any(cell.partner_ids for cell in cells):
             caption += f"; {ENSEMBLES_LEFT_OUT}"
-        file_name = file_name_of(name, [figure.name for figure in figures])
-        figures.append(Figure(file_name, caption, *draw_curves(curves, quantity.label, ablation.stub_head)))
-    return figures
+        yield Drawing(name, caption, chart)
 
 
 def _metrics_of(plan: Plan, cells: Sequence[Cell]) -> list[Metric]:

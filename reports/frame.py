@@ -13,6 +13,7 @@ from typing import Literal
 
 import pandas as pd
 
+from tablewright.orchestrator.cost_columns import CostColumn, cost_metric
 from tablewright.orchestrator.identity import digest_of
 from tablewright.orchestrator.parallel_reading import read_all
 from tablewright.orchestrator.plan import Cell, Plan, PlannedTraining
@@ -31,7 +32,9 @@ from tablewright.orchestrator.records import (
     TrainingRecord,
     measured_items,
 )
+from tablewright.reports.cell_cost import cost_of, recorded_costs
 from tablewright.trainables.contract.metric import Metric
+from tablewright.trainables.value.freezing import EMPTY
 
 CellState = Literal["done", "missing", "failed", "refused"]
 
@@ -104,6 +107,7 @@ class _Reading:
         faults: likewise of single views, by view id.
         warnings: what the training had to say of itself.
         accepted: changed defaults under which it is shown, in words.
+        costs: what it has cost, where it has a record.
     """
 
     views: Mapping[str, _Measured] = field(default_factory=dict[str, _Measured])
@@ -115,16 +119,18 @@ class _Reading:
     faults: Mapping[str, str] = field(default_factory=dict[str, str])
     warnings: tuple[str, ...] = ()
     accepted: tuple[str, ...] = ()
+    costs: Mapping[CostColumn, float | None] = EMPTY
 
 
 def read_cells(plan: Plan, store: Store) -> pd.DataFrame:
     """Read every cell of a plan, in the plan's order; each measurement is read once.
 
     Returns:
-        One row per (cell, metric) with the columns `COLUMNS`. `value` is a fraction, NaN where `state` is
-        not `done`; `message` says why a cell failed or is refused. Parted by blanks, `partner_ids` has the other
-        trainings of an ensemble, `failed_ids` those of its trainings that failed or are refused, and
-        `git_commits` the code of all. `items`, `num_measured` and `left_out` say what the value is a mean over.
+        One row per (cell, metric) with the columns `COLUMNS`. `value` is a fraction, or of a cost in single operations,
+        seconds or bytes; NaN where `state` is not `done`; `message` says why a cell failed or is refused. Parted by
+        blanks, `partner_ids` has the other trainings of an ensemble, `failed_ids` those of its trainings that failed
+        or are refused, and `git_commits` the code of all. `items`, `num_measured` and `left_out` say what the value is
+        a mean over.
         Parted by line breaks, `own_methods` has the methods whose code is their own, `versions` those of packages,
         `warnings` what the trainings had to say, `accepted` the changed defaults that were accepted.
 
@@ -147,8 +153,8 @@ def read_cells(plan: Plan, store: Store) -> pd.DataFrame:
 
     rows: list[tuple[object, ...]] = []
     for cell in plan.cells:
-        metrics = plan.tables[cell.study, cell.table].metrics
-        rows += _rows_of(cell, metrics, readings)
+        table = plan.tables[cell.study, cell.table]
+        rows += _rows_of(cell, table.metrics, readings, _costs(cell, table.costs, plan, readings))
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     return frame.astype({"seed": "int64", "value": "float64", "num_measured": "Int64"})
 
@@ -197,6 +203,7 @@ def _read_training(
         faults=faults,
         warnings=record.warnings,
         accepted=_in_words(taken),
+        costs=recorded_costs(record),
     )
 
 
@@ -233,8 +240,21 @@ def _measured(folder: TrainingFolder, record: TrainingRecord, measurement: Measu
     return _Measured(metrics, items, len(names), left_out, digest_of(names), measurement.warnings)
 
 
+def _costs(
+    cell: Cell, names: Sequence[CostColumn], plan: Plan, readings: Mapping[str, _Reading]
+) -> dict[CostColumn, float | None]:
+    """Give what a cell's trainings cost together; None of those that have not ended, or do not say."""
+    members = (cell.training_id, *cell.partner_ids)
+    configs = [plan.trainings[identity].config for identity in members]
+    recorded = [readings[identity].costs for identity in members]
+    return {name: cost_of(name, configs, recorded) if all(recorded) else None for name in names}
+
+
 def _rows_of(
-    cell: Cell, metrics: Sequence[Metric], readings: Mapping[str, _Reading]
+    cell: Cell,
+    metrics: Sequence[Metric],
+    readings: Mapping[str, _Reading],
+    costs: Mapping[CostColumn, float | None],
 ) -> list[tuple[object, ...]]:
     members = {identity: readings[identity] for identity in (cell.training_id, *cell.partner_ids)}
     first = members[cell.training_id]
@@ -268,6 +288,11 @@ def _rows_of(
             counts = (measured.items, measured.num_measured, left_out, measured.items_sha256)
         found = (number, state, message, " ".join(ids), commits, own, versions)
         rows.append((*place, *identity, metric.name, *found, *counts, said, accepted))
+    for name, cost in costs.items():
+        value = None if faults else cost
+        state, message, ids = _state(cost_metric(name), value, failures, faults, cell)
+        found = (math.nan if value is None else value, state, message, " ".join(ids), commits, own, versions)
+        rows.append((*place, *identity, name, *found, "", 0, "", "", said, accepted))  # a mean over no items
     return rows
 
 

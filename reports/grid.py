@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from tablewright.orchestrator.paper_table import DeviationPlace
 from tablewright.reports.cell import TableCell
 from tablewright.reports.table_statistics import Compared
 from tablewright.trainables.contract.metric import Metric
 
-GridPart = Literal["label", "component", "value", "difference", "paper"]
-"""Of a column: names its rows, says what a row is made of, holds what was measured, or what stands behind that."""
+GridPart = Literal["group", "label", "component", "value", "difference", "paper"]
+"""Of a column: names groups of rows, names rows, says what a row is made of, holds what was measured, or what stands
+behind that."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,14 @@ class Value:
         metric: that it is measured by.
         row: number of the cell's row in the table, counted from 0 over all groups.
         column: number of its column likewise.
+        deviation: where the deviation stands; a format without subscripts has it beside the mean.
     """
 
     cell: TableCell
     metric: Metric
     row: int
     column: int
+    deviation: DeviationPlace = "beside"
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,10 @@ class Grid:
     def num_stubs(self) -> int:
         """Count the leading columns that name a row and say what it is made of."""
         return sum(
-            1 for _ in itertools.takewhile(lambda column: column.part in ("label", "component"), self.columns)
+            1
+            for _ in itertools.takewhile(
+                lambda column: column.part in ("group", "label", "component"), self.columns
+            )
         )
 
     @property

@@ -12,17 +12,11 @@ import pandas as pd
 from tablewright.orchestrator.design import Contrast, full_label
 from tablewright.orchestrator.parallel_reading import read_all
 from tablewright.orchestrator.plan import Plan
-from tablewright.orchestrator.records import (
-    DamagedFile,
-    Store,
-    TrainingFolder,
-    measured_columns,
-    measured_items,
-)
+from tablewright.orchestrator.records import Store
+from tablewright.reports.item_scores import Scores, mean_scores, read_items
 from tablewright.reports.query_test import QueryComparison, compare_queries
 from tablewright.reports.seed import Place, Seed, seeds_by_place
 from tablewright.trainables.contract.metric import Metric
-from tablewright.trainables.contract.view import EvaluationView
 
 CLUSTERS_OF = {"pid": "identities", "label": "classes"}
 """What the values of a view's cluster column are called."""
@@ -80,13 +74,13 @@ def compare_items(
         pairs = list(_common_seeds(contrasts, dataset.label, ablation.metrics[0], seeds_of))
         wanted = list(dict.fromkeys(seed.training_ids for _, pair in pairs for both in pair for seed in both))
         folders = [(store.training(ids[0]), view_ids[ids]) for ids in wanted]
-        read = dict(zip(wanted, read_all(_read_items, folders), strict=True))
+        read = dict(zip(wanted, read_all(read_items, folders), strict=True))
         if faults is not None:
             faults += dict.fromkeys(items.fault for items in read.values() if items.fault)
         for contrast, pair in pairs:
             for metric in ablation.metrics:
                 sides = [
-                    _mean_scores([read[seed.training_ids] for seed in seeds], view_of[row], metric)
+                    mean_scores([read[seed.training_ids] for seed in seeds], view_of[row], metric)
                     for row, seeds in zip((contrast.row, contrast.reference), pair, strict=True)
                 ]
                 comparison = _compare(*sides)
@@ -118,49 +112,7 @@ def _common_seeds(
             yield contrast, ([row[seed] for seed in common], [reference[seed] for seed in common])
 
 
-@dataclass(frozen=True)
-class _Items:
-    """A table of items without those left out; empty where it is lost, and why."""
-
-    names: tuple[str, ...]
-    columns: Mapping[str, np.ndarray]
-    fault: str = ""
-
-
-def _read_items(of_view: tuple[TrainingFolder, str]) -> _Items:
-    folder, view_id = of_view
-    try:
-        table = folder.items(view_id)
-    except (DamagedFile, FileNotFoundError) as error:  # no mean needs it
-        return _Items((), {}, str(error))
-    columns = {name: table[name].to_numpy() for name in table.column_names}
-    return _Items(tuple(measured_items(columns)[0]), measured_columns(columns))
-
-
-@dataclass(frozen=True)
-class _Scores:
-    """Each item's score and cluster, by name."""
-
-    score: Mapping[str, float]
-    cluster: Mapping[str, object]
-
-
-def _mean_scores(readings: Sequence[_Items], view: EvaluationView, metric: Metric) -> _Scores | None:
-    """Average each item's score over seeds; None where a seed's items are lost or do not tell."""
-    total: dict[str, float] = {}
-    cluster: dict[str, object] = {}
-    for reading in readings:
-        scores = view.item_scores(metric, reading.columns)
-        if scores is None:
-            return None
-        clusters = reading.columns.get(view.cluster_column, np.array(reading.names))
-        for name, score, of_item in zip(reading.names, scores.tolist(), clusters.tolist(), strict=True):
-            total[name] = total.get(name, 0.0) + score / len(readings)
-            cluster[name] = of_item
-    return _Scores(total, cluster)
-
-
-def _compare(row: _Scores | None, reference: _Scores | None) -> QueryComparison | None:
+def _compare(row: Scores | None, reference: Scores | None) -> QueryComparison | None:
     if row is None or reference is None:
         return None
     names = [name for name in row.score if name in reference.score]

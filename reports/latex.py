@@ -1,196 +1,125 @@
-"""A table as LaTeX for a paper; it needs the package booktabs and nothing else.
+"""A table as LaTeX for a paper; it needs the package booktabs, and longtable where it is higher than a page.
 
-The training ids of each cell stand beside its row as comments, so that the source of a paper still says
-where its numbers come from.
+It is set so that it fits the page of a venue (`print_fit.py`); where it does not, the head of the file says by how
+much. The training ids of each cell stand beside its row as comments, so that the source of a paper still says where
+its numbers come from.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 
-from tablewright.reports.cell import TableCell, compared_text, marks_text, mean_text, published_text
-from tablewright.reports.latex_signs import CHECK, CROSS, escape_latex, name_lost_signs
+from tablewright.orchestrator.venue import ANY, LatexPackage, Venue
+from tablewright.reports.latex_page import Sheet, pages
+from tablewright.reports.latex_signs import (
+    CHECK,
+    CROSS,
+    FONTS_OF_LOST_SIGNS,
+    escape_latex,
+    name_lost_signs,
+    sign_definitions,
+    without_lost_signs,
+)
+from tablewright.reports.latex_tabular import Comments, grid_tabulars, text_tabular, with_group_column
+from tablewright.reports.lay_out import lay_out
+from tablewright.reports.print_fit import PrintFit, fit_grid, with_widest_font
 from tablewright.reports.source_note import SHORT_ID_DIGITS
-from tablewright.reports.table import DIFFERENCE_HEAD, PrintedColumn, Table, TableRow
-from tablewright.reports.text_table import TextTable
-from tablewright.trainables.contract.metric import Metric
+from tablewright.reports.table import Table
 
-COLUMN_WIDTH_PT, PAGE_WIDTH_PT = 229, 469  # of a two-column article; a wider table spans both columns
-CHARACTER_WIDTH_PT, RAISED_CHARACTER_WIDTH_PT = 4.6, 4.2  # at 9 pt, where most characters are digits
-COLUMN_GAP_PT = 8  # twice the separation on either side
-PAPER_HEAD = "paper"
 VERDICT_COMMANDS = {
     r"\checkmark": CHECK,
     r"\ballotcross": CROSS,
 }  # amssymb's, where it is loaded, is the same sign
+_SIGN_OF_USE: Mapping[LatexPackage, str] = {"multirow": r"\multirow{", "siunitx": "S[table-format"}
+WARNING = "% warning: "
+MAX_NAMED_SIGNS = 8
 
 
-def to_latex(table: Table) -> str:
-    """Render a table as a floating environment with booktabs rules."""
-    text = "\n".join(_lines(table)) + "\n"
-    head = [f"% {table.study}/{table.name}: needs \\usepackage{{booktabs}}"]
-    for name in name_lost_signs(text):
-        head.append(f"% printed as its code point, as LaTeX's own fonts have no sign for it: {name}")
+def to_latex(table: Table, venue: Venue = ANY, packages: Collection[LatexPackage] = ()) -> str:
+    """Render a table as floating environments, or as a longtable.
+
+    Args:
+        table: to be rendered.
+        venue: where it is printed.
+        packages: that it may use beside booktabs.
+    """
+    caption = escape_latex(table.caption)
+    words = [table.caption, *(row.label for row in table.rows), *(group.label for group in table.groups)]
+    lost = name_lost_signs("\n".join(map(escape_latex, words)))
+    grid = with_group_column(lay_out(table)) if "multirow" in packages else lay_out(table)
+    fit = fit_grid(grid, table.texts, with_widest_font(venue) if lost else venue)
+    sheet = Sheet(
+        caption=caption,
+        short_caption=without_lost_signs(caption),
+        label=f"tab:{table.study.replace('_', '-')}-{table.name.replace('_', '-')}",
+        tabulars=(
+            *grid_tabulars(grid, fit, _comments(table), packages),
+            *(text_tabular(texts, fit) for texts in table.texts),
+        ),
+        notes=table.source_notes,
+        fit=fit,
+        venue=venue,
+    )
+    set_pages = pages(sheet)
+    text = "\n".join(set_pages.lines) + "\n"
+    used = [package for package, sign in _SIGN_OF_USE.items() if sign in text]
+    needed = ("booktabs", *used, *set_pages.packages)
+    head = [
+        f"% {table.study}/{table.name}: needs "
+        + ", ".join(rf"\usepackage{{{package}}}" for package in needed),
+        *_fit_lines(fit, venue, set_pages.num_parts),
+        *_sign_lines(text),
+        *sign_definitions(text),
+    ]
     for command, sign in VERDICT_COMMANDS.items():
         if sign in text:
             head.append(rf"\providecommand{{{command}}}{{{sign}}}")
-            text = text.replace(sign, f"{command}{{}}")
+            text = "\n".join(_with_command(line, sign, command) for line in text.split("\n"))
     return "\n".join([*head, text])
 
 
-def _lines(table: Table) -> Iterator[str]:
-    width_pt = _estimate_width_pt(table)
-    environment = "table*" if width_pt > COLUMN_WIDTH_PT else "table"
-    yield rf"\begin{{{environment}}}[tbp]"
-    yield r"  \centering"
-    yield rf"  \caption{{{escape_latex(table.caption)}}}"
-    yield rf"  \label{{tab:{table.study.replace('_', '-')}-{table.name.replace('_', '-')}}}"
-    size, separation_pt = (r"\small", 4) if width_pt <= PAGE_WIDTH_PT else (r"\footnotesize", 2)
-    yield f"  {size}"
-    yield rf"  \setlength{{\tabcolsep}}{{{separation_pt}pt}}"
-    yield rf"  \begin{{tabular}}{{l{'c' * table.num_printed}}}"
-    yield r"    \toprule"
-    yield from _spanner_lines(table)
-    yield "    " + " & ".join([escape_latex(table.stub_head), *_heads(table)]) + r" \\"
-    yield from _body_lines(table)
-    yield r"    \bottomrule"
-    yield r"  \end{tabular}"
-    for texts in table.texts:
-        yield from _text_lines(texts)
-    yield ""
-    yield r"  \smallskip"
-    yield r"  \begin{minipage}{\linewidth}"
-    yield r"    \footnotesize"
-    for note in table.source_notes:
-        yield f"    {escape_latex(note)}"
-    yield r"  \end{minipage}"
-    yield rf"\end{{{environment}}}"
+def latex_warnings(latex: str) -> tuple[str, ...]:
+    """Give what the head of a table's file warns of."""
+    lines = [line for line in latex.splitlines() if line.startswith(WARNING)]
+    return tuple(line.removeprefix(WARNING) for line in lines)
 
 
-def _text_lines(texts: TextTable) -> Iterator[str]:
-    """Set a table of words below the cells, in the same float."""
-    yield ""
-    yield r"  \medskip"
-    yield rf"  \begin{{tabular}}{{{'l' * len(texts.heads)}}}"
-    yield r"    \toprule"
-    yield "    " + " & ".join(map(escape_latex, texts.heads)) + r" \\"
-    yield r"    \midrule"
-    for row in texts.rows:
-        yield "    " + " & ".join(map(escape_latex, row)) + r" \\"
-    yield r"    \bottomrule"
-    yield r"  \end{tabular}"
+def _with_command(line: str, sign: str, command: str) -> str:
+    """Name a sign; not in a caption, which a list of tables repeats before the command is defined."""
+    return line if line.lstrip().startswith(r"\caption") else line.replace(sign, f"{command}{{}}")
 
 
-def _estimate_width_pt(table: Table) -> float:
-    """Guess how wide the columns will be set, from the number of characters in them."""
-    return max([_cells_width_pt(table), *map(_texts_width_pt, table.texts)])
-
-
-def _texts_width_pt(texts: TextTable) -> float:
-    columns = zip(texts.heads, *texts.rows, strict=True)
-    return sum(max(map(len, column)) * CHARACTER_WIDTH_PT + COLUMN_GAP_PT for column in columns)
-
-
-def _cells_width_pt(table: Table) -> float:
-    labels = [table.stub_head, *(row.label for row in table.rows)]
-    width_pt = max(map(len, labels)) * CHARACTER_WIDTH_PT + COLUMN_GAP_PT
-    widths_pt = [_column_width_pt(table, printed) for printed in table.printed_columns]
-    for (
-        spanner
-    ) in table.spanners:  # LaTeX widens the last of the columns below a label that is wider than all
-        below_pt = sum(widths_pt[spanner.start : spanner.start + spanner.num_printed])
-        width_pt += max(below_pt, len(spanner.label) * CHARACTER_WIDTH_PT + COLUMN_GAP_PT)
-    return width_pt
-
-
-def _column_width_pt(table: Table, printed: PrintedColumn) -> float:
-    index, part = printed
-    metric = table.columns[index].metric
-    cells = [row.cells[index] for row in table.rows]
-    if part == "value":
-        texts = [metric.label, *(mean_text(cell, metric) + marks_text(cell) for cell in cells)]
-        return max(map(len, texts)) * CHARACTER_WIDTH_PT + COLUMN_GAP_PT
-    texts = (compared_text(cell, metric) for cell in cells)
-    if part == "paper":
-        texts = (published_text(cell, metric) for cell in cells)
-    return max(map(_raised_width_pt, [PAPER_HEAD, *texts])) + COLUMN_GAP_PT
-
-
-def _raised_width_pt(text: str) -> float:
-    """Guess the width of a value and of what is set small behind it."""
-    value, _, small = text.partition(" ")
-    return len(value) * CHARACTER_WIDTH_PT + len(small.strip("()")) * RAISED_CHARACTER_WIDTH_PT
-
-
-def _spanner_lines(table: Table) -> Iterator[str]:
-    heads = [
-        rf"\multicolumn{{{spanner.num_printed}}}{{c}}{{{escape_latex(spanner.label)}}}"
-        for spanner in table.spanners
-    ]
-    yield "    " + " & ".join(["", *heads]) + r" \\"
-    first = 2  # LaTeX counts columns from 1, and the stub is the first
-    rules = (
-        rf"\cmidrule(lr){{{first + spanner.start}-{first + spanner.start + spanner.num_printed - 1}}}"
-        for spanner in table.spanners
+def _fit_lines(fit: PrintFit, venue: Venue, num_parts: int) -> Iterator[str]:
+    place = (
+        "" if not venue.has_two_columns else ", across both columns" if fit.way.is_across else ", one column"
     )
-    yield "    " + " ".join(rules)
+    parts = f"; in {num_parts} parts, as it is higher than a page" if num_parts > 1 else ""
+    yield (
+        f"% set for the venue “{venue.name}”{place}: {fit.width_pt:.0f} of {fit.room_pt:.0f} pt wide, in "
+        f"{fit.way.size_pt} pt {fit.font}{parts}"
+    )
+    if fit.overflow_pt:
+        yield (
+            f"{WARNING}it is {fit.overflow_pt:.0f} pt too wide for the venue “{venue.name}”, in the smallest type that "
+            "can be read; shorten the heads of its columns, or show fewer of them"
+        )
 
 
-def _heads(table: Table) -> Iterator[str]:
-    for index, part in table.printed_columns:
-        if part == "value":
-            yield escape_latex(table.columns[index].metric.label)
-        else:
-            yield escape_latex(DIFFERENCE_HEAD) if part == "difference" else rf"\textit{{{PAPER_HEAD}}}"
+def _sign_lines(text: str) -> Iterator[str]:
+    lost = name_lost_signs(text)
+    if lost:
+        more = f" and {len(lost) - MAX_NAMED_SIGNS} more" if len(lost) > MAX_NAMED_SIGNS else ""
+        yield (
+            f"{WARNING}pdfLaTeX prints {', '.join(lost[:MAX_NAMED_SIGNS])}{more} as code points, which is wider; "
+            "XeLaTeX and LuaLaTeX print them by the first of these fonts that is there and has them: "
+            f"{', '.join(FONTS_OF_LOST_SIGNS)}"
+        )
 
 
-def _body_lines(table: Table) -> Iterator[str]:
-    comments: dict[int, list[str]] = {}
+def _comments(table: Table) -> Comments:
+    comments: dict[int, list[tuple[tuple[str, ...], str]]] = {}
     for of_row in table.trainings():
         ids = " ".join(training_id[:SHORT_ID_DIGITS] for training_id in of_row.training_ids)
-        comment = f"    % {' '.join(of_row.dataset.split())}: trainings {ids}"
-        comments.setdefault(of_row.row_number, []).append(comment)
-    rows = itertools.count()
-    for group in table.groups:
-        yield r"    \midrule"
-        if group.label:
-            head = rf"\textit{{{escape_latex(group.label)}}}"
-            yield rf"    \multicolumn{{{table.num_printed + 1}}}{{l}}{{{head}}} \\"
-        for row in group.rows:
-            indent = r"\quad " if group.label else ""
-            texts = [indent + escape_latex(row.label), *_cell_texts(table, row)]
-            yield "    " + " & ".join(texts) + r" \\"
-            yield from comments.get(next(rows), ())
-
-
-def _cell_texts(table: Table, row: TableRow) -> Iterator[str]:
-    text_of = {"value": _value_text, "difference": _compared_text, "paper": _published_text}
-    for index, part in table.printed_columns:
-        yield text_of[part](row.cells[index], table.columns[index].metric)
-
-
-def _value_text(cell: TableCell, metric: Metric) -> str:
-    text = escape_latex(mean_text(cell, metric))
-    if cell.rank == 1:
-        text = rf"\textbf{{{_bold_math(text)}}}"
-    elif cell.rank == 2:
-        text = rf"\underline{{{text}}}"
-    return text + escape_latex(marks_text(cell))
-
-
-def _compared_text(cell: TableCell, metric: Metric) -> str:
-    """Set the interval small, for the same reason as a comparison with the paper."""
-    value, _, interval = compared_text(cell, metric).partition(" ")
-    return escape_latex(value) + (rf"\,{{\scriptsize {escape_latex(interval)}}}" if interval else "")
-
-
-def _published_text(cell: TableCell, metric: Metric) -> str:
-    """Set the comparison high and small, or two data sets would not fit across a page."""
-    value, _, compared = published_text(cell, metric).partition(" ")
-    raised = rf"\,\textsuperscript{{{escape_latex(compared.strip('()'))}}}" if compared else ""
-    return escape_latex(value) + raised
-
-
-def _bold_math(text: str) -> str:
-    return text.replace(r"$\pm$", r"\boldmath$\pm$")
+        comment = f"% {' '.join(of_row.dataset.split())}: trainings {ids}"
+        comments.setdefault(of_row.row_number, []).append((of_row.training_ids, comment))
+    return comments

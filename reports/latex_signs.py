@@ -107,7 +107,7 @@ _OF_TEXT = ("c", "r", "v", "usefont", "symbol")
 _FIRST_NON_LATIN = 0x180  # LaTeX knows the letters of Latin-1 and Latin Extended-A by itself,
 _NEEDS_T1 = frozenset("ÐÞðþĄąĐđĘęĦħĮįĸĿŀŉŊŋŦŧŲųſ")  # but its default font has no sign for these
 # No text can hold it: its backslash would be escaped.
-_CODE_POINT = re.compile(r"\\texttt\{U\+([0-9A-F]{4,6})\}")
+_CODE_POINT = re.compile(r"\\(?:texttt\{U\+|lostsign\{.\}\{)([0-9A-F]{4,6})\}")
 
 
 def escape_latex(text: str) -> str:
@@ -119,6 +119,47 @@ def escape_latex(text: str) -> str:
     text = re.sub(r'(?<![^\s(\[{“‘/—–-])"(?=\S)', "“", unicodedata.normalize("NFC", text))
     parts = re.split(r"(?<=-)(?=-)", text)
     return "{}".join("".join(map(_escape_character, part)) for part in parts)
+
+
+FONTS_OF_LOST_SIGNS = (
+    "Noto Serif CJK SC",
+    "Noto Sans CJK SC",
+    "WenQuanYi Micro Hei",
+    "Songti SC",
+    "Microsoft YaHei",
+    "DejaVu Serif",
+)
+"""Fonts of the machine, of which the first that has a sign prints it: of Linux, macOS, Windows, and of other scripts.
+
+TeX takes a name of one word for a font of its own, and would try to make it.
+"""
+
+_LOST_SIGN = r"""\ifdefined\lostsign\else\begingroup\catcode`\"=12 % \lostsign{sign}{code point} prints either
+  \ifdefined\suppressfontnotfounderror % XeLaTeX and LuaLaTeX have it, pdfLaTeX has not
+    \gdef\trylostsign#1#2{\ifx\lostsignfont\nullfont
+      \font\lostsignfont="#1" at \csname f@size\endcsname pt
+      \ifx\lostsignfont\nullfont\else\iffontchar\lostsignfont"#2 \else\let\lostsignfont\nullfont\fi\fi\fi}
+    \protected\gdef\lostsign#1#2{\iffontchar\font"#2 #1\else
+      \begingroup\suppressfontnotfounderror=1 \let\lostsignfont\nullfont
+FONTS
+      \ifx\lostsignfont\nullfont\texttt{U+#2}\else{\lostsignfont#1}\fi\endgroup\fi\allowbreak}
+  \else
+    \typeout{LaTeX Warning: signs are printed as their code points; use XeLaTeX or LuaLaTeX.}
+    \protected\gdef\lostsign#1#2{\texttt{U+#2}\allowbreak}
+  \fi\endgroup\fi"""
+
+
+def sign_definitions(latex: str) -> list[str]:
+    """Give the lines that must stand before a text of `escape_latex`; none where LaTeX prints all of it by itself."""
+    if r"\lostsign" not in latex:
+        return []
+    fonts = "\n".join(rf"      \trylostsign{{{font}}}{{#2}}%" for font in FONTS_OF_LOST_SIGNS)
+    return list(_LOST_SIGN.replace("FONTS", fonts).splitlines())
+
+
+def without_lost_signs(latex: str) -> str:
+    """Write the code points alone, such as for a list of tables, which is read before any definition."""
+    return re.sub(r"\\lostsign\{.\}\{(\w+)\}", r"\\texttt{U+\1}", latex)
 
 
 def name_lost_signs(latex: str) -> list[str]:
@@ -135,7 +176,15 @@ def _escape_character(character: str) -> str:
         return " "
     if character.isprintable() and ord(character) < _FIRST_NON_LATIN and character not in _NEEDS_T1:
         return character
-    return _look_up(character) or rf"\texttt{{U+{ord(character):04X}}}"
+    return _look_up(character) or _lost(character)
+
+
+def _lost(character: str) -> str:
+    """Write a sign that LaTeX's own fonts lack, with its code point for engines that have no other font."""
+    code = f"{ord(character):04X}"
+    if unicodedata.category(character)[0] in "CM":  # nothing that stands alone
+        return rf"\texttt{{U+{code}}}"
+    return rf"\lostsign{{{character}}}{{{code}}}"
 
 
 def _look_up(character: str) -> str:

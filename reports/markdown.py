@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from tablewright.reports.cell import marks_text, mean_text
-from tablewright.reports.entry_text import entry_text
+from tablewright.reports.cell import marks_text
+from tablewright.reports.entry_text import entry_text, value_texts
 from tablewright.reports.grid import Entry, GridColumn, GridPart, Value, Words
 from tablewright.reports.lay_out import lay_out
 from tablewright.reports.source_note import SHORT_ID_DIGITS
@@ -83,8 +83,11 @@ def _head(column: GridColumn) -> str:
 
 def _entry(entry: Entry) -> str:
     match entry:
-        case Value(cell, metric):
-            text = mean_text(cell, metric)
+        case Value(cell):
+            mean, deviation = value_texts(entry)
+            text = f"{mean} ± {deviation}" if deviation else mean
+            if deviation and entry.deviation == "subscript":
+                text = f"{mean}<sub>±{deviation}</sub>"
             if cell.rank == 1:
                 text = f"**{text}**"
             elif cell.rank == 2:

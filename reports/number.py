@@ -12,17 +12,17 @@ DETAIL_DIGITS = 2  # more than the table prints
 
 def value_text(value: float, metric: Metric) -> str:
     """Print a value of a metric: a fraction in percent, without the sign for it."""
-    return f"{_in_print(value, metric):z.{metric.digits}f}"
+    return f"{in_print(value, metric):z.{metric.digits}f}"
 
 
 def precise_text(value: float, metric: Metric) -> str:
     """Print a value with more digits than a table has, for who looks closer."""
-    return f"{_in_print(value, metric):z.{metric.digits + DETAIL_DIGITS}f}"
+    return f"{in_print(value, metric):z.{metric.digits + DETAIL_DIGITS}f}"
 
 
 def printed_text(value: float, metric: Metric) -> str:
     """Print a paper's value with the digits that the paper printed, as far as the value still has them."""
-    return f"{_in_print(value, metric):z.{_printed_digits(value, metric)}f}"
+    return f"{in_print(value, metric):z.{_printed_digits(value, metric)}f}"
 
 
 def half_printed_unit(value: float, metric: Metric) -> float:
@@ -33,12 +33,13 @@ def half_printed_unit(value: float, metric: Metric) -> float:
 
 def _printed_digits(value: float, metric: Metric) -> int:
     """Count digits behind the point; a zero at the end is lost in a float, so there are some at least."""
-    text = f"{_in_print(value, metric):.6f}".rstrip("0")
+    text = f"{in_print(value, metric):.6f}".rstrip("0")
     at_least = metric.digits if metric.is_fraction else min(metric.digits, 1)
     return max(len(text.partition(".")[2]), at_least)
 
 
-def _in_print(value: float, metric: Metric) -> float:
+def in_print(value: float, metric: Metric) -> float:
+    """Give a value in the unit of print: a fraction in percent."""
     return value * 100 if metric.is_fraction else value
 
 

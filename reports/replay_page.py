@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.replay import NUM_WORKERS, Replay
 from tablewright.orchestrator.study import Study
-from tablewright.reports.canvas import DPI
-from tablewright.reports.curves import COLOURS, LINE_STYLES, OPACITY
+from tablewright.reports.canvas import COLOURS, DPI
+from tablewright.reports.curves import OPACITY
+from tablewright.reports.row_styles import LINE_STYLES
 from tablewright.reports.table_files import folder_of_studies
 
 REPLAYS = "replays"

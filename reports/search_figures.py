@@ -63,10 +63,15 @@ def _importance(result: SearchResult, importances: Importances, names: Mapping[s
         if conditional
         else ""
     )
+    by = (
+        "complete trials"
+        if importances.epoch is None
+        else f"trials by their value after epoch {importances.epoch}, the last that so many have a value at"
+    )
     caption = (
-        f"Importance of the parameters, of {importances.num_trials} complete trials: shares of fANOVA (variance over "
-        "the space) and of PED-ANOVA (what sets the best quarter apart), mean of draws with replacement and between "
-        f"which nine of ten lie; dotted, equal shares{left_out}"
+        f"Importance of the parameters, of {importances.num_trials} {by}: shares of fANOVA (variance over the space) "
+        "and of PED-ANOVA (what sets the best quarter apart), mean of draws with replacement and between which nine "
+        f"of ten lie; dotted, equal shares{left_out}"
     )
     yield Figure("search-importance", caption, *draw_importances(importances, names))
 

@@ -23,6 +23,7 @@ def draw_importances(importances: Importances, names: Mapping[str, str]) -> tupl
         names: short name of each path.
     """
     panels = importances.by_measure
+    compared = "" if importances.epoch is None else f", by values after epoch {importances.epoch}"
     num_lines = max(min(len(some), MAX_SHOWN) for some in panels.values())
 
     def draw(canvas: Canvas) -> None:
@@ -40,7 +41,7 @@ def draw_importances(importances: Importances, names: Mapping[str, str]) -> tupl
             axes.set_ylim(num_lines - 0.4, -0.6)
             axes.set_xlim(left=0)
             axes.set_xlabel("share of importance, %")
-            axes.set_title(measure, fontsize=10, loc="left")
+            axes.set_title(f"{measure}{compared}", fontsize=10, loc="left")
             axes.spines[["top", "right", "left"]].set_visible(False)
             axes.tick_params(axis="y", length=0)
             axes.grid(axis="x", color=GRID_COLOUR, linewidth=0.6)

@@ -45,6 +45,8 @@ def search_notes(result: SearchResult) -> Iterator[str]:
         yield f"Its sampler had learnt from {' and '.join(result.learnt)}, which are none of these trials."
     yield from pareto_notes(result) if result.search.against else _value_note(result)
     yield from _budget_note(result)
+    begun = "" if result.begun_by is None else f", after {result.begun_by} had begun it in an earlier version"
+    yield f"Its trials were suggested by {result.search.chosen_sampler}{begun}."
 
 
 def _value_note(result: SearchResult) -> Iterator[str]:

@@ -11,12 +11,13 @@ from tablewright.orchestrator.design import Contrast, full_label
 from tablewright.orchestrator.study import Study, UntilDecided
 from tablewright.reports.cell import OPEN, SIGNIFICANT, TableCell
 from tablewright.reports.comparison import MIN_SEEDS_TO_COMPARE, SIGNIFICANCE_LEVEL
-from tablewright.reports.number import difference_text, value_text
+from tablewright.reports.number import value_text
 from tablewright.reports.seed_noise import NOTHING_VARIES, Floats
 from tablewright.reports.table_statistics import Compared, SmallestDifference, TableStatistics
 from tablewright.reports.table_values import TableValues
 from tablewright.trainables.contract.metric import Metric
 
+MEAN_AND_DEVIATION = "Mean ± sample standard deviation"
 MIN_SEEDS_IN_A_RANGE = 5  # fewer are read as quickly one by one
 
 
@@ -42,7 +43,7 @@ def statistics_notes(
     if len(values.rows) > 1 and has_seeds:
         yield from _repeat_notes(ablation)
         yield from _test_notes(study, ablation, cells, values, statistics)
-    yield from _effect_notes(ablation, statistics)
+    yield from _effect_notes(statistics)
     yield from _smallest_notes(statistics.smallest)
 
 
@@ -50,15 +51,15 @@ def _seed_notes(study: Study, values: TableValues) -> Iterator[str]:
     seeds = _seeds_text(values.seeds or study.all_seeds[: study.num_first_seeds])
     if isinstance(study.seeds, UntilDecided):
         yield (
-            f"Mean ± sample standard deviation; every row has {study.seeds.first} seeds, and up to {study.seeds.most} "
+            f"{MEAN_AND_DEVIATION}; every row has {study.seeds.first} seeds, and up to {study.seeds.most} "
             f"as long as its comparison is open ({seeds})."
         )
         yield from _seeds_by_row(study, values)
     elif study.num_first_seeds >= MIN_SEEDS_TO_COMPARE:
-        yield f"Mean ± sample standard deviation over n = {study.num_first_seeds} seeds ({seeds})."
+        yield f"{MEAN_AND_DEVIATION} over n = {study.num_first_seeds} seeds ({seeds})."
     elif study.num_first_seeds > 1:
         yield (
-            f"Mean ± sample standard deviation over n = {study.num_first_seeds} seeds ({seeds}), which are too few to "
+            f"{MEAN_AND_DEVIATION} over n = {study.num_first_seeds} seeds ({seeds}), which are too few to "
             "compare rows by."
         )
     else:
@@ -155,8 +156,8 @@ def _test_notes(
         yield f"{which} fewer than {MIN_SEEDS_TO_COMPARE} seeds in common so far."
     if any(item.is_open for item in tested):
         yield f"{OPEN}: open; further seeds are to decide it."
-    untested = [cell for cell in cells if cell.compared is not None and not cell.compared.is_tested]
-    if untested and len(ablation.metrics) > len(ablation.tested_metrics):
+    has_untested = any(not item.is_tested for item in statistics.compared.values())
+    if has_untested and len(ablation.metrics) > len(ablation.tested_metrics):
         others = [metric.label for metric in ablation.metrics if metric not in ablation.tested_metrics]
         yield f"{' and '.join(others)}: not tested, so not marked."
 
@@ -253,19 +254,13 @@ def _end_text(difference: float, metric: Metric) -> str:
     return "more than 100" if metric.is_fraction and difference > 1 else text
 
 
-def _effect_notes(ablation: Ablation, statistics: TableStatistics) -> Iterator[str]:
-    texts: dict[tuple[str, str], list[str]] = {}
-    metric_of = {metric.name: metric for metric in ablation.metrics}
-    for (dataset, name, _), item in statistics.compared.items():
-        if not item.contrast.row and item.is_tested:
-            metric = metric_of[name]
-            texts.setdefault((dataset, metric.label), []).append(_effect_text(item, name, ablation))
-    for (dataset, label), some in texts.items():
-        yield f"Effects on {label} ({dataset}), with 95 % intervals: {'; '.join(some)}."
-
-
-def _effect_text(item: Compared, name: str, ablation: Ablation) -> str:
-    metric = next(metric for metric in ablation.metrics if metric.name == name)
-    low, high = (difference_text(end, metric) for end in item.comparison.interval)
-    mark = SIGNIFICANT if item.is_marked else OPEN if item.is_open else ""
-    return f"{item.contrast.label} {difference_text(item.comparison.estimate, metric)} [{low}, {high}]{mark}"
+def _effect_notes(statistics: TableStatistics) -> Iterator[str]:
+    """Say what stands below the rows."""
+    effects = [item.contrast for item in statistics.compared.values() if not item.contrast.row]
+    if any(effect.moved for effect in effects):
+        yield (
+            "Main effects: a level minus the factor's first one, averaged over the levels of the other factors. "
+            "Interactions: by how much such a difference changes where the other factor leaves its first level."
+        )
+    if effects:
+        yield "In brackets the 95 % interval of each effect alone."

@@ -15,20 +15,27 @@ from typing import Literal, NamedTuple, cast
 import pandas as pd
 
 from tablewright.orchestrator.ablation import Ablation
+from tablewright.orchestrator.composition import Level
 from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Row, full_label
 from tablewright.orchestrator.imported_runs import Imported
+from tablewright.orchestrator.paper_table import DeviationPlace
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.search_result import SearchResult, search_result
 from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.tuned_rows import TunedRows
+from tablewright.orchestrator.venue import AskedVenue
+from tablewright.reports.arrangement import PrintedArrangement, is_swept, printed_arrangement
 from tablewright.reports.cell import TableCell, build_cell, imported_cell
+from tablewright.reports.cost_columns import cost_notes, in_larger_units
 from tablewright.reports.imported_note import IMPORTED, imported_notes
 from tablewright.reports.item_comparisons import ItemComparison
 from tablewright.reports.number import value_text
 from tablewright.reports.pareto_table import pareto_table
+from tablewright.reports.row_levels import factors_of, levels_of
 from tablewright.reports.search_note import parameter_table, search_notes
 from tablewright.reports.seed import Place, Seed, seeds_by_place
+from tablewright.reports.seed_noise import NOTHING_VARIES
 from tablewright.reports.source_note import source_notes
 from tablewright.reports.statistics_note import statistics_notes
 from tablewright.reports.table_statistics import Compared, TableStatistics, table_statistics
@@ -37,6 +44,7 @@ from tablewright.reports.text_table import TextTable
 from tablewright.reports.tuning_note import tuned_table, tuning_notes
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.metric import Metric
+from tablewright.trainables.value.freezing import EMPTY
 from tablewright.trainables.value.secret import masked
 from tablewright.trainables.value.text import visible
 
@@ -62,12 +70,14 @@ class Column:
         metric: what is measured.
         has_published: whether the paper's column stands behind it, where that has any value.
         has_difference: whether a column stands behind it of how far each row is from what it is compared with.
+        is_cost: whether it says what a row takes, not how good it is: such a column is neither tested nor bold.
     """
 
     dataset: str
     metric: Metric
     has_published: bool
     has_difference: bool = False
+    is_cost: bool = False
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -107,22 +117,34 @@ class TableRow:
     """A row label and its cells, one a column.
 
     Attributes:
-        label: as it is printed.
+        label: within its group.
         cells: one a column.
+        levels: factor of the table -> level that the row has, true or false of a component; those not known are left
+            out.
+        is_spelt_out: whether the levels say all that the label says.
         imported: its runs, where it was trained elsewhere.
     """
 
     label: str
     cells: tuple[TableCell, ...]
+    levels: Mapping[str, Level] = EMPTY
+    is_spelt_out: bool = False
     imported: Imported | None = None
 
 
 @dataclass(frozen=True)
 class RowGroup:
-    """Rows that stand together, under a head unless the label is empty."""
+    """Rows that stand together, under a head unless the label is empty.
+
+    Attributes:
+        label: the head.
+        rows: in printing order.
+        is_spelt_out: whether the levels of the rows say all that the label says.
+    """
 
     label: str
     rows: tuple[TableRow, ...]
+    is_spelt_out: bool = False
 
 
 class RowTrainings(NamedTuple):
@@ -170,6 +192,11 @@ class Table:
         source_notes: sentences below the table.
         effects: what is compared of several rows together.
         texts: small tables of words between the cells and the notes.
+        factors: that rows differ in, in printing order; empty where none are known.
+        arrangement: how it is laid out in print.
+        deviation: where the deviations over seeds stand in print.
+        shows_arrows: whether each metric's head says which way is better.
+        venue: where it is printed; None where its study is.
     """
 
     study: str
@@ -181,6 +208,11 @@ class Table:
     source_notes: tuple[str, ...]
     effects: tuple[Effect, ...] = ()
     texts: tuple[TextTable, ...] = ()
+    factors: tuple[str, ...] = ()
+    arrangement: PrintedArrangement = "plain"
+    deviation: DeviationPlace = "beside"
+    shows_arrows: bool = False
+    venue: AskedVenue | None = None
 
     def with_differences(self) -> Table:
         """Give the table with a column of differences behind each that is compared, and what they are."""
@@ -246,6 +278,7 @@ def build_table(
     name: str,
     frame: pd.DataFrame,
     items: Mapping[Place, ItemComparison] = NOT_ASKED_FOR,
+    printed_as: Ablation | None = None,
 ) -> Table:
     """Make a table from the frame that `read_cells` gives.
 
@@ -255,35 +288,47 @@ def build_table(
         name: of one of its tables.
         frame: may hold other tables too.
         items: comparisons over queries or images, where the table asks for them.
+        printed_as: the same table with other wishes for print; None for those of the plan.
 
     Raises:
         ValueError: the rows of a column were measured on different items.
     """
-    ablation, tuned = plan.tables[study, name], plan.tuned.get((study, name))
+    ablation, tuned = printed_as or plan.tables[study, name], plan.tuned.get((study, name))
     facts = _facts_by_dataset(plan, study, ablation)
     mine = cast(pd.DataFrame, frame[(frame["study"] == study) & (frame["table"] == name)])
     _refuse_mixed_items(study, name, mine)
     declared = next(candidate for candidate in plan.studies if candidate.name == study)
     seeds = seeds_by_place(mine)
+    costs, of_costs = in_larger_units(ablation, seeds)
+    seeds |= of_costs
     values = table_values(ablation, seeds, declared.all_seeds)
     statistics = table_statistics(declared, ablation, values)
     _add_holes(seeds, ablation, declared, tuned)
 
     columns = tuple(
-        Column(dataset.label, metric, _has_published(ablation, dataset, metric, facts))
+        Column(
+            dataset.label,
+            metric,
+            _has_published(ablation, dataset, metric, facts),
+            is_cost=metric.name in costs,
+        )
         for dataset in ablation.datasets
-        for metric in ablation.metrics
+        for metric in (*ablation.metrics, *costs.values())
     )
     # On other data than the paper's, what other methods reached there says nothing.
     shows_others = any(column.has_published for column in columns)
     shown = [row for row in ablation.printed_rows if row.is_trained or row.imported or shows_others]
     rows = {full_label(row): _build_row(row, columns, seeds) for row in shown}
     rows = _compare(rows, columns, statistics, items)
-    rows = _emphasise(rows, columns, statistics) if ablation.emphasis == "evidence" else _rank(rows, columns)
+    if ablation.emphasis == "evidence":
+        rows = _emphasise(rows, columns, statistics)
+    elif ablation.emphasis == "highest":
+        rows = rank(rows, columns)
     groups = tuple(
         RowGroup(label, tuple(rows[full_label(row)] for row in members))
         for label, members in itertools.groupby(shown, key=lambda row: row.group)
     )
+    groups = _with_imported_marked(_with_levels(groups, ablation))
     is_demo = any(fact.is_demo for fact in facts.values())
     caption = f"{ablation.caption} ({DEMO_NOTICE})" if is_demo else ablation.caption
     effects = _effects(columns, statistics)
@@ -292,22 +337,88 @@ def build_table(
         *(() if searched is None else _texts_of(searched)),
         *(() if tuned is None else (tuned_table(tuned),)),
     )
-    table = Table(study, name, caption, ablation.stub_head, columns, groups, (), effects, texts)
+    table = Table(
+        study,
+        name,
+        caption,
+        ablation.stub_head,
+        columns,
+        groups,
+        (),
+        effects,
+        texts,
+        factors_of(ablation),
+        printed_arrangement(
+            ablation.arrangement,
+            factors_of(ablation),
+            [row.levels for group in groups for row in group.rows],
+            is_swept=is_swept(ablation),
+        ),
+        shows_arrows=True,
+    )
     cells = [  # of ours and of the paper: what was imported has a note of its own
         (column.metric, cell)
         for row in table.rows
         for column, cell in zip(columns, row.cells, strict=True)
         if row.imported is None
     ]
+    of_quality = [
+        cell
+        for row in table.rows
+        for column, cell in zip(columns, row.cells, strict=True)
+        if not column.is_cost
+    ]
+    unknown = {
+        column.metric.label
+        for row in table.rows
+        for column, cell in zip(columns, row.cells, strict=True)
+        if column.is_cost and cell.state == "missing"
+    }
     notes = (
-        *statistics_notes(declared, ablation, [cell for _, cell in cells], values, statistics),
+        *statistics_notes(declared, ablation, of_quality, values, statistics),
         *(() if searched is None else search_notes(searched)),
         *(() if tuned is None else tuning_notes(tuned, declared.all_seeds)),
         *imported_notes(ablation),
+        *cost_notes(ablation.costs, sorted(unknown)),
         *source_notes(declared, ablation, cells, facts, mine),
     )
     table = replace(table, source_notes=tuple(visible(masked(note)) for note in notes))
     return table.with_differences() if ablation.shows_difference else table
+
+
+def _with_imported_marked(groups: Sequence[RowGroup]) -> tuple[RowGroup, ...]:
+    """Say behind the label of each row that was trained elsewhere that it was."""
+    return tuple(
+        replace(
+            group,
+            rows=tuple(
+                row if row.imported is None else replace(row, label=f"{row.label} ({IMPORTED})")
+                for row in group.rows
+            ),
+        )
+        for group in groups
+    )
+
+
+def _with_levels(groups: Sequence[RowGroup], ablation: Ablation) -> tuple[RowGroup, ...]:
+    """Say of each row what it is made of, as far as the designs of the table say it."""
+    levels = levels_of(ablation)
+    spelt_out = {label for _, composition in ablation.compositions for label in composition.spelt_out}
+    return tuple(
+        replace(
+            group,
+            rows=tuple(
+                replace(
+                    row,
+                    levels=levels[f"{group.label} / {row.label}" if group.label else row.label],
+                    is_spelt_out=not group.label and row.label in spelt_out,
+                )
+                for row in group.rows
+            ),
+            is_spelt_out=group.label in spelt_out,
+        )
+        for group in groups
+    )
 
 
 def _texts_of(searched: SearchResult) -> tuple[TextTable, ...]:
@@ -331,7 +442,7 @@ def _add_holes(
     for row, dataset in itertools.product(ablation.printed_rows, ablation.datasets):
         of_search = tuned and row.is_trained and not row.waits_for and tuned.of(row, dataset).waits_for
         if row.waits_for or of_search:
-            for metric in ablation.metrics:
+            for metric in ablation.column_metrics:
                 seeds[full_label(row), dataset.label, metric.name] = [
                     Seed(seed, (), "missing", math.nan) for seed in study.all_seeds[: study.num_first_seeds]
                 ]
@@ -341,18 +452,19 @@ def _build_row(row: Row, columns: Sequence[Column], seeds: Mapping[Place, Sequen
     if row.imported is not None:
         found = (row.imported.values_of(column.dataset, column.metric.name) for column in columns)
         imported = tuple(imported_cell([value for _, value in values]) for values in found)
-        return TableRow(f"{row.label} ({IMPORTED})", imported, row.imported)
+        return TableRow(row.label, imported, imported=row.imported)
     cells: list[TableCell] = []
     for column in columns:
         published = row.published.get(column.dataset, {}).get(column.metric.name)
         place = full_label(row), column.dataset, column.metric.name
-        cells.append(
-            build_cell(
-                seeds[place] if row.is_trained else (),
-                column.metric,
-                published=published if column.has_published else None,
-            )
+        cell = build_cell(
+            seeds[place] if row.is_trained else (),
+            column.metric,
+            published=published if column.has_published else None,
         )
+        # What is counted is the same with every seed, and no deviation over seeds.
+        is_exact = column.is_cost and (cell.deviation or 0.0) <= NOTHING_VARIES * (cell.mean or 0.0)
+        cells.append(replace(cell, deviation=None, interval=None, rerun_interval=None) if is_exact else cell)
     return TableRow(row.label, tuple(cells))
 
 
@@ -410,14 +522,14 @@ def _emphasise(
     return {**rows, **_with_ranks(ours, columns, [dict.fromkeys(some, 1) for some in texts])}
 
 
-def _rank(rows: dict[str, TableRow], columns: Sequence[Column]) -> dict[str, TableRow]:
+def rank(rows: dict[str, TableRow], columns: Sequence[Column]) -> dict[str, TableRow]:
     """Mark highest and second of each column among its complete cells, whatever chance may have done.
 
     Cells that print the same number are equal: a reader could not see why one of them is set in bold.
     """
     ranks: list[dict[str, Literal[1, 2]]] = []
     for place, column in enumerate(columns):
-        complete = [row.cells[place] for row in rows.values()]
+        complete = [] if column.is_cost else [row.cells[place] for row in rows.values()]
         complete = [cell for cell in complete if cell.is_complete and cell.mean is not None]
         texts = {_mean_text(cell, column) for cell in complete}
         ordered = sorted(texts, key=float, reverse=column.metric.higher_is_better)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import rich.box
 import rich.table
@@ -11,9 +12,9 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.text import Text
 
-from tablewright.reports.cell import marks_text, mean_text
+from tablewright.reports.cell import marks_text
 from tablewright.reports.console import plain
-from tablewright.reports.entry_text import entry_text
+from tablewright.reports.entry_text import entry_text, value_texts
 from tablewright.reports.grid import Entry, Grid, GridColumn, Value
 from tablewright.reports.lay_out import lay_out
 from tablewright.reports.table import Table
@@ -23,8 +24,12 @@ RANK_STYLES = {1: "bold", 2: "underline"}
 RANK_SIGNS = {1: "*", 2: "_"}
 """Stand on either side of a value where a style would be lost, as in a file."""
 
-GAP = 1
+PADDING = 1
 """Columns of blanks behind each column."""
+GAP = PADDING + 1
+"""Between two columns: the padding, and where a box has its rule."""
+INDENT = "  "
+"""Before the label of a row that stands below the head of its group."""
 MIN_LABEL_WIDTH = 16
 """Columns that the labels of rows keep before a table is cut into parts."""
 
@@ -57,11 +62,12 @@ class _Line:
 
 @dataclass(frozen=True)
 class _PrintedColumn:
-    """One column behind the labels: its head and its texts, row by row."""
+    """One column: its head and its texts, row by row."""
 
     head: Text
     texts: tuple[Text, ...]
     style: str
+    justify: Literal["left", "center"]
 
     @property
     def width(self) -> int:
@@ -72,21 +78,26 @@ class _PrintedColumn:
     def in_signs_of(self, encoding: str) -> _PrintedColumn:
         """Give the same column in the signs that an encoding has."""
         texts = tuple(_in_signs_of(encoding, text) for text in self.texts)
-        return _PrintedColumn(_in_signs_of(encoding, self.head), texts, self.style)
+        return replace(self, head=_in_signs_of(encoding, self.head), texts=texts)
 
 
 @dataclass(frozen=True)
 class _Stub:
-    """The column of labels: its head, and the labels of rows by those of their groups."""
+    """The columns that name a row: the first is broken into lines where it must be, the others are not.
 
-    head: str
-    groups: tuple[tuple[str, tuple[str, ...]], ...]
+    Attributes:
+        columns: from left to right.
+        groups: head and number of rows of each.
+    """
+
+    columns: tuple[_PrintedColumn, ...]
+    groups: tuple[tuple[str, int], ...]
 
     @property
     def width(self) -> int:
         """What is kept for it before a table is cut into parts."""
-        labels = [self.head, *(label for _, labels in self.groups for label in labels)]
-        return min(max(map(cell_len, labels)) + len("  ") + GAP, MIN_LABEL_WIDTH)
+        first, *others = (column.width for column in self.columns)
+        return min(first + len(INDENT), MIN_LABEL_WIDTH) + sum(others)
 
 
 @dataclass(frozen=True)
@@ -101,16 +112,10 @@ class _Cells:
         encoding = console.encoding
         columns = [column.in_signs_of(encoding) for column in _columns(self.grid, self.marks_with_signs)]
         stub = _Stub(
-            plain(self.grid.columns[0].head, encoding),
-            tuple(
-                (
-                    plain(group.label, encoding),
-                    tuple(plain(entry_text(row.entries[0]), encoding) for row in group.rows),
-                )
-                for group in self.grid.groups
-            ),
+            tuple(columns[: self.grid.num_stubs]),
+            tuple((plain(group.label, encoding), len(group.rows)) for group in self.grid.groups),
         )
-        for part in _parts(columns, options.max_width - stub.width - 2 * GAP):
+        for part in _parts(columns[self.grid.num_stubs :], options.max_width - stub.width - GAP):
             yield _part(stub, part)
 
 
@@ -121,7 +126,7 @@ class _TextGrid:
     texts: TextTable
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        grid = rich.table.Table(box=rich.box.SIMPLE_HEAD, padding=(0, GAP, 0, 0))
+        grid = rich.table.Table(box=rich.box.SIMPLE_HEAD, padding=(0, PADDING, 0, 0))
         for head in self.texts.heads:
             grid.add_column(Text(plain(head, console.encoding)), overflow="fold")
         for row in self.texts.rows:
@@ -140,32 +145,42 @@ def _parts(columns: Sequence[_PrintedColumn], width: int) -> list[list[_PrintedC
 
 
 def _part(stub: _Stub, columns: Sequence[_PrintedColumn]) -> rich.table.Table:
-    grid = rich.table.Table(box=rich.box.SIMPLE_HEAD, padding=(0, GAP, 0, 0))
-    grid.add_column(Text(stub.head), overflow="fold")
+    grid = rich.table.Table(box=rich.box.SIMPLE_HEAD, padding=(0, PADDING, 0, 0))
+    first, *others = stub.columns
+    grid.add_column(first.head, overflow="fold")
+    for column in others:
+        grid.add_column(column.head, justify=column.justify, no_wrap=True)
     for column in columns:
         grid.add_column(column.head, justify="right", no_wrap=True, style=column.style)
     number = 0
-    for group, labels in stub.groups:
+    for place, (group, num_rows) in enumerate(stub.groups):
         if group:
             grid.add_row(Text(group, style="italic"))
-        for label in labels:
-            indent = "  " if group else ""
-            grid.add_row(Text(indent + label), *(column.texts[number] for column in columns))
+        elif place:
+            grid.add_row()  # what belongs together stands apart from the rest
+        for _ in range(num_rows):
+            indent = Text(INDENT if group else "")
+            texts = (column.texts[number] for column in (*others, *columns))
+            grid.add_row(indent + first.texts[number], *texts)
             number += 1
     return grid
 
 
 def _columns(grid: Grid, marks_with_signs: bool) -> Iterator[_PrintedColumn]:
-    for place, column in enumerate(grid.columns[1:], start=1):
+    has_spanner = any(column.spanner for column in grid.columns)
+    for place, column in enumerate(grid.columns):
         texts = tuple(_text(entry, marks_with_signs) for entry in grid.entries_of(place))
-        yield _PrintedColumn(
-            Text(_head(column)), texts, "dim" if column.part in ("difference", "paper") else ""
-        )
+        style = "dim" if column.part in ("difference", "paper") else ""
+        head = Text(_head(column, has_spanner=has_spanner))
+        yield _PrintedColumn(head, texts, style, "center" if column.part == "component" else "left")
 
 
-def _head(column: GridColumn) -> str:
+def _head(column: GridColumn, *, has_spanner: bool) -> str:
+    """Put a head below that of its data set, or of what it stands behind."""
+    if not has_spanner:
+        return column.head
     is_below_value = column.part in ("difference", "paper")
-    return f"\n{column.head}" if is_below_value or not column.spanner else f"{column.spanner}\n{column.head}"
+    return f"\n{column.head}" if is_below_value else f"{column.spanner}\n{column.head}"
 
 
 def _in_signs_of(encoding: str, text: Text) -> Text:
@@ -179,7 +194,8 @@ def _text(entry: Entry, marks_with_signs: bool) -> Text:
     if not isinstance(entry, Value):
         return Text(entry_text(entry))
     cell = entry.cell
-    text = mean_text(cell, entry.metric)
+    mean, deviation = value_texts(entry)
+    text = f"{mean} ± {deviation}" if deviation else mean
     if marks_with_signs:
         sign = RANK_SIGNS.get(cell.rank or 0, "")
         return Text(f"{sign}{text}{sign}{marks_text(cell)}")

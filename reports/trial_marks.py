@@ -10,10 +10,9 @@ from matplotlib.lines import Line2D
 
 from tablewright.orchestrator.search_result import SearchResult, TrialOutcome
 from tablewright.reports.canvas import BLACK, BLUE, GREEN, ORANGE, PURPLE, QUIET_COLOUR, VERMILION
-from tablewright.trainables.contract.metric import Metric
+from tablewright.reports.number import in_print
 
 BEST, DECLARED = "best", "declared"
-FACTOR_OF_FRACTIONS = 100.0
 OUTLYING = 4.0
 """A value is drawn at the edge that lies so many times farther from the best than the middle of the complete ones."""
 
@@ -92,11 +91,6 @@ def objective_label(result: SearchResult) -> str:
     """Name what a search makes better, as an axis has it."""
     metric = result.search.objective.metric
     return f"{metric.label} (val), %" if metric.is_fraction else f"{metric.label} (val)"
-
-
-def in_print(value: float, metric: Metric) -> float:
-    """Give a value in the unit of `objective_label`."""
-    return value * FACTOR_OF_FRACTIONS if metric.is_fraction else value
 
 
 def drawn_limits(result: SearchResult) -> tuple[float, float]:

@@ -92,8 +92,8 @@ def _budget_notes(pattern: Search, names: dict[str, str], seeds: Sequence[int]) 
     kept = "".join(f"; with {constraint}" for constraint in pattern.constraints)
     yield (
         f"Every row is tuned on each data set before its seeds are trained, with the same budget: "
-        f"{counted(pattern.num_trials, 'trial')}{at_most} by {pattern.sampler}{stopped}, the first of the declared "
-        f"values, for {objective.metric.label} on val ({objective.view.protocol}). Searched: {ranges}{kept}."
+        f"{counted(pattern.num_trials, 'trial')}{at_most} by {pattern.chosen_sampler}{stopped}, the first of the "
+        f"declared values, for {objective.metric.label} on val ({objective.view.protocol}). Searched: {ranges}{kept}."
     )
     seed = pattern.base.seed
     which = "which is one of the table's seeds" if seed in seeds else "which is none of the table's"

@@ -8,17 +8,20 @@ from tablewright.reports.cell_columns import Cells
 from tablewright.reports.csv_file import to_csv
 from tablewright.reports.figures import TableFigures
 from tablewright.reports.html import to_html
-from tablewright.reports.latex import to_latex
+from tablewright.reports.latex_document import DOCUMENT_ENDING, to_document
 from tablewright.reports.markdown import to_markdown
 from tablewright.reports.parquet import parquet_file, to_parquet
 from tablewright.reports.table import Table
+from tablewright.reports.tex_check import LatexTable
 from tablewright.reports.workbook import to_workbook
 
-ENDINGS = ("tex", "md", "html", "parquet", "csv")
+ENDINGS = ("tex", DOCUMENT_ENDING, "md", "html", "parquet", "csv")
 ENDINGS_OF_STUDY = ("parquet", "csv", "xlsx")
 
 
-def written_formats(table: Table, figures: TableFigures, cells: Cells, to_store: str) -> dict[str, bytes]:
+def written_formats(
+    table: Table, figures: TableFigures, cells: Cells, to_store: str, latex: LatexTable
+) -> dict[str, bytes]:
     """Write a table in every format: ending -> content.
 
     Args:
@@ -26,9 +29,11 @@ def written_formats(table: Table, figures: TableFigures, cells: Cells, to_store:
         figures: that stand beside it on its page.
         cells: what `cells_of` gives of it.
         to_store: link from the folder of its files to the root of the store.
+        latex: the same as LaTeX.
     """
     contents = {
-        "tex": to_latex(table).encode(),
+        "tex": latex.text.encode(),
+        DOCUMENT_ENDING: to_document(latex.text, latex.venue).encode(),
         "md": to_markdown(table).encode(),
         "html": to_html(table, figures, to_store).encode(),
         "parquet": to_parquet(table, cells),

@@ -48,7 +48,7 @@ def search(dataset: Dataset, profile: Profile) -> Search:
         dataset=dataset,
         space=space(base),
         objective=Objective(MAP, VIEW.model_copy(update={"split": "val"})),
-        num_trials=6 if is_demo else 60,
+        num_trials=12 if is_demo else 60,
         view=VIEW,
         metrics=[MAP, RANK1],
         search_changes=search_changes,

@@ -47,7 +47,7 @@ def search(dataset: Dataset, base: MdprConfig, profile: Profile) -> Search:
         dataset=dataset,
         space=space(base),
         objective=Objective(MAP, RetrievalView(split="val")),
-        num_trials=6 if is_demo else 60,
+        num_trials=12 if is_demo else 60,
         view=RetrievalView(split="test"),
         metrics=[MAP, RANK1],
         search_changes=search_changes,

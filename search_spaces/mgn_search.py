@@ -52,7 +52,7 @@ def search(dataset: Dataset, base: MgnConfig, profile: Profile) -> Search:
         dataset=dataset,
         space=space(base),
         objective=Objective(MAP, view("all").model_copy(update={"split": "val"})),
-        num_trials=6 if is_demo else 60,
+        num_trials=12 if is_demo else 60,
         view=view("all"),
         metrics=[RANK1, MAP],
         search_changes=search_changes,

@@ -32,7 +32,7 @@ def make_study(profile: Profile) -> Study:
         data_set(profile),
         space(base.optimisation.base_lr),
         Objective(TOP1, MASTER.model_copy(update={"split": "val"})),
-        num_trials=6 if is_demo else 40,
+        num_trials=12 if is_demo else 40,
         view=MASTER,
         metrics=[TOP1],
         search_changes={} if is_demo else {"data.train_split": "train_without_val"},

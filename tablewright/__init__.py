@@ -13,6 +13,7 @@ from tablewright.orchestrator.constraints import Less, Product, WeightedSum
 from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Cumulative, Factorial, LeaveOneOut, Row, Sweep
 from tablewright.orchestrator.imported import imported
+from tablewright.orchestrator.paper_table import PaperTable
 from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.pruners import Halving, Hyperband, Median, Patience, Wilcoxon
 from tablewright.orchestrator.published import printed
@@ -22,6 +23,7 @@ from tablewright.orchestrator.search import Objective, Search
 from tablewright.orchestrator.search_cost import Cost
 from tablewright.orchestrator.study import Study, UntilDecided
 from tablewright.orchestrator.teacher import OptunaStudy
+from tablewright.orchestrator.venue import Venue
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.own.declaration import Config, Data, Measured
 from tablewright.trainables.own.function import method
@@ -59,6 +61,7 @@ __all__ = [
     "Nsga3",
     "Objective",
     "OptunaStudy",
+    "PaperTable",
     "Patience",
     "Product",
     "Profile",
@@ -71,6 +74,7 @@ __all__ = [
     "Sweep",
     "Tpe",
     "UntilDecided",
+    "Venue",
     "WeightedSum",
     "When",
     "Wilcoxon",

@@ -112,7 +112,9 @@ def _tables(settings: Settings) -> Iterator[tuple[Table, Cells]]:
         raise ValueError(f"there is no store at {store.url}; name the one of the records, store='…'")
     plan = plan_as_recorded(settings.load_studies(), store, settings.runtime(), seeds_until_decided)
     frame, refusals = read_cells(plan, store), list[str]()
-    made = [table for study in plan.studies for table in build_tables(plan, store, study, frame, refusals)]
+    built = [build_tables(plan, store, study, frame, refusals) for study in plan.studies]
     if refusals:
         raise ValueError("\n".join(refusals))
-    yield from ((table, cells_of(table, frame)) for table in made)
+    for of_study in built:
+        for table in of_study.tables:
+            yield table, cells_of(table, of_study.frames.get(table.name, frame))

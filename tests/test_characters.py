@@ -80,5 +80,5 @@ def test_the_table_says_which_model_was_measured_and_shows_how_it_came_about(pro
     ):
         assert text in table
     names = {path.stem for path in (tables / "figures/cells").iterdir()}
-    assert {"loss", "val_ppl"} == names
+    assert {"loss", "val_ppl"} < names
     assert "a ring is the epoch whose model a seed has kept" in (tables / "cells.html").read_text()

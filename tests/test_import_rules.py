@@ -42,12 +42,15 @@ DECLARATIONS = tuple(
         "best_of",
         "budget",
         "changes",
+        "composition",
         "constraints",
+        "cost_columns",
         "dataset",
         "declared_names",
         "design",
         "imported",
         "imported_runs",
+        "paper_table",
         "profile",
         "pruners",
         "published",
@@ -59,6 +62,7 @@ DECLARATIONS = tuple(
         "size_table",
         "study",
         "teacher",
+        "venue",
     )
 )
 RULES = {
@@ -103,6 +107,7 @@ RULES = {
             ),
             "cmaes": ("orchestrator.cma_es",),
             "scipy": ("orchestrator.quasi_random",),
+            "threadpoolctl": ("orchestrator.optuna_sampler",),
             "mlflow": ("orchestrator.tracking",),
             "yaml": ("orchestrator.published", "orchestrator.ray_autoscaler"),
             "cloudpickle": ("orchestrator.agent_backend", "orchestrator.ranks"),

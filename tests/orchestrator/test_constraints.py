@@ -6,8 +6,8 @@ from tablewright.orchestrator.constraints import Less, Product, WeightedSum
 from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
 from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.resolution import DataResolver
-from tablewright.orchestrator.samplers import Random, Tpe
-from tablewright.orchestrator.search_state import find_search_id
+from tablewright.orchestrator.samplers import Gp, Random, Tpe
+from tablewright.orchestrator.search_state import RUNS_TO_FAIL_IN, find_search_id
 from tablewright.orchestrator.suggester import Suggester
 from tests.orchestrator.declared import RATE, M, search
 from tests.orchestrator.test_search import FACTS
@@ -23,7 +23,7 @@ def a_constrained(**changes):
     return search(**{"base": BASE, "space": TWO, "constraints": [BELOW], "num_trials": 20, **changes})
 
 
-def run_out(suggester, refuses=lambda params: False):
+def run_out(suggester, refuses=lambda params: False, fails=lambda params: False):
     """Answer every suggestion at once: the nearer to (0.7, 0.7) the better."""
     while not suggester.is_spent:
         trial = suggester.suggested()
@@ -31,6 +31,10 @@ def run_out(suggester, refuses=lambda params: False):
             suggester.take(trial.model_copy(update={"state": "refused"}))
             continue
         suggester.take(trial.model_copy(update={"training_id": f"{trial.number:064d}"}))
+        if fails(trial.params):
+            for _ in range(RUNS_TO_FAIL_IN):
+                suggester.told(trial.number, "fail")
+            continue
         value = 1 - (trial.params[RATE] - 0.7) ** 2 - (trial.params[HELD] - 0.7) ** 2
         suggester.told(trial.number, "complete", value)
     return suggester.in_order
@@ -67,7 +71,7 @@ def test_every_suggestion_keeps_the_constraints(sampler):
 
 def test_a_constrained_search_that_goes_on_suggests_what_it_would_have():
     """What was drawn and broke a constraint is recorded nowhere, and drawn anew."""
-    declared = a_constrained(num_trials=14)
+    declared = a_constrained(num_trials=14, sampler=Tpe())
     straight = run_out(Suggester(declared))
     resumed = Suggester(declared)
     while not resumed.is_spent:
@@ -80,12 +84,28 @@ def test_a_constrained_search_that_goes_on_suggests_what_it_would_have():
     assert 14 == len(resumed.in_order)
 
 
-def test_what_the_method_refuses_teaches_the_sampler():
+@pytest.mark.slow
+@pytest.mark.parametrize(("sampler", "num_trials"), [(Tpe(), 40), (Gp(4), 12)], ids=str)
+def test_what_the_method_refuses_teaches_the_sampler(sampler, num_trials):
     """At a border optimum fewer than half of the suggestions are refused, where three of four were of a blind one."""
-    declared = a_constrained(constraints=[], num_trials=40)
-    trials = run_out(Suggester(declared), refuses=lambda params: params[RATE] >= params[HELD])
-    assert 40 == sum(not trial.is_refused for trial in trials)
-    assert len(trials) < 80
+    declared = a_constrained(constraints=[], num_trials=num_trials, sampler=sampler)
+    trials = run_out(Suggester(declared), refuses=is_beyond)
+    assert num_trials == sum(not trial.is_refused for trial in trials)
+    assert len(trials) < 2 * num_trials
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("sampler", "num_trials"), [(Tpe(4), 40), (Gp(4), 16)], ids=str)
+def test_what_the_method_fails_at_teaches_the_sampler(sampler, num_trials):
+    """At a border optimum more than half of the trainings do not fail, where one of three did not of a blind one."""
+    declared = a_constrained(constraints=[], num_trials=num_trials, sampler=sampler)
+    trials = run_out(Suggester(declared), fails=is_beyond)
+    assert num_trials == len(trials)
+    assert sum(trial.state == "complete" for trial in trials) > num_trials / 2
+
+
+def is_beyond(params):
+    return params[RATE] >= params[HELD]
 
 
 def test_a_constraint_of_a_conditional_path_holds_where_it_is_searched():

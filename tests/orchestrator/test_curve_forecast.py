@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tablewright.orchestrator.curve_forecast import forecast_finals
+from tablewright.orchestrator.curve_forecast import forecast_finals, forecast_left
 from tablewright.orchestrator.ranges import Choice, FloatRange, When
 from tablewright.orchestrator.records import SearchTrialRecord
 
@@ -69,3 +69,20 @@ def test_choices_and_conditional_ranges_have_a_place():
     ]
     assert all(map(math.isfinite, forecast_finals(space, trials, RUNGS).values()))
     assert set(range(5)) == set(forecast_finals(space, trials, RUNGS))
+
+
+def test_what_was_left_is_forecast_from_where_it_was_left():
+    """At any epoch, whatever pruner has left it there; of several trainings it is the mean of those there are."""
+    parts = [{"dataset": "d", "seed": seed, "training_id": str(seed)} for seed in range(3)]
+    told = [
+        {**part, "state": "complete", "value": value} for part, value in zip(parts, (0.4, 0.6), strict=False)
+    ]
+    left = [
+        a_trial(6, 2.5e-4, {1: 0.1}, state="pruned"),
+        a_trial(7, 0.06, {1: 0.5, 3: 0.55}, state="pruned"),
+        a_trial(8, 0.06, {}, state="pruned", parts=[*told, {**parts[2], "state": "left"}]),
+        a_trial(9, 0.06, {1: 0.5}, state="running"),
+        a_trial(10, 0.06, {}, state="pruned"),
+    ]
+    finals = forecast_left(SPACE, [*late_bloomers(), *left])
+    assert {6: 0.9, 7: 0.6, 8: 0.5} == pytest.approx(finals, abs=0.05)

@@ -22,6 +22,8 @@ from tablewright.orchestrator.status import read_status
 from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.verify import verify_store
 from tablewright.reports.figures import read_traces, table_figures
+from tablewright.reports.frame import read_cells
+from tablewright.reports.table import build_table
 from tablewright.reports.table_files import write_tables
 from tablewright.trainables.contract.run import EpochReport, Runtime
 from tablewright.trainables.retrieval.view import MAP, RANK1, RetrievalView
@@ -345,9 +347,10 @@ def test_a_picture_that_is_another_one_is_found(sweep, way):
     (fault,) = verify_store(sweep.store()).faults
     assert f"{one.name}/pictures/weight.png {word}" in fault
     if way != "nothing":
-        (told,) = table_figures(
-            plan, sweep.store(), "toy_study", "width", read_traces(plan, sweep.store())
-        ).warnings
+        store = sweep.store()
+        frame = read_cells(plan, store)
+        table = build_table(plan, "toy_study", "width", frame)
+        (told,) = table_figures(plan, store, table, frame, read_traces(plan, store)).warnings
         assert word in told
 
 

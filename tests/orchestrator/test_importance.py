@@ -1,12 +1,14 @@
 """How much each parameter of a search mattered: the right one comes first, and what cannot be told is not told."""
 
+import itertools
 import math
 
 import numpy as np
 import pytest
 
-from tablewright.orchestrator.importance import FANOVA, PED_ANOVA, importances_of
+from tablewright.orchestrator.importance import FANOVA, NUM_REPLICATES, PED_ANOVA, importances_of
 from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
+from tablewright.orchestrator.records import SearchTrialRecord
 from tests.orchestrator.searched import a_trial, result_of
 
 RATE, SIZE = "learning_rate", "network.embedding_size"
@@ -70,3 +72,35 @@ def test_what_trials_cannot_tell_is_said(result, lack):
     importances = importances_of(result)
     assert {} == importances.by_measure
     assert lack in importances.lack
+
+
+def left_early(num_left, num_complete):
+    """Trials whose first epochs the rate decides, and of which few have an end, which the size decides."""
+    trials = list[SearchTrialRecord]()
+    for trial in searched(lambda params: 0.0, num_left + num_complete).trials:
+        rate = math.log(trial.params[RATE])
+        told = {"intermediate_values": {epoch: rate + epoch for epoch in range(1, 2 + trial.number % 3)}}
+        is_complete = trial.number < num_complete
+        ended = {"value": trial.params[SIZE], "state": "complete"} if is_complete else {"state": "pruned"}
+        trials.append(
+            a_trial(trial.number, dict(trial.params), training=f"{trial.number:02x}", **told, **ended)
+        )
+    return result_of(trials, space=SPACE)
+
+
+@pytest.mark.slow
+def test_where_few_trials_have_an_end_they_are_compared_after_the_last_epoch_that_enough_have_reached():
+    """Eight of 24 have got to the third epoch, where all but four were left; with eight complete it is the end."""
+    early, late = importances_of(left_early(20, 4)), importances_of(left_early(16, 8))
+    assert ((8, 3), (8, None)) == ((early.num_trials, early.epoch), (late.num_trials, late.epoch))
+    assert (RATE, SIZE) == (early.by_measure[FANOVA][0].path, late.by_measure[FANOVA][0].path)
+    assert importances_of(left_early(18, 3)).epoch == 2
+
+
+@pytest.mark.slow
+def test_draws_in_which_no_trials_differ_tell_nothing():
+    """Where one of eight is better than the others, the draws that have it say what sets it apart."""
+    values = itertools.chain([1.0], itertools.repeat(0.0))
+    importances = importances_of(searched(lambda params: next(values), num_trials=8))
+    assert "" == importances.lack
+    assert 0 < len(importances.by_measure[FANOVA][0].shares) < NUM_REPLICATES

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from tablewright.orchestrator.finite_space import SearchSpace, cell_of
+from tablewright.orchestrator.pruners import Median
 from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
 from tablewright.orchestrator.records import LearntTrial, LearntTrials, SearchTrialRecord, Store
 from tablewright.orchestrator.samplers import (
@@ -112,8 +113,18 @@ def test_a_search_that_has_learnt_from_elsewhere_goes_on_as_the_undisturbed_one(
     assert params_of(undisturbed)[1:] != params_of(go_on(Suggester(search), 14))[1:]
 
 
+def test_a_gaussian_process_hears_of_what_was_left_whatever_left_it():
+    """A trial that a median left counts with its forecast, so that the sampler does not come back to where it lies."""
+    space = {path: declared for path, declared in NUMBERS.items() if path != "epochs"}
+    suggester = Suggester(a_search(space=space, sampler=Gp(), num_trials=100, pruner=Median()))
+    go_on(suggester, 6)
+    known = suggester._as_the_sampler_learns()
+    assert {"complete"} == {trial.state for trial in known}
+    assert value_of(known[5].params) == known[5].value
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("sampler", [Tpe(), CmaEs(), BruteForce()], ids=str)
+@pytest.mark.parametrize("sampler", [Tpe(), Gp(), CmaEs(), BruteForce()], ids=str)
 def test_a_small_space_is_tried_to_its_end_and_nothing_twice(tmp_path, sampler):
     """Eight at a time, ended in any order: each of 96 cells is trained once, and then the search is over."""
     space = (

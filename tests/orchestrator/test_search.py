@@ -9,14 +9,20 @@ from tablewright.orchestrator.pruners import Halving, Hyperband
 from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
 from tablewright.orchestrator.records import SearchTrialRecord, Store
 from tablewright.orchestrator.resolution import DataResolver
-from tablewright.orchestrator.samplers import Random, Tpe
+from tablewright.orchestrator.samplers import Gp, Random, Tpe
+from tablewright.orchestrator.search_result import search_result
 from tablewright.orchestrator.search_source import SearchSource
 from tablewright.orchestrator.search_state import find_search_id, read_search_state
 from tablewright.orchestrator.study import Study
+from tablewright.orchestrator.suggester import Suggester
 from tablewright.orchestrator.trial import Outcome
+from tablewright.reports.search_note import search_notes
 from tablewright.trainables.contract.data import DatasetFacts
 from tests.orchestrator.toy_sweep import StopAfter, ToySweep, a_search
 from tests.toy_method import ToyConfig
+
+BY_EARLIER_DEFAULT = "003df1f87383ba8a6939b5f1166d05f5bd34cf2282884624a9a877d3a53e4794"
+"""Of `a_search()` in the versions whose default was `Tpe()`."""
 
 FACTS = DatasetFacts("toyset", "Toyset", "f" * 64, True, {"train": 10})
 
@@ -68,6 +74,45 @@ def test_every_seed_of_a_sampler_is_taken(tmp_path, sampler):
     search = a_search(sampler=sampler, sampler_seed=2**32 - 1, num_trials=3)
     source = open_source(ToySweep(tmp_path).store(), search, max_open=3)
     assert 3 == len([work for _ in range(3) if (work := source.next_work()) is not None])
+
+
+def test_a_search_that_declares_no_sampler_has_the_one_that_suits_its_space():
+    """A Gaussian process, or TPE where a parameter is conditional; what is declared is what searches."""
+    conditional = {
+        "network.attention.guidance": Choice((True, False)),
+        "epochs": When("network.attention.guidance", (True,), IntRange(2, 9)),
+    }
+    assert Gp() == a_search().chosen_sampler
+    assert Tpe() == a_search(space=conditional).chosen_sampler
+    assert Random() == a_search(space=conditional, sampler=Random()).chosen_sampler
+    with pytest.raises(
+        ValueError, match=r"Gp knows no conditional parameters, and epochs is one; Tpe\(\) and Random"
+    ):
+        a_search(space=conditional, sampler=Gp())
+
+
+def test_a_search_goes_on_with_what_the_default_of_an_earlier_version_has_begun(tmp_path):
+    """It is told by which sampler; a search that declares another one is another search, also in such a store."""
+    store, resolver = ToySweep(tmp_path).store(), DataResolver(lambda config: FACTS)
+    in_new_store = [
+        find_search_id(a_search(sampler=one), resolver, store) for one in (None, Gp(), Tpe(), Tpe(5))
+    ]
+    assert in_new_store[0] == in_new_store[1]
+    assert 3 == len({*in_new_store} - {BY_EARLIER_DEFAULT})
+    trial = Suggester(a_search()).suggested()
+    identity = resolver.resolve(a_search().trial_config(trial.params)).training_id
+    store.create_search_trial(BY_EARLIER_DEFAULT, trial.model_copy(update={"training_id": identity}))
+    for sampler in (None, Tpe()):
+        assert BY_EARLIER_DEFAULT == find_search_id(a_search(sampler=sampler), resolver, store)
+    for sampler in (Gp(), Tpe(5), Random()):
+        assert BY_EARLIER_DEFAULT != find_search_id(a_search(sampler=sampler), resolver, store)
+    state = read_search_state(a_search(), resolver, store)
+    assert str(state).endswith("; begun by Tpe(num_startup_trials=10), the default of an earlier version")
+    assert (
+        "Its trials were suggested by Gp(num_startup_trials=10), after Tpe(num_startup_trials=10) had begun it in an "
+        "earlier version." == [*search_notes(search_result(a_search(), state))][-1]
+    )
+    assert read_search_state(a_search(sampler=Tpe()), resolver, store).begun_by is None
 
 
 def test_whole_numbers_are_searched_by_their_logarithm(tmp_path):

@@ -12,6 +12,7 @@ from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Contrast, LeaveOneOut, Row, Sweep
 from tablewright.orchestrator.published import Printed
 from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
+from tablewright.orchestrator.samplers import Gp
 from tablewright.orchestrator.search import Objective, is_searched
 from tablewright.orchestrator.search_table import search_table
 from tablewright.orchestrator.size_table import SizeRow, SizeTable
@@ -388,8 +389,8 @@ NAN = float("nan")
         (lambda: search(space={RATE: (0.1, 0.2)}), r"space\['learning_rate'\]: a FloatRange, .* got the tuple"),
         (lambda: search(space=[RATE]), "space: a mapping .* got the list"),
         # Literals
-        (lambda: search(sampler="tpe"), r"a Nsga3 is needed; got 'tpe'; write Tpe\(…\)"),
-        (lambda: search(sampler=None), "sampler: a Tpe.* got None"),
+        (lambda: search(sampler="tpe"), r"a Nsga3 or None is needed; got 'tpe'; write Tpe\(…\)"),
+        (lambda: search(sampler=Gp), "sampler: a Tpe.* got .*Gp"),
         (lambda: search(pruner="mean"), "pruner: a Halving, .* or None is needed; got 'mean'"),
         (lambda: search(pruner=False), "pruner: a Halving.* got False"),
         # seeds

@@ -20,6 +20,7 @@ from tablewright.orchestrator.records import SearchTrialRecord
 from tablewright.orchestrator.resolution import DataResolver
 from tablewright.orchestrator.row_search import RowSearch
 from tablewright.orchestrator.run import distinct_searches
+from tablewright.orchestrator.samplers import Gp, Tpe
 from tablewright.orchestrator.search_source import SearchSource
 from tablewright.orchestrator.search_state import SearchState, find_search_id, read_search_state
 from tablewright.orchestrator.study import Study, UntilDecided
@@ -99,6 +100,17 @@ def test_a_condition_that_a_row_decides_is_decided_for_its_search():
     assert isinstance(found["full"].space[SIZE], When)
     assert ([RATE], (SIZE,), ("epochs",)) == ([*found["two"].space], found["two"].absent, found["two"].kept)
     assert {RATE: space[RATE], SIZE: IntRange(1, 8)} == dict(found["three"].space)
+
+
+def test_every_row_has_the_sampler_of_the_table():
+    """Also where none is declared, and a row leaves no condition for whose sake the table's is another."""
+    space = {
+        "network.attention.guidance": Choice((True, False)),
+        ATTENTIONS: When("network.attention.guidance", (True,), IntRange(1, 4)),
+    }
+    for searched, sampler in ((SPACE, Gp()), ({**SPACE, **space}, Tpe())):
+        searches = searches_of(ROWS, tuned=a_search(num_trials=3, space=searched)).values()
+        assert {sampler} == {search.chosen_sampler for search in searches}
 
 
 def test_every_row_has_the_budget_of_the_table():

@@ -48,6 +48,19 @@ def test_a_sweep_without_gpus_or_prices_has_no_column_of_them():
     assert ("spent so far", "CPU-hours") == lines(sheet)[0]
 
 
+def test_energy_has_a_column_where_gpus_have_counted_it():
+    """In kWh of GPUs, with a sign where others held some that do not count, and a note of what is not in it."""
+    counted = replace(HOUR, energy_j=1.8e6)
+    head, figures, notes = lines(
+        replace(SHEET, total=counted, by_state={"done": replace(counted, unmetered_gpu_s=9.0)})
+    )
+    assert ("spent so far", "GPU-hours", "CPU-hours", "kWh of GPUs") == head
+    assert ["1.00", "4.00", "0.50"] == figures["2 trainings"]
+    assert ["1.00", "4.00", "≥ 0.50"] == figures["done"]
+    assert "not counted" == figures["colleague"][-1]
+    assert any("themselves have counted" in note for note in notes)
+
+
 def test_what_is_known_in_part_has_a_sign_that_is_explained():
     """A sum with a hole is at least so much; one of records of before is an estimate."""
     for flag, sign in (("is_at_least", "≥"), ("is_estimated", "≈")):

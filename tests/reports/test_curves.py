@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -10,12 +11,13 @@ from PIL import Image
 
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.plan import Cell
+from tablewright.reports.canvas import TWO_COLUMNS
 from tablewright.reports.curves import (
     OPACITY,
     Curve,
     Quantity,
+    curve_chart,
     curves_of,
-    draw_curves,
     drawn_names,
     quantity_of,
 )
@@ -64,6 +66,12 @@ def test_a_curve_says_how_many_of_its_seeds_it_is_of():
     assert expected == curves_of(cells, {"1": {1: 4.0}, "4": {}}, None)["Market-1501"]
 
 
+def test_a_group_that_shares_its_trainings_is_one_line():
+    """Under the name of the group alone, which says which trainings they are."""
+    cells = [Cell("tiny", "depth", "on", row, "Market-1501", 0, "1", "v") for row in ("hard", "soft")]
+    assert ["on"] == [curve.label for curve in curves_of(cells, {"1": {1: 1.0}}, None)["Market-1501"]]
+
+
 def test_rows_of_the_same_trainings_share_a_line():
     """Rows that are views of one training are drawn once: under the name of the base, or counted."""
     cells = [a_cell("hard", 0, "1"), a_cell("soft", 0, "1"), a_cell("all", 0, "1"), a_cell("alone", 0, "2")]
@@ -108,6 +116,10 @@ def test_a_metric_is_drawn_as_tables_print_it(name: str, expected: Quantity):
     assert expected == quantity_of(name, metrics)
 
 
+def draw_curves(curves: Mapping[str, Sequence[Curve]], quantity: str, stub_head: str) -> tuple[bytes, bytes]:
+    return curve_chart(curves, quantity, stub_head).draw(TWO_COLUMNS)
+
+
 def share_of(colour: tuple[int, int, int], png: bytes, opacity: float = OPACITY) -> float:
     """Give the share of a picture's pixels that have nearly a colour as it is drawn, a little transparent."""
     drawn = 255 + (np.array(colour) - 255) * opacity
@@ -144,9 +156,9 @@ def test_seeds_that_differ_are_seen_as_a_band():
     """The wider their range, the more of the panel it covers; equal seeds cover nothing."""
 
     def coloured(reach: float) -> float:
-        values = [3.0, 2.5, 2.0]
+        values = [3.0, 2.9, 2.8, 2.7, 2.6, 2.5]
         band = ([value - reach for value in values], [value + reach for value in values])
-        drawn = {"Market": [Curve("a", [1, 2, 3], values, band), line("b", 0.0, 5.0)]}
+        drawn = {"Market": [Curve("a", range(1, 7), values, band), line("b", 0.0, 5.0)]}
         with Image.open(io.BytesIO(draw_curves(drawn, "loss", "")[0])) as picture:
             pixels = np.asarray(picture.convert("RGB")).astype(int)
         return float((pixels[..., 2] - pixels[..., 0] > 15).mean())

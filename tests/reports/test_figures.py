@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import math
 from pathlib import Path
 
@@ -11,14 +12,23 @@ from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.records import PNG, Store
 from tablewright.reports.curves import Curve, curves_of
-from tablewright.reports.figures import Trace, read_traces, table_figures
+from tablewright.reports.figures import TableFigures, read_traces, table_figures
+from tablewright.reports.frame import read_cells
 from tablewright.reports.html import to_html
+from tablewright.reports.table import build_table
 from tablewright.reports.table_files import write_tables
 from tablewright.trainables.contract.run import EpochReport
 from tablewright.trainables.retrieval.view import RANK1, Reranking, RetrievalView
 from tests.reports.tiny_study import DUKE, MARKET, depth_row, make_ablation, plan_of, record_value, seeds_of
 
 VALUES = seeds_of([0.8, 0.8, 0.8], [0.9, 0.9, 0.9])
+
+
+def figures_beside(plan: Plan, store: Store) -> TableFigures:
+    """Make the figures of the table `depth` anew."""
+    frame = read_cells(plan, store)
+    table = build_table(plan, "tiny", "depth", frame)
+    return table_figures(plan, store, table, frame, read_traces(plan, store))
 
 
 def write_losses(store: Store, plan: Plan, row: str, losses: dict[int, list[float]]) -> None:
@@ -46,7 +56,7 @@ def test_an_ensemble_has_no_curve(tmp_path: Path):
     assert {"Market-1501": [Curve("depth 2", [1, 2], [3.0, 1.0], None, [])]} == curves_of(
         plan.cells, points, None
     )
-    (figure,) = table_figures(plan, store, "tiny", "depth", traces).figures
+    (figure,) = figures_beside(plan, store).figures
     assert figure.caption.endswith("an ensemble is several trainings and has no curve of its own")
 
 
@@ -57,7 +67,10 @@ def test_only_finished_trainings_are_drawn(tmp_path: Path):
         write_losses(store, plan, row, {0: [3.0, 1.0]})
     record_value(store, plan, "depth 2", {"Market-1501": {0: VALUES[0]}})
     done = next(cell.training_id for cell in plan.cells if (cell.row, cell.seed) == ("depth 2", 0))
-    assert {done: Trace({"loss": {1: 3.0, 2: 1.0}})} == read_traces(plan, store)
+    traces = read_traces(plan, store)
+    assert {done: {"loss": {1: 3.0, 2: 1.0}}} == {
+        identity: trace.curves for identity, trace in traces.items()
+    }
 
 
 def finished(folder: Path, rows: list[Row]) -> tuple[Plan, Store]:
@@ -77,7 +90,7 @@ def test_the_pictures_are_those_of_the_base_row(tmp_path: Path):
     """The base row's, where there is one, of the first data set and seed; the first row's where not."""
     for rows, shown in (([3, 2], "depth 2"), ([3, 4], "depth 3")):
         plan, store = finished(tmp_path / shown, [depth_row(depth) for depth in rows])
-        beside = table_figures(plan, store, "tiny", "depth", read_traces(plan, store))
+        beside = figures_beside(plan, store)
         assert ["loss", "attention"] == [figure.name for figure in beside.figures]
         assert PNG + f"{shown} Market-1501 0".encode() == beside.figures[1].png
         training_id = next(cell.training_id for cell in plan.cells if cell.row == shown)
@@ -103,7 +116,7 @@ def test_a_strip_stands_beside_what_is_ranked_like_it(tmp_path: Path, view: Retr
     record_value(store, plan, "depth 2", {"Market-1501": {0: VALUES[0]}})
     drawn = {name: PNG + name.encode() for name in ("attention", "retrieval")}
     store.training(plan.cells[0].training_id).write_pictures(drawn)
-    beside = table_figures(plan, store, "tiny", "depth", read_traces(plan, store))
+    beside = figures_beside(plan, store)
     assert ["attention", *(["retrieval"] if has_strip else [])] == [figure.name for figure in beside.figures]
     if has_strip:
         for part in ("by cosine distance", "single query", "no re-ranking", "dashed red ones wrong"):
@@ -129,15 +142,16 @@ def test_a_failure_to_draw_is_told_below_the_table(tmp_path: Path):
     )
 
 
-def test_figures_lie_beside_the_page_that_shows_them(tmp_path: Path):
-    """Every image a page names is there, below the study's folder, and is what was returned."""
+def test_figures_lie_inside_a_page_and_beside_it(tmp_path: Path):
+    """A page has every figure inside; its file is there too, below the study's folder, and is what was returned."""
     plan, store = finished(tmp_path, [depth_row(2)])
     written = write_tables(plan, store).tables[0]
-    names = ("loss.pdf", "loss.png", "attention.png")
+    names = ("loss.pdf", "loss.png", "loss.csv", "attention.png")
     assert {f"figures/depth/{name}" for name in names} == set(written.figure_urls)
     for page in (Path(written.urls["html"]), Path(written.index_url)):
         for path, url in written.figure_urls.items():
-            assert f'{"href" if path.endswith("pdf") else "src"}="{path}"' in page.read_text()
+            inside = f'src="data:image/png;base64,{base64.b64encode(Path(url).read_bytes()).decode()}"'
+            assert (inside if path.endswith("png") else f'href="{path}"') in page.read_text()
             assert page.parent / path == Path(url)
             assert Path(url).is_file()
 
@@ -161,7 +175,9 @@ def test_figures_of_an_earlier_table_are_removed(tmp_path: Path):
     for cell in plan.cells:
         store.root.remove(f"trainings/{cell.training_id}/pictures")
     write_tables(plan, store)
-    assert ["loss.pdf", "loss.png"] == (store.root / "tables/tiny/figures/depth").names()
+    assert ["drawn.json", "loss.csv", "loss.pdf", "loss.png"] == (
+        store.root / "tables/tiny/figures/depth"
+    ).names()
 
 
 def test_a_table_without_an_ended_training_has_no_figures(tmp_path: Path):
@@ -183,7 +199,7 @@ def test_a_record_without_values_draws_no_curve(tmp_path: Path, endings: tuple[s
         store.training(plan.cells[0].training_id).write_epochs(
             [EpochReport(1, 1, {"lr": 1.0, "val_map": math.nan}, 1.0)]
         )
-    beside = table_figures(plan, store, "tiny", "depth", read_traces(plan, store))
+    beside = figures_beside(plan, store)
     assert () == beside.figures
 
 
@@ -194,7 +210,7 @@ def figures_of(folder: Path, *epochs: dict[str, float]) -> dict[str, str]:
         reports = [EpochReport(epoch, len(epochs), metrics, 1.0) for epoch, metrics in enumerate(epochs, 1)]
         store.training(cell.training_id).write_epochs(reports)
     record_value(store, plan, "depth 2", {"Market-1501": VALUES})
-    beside = table_figures(plan, store, "tiny", "depth", read_traces(plan, store))
+    beside = figures_beside(plan, store)
     assert all(figure.pdf for figure in beside.figures)
     return {figure.name: figure.caption for figure in beside.figures}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -9,7 +10,11 @@ from pathlib import Path
 import pytest
 
 from tablewright.orchestrator.records import Store
-from tablewright.reports.html import index_to_html, to_html
+from tablewright.reports.embedded_pictures import PAGE_LIMIT_BYTES, EmbeddedPictures
+from tablewright.reports.figures import Figure
+from tablewright.reports.html import table_to_html, to_html
+from tablewright.reports.page_template import page_script
+from tablewright.reports.studies_page import ListedStudy, studies_to_html
 from tablewright.reports.table_files import write_tables
 from tests.reports.every_state import HOSTILE, every_state_plan, record_every_state
 from tests.reports.snapshot import check_snapshot
@@ -25,6 +30,7 @@ class Page(HTMLParser):
         self.tags: list[str] = []
         self.open: list[str] = []
         self.text: list[str] = []
+        self.scripts: list[str] = []
         self.attributes: dict[str, list[str]] = {}
         self.feed(text)
 
@@ -39,74 +45,88 @@ class Page(HTMLParser):
         assert tag == self.open.pop()
 
     def handle_data(self, data: str) -> None:
-        self.text.append(data)
+        (self.scripts if self.open[-1:] == ["script"] else self.text).append(data)
 
 
 def pages(tmp_path: Path) -> list[str]:
     plan, store = every_state_plan(), Store(str(tmp_path))
     record_every_state(store, plan)
     tables = [written.table for written in write_tables(plan, store).tables]
-    return [to_html(tables[0]), index_to_html("tiny: <all>", tables)]
+    return [
+        to_html(tables[0]),
+        *((tmp_path / name / "index.html").read_text() for name in ("tables/tiny", "tables")),
+    ]
 
 
 def test_page_is_as_it_was_read(tmp_path: Path):
     """The body of a table's page stands as it stood."""
     page = pages(tmp_path)[0]
-    check_snapshot("every_state.html", page[page.index("<body>") :])
+    check_snapshot("every_state.html", page[page.index("<body>") : page.index("<script>")])
 
 
 def test_user_text_is_never_markup(tmp_path: Path):
-    """A label that holds a script is printed, not run, and every element is closed."""
-    for text in pages(tmp_path):
+    """A label that holds a script is printed, not run, nor does it end what is embedded; every element is closed."""
+    for text, num_embedded in zip(pages(tmp_path), (0, 1, 1), strict=True):
         page = Page(text)
         assert [] == page.open
-        assert "script" not in page.tags
-        assert HOSTILE in page.text
+        assert num_embedded + 1 == page.tags.count("script") == len(page.scripts)
+        assert page_script() == page.scripts[-1].strip("\n") + "\n"
+        for facts in page.scripts[:-1]:
+            assert HOSTILE in json.loads(facts)["tables"]["depth"]["csv"]
+        assert HOSTILE in " ".join(page.text)
 
 
 def test_nothing_is_loaded_from_elsewhere(tmp_path: Path):
-    """A page names no address outside the store."""
+    """A page has all that it shows inside: no element names a file or an address to load, nor does a style."""
     for text in pages(tmp_path):
-        assert re.search(r"https?:|//|@import|url\(", text) is None
+        page = Page(text)
+        assert all(source.startswith("data:image/png;base64,") for source in page.attributes.get("src", ()))
+        assert {"link", "iframe", "object", "embed", "base"}.isdisjoint(page.tags)
+        assert re.search(r"@import|url\(", text[: text.index("</style>")]) is None
+        assert not [
+            name for name in ("fetch(", "XMLHttpRequest", "import(", "WebSocket") if name in page_script()
+        ]
+
+
+def test_a_table_alone_needs_no_page(tmp_path: Path):
+    """Its markup is one table, as a notebook shows it, whose links to the rest of a page are left out."""
+    plan, store = every_state_plan(), Store(str(tmp_path))
+    record_every_state(store, plan)
+    page = Page(table_to_html(write_tables(plan, store).tables[0].table))
+    assert ("table", []) == (page.tags[0], page.open)
+    assert {"a", "script", "html"}.isdisjoint(page.tags)
+    assert {"91.3 ± 0.3", HOSTILE, "failed"} <= set(page.text)
 
 
 def test_every_link_has_its_target(tmp_path: Path):
     """Links lead to ids of the page, to records and to the table's other files."""
-    for text in pages(tmp_path):
+    for text, folder in zip(pages(tmp_path), ("tables/tiny", "tables/tiny", "tables"), strict=True):
         page = Page(text)
         ids = page.attributes["id"]
         assert len(ids) == len(set(ids))
         for link in page.attributes["href"]:
             if link.startswith("#"):
                 assert link[1:] in ids
-            elif link.startswith("../../trainings/"):
-                assert re.fullmatch(r"\.\./\.\./trainings/[0-9a-f]{64}/record\.json", link)
+            elif "trainings/" in link:
+                assert re.fullmatch(r"(tiny/)?\.\./\.\./trainings/[0-9a-f]{64}/record\.json", link)
             else:
-                assert (tmp_path / "tables" / "tiny" / link).is_file()
+                assert (tmp_path / folder / link).is_file(), link
 
 
 def test_a_page_leads_to_each_of_its_tables(tmp_path: Path):
     """The page of a study begins with a list of its tables, by name and caption."""
     index = pages(tmp_path)[1]
     contents = index[index.index("<nav") : index.index("</nav>")]
-    assert ["../index.html", "#depth", "#demo_depth"] == Page(contents).attributes["href"]
+    assert ["../index.html", "#depth", "#demo_depth", "#costs"] == Page(contents).attributes["href"]
     assert "The same &amp; more" in contents
 
 
 def test_a_wide_table_can_be_scrolled_with_the_keyboard(tmp_path: Path):
-    """What scrolls can be focused, and is a region with a name."""
-    regions = re.findall('<div class="scroll" ([^>]*)>', pages(tmp_path)[1])
+    """What scrolls can be focused, and has a name."""
+    groups = re.findall('<div class="scroll" ([^>]*)>', pages(tmp_path)[1])
     assert [
-        f'tabindex="0" role="region" aria-labelledby="{name}-caption"' for name in ("depth", "demo_depth")
-    ] == regions
-
-
-def test_print_hides_nothing(tmp_path: Path):
-    """On paper nothing can be scrolled or opened: wide tables wrap and closed lists are shown."""
-    text = pages(tmp_path)[1]
-    style = text[text.index("@media print") :]
-    for rule in (".scroll { overflow: visible; }", "details::details-content { content-visibility: visible;"):
-        assert rule in style
+        f'tabindex="0" role="group" aria-labelledby="{name}-caption"' for name in ("depth", "demo_depth")
+    ] == groups[:2]
 
 
 @pytest.mark.slow
@@ -132,3 +152,31 @@ def test_a_cell_tells_its_details(tmp_path: Path):
     ) in title
     assert "minus “depth 2” +10.033, 95 % confidence interval +9.917 to +10.149, p = " in title
     assert re.search(r"trainings [0-9a-f]{8}, [0-9a-f]{8}, [0-9a-f]{8}$", title)
+
+
+def test_a_page_has_no_more_pictures_than_mail_takes():
+    """One that would be too much is a link to its file; a smaller one behind it still stands inside, each once."""
+    small, large, other = (
+        Figure(name, name, name.encode() * size) for name, size in (("a", 8), ("b", 900), ("c", 8))
+    )
+    pictures = EmbeddedPictures(100)
+    placed = [pictures.place(table, figure) for table in ("one", "two") for figure in (small, large, other)]
+    assert [True, False, True, False, False, False] == [bool(picture.source) for picture in placed]
+    assert ["", "", "", "one-figure-a", "", "one-figure-c"] == [picture.shown_at for picture in placed]
+    assert "figures/two/b.png" == placed[4].file
+
+
+def test_the_page_of_all_studies_stays_of_a_size_that_mail_takes():
+    """Pictures that are too much become links to their files, and then studies links to their pages."""
+    article = '<main>\n<article class="study" data-base="">\n<p id="p">{}</p>\n{}</article>\n</main>'
+    picture = '<img src="data:image/png;base64,{}" data-file="figures/t/loss.png" alt="Loss">'
+    few, many = picture.format("A" * 1000), picture.format("A" * PAGE_LIMIT_BYTES)
+    pages = {"few": ("", few), "many": ("", many), "words": ("w" * PAGE_LIMIT_BYTES, "")}
+    page = studies_to_html(
+        [ListedStudy(name, (), f"<h1>{name}</h1>{article.format(*parts)}") for name, parts in pages.items()]
+    )
+    assert len(page.encode()) < PAGE_LIMIT_BYTES
+    assert few in page
+    assert '<a href="many/figures/t/loss.png">Loss</a>' in page
+    assert '<dt><a href="words/index.html">words</a></dt>' in page
+    assert [True, True, False] == [f'<article class="study" id="{name}"' in page for name in pages]

@@ -20,7 +20,9 @@ from tablewright.orchestrator.search import Objective, Search
 from tablewright.orchestrator.search_state import SearchState
 from tablewright.orchestrator.study import Study
 from tablewright.reports.cell import build_cell, compared_text, marks_text, mean_text, published_text
+from tablewright.reports.entry_text import entry_text
 from tablewright.reports.frame import read_cells
+from tablewright.reports.lay_out import lay_out
 from tablewright.reports.seed import Seed
 from tablewright.reports.table import DEMO_NOTICE, Table, build_table
 from tablewright.trainables.contract.metric import Metric
@@ -221,9 +223,11 @@ def test_a_factorial_is_told_by_its_effects(tmp_path: Path):
     }
     table = table_of(tmp_path, ablation, values)
     assert not any(row.cells[0].is_marked for row in table.rows)
-    (note,) = [note for note in table.source_notes if note.startswith("Effects on mAP")]
-    assert "depth (deep − shallow) +10.1 [+9.9, +10.2]†; width (wide − thin) ±0.0 [" in note
-    assert "depth × width ±0.0 [" in note
+    below = [[entry_text(entry) for entry in row.entries] for row in lay_out(table).rows[4:]]
+    assert ["deep − shallow", "", "+10.1 [+9.9, +10.2]†"] == below[0]
+    assert ["", "wide − thin"] == below[1][:2]
+    assert ["×", "×"] == below[2][:2]
+    assert all("±0.0 [" in text for *_, text in below[1:])
     assert [True, False, False] == [effect.compared[0][1].is_marked for effect in table.effects]
 
 

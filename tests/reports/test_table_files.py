@@ -85,8 +85,11 @@ def test_profiles_do_not_overwrite_each_other(tmp_path: Path):
     links = re.findall('href="([^"]*record.json)"', page.read_text())
     assert links
     assert all((page.parent / link).is_file() for link in links)
-    links = re.findall('href="([^"]*)"', (tmp_path / "tables/index.html").read_text())
-    assert ["demo/index.html", "paper/index.html"] == links
+    everything = (tmp_path / "tables/index.html").read_text()
+    links = re.findall(' href="([^"#]+)"', everything)
+    assert {"demo/tiny/index.html", "paper/tiny/index.html"} <= set(links)
+    assert all((tmp_path / "tables" / link).is_file() for link in links)
+    assert ["small", "large"] == re.findall("<h3[^>]*-caption[^>]*>(.*)</h3>", everything)
 
 
 def test_files_of_a_table_that_is_declared_no_more_are_removed(tmp_path: Path):
@@ -109,16 +112,31 @@ def test_files_of_a_table_that_is_declared_no_more_are_removed(tmp_path: Path):
 
 
 def test_one_page_leads_to_every_study(tmp_path: Path):
-    """It lists the studies written there earlier too, and each of their tables; every link has its file."""
+    """It holds the studies written there earlier too, and each of their tables; every link has its file."""
     store = Store(str(tmp_path))
     table = make_ablation([depth_row(2)])
     for name in ("first", "second"):
         plan = make_plan([replace(make_study(table), name=name)], DataResolver(describe))
         write_tables(plan, store)
     folder = tmp_path / "tables"
-    links = re.findall('href="([^"]*)"', (folder / "index.html").read_text())
-    assert ["first/index.html", "first/depth.html", "second/index.html", "second/depth.html"] == links
+    page = (folder / "index.html").read_text()
+    links = re.findall(' href="([^"#]+)"', page)
+    expected = {
+        f"{name}/{file}" for name in ("first", "second") for file in ("index.html", "depth.html", "depth.tex")
+    }
+    assert expected <= set(links)
     assert all((folder / link).is_file() for link in links)
+    assert 2 == page.count('class="of-grid"')
+
+
+def test_a_page_of_an_earlier_version_is_linked(tmp_path: Path):
+    """What cannot be taken into the page of all studies is a link there."""
+    store = Store(str(tmp_path))
+    store.root.write("tables/old/index.html", b"<h1>old: of before</h1>")
+    write_tables(plan_of(make_ablation([depth_row(2)])), store)
+    page = (tmp_path / "tables/index.html").read_text()
+    assert '<dt><a href="old/index.html">old: of before</a></dt>' in page
+    assert 1 == page.count('class="of-grid"')
 
 
 def test_parquet_holds_every_seed_with_whole_ids(tmp_path: Path):

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from tablewright.orchestrator.design import LeaveOneOut
 from tablewright.orchestrator.records import Store
 from tablewright.reports.console import make_console
 from tablewright.reports.table_files import write_tables
 from tablewright.reports.terminal import to_terminal
+from tablewright.trainables.retrieval.view import MAP
 from tests.reports.every_state import every_state_plan, record_every_state
 from tests.reports.snapshot import check_snapshot
 from tests.reports.tiny_study import DUKE, MARKET, depth_row, make_ablation, plan_of, record_value, seeds_of
@@ -48,6 +50,18 @@ def test_numbers_stay_in_one_piece(tmp_path: Path, width: int):
     for value in ("80.0 ± 10.0", "91.3 ± 1.5"):
         assert 4 == text.count(value)
     assert width >= max(map(len, text.splitlines()))
+
+
+def test_check_marks_stand_in_every_part(tmp_path: Path):
+    """A table with components that is cut into parts has labels and check marks in each, none of them broken."""
+    without = {"attention": {"depth": 1}, "erasing": {"width": 4}}
+    plan = plan_of(make_ablation([LeaveOneOut(without, "Ours")], datasets=[MARKET, DUKE], metrics=[MAP]))
+    console = Console(file=io.StringIO(), width=55)
+    console.print(to_terminal(write_tables(plan, Store(str(tmp_path)), writes=False).tables[0].table))
+    assert isinstance(console.file, io.StringIO)
+    lines = [line.split() for line in console.file.getvalue().splitlines()]
+    assert 2 == lines.count(["Ours", "✓", "✓", "—"])
+    assert 2 == sum(line[:4] == ["depth", "attention", "erasing", "mAP"] for line in lines)
 
 
 def test_marks_are_signs_where_styles_are_lost(tmp_path: Path):

@@ -85,7 +85,7 @@ def test_the_note_says_with_what_budget_every_row_was_tuned():
     """Trials, sampler, pruner, objective, ranges, and whose seed the trials have."""
     note = notes_of(FOUND, pruner=Halving(first_epoch=1), base=ToyConfig(seed=7))
     for part in (
-        "with the same budget: 3 trials by Tpe(num_startup_trials=10), left early by Halving(first_epoch=1, factor=2",
+        "with the same budget: 3 trials by Gp(num_startup_trials=10), left early by Halving(first_epoch=1, factor=2",
         "for mAP on val (single query",
         "learning_rate: 0.05 to 0.45, log; num_attentions: 1 to 4",
         "All trials have seed 7, which is none of the table's.",

@@ -30,6 +30,7 @@ class TinyConfig(EmbeddingConfig):
     data: str = "market1501"
     depth: int = 2
     width: int = 8
+    pooling: str = "max"
 
     def make_trainable(self) -> Trainable:
         raise NotImplementedError
@@ -87,7 +88,13 @@ def record_value(store: Store, plan: Plan, row: str, values: Mapping[str, Mappin
 
 
 def record_cell(
-    store: Store, plan: Plan, training_id: str, view_id: str, metrics: Mapping[str, float]
+    store: Store,
+    plan: Plan,
+    training_id: str,
+    view_id: str,
+    metrics: Mapping[str, float],
+    *,
+    train_wall_s: float = 1.0,
 ) -> None:
     planned = plan.trainings[training_id]
     folder = store.root / f"trainings/{training_id}"
@@ -120,7 +127,7 @@ def record_cell(
             ended_at=WHEN,
             attempts=1,
             num_epochs=1,
-            train_wall_s=1.0,
+            train_wall_s=train_wall_s,
             measure_wall_s=1.0,
             host="somewhere",
             device="cpu",

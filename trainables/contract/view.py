@@ -97,6 +97,17 @@ class EvaluationView(FrozenModel, abc.ABC):
         """
         return None
 
+    def match_ranks(self, items: Mapping[str, np.ndarray]) -> np.ndarray | None:
+        """Give the rank of each item's first right answer, 1 for the first, of which a CMC curve is made.
+
+        Args:
+            items: as `item_scores` has them.
+
+        Returns:
+            None where it ranks nothing, or the table of items does not tell.
+        """
+        return None
+
 
 LEFT_OUT = "left_out"
 """Column of a per-item table: why an item was not measured; empty for one that was."""

@@ -119,9 +119,12 @@ class RetrievalView(EvaluationView):
             if metric.name == of_items.name:
                 return items.get(column)
         k = {RANK1.name: 1, RANK5.name: 5, RANK10.name: 10}.get(metric.name)
-        if k is None or "first_match_rank" not in items or self.gallery == "single_shot":
-            return None  # over many draws of a gallery only the mean rank is kept
-        return (items["first_match_rank"] <= k).astype(np.float64)
+        ranks = self.match_ranks(items)
+        return None if k is None or ranks is None else (ranks <= k).astype(np.float64)
+
+    def match_ranks(self, items: Mapping[str, np.ndarray]) -> np.ndarray | None:
+        """Those of all queries; over many draws of a gallery only the mean rank is kept, and no share within a rank."""
+        return None if self.gallery == "single_shot" else items.get("first_match_rank")
 
     def caption_of(self, picture: str) -> str | None:
         """Say by what a strip of retrieved images is ranked, where that is what this view measures.
