@@ -238,7 +238,9 @@ def _project_modules() -> set[str]:
     """Give the files of the modules that are loaded and are neither ours nor installed."""
     above = tuple(f"{path}{os.sep}" for path in (*_OURS, *_installed()))
     files = filter(None, map(_file_of, list(sys.modules.values())))
-    paths = {str(Path(file).absolute()) for file in files}
+    paths = {
+        str(Path(file).absolute()) for file in files if Path(file).is_file()
+    }  # torch names some that are none
     return {path for path in paths if not path.startswith(above)}
 
 
