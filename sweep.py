@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc as gc_module  # `gc` is an option
 import os
 import shlex
 from collections import Counter
@@ -22,7 +23,7 @@ from tablewright.orchestrator.project import Project
 from tablewright.orchestrator.settings import Settings, refuse_unknown_variables, variable_of
 from tablewright.orchestrator.signals import DEFAULT_GRACE_S, EXIT_STOPPED
 from tablewright.orchestrator.supervisor import supervise
-from tablewright.reports.console import loses_styles, make_console, open_closed_streams
+from tablewright.reports.console import how_it_prints, loses_styles, make_console, open_closed_streams
 from tablewright.trainables.value.counted import counted
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from tablewright.reports.foresight import Foresight
     from tablewright.reports.paper_files import PaperFiles
     from tablewright.reports.table_files import WrittenTables
+    from tablewright.trainables.contract.method import TrainingConfig
 
 console, errors = make_console("stdout"), make_console("stderr")
 app = typer.Typer(
@@ -52,6 +54,8 @@ EXIT_INCOMPLETE, EXIT_REFUSED = 1, 2
 UNUSABLE = ("weights gone", "damaged", "changed")
 """States of records that a person has to put right."""
 MAX_RUNNING_SHOWN, MAX_TABLES_NAMED = 12, 8
+OBJECTS_BETWEEN_COLLECTIONS = 50_000
+"""Of a report, which makes many and leaves few: at Python's 700 a fifth of its time goes into looking for them."""
 
 
 def option(name: str, text: str, **more: Any) -> Any:
@@ -149,6 +153,14 @@ def main(
     diff: Annotated[
         tuple[str, str] | None,
         typer.Option("--diff", metavar="ID ID", help="Say in what two trainings differ; needs no study."),
+    ] = None,
+    import_runs: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            "--import",
+            metavar="SOURCE FILE",
+            help="Copy runs of MLflow (URI#EXPERIMENT) or an export of W&B into a CSV file, to declare rows from.",
+        ),
     ] = None,
     accept: Annotated[
         str | None,
@@ -272,7 +284,11 @@ def main(
         "--gc": gc,
     }
     of_one = {"--log": [log] if log is not None else [], "--cancel": cancel or [], "--retry": retry or []}
-    named = {"--diff": diff is not None, **{name: bool(ids) for name, ids in of_one.items()}}
+    named = {
+        "--diff": diff is not None,
+        "--import": import_runs is not None,
+        **{name: bool(ids) for name, ids in of_one.items()},
+    }
     given = [name for name, is_given in {**verbs, **named}.items() if is_given]
     if studies and studies[0] == "init":
         raise typer.Exit(begin(studies[1:], given))
@@ -298,6 +314,8 @@ def main(
             raise ValueError(
                 f"--diff compares two recorded trainings and takes no study; leave {studies[0]} out"
             )
+        if import_runs is not None and studies:
+            raise ValueError(f"--import copies runs and takes no study; leave {studies[0]} out")
         refuse_beside_gc(
             gc, {"--trainings": trainings, "--yes": yes}, studies, {"--seeds": seeds, "--datasets": datasets}
         )
@@ -355,7 +373,9 @@ def main(
                 accept_changes(settings, declared, accept)
             return chosen(settings, declared)
 
-        if diff is not None:
+        if import_runs is not None:
+            code = import_foreign_runs(*import_runs)
+        elif diff is not None:
             code = show_differences(settings, *diff)
         elif ids := of_one.get("".join(given)):
             code = {"--log": print_log, "--cancel": cancel_trainings, "--retry": retry_trainings}[given[0]](
@@ -436,12 +456,17 @@ def existing_store(settings: Settings) -> Store:
     return store
 
 
-def recorded_plan(settings: Settings, studies: Sequence[Study], store: Store) -> Plan:
+def recorded_plan(
+    settings: Settings,
+    studies: Sequence[Study],
+    store: Store,
+    on_machine: Callable[[TrainingConfig], None] = lambda config: None,
+) -> Plan:
     """The plan as the last sweep had it, with what searches have found; no data set need be there."""
     from tablewright.orchestrator.planning import plan_as_recorded
     from tablewright.reports.seed_growth import seeds_until_decided
 
-    return plan_as_recorded(studies, store, settings.runtime(), seeds_until_decided)
+    return plan_as_recorded(studies, store, settings.runtime(), seeds_until_decided, on_machine)
 
 
 # -- the verbs, each giving an exit code -----------------------------------------------------------
@@ -677,16 +702,42 @@ def print_outlook(plan: Plan, statuses: Sequence[TrainingStatus], store: Store, 
 
 
 def write_report(settings: Settings, studies: Sequence[Study]) -> int:
-    """`--report`."""
+    """`--report`: what the last one said, where nothing has changed since."""
+    from tablewright.orchestrator.last_report import ReportMemory, witnessed
+
+    gc_module.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
+    store = existing_store(settings)
+    if not store.is_there or store.fault or settings.paper is not None:  # a paper is read anew each time
+        return make_report(settings, studies, store)
+    asked = [repr(settings), repr(settings.prices()), repr(how_it_prints(console))]
+    memory = ReportMemory(store, studies, asked)
+    if (last := memory.unchanged()) is not None:
+        console.file.write(last.printed)
+        return last.exit_code
+    with witnessed() as witness, console.capture() as printed, errors.capture() as told:
+        code = make_report(settings, studies, store, lambda _: witness.ask_machine())
+    console.file.write(printed.get())
+    errors.file.write(told.get())
+    if not told.get():
+        memory.remember(witness, code, printed.get())
+    return code
+
+
+def make_report(
+    settings: Settings,
+    studies: Sequence[Study],
+    store: Store,
+    on_machine: Callable[[TrainingConfig], None] = lambda config: None,
+) -> int:
+    """Write the tables and print them."""
     from tablewright.orchestrator.planning import is_complete
     from tablewright.orchestrator.status import read_status
     from tablewright.reports.cost_table import write_costs
     from tablewright.reports.paper_files import PaperFiles
     from tablewright.reports.table_files import write_tables
 
-    store = existing_store(settings)
     prices = settings.prices()
-    plan = recorded_plan(settings, studies, store)
+    plan = recorded_plan(settings, studies, store, on_machine)
     unwritten, beside = "", PaperFiles()
     try:
         written = write_tables(plan, store, keeps_fuller=True)
@@ -908,6 +959,21 @@ def show_differences(settings: Settings, first: str, second: str) -> int:
         console.print(Text(group, style="bold"))
         console.print(grid)
     console.print(Text(found.conclusion))
+    return 0
+
+
+def import_foreign_runs(source: str, target: str) -> int:
+    """`--import`."""
+    from tablewright.orchestrator.importing import copy_runs
+
+    copied = copy_runs(source, Path(target).expanduser())
+    console.print(
+        Text(f"wrote {copied.path}: {counted(copied.num_runs, 'run')}; commit it, and declare its rows:")
+    )
+    columns = ", ".join(f"{metric!r}: ('DATA SET', 'METRIC')" for metric in copied.metrics)
+    seeds = f"seed_column={copied.seed_column!r}, " if copied.seed_column else ""
+    call = f"tw.imported({str(copied.path)!r}, {{{columns}}}, label='ROW', {seeds}source={copied.source!r})"
+    console.print(Text(f"    {call}"))
     return 0
 
 

@@ -15,6 +15,7 @@ from tablewright.orchestrator.dataset import SEED, Dataset
 from tablewright.orchestrator.declared_names import TableName, absent, twice
 from tablewright.orchestrator.design import AsPrinted, Comparing, Contrast, Design, Row, full_label
 from tablewright.orchestrator.gap import AcceptedGaps
+from tablewright.orchestrator.imported_runs import Imported
 from tablewright.orchestrator.row_search import (
     RowSearch,
     left_to_row,
@@ -263,6 +264,8 @@ class Ablation(Teacher):
             row = replace(
                 row, published={label: row.published[label] for label in row.published if label in labels}
             )
+        if row.imported is not None:
+            row = replace(row, imported=row.imported.with_datasets([dataset.label for dataset in datasets]))
         if row.repeats:
             (other,) = (other for other in self.printed_rows if full_label(other) == row.repeats)
             if not any(self._are_one(row, other, dataset) for dataset in datasets):
@@ -419,6 +422,8 @@ class Ablation(Teacher):
         view = row.view or self.view
         yield from column_faults(view, self.metrics)
         yield from self._published_faults(row)
+        if row.imported is not None:
+            yield from self._imported_faults(row, row.imported)
         if not row.is_trained:
             if row.changes or row.ensemble or row.view is not None or row.repeats:
                 yield "a row that is not trained has no changes, no ensemble and no view, and repeats none"
@@ -446,6 +451,12 @@ class Ablation(Teacher):
                     yield f"published value for {name!r}, which is no metric of this table"
                 elif name in metrics and metrics[name].is_fraction and not 0 <= value <= 1:
                     yield f"published {name} {value} is not a fraction; write 0.942 for 94.2 %"
+
+    def _imported_faults(self, row: Row, imported: Imported) -> Iterator[str]:
+        if row.is_trained:
+            yield "a row that was imported is not trained here; write is_trained=False"
+        metrics = {metric.name: metric for metric in self.metrics}
+        yield from imported.faults_in([dataset.label for dataset in self.datasets], metrics)
 
     def _member_faults(self, row: Row, dataset: Dataset, view: EvaluationView) -> Iterator[str]:
         members: list[TrainingConfig] = []

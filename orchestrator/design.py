@@ -11,6 +11,7 @@ from typing import Annotated, Any, Protocol, runtime_checkable
 
 from tablewright.orchestrator.changes import Changes
 from tablewright.orchestrator.composition import Composing, Composition, Factor, levels_named
+from tablewright.orchestrator.imported_runs import Imported
 from tablewright.orchestrator.published import Printed, Query, other_methods, printed
 from tablewright.trainables.contract.view import EvaluationView
 from tablewright.trainables.value.declaration import Declaration, repeated
@@ -86,6 +87,7 @@ class Row(Declaration):
         printed_in: table id and row label in `published.yaml`, of values that come from there.
         is_trained: false for a row that is only printed, such as another method's.
         waits_for: what must be known before its config is; such a row is printed as a hole.
+        imported: the runs of a row that was trained elsewhere; see `tw.imported`.
         repeats: label of another row of the table, its group in front (`group / label`), that this one repeats on
             purpose: the same training in the same view. Two such rows are refused where neither says so.
         priority: higher ones are trained first; None is that of its table. It is in no id.
@@ -103,6 +105,7 @@ class Row(Declaration):
     waits_for: Text = ""
     repeats: Text = ""
     priority: int | None = None
+    imported: Imported | None = None
 
     def rows(self) -> Iterator[Row]:
         """A row is the simplest design: itself."""

@@ -6,9 +6,11 @@ folder is asked anew each time: that costs microseconds and is always true.
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 KEPT_BYTES = 64 * 2**20
 """Of the texts of records that are kept parsed; some thousand trainings."""
@@ -20,6 +22,66 @@ _FACTS_OF_A_VERSION = ("ETag", "etag", "md5Hash", "content_md5", "LastModified",
 def is_s3(filesystem: Any) -> bool:
     """Say whether it is S3, or a store that speaks as S3 does."""
     return "s3" in filesystem.protocol
+
+
+class FileVersion(NamedTuple):
+    """What is another once a file was written anew.
+
+    Attributes:
+        text: as the kind of store tells versions apart.
+        changed_at_s: seconds since 1970 at which a local file last changed, in its name or rights too; 0 in an object
+            store, which tells each version by what is in it.
+    """
+
+    text: str
+    changed_at_s: float = 0.0
+
+
+def versions_of_objects(filesystem: Any, path: str) -> dict[str, FileVersion]:
+    """Give the version of each object below a path, by its own path."""
+    return {
+        found: FileVersion(repr([str(facts[name]) for name in _FACTS_OF_A_VERSION if facts.get(name)]))
+        for found, facts in _found_below(filesystem, path).items()
+    }
+
+
+def versions_of_local(top: Path, leaves_out: Sequence[str] = ()) -> dict[str, FileVersion]:
+    """Give the version of each file below a local folder, by its path from there.
+
+    Args:
+        top: the folder; nothing is below one that is not there.
+        leaves_out: files and folders directly in it whose names begin so.
+    """
+    found: dict[str, FileVersion] = {}
+    folders = [(os.fspath(top), "")]
+    while folders:
+        folder, place = folders.pop()
+        try:
+            entries = list(os.scandir(folder))
+        except OSError:  # it is not there, or no longer
+            continue
+        for entry in entries:
+            if not place and entry.name.startswith(tuple(leaves_out)):
+                continue
+            try:
+                if entry.is_dir():
+                    folders.append((entry.path, f"{place}{entry.name}/"))
+                    continue
+                is_at = entry.stat()
+            except OSError as error:  # a link that leads nowhere, or a file that was removed meanwhile
+                found[f"{place}{entry.name}"] = FileVersion(type(error).__name__)
+                continue
+            text = f"{is_at.st_ino} {is_at.st_size} {is_at.st_mtime_ns} {is_at.st_ctime_ns}"
+            found[f"{place}{entry.name}"] = FileVersion(text, is_at.st_ctime)
+    return found
+
+
+def _found_below(filesystem: Any, path: str) -> Mapping[str, Mapping[str, Any]]:
+    filesystem.invalidate_cache()
+    if is_s3(filesystem):  # of an empty folder it would ask twice more whether it is a file
+        above, _, name = path.rstrip("/").rpartition("/")
+        return filesystem.find(above, prefix=f"{name}/", detail=True)
+    return filesystem.find(path, detail=True)
 
 
 class Listing:
@@ -39,17 +101,10 @@ class Listing:
 
     def look(self) -> None:
         """Look again: others may have written."""
-        self._filesystem.invalidate_cache()
-        found: Mapping[str, Mapping[str, Any]]
-        if is_s3(self._filesystem):  # of an empty folder it would ask twice more whether it is a file
-            above, _, name = self._path.rpartition("/")
-            found = self._filesystem.find(above, prefix=f"{name}/", detail=True)
-        else:
-            found = self._filesystem.find(self._path, detail=True)
-        versions: dict[str, str] = {}
+        found = versions_of_objects(self._filesystem, self._path)
+        versions = {path: version.text for path, version in found.items()}
         below: dict[str, set[str]] = {}
-        for path, facts in found.items():
-            versions[path] = repr([str(facts[name]) for name in _FACTS_OF_A_VERSION if facts.get(name)])
+        for path in versions:
             self._place(path, below)
         self._versions, self._below = versions, below  # at once: another thread may be asking
 

@@ -55,10 +55,28 @@ def plan_with_data(
 
 
 def plan_as_recorded(
-    studies: Sequence[Study], store: Store, runtime: Runtime, seed_rule: SeedRule = first_seeds_alone
+    studies: Sequence[Study],
+    store: Store,
+    runtime: Runtime,
+    seed_rule: SeedRule = first_seeds_alone,
+    on_machine: Callable[[TrainingConfig], None] = lambda config: None,
 ) -> Plan:
-    """Make the plan for the data that the last sweep had, which need not be there: to read what is recorded."""
-    return make_plan_of(studies, StoreResolver(store, describe_with(runtime)), store, seed_rule)
+    """Make the plan for the data that the last sweep had, which need not be there: to read what is recorded.
+
+    Args:
+        studies: declared studies.
+        store: of the records.
+        runtime: settings of this machine.
+        seed_rule: how many seeds rows have.
+        on_machine: told of each config whose data the store does not know, so that they are looked for here.
+    """
+    describe_here = describe_with(runtime)
+
+    def describe(config: TrainingConfig) -> DatasetFacts:
+        on_machine(config)
+        return describe_here(config)
+
+    return make_plan_of(studies, StoreResolver(store, describe), store, seed_rule)
 
 
 def resolver_of_records(store: Store, runtime: Runtime) -> DataResolver:

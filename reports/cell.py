@@ -21,7 +21,7 @@ SIGNIFICANT, OPEN = "†", "?"
 AGREES, DISAGREES = "✓", "✗"
 
 
-CellSummary = Literal["done", "partial", "missing", "failed", "refused", "printed"]
+CellSummary = Literal["done", "partial", "missing", "failed", "refused", "printed", "imported"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class TableCell:
 
     Attributes:
         state: `partial` has some of its seeds; `failed`, `refused` and `missing` have none; `printed` is of a
-            row that is never trained, and has the paper's value alone.
+            row that is never trained, and has the paper's value alone; `imported` of one that was trained elsewhere.
         mean: over the seeds measured; None where there are none.
         deviation: sample standard deviation; None for fewer than two seeds.
         interval: 95 % confidence interval of the mean; None for fewer than two seeds.
@@ -74,7 +74,7 @@ class TableCell:
     @property
     def is_complete(self) -> bool:
         """Say whether every planned seed is in the mean."""
-        return self.state in ("done", "printed")
+        return self.state in ("done", "printed", "imported")
 
     @property
     def is_marked(self) -> bool:
@@ -122,6 +122,23 @@ def build_cell(seeds: Sequence[Seed], metric: Metric, *, published: float | None
         miss_chance=rerun_miss_chance(values, rounding=half_printed_unit(published, metric))
         if has_verdict and published is not None
         else None,
+    )
+
+
+def imported_cell(values: Sequence[float]) -> TableCell:
+    """Make a cell of runs that were made elsewhere; of none it is empty."""
+    summary = summarise(values)
+    return TableCell(
+        state="printed" if summary is None else "imported",
+        mean=None if summary is None else summary.mean,
+        deviation=None if summary is None else summary.deviation,
+        interval=seed_interval(values),
+        rerun_interval=rerun_interval(values),
+        n=len(values),
+        n_expected=len(values),
+        published=None,
+        agrees_with_paper=None,
+        training_ids=(),
     )
 
 

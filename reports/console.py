@@ -128,6 +128,18 @@ def loses_styles(console: Console) -> bool:
     return not console.is_terminal or console.is_dumb_terminal
 
 
+def how_it_prints(console: Console) -> tuple[object, ...]:
+    """Give all that decides which signs a console makes of a text."""
+    return (
+        console.width,
+        console.encoding,
+        console.color_system,
+        console.is_terminal,
+        loses_styles(console),
+        console.no_color,
+    )
+
+
 def open_closed_streams() -> None:
     """Put a stream to nowhere in the place of each standard stream that was closed before the program began.
 

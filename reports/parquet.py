@@ -12,77 +12,65 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tablewright.reports.cell import TableCell
-from tablewright.reports.frame import COLUMNS
+from tablewright.reports.cell_columns import OF_CELL_SCHEMA, SCHEMA, SEED_SCHEMA, Cells
+from tablewright.reports.imported_note import origin_of
 from tablewright.reports.table import Table
 from tablewright.reports.table_statistics import Compared
+from tablewright.trainables.contract.metric import Metric
 
-_TYPES = {
-    "seed": pa.int64(),
-    "value": pa.float64(),
-    "num_measured": pa.int64(),
-}
-_OF_CELL = pa.schema(
-    [
-        ("published", pa.float64()),
-        ("reference", pa.string()),
-        ("difference", pa.float64()),
-        ("difference_low", pa.float64()),
-        ("difference_high", pa.float64()),
-        ("p_value", pa.float64()),
-        ("corrected_p_value", pa.float64()),
-        ("is_marked", pa.bool_()),
-        ("items_difference", pa.float64()),
-        ("items_difference_low", pa.float64()),
-        ("items_difference_high", pa.float64()),
-        ("items_p_value", pa.float64()),
-        ("num_clusters", pa.int64()),
-    ]
-)
-_BY_SEED = pa.schema([(name, _TYPES.get(name, pa.string())) for name in COLUMNS])
 WORDS = "tablewright.texts"
 """Key of the file's metadata under which its tables of words stand as JSON, such as what a search has found."""
 
-SCHEMA = pa.schema([*_BY_SEED, *_OF_CELL])
-"""Of every table's file, so that files of any tables can be read as one."""
 
-
-def to_parquet(table: Table, frame: pd.DataFrame) -> bytes:
-    """Write a table's rows of `read_cells`, one a seed and metric, each with what is known of its cell.
+def cells_of(table: Table, frame: pd.DataFrame) -> Cells:
+    """Give a table's rows of `read_cells`, one a cell and seed, each with what is known of its cell.
 
     That is the paper's value, and how the row differs from the one it is compared with: fractions, as the values
     are, with 95 % intervals; p-values of what was tested. Behind them stand, without a seed, rows that are printed
-    only, networks that are counted, and effects of several rows (`state` is `effect`). Words stand in the metadata.
+    only, networks that are counted, and effects of several rows (`state` is `effect`); and rows that were imported.
 
     Args:
         table: gives what is known of each cell.
         frame: what `read_cells` gave; rows of other tables are left out.
+
+    Returns:
+        Columns as in `CELL_COLUMNS`, the same for any table.
     """
     mine = cast(pd.DataFrame, frame[(frame["study"] == table.study) & (frame["table"] == table.name)])
     known = {
-        (group.label, row.label, column.dataset, column.metric.name): _facts(cell)
+        (group.label, row.label, column.dataset, column.metric.name): _facts(cell, column.metric)
         for group in table.groups
         for row in group.rows
         for column, cell in zip(table.columns, row.cells, strict=True)
     }
     keys = zip(mine["group"], mine["row"], mine["dataset"], mine["metric"], strict=True)
-    by_seed = pa.Table.from_pandas(mine, _BY_SEED, preserve_index=False)
-    of_cell = pa.Table.from_pylist([known[key] for key in keys], _OF_CELL)
+    by_seed = pa.Table.from_pandas(mine, SEED_SCHEMA, preserve_index=False)
+    of_cell = pa.Table.from_pylist([known[key] for key in keys], OF_CELL_SCHEMA)
     seeds = pa.Table.from_arrays([*by_seed.columns, *of_cell.columns], schema=SCHEMA)
-    others = pa.Table.from_pylist([*_rows_without_seeds(table), *_effects(table)], SCHEMA)
-    whole = pa.concat_tables([seeds, others])
+    others = pa.Table.from_pylist([*_rows_without_seeds(table), *_imported(table), *_effects(table)], SCHEMA)
+    return pa.concat_tables([seeds, others])
+
+
+def to_parquet(table: Table, cells: Cells) -> bytes:
+    """Write what `cells_of` gave of a table; its words stand in the metadata."""
     if table.texts:
         words = {
             texts.name: [dict(zip(texts.heads, row, strict=True)) for row in texts.rows]
             for texts in table.texts
         }
-        whole = whole.replace_schema_metadata({WORDS: json.dumps(words, ensure_ascii=False)})
+        cells = cells.replace_schema_metadata({WORDS: json.dumps(words, ensure_ascii=False)})
+    return parquet_file(cells)
+
+
+def parquet_file(cells: Cells) -> bytes:
+    """Write cells of any tables as a Parquet file."""
     buffer = io.BytesIO()
-    pq.write_table(whole, buffer)
+    pq.write_table(cells, buffer)
     return buffer.getvalue()
 
 
-def _facts(cell: TableCell) -> dict[str, Any]:
-    facts: dict[str, Any] = {"published": cell.published}
+def _facts(cell: TableCell, metric: Metric) -> dict[str, Any]:
+    facts: dict[str, Any] = {**_of_metric(metric), "published": cell.published}
     if cell.compared is not None:
         facts |= _differences(cell.compared) | {"is_marked": cell.is_marked}
     if cell.items is not None:
@@ -96,6 +84,14 @@ def _facts(cell: TableCell) -> dict[str, Any]:
             "num_clusters": of_items.num_identities,
         }
     return facts
+
+
+def _of_metric(metric: Metric) -> dict[str, Any]:
+    return {
+        "metric_label": metric.label,
+        "is_fraction": metric.is_fraction,
+        "higher_is_better": metric.higher_is_better,
+    }
 
 
 def _differences(compared: Compared) -> dict[str, Any]:
@@ -123,15 +119,41 @@ def _effects(table: Table) -> Iterator[dict[str, Any]]:
                 "dataset": column.dataset,
                 "metric": column.metric.name,
                 "state": "effect",
+                **_of_metric(column.metric),
                 **_differences(compared),
             }
+
+
+def _imported(table: Table) -> Iterator[dict[str, Any]]:
+    for group in table.groups:
+        for row in group.rows:
+            for column in table.columns if row.imported is not None else ():
+                assert row.imported is not None, "asked for above"
+                for seed, value in row.imported.values_of(column.dataset, column.metric.name):
+                    yield {
+                        "study": table.study,
+                        "table": table.name,
+                        "group": group.label,
+                        "row": row.label,
+                        "dataset": column.dataset,
+                        "seed": seed,
+                        "metric": column.metric.name,
+                        "value": value,
+                        "state": "imported",
+                        "source": origin_of(row.imported),
+                        **_of_metric(column.metric),
+                    }
 
 
 def _rows_without_seeds(table: Table) -> Iterator[dict[str, Any]]:
     for group in table.groups:
         for row in group.rows:
             for column, cell in zip(table.columns, row.cells, strict=True):
-                if cell.training_ids or (cell.mean is None and cell.published is None):
+                if (
+                    row.imported is not None
+                    or cell.training_ids
+                    or (cell.mean is None and cell.published is None)
+                ):
                     continue
                 yield {
                     "study": table.study,
@@ -142,5 +164,5 @@ def _rows_without_seeds(table: Table) -> Iterator[dict[str, Any]]:
                     "metric": column.metric.name,
                     "value": cell.mean,
                     "state": cell.state,
-                    **_facts(cell),
+                    **_facts(cell, column.metric),
                 }

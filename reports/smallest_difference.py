@@ -173,12 +173,13 @@ def smallest_differences(
         (*np.sort(np.abs(weights_R * deviation_R)).round(12), error.round(12))
         for weights_R, error in zip(weights_KR, error_K, strict=True)
     ]
-    found: dict[tuple[float, ...], float] = {}
-    for make, error in zip(make_K, error_K, strict=True):
-        if make not in found:
-            limits = limit_BCK[..., [other == make for other in make_K]]
-            found[make] = _difference_of_power(limits, float(error))
-    return np.array([found[make] for make in make_K])
+    places_of: dict[tuple[float, ...], list[int]] = {}
+    for place, make in enumerate(make_K):
+        places_of.setdefault(make, []).append(place)
+    smallest_K = np.empty(num_comparisons)
+    for places in places_of.values():
+        smallest_K[places] = _difference_of_power(limit_BCK[..., places], float(error_K[places[0]]))
+    return smallest_K
 
 
 def _square_root(correlation_RR: Floats) -> Floats:

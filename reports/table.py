@@ -18,6 +18,7 @@ from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.composition import Level
 from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Row, full_label
+from tablewright.orchestrator.imported_runs import Imported
 from tablewright.orchestrator.paper_table import DeviationPlace
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.search_result import SearchResult, search_result
@@ -25,8 +26,9 @@ from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.tuned_rows import TunedRows
 from tablewright.orchestrator.venue import AskedVenue
 from tablewright.reports.arrangement import PrintedArrangement, is_swept, printed_arrangement
-from tablewright.reports.cell import TableCell, build_cell
+from tablewright.reports.cell import TableCell, build_cell, imported_cell
 from tablewright.reports.cost_columns import cost_notes, in_larger_units
+from tablewright.reports.imported_note import IMPORTED, imported_notes
 from tablewright.reports.item_comparisons import ItemComparison
 from tablewright.reports.number import value_text
 from tablewright.reports.pareto_table import pareto_table
@@ -125,12 +127,14 @@ class TableRow:
         levels: factor of the table -> level that the row has, true or false of a component; those not known are left
             out.
         is_spelt_out: whether the levels say all that the label says.
+        imported: its runs, where it was trained elsewhere.
     """
 
     label: str
     cells: tuple[TableCell, ...]
     levels: Mapping[str, Level] = EMPTY
     is_spelt_out: bool = False
+    imported: Imported | None = None
 
 
 @dataclass(frozen=True)
@@ -328,7 +332,7 @@ def build_table(
     )
     # On other data than the paper's, what other methods reached there says nothing.
     shows_others = any(column.has_published for column in columns)
-    shown = [row for row in ablation.printed_rows if row.is_trained or shows_others]
+    shown = [row for row in ablation.printed_rows if row.is_trained or row.imported or shows_others]
     rows = {full_label(row): _build_row(row, columns, seeds) for row in shown}
     rows = _compare(rows, columns, statistics, items)
     if ablation.emphasis == "evidence":
@@ -339,7 +343,7 @@ def build_table(
         RowGroup(label, tuple(rows[full_label(row)] for row in members))
         for label, members in itertools.groupby(shown, key=lambda row: row.group)
     )
-    groups = _with_levels(groups, ablation)
+    groups = _with_imported_marked(_with_levels(groups, ablation))
     is_demo = any(fact.is_demo for fact in facts.values())
     caption = f"{ablation.caption} ({DEMO_NOTICE})" if is_demo else ablation.caption
     effects = _effects(columns, statistics)
@@ -368,8 +372,11 @@ def build_table(
         shows_arrows=True,
         smallest=statistics.smallest,
     )
-    cells = [
-        (column.metric, cell) for row in table.rows for column, cell in zip(columns, row.cells, strict=True)
+    cells = [  # of ours and of the paper: what was imported has a note of its own
+        (column.metric, cell)
+        for row in table.rows
+        for column, cell in zip(columns, row.cells, strict=True)
+        if row.imported is None
     ]
     of_quality = [
         cell
@@ -387,12 +394,27 @@ def build_table(
         *statistics_notes(declared, ablation, of_quality, values, statistics),
         *(() if searched is None else search_notes(searched)),
         *(() if tuned is None else tuning_notes(tuned, declared.all_seeds)),
+        *imported_notes(ablation),
         *cost_notes(ablation.costs, sorted(unknown)),
         *source_notes(declared, ablation, cells, facts, mine),
     )
     rigour = visible(masked(rigour_text(declared, ablation, values, statistics)))
     table = replace(table, source_notes=tuple(visible(masked(note)) for note in notes), rigour=rigour)
     return table.with_differences() if ablation.shows_difference else table
+
+
+def _with_imported_marked(groups: Sequence[RowGroup]) -> tuple[RowGroup, ...]:
+    """Say behind the label of each row that was trained elsewhere that it was."""
+    return tuple(
+        replace(
+            group,
+            rows=tuple(
+                row if row.imported is None else replace(row, label=f"{row.label} ({IMPORTED})")
+                for row in group.rows
+            ),
+        )
+        for group in groups
+    )
 
 
 def _with_levels(groups: Sequence[RowGroup], ablation: Ablation) -> tuple[RowGroup, ...]:
@@ -444,6 +466,10 @@ def _add_holes(
 
 
 def _build_row(row: Row, columns: Sequence[Column], seeds: Mapping[Place, Sequence[Seed]]) -> TableRow:
+    if row.imported is not None:
+        found = (row.imported.values_of(column.dataset, column.metric.name) for column in columns)
+        imported = tuple(imported_cell([value for _, value in values]) for values in found)
+        return TableRow(row.label, imported, imported=row.imported)
     cells: list[TableCell] = []
     for column in columns:
         published = row.published.get(column.dataset, {}).get(column.metric.name)
@@ -509,7 +535,8 @@ def _emphasise(
         }
         for place, column in enumerate(columns)
     ]
-    return _with_ranks(rows, columns, [dict.fromkeys(some, 1) for some in texts])
+    ours = {label: row for label, row in rows.items() if row.imported is None}
+    return {**rows, **_with_ranks(ours, columns, [dict.fromkeys(some, 1) for some in texts])}
 
 
 def rank(rows: dict[str, TableRow], columns: Sequence[Column]) -> dict[str, TableRow]:

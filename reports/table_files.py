@@ -1,6 +1,7 @@
-"""The finished tables as files in the store, `tables/<study>/<table>.{tex,md,html,parquet}`.
+"""The finished tables as files in the store, `tables/<study>/<table>.{tex,md,html,parquet,csv}`.
 
-What a search has found lies beside its table, `<search>.found.json`. Of a study that has profiles they lie in
+What a search has found lies beside its table, `<search>.found.json`, and the cells of all tables of a study in
+`index.{parquet,csv,xlsx}`. Of a study that has profiles they lie in
 `tables/<profile>/<study>/`, as each profile has tables of its own. Figures lie in `figures/<table>/` beside them;
 `index.html` beside the folders of studies lists what there is. What a study declares no more is removed from its
 folder.
@@ -29,7 +30,9 @@ from tablewright.orchestrator.search_result import search_result
 from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.venue import venue_of
 from tablewright.reports.canvas import PrintSize
+from tablewright.reports.cell_columns import Cells
 from tablewright.reports.cost_table import build_cost_table
+from tablewright.reports.earlier_cells import all_cells
 from tablewright.reports.earlier_figures import DRAWN, EarlierFigures, said_of
 from tablewright.reports.emptied_cells import Emptied, find_emptied, find_narrowed
 from tablewright.reports.figures import Figure, TableFigures, figure_path, read_traces, table_figures
@@ -41,6 +44,7 @@ from tablewright.reports.latex import latex_warnings, to_latex
 from tablewright.reports.markdown import index_to_markdown
 from tablewright.reports.page_facts import StudyRecords, page_facts
 from tablewright.reports.paper_view import PaperView, build_paper_view
+from tablewright.reports.parquet import cells_of
 from tablewright.reports.search_figures import with_search_figures
 from tablewright.reports.seed import Place
 from tablewright.reports.size_table import build_size_table
@@ -48,7 +52,7 @@ from tablewright.reports.studies_page import ListedStudy, studies_to_html
 from tablewright.reports.table import Table, build_table
 from tablewright.reports.tex_check import LatexTable
 from tablewright.reports.training_facts import read_training_facts
-from tablewright.reports.written_formats import ENDINGS, written_formats
+from tablewright.reports.written_formats import ENDINGS, written_formats, written_of_study
 from tablewright.trainables.value.secret import masked
 from tablewright.trainables.value.text import visible
 
@@ -113,30 +117,13 @@ def write_tables(
     frame = read_cells(plan, seen)
     traces = read_traces(plan, seen)
     records = StudyRecords(plan, seen, frame, traces, read_training_facts(plan, seen) if writes else {})
-    demo_datasets = {item.config.dataset_name() for item in plan.trainings.values() if item.data.is_demo}
     written: list[WrittenTable] = []
     refusals: list[str] = []
     for study in plan.studies:
-        tables: list[Table] = []
-        items_of: dict[str, Mapping[Place, ItemComparison]] = {}
-        for name in (name for owner, name in plan.tables if owner == study.name):
-            try:
-                faults: list[str] = []
-                items = items_of[name] = compare_items(plan, seen, study.name, name, frame, faults)
-                table = build_table(plan, study.name, name, frame, items)
-                lost = (
-                    f"Rows could not be compared over what they were measured on: {visible(masked(text))}."
-                    for text in faults
-                )
-                tables.append(replace(table, source_notes=(*table.source_notes, *lost)))
-            except ValueError as error:
-                refusals.append(str(error))
-        views = _paper_views(plan, study, frame, tables, items_of, refusals)
-        tables += [build_size_table(study, declared, demo_datasets) for declared in study.sizes]
-        tables += [view.table for view in views.values()]
-        frames = {name: view.frame(frame) for name, view in views.items()}
-        latex_of = {table.name: _in_latex(study, table) for table in tables}
-        tables = [_with_warnings(table, latex_of[table.name]) for table in tables]
+        built = build_tables(plan, seen, study, frame, refusals)
+        frames = built.frames
+        latex_of = {table.name: _in_latex(study, table) for table in built.tables}
+        tables = [_with_warnings(table, latex_of[table.name]) for table in built.tables]
         place = f"{folder_of_studies(study)}/{study.name}"
         folder, to_store = store.root / place, "/".join(".." for _ in place.split("/"))
         emptied = {
@@ -176,14 +163,15 @@ def write_tables(
             if config is not None:
                 beside[search.name] = replace(beside[search.name], files=(FOUND_ENDING,))
                 found[search.name] = config.content()
+        cells: dict[str, Cells] = {}
         files: dict[str, dict[str, bytes]] = {}
         for table in tables:
             contents: dict[str, bytes] = {}
             figure_urls: dict[str, str] = {}
             if table.name not in kept:
-                own = frames.get(table.name, frame)
+                cells[table.name] = cells_of(table, frames.get(table.name, frame))
                 latex = latex_of[table.name]
-                contents = written_formats(table, beside[table.name], own, to_store, latex)
+                contents = written_formats(table, beside[table.name], cells[table.name], to_store, latex)
                 files[table.name] = contents
                 if table.name in found:
                     contents[FOUND_ENDING] = found[table.name]
@@ -212,9 +200,62 @@ def write_tables(
         _remove_undeclared(folder, declared)
         shown = [table for table in tables if table.name in files]
         _write_index(folder, study, shown, files, beside, replace(records, frames=frames))
+        order = dict.fromkeys((*study.table_names, *(table.name for table in tables), *study.left_out))
+        of_study = written_of_study(shown, all_cells(folder, list(order), cells))
+        for ending, content in of_study.items():
+            folder.write_if_changed(f"{INDEX}.{ending}", content)
     for folder in dict.fromkeys([*map(folder_of_studies, plan.studies), TABLES]) if writes else ():
         _list_studies(store.root / folder)
     return WrittenTables(tuple(written), tuple(refusals))
+
+
+@dataclass(frozen=True)
+class BuiltTables:
+    """The tables of a study.
+
+    Attributes:
+        tables: those that it fills, then those that it counts, then the paper's own.
+        frames: name of a paper's own table -> its part of what `read_cells` gave.
+    """
+
+    tables: tuple[Table, ...]
+    frames: Mapping[str, pd.DataFrame]
+
+
+def build_tables(
+    plan: Plan, store: Store, study: Study, frame: pd.DataFrame, refusals: list[str]
+) -> BuiltTables:
+    """Make every table of a study from the records.
+
+    Args:
+        plan: that has the study.
+        store: of the records.
+        study: whose tables are made.
+        frame: what `read_cells` gave of the plan.
+        refusals: gets why others cannot be made, one text each.
+    """
+    tables: list[Table] = []
+    items_of: dict[str, Mapping[Place, ItemComparison]] = {}
+    for name in (name for owner, name in plan.tables if owner == study.name):
+        try:
+            faults: list[str] = []
+            items = items_of[name] = compare_items(plan, store, study.name, name, frame, faults)
+            table = build_table(plan, study.name, name, frame, items)
+        except ValueError as error:
+            refusals.append(str(error))
+            continue
+        lost = (
+            f"Rows could not be compared over what they were measured on: {visible(masked(text))}."
+            for text in faults
+        )
+        tables.append(replace(table, source_notes=(*table.source_notes, *lost)))
+    views = _paper_views(plan, study, frame, tables, items_of, refusals)
+    demo_datasets = {item.config.dataset_name() for item in plan.trainings.values() if item.data.is_demo}
+    counted = (build_size_table(study, declared, demo_datasets) for declared in study.sizes)
+    return BuiltTables(
+        (*tables, *counted, *(view.table for view in views.values())),
+        {name: view.frame(frame) for name, view in views.items()},
+    )
 
 
 def _paper_views(

@@ -117,7 +117,8 @@ def _each_once(
         for row, weight in contrast.weights.items():
             first = first_of.get(row, row)
             weights[first] = weights.get(first, 0.0) + weight
-        as_first.append(replace(contrast, weights=weights))
+        is_same = weights == contrast.weights  # nearly always; to declare it once more would take its time
+        as_first.append(contrast if is_same else replace(contrast, weights=weights))
     place_of: dict[tuple[float, ...], int] = {}
     once: list[int] = []
     repeated: list[tuple[Contrast, int]] = []

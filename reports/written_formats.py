@@ -1,29 +1,33 @@
-"""The formats that every table is written in, by the ending of its file."""
+"""The formats that every table is written in, by the ending of its file, and those that hold all tables of a study."""
 
 from __future__ import annotations
 
-import pandas as pd
+from collections.abc import Sequence
 
+from tablewright.reports.cell_columns import Cells
+from tablewright.reports.csv_file import to_csv
 from tablewright.reports.figures import TableFigures
 from tablewright.reports.html import to_html
 from tablewright.reports.latex_document import DOCUMENT_ENDING, to_document
 from tablewright.reports.markdown import to_markdown
-from tablewright.reports.parquet import to_parquet
+from tablewright.reports.parquet import parquet_file, to_parquet
 from tablewright.reports.table import Table
 from tablewright.reports.tex_check import LatexTable
+from tablewright.reports.workbook import to_workbook
 
-ENDINGS = ("tex", DOCUMENT_ENDING, "md", "html", "parquet")
+ENDINGS = ("tex", DOCUMENT_ENDING, "md", "html", "parquet", "csv")
+ENDINGS_OF_STUDY = ("parquet", "csv", "xlsx")
 
 
 def written_formats(
-    table: Table, figures: TableFigures, frame: pd.DataFrame, to_store: str, latex: LatexTable
+    table: Table, figures: TableFigures, cells: Cells, to_store: str, latex: LatexTable
 ) -> dict[str, bytes]:
     """Write a table in every format: ending -> content.
 
     Args:
         table: to be written.
         figures: that stand beside it on its page.
-        frame: what `read_cells` gave, with the values of its seeds.
+        cells: what `cells_of` gives of it.
         to_store: link from the folder of its files to the root of the store.
         latex: the same as LaTeX.
     """
@@ -32,7 +36,24 @@ def written_formats(
         DOCUMENT_ENDING: to_document(latex.text, latex.venue).encode(),
         "md": to_markdown(table).encode(),
         "html": to_html(table, figures, to_store).encode(),
-        "parquet": to_parquet(table, frame),
+        "parquet": to_parquet(table, cells),
+        "csv": to_csv(cells),
     }
     assert tuple(contents) == ENDINGS, "every format has an ending"
+    return contents
+
+
+def written_of_study(tables: Sequence[Table], cells: Cells) -> dict[str, bytes]:
+    """Write what holds the cells of all tables of a study: ending -> content.
+
+    Args:
+        tables: as they are printed.
+        cells: of these, and of tables that were written earlier.
+    """
+    contents = {
+        "parquet": parquet_file(cells),
+        "csv": to_csv(cells),
+        "xlsx": to_workbook(tables, cells),
+    }
+    assert tuple(contents) == ENDINGS_OF_STUDY, "every format has an ending"
     return contents

@@ -3,6 +3,7 @@
 Names only; where each is explained stands in its own file.
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from tablewright.orchestrator.ablation import Ablation
@@ -11,6 +12,7 @@ from tablewright.orchestrator.budget import Budget
 from tablewright.orchestrator.constraints import Less, Product, WeightedSum
 from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Cumulative, Factorial, LeaveOneOut, Row, Sweep
+from tablewright.orchestrator.imported import imported
 from tablewright.orchestrator.paper_table import PaperTable
 from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.pruners import Halving, Hyperband, Median, Patience, Wilcoxon
@@ -29,6 +31,7 @@ from tablewright.trainables.own.script import script
 from tablewright.trainables.value.frozen_model import FrozenModel
 
 if TYPE_CHECKING:
+    from tablewright.notebook import results, table
     from tablewright.trainables.own.function_run import Run
 
 __all__ = [
@@ -76,16 +79,24 @@ __all__ = [
     "When",
     "Wilcoxon",
     "best_of",
+    "imported",
     "method",
     "printed",
+    "results",
     "script",
+    "table",
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Give `Run`, whose module needs torch, once somebody names it."""
-    if name != "Run":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from tablewright.trainables.own.function_run import Run
+_OF_MODULE = {
+    "Run": "tablewright.trainables.own.function_run",  # needs torch
+    "results": "tablewright.notebook",
+    "table": "tablewright.notebook",
+}
 
-    return Run
+
+def __getattr__(name: str) -> Any:
+    """Give what needs more than a declaration does, once somebody names it."""
+    if name not in _OF_MODULE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_OF_MODULE[name]), name)

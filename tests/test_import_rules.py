@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("orchestrator", "reports", "search_spaces", "trainables")
-OURS = (*FOLDERS, "sweep", "tablewright", "benchmarks", "tests")
+OURS = (*FOLDERS, "notebook", "sweep", "tablewright", "benchmarks", "tests")
 PACKAGE = "tablewright."
 """What is installed; its parts are links to the folders beside it."""
 GENERATOR = "trainables.data.demo_generator"  # made the demo archive once, with requirements of its own
@@ -48,6 +48,8 @@ DECLARATIONS = tuple(
         "dataset",
         "declared_names",
         "design",
+        "imported",
+        "imported_runs",
         "paper_table",
         "gap",
         "profile",
@@ -120,6 +122,7 @@ RULES = {
             "trainables.contract",
             "trainables.own",
             "trainables.value",
+            "notebook",
         ),
         (),
         {},
@@ -148,9 +151,14 @@ RULES = {
             "trainables.value",
         ),
         ("pandas", "pyarrow", "numpy", "scipy", "matplotlib", "jinja2"),
-        {"rich": ("reports.console", "reports.terminal"), "pylatexenc": ("reports.latex_signs",)},
+        {
+            "rich": ("reports.console", "reports.terminal"),
+            "pylatexenc": ("reports.latex_signs",),
+            "openpyxl": ("reports.sheet_rows", "reports.workbook"),
+        },
     ),
     "sweep": Rule(FOLDERS, ("typer", "rich"), {}),
+    "tablewright.notebook": Rule(("orchestrator", "reports"), ("pandas", "pyarrow"), {}),
 }
 
 
@@ -189,7 +197,7 @@ def imports_of(source: str, module: str, *, is_package: bool = False) -> Iterato
 
 def faults_of(source: str, module: str, *, is_package: bool = False) -> list[str]:
     """Say which imports of a module the rules forbid."""
-    rule = RULES[module.partition(".")[0]]
+    rule = RULES.get(module) or RULES[module.partition(".")[0]]
     faults: list[str] = []
     for line, name in imports_of(source, module, is_package=is_package):
         is_below_package = name.startswith(PACKAGE)
@@ -217,6 +225,7 @@ def source_files() -> list[Path]:
     return [
         ROOT / "sweep.py",
         ROOT / "tablewright/__init__.py",
+        ROOT / "tablewright/notebook.py",
         *(path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))),
     ]
 

@@ -98,6 +98,24 @@ def test_a_store_that_cannot_be_written_to_is_read(project):
 
 
 @pytest.mark.slow
+def test_a_report_of_which_nothing_has_changed_says_the_same(project):
+    """It is kept in the store and said again; a table file that is gone, or an edited study, is noticed."""
+    said = run_warm(project, "toy", "--report")
+    while not (
+        project / "runs/reports"
+    ).is_dir():  # what was recorded less than two seconds ago is not trusted
+        said = run_warm(project, "toy", "--report")
+    assert said == run_warm(project, "toy", "--report")
+    before = table(project)
+    (project / "runs/tables/demo/toy/rates.md").unlink()
+    assert said == run_warm(project, "toy", "--report")
+    assert before == table(project)
+    study = project / "search_spaces/toy.py"
+    study.write_text(study.read_text().replace("Learning rates", "Rates of learning"))
+    assert "toy/rates: Rates of learning" in words(run_warm(project, "toy", "--report")[1])
+
+
+@pytest.mark.slow
 def test_a_table_that_was_written_for_fewer_seeds_says_what_it_had(project):
     """Asking for one seed writes a table of one seed; that there were more is told, and so is the way back."""
     code, printed = run_warm(project, "toy", "--report", "--seeds", "1")

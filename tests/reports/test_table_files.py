@@ -19,7 +19,7 @@ from tablewright.orchestrator.resolution import DataResolver
 from tablewright.reports.table import Table
 from tablewright.reports.table_files import write_tables
 from tablewright.reports.terminal import to_terminal
-from tablewright.reports.written_formats import ENDINGS
+from tablewright.reports.written_formats import ENDINGS, ENDINGS_OF_STUDY
 from tests.reports.every_state import every_state_plan, record_every_state
 from tests.reports.tiny_study import (
     depth_row,
@@ -33,13 +33,12 @@ from tests.reports.tiny_study import (
 
 
 def test_every_table_is_written_in_every_format(tmp_path: Path):
-    """A study's folder holds a file of each format for a table, and two indices; the paths returned are theirs."""
+    """A study's folder holds a file a table and format, and those of all tables; the paths returned are theirs."""
     plan, store = every_state_plan(), Store(str(tmp_path))
     written = write_tables(plan, store).tables
     expected = {f"{name}.{end}" for name in ("depth", "demo_depth") for end in ENDINGS}
-    assert expected | {"index.html", "index.md"} == {
-        file.name for file in (tmp_path / "tables" / "tiny").iterdir()
-    }
+    expected |= {f"index.{end}" for end in ("html", "md", *ENDINGS_OF_STUDY)}
+    assert expected == {file.name for file in (tmp_path / "tables" / "tiny").iterdir()}
     assert ["depth", "demo_depth"] == [table.table.name for table in written]
     for table in written:
         assert all(Path(url).is_file() for url in (*table.urls.values(), table.index_url))
@@ -56,7 +55,7 @@ def test_equal_records_give_equal_bytes(tmp_path: Path):
     for store in (first, second):
         write_tables(plan, store)
     names = (first.root / "tables/tiny").names()
-    assert 2 * len(ENDINGS) + 2 == len(names)
+    assert 2 * len(ENDINGS) + 2 + len(ENDINGS_OF_STUDY) == len(names)
     for name in names:
         assert (first.root / "tables/tiny").read(name) == (second.root / "tables/tiny").read(name), name
 
@@ -106,9 +105,9 @@ def test_files_of_a_table_that_is_declared_no_more_are_removed(tmp_path: Path):
     assert (folder / "figures/old/attention.png").is_file()
     (folder / "my_notes.txt").write_text("mine")
     write_tables(plan_of(kept), store)
-    kept_files = [f"kept.{ending}" for ending in sorted(ENDINGS)]
-    left = ["figures", "index.html", "index.md", *kept_files, "my_notes.txt"]
-    assert left == sorted(file.name for file in folder.iterdir())
+    indices = (f"index.{ending}" for ending in ("html", "md", *ENDINGS_OF_STUDY))
+    left = {"figures", "my_notes.txt", *indices, *(f"kept.{ending}" for ending in ENDINGS)}
+    assert left == {file.name for file in folder.iterdir()}
     assert ["kept"] == [file.name for file in (folder / "figures").iterdir()]
 
 
