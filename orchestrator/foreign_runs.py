@@ -1,7 +1,7 @@
 """Runs that others have logged, copied once into a CSV file under Git: what a table then reads asks no server.
 
-`imported` declares rows from such a file; `mlflow_experiment.read_experiment` gives the runs of MLflow, and a file those
-that `wandb.Api().runs` was asked for.
+`imported` declares rows from such a file; `mlflow_experiment.read_experiment` gives the runs of MLflow, and a file
+those that `wandb.Api().runs` was asked for.
 """
 
 from __future__ import annotations
