@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +23,7 @@ from tablewright.reports.latex import to_latex
 from tablewright.reports.lay_out import lay_out
 from tablewright.reports.markdown import to_markdown
 from tablewright.reports.paper_view import PaperView, build_paper_view
-from tablewright.reports.parquet import to_parquet
+from tablewright.reports.parquet import cells_of
 from tablewright.reports.table import DEMO_NOTICE, Table, build_table
 from tablewright.reports.table_files import write_tables
 from tablewright.trainables.retrieval.view import MAP, RANK1
@@ -240,7 +239,7 @@ def test_the_values_of_each_seed_lie_under_the_printed_labels(tmp_path: Path):
     view, _, frame = view_of(
         tmp_path, LOO, rows=["full"], columns=["mAP"], labels={"full": "Ours", "Market-1501": "Market"}
     )
-    found = pd.read_parquet(io.BytesIO(to_parquet(view.table, view.frame(frame))))
+    found = cells_of(view.table, view.frame(frame)).to_pandas()
     assert 6 == len(found)
     assert {("main", "Ours", "map")} == {*zip(found["table"], found["row"], found["metric"], strict=True)}
     assert {"Market", "DukeMTMC-reID"} == {*found["dataset"]}
