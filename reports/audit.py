@@ -67,25 +67,24 @@ class Finding:
         return WHY[self.gap]
 
 
-def audit(plan: Plan, tables: Sequence[Table]) -> tuple[Finding, ...]:
-    """Find what the tables of a plan's studies lack.
+def audit(plan: Plan, study: Study, tables: Sequence[Table]) -> tuple[Finding, ...]:
+    """Find what the tables of a study lack.
 
     Args:
-        plan: of the studies.
+        plan: of the study.
+        study: whose tables they are.
         tables: as the records fill them; those of sizes are passed over.
 
     Returns:
-        Findings by study, those on the whole study first, then in the order of tables; accepted ones among them.
+        Findings on the whole study first, then in the order of tables; accepted ones among them.
     """
-    found: list[Finding] = []
-    for study in plan.studies:
-        mine = [table for table in tables if table.study == study.name and _ablation(plan, table) is not None]
-        found += _accepted(_of_study(plan, study, mine), study.accepts)
-        removals = joint_removals(plan, study)
-        for table in mine:
-            ablation = plan.tables[study.name, table.name]
-            accepts: dict[Gap, str] = {**study.accepts, **ablation.accepts}
-            found += _accepted(_of_table(plan, study, ablation, table, removals.get(table.name, ())), accepts)
+    mine = [table for table in tables if table.study == study.name and _ablation(plan, table) is not None]
+    found = [*_accepted(_of_study(plan, study, mine), study.accepts)]
+    removals = joint_removals(plan, study)
+    for table in mine:
+        ablation = plan.tables[study.name, table.name]
+        accepts: dict[Gap, str] = {**study.accepts, **ablation.accepts}
+        found += _accepted(_of_table(plan, study, ablation, table, removals.get(table.name, ())), accepts)
     return tuple(_folded(found))
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tablewright.reports.audit import Finding
 from tablewright.reports.cost_table import CostTable
 from tablewright.reports.embedded_pictures import PAGE_LIMIT_BYTES, EmbeddedPictures
 from tablewright.reports.figures import TableFigures
@@ -48,6 +49,7 @@ class StudyPage:
         trainings: how each training went, for who cannot click.
         holes: what its tables lack, and why.
         costs: what its trainings have cost; None where that is nothing.
+        findings: what its tables lack; none on a page of a part of them.
     """
 
     study: str
@@ -60,6 +62,7 @@ class StudyPage:
     trainings: Mapping[str, TrainingFacts] = field(default_factory=dict[str, TrainingFacts])
     holes: Sequence[Hole] = ()
     costs: CostTable | None = None
+    findings: Sequence[Finding] = ()
 
 
 def to_html(table: Table, beside: TableFigures = NO_FIGURES, to_store: str = TO_STORE) -> str:

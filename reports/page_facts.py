@@ -26,6 +26,7 @@ from tablewright.orchestrator.plan import Cell, Plan
 from tablewright.orchestrator.recorded_config import differences
 from tablewright.orchestrator.records import DamagedFile, Store, measured_columns, measured_items
 from tablewright.orchestrator.study import Study
+from tablewright.reports.audit import Finding
 from tablewright.reports.cell import TableCell
 from tablewright.reports.cell_facts import cell_facts
 from tablewright.reports.cost_table import J_PER_KWH, hours_text
@@ -65,6 +66,7 @@ class StudyRecords:
         traces: what `read_traces` gave.
         facts: what `read_training_facts` gave.
         frames: the frame of each table that is made of others, under its own labels.
+        findings: what the tables of the study lack.
     """
 
     plan: Plan
@@ -73,6 +75,7 @@ class StudyRecords:
     traces: Mapping[str, Trace]
     facts: Mapping[str, TrainingFacts]
     frames: Mapping[str, pd.DataFrame] = EMPTY
+    findings: tuple[Finding, ...] = ()
 
 
 def page_facts(

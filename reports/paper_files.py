@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.records import Folder, Store
 from tablewright.orchestrator.study import Study
-from tablewright.reports.audit import Finding, audit
+from tablewright.reports.audit import Finding
 from tablewright.reports.audit_page import audit_document
 from tablewright.reports.config_appendix import config_appendix
 from tablewright.reports.document import Section
@@ -78,14 +78,13 @@ def write_paper_files(
         OSError: a file cannot be written.
     """
     tables = [item.table for item in written.tables]
-    found = audit(plan, tables)
     findings: dict[str, tuple[Finding, ...]] = {}
     audit_urls: dict[str, str] = {}
     report_urls: list[str] = []
     remarks: list[str] = []
     for study in plan.studies:
         items = [item for item in written.tables if item.table.study == study.name]
-        findings[study.name] = tuple(one for one in found if one.study == study.name)
+        findings[study.name] = written.findings.get(study.name, ())
         folder = store.root / f"{folder_of_studies(study)}/{study.name}"
         _write_numbers(folder, study, items)
         if study.left_out:

@@ -614,7 +614,8 @@ def _refuse_mixed_items(study: str, name: str, frame: pd.DataFrame) -> None:
 def _has_published(
     ablation: Ablation, dataset: Dataset, metric: Metric, facts: Mapping[str, DatasetFacts]
 ) -> bool:
-    if facts[dataset.label].is_demo:
+    known = facts.get(dataset.label)  # nothing is, while all rows wait for what others find
+    if known is None or known.is_demo:
         return False  # a number of other data beside ours would ask to be compared with it
     rows = ablation.printed_rows
     return any(row.published.get(dataset.label, {}).get(metric.name) is not None for row in rows)

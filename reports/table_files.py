@@ -17,8 +17,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
-import pandas as pd
-
 from tablewright.orchestrator.cost import cost_sheet
 from tablewright.orchestrator.declared_names import BESIDE_TABLES
 from tablewright.orchestrator.found_config import ENDING as FOUND_ENDING
@@ -29,6 +27,8 @@ from tablewright.orchestrator.records import Folder, Store
 from tablewright.orchestrator.search_result import search_result
 from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.venue import venue_of
+from tablewright.reports.audit import Finding, audit
+from tablewright.reports.built_tables import BuiltTables, build_tables
 from tablewright.reports.canvas import PrintSize
 from tablewright.reports.cell_columns import Cells
 from tablewright.reports.cost_table import build_cost_table
@@ -39,22 +39,17 @@ from tablewright.reports.figures import Figure, TableFigures, figure_path, read_
 from tablewright.reports.frame import read_cells
 from tablewright.reports.hole import find_holes
 from tablewright.reports.html import NO_FIGURES, StudyPage, index_to_html
-from tablewright.reports.item_comparisons import ItemComparison, compare_items
 from tablewright.reports.latex import latex_warnings, to_latex
 from tablewright.reports.markdown import index_to_markdown
 from tablewright.reports.page_facts import StudyRecords, page_facts
-from tablewright.reports.paper_view import PaperView, build_paper_view
 from tablewright.reports.parquet import cells_of
 from tablewright.reports.search_figures import with_search_figures
-from tablewright.reports.seed import Place
-from tablewright.reports.size_table import build_size_table
 from tablewright.reports.studies_page import ListedStudy, studies_to_html
-from tablewright.reports.table import Table, build_table
+from tablewright.reports.table import Table
 from tablewright.reports.tex_check import LatexTable
 from tablewright.reports.training_facts import read_training_facts
 from tablewright.reports.written_formats import ENDINGS, written_formats, written_of_study
-from tablewright.trainables.value.secret import masked
-from tablewright.trainables.value.text import visible
+from tablewright.trainables.value.freezing import EMPTY
 
 INDEX = "index"
 TABLES = "tables"
@@ -93,10 +88,12 @@ class WrittenTables:
     Attributes:
         tables: in the order in which the studies declare them.
         refusals: why others were not written, one text each.
+        findings: what the tables lack, by study.
     """
 
     tables: tuple[WrittenTable, ...]
     refusals: tuple[str, ...]
+    findings: Mapping[str, tuple[Finding, ...]] = EMPTY
 
 
 def write_tables(
@@ -119,173 +116,115 @@ def write_tables(
     records = StudyRecords(plan, seen, frame, traces, read_training_facts(plan, seen) if writes else {})
     written: list[WrittenTable] = []
     refusals: list[str] = []
+    findings: dict[str, tuple[Finding, ...]] = {}
     for study in plan.studies:
         built = build_tables(plan, seen, study, frame, refusals)
-        frames = built.frames
-        latex_of = {table.name: _in_latex(study, table) for table in built.tables}
-        tables = [_with_warnings(table, latex_of[table.name]) for table in built.tables]
-        place = f"{folder_of_studies(study)}/{study.name}"
-        folder, to_store = store.root / place, "/".join(".." for _ in place.split("/"))
-        emptied = {
-            table.name: find_emptied(
-                folder, study.name, table.name, frames.get(table.name, frame), plan, seen
-            )
-            for table in tables
-        }
-        narrowed = {
-            table.name: find_narrowed(folder, study.name, table.name, frames.get(table.name, frame))
-            for table in tables
-        }
-        kept = {name for name, lost in emptied.items() if not writes or (keeps_fuller and lost is not None)}
-        kept |= {paper.name for paper in study.paper_tables if kept.intersection(paper.of)}
-        beside = {
-            table.name: NO_FIGURES
-            if (study.name, table.name) not in plan.tables or table.name in kept
-            else table_figures(
-                plan,
-                seen,
-                table,
-                frame,
-                traces,
-                size=PrintSize.of(venue_of(study.venue)),
-                earlier=EarlierFigures.of(folder / f"figures/{table.name}"),
-            )
-            for table in tables
-        }
-        found: dict[str, bytes] = {}
-        for search in study.searches:
-            if search.name not in beside:
-                continue
-            result = search_result(search, plan.searches[study.name, search.name])
-            if search.name not in kept:
-                beside[search.name] = with_search_figures(beside[search.name], result)
-            config = found_config(study.name, study.profile, search, result, seen)
-            if config is not None:
-                beside[search.name] = replace(beside[search.name], files=(FOUND_ENDING,))
-                found[search.name] = config.content()
-        cells: dict[str, Cells] = {}
-        files: dict[str, dict[str, bytes]] = {}
-        for table in tables:
-            contents: dict[str, bytes] = {}
-            figure_urls: dict[str, str] = {}
-            if table.name not in kept:
-                cells[table.name] = cells_of(table, frames.get(table.name, frame))
-                latex = latex_of[table.name]
-                contents = written_formats(table, beside[table.name], cells[table.name], to_store, latex)
-                files[table.name] = contents
-                if table.name in found:
-                    contents[FOUND_ENDING] = found[table.name]
-                elif f"{table.name}.{FOUND_ENDING}" in folder.names():
-                    folder.remove(f"{table.name}.{FOUND_ENDING}")
-                for ending, content in contents.items():
-                    folder.write_if_changed(f"{table.name}.{ending}", content)
-                figure_urls = _write_figures(folder, table.name, beside[table.name].figures)
-            urls = {ending: f"{folder.url}/{table.name}.{ending}" for ending in contents}
-            index_url = f"{folder.url}/{INDEX}.html"
-            written.append(
-                WrittenTable(
-                    table,
-                    urls,
-                    index_url,
-                    figure_urls,
-                    emptied[table.name],
-                    narrowed[table.name] if urls else "",
-                    latex_of[table.name] if urls else None,
-                    beside[table.name],
-                )
-            )
-        if not writes:
-            continue
-        declared = set(study.table_names) | set(study.left_out)
-        _remove_undeclared(folder, declared)
-        shown = [table for table in tables if table.name in files]
-        _write_index(folder, study, shown, files, beside, replace(records, frames=frames))
-        order = dict.fromkeys((*study.table_names, *(table.name for table in tables), *study.left_out))
-        of_study = written_of_study(shown, all_cells(folder, list(order), cells))
-        for ending, content in of_study.items():
-            folder.write_if_changed(f"{INDEX}.{ending}", content)
+        findings[study.name] = audit(plan, study, built.tables)
+        of_study = replace(records, frames=built.frames, findings=findings[study.name])
+        written += _write_study(store.root, study, built, of_study, keeps_fuller=keeps_fuller, writes=writes)
     for folder in dict.fromkeys([*map(folder_of_studies, plan.studies), TABLES]) if writes else ():
         _list_studies(store.root / folder)
-    return WrittenTables(tuple(written), tuple(refusals))
+    return WrittenTables(tuple(written), tuple(refusals), findings)
 
 
-@dataclass(frozen=True)
-class BuiltTables:
-    """The tables of a study.
-
-    Attributes:
-        tables: those that it fills, then those that it counts, then the paper's own.
-        frames: name of a paper's own table -> its part of what `read_cells` gave.
-    """
-
-    tables: tuple[Table, ...]
-    frames: Mapping[str, pd.DataFrame]
-
-
-def build_tables(
-    plan: Plan, store: Store, study: Study, frame: pd.DataFrame, refusals: list[str]
-) -> BuiltTables:
-    """Make every table of a study from the records.
-
-    Args:
-        plan: that has the study.
-        store: of the records.
-        study: whose tables are made.
-        frame: what `read_cells` gave of the plan.
-        refusals: gets why others cannot be made, one text each.
-    """
-    tables: list[Table] = []
-    items_of: dict[str, Mapping[Place, ItemComparison]] = {}
-    for name in (name for owner, name in plan.tables if owner == study.name):
-        try:
-            faults: list[str] = []
-            items = items_of[name] = compare_items(plan, store, study.name, name, frame, faults)
-            table = build_table(plan, study.name, name, frame, items)
-        except ValueError as error:
-            refusals.append(str(error))
-            continue
-        lost = (
-            f"Rows could not be compared over what they were measured on: {visible(masked(text))}."
-            for text in faults
-        )
-        tables.append(replace(table, source_notes=(*table.source_notes, *lost)))
-    views = _paper_views(plan, study, frame, tables, items_of, refusals)
-    demo_datasets = {item.config.dataset_name() for item in plan.trainings.values() if item.data.is_demo}
-    counted = (build_size_table(study, declared, demo_datasets) for declared in study.sizes)
-    return BuiltTables(
-        (*tables, *counted, *(view.table for view in views.values())),
-        {name: view.frame(frame) for name, view in views.items()},
-    )
-
-
-def _paper_views(
-    plan: Plan,
+def _write_study(
+    root: Folder,
     study: Study,
-    frame: pd.DataFrame,
-    tables: Sequence[Table],
-    items_of: Mapping[str, Mapping[Place, ItemComparison]],
-    refusals: list[str],
-) -> dict[str, PaperView]:
-    """Make the paper's own tables of those that could be made: name -> view."""
-    made = {table.name: table for table in tables}
-    views: dict[str, PaperView] = {}
-    for paper in study.paper_tables:
-        if lacking := [name for name in paper.of if name not in made]:
-            refusals.append(
-                f"Table {study.name}/{paper.name}: it is made of {', '.join(lacking)}, which could not be written"
-            )
+    built: BuiltTables,
+    records: StudyRecords,
+    *,
+    keeps_fuller: bool,
+    writes: bool,
+) -> list[WrittenTable]:
+    """Write the tables of one study, and what holds all of them."""
+    latex_of = {table.name: _in_latex(study, table) for table in built.tables}
+    tables = [_with_warnings(table, latex_of[table.name]) for table in built.tables]
+    frame_of = {table.name: built.frames.get(table.name, records.frame) for table in tables}
+    place = f"{folder_of_studies(study)}/{study.name}"
+    folder, to_store = root / place, "/".join(".." for _ in place.split("/"))
+    emptied = {
+        name: find_emptied(folder, study.name, name, frame, records.plan, records.store)
+        for name, frame in frame_of.items()
+    }
+    narrowed = {name: find_narrowed(folder, study.name, name, frame) for name, frame in frame_of.items()}
+    kept = {name for name, lost in emptied.items() if not writes or (keeps_fuller and lost is not None)}
+    kept |= {paper.name for paper in study.paper_tables if kept.intersection(paper.of)}
+    found = _found_configs(study, frame_of.keys(), records)
+    beside = _figures_beside(study, tables, kept, found, folder, records)
+    cells: dict[str, Cells] = {}
+    files: dict[str, dict[str, bytes]] = {}
+    figure_urls: dict[str, dict[str, str]] = {}
+    for table in tables:
+        name = table.name
+        if name in kept:
             continue
-        sources: dict[str, Table] = {}
-        for name in paper.of:
-            ablation = plan.tables[study.name, name]
-            shown = paper.wishes(ablation)
-            sources[name] = (
-                made[name]
-                if shown == ablation
-                else build_table(plan, study.name, name, frame, items_of[name], shown)
+        cells[name] = cells_of(table, frame_of[name])
+        contents = written_formats(table, beside[name], cells[name], to_store, latex_of[name])
+        if name in found:
+            contents[FOUND_ENDING] = found[name]
+        elif f"{name}.{FOUND_ENDING}" in folder.names():
+            folder.remove(f"{name}.{FOUND_ENDING}")
+        for ending, content in contents.items():
+            folder.write_if_changed(f"{name}.{ending}", content)
+        files[name] = contents
+        figure_urls[name] = _write_figures(folder, name, beside[name].figures)
+    if writes:
+        _remove_undeclared(folder, set(study.table_names) | set(study.left_out))
+        shown = [table for table in tables if table.name in files]
+        _write_index(folder, study, shown, files, beside, records)
+        order = dict.fromkeys((*study.table_names, *(table.name for table in tables), *study.left_out))
+        for ending, content in written_of_study(shown, all_cells(folder, list(order), cells)).items():
+            folder.write_if_changed(f"{INDEX}.{ending}", content)
+    return [
+        WrittenTable(
+            table,
+            {ending: f"{folder.url}/{table.name}.{ending}" for ending in files.get(table.name, ())},
+            f"{folder.url}/{INDEX}.html",
+            figure_urls.get(table.name, {}),
+            emptied[table.name],
+            narrowed[table.name] if table.name in files else "",
+            latex_of[table.name] if table.name in files else None,
+            beside[table.name],
+        )
+        for table in tables
+    ]
+
+
+def _found_configs(study: Study, names: Set[str], records: StudyRecords) -> dict[str, bytes]:
+    """Give what the searches with these tables have found, as files: name of the search -> content."""
+    found: dict[str, bytes] = {}
+    for search in (search for search in study.searches if search.name in names):
+        result = search_result(search, records.plan.searches[study.name, search.name])
+        config = found_config(study.name, study.profile, search, result, records.store)
+        if config is not None:
+            found[search.name] = config.content()
+    return found
+
+
+def _figures_beside(
+    study: Study,
+    tables: Sequence[Table],
+    kept: Set[str],
+    found: Mapping[str, bytes],
+    folder: Folder,
+    records: StudyRecords,
+) -> dict[str, TableFigures]:
+    """Draw what stands beside each table; nothing beside those whose files stay as they are."""
+    plan, size = records.plan, PrintSize.of(venue_of(study.venue))
+    search_of = {search.name: search for search in study.searches}
+    beside: dict[str, TableFigures] = {}
+    for table in tables:
+        name, figures = table.name, NO_FIGURES
+        if (study.name, name) in plan.tables and name not in kept:
+            earlier = EarlierFigures.of(folder / f"figures/{name}")
+            figures = table_figures(
+                plan, records.store, table, records.frame, records.traces, size=size, earlier=earlier
             )
-        views[paper.name] = build_paper_view(study, paper, sources)
-    return views
+            if name in search_of:
+                result = search_result(search_of[name], plan.searches[study.name, name])
+                figures = with_search_figures(figures, result)
+        beside[name] = replace(figures, files=(FOUND_ENDING,)) if name in found else figures
+    return beside
 
 
 def folder_of_studies(study: Study) -> str:
@@ -339,6 +278,7 @@ def _write_index(
         records.facts,
         find_holes(records.frame, study.name, files.keys()),
         build_cost_table(sheet, None) if sheet.num_trainings else None,
+        () if study.left_out else records.findings,
     )
     folder.write_if_changed(f"{INDEX}.html", index_to_html(page, tables).encode())
     folder.write_if_changed(f"{INDEX}.md", index_to_markdown(title, tables, others).encode())

@@ -102,10 +102,10 @@ def _made(
 
 def _tables(settings: Settings) -> Iterator[tuple[Table, Cells]]:
     from tablewright.orchestrator.planning import plan_as_recorded
+    from tablewright.reports.built_tables import build_tables
     from tablewright.reports.frame import read_cells
     from tablewright.reports.parquet import cells_of
     from tablewright.reports.seed_growth import seeds_until_decided
-    from tablewright.reports.table_files import build_tables
 
     store = settings.open_store().listed()
     if not store.is_there:

@@ -59,7 +59,8 @@ def findings(
         record_value(store, plan, row, of_row)
     written = write_tables(plan, store, writes=False)
     assert () == written.refusals
-    return plan, audit(plan, [item.table for item in written.tables])
+    tables = [item.table for item in written.tables]
+    return plan, tuple(one for study in plan.studies for one in audit(plan, study, tables))
 
 
 def of_kind(found: Sequence[Finding], gap: str) -> list[str]:

@@ -117,7 +117,7 @@ def test_a_page_leads_to_each_of_its_tables(tmp_path: Path):
     """The page of a study begins with a list of its tables, by name and caption."""
     index = pages(tmp_path)[1]
     contents = index[index.index("<nav") : index.index("</nav>")]
-    assert ["../index.html", "#depth", "#demo_depth", "#costs"] == Page(contents).attributes["href"]
+    assert ["../index.html", "#depth", "#demo_depth", "#findings", "#costs"] == Page(contents).attributes["href"]
     assert "The same &amp; more" in contents
 
 
