@@ -85,8 +85,10 @@ def main() -> None:
 def make_project(folder: Path, num_rows: int, num_seeds: int) -> None:
     """Write the study and its script."""
     (folder / "search_spaces").mkdir(parents=True)
-    (folder / "search_spaces/many.py").write_text(STUDY.format(rows=num_rows, seeds=num_seeds))
-    (folder / "train.py").write_text("import argparse\n")
+    (folder / "search_spaces/many.py").write_text(
+        STUDY.format(rows=num_rows, seeds=num_seeds), encoding="utf-8"
+    )
+    (folder / "train.py").write_text("import argparse\n", encoding="utf-8")
 
 
 def plan_of(folder: Path) -> Plan:

@@ -116,7 +116,10 @@ def _files_of(paper: Path, passed_over: Path | None) -> Iterator[Path]:
         seen.add(file.resolve())
         yield file
         if file.suffix == ".tex":
-            text = "\n".join(_COMMENT.sub("", line) for line in file.read_text(errors="replace").splitlines())
+            text = "\n".join(
+                _COMMENT.sub("", line)
+                for line in file.read_text(encoding="utf-8", errors="replace").splitlines()
+            )
             for name in _INCLUDED.findall(text):
                 included = paper.parent / name.strip()
                 candidates = (included, included.with_name(f"{included.name}.tex"))

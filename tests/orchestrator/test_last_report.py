@@ -110,6 +110,7 @@ def test_a_change_in_a_file_is_noticed(reporter: Reporter, what: str):
     assert "what it said" == reporter.report()
 
 
+@pytest.mark.slow
 def test_a_change_of_the_study_is_noticed(reporter: Reporter):
     """Another row, caption or seed, or another option of the command, is another report."""
     others = [
@@ -124,6 +125,7 @@ def test_a_change_of_the_study_is_noticed(reporter: Reporter):
     assert "what it said" == reporter.report(asked="another width")
 
 
+@pytest.mark.slow
 def test_a_change_of_code_is_noticed(reporter: Reporter, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """Another version of this program, of a package or of a method, or an edited module of the project, is noticed."""
     monkeypatch.setattr(TinyConfig, "VERSION", 2)

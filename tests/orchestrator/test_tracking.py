@@ -250,6 +250,7 @@ def test_a_metric_has_a_point_at_each_epoch_that_reports_it(project, monkeypatch
     assert math.isnan(child.data.metrics["val_ppl"])
 
 
+@pytest.mark.slow
 def test_damaged_files_are_a_tag_and_cost_no_run(project):
     """What is sound of a training is logged; what is not is named."""
     work = a_work()
@@ -288,6 +289,7 @@ def test_a_view_on_other_data_has_metrics_of_its_own():
     assert "" == data_suffix(measured.model_copy(update={"data_label": ""}), record)
 
 
+@pytest.mark.slow
 def test_pictures_are_artifacts_of_their_training(project):
     """What a training drew is in its run, and why another could draw nothing is a tag."""
     project.sweep(a_work(), a_work(fails_to_draw=True))
@@ -300,6 +302,7 @@ def test_pictures_are_artifacts_of_their_training(project):
     assert project.client().list_artifacts(failed.info.run_id) == []
 
 
+@pytest.mark.slow
 def test_a_second_sweep_adds_no_run(project):
     """A sweep run again continues its run; its trainings keep theirs."""
     work = a_work()
@@ -310,6 +313,7 @@ def test_a_second_sweep_adds_no_run(project):
     assert {run.info.status for run in project.runs()} == {"FINISHED"}
 
 
+@pytest.mark.slow
 def test_a_view_added_later_is_logged_to_the_same_run(project):
     """Measuring a recorded training in one more view adds metrics, and no point to the others."""
     project.sweep(a_work())
@@ -345,6 +349,7 @@ def test_a_stopped_training_is_continued_in_its_run(project):
     assert project.steps(child, "loss") == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.slow
 def test_a_failed_training_shows_why_until_it_succeeds(project):
     """A failure is FAILED with its message and traceback; a later success takes the message away."""
     work = a_work(fails_at_epoch=2)
@@ -415,6 +420,7 @@ def test_a_lost_database_is_rebuilt_from_the_store(project):
     assert before.info.end_time == after.info.end_time
 
 
+@pytest.mark.slow
 def test_a_training_deleted_from_the_store_gets_a_new_run(project):
     """The old run shows a record that is gone: trained again, the training has one run, the new one."""
     work = a_work()
@@ -427,6 +433,7 @@ def test_a_training_deleted_from_the_store_gets_a_new_run(project):
     assert new.info.status == "FINISHED"
 
 
+@pytest.mark.slow
 def test_a_deleted_sweep_run_gives_its_trainings_to_the_next(project):
     """Runs whose sweep somebody deleted in MLflow hang below the new one."""
     work = a_work()
@@ -451,6 +458,7 @@ def test_one_unreadable_record_does_not_hide_the_others(project):
     assert any(broken.training_id[:8] in warning for warning in tracker.warnings)
 
 
+@pytest.mark.slow
 def test_another_stores_runs_are_left_alone(project, tmp_path, new_database):
     """Two stores may share a server: neither ends or deletes a run of the other."""
     other = Project(tmp_path / "other", new_database)

@@ -215,6 +215,7 @@ def test_single_rows_that_sweep_a_field_are_a_sweep(tmp_path: Path):
     )
 
 
+@pytest.mark.slow
 def test_a_table_that_could_find_nothing_is_named(tmp_path: Path):
     """Without a mark, and with differences below what the seeds find, no conclusion can be drawn; a mark closes it."""
     rows, noisy = [depth_row(2), depth_row(3)], [0.50, 0.60, 0.70]
@@ -250,6 +251,7 @@ def test_what_is_meant_so_stands_with_its_reason_and_is_not_counted(tmp_path: Pa
         make_ablation([depth_row(2)], accepts={"no reference": "a misspelt kind"})
 
 
+@pytest.mark.slow
 def test_a_sound_study_has_no_finding(tmp_path: Path):
     """Components left out one by one, on two data sets, with three seeds that show it: nothing is found."""
     ablation = switches(

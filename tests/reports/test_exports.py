@@ -39,6 +39,7 @@ def table_of_texts(**texts: str) -> Any:
     return pa.Table.from_pylist([texts], SCHEMA)
 
 
+@pytest.mark.slow
 def test_a_study_is_one_frame_of_all_its_tables(tmp_path: Path):
     """`pandas.read_parquet` of `index.parquet` gives what the files of its tables hold, in the order of the study."""
     folder = every_state_folder(tmp_path)
@@ -81,6 +82,7 @@ def test_a_line_of_csv_is_a_row_whatever_its_texts_are(text: str):
     assert [expected] * 2 == read["row"].to_pylist()
 
 
+@pytest.mark.slow
 def test_csv_gives_every_number_back_to_the_last_bit(tmp_path: Path):
     """What Parquet and CSV hold is the same, null and false among it."""
     folder = every_state_folder(tmp_path)

@@ -42,6 +42,7 @@ def write_losses(store: Store, plan: Plan, row: str, losses: dict[int, list[floa
             store.training(cell.training_id).write_epochs(reports)
 
 
+@pytest.mark.slow
 def test_an_ensemble_has_no_curve(tmp_path: Path):
     """Losses of different networks are not averaged, and the caption says why a row is not there."""
     rows = [depth_row(2), Row("both", ensemble=({"depth": 3}, {"depth": 4}))]

@@ -48,25 +48,34 @@ class Page(HTMLParser):
         (self.scripts if self.open[-1:] == ["script"] else self.text).append(data)
 
 
-def pages(tmp_path: Path) -> list[str]:
-    plan, store = every_state_plan(), Store(str(tmp_path))
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store in every state, its tables written."""
+    made = tmp_path_factory.mktemp("every_state")
+    plan, store = every_state_plan(), Store(str(made))
     record_every_state(store, plan)
-    tables = [written.table for written in write_tables(plan, store).tables]
+    write_tables(plan, store)
+    return made
+
+
+def pages(folder: Path) -> list[str]:
+    """The page of a table, of its study and of all studies."""
+    table = write_tables(every_state_plan(), Store(str(folder)), writes=False).tables[0].table
     return [
-        to_html(tables[0]),
-        *((tmp_path / name / "index.html").read_text() for name in ("tables/tiny", "tables")),
+        to_html(table),
+        *((folder / name / "index.html").read_text() for name in ("tables/tiny", "tables")),
     ]
 
 
-def test_page_is_as_it_was_read(tmp_path: Path):
+def test_page_is_as_it_was_read(folder: Path):
     """The body of a table's page stands as it stood."""
-    page = pages(tmp_path)[0]
+    page = pages(folder)[0]
     check_snapshot("every_state.html", page[page.index("<body>") : page.index("<script>")])
 
 
-def test_user_text_is_never_markup(tmp_path: Path):
+def test_user_text_is_never_markup(folder: Path):
     """A label that holds a script is printed, not run, nor does it end what is embedded; every element is closed."""
-    for text, num_embedded in zip(pages(tmp_path), (0, 1, 1), strict=True):
+    for text, num_embedded in zip(pages(folder), (0, 1, 1), strict=True):
         page = Page(text)
         assert [] == page.open
         assert num_embedded + 1 == page.tags.count("script") == len(page.scripts)
@@ -76,9 +85,9 @@ def test_user_text_is_never_markup(tmp_path: Path):
         assert HOSTILE in " ".join(page.text)
 
 
-def test_nothing_is_loaded_from_elsewhere(tmp_path: Path):
+def test_nothing_is_loaded_from_elsewhere(folder: Path):
     """A page has all that it shows inside: no element names a file or an address to load, nor does a style."""
-    for text in pages(tmp_path):
+    for text in pages(folder):
         page = Page(text)
         assert all(source.startswith("data:image/png;base64,") for source in page.attributes.get("src", ()))
         assert {"link", "iframe", "object", "embed", "base"}.isdisjoint(page.tags)
@@ -92,15 +101,15 @@ def test_a_table_alone_needs_no_page(tmp_path: Path):
     """Its markup is one table, as a notebook shows it, whose links to the rest of a page are left out."""
     plan, store = every_state_plan(), Store(str(tmp_path))
     record_every_state(store, plan)
-    page = Page(table_to_html(write_tables(plan, store).tables[0].table))
+    page = Page(table_to_html(write_tables(plan, store, writes=False).tables[0].table))
     assert ("table", []) == (page.tags[0], page.open)
     assert {"a", "script", "html"}.isdisjoint(page.tags)
     assert {"91.3 ± 0.3", HOSTILE, "failed"} <= set(page.text)
 
 
-def test_every_link_has_its_target(tmp_path: Path):
+def test_every_link_has_its_target(folder: Path):
     """Links lead to ids of the page, to records and to the table's other files."""
-    for text, folder in zip(pages(tmp_path), ("tables/tiny", "tables/tiny", "tables"), strict=True):
+    for text, place in zip(pages(folder), ("tables/tiny", "tables/tiny", "tables"), strict=True):
         page = Page(text)
         ids = page.attributes["id"]
         assert len(ids) == len(set(ids))
@@ -110,29 +119,31 @@ def test_every_link_has_its_target(tmp_path: Path):
             elif "trainings/" in link:
                 assert re.fullmatch(r"(tiny/)?\.\./\.\./trainings/[0-9a-f]{64}/record\.json", link)
             else:
-                assert (tmp_path / folder / link).is_file(), link
+                assert (folder / place / link).is_file(), link
 
 
-def test_a_page_leads_to_each_of_its_tables(tmp_path: Path):
+def test_a_page_leads_to_each_of_its_tables(folder: Path):
     """The page of a study begins with a list of its tables, by name and caption."""
-    index = pages(tmp_path)[1]
+    index = pages(folder)[1]
     contents = index[index.index("<nav") : index.index("</nav>")]
-    assert ["../index.html", "#depth", "#demo_depth", "#findings", "#costs"] == Page(contents).attributes["href"]
+    assert ["../index.html", "#depth", "#demo_depth", "#findings", "#costs"] == Page(contents).attributes[
+        "href"
+    ]
     assert "The same &amp; more" in contents
 
 
-def test_a_wide_table_can_be_scrolled_with_the_keyboard(tmp_path: Path):
+def test_a_wide_table_can_be_scrolled_with_the_keyboard(folder: Path):
     """What scrolls can be focused, and has a name."""
-    groups = re.findall('<div class="scroll" ([^>]*)>', pages(tmp_path)[1])
+    groups = re.findall('<div class="scroll" ([^>]*)>', pages(folder)[1])
     assert [
         f'tabindex="0" role="group" aria-labelledby="{name}-caption"' for name in ("depth", "demo_depth")
     ] == groups[:2]
 
 
 @pytest.mark.slow
-def test_details_can_be_read_without_pointing(tmp_path: Path):
+def test_details_can_be_read_without_pointing(folder: Path):
     """Intervals, verdict and p-value stand in the list below the table too."""
-    facts = next(text for text in Page(pages(tmp_path)[0]).text if "reproduced − paper +8.2" in text)
+    facts = next(text for text in Page(pages(folder)[0]).text if "reproduced − paper +8.2" in text)
     for part in (
         "mAP: 3 of 3 seeds; mean 91.333;",
         "95 % prediction interval",
@@ -142,9 +153,9 @@ def test_details_can_be_read_without_pointing(tmp_path: Path):
         assert part in facts
 
 
-def test_a_cell_tells_its_details(tmp_path: Path):
+def test_a_cell_tells_its_details(folder: Path):
     """Pointing at a cell gives seeds, interval, difference from the paper, significance and trainings."""
-    titles = Page(pages(tmp_path)[0]).attributes["title"]
+    titles = Page(pages(folder)[0]).attributes["title"]
     title = next(title for title in titles if "reproduced − paper +8.2" in title)
     assert (
         "3 of 3 seeds\nmean 91.333\n95 % confidence interval of the mean 90.535 to 92.132\n"

@@ -48,6 +48,7 @@ def without_imported(table: Table) -> list[object]:
 SAME_SEEDS = "seed,map,r1\n0,0.95,0.9\n1,0.96,0.9\n2,0.97,\n"
 
 
+@pytest.mark.slow
 def test_an_imported_row_changes_nothing_of_ours(tmp_path: Path):
     """With it, whatever its values and seeds are, every cell, mark and note of ours is what it is without."""
     table = table_of(tmp_path, SAME_SEEDS)

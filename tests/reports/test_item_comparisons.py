@@ -104,6 +104,7 @@ def text_of(table: WrittenTable, ending: str) -> str:
     return Path(table.urls[ending]).read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_page_and_parquet_say_what_a_test_over_queries_says(tmp_path: Path):
     """Of these weights and these queries; other formats say nothing of it, and no mark comes from it."""
     plan, store, *_ = measured(tmp_path, tests_items=True)
@@ -120,6 +121,7 @@ def test_page_and_parquet_say_what_a_test_over_queries_says(tmp_path: Path):
     assert 0 < row["items_p_value"] < 0.05
 
 
+@pytest.mark.slow
 def test_nothing_is_said_over_queries_unless_asked_for(tmp_path: Path):
     """A small p-value would be read as one of the method."""
     plan, store, *_ = measured(tmp_path)
@@ -129,6 +131,7 @@ def test_nothing_is_said_over_queries_unless_asked_for(tmp_path: Path):
     assert frame["items_p_value"].isna().all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["is not there", "is not the table that was recorded"])
 def test_rows_that_cannot_be_compared_say_which_file_they_lack(tmp_path: Path, way: str):
     """A lost table of items, and another one in its place, take the comparison away and nothing else; it is told."""

@@ -31,7 +31,7 @@ def found_in(folder: Path, body: str, **more: str) -> list[TypedNumber]:
         f"{body}\n\\end{{document}}\n",
         encoding="utf-8",
     )
-    tables = [item.table for item in write_tables(plan, store).tables]
+    tables = [item.table for item in write_tables(plan, store, writes=False).tables]
     return list(typed_numbers(paper, plan, tables, (folder / "runs").resolve()))
 
 

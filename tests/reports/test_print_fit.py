@@ -40,6 +40,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory):
     return [*wide_tables(Store(str(folder / "wide"))), *states]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("venue", VENUES.values(), ids=lambda venue: venue.name)
 def test_every_table_fits_every_venue(tables: list[Table], venue: Venue):
     """By the widths of signs, none is wider than what it is set in, and none warns."""

@@ -303,6 +303,7 @@ def test_a_cmc_counts_the_queries_matched_within_each_rank(figured_plan: tuple[P
     assert pytest.approx([np.min(some) for some in shares]) == list(line.lowest)
 
 
+@pytest.mark.slow
 def test_only_the_items_that_are_drawn_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Of a large table a few rows: the base, the best, the worst, and what is compared most apart."""
     maps = {f"depth {n}": [0.5 + n / 100] for n in range(2, 32)}
@@ -382,6 +383,7 @@ def test_every_figure_is_for_print_and_drawn_once(
     assert contents == {url: Path(url).read_bytes() for url in contents}
 
 
+@pytest.mark.slow
 def test_a_figure_that_is_damaged_is_drawn_anew(tmp_path: Path):
     """In the bytes it had before, whichever of its files was cut off, or the one that says what it was drawn of."""
     plan, store = plan_of(make_ablation([Sweep("width", (4, 8))]), seeds=(0,)), Store(str(tmp_path))
@@ -460,6 +462,7 @@ def test_no_name_runs_over_the_edge_of_a_figure(tmp_path: Path):
     assert {"sensitivity", "interaction", "differences", "cmc", "items"} == kinds
 
 
+@pytest.mark.slow
 def test_signs_that_no_font_has_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Below the table, with what to install; a font of the machine that has them is taken."""
     monkeypatch.setattr("matplotlib.font_manager.findSystemFonts", lambda: [])
@@ -486,6 +489,7 @@ def test_a_figure_is_drawn_anew_for_another_width(tmp_path: Path):
     assert drawing.identity(neurips) != drawing.identity(cvpr)
 
 
+@pytest.mark.slow
 def test_a_figure_with_room_for_few_has_the_base_and_both_ends(tmp_path: Path):
     """And then what is farthest from the mean of all rows."""
     maps = {f"depth {n}": [0.5 + n / 100] for n in range(2, 22)}

@@ -24,7 +24,7 @@ def printed(tmp_path: Path, width: int) -> str:
     plan, store = every_state_plan(), Store(str(tmp_path))
     record_every_state(store, plan)
     console = Console(file=io.StringIO(), width=width)
-    console.print(to_terminal(write_tables(plan, store).tables[0].table))
+    console.print(to_terminal(write_tables(plan, store, writes=False).tables[0].table))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -43,7 +43,7 @@ def test_numbers_stay_in_one_piece(tmp_path: Path, width: int):
         values = {"Market-1501": seeds_of([0.8, 0.9, 0.7], [0.9, 0.91, 0.93])}
         record_value(store, plan, row, {**values, "DukeMTMC-reID": values["Market-1501"]})
     console = Console(file=io.StringIO(), width=width)
-    table = write_tables(plan, store).tables[0].table
+    table = write_tables(plan, store, writes=False).tables[0].table
     console.print(to_terminal(table))
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
@@ -70,7 +70,7 @@ def test_marks_are_signs_where_styles_are_lost(tmp_path: Path):
     store = Store(str(tmp_path))
     record_value(store, plan, "depth 2", {"Market-1501": seeds_of([0.8, 0.801, 0.802], [0.9, 0.9, 0.9])})
     record_value(store, plan, "depth 3", {"Market-1501": seeds_of([0.1, 0.101, 0.102], [0.1, 0.1, 0.1])})
-    table = write_tables(plan, store).tables[0].table
+    table = write_tables(plan, store, writes=False).tables[0].table
     console = Console(file=io.StringIO(), width=120)
     console.print(to_terminal(table, marks_with_signs=True))
     assert isinstance(console.file, io.StringIO)
@@ -101,7 +101,7 @@ def test_numbers_stay_in_one_piece_in_plain_signs(
     monkeypatch.setattr(sys, "stdout", stream)
     console = make_console("stdout")
     console.width = width
-    console.print(to_terminal(write_tables(plan, store).tables[0].table), soft_wrap=False)
+    console.print(to_terminal(write_tables(plan, store, writes=False).tables[0].table), soft_wrap=False)
     stream.seek(0)
     lines = stream.read().splitlines()
     (head, *_), rows = (

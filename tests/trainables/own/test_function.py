@@ -341,6 +341,7 @@ def test_a_loop_of_ones_own_is_ended_after_its_first_report(keeps_a_state):
         Endless().make_trainable().check(Endless(), Runtime(None, ""))
 
 
+@pytest.mark.slow
 def test_generators_of_ones_own_go_on_too(checkpoints):
     """NumPy's, torch's and Python's, given as parts."""
 
