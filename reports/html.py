@@ -85,11 +85,6 @@ def index_to_html(page: StudyPage, tables: Sequence[Table]) -> str:
     return _render(page, tables, is_index=True)
 
 
-def table_to_html(table: Table) -> str:
-    """Render a table alone, without a page around it: a `table` element that needs no style to be read."""
-    return page_template("table.html.jinja").render(table=table, grid=lay_out(table), links_cells=False)
-
-
 def _render(page: StudyPage, tables: Sequence[Table], *, is_index: bool) -> str:
     shown = [table.with_differences() for table in tables]
     grids = {table.name: lay_out(table) for table in shown}

@@ -12,7 +12,7 @@ import pytest
 from tablewright.orchestrator.records import Store
 from tablewright.reports.embedded_pictures import PAGE_LIMIT_BYTES, EmbeddedPictures
 from tablewright.reports.figures import Figure
-from tablewright.reports.html import table_to_html, to_html
+from tablewright.reports.html import to_html
 from tablewright.reports.page_template import page_script
 from tablewright.reports.studies_page import ListedStudy, studies_to_html
 from tablewright.reports.table_files import write_tables
@@ -95,16 +95,6 @@ def test_nothing_is_loaded_from_elsewhere(folder: Path):
         assert not [
             name for name in ("fetch(", "XMLHttpRequest", "import(", "WebSocket") if name in page_script()
         ]
-
-
-def test_a_table_alone_needs_no_page(tmp_path: Path):
-    """Its markup is one table, as a notebook shows it, whose links to the rest of a page are left out."""
-    plan, store = every_state_plan(), Store(str(tmp_path))
-    record_every_state(store, plan)
-    page = Page(table_to_html(write_tables(plan, store, writes=False).tables[0].table))
-    assert ("table", []) == (page.tags[0], page.open)
-    assert {"a", "script", "html"}.isdisjoint(page.tags)
-    assert {"91.3 ± 0.3", HOSTILE, "failed"} <= set(page.text)
 
 
 def test_every_link_has_its_target(folder: Path):
