@@ -30,10 +30,10 @@ help:
 demo: $(VENV)/installed
 	$(BIN)/python sweep.py mdpr_ablation --seeds $(SEEDS)
 
-# The slow half waits for most of its time, so that five at once serve two cores.
+# The slow half waits for most of its time, so that four at once serve two cores.
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 -m "not ray and not slow and not gpu"
-	$(BIN)/python -m pytest -n 5 --dist loadscope --no-loadscope-reorder -m "ray or slow or gpu"
+	$(BIN)/python -m pytest -n 4 --dist loadscope --no-loadscope-reorder -m "ray or slow or gpu"
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .

@@ -154,7 +154,7 @@ import tablewright as tw
 
 @tw.script(
     "python faulty.py {flags} --seed {seed} --out {out}", metrics=[tw.Metric("accuracy", "Accuracy")],
-    data=tw.Data("None"), silent_limit_s=1.0,
+    data=tw.Data("None"), silent_limit_s=4.0,
 )
 class Faulty(tw.Config):
     fault: str = "hangs"
@@ -176,7 +176,7 @@ def test_each_fault_of_a_script_is_told_in_its_own_words(project):
     assert 1 == code, printed
     told = [json.loads(path.read_text())["message"] for path in folder.glob("runs/trainings/*/failure.json")]
     for expected in (
-        "for 1 s (silent_limit_s), and was ended: waiting for the lock",
+        "for 4 s (silent_limit_s), and was ended: waiting for the lock",
         "ended with exit code 1: ValueError: a loss of nan",
         "metrics.json is no whole JSON",
         "metrics.json has accuracy = nan, which no table can average",
