@@ -34,6 +34,7 @@ from tablewright.reports.swept_axis import SweptAxis
 NAME = "sensitivity"
 PANELS_A_LINE, PANEL_HEIGHT_IN = 2, 1.35
 BAND_OPACITY, SEED_OPACITY = 0.18, 0.55
+MAX_SMALL_TICKS = 60  # a tick at each of more values would be a black bar
 MAX_OTHER_ROWS = 3  # that stand as lines across a panel
 DECLARED = "declared value"
 
@@ -218,20 +219,22 @@ def _draw_panel(axes: Axes, panel: SweptPanel, room: int, others: Sequence[str])
     if all(deviation is not None for *_, deviation in line):
         low, high = ([mean + sign * (deviation or 0.0) for *_, mean, deviation in line] for sign in (-1, 1))
         axes.fill_between(places, low, high, color=BLUE, alpha=BAND_OPACITY, linewidth=0)
-    for place, values, mean, deviation in measured:
-        axes.plot(place.place, mean, "o", color=BLUE, zorder=4)
+    every = [(place.place, value) for place, values, *_ in measured if len(values) > 1 for value in values]
+    axes.plot(
+        [place.place for place, *_ in measured], [mean for *_, mean, _ in measured], "o", color=BLUE, zorder=4
+    )
+    axes.plot(
+        [place for place, _ in every],
+        [value for _, value in every],
+        ".",
+        color=BLACK,
+        alpha=SEED_OPACITY,
+        markersize=2,
+        zorder=5,
+    )
+    for place, _, mean, deviation in measured:
         if place.is_apart and deviation is not None:
             axes.errorbar(place.place, mean, deviation, color=BLUE, linewidth=0.9, capsize=2, zorder=3)
-        if len(values) > 1:
-            axes.plot(
-                [place.place] * len(values),
-                values,
-                ".",
-                color=BLACK,
-                alpha=SEED_OPACITY,
-                markersize=2,
-                zorder=5,
-            )
     for label, mean in panel.others:
         style = _other_line(others.index(label))
         axes.axhline(mean, linestyle=style.get_linestyle(), color=QUIET_COLOUR, linewidth=0.9, zorder=2)
@@ -253,7 +256,8 @@ def _draw_panel(axes: Axes, panel: SweptPanel, room: int, others: Sequence[str])
             )
     ticks = panel.axis.ticks(room, panel.declared)
     axes.set_xticks([tick.place for tick in ticks], [tick.text for tick in ticks])
-    axes.set_xticks([place.place for place in panel.axis.places], minor=True)
+    if len(panel.axis.places) <= MAX_SMALL_TICKS:
+        axes.set_xticks([place.place for place in panel.axis.places], minor=True)
     axes.tick_params(axis="x", which="minor", length=1.5, width=0.5)
     axes.set_xlim(panel.axis.limits)
     axes.margins(y=0.08)
