@@ -16,12 +16,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from made_records import made_record
+
 import tablewright as tw
 from tablewright.orchestrator.counted_work import CountedWork
 from tablewright.orchestrator.outlook import Machines, look_ahead, room_for_checkpoints
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.planning import plan_with_data
-from tablewright.orchestrator.records import DataRecord, Measurement, Store, TrainingRecord
+from tablewright.orchestrator.records import Measurement, Store
 from tablewright.orchestrator.status import read_status
 from tablewright.reports.foresight import foresee
 from tablewright.trainables.contract.run import Runtime
@@ -71,34 +73,7 @@ def record(store: Store, plan: Plan, training_id: str) -> None:
             measured_at=WHEN,
         )
         (store.root / f"trainings/{training_id}").write_model(f"measurements/{view_id}.json", measured)
-    data = planned.data
-    store.training(training_id).write_record(
-        TrainingRecord(
-            training_id=training_id,
-            method=planned.config.METHOD,
-            method_version=planned.config.VERSION,
-            label=planned.label,
-            study=planned.study,
-            config=planned.config.model_dump(mode="json"),
-            data=DataRecord(
-                name=data.name,
-                label=data.label,
-                fingerprint=data.fingerprint,
-                is_demo=data.is_demo,
-                num_images=dict(data.num_images),
-            ),
-            started_at=WHEN,
-            ended_at=WHEN,
-            attempts=1,
-            num_epochs=1,
-            train_wall_s=1.0,
-            measure_wall_s=1.0,
-            host="somewhere",
-            device="cpu",
-            git_commit="0" * 40,
-            versions={},
-        )
-    )
+    store.training(training_id).write_record(made_record(planned, 1, {}))
 
 
 def cpu_s(part: Callable[[], Any]) -> tuple[float, Any]:

@@ -18,12 +18,13 @@ import time
 from pathlib import Path
 
 import numpy as np
+from made_records import made_record
 
 from tablewright.orchestrator.plan import Plan, configs_of
 from tablewright.orchestrator.planning import describe_with, plan_as_recorded
 from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.project import Project
-from tablewright.orchestrator.records import DataRecord, Store, TrainingRecord, now
+from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.resolution import DataResolver, remember_data
 from tablewright.orchestrator.study_files import load_study
 from tablewright.trainables.contract.run import EpochReport, Runtime
@@ -123,28 +124,7 @@ def record_one(store: Store, plan: Plan, identity: str, num_epochs: int, *, qual
         items = {"item": np.array([f"{number}" for number in range(ITEMS)]), "is_right": np.ones(ITEMS)}
         result = ViewResult({"accuracy": quality, "loss": 1 - quality}, items, items="items")
         folder.write_measurement(view.view, view_id, result, data=view.data)
-    folder.write_record(
-        TrainingRecord(
-            training_id=identity,
-            method=planned.config.METHOD,
-            method_version=planned.config.VERSION,
-            label=planned.label,
-            study=planned.study,
-            config=planned.config.model_dump(mode="json"),
-            data=DataRecord.of(planned.data),
-            started_at=now(),
-            ended_at=now(),
-            attempts=1,
-            num_epochs=num_epochs,
-            train_wall_s=float(num_epochs),
-            measure_wall_s=1.0,
-            host="bench",
-            device="cpu",
-            git_commit="0" * 40,
-            versions={"numpy": np.__version__},
-            files=folder.checksums(),
-        )
-    )
+    folder.write_record(made_record(planned, num_epochs, folder.checksums()))
 
 
 def show(what: str, folder: Path) -> None:

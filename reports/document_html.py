@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-import jinja2
-
 from tablewright.reports.document import Section
+from tablewright.reports.page_template import page_template
 
 
 def document_to_html(document: Section) -> str:
     """Render a document whose title is the page's."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("tablewright.reports", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("document.html.jinja").render(document=document)
+    return page_template("document.html.jinja").render(document=document)

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from tablewright.reports.cell import TableCell
 from tablewright.reports.cell_columns import OF_CELL_SCHEMA, SCHEMA, SEED_SCHEMA, Cells
 from tablewright.reports.imported_note import origin_of
-from tablewright.reports.table import Table
+from tablewright.reports.table import Column, RowGroup, Table, TableRow
 from tablewright.reports.table_statistics import Compared
 from tablewright.trainables.contract.metric import Metric
 
@@ -131,13 +131,8 @@ def _imported(table: Table) -> Iterator[dict[str, Any]]:
                 assert row.imported is not None, "asked for above"
                 for seed, value in row.imported.values_of(column.dataset, column.metric.name):
                     yield {
-                        "study": table.study,
-                        "table": table.name,
-                        "group": group.label,
-                        "row": row.label,
-                        "dataset": column.dataset,
+                        **_place(table, group, row, column),
                         "seed": seed,
-                        "metric": column.metric.name,
                         "value": value,
                         "state": "imported",
                         "source": origin_of(row.imported),
@@ -156,13 +151,19 @@ def _rows_without_seeds(table: Table) -> Iterator[dict[str, Any]]:
                 ):
                     continue
                 yield {
-                    "study": table.study,
-                    "table": table.name,
-                    "group": group.label,
-                    "row": row.label,
-                    "dataset": column.dataset,
-                    "metric": column.metric.name,
+                    **_place(table, group, row, column),
                     "value": cell.mean,
                     "state": cell.state,
                     **_facts(cell, column.metric),
                 }
+
+
+def _place(table: Table, group: RowGroup, row: TableRow, column: Column) -> dict[str, Any]:
+    return {
+        "study": table.study,
+        "table": table.name,
+        "group": group.label,
+        "row": row.label,
+        "dataset": column.dataset,
+        "metric": column.metric.name,
+    }
