@@ -180,7 +180,7 @@ class _Operations(TorchDispatchMode):
             if name == "copy_":
                 self._copy(args[0], args[1], non_blocking=len(args) > 2 and bool(args[2]))
             elif not func.is_view and name not in WITHOUT_KERNEL:
-                self._launch(name, inputs, args)
+                self._launch(name, inputs, args, kwargs)
             result = func(*args, **kwargs)
             if name != "copy_":
                 for tensor in _tensors(result):
@@ -194,9 +194,9 @@ class _Operations(TorchDispatchMode):
         else:
             self.transfer(source, to_gpu=is_to_gpu, non_blocking=non_blocking)
 
-    def _launch(self, name: str, inputs: list[Tensor], args: Any) -> None:
+    def _launch(self, name: str, inputs: list[Tensor], args: Any, kwargs: dict[str, Any]) -> None:
         self.count.by_operation[name] += 1
-        if name in WAITING or (name == "repeat_interleave" and len(inputs) == len(args)):
+        if name in WAITING or (name == "repeat_interleave" and kwargs.get("output_size") is None):
             self.count.wait(name)
         strangers = [tensor for tensor in inputs if tensor.dim() and not self.is_on_gpu(tensor)]
         if name in INDEXING:
