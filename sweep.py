@@ -12,11 +12,9 @@ from rich.text import Text
 from tablewright.command.asked import Asked, carry_out
 from tablewright.command.exit_codes import EXIT_INCOMPLETE, EXIT_REFUSED
 from tablewright.command.screen import errors, words_of
-from tablewright.command.study_list import list_studies
 from tablewright.orchestrator.masked_streams import mask_streams
-from tablewright.orchestrator.project import Project
-from tablewright.orchestrator.settings import Settings, refuse_unknown_variables, variable_of
 from tablewright.orchestrator.signals import DEFAULT_GRACE_S
+from tablewright.orchestrator.variables import variable_of
 from tablewright.reports.console import open_closed_streams
 
 app = typer.Typer(
@@ -237,6 +235,8 @@ def main(
 
     python sweep.py mdpr_ablation --profile paper --data-root ~/data
     """
+    from tablewright.orchestrator.project import Project
+
     open_closed_streams()
     project = Project(Path.cwd())
     asked = Asked(
@@ -266,8 +266,12 @@ def main(
     if not studies and not asked.needs_no_study:
         if asked.verbs:
             errors.print(Text("error: name a study, or all; the studies are:", style="red"))
+        from tablewright.command.study_list import list_studies
+
         list_studies(project)
         raise typer.Exit(EXIT_REFUSED if asked.verbs else 0)
+    from tablewright.orchestrator.settings import Settings, refuse_unknown_variables
+
     try:
         refuse_unknown_variables(os.environ)
         asked.refuse_contradictions(

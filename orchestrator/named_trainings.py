@@ -15,7 +15,7 @@ from tablewright.orchestrator.records import DamagedFile, Store, TrainingRecord
 from tablewright.orchestrator.resolution import NOT_RECORDED, StoreResolver
 from tablewright.orchestrator.search_state import find_search_id, is_final
 from tablewright.orchestrator.study import Study
-from tablewright.orchestrator.study_files import load_every_study
+from tablewright.orchestrator.study_loading import load_every_study
 from tablewright.trainables.contract.run import Runtime
 
 

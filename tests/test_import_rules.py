@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("orchestrator", "reports", "search_spaces", "trainables")
-OURS = (*FOLDERS, "command", "notebook", "sweep", "tablewright", "benchmarks", "tests")
+OURS = (*FOLDERS, "command", "names", "notebook", "sweep", "tablewright", "benchmarks", "tests")
 PACKAGE = "tablewright."
 """What is installed; its parts are links to the folders beside it."""
 GENERATOR = "trainables.data.demo_generator"  # made the demo archive once, with requirements of its own
@@ -122,6 +122,7 @@ RULES = {
             "trainables.contract",
             "trainables.own",
             "trainables.value",
+            "names",
             "notebook",
         ),
         (),
@@ -226,6 +227,7 @@ def source_files() -> list[Path]:
     return [
         ROOT / "sweep.py",
         ROOT / "tablewright/__init__.py",
+        ROOT / "tablewright/names.py",
         ROOT / "tablewright/notebook.py",
         *sorted((ROOT / "tablewright/command").glob("*.py")),
         *(path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))),
@@ -391,4 +393,6 @@ def test_importing_the_orchestrator_and_reports_does_no_work(tmp_path: Path) -> 
 @pytest.mark.slow
 def test_importing_the_command_line_loads_nothing_heavy(tmp_path: Path) -> None:
     """`python sweep.py --help` answers at once: no Ray, MLflow, Optuna, torch or pandas is loaded for it."""
-    import_all(["tablewright.sweep"], ["ray", "mlflow", "optuna", "torch", "pandas"], tmp_path)
+    import_all(
+        ["tablewright.sweep"], ["ray", "mlflow", "optuna", "torch", "pandas", "pyarrow", "numpy"], tmp_path
+    )

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
 from rich.text import Text
 
 from tablewright.command.screen import console, errors
-from tablewright.orchestrator.settings import Settings
-from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.supervisor import Link, supervise
 
-OnStudies = Callable[[Settings, Sequence[Study]], int]
+if TYPE_CHECKING:
+    from tablewright.orchestrator.settings import Settings
+    from tablewright.orchestrator.study import Study
+
+OnStudies: TypeAlias = "Callable[[Settings, Sequence[Study]], int]"
 """Does what is asked on the studies that are named; gives the exit code."""
 
 FOR_ACCEPTING = ([], ["--report"])

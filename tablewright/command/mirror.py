@@ -12,7 +12,7 @@ from tablewright.command.screen import console, errors
 from tablewright.orchestrator.mirror import mirror_to_mlflow, mirror_to_optuna
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.study import Study
-from tablewright.orchestrator.study_files import import_studies
+from tablewright.orchestrator.study_loading import import_studies
 from tablewright.reports.table_files import files_of_tables, write_tables
 from tablewright.reports.table_numbers import numbers_of
 

@@ -13,15 +13,16 @@ from tablewright.command.outlook import print_outlook
 from tablewright.command.recorded import existing_store
 from tablewright.command.screen import console
 from tablewright.command.searches import print_searches
+from tablewright.command.seed_rule import adds_seeds, seeds_at_most, seeds_now
 from tablewright.command.source_changes import print_source_changes
 from tablewright.command.states import UNUSABLE, describe, print_refused
+from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.planned_memory import memory_of_plan
 from tablewright.orchestrator.planning import plan_with_data
+from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.settings import Settings
-from tablewright.orchestrator.status import read_status
-from tablewright.orchestrator.study import Study, UntilDecided
-from tablewright.reports.foresight import Foresight, foresee
-from tablewright.reports.seed_growth import seeds_at_most, seeds_until_decided
+from tablewright.orchestrator.status import RECORDED, TrainingStatus, read_status
+from tablewright.orchestrator.study import Study
 from tablewright.trainables.value.counted import counted
 
 MAX_TABLES_NAMED = 8
@@ -30,9 +31,9 @@ MAX_TABLES_NAMED = 8
 def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
     """`--plan`."""
     store = existing_store(settings)
-    plan = plan_with_data(studies, store, settings.runtime(), seeds_until_decided)
-    may_grow = any(isinstance(study.seeds, UntilDecided) for study in studies)
-    largest = plan_with_data(studies, store, settings.runtime(), seeds_at_most) if may_grow else plan
+    plan = plan_with_data(studies, store, settings.runtime(), seeds_now(studies))
+    may_grow = adds_seeds(studies)
+    largest = plan_with_data(studies, store, settings.runtime(), seeds_at_most(studies)) if may_grow else plan
     statuses = read_status(plan, store)
     statuses_at_most = read_status(largest, store) if may_grow else statuses
     by_training = {item.training.training_id: item for item in statuses}
@@ -69,7 +70,7 @@ def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
     if settings.may_use_gpus:
         for memory in memory_of_plan(plan, store, settings.cache_dir):
             console.print(Text(f"Memory: {memory}."))
-    print_foresights(foresee(plan, store))
+    print_foresights(plan, statuses, store)
     data = [item.data for item in plan.trainings.values()]
     data += [view.data for item in plan.trainings.values() for view in item.views.values()]
     for warning in dict.fromkeys(warning for facts in data for warning in facts.warnings):
@@ -78,12 +79,19 @@ def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
     return EXIT_INCOMPLETE if any(item.state in UNUSABLE for item in statuses) else 0
 
 
-def print_foresights(foresights: Sequence[Foresight]) -> None:
+def print_foresights(plan: Plan, statuses: Sequence[TrainingStatus], store: Store) -> None:
     """The smallest difference that each table can find in four cases of five."""
-    for foresight in foresights:
-        if foresight.found:
-            console.print(Text(f"{foresight}."))
-    unknown = [item.table for item in foresights if not item.found]
+    compared = {place: ablation for place, ablation in plan.tables.items() if ablation.contrasts}
+    unknown = [table for _, table in compared]
+    is_any_recorded = any(item.state in RECORDED for item in statuses)
+    if is_any_recorded or any(ablation.deviation for ablation in compared.values()):
+        from tablewright.reports.foresight import foresee  # whose statistics take a second to load
+
+        foresights = foresee(plan, store)
+        for foresight in foresights:
+            if foresight.found:
+                console.print(Text(f"{foresight}."))
+        unknown = [item.table for item in foresights if not item.found]
     if unknown:
         which = ", ".join(unknown) if len(unknown) <= MAX_TABLES_NAMED else f"{len(unknown)} tables"
         console.print(

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from rich.text import Text
 
 from tablewright.command.screen import console, errors
+from tablewright.command.seed_rule import seeds_now
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.planning import plan_as_recorded
 from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.study import Study
-from tablewright.reports.seed_growth import seeds_until_decided
 from tablewright.trainables.contract.method import TrainingConfig
 
 
@@ -33,4 +33,4 @@ def recorded_plan(
     on_machine: Callable[[TrainingConfig], None] = lambda config: None,
 ) -> Plan:
     """The plan as the last sweep had it, with what searches have found; no data set need be there."""
-    return plan_as_recorded(studies, store, settings.runtime(), seeds_until_decided, on_machine)
+    return plan_as_recorded(studies, store, settings.runtime(), seeds_now(studies), on_machine)

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from tablewright.command.live_view import progress_view
 from tablewright.command.screen import console
+from tablewright.command.seed_rule import seeds_now
 from tablewright.command.source_changes import print_source_changes
 from tablewright.command.tracker import begin_tracking
 from tablewright.orchestrator.plan import Plan
@@ -18,7 +19,6 @@ from tablewright.orchestrator.status import TrainingStatus
 from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.tracking import Tracker
 from tablewright.orchestrator.trial import Listener
-from tablewright.reports.seed_growth import seeds_until_decided
 from tablewright.trainables.value.long_work import listening
 
 
@@ -50,7 +50,7 @@ def sweep_with(
                 "Stopping: running trainings save their state; Ctrl-C again quits at once."
             ),
             grace_s=settings.grace_s,
-            seed_rule=seeds_until_decided,
+            seed_rule=seeds_now(studies),
             keeps_weights=settings.keeps_weights,
             links=links,
             max_gpu_hours=settings.max_gpu_hours,

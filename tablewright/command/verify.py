@@ -11,7 +11,7 @@ from tablewright.command.recorded import existing_store, recorded_plan
 from tablewright.command.screen import console, errors
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.study import Study
-from tablewright.orchestrator.study_files import import_studies
+from tablewright.orchestrator.study_loading import import_studies
 from tablewright.orchestrator.verify import verify_store
 
 

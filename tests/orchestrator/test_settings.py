@@ -14,8 +14,8 @@ from tablewright.orchestrator.settings import (
     Settings,
     _split_at_commas,
     refuse_unknown_variables,
-    variable_of,
 )
+from tablewright.orchestrator.variables import variable_of
 
 
 @pytest.mark.parametrize(
