@@ -75,11 +75,13 @@ class Count:
 
     Attributes:
         by_operation: kernels by the name of their operation.
+        bytes: that kernels read and write, each tensor once a kernel.
         copies: between the memories of host and GPU.
         waits: where the CPU waits for the GPU: operation, and the line of code outside of torch.
     """
 
     by_operation: Counter[str] = field(default_factory=Counter[str])
+    bytes: int = 0
     copies: int = 0
     waits: list[str] = field(default_factory=list[str])
 
@@ -185,14 +187,18 @@ class _Operations(TorchDispatchMode):
             if not is_on_gpu:
                 return func(*args, **kwargs)
             name = func.overloadpacket.__name__
+            before = self.count.kernels
             if name == "copy_":
                 self._copy(args[0], args[1], non_blocking=len(args) > 2 and bool(args[2]))
             elif not func.is_view and name not in WITHOUT_KERNEL:
                 self._launch(name, inputs, args, kwargs)
             result = func(*args, **kwargs)
+            results = _tensors(result)
             if name != "copy_":
-                for tensor in _tensors(result):
+                for tensor in results:
                     self.put_on_gpu(tensor)
+            if self.count.kernels > before:
+                self.count.bytes += sum(map(_num_bytes, [*inputs, *results]))
             return result
 
     def _copy(self, to: Tensor, source: Tensor, *, non_blocking: bool) -> None:
@@ -334,6 +340,11 @@ def _note(noted: dict[int, weakref.ref[Any]], tensor: Tensor) -> None:
 
 def _tensors(tree: Any) -> list[Tensor]:
     return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
+
+
+def _num_bytes(tensor: Tensor) -> int:
+    """Count the bytes of a tensor, which as a view of the same number again and again are fewer than it seems."""
+    return min(tensor.numel() * tensor.element_size(), tensor.untyped_storage().nbytes())
 
 
 def _copied(tensor: Tensor) -> Tensor:

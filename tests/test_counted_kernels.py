@@ -19,6 +19,16 @@ def test_operations_count_and_views_do_not():
     assert {"clone": 1, "mul": 1, "add_": 1} == count.by_operation
 
 
+def test_a_kernel_reads_what_it_takes_and_writes_what_it_makes():
+    """Bytes are those of the tensors of each kernel; one that is expanded is as large as what it was made of."""
+    with counted() as count:
+        rows_AB = on_gpu(torch.ones(4, 6))  # 96 bytes
+        rows_AB.mul(2)
+        assert 192 == count.bytes
+        rows_AB.add(on_gpu(torch.ones(6)).expand(4, 6))
+        assert 192 + 96 + 24 + 96 == count.bytes
+
+
 def test_what_is_made_on_the_gpu_stays_there():
     """Results of kernels, and tensors made where another lies, say `cuda`; the CPU's own say `cpu`."""
     with counted():
