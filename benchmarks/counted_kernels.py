@@ -286,18 +286,18 @@ class _Calls(TorchFunctionMode):
         elif rest and isinstance(rest[0], (str, torch.device, int)):
             target = _named_device(rest.pop(0))
         elif rest and isinstance(rest[0], Tensor):
-            other = rest.pop(0)
-            target = GPU if self._operations.is_on_gpu(other) else CPU
-            kwargs["dtype"] = other.dtype
-        is_non_blocking = bool(kwargs.pop("non_blocking", False) or (len(rest) > 1 and rest.pop(1)))
-        kwargs.pop("device", None)
+            target, rest[0] = (GPU if self._operations.is_on_gpu(rest[0]) else CPU), rest[0].dtype
+        for name, value in zip(("dtype", "non_blocking", "copy"), rest, strict=False):
+            kwargs[name] = value
+        is_non_blocking = bool(kwargs.pop("non_blocking", False))
+        kwargs = {name: value for name, value in kwargs.items() if name != "device" and value is not None}
         if target == source:
-            return tensor.to(*rest, **kwargs) if rest or kwargs else tensor
+            return tensor.to(**kwargs) if kwargs else tensor
         self._operations.transfer(tensor, to_gpu=target == GPU, non_blocking=is_non_blocking)
         moved = _copied(tensor)  # what the gradient of a copy is, nothing here asks
         if target == GPU:
             self._operations.put_on_gpu(moved)
-        return moved.to(*rest, **kwargs) if rest or kwargs else moved
+        return moved.to(**kwargs) if kwargs else moved
 
 
 class _Autocast(torch.autocast):
