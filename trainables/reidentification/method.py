@@ -124,7 +124,7 @@ class ReidTrainable:
             embed_side(network, dataset, side, size, runtime, flip=flip)
             for side in (*dataset.query_and_gallery(split), *([] if boxes is None else [boxes]))
         ]
-        return Extraction(split, *sides)
+        return Extraction(split, *sides, device=runtime.device)
 
     def measure(self, members: Sequence[tuple[Any, Extraction]], view: RetrievalView) -> ViewResult:
         """Measure one view; embeddings are joined in the order of members, then in that of their configs."""
