@@ -116,7 +116,12 @@ class ClassificationTrainable:
                 precision.
         """
         check_precision(config.optimisation.precision, runtime.device)
-        verify_and_resize(_find_dataset(config, runtime), config.data.shorter_side_px, runtime.cache_dir)
+        verify_and_resize(
+            _find_dataset(config, runtime),
+            config.data.shorter_side_px,
+            runtime.cache_dir,
+            runtime.image_cache,
+        )
 
     def fit(self, config: Any, runtime: Runtime, checkpoints: CheckpointFolder, hooks: FitHooks) -> nn.Module:
         """Train; see `trainables.training.fitting.fit`."""
@@ -149,7 +154,9 @@ class ClassificationTrainable:
         data.require_split(split)
         dataset = _find_dataset(config, runtime)
         records = dataset.splits[split]
-        images = open_resized(dataset, split, data.shorter_side_px, runtime.cache_dir)
+        images = open_resized(
+            dataset, split, data.shorter_side_px, runtime.cache_dir, image_cache=runtime.image_cache
+        )
         device = find_device(runtime.device)
         batch_size = _BATCH_SIZE[device.type]
         heads = tuple(dict.fromkeys(head for view in views for head in view.logits))
@@ -194,7 +201,13 @@ class ClassificationTrainable:
             return {}
         data: FineGrainedData = config.data
         dataset = _find_dataset(config, runtime)
-        images = open_resized(dataset, extraction.split, data.shorter_side_px, runtime.cache_dir)
+        images = open_resized(
+            dataset,
+            extraction.split,
+            data.shorter_side_px,
+            runtime.cache_dir,
+            image_cache=runtime.image_cache,
+        )
         indices_B = np.array(spread_over(len(images), NUM_ATTENTION_IMAGES))
         crops_BHWC = images.crops(indices_B, np.full((len(indices_B), 2), CENTRE), data.crop_px)
         device = find_device(runtime.device)

@@ -65,7 +65,9 @@ def embed_side(
         flip: embed the mirror images too.
     """
     records = dataset.splits[split]
-    images_NHWC = open_cache(dataset, split, size.height_px, size.width_px, runtime.cache_dir)
+    images_NHWC = open_cache(
+        dataset, split, size.height_px, size.width_px, runtime.cache_dir, runtime.image_cache
+    )
     embeddings, flipped = embed_images(network, images_NHWC, torch.device(runtime.device), flip=flip)
     return ImageSet(
         names=tuple(records.names),

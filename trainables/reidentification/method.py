@@ -83,7 +83,7 @@ class ReidTrainable:
         check_precision(config.optimisation.precision, runtime.device)
         data = config.data
         dataset = _find_dataset(config, runtime)
-        verify_and_build(dataset, data.height_px, data.width_px, runtime.cache_dir)
+        verify_and_build(dataset, data.height_px, data.width_px, runtime.cache_dir, runtime.image_cache)
         TrainingImages(dataset, data, config.seed, runtime, torch.device("cpu"))
 
     def check_processes(self, config: Any, num_processes: int) -> None:
@@ -141,7 +141,7 @@ class ReidTrainable:
         data = config.data
         dataset = _find_dataset(config, runtime)
         query_NHWC, gallery_NHWC = (
-            open_cache(dataset, side, data.height_px, data.width_px, runtime.cache_dir)
+            open_cache(dataset, side, data.height_px, data.width_px, runtime.cache_dir, runtime.image_cache)
             for side in dataset.query_and_gallery(extraction.split)
         )
         names = config.resolve_embeddings(("all",))

@@ -25,6 +25,12 @@ def listening(tell: Callable[[str], None]) -> Generator[None]:
         _LISTENER.reset(token)
 
 
+def tell(text: str) -> None:
+    """Tell whoever listens something else of the work, a line."""
+    if (listener := _LISTENER.get()) is not None:
+        listener(text)
+
+
 def told(done: Iterable[ItemT], what: str, total: int) -> Iterator[ItemT]:
     """Hand on what work gives, and tell from time to time how far it is; short work is not told of.
 
