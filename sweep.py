@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from tablewright.orchestrator.live_status import LiveStatus
     from tablewright.orchestrator.plan import Plan
     from tablewright.orchestrator.progress import SweepProgress
-    from tablewright.orchestrator.records import Store
     from tablewright.orchestrator.run import Backend, SweepResult
     from tablewright.orchestrator.status import TrainingStatus
+    from tablewright.orchestrator.store.store import Store
     from tablewright.orchestrator.study import Study
     from tablewright.orchestrator.supervisor import Link
     from tablewright.orchestrator.trial import Listener, Outcome, Work

@@ -8,7 +8,6 @@ import pytest
 import typer
 
 from tablewright.orchestrator.optuna_mirror import open_storage
-from tablewright.orchestrator.records import Folder, Store
 from tablewright.orchestrator.settings import (
     NO_OPTIONS,
     Settings,
@@ -16,6 +15,8 @@ from tablewright.orchestrator.settings import (
     refuse_unknown_variables,
     variable_of,
 )
+from tablewright.orchestrator.store.folder import Folder
+from tablewright.orchestrator.store.store import Store
 
 
 @pytest.mark.parametrize(
