@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from tablewright.trainables.classification.batches import ClassificationImages
 from tablewright.trainables.classification.view import TOP1, ClassificationExtraction, ClassificationView
+from tablewright.trainables.contract.cache import CacheNeed
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.memory import StepMemory
 from tablewright.trainables.contract.run import CheckpointFolder, Device, FitHooks, Runtime
@@ -34,7 +35,15 @@ from tablewright.trainables.data.fine_grained import (
 )
 from tablewright.trainables.data.fine_grained_augment import FineGrainedAugmenter
 from tablewright.trainables.data.image_folder import ImageFolder
-from tablewright.trainables.data.resized_images import CENTRE, open_resized, verify_and_resize
+from tablewright.trainables.data.image_need import need_of
+from tablewright.trainables.data.image_shape import ShorterSide
+from tablewright.trainables.data.resized_images import (
+    CENTRE,
+    how_kept,
+    images_of,
+    open_resized,
+    verify_and_resize,
+)
 from tablewright.trainables.layers.network_size import measure_size
 from tablewright.trainables.pictures.attention_overlays import draw_attention
 from tablewright.trainables.pictures.choice import NUM_ATTENTION_IMAGES, spread_over
@@ -122,6 +131,25 @@ class ClassificationTrainable:
             runtime.cache_dir,
             runtime.image_cache,
         )
+
+    def cache_needs(self, config: Any, runtime: Runtime) -> list[CacheNeed]:
+        """Say what is still to be made ready on this machine, split by split."""
+        side_px, dataset = config.data.shorter_side_px, _find_dataset(config, runtime)
+        splits = [images_of(dataset, split) for split in dataset.splits]
+        needs = [
+            need_of(
+                split,
+                ShorterSide(side_px),
+                runtime.cache_dir,
+                how_kept(split, side_px, runtime.image_cache),
+            )
+            for split in splits
+        ]
+        return [need for need in needs if need is not None]
+
+    def cache_shape(self, config: Any) -> str:
+        """Name the shape in which images of a config are kept decoded."""
+        return ShorterSide(config.data.shorter_side_px).name
 
     def fit(self, config: Any, runtime: Runtime, checkpoints: CheckpointFolder, hooks: FitHooks) -> nn.Module:
         """Train; see `trainables.training.fitting.fit`."""

@@ -26,7 +26,7 @@ class CacheNeed:
         encoded_item_bytes: what each takes as it is published, int64 (N,).
         item_s: what it takes one core to make one ready, an estimate from a few of them.
         is_exact: whether `item_bytes` is.
-        may_be_packed: whether `auto` keeps them encoded where there is no room for them decoded.
+        image_cache: how they are to be kept.
     """
 
     what: str
@@ -36,3 +36,4 @@ class CacheNeed:
     encoded_item_bytes: np.ndarray = field(repr=False)
     item_s: float
     is_exact: bool = True
+    image_cache: ImageCache = "auto"

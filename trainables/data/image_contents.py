@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,10 +58,14 @@ class ImageList:
         with self.open_image(self.names[place]) as image:
             image.load()
 
+    @property
+    def root(self) -> str:
+        """Say where the files lie; nothing of images that are none of their own."""
+        return str(self.open_image.root) if isinstance(self.open_image, ImageFiles) else ""
+
     def contents_path(self, cache_dir: str) -> Path:
         """Say where the contents are kept: by what a plan knows of the images, and by where they lie."""
-        root = str(self.open_image.root) if isinstance(self.open_image, ImageFiles) else ""
-        key = f"{self.fingerprint[:24]}-{hashlib.sha256(root.encode()).hexdigest()[:8]}"
+        key = f"{self.fingerprint[:24]}-{hashlib.sha256(self.root.encode()).hexdigest()[:8]}"
         return Path(cache_dir) / FOLDER / f"{key}.npz"
 
 
@@ -78,6 +82,15 @@ class Contents:
     digests: np.ndarray
     num_bytes_N: np.ndarray
     sizes_N2: np.ndarray
+
+
+def joined(several: Sequence[Contents]) -> Contents:
+    """Put contents behind each other."""
+    return Contents(
+        np.concatenate([one.digests for one in several]),
+        np.concatenate([one.num_bytes_N for one in several]),
+        np.concatenate([one.sizes_N2 for one in several]),
+    )
 
 
 def kept_contents(images: ImageList, cache_dir: str) -> Contents | None:

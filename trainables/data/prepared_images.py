@@ -13,7 +13,7 @@ All give the same pixels to the bit, so that nothing of this is in a config. Leg
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -23,10 +23,11 @@ from PIL import Image
 
 from tablewright.trainables.contract.cache import ImageCache
 from tablewright.trainables.data.cached_array import SPARE_BYTES, locked
-from tablewright.trainables.data.image_contents import Contents, ImageList, contents_of
+from tablewright.trainables.data.image_contents import Contents, ImageList, contents_of, joined, kept_contents
 from tablewright.trainables.data.image_pool import ENCODED, ImagePool, Places
 from tablewright.trainables.data.image_reading import refuse_unreadable, unreadable_of
 from tablewright.trainables.data.image_shape import ImageShape
+from tablewright.trainables.data.name_table import NameTable
 from tablewright.trainables.value.long_work import tell
 
 
@@ -92,43 +93,156 @@ def open_prepared(
     shape: ImageShape,
     cache_dir: str,
     image_cache: ImageCache = "auto",
-    former: str | None = None,
 ) -> PreparedImages:
-    """Open images, making them ready on first use; safe from several processes at once.
+    """Open the images of a split, making them ready on first use; safe from several processes at once.
 
     Args:
         images: of a split.
         shape: that they are given.
         cache_dir: of this machine.
         image_cache: how they are kept.
-        former: name of the file that an earlier version kept them decoded in, which is taken over.
 
     Raises:
         ValueError: every image that cannot be decoded.
         OSError: there is no room, with the folder, the bytes needed, and what to do.
     """
-    if image_cache == "files":
-        _verify_once(images, cache_dir)
-        return DecodedEachTime(len(images), lambda place: images.open_image(images.names[place]), shape)
-    contents = contents_of(images, cache_dir)
-    decoded, encoded = ImagePool(cache_dir, shape.name), ImagePool(cache_dir, ENCODED)
-    if image_cache != "encoded":
-        if former is not None:
-            _adopt(decoded, former, images, contents, shape)
-        if (mapped := _mapped(decoded, contents, shape)) is not None:
-            return mapped
-    if image_cache != "decoded" and (packed := _packed(encoded, contents, shape)) is not None:
-        return packed
-    kind = _choose(images, contents, shape, decoded, encoded, image_cache)
-    if kind == "decoded":
-        _add_decoded(decoded, images, contents, shape)
-        opened = _mapped(decoded, contents, shape)
-    else:
-        _add_encoded(encoded, images, contents)
-        opened = _packed(encoded, contents, shape)
+    if (opened := _opened(images, shape, cache_dir, image_cache)) is None:
+        prepare([images], shape, cache_dir, image_cache)
+        opened = _opened(images, shape, cache_dir, image_cache)
     if opened is None:
-        raise OSError(f"the prepared images of {images.what} in {decoded.folder} were removed meanwhile")
+        raise OSError(f"the prepared images of {images.what} in {cache_dir} were removed meanwhile")
     return opened
+
+
+def prepare(
+    splits: Sequence[ImageList], shape: ImageShape, cache_dir: str, image_cache: ImageCache = "auto"
+) -> None:
+    """Make the images of splits ready at once, so that nothing can be unreadable, or without room, later.
+
+    Args:
+        splits: of one data set.
+        shape: that images are given.
+        cache_dir: of this machine.
+        image_cache: how they are kept.
+
+    Raises:
+        ValueError: every image that cannot be decoded, told at once.
+        OSError: there is no room for all of them, with the folder, the bytes needed, and what to do.
+    """
+    unready = [split for split in splits if not is_ready(split, shape, cache_dir, image_cache)]
+    faults: list[str] = []
+    for split in unready:
+        try:
+            if image_cache == "files":
+                _verify_once(split, cache_dir)
+            else:
+                contents_of(split, cache_dir)
+        except ValueError as error:
+            faults.append(str(error))
+    if not faults and image_cache != "files":
+        unready = [split for split in unready if not _is_taken_over(split, shape, cache_dir, image_cache)]
+    elif faults:  # what has a sound head may be damaged behind it
+        for split in unready:
+            try:
+                refuse_unreadable(unreadable_of(split.names, split.verify, f"decoding {split.what}"))
+            except ValueError as error:
+                faults.append(str(error))
+        raise ValueError("\n".join(dict.fromkeys(faults)))
+    if unready and image_cache != "files":
+        _add(unready, shape, cache_dir, image_cache)
+
+
+def is_ready(images: ImageList, shape: ImageShape, cache_dir: str, image_cache: ImageCache) -> bool:
+    """Say whether nothing is to be made any more."""
+    return _opened(images, shape, cache_dir, image_cache) is not None
+
+
+def _opened(
+    images: ImageList, shape: ImageShape, cache_dir: str, image_cache: ImageCache
+) -> PreparedImages | None:
+    """Open images that are ready: decoded ones before others."""
+    if image_cache == "files":
+        is_verified = _marker(images, cache_dir).exists()
+        open_image = images.open_image
+        names = images.names
+        return (
+            DecodedEachTime(len(images), lambda place: open_image(names[place]), shape)
+            if is_verified
+            else None
+        )
+    if (contents := kept_contents(images, cache_dir)) is None:
+        return None
+    mapped = None if image_cache == "encoded" else _mapped(ImagePool(cache_dir, shape.name), contents, shape)
+    if mapped is not None or image_cache == "decoded":
+        return mapped
+    return _packed(ImagePool(cache_dir, ENCODED), contents, shape)
+
+
+def former_file(images: ImageList, shape: ImageShape) -> str:
+    """Name the file in which an earlier version kept them decoded."""
+    split = images.what.rpartition("(")[2].rstrip(")")
+    return f"{split}-{shape.name}-{images.fingerprint[:24]}.npy"
+
+
+def _is_taken_over(images: ImageList, shape: ImageShape, cache_dir: str, image_cache: ImageCache) -> bool:
+    """Take over what an earlier version has decoded, where it is there and wanted."""
+    pool = ImagePool(cache_dir, shape.name)
+    path = pool.folder / former_file(images, shape)
+    if image_cache == "encoded" or not path.exists():
+        return False
+    contents = contents_of(images, cache_dir)
+    with pool.locked():
+        pool.adopt(path, contents.digests, decoded_bytes(contents, shape))
+    return is_ready(images, shape, cache_dir, image_cache)
+
+
+def _add(splits: Sequence[ImageList], shape: ImageShape, cache_dir: str, image_cache: ImageCache) -> None:
+    """Add to a pool what is missing of all splits."""
+    contents = joined([contents_of(split, cache_dir) for split in splits])
+    decoded, encoded = ImagePool(cache_dir, shape.name), ImagePool(cache_dir, ENCODED)
+    first_of = np.cumsum([0, *map(len, splits)])
+    what = splits[0].what if len(splits) == 1 else splits[0].what.rpartition(" (")[0]
+
+    def split_and_place(place: int) -> tuple[ImageList, int]:
+        number = int(np.searchsorted(first_of, place, side="right")) - 1
+        return splits[number], place - int(first_of[number])
+
+    def name_of(place: int) -> str:
+        split, inner = split_and_place(place)
+        return split.names[inner]
+
+    def decode(place: int) -> np.ndarray:
+        split, inner = split_and_place(place)
+        with split.open_image(split.names[inner]) as image:
+            return shape.make(image)
+
+    def pack(place: int) -> np.ndarray:
+        split, inner = split_and_place(place)
+        content = split.content(inner)
+        with Image.open(io.BytesIO(content)) as image:
+            image.load()  # so that none is unreadable later
+        return np.frombuffer(content, np.uint8)
+
+    is_decoded = _choose(what, contents, shape, decoded, encoded, image_cache) == "decoded"
+    pool, make, doing = (
+        (decoded, decode, f"decoding {what}")
+        if is_decoded
+        else (encoded, pack, f"packing {what}, each decoded to verify it")
+    )
+    num_bytes_N = decoded_bytes(contents, shape) if is_decoded else contents.num_bytes_N
+    with pool.locked():
+        missing = pool.missing(contents.digests)
+
+        def fill(kept: np.ndarray, ends: np.ndarray) -> None:
+            def write(number: int) -> None:
+                made = make(int(missing[number])).reshape(-1)
+                kept[ends[number] - made.size : ends[number]] = made
+
+            names = NameTable.of(name_of(place) for place in missing.tolist())
+            refuse_unreadable(unreadable_of(names, write, doing))
+
+        if len(missing):
+            pool.add(contents.digests[missing], num_bytes_N[missing], fill)
 
 
 def decoded_bytes(contents: Contents, shape: ImageShape) -> np.ndarray:
@@ -137,7 +251,7 @@ def decoded_bytes(contents: Contents, shape: ImageShape) -> np.ndarray:
 
 
 def _choose(
-    images: ImageList,
+    what: str,
     contents: Contents,
     shape: ImageShape,
     decoded: ImagePool,
@@ -158,7 +272,7 @@ def _choose(
     if image_cache != "decoded" and packed_bytes + SPARE_BYTES <= free_bytes:
         if image_cache == "auto":
             tell(
-                f"{images.what}: decoded images would take {needed_bytes:,} bytes of {decoded.folder}, which has "
+                f"{what}: decoded images would take {needed_bytes:,} bytes of {decoded.folder}, which has "
                 f"{free_bytes:,} left; they are kept encoded, {packed_bytes:,} bytes, and decoded anew each "
                 "time (--image-cache)"
             )
@@ -166,7 +280,7 @@ def _choose(
     needs = {"decoded": f"{needed_bytes:,} bytes", "encoded": f"{packed_bytes:,} bytes encoded"}
     needs["auto"] = f"{needs['decoded']}, or {needs['encoded']},"
     raise OSError(
-        f"{decoded.folder}/{shape.name} of {images.what} needs {needs[image_cache]} and {decoded.folder} has "
+        f"{decoded.folder}/{shape.name} of {what} needs {needs[image_cache]} and {decoded.folder} has "
         f"{free_bytes:,} left; free space (--gc says which prepared images no study needs), name another "
         "folder with --cache-dir, or give --image-cache files, which keeps none and decodes the data set's own files "
         "each time"
@@ -189,50 +303,9 @@ def _packed(pool: ImagePool, contents: Contents, shape: ImageShape) -> DecodedEa
     return DecodedEachTime(len(contents.digests), open_image, shape)
 
 
-def _adopt(pool: ImagePool, former: str, images: ImageList, contents: Contents, shape: ImageShape) -> None:
-    if (path := pool.folder / former).exists():
-        with pool.locked():
-            pool.adopt(path, contents.digests, decoded_bytes(contents, shape))
-
-
-def _add_decoded(pool: ImagePool, images: ImageList, contents: Contents, shape: ImageShape) -> None:
-    with pool.locked():
-        missing = pool.missing(contents.digests)
-
-        def fill(pixels: np.ndarray, ends: np.ndarray) -> None:
-            def decode(number: int) -> None:
-                with images.open_image(images.names[int(missing[number])]) as image:
-                    image_HWC = shape.make(image)
-                pixels[ends[number] - image_HWC.size : ends[number]] = image_HWC.reshape(-1)
-
-            names = images.names.chosen(missing)
-            refuse_unreadable(unreadable_of(names, decode, f"decoding {images.what}"))
-
-        if len(missing):
-            pool.add(contents.digests[missing], decoded_bytes(contents, shape)[missing], fill)
-
-
-def _add_encoded(pool: ImagePool, images: ImageList, contents: Contents) -> None:
-    with pool.locked():
-        missing = pool.missing(contents.digests)
-
-        def fill(packed: np.ndarray, ends: np.ndarray) -> None:
-            def copy(number: int) -> None:
-                content = images.content(int(missing[number]))
-                with Image.open(io.BytesIO(content)) as image:
-                    image.load()  # so that none is unreadable later
-                packed[ends[number] - len(content) : ends[number]] = np.frombuffer(content, np.uint8)
-
-            names = images.names.chosen(missing)
-            refuse_unreadable(unreadable_of(names, copy, f"packing {images.what}, each decoded to verify it"))
-
-        if len(missing):
-            pool.add(contents.digests[missing], contents.num_bytes_N[missing], fill)
-
-
 def _verify_once(images: ImageList, cache_dir: str) -> None:
     """Decode every image, unless that was done on this machine before."""
-    marker: Path = images.contents_path(cache_dir).with_suffix(".verified")
+    marker = _marker(images, cache_dir)
     if not marker.exists():
         marker.parent.mkdir(parents=True, exist_ok=True)
         with locked(marker.with_suffix(".lock")):
@@ -240,3 +313,7 @@ def _verify_once(images: ImageList, cache_dir: str) -> None:
                 what = f"decoding {images.what}, to verify it"
                 refuse_unreadable(unreadable_of(images.names, images.verify, what))
                 marker.touch()
+
+
+def _marker(images: ImageList, cache_dir: str) -> Path:
+    return images.contents_path(cache_dir).with_suffix(".verified")

@@ -13,7 +13,7 @@ import numpy as np
 from tablewright.trainables.contract.cache import ImageCache
 from tablewright.trainables.data.image_contents import ImageList
 from tablewright.trainables.data.image_shape import FixedSize
-from tablewright.trainables.data.prepared_images import MappedImages, PreparedImages, open_prepared
+from tablewright.trainables.data.prepared_images import MappedImages, PreparedImages, open_prepared, prepare
 from tablewright.trainables.data.reid import ReidDataset
 from tablewright.trainables.value.cpus import num_cpus
 
@@ -87,8 +87,7 @@ def open_cache(
         OSError: there is no room for it, with the folder and the bytes needed.
     """
     shape, images = FixedSize(height_px, width_px), images_of(dataset, split)
-    former = f"{split}-{shape.name}-{images.fingerprint[:24]}.npy"
-    prepared = open_prepared(images, shape, cache_dir, image_cache, former)
+    prepared = open_prepared(images, shape, cache_dir, image_cache)
     if isinstance(prepared, MappedImages) and (rows := _rows_of_one(prepared)) is not None:
         (number,) = set(prepared.places.part_N.tolist())
         return prepared.places.parts[number].pixels.reshape(-1, height_px, width_px, 3)[rows]
@@ -114,14 +113,8 @@ def verify_and_build(
         ValueError: every image of the data set that cannot be decoded, told at once.
         OSError: there is no room.
     """
-    faults: list[str] = []
-    for split in dataset.splits:
-        try:
-            open_cache(dataset, split, height_px, width_px, cache_dir, image_cache)
-        except ValueError as error:
-            faults.append(str(error))
-    if faults:
-        raise ValueError("\n".join(dict.fromkeys(faults)))
+    splits = [images_of(dataset, split) for split in dataset.splits]
+    prepare(splits, FixedSize(height_px, width_px), cache_dir, image_cache)
 
 
 def _rows_of_one(mapped: MappedImages) -> slice | None:

@@ -17,7 +17,7 @@ from tablewright.trainables.contract.cache import ImageCache
 from tablewright.trainables.data.fine_grained import FineGrainedDataset
 from tablewright.trainables.data.image_contents import ImageList
 from tablewright.trainables.data.image_shape import ShorterSide
-from tablewright.trainables.data.prepared_images import MappedImages, PreparedImages, open_prepared
+from tablewright.trainables.data.prepared_images import MappedImages, PreparedImages, open_prepared, prepare
 from tablewright.trainables.value.cpus import num_cpus
 
 MAX_ARRAY_BYTES = 64 * 2**30
@@ -87,11 +87,8 @@ def open_resized(
         OSError: there is no room, with the folder and the bytes needed.
     """
     images = images_of(dataset, split)
-    if image_cache == "auto" and is_too_large(len(images), shorter_side_px, max_array_bytes):
-        image_cache = "files"
-    shape = ShorterSide(shorter_side_px)
-    former = f"{split}-{shape.name}-{images.fingerprint[:24]}.npy"
-    return ResizedImages(open_prepared(images, shape, cache_dir, image_cache, former))
+    kept = how_kept(images, shorter_side_px, image_cache, max_array_bytes)
+    return ResizedImages(open_prepared(images, ShorterSide(shorter_side_px), cache_dir, kept))
 
 
 def images_of(dataset: FineGrainedDataset, split: str) -> ImageList:
@@ -104,9 +101,12 @@ def images_of(dataset: FineGrainedDataset, split: str) -> ImageList:
     )
 
 
-def is_too_large(num_images: int, shorter_side_px: int, max_array_bytes: int = MAX_ARRAY_BYTES) -> bool:
-    """Say whether a split is by itself not kept decoded."""
-    return num_images * shorter_side_px**2 * 3 * 4 / 3 > max_array_bytes
+def how_kept(
+    images: ImageList, shorter_side_px: int, image_cache: ImageCache, max_array_bytes: int = MAX_ARRAY_BYTES
+) -> ImageCache:
+    """Say how a split is kept: one that is too large in its files alone, where nothing else was asked for."""
+    is_too_large = len(images) * shorter_side_px**2 * 3 * 4 / 3 > max_array_bytes
+    return "files" if image_cache == "auto" and is_too_large else image_cache
 
 
 def verify_and_resize(
@@ -118,10 +118,14 @@ def verify_and_resize(
         ValueError: every image of the data set that cannot be decoded, told at once.
         OSError: there is no room.
     """
-    faults: list[str] = []
+    by_kind: dict[ImageCache, list[ImageList]] = {}
     for split in dataset.splits:
+        images = images_of(dataset, split)
+        by_kind.setdefault(how_kept(images, shorter_side_px, image_cache), []).append(images)
+    faults: list[str] = []
+    for kind, splits in by_kind.items():
         try:
-            open_resized(dataset, split, shorter_side_px, cache_dir, image_cache=image_cache)
+            prepare(splits, ShorterSide(shorter_side_px), cache_dir, kind)
         except ValueError as error:
             faults.append(str(error))
     if faults:
