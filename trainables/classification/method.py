@@ -55,6 +55,7 @@ from tablewright.trainables.training.optimisation import check_precision, make_o
 from tablewright.trainables.training.smallest_config import SHRINKING, smallest_config
 from tablewright.trainables.training.starting_weights import join_weights
 from tablewright.trainables.training.step_memory import count_step_memory, of_equal_memory
+from tablewright.trainables.value.long_work import told
 
 CHECK_NUM_CLASSES, CHECK_NUM_IMAGES = 2, 4
 CHECK_MIN_PX = 64  # convolutions need some room
@@ -194,7 +195,9 @@ class ClassificationTrainable:
         network.train(False)
         try:
             with reproducible(device), torch.inference_mode(), torch.autocast(device.type, enabled=False):
-                for start in range(0, len(records), batch_size):
+                starts = range(0, len(records), batch_size)
+                what = f"classifying {dataset.label} ({split})"
+                for start in told(starts, what, len(records), lambda _: batch_size):
                     indices_B = np.arange(start, min(start + batch_size, len(records)))
                     crops_BHWC = images.crops(indices_B, np.full((len(indices_B), 2), CENTRE), data.crop_px)
                     images_BCHW = torch.from_numpy(crops_BHWC).to(device).movedim(-1, 1).float()

@@ -20,6 +20,7 @@ from tablewright.trainables.retrieval.reranking import reranked_nearness_blocks
 from tablewright.trainables.retrieval.single_shot import rank_single_shot
 from tablewright.trainables.retrieval.view import MAP, MINP, MRR, RetrievalView
 from tablewright.trainables.training.float32_precision import ieee_float32
+from tablewright.trainables.value.long_work import told
 
 RANKS = (1, 5, 10)
 NO_RIGHT_IMAGE = "no right image under another camera"
@@ -72,6 +73,7 @@ def measure_view(extraction: Extraction, embedding_names: Sequence[str], view: R
                 torch.nn.functional.normalize(side_ND) for side_ND in (queries_QD, gallery_GD)
             )
         blocks = reranked_nearness_blocks(queries_QD, gallery_GD, view.reranking)
+    blocks = told(blocks, "ranking queries", len(queries_QD), lambda block: len(block[1]))
     rank = rank_single_shot if view.gallery == "single_shot" else rank_queries
     ranked = rank(blocks, pids_Q, camids_Q, pids_G, camids_G)
     if view.gallery == "single_shot":
