@@ -23,7 +23,12 @@ import cloudpickle
 from tablewright.orchestrator.agent_worker import serve
 from tablewright.orchestrator.cards import cards_here
 from tablewright.orchestrator.listeners import Listeners
-from tablewright.orchestrator.messages import failure_from_text, outcome_from_text, progress_from_text
+from tablewright.orchestrator.messages import (
+    failure_from_text,
+    outcome_from_text,
+    progress_from_text,
+    telling_from_text,
+)
 from tablewright.orchestrator.project import Project, ProjectOnWorker
 from tablewright.orchestrator.resources import AUTO
 from tablewright.orchestrator.settings import Settings
@@ -209,6 +214,8 @@ class AgentBackend:
                 progress = progress_from_text(text)
                 everyone.on_progress(work, progress)
                 self._send(worker, queue.on_progress(work, progress).encode())
+            elif kind == "told":
+                everyone.on_told(work, telling_from_text(text))
             elif kind == "leaving":
                 logger.warning(
                     "machine %s is to go: %s. This agent ends; what it had has saved its state, and is left to others",
