@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tablewright.command.sweep_end import tell_end, write_all
 from tablewright.command.sweep_run import sweep_with
-from tablewright.command.tables import print_tables
 from tablewright.command.tracker import make_tracker
 from tablewright.orchestrator.run import Backend
 from tablewright.orchestrator.settings import Settings
@@ -33,6 +31,9 @@ def _run(backend: Backend, settings: Settings, studies: Sequence[Study]) -> int:
     store = settings.open_store()
     tracker = make_tracker(settings, store)
     result = sweep_with(backend, settings, studies, store, tracker)
+    from tablewright.command.sweep_end import tell_end, write_all  # loaded while the trainings run
+    from tablewright.command.tables import print_tables
+
     written = write_all(result, settings, store, tracker)
     print_tables(written)
     return tell_end(result, written, settings)
