@@ -23,7 +23,7 @@ def run_agent(settings: Settings, studies: Sequence[Study]) -> int:
     tracker = make_tracker(settings, store)
     result = sweep_with(backend, settings, studies, store, tracker)
     if result.reached_cap or not is_left_to_others(result.plan, result.statuses, store):
-        from tablewright.command.sweep_end import tell_end, write_all  # loaded while the trainings run
+        from tablewright.command.sweep_end import tell_end, write_all  # see LoadsEnd
         from tablewright.command.tables import print_tables
 
         written = write_all(result, settings, store, tracker)

@@ -31,7 +31,7 @@ def _run(backend: Backend, settings: Settings, studies: Sequence[Study]) -> int:
     store = settings.open_store()
     tracker = make_tracker(settings, store)
     result = sweep_with(backend, settings, studies, store, tracker)
-    from tablewright.command.sweep_end import tell_end, write_all  # loaded while the trainings run
+    from tablewright.command.sweep_end import tell_end, write_all  # see LoadsEnd
     from tablewright.command.tables import print_tables
 
     written = write_all(result, settings, store, tracker)
