@@ -21,9 +21,9 @@ from tablewright.orchestrator.agent_slot import AgentSlot, Desk
 from tablewright.orchestrator.cards import cards_here, has_device_of_gpu
 from tablewright.orchestrator.listeners import Listeners
 from tablewright.orchestrator.project import Project
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.resources import AUTO
 from tablewright.orchestrator.settings import Settings
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.trial import Listener
 from tablewright.orchestrator.work_queue import WorkQueue
 from tablewright.trainables.contract.memory import Card

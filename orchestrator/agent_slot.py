@@ -20,7 +20,8 @@ import cloudpickle
 from tablewright.orchestrator.listeners import Listeners
 from tablewright.orchestrator.messages import failure_from_text, outcome_from_text, progress_from_text
 from tablewright.orchestrator.project import Project
-from tablewright.orchestrator.records import FailureRecord, Store
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.store.training_records import FailureRecord
 from tablewright.orchestrator.trial import Outcome, Work, end_as_failed, failure_of
 from tablewright.orchestrator.work_queue import WorkQueue
 from tablewright.orchestrator.worker_process import ProcessDied, WorkerProcess

@@ -22,9 +22,9 @@ from tablewright.orchestrator.addresses import (
 from tablewright.orchestrator.prices import Prices, read_prices
 from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.project import Project
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.resources import AUTO
 from tablewright.orchestrator.signals import DEFAULT_GRACE_S
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.study_files import study_names
 from tablewright.orchestrator.study_loading import load_study

@@ -143,7 +143,7 @@ RULES = {
             "orchestrator.plan",
             "orchestrator.prices",
             "orchestrator.recorded_config",
-            "orchestrator.records",
+            "orchestrator.store",
             "orchestrator.replay",
             "orchestrator.search_result",
             "orchestrator.training_cost",

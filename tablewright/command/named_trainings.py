@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from tablewright.orchestrator.finding import FoundTraining, find_trainings
 from tablewright.orchestrator.named_trainings import labels_of, labels_of_project
 from tablewright.orchestrator.planning import plan_as_recorded
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.settings import Settings
+from tablewright.orchestrator.store.store import Store
 
 
 def found_trainings(

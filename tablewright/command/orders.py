@@ -10,8 +10,8 @@ from tablewright.command.named_trainings import found_trainings
 from tablewright.command.screen import console
 from tablewright.orchestrator.finding import FoundTraining
 from tablewright.orchestrator.orders import cancel_training, retry_training
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.settings import Settings
+from tablewright.orchestrator.store.store import Store
 
 
 def cancel_trainings(settings: Settings, ids: Sequence[str]) -> int:

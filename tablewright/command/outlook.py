@@ -10,9 +10,9 @@ from tablewright.command.screen import console
 from tablewright.orchestrator.counted_work import CountedWork
 from tablewright.orchestrator.outlook import Machines, look_ahead, room_for_checkpoints
 from tablewright.orchestrator.plan import Plan
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.status import TrainingStatus
+from tablewright.orchestrator.store.store import Store
 from tablewright.reports.outlook_text import outlook_lines, room_lines, room_warning
 
 

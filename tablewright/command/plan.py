@@ -19,9 +19,9 @@ from tablewright.command.states import UNUSABLE, describe, print_refused
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.planned_memory import memory_of_plan
 from tablewright.orchestrator.planning import plan_with_data
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.status import RECORDED, TrainingStatus, read_status
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.study import Study
 from tablewright.trainables.value.counted import counted
 

@@ -10,8 +10,8 @@ from tablewright.command.screen import console, errors
 from tablewright.command.seed_rule import seeds_now
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.planning import plan_as_recorded
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.settings import Settings
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.study import Study
 from tablewright.trainables.contract.method import TrainingConfig
 

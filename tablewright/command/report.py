@@ -15,9 +15,9 @@ from tablewright.command.states import print_refused
 from tablewright.command.tables import print_tables, print_what_tex_says
 from tablewright.orchestrator.last_report import ReportMemory, witnessed
 from tablewright.orchestrator.planning import is_complete
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.status import read_status
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.study import Study
 from tablewright.reports.console import how_it_prints
 from tablewright.reports.cost_table import write_costs

@@ -6,12 +6,12 @@ from rich.text import Text
 
 from tablewright.command.screen import console
 from tablewright.orchestrator.plan import Plan
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.source_changes import (
     find_source_changes,
     tell_changes_under_one_version,
     tell_source_changes,
 )
+from tablewright.orchestrator.store.store import Store
 
 
 def print_source_changes(plan: Plan, store: Store) -> None:

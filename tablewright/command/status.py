@@ -17,9 +17,9 @@ from tablewright.command.states import UNUSABLE, describe
 from tablewright.orchestrator.cost import cost_sheet
 from tablewright.orchestrator.live_status import LiveStatus, in_words, read_live
 from tablewright.orchestrator.plan import Plan
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.status import UNFINISHED, TrainingStatus, read_status
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.study import Study
 from tablewright.reports.cost_table import build_cost_table
 from tablewright.trainables.value.counted import counted

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tablewright.orchestrator.plan import Plan
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.run import recorded_ids
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.status import TrainingStatus
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.tracking import Tracker
 
 
