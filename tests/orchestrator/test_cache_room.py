@@ -110,13 +110,17 @@ def test_a_disc_without_room_is_refused(disc, runtime, image_cache, free_bytes, 
     keeps = Keeps({"Market (train)": [1, 2, 3]}, image_cache=image_cache)
     if takes_none:
         keeps.cache_needs = lambda config, runtime: [
-            CacheNeed("Market", "8x8", np.zeros(3, np.uint64), np.zeros(3), np.zeros(3), 0.1, image_cache="files")
+            CacheNeed(
+                "Market", "8x8", np.zeros(3, np.uint64), np.zeros(3), np.zeros(3), 0.1, image_cache="files"
+            )
         ]
     config = config_of(keeps)
     if not is_refused:
         refuse_small_disc([config], runtime)
         return
-    with pytest.raises(ValueError, match="has .* free, and the images that are to be made ready take") as raised:
+    with pytest.raises(
+        ValueError, match="has .* free, and the images that are to be made ready take"
+    ) as raised:
         refuse_small_disc([config], runtime)
     for word in ("3.0 MB decoded, 30 kB encoded", "--cache-dir", "--gc", "--image-cache files"):
         assert word in str(raised.value)
