@@ -7,11 +7,8 @@ import numpy as np
 import pytest
 
 from tablewright.orchestrator.cache_room import SPARE_BYTES, cache_room, refuse_small_disc
-from tablewright.orchestrator.run import run_sweep
-from tablewright.orchestrator.store.store import Store
 from tablewright.trainables.contract.cache import CacheNeed
 from tablewright.trainables.contract.run import Runtime
-from tests.orchestrator.toy_sweep import ToySweep, a_study
 from tests.toy_method import ToyConfig, ToyTrainable
 
 IMAGE_BYTES, FILE_BYTES = 1_000_000, 10_000
@@ -119,7 +116,7 @@ def test_a_disc_without_room_is_refused(disc, runtime, image_cache, free_bytes, 
         refuse_small_disc([config], runtime)
         return
     with pytest.raises(
-        ValueError, match="has .* free, and the images that are to be made ready take"
+        ValueError, match=r"has .* free, and the images that are to be made ready take"
     ) as raised:
         refuse_small_disc([config], runtime)
     for word in ("3.0 MB decoded, 30 kB encoded", "--cache-dir", "--gc", "--image-cache files"):
