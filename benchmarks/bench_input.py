@@ -28,13 +28,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from counted_kernels import counted, on_gpu
 from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from tablewright.trainables import hacnn, mancs, mdpr, mgn, tasn
-from tablewright.trainables.data.fine_grained_augment import FineGrainedAugmenter
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from benchmarks.counted_kernels import counted, on_gpu
+from benchmarks.papers_at_full_size import PAPERS
 from tablewright.trainables.data.reid import Augmentation, EnlargeCrop, RandomErasing
 from tablewright.trainables.data.reid_augment import TrainAugmenter
 
@@ -44,7 +45,7 @@ STORED = (128, 64)  # of Market-1501's files, height and width in px
 LAUNCH_S = 10e-6  # of one operation from Python; between 5 and 20 by whom one asks
 BYTES_PER_S = 2.3e12  # of an H100's 3.35e12, what elementwise kernels usually reach
 # Of a training step on an H100, counted and estimated before any could be had.
-STEP_S = {"MDPR": 0.046, "MGN": 0.138, "HA-CNN": 0.020, "Mancs": 0.126, "TASN": 0.080}
+STEP_S = {"mdpr": 0.046, "mgn": 0.138, "hacnn": 0.020, "mancs": 0.126, "tasn": 0.080}
 AS_TORCHREID = Augmentation(
     pad_crop_px=None, enlarge_crop=EnlargeCrop(), flip_probability=0.5, erasing=RandomErasing(), patch=None
 )
@@ -226,21 +227,13 @@ def drawn_size(image_CHW: Tensor, min_area: float, max_area: float, min_aspect: 
 def estimate_waits() -> None:
     """Print what augmentation launches on a GPU in each paper's step, and how long that takes about."""
     print("Augmentation of a step on an H100; times are estimates by what is counted")
-    for name, paper in {"MDPR": mdpr, "MGN": mgn, "HA-CNN": hacnn, "Mancs": mancs, "TASN": tasn}.items():
-        data = paper.paper_config("cub200" if paper is tasn else "market1501").data
-        if paper is tasn:
-            augment, num_images, size = (
-                FineGrainedAugmenter(data.augmentation),
-                data.batch_size,
-                (data.crop_px,) * 2,
-            )
-        else:
-            augment, size = TrainAugmenter(data.augmentation), (data.height_px, data.width_px)
-            num_images = data.num_ranks * data.num_identities * data.num_instances
+    for name, paper in PAPERS.items():
+        augment = paper.make_augmenter()
+        num_images, *size = paper.shape[0] * getattr(paper.config.data, "num_ranks", 1), *paper.shape[1:]
         generator = torch.Generator().manual_seed(0)
         with counted() as count:
-            images_BCHW = on_gpu(torch.zeros(num_images, 3, *size, dtype=torch.uint8))
-            for _ in range(1 if paper is tasn else 3):  # a pool of patches fills
+            images_BCHW = on_gpu(torch.zeros(num_images, *size, dtype=torch.uint8))
+            for _ in range(3 if paper.is_reidentification else 1):  # a pool of patches fills
                 before = dataclasses.replace(
                     count, waits=[*count.waits], by_operation=count.by_operation.copy()
                 )
