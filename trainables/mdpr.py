@@ -720,8 +720,11 @@ def _join_ranks(outputs: Sequence[MdprOutputs], *, is_gathered: bool) -> MdprOut
     def widen(value: Tensor) -> Tensor:
         return value.to(torch.promote_types(value.dtype, torch.float32))
 
+    def cat(values: Sequence[Tensor]) -> Tensor:
+        return values[0] if len(values) == 1 else torch.cat(list(values))
+
     def join(parts: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-        joined = {name: torch.cat([widen(part[name]) for part in parts]) for name in parts[0]}
+        joined = {name: cat([widen(part[name]) for part in parts]) for name in parts[0]}
         return {name: gather_ranks(value) for name, value in joined.items()} if is_gathered else joined
 
     attended = [output.attended for output in outputs if output.attended is not None]
