@@ -18,6 +18,9 @@ from tablewright.orchestrator.addresses import damage_of_database, refuse_irregu
 from tablewright.trainables.value.secret import masked
 
 FLUSH_EVERY_S = 2.0
+MAX_FLUSH_S = 60.0
+WAITS_TIMES = 10
+"""As many times as long as it has been looking through all that its database has, a projection then waits."""
 MAX_BACKOFF_S = 30.0
 MAX_TRIES = 3
 """Of writing one thing to a database that answers; then it is left to the next sweep."""
@@ -60,6 +63,7 @@ class ProjectionThread(ABC):
         self._is_failing = False
         self._num_delivered = 0
         self._num_tries: Counter[str] = Counter()
+        self._looked_s = 0.0
 
     # -- what a projection is made of; called by the thread, each raises whatever its database does
 
@@ -128,6 +132,10 @@ class ProjectionThread(ABC):
 
     # -- the thread
 
+    def _note_look(self, looked_s: float) -> None:
+        """Note how long it has taken to look through what the database has, which grows with every training."""
+        self._looked_s = looked_s
+
     def _run(self) -> None:
         backoff_s, num_failures_at_end, is_connected = 1.0, 0, False
         while not self._is_abandoned:
@@ -146,7 +154,7 @@ class ProjectionThread(ABC):
                     return
                 backoff_s = 1.0
                 if not has_more:
-                    self._wake.wait(FLUSH_EVERY_S)
+                    self._wake.wait(min(max(FLUSH_EVERY_S, WAITS_TIMES * self._looked_s), MAX_FLUSH_S))
             except Exception as error:  # whatever it is, trainings go on without it
                 if damage := damage_of_database(self._url, error):
                     self._is_damaged = True
