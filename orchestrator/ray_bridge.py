@@ -20,7 +20,12 @@ from tablewright.orchestrator.dropped_attempts import DroppedAttempts
 from tablewright.orchestrator.listeners import Listeners
 from tablewright.orchestrator.lost_attempts import LostAttempts
 from tablewright.orchestrator.machine_types import MachineTypes, Starting, words_of_waiting
-from tablewright.orchestrator.messages import failure_from_text, outcome_from_text, progress_from_text
+from tablewright.orchestrator.messages import (
+    failure_from_text,
+    outcome_from_text,
+    progress_from_text,
+    telling_from_text,
+)
 from tablewright.orchestrator.packing import FixedShares
 from tablewright.orchestrator.ray_autoscaler import starting
 from tablewright.orchestrator.ray_cluster import gone_machines, machine_of, machines
@@ -294,6 +299,8 @@ class Bridge(_NotSaved, tune.Callback):
             )
             self._leaving.add(trial.trial_id)
             self._give_back(trial)
+        elif "told" in result:
+            self._listeners.on_told(work, telling_from_text(result["told"]))
         elif "progress" in result:
             progress = progress_from_text(result["progress"])
             self._lost.on_epoch(work.training_id, progress.report.epoch)
