@@ -33,7 +33,7 @@ class FillsSlots(FIFOScheduler):
         self._count_places = count_places
         self._open: dict[Trial, None] = {}
         self._waiting: list[Trial] = []
-        self._ended: list[Trial] = []
+        self._ended: dict[Trial, None] = {}
         self._num_places, self._counted_at_s = 0, float("-inf")
 
     def __getstate__(self) -> dict[str, Any]:
@@ -53,15 +53,15 @@ class FillsSlots(FIFOScheduler):
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: Any) -> None:
         """It has run to its end."""
-        self._ended.append(trial)
+        self._ended[trial] = None
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         """It has failed."""
-        self._ended.append(trial)
+        self._ended[trial] = None
 
     def on_trial_remove(self, tune_controller: Any, trial: Trial) -> None:
         """It was ended before it ran."""
-        self._ended.append(trial)
+        self._ended[trial] = None
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
         """Name the first that waits for a place; of those the first that a free worker fits."""
@@ -82,7 +82,7 @@ class FillsSlots(FIFOScheduler):
         """Tell of trials that a free worker could not take over, which Tune ends without a word to anybody."""
         for trial in trials:
             if trial.status == Trial.ERROR and trial not in self._ended:
-                self._ended.append(trial)
+                self._ended[trial] = None
                 controller._callbacks.on_trial_error(  # pyright: ignore[reportPrivateUsage]
                     iteration=0, trials=controller.get_trials(), trial=trial
                 )
@@ -90,7 +90,7 @@ class FillsSlots(FIFOScheduler):
     def _forget_ended(self, controller: TuneController) -> None:
         """Take what has ended out of Tune's lists too, which it goes through again and again, and never empties."""
         for trial in self._ended:
-            self._open.pop(trial, None)
+            del self._open[trial]
             controller._trials.remove(trial)  # pyright: ignore[reportPrivateUsage]
             for known in (
                 controller._live_trials,  # pyright: ignore[reportPrivateUsage]
