@@ -132,44 +132,69 @@ def test_workers_stay_warm_and_both_cpus_are_used(sweep, two_cpus, tmp_path):
     assert all(record.attempts == 1 for record in records)
 
 
-class SlowSecondWorker(RayBackend):
-    """Has each worker but the first take seconds to start, as on a machine that is busy."""
+class OddWorkers(RayBackend):
+    """Has its workers made by another class."""
 
-    def __init__(self, mark, **settings):
-        super().__init__(**settings)
-        self.mark = str(mark)
+    def __init__(self, make_class):
+        super().__init__()
+        self.make_class = make_class
 
     def run(self, *arguments):
-        mark, take = self.mark, ray_backend.take_signals
-
-        def slowed(trainable):
-            class ImplicitFunc(take(trainable)):
-                def setup(self, config, **parameters):
-                    try:
-                        os.close(os.open(mark, os.O_CREAT | os.O_EXCL))
-                    except FileExistsError:
-                        time.sleep(3.0)
-                    super().setup(config, **parameters)
-
-            return ImplicitFunc
-
-        ray_backend.take_signals = slowed
+        take = ray_backend.take_signals
+        ray_backend.take_signals = lambda trainable: self.make_class(take(trainable))
         try:
             super().run(*arguments)
         finally:
             ray_backend.take_signals = take
 
 
+def is_first(mark):
+    """Say whether nobody has asked so before."""
+    try:
+        os.close(os.open(mark, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return False
+    return True
+
+
 def test_trainings_shorter_than_the_start_of_a_worker_fill_both_slots(sweep, two_cpus, tmp_path):
     """A worker that is being started is kept for the next training, and trainings begin in the order of the plan."""
+    mark = str(tmp_path / "started")
+
+    def slow_but_for_one(trainable):
+        class ImplicitFunc(trainable):
+            def setup(self, config, **parameters):
+                time.sleep(0.0 if is_first(mark) else 3.0)
+                super().setup(config, **parameters)
+
+        return ImplicitFunc
+
     study = a_study([Sweep("learning_rate", [0.1 + index / 1000 for index in range(40)])])
     events = Events()
-    result = sweep(study, events, SlowSecondWorker(tmp_path / "first"))
+    result = sweep(study, events, OddWorkers(slow_but_for_one))
     assert result.is_complete
     assert events.most_at_once == 2
     planned = [training.label for training in result.plan.trainings.values()]
     begun = [planned.index(label) for label in events.started if label not in planned[:2]]
     assert all(abs(index - place) <= 1 for index, place in zip(begun, range(2, 40), strict=True)), begun
+
+
+def test_a_worker_that_cannot_be_used_again_costs_no_training(sweep, two_cpus, tmp_path):
+    """Tune ends the trial that it was to take over without a word; the training is handed out again."""
+    mark = str(tmp_path / "asked")
+
+    def refusing_once(trainable):
+        class ImplicitFunc(trainable):
+            def reset_config(self, new_config):
+                return not is_first(mark) and super().reset_config(new_config)
+
+        return ImplicitFunc
+
+    study = a_study([Sweep("learning_rate", [0.1, 0.2, 0.3, 0.4])])
+    events = Events()
+    assert sweep(study, events, OddWorkers(refusing_once)).is_complete
+    assert not is_first(mark)
+    assert ["done"] * 4 == [outcome.state for _, outcome in events.ended]
 
 
 def test_what_ray_has_drawn_ahead_is_not_begun_once_the_hours_are_spent(sweep, two_cpus, tmp_path):

@@ -199,6 +199,32 @@ def test_a_training_is_one_run_below_its_sweep(project):
 
 
 @pytest.mark.slow
+def test_what_is_told_of_a_training_at_once_is_logged_in_one_call(project, monkeypatch):
+    """Each call costs a database several commits: parameters, epochs, measurements and tags go together."""
+    from mlflow import MlflowClient
+
+    calls, log_batch = [], MlflowClient.log_batch
+
+    def counted(self, run_id, *what, **more):
+        calls.append(run_id)
+        return log_batch(self, run_id, *what, **more)
+
+    work = a_work(epochs=2)
+    tracker = Tracker(project.uri, project.store)
+    monkeypatch.setattr(tracker, "_start_thread", lambda: None)  # all is told before any of it is written
+    tracker.begin("toy", {})
+    assert train(tracker, project.store, work).state == "done"
+    monkeypatch.setattr(MlflowClient, "log_batch", counted)
+    tracker._connect()
+    assert not tracker._deliver()
+    (child,) = project.children()
+    assert calls.count(child.info.run_id) == 1
+    assert "FINISHED" == child.info.status
+    assert "2" == child.data.params["epochs"]
+    assert {"loss", "test.map"} <= set(child.data.metrics)
+
+
+@pytest.mark.slow
 def test_tables_are_artifacts_of_the_sweep(project):
     """A finished table can be downloaded from the sweep's run, from a folder beside the records."""
     table = project.folder / "rates.md"
