@@ -25,7 +25,7 @@ from typing import Any, BinaryIO, cast
 
 import torch
 
-from tablewright.orchestrator.records import Folder
+from tablewright.orchestrator.store.folder import Folder
 from tablewright.trainables.contract.run import RESUME_CHECKPOINT, Checkpoints
 from tablewright.trainables.training.background_checkpoint import BackgroundCheckpoints
 from tablewright.trainables.training.resume_files import ResumeFiles

@@ -31,8 +31,8 @@ def run(gpus: str, folder: Path) -> list[dict[str, float | str]]:
     from tablewright.orchestrator.dataset import Dataset
     from tablewright.orchestrator.design import Row
     from tablewright.orchestrator.ray_backend import RayBackend
-    from tablewright.orchestrator.records import Store
     from tablewright.orchestrator.run import run_sweep
+    from tablewright.orchestrator.store.store import Store
     from tablewright.orchestrator.study import Study
     from tablewright.trainables.contract.process import Process
     from tablewright.trainables.contract.run import Runtime

@@ -23,8 +23,9 @@ from tablewright.orchestrator.counted_work import CountedWork
 from tablewright.orchestrator.outlook import Machines, look_ahead, room_for_checkpoints
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.planning import plan_with_data
-from tablewright.orchestrator.records import Measurement, Store
 from tablewright.orchestrator.status import read_status
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.store.training_records import Measurement
 from tablewright.reports.foresight import foresee
 from tablewright.trainables.contract.run import Runtime
 

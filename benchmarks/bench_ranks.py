@@ -19,7 +19,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.store.store import Store
 from tablewright.trainables import mgn
 from tablewright.trainables.contract.process import Process
 from tablewright.trainables.contract.run import Device, EpochReport, FitHooks, Runtime

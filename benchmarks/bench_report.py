@@ -24,9 +24,9 @@ from tablewright.orchestrator.plan import Plan, configs_of
 from tablewright.orchestrator.planning import describe_with, plan_as_recorded
 from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.project import Project
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.resolution import DataResolver, remember_data
-from tablewright.orchestrator.study_files import load_study
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.study_loading import load_study
 from tablewright.trainables.contract.run import EpochReport, Runtime
 from tablewright.trainables.contract.view import ViewResult
 

@@ -56,8 +56,8 @@ def run_ours(num_trials: int, folder: Path) -> None:
     from tablewright.orchestrator.dataset import Dataset
     from tablewright.orchestrator.design import Sweep
     from tablewright.orchestrator.ray_backend import RayBackend
-    from tablewright.orchestrator.records import Store
     from tablewright.orchestrator.run import run_sweep
+    from tablewright.orchestrator.store.store import Store
     from tablewright.orchestrator.study import Study
     from tablewright.orchestrator.tracking import Tracker
     from tablewright.trainables.contract.run import Runtime

@@ -88,7 +88,7 @@ def demo_curves() -> dict[str, DemoCurves]:
 
 def record(method: str, number: int, folder: Path) -> None:
     """Train one config, and write what it reached after each epoch."""
-    from tablewright.orchestrator.records import Store
+    from tablewright.orchestrator.store.store import Store
     from tablewright.trainables.contract.run import FitHooks, Runtime
 
     search = short_search(method)

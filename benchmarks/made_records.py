@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from tablewright.orchestrator.plan import PlannedTraining
-from tablewright.orchestrator.records import DataRecord, TrainingRecord, now
+from tablewright.orchestrator.store.data_records import DataRecord
+from tablewright.orchestrator.store.record import now
+from tablewright.orchestrator.store.training_records import TrainingRecord
 
 
 def made_record(planned: PlannedTraining, num_epochs: int, files: Mapping[str, Any]) -> TrainingRecord:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tablewright.orchestrator.identity import digest_of
-from tablewright.orchestrator.records import CHECKSUM
+from tablewright.orchestrator.store.record import CHECKSUM
 
 Content = Callable[[bytes, random.Random], bytes]
 """Gives another content."""

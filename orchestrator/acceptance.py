@@ -12,8 +12,11 @@ from tablewright.orchestrator.recorded_config import (
     config_changes,
     view_changes,
 )
-from tablewright.orchestrator.records import AcceptedChange, DamagedFile, Store, now
 from tablewright.orchestrator.source_changes import find_source_changes
+from tablewright.orchestrator.store.accepted_change import AcceptedChange
+from tablewright.orchestrator.store.damaged_file import DamagedFile
+from tablewright.orchestrator.store.record import now
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.user import user_name
 
 

@@ -25,9 +25,10 @@ from tablewright.orchestrator.cards import cards_here
 from tablewright.orchestrator.listeners import Listeners
 from tablewright.orchestrator.messages import failure_from_text, outcome_from_text, progress_from_text
 from tablewright.orchestrator.project import Project, ProjectOnWorker
-from tablewright.orchestrator.records import FailureRecord, Store
 from tablewright.orchestrator.resources import AUTO
 from tablewright.orchestrator.settings import Settings
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.store.training_records import FailureRecord
 from tablewright.orchestrator.trial import Listener, Outcome, Work, end_as_failed, failure_of
 from tablewright.orchestrator.work_queue import WorkQueue
 from tablewright.orchestrator.worker_death import how_ended

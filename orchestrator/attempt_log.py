@@ -14,7 +14,9 @@ from contextlib import suppress
 
 from tablewright.orchestrator.gpu_energy import GpuEnergy
 from tablewright.orchestrator.holding import Holding, name_device
-from tablewright.orchestrator.records import AttemptRecord, TrainingFolder, now
+from tablewright.orchestrator.store.record import now
+from tablewright.orchestrator.store.training_folder import TrainingFolder
+from tablewright.orchestrator.store.training_records import AttemptRecord
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.value.cpus import num_cpus
 

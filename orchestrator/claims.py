@@ -34,7 +34,8 @@ from typing import Any
 
 import psutil
 
-from tablewright.orchestrator.records import Folder, Store
+from tablewright.orchestrator.store.folder import Folder
+from tablewright.orchestrator.store.store import Store
 from tablewright.trainables.value.freezing import EMPTY
 
 RENEW_EVERY_S = 15.0

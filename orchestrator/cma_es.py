@@ -13,9 +13,9 @@ import numpy as np
 from cmaes import CMA, get_warm_start_mgd
 
 from tablewright.orchestrator.ranges import range_of
-from tablewright.orchestrator.records import SearchTrialRecord
 from tablewright.orchestrator.samplers import CmaEs, generation_size
 from tablewright.orchestrator.search import Search
+from tablewright.orchestrator.store.search_records import SearchTrialRecord
 from tablewright.orchestrator.unit_interval import share_of_value, value_at_share
 
 NUM_TO_START_FROM = 10

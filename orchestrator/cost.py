@@ -14,8 +14,8 @@ from typing import TypeVar
 from tablewright.orchestrator.holding import Holding
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.prices import Prices
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.row_search import RowSearch
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.training_cost import UNKNOWN, Spent, read_costs
 
 OF_SEARCH = "trials of the search"

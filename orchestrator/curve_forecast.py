@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tablewright.orchestrator.ranges import Choice, Range, When, range_of
-from tablewright.orchestrator.records import SearchTrialRecord
+from tablewright.orchestrator.store.search_records import SearchTrialRecord
 
 Vector = NDArray[np.float64]
 

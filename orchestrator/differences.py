@@ -12,13 +12,10 @@ from typing import Any
 
 from tablewright.orchestrator.finding import find_by_id, label_of
 from tablewright.orchestrator.recorded_config import differences, differing_definitions
-from tablewright.orchestrator.records import (
-    DataRecord,
-    Measurement,
-    Store,
-    TrainingFolder,
-    TrainingRecord,
-)
+from tablewright.orchestrator.store.data_records import DataRecord
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.store.training_folder import TrainingFolder
+from tablewright.orchestrator.store.training_records import Measurement, TrainingRecord
 from tablewright.trainables.contract.recorded_view import recorded_view
 from tablewright.trainables.value.secret import masked
 

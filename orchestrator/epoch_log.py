@@ -13,7 +13,8 @@ import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 
-from tablewright.orchestrator.records import Folder, TrainingFolder
+from tablewright.orchestrator.store.folder import Folder
+from tablewright.orchestrator.store.training_folder import TrainingFolder
 from tablewright.trainables.contract.run import EpochReport
 
 WRITE_EVERY_S = 1.0

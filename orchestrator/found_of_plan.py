@@ -9,9 +9,10 @@ from tablewright.orchestrator.found_config import FoundConfig
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.project import Project
-from tablewright.orchestrator.records import DamagedFile, Store
 from tablewright.orchestrator.search import Search
 from tablewright.orchestrator.search_result import SearchResult, search_result
+from tablewright.orchestrator.store.damaged_file import DamagedFile
+from tablewright.orchestrator.store.store import Store
 from tablewright.trainables.contract.program import STUDIES_FOLDER
 
 

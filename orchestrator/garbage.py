@@ -16,7 +16,11 @@ from tablewright.orchestrator.claims import Claims, training_claim
 from tablewright.orchestrator.named_trainings import Named
 from tablewright.orchestrator.other_hands import in_words
 from tablewright.orchestrator.parallel_reading import read_all
-from tablewright.orchestrator.records import DamagedFile, Folder, Store, TrainingFolder, TrainingRecord
+from tablewright.orchestrator.store.damaged_file import DamagedFile
+from tablewright.orchestrator.store.folder import Folder
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.store.training_folder import TrainingFolder
+from tablewright.orchestrator.store.training_records import TrainingRecord
 from tablewright.trainables.contract.run import FINAL_CHECKPOINT, RESUME_CHECKPOINTS
 from tablewright.trainables.value.counted import counted
 
@@ -35,7 +39,7 @@ _OF_TRAINING = re.compile(
     r"record\.json|epochs\.parquet|measurements/.+\.json|queries/.+\.parquet|pictures/.+|failure\.(json|txt)|output\.txt|cancelled\.json"
     r"|attempts/.+\.json|checkpoint/.+|out/.+"
 )
-"""What a store lays out in the folder of a training, as `records` lists it."""
+"""What a store lays out in the folder of a training, as `store` lists it."""
 
 
 class Kind(enum.StrEnum):

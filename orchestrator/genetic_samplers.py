@@ -9,8 +9,8 @@ from optuna import Study
 from optuna.samplers import BaseGASampler, NSGAIIISampler, NSGAIISampler
 from optuna.trial import FrozenTrial
 
-from tablewright.orchestrator.records import SearchTrialRecord
 from tablewright.orchestrator.samplers import Nsga2, Nsga3
+from tablewright.orchestrator.store.search_records import SearchTrialRecord
 
 GENERATION, PARENTS = "generation", "parents"
 """What a trial keeps: its generation, and where it is the first of one, Optuna's numbers of the trials that it is bred

@@ -9,8 +9,8 @@ from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.stall_watch import StallWatch, end_process
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.termination_notice import NoticeWatch
 from tablewright.orchestrator.training_output import TrainingOutput, kept_output
 from tablewright.orchestrator.trial import MachineFault, Outcome, TrialHooks, Work, failure_of, run_trial

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from tablewright.orchestrator.listeners import Listeners
 from tablewright.orchestrator.ranks import beside
-from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.training_output import kept_output
 from tablewright.orchestrator.trial import (
     Listener,

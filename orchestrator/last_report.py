@@ -22,7 +22,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from tablewright.orchestrator.identity import digest_of
-from tablewright.orchestrator.records import DamagedFile, Record, Store
+from tablewright.orchestrator.store.damaged_file import DamagedFile
+from tablewright.orchestrator.store.record import Record
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.study import Study
 
 FOLDER = "reports"

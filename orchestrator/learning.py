@@ -15,10 +15,11 @@ from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.changes import apply_changes, value_at
 from tablewright.orchestrator.optuna_study import read_complete
 from tablewright.orchestrator.ranges import range_of
-from tablewright.orchestrator.records import LearntTrial, LearntTrials, Store
 from tablewright.orchestrator.resolution import DataResolver, without_seed
 from tablewright.orchestrator.search import Search, is_searched
 from tablewright.orchestrator.search_state import measured_value, read_trials
+from tablewright.orchestrator.store.search_records import LearntTrial, LearntTrials
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.teacher import OptunaStudy, Teacher
 from tablewright.trainables.contract.method import TrainingConfig
 from tablewright.trainables.value.refusal import shown

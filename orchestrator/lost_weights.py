@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tablewright.orchestrator.plan import PlannedView
-from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.store.store import Store
 
 
 class WeightsGone(Exception):

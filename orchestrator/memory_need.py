@@ -17,7 +17,9 @@ from typing import Self
 
 from tablewright.orchestrator.identity import digest_of
 from tablewright.orchestrator.parallel_reading import read_all
-from tablewright.orchestrator.records import DamagedFile, Store, TrainingRecord
+from tablewright.orchestrator.store.damaged_file import DamagedFile
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.store.training_records import TrainingRecord
 from tablewright.trainables.contract.memory import CONTEXT_BYTES, Card, StepMemory
 from tablewright.trainables.contract.method import CountsMemory, TrainingConfig
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from tablewright.orchestrator.records import FailureRecord
+from tablewright.orchestrator.store.training_records import FailureRecord
 from tablewright.orchestrator.trial import Outcome, Progress
 
 _PROGRESS, _OUTCOME, _FAILURE = TypeAdapter(Progress), TypeAdapter(Outcome), TypeAdapter(FailureRecord)

@@ -9,11 +9,12 @@ from tablewright.orchestrator.mirrored_study import RecordedSearch
 from tablewright.orchestrator.optuna_mirror import OptunaMirror
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.planning import describe_with
-from tablewright.orchestrator.records import DamagedFile, Store
 from tablewright.orchestrator.resolution import StoreResolver
 from tablewright.orchestrator.run import distinct_searches, ended_ids, recorded_ids
 from tablewright.orchestrator.search_state import find_search_id
 from tablewright.orchestrator.status import read_status
+from tablewright.orchestrator.store.damaged_file import DamagedFile
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.tracking import Tracker
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.value.counted import counted

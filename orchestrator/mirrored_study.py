@@ -32,9 +32,12 @@ from tablewright.orchestrator.identity import digest_of
 from tablewright.orchestrator.new_database import is_made_by_another
 from tablewright.orchestrator.optuna_sampler import TRAINING_ID, directions_of, frozen_trial
 from tablewright.orchestrator.plan import Plan
-from tablewright.orchestrator.records import DamagedFile, SearchTrialRecord, Store, TrainingFolder
 from tablewright.orchestrator.search import Search
 from tablewright.orchestrator.search_state import is_final
+from tablewright.orchestrator.store.damaged_file import DamagedFile
+from tablewright.orchestrator.store.search_records import SearchTrialRecord
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.store.training_folder import TrainingFolder
 from tablewright.trainables.contract.method import TrainingConfig
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.value.field_type import arms_of

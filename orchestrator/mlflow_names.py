@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from tablewright.orchestrator.identity import digest_of
-from tablewright.orchestrator.records import Measurement, TrainingRecord
+from tablewright.orchestrator.store.training_records import Measurement, TrainingRecord
 from tablewright.trainables.contract.view import EvaluationView
 from tablewright.trainables.value.secret import masked
 

@@ -64,14 +64,11 @@ from tablewright.orchestrator.mlflow_views import left_over_views, saved_views
 from tablewright.orchestrator.place import Place
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.provenance import git_commit
-from tablewright.orchestrator.records import (
-    DamagedFile,
-    DataRecord,
-    Measurement,
-    Store,
-    TrainingFolder,
-    TrainingRecord,
-)
+from tablewright.orchestrator.store.damaged_file import DamagedFile
+from tablewright.orchestrator.store.data_records import DataRecord
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.store.training_folder import TrainingFolder
+from tablewright.orchestrator.store.training_records import Measurement, TrainingRecord
 from tablewright.orchestrator.training_places import TrainingPlaces, in_order
 from tablewright.orchestrator.trial import Outcome, Progress, Work
 from tablewright.orchestrator.user import user_name

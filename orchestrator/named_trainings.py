@@ -11,11 +11,13 @@ from tablewright.orchestrator.parallel_reading import read_all
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.planning import describe_with, plan_of_all_seeds
 from tablewright.orchestrator.project import Project
-from tablewright.orchestrator.records import DamagedFile, Store, TrainingRecord
 from tablewright.orchestrator.resolution import NOT_RECORDED, StoreResolver
 from tablewright.orchestrator.search_state import find_search_id, is_final
+from tablewright.orchestrator.store.damaged_file import DamagedFile
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.store.training_records import TrainingRecord
 from tablewright.orchestrator.study import Study
-from tablewright.orchestrator.study_files import load_every_study
+from tablewright.orchestrator.study_loading import load_every_study
 from tablewright.trainables.contract.run import Runtime
 
 

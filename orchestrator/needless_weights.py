@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from tablewright.orchestrator.claims import Claims, training_claim
 from tablewright.orchestrator.parallel_reading import read_all
 from tablewright.orchestrator.plan import Plan
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.status import TrainingStatus
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.trial import Outcome, Progress, Work
 
 BY_OPTION = "--keep-checkpoints none"

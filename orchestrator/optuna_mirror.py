@@ -38,7 +38,8 @@ from tablewright.orchestrator.mirrored_study import (
 from tablewright.orchestrator.new_database import make_database, while_it_is_made
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.projection_thread import DATABASE_ENVIRONMENT, ProjectionThread
-from tablewright.orchestrator.records import DamagedFile, Store
+from tablewright.orchestrator.store.damaged_file import DamagedFile
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.trial import Outcome, Progress, Work
 from tablewright.trainables.value.secret import keep_secret
 

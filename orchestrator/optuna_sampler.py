@@ -36,9 +36,9 @@ from tablewright.orchestrator.genetic_samplers import (
 )
 from tablewright.orchestrator.quasi_random import suggest_quasi_random
 from tablewright.orchestrator.ranges import Choice, FloatRange, Range, is_searched, range_of
-from tablewright.orchestrator.records import SearchTrialRecord
 from tablewright.orchestrator.samplers import CmaEs, Gp, Nsga2, Nsga3, Qmc, Random, Sampler, Tpe
 from tablewright.orchestrator.search import Search
+from tablewright.orchestrator.store.search_records import SearchTrialRecord
 from tablewright.trainables.contract.method import SEED_LIMIT
 
 OPTUNA_STATES = {

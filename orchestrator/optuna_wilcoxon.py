@@ -13,7 +13,7 @@ from optuna.pruners import WilcoxonPruner
 from optuna.trial import FrozenTrial, TrialState
 
 from tablewright.orchestrator.pruners import Wilcoxon
-from tablewright.orchestrator.records import SearchTrialRecord
+from tablewright.orchestrator.store.search_records import SearchTrialRecord
 
 
 def is_surely_worse(

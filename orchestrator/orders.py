@@ -13,7 +13,9 @@ from collections.abc import Iterable
 
 from tablewright.orchestrator.claims import RENEW_EVERY_S, Claims, training_claim
 from tablewright.orchestrator.finding import FoundTraining
-from tablewright.orchestrator.records import Cancellation, RetryOrder, Store, now
+from tablewright.orchestrator.store.record import now
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.store.training_records import Cancellation, RetryOrder
 from tablewright.orchestrator.user import user_name
 
 LOOK_EVERY_S = 5.0

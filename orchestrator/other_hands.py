@@ -8,8 +8,10 @@ from contextlib import AbstractContextManager
 
 from tablewright.orchestrator.claims import Claim, Claims, Owner, training_claim
 from tablewright.orchestrator.plan import Plan
-from tablewright.orchestrator.records import DamagedFile, FailureRecord, Store
 from tablewright.orchestrator.status import TrainingStatus
+from tablewright.orchestrator.store.damaged_file import DamagedFile
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.store.training_records import FailureRecord
 from tablewright.orchestrator.trial import Outcome, Work
 
 LOOK_EVERY_S = 1.0

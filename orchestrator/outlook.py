@@ -21,8 +21,8 @@ from tablewright.orchestrator.holding import Holding
 from tablewright.orchestrator.machine import describe_machine
 from tablewright.orchestrator.plan import PlannedTraining
 from tablewright.orchestrator.prices import Prices
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.status import RECORDED, TrainingStatus
+from tablewright.orchestrator.store.store import Store
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.method import TrainingConfig
 from tablewright.trainables.contract.run import FINAL_CHECKPOINT

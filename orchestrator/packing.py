@@ -17,7 +17,7 @@ from tablewright.orchestrator.memory_need import (
     need_of,
     recorded_needs,
 )
-from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.trial import Work
 from tablewright.trainables.contract.memory import Card
 

@@ -15,7 +15,7 @@ from tablewright.orchestrator.memory_need import (
     recorded_needs,
 )
 from tablewright.orchestrator.plan import Plan
-from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.store.store import Store
 from tablewright.trainables.contract.method import TrainingConfig
 
 

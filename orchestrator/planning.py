@@ -6,10 +6,10 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from tablewright.orchestrator.plan import Plan, SeedCounts, make_plan
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.resolution import DataResolver, DescribeData, StoreResolver
 from tablewright.orchestrator.search_state import SearchState, read_search_state
 from tablewright.orchestrator.status import TrainingStatus
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.study import Study, UntilDecided
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.method import TrainingConfig

@@ -8,8 +8,8 @@ from typing import Any
 from scipy.stats import qmc
 
 from tablewright.orchestrator.ranges import range_of
-from tablewright.orchestrator.records import SearchTrialRecord
 from tablewright.orchestrator.search import Search
+from tablewright.orchestrator.store.search_records import SearchTrialRecord
 from tablewright.orchestrator.unit_interval import value_at_share
 
 POINT = "point"

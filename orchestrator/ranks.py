@@ -23,7 +23,7 @@ import cloudpickle
 from tablewright.orchestrator.failure_text import words_of
 from tablewright.orchestrator.fault_kind import FaultKind, ProcessLost, kind_of
 from tablewright.orchestrator.project import ProjectOnWorker, entered_project
-from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.trial import Work, check_code, check_data, prepare_data
 from tablewright.orchestrator.worker_death import how_ended
 from tablewright.trainables.contract.process import START_S, Process

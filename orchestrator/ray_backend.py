@@ -34,9 +34,9 @@ from tablewright.orchestrator.ray_autoscaler import machine_types, may_grow
 from tablewright.orchestrator.ray_bridge import Bridge, QueueSearcher, StopsWaiting
 from tablewright.orchestrator.ray_cluster import RayCluster, heads_and_others, machines
 from tablewright.orchestrator.ray_worker import FIRST_HOLD_S, Place, Signals, attempt, take_signals
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.resources import AUTO, Resources
 from tablewright.orchestrator.settings import Settings
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.supervisor import Link
 from tablewright.orchestrator.trial import Listener
 from tablewright.orchestrator.work_queue import WorkQueue

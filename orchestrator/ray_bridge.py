@@ -25,8 +25,9 @@ from tablewright.orchestrator.packing import FixedShares
 from tablewright.orchestrator.ray_autoscaler import starting
 from tablewright.orchestrator.ray_cluster import gone_machines, machine_of, machines
 from tablewright.orchestrator.ray_worker import BEGIN_NONE, Payload, Signals
-from tablewright.orchestrator.records import FailureRecord, Store
 from tablewright.orchestrator.resources import Resources
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.store.training_records import FailureRecord
 from tablewright.orchestrator.trial import Outcome, Work, end_as_failed, failure_of
 from tablewright.orchestrator.work_queue import WorkQueue
 from tablewright.orchestrator.worker_death import (

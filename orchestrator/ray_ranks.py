@@ -17,8 +17,8 @@ from tablewright.orchestrator.fault_kind import FaultKind, ProcessLost
 from tablewright.orchestrator.masked_streams import mask_streams
 from tablewright.orchestrator.project import ProjectOnWorker
 from tablewright.orchestrator.ranks import LOOPBACK, RankTask, begin_rank, task_of, together, told_of
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.resources import Resources
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.trial import Work
 from tablewright.trainables.contract.process import Process
 from tablewright.trainables.contract.run import Runtime

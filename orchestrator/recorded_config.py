@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from tablewright.orchestrator.records import AcceptedChange, Measurement, TrainingRecord
+from tablewright.orchestrator.store.accepted_change import AcceptedChange
+from tablewright.orchestrator.store.training_records import Measurement, TrainingRecord
 from tablewright.trainables.contract.method import TrainingConfig
 from tablewright.trainables.contract.view import EvaluationView
 

@@ -15,10 +15,11 @@ from tablewright.orchestrator.changes import Changes
 from tablewright.orchestrator.curve_forecast import places_of
 from tablewright.orchestrator.learning import DoesNotFit, params_of
 from tablewright.orchestrator.ranges import Range, When
-from tablewright.orchestrator.records import Store, TrainingRecord
 from tablewright.orchestrator.resolution import DataResolver
 from tablewright.orchestrator.search import Search
 from tablewright.orchestrator.search_state import measured_value
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.store.training_records import TrainingRecord
 from tablewright.orchestrator.trial import watched_name
 
 MIN_CURVES = 10

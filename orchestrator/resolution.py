@@ -17,14 +17,11 @@ from dataclasses import dataclass
 from tablewright.orchestrator.identity import digest_of, training_id, view_id
 from tablewright.orchestrator.parallel_reading import read_all
 from tablewright.orchestrator.recorded_config import versions_alike
-from tablewright.orchestrator.records import (
-    AcceptedChange,
-    DamagedFile,
-    KnownData,
-    Store,
-    StudyData,
-    TrainingRecord,
-)
+from tablewright.orchestrator.store.accepted_change import AcceptedChange
+from tablewright.orchestrator.store.damaged_file import DamagedFile
+from tablewright.orchestrator.store.data_records import KnownData, StudyData
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.store.training_records import TrainingRecord
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.method import TrainingConfig
 from tablewright.trainables.contract.view import EvaluationView

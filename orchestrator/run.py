@@ -23,7 +23,6 @@ from tablewright.orchestrator.planning import (
     is_complete,
     make_plan_of,
 )
-from tablewright.orchestrator.records import Store, now
 from tablewright.orchestrator.resolution import DataResolver, remember_data
 from tablewright.orchestrator.search import Search
 from tablewright.orchestrator.search_source import SearchSource
@@ -32,6 +31,8 @@ from tablewright.orchestrator.signals import DEFAULT_GRACE_S, stopping_on_signal
 from tablewright.orchestrator.signs_of_life import SweepSign, announced
 from tablewright.orchestrator.spending_cap import SpendingCap
 from tablewright.orchestrator.status import RECORDED, UNFINISHED, TrainingStatus, read_status
+from tablewright.orchestrator.store.record import now
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.trial import Listener, Work, prepare_data
 from tablewright.orchestrator.work_queue import WorkQueue, planned_work
@@ -206,7 +207,7 @@ def run_sweep(
                 logger.warning(
                     "no training takes a GPU here, so that --max-gpu-hours ends nothing; --max-cpu-hours does"
                 )
-            there = replace(runtime, device=device)
+            there = replace(runtime, device=device, data_were_seen=True)
             if device == "cuda":
                 refuse_small_cards(needed, backend.cards(), there.cache_dir)
             _prepare(needed, there)

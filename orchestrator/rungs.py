@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Literal
 
 from tablewright.orchestrator.pruners import Halving, Hyperband, Median, Patience, Pruner, promoting
-from tablewright.orchestrator.records import SearchTrialRecord
+from tablewright.orchestrator.store.search_records import SearchTrialRecord
 from tablewright.trainables.value.freezing import EMPTY
 
 Verdict = Literal["go on", "pause", "prune"]

@@ -14,8 +14,8 @@ from typing import Literal
 from tablewright.orchestrator.budget import Spending
 from tablewright.orchestrator.constraints import is_kept
 from tablewright.orchestrator.finite_space import LISTED, Cell, SearchSpace, cell_of
-from tablewright.orchestrator.records import SearchTrialRecord
 from tablewright.orchestrator.search import Search
+from tablewright.orchestrator.store.search_records import SearchTrialRecord
 from tablewright.trainables.value.counted import counted
 
 SUGGESTIONS_ALLOWED = 4

@@ -13,11 +13,11 @@ from typing import Any, Literal, cast, get_args
 
 from tablewright.orchestrator.pareto import front_of, knee_of
 from tablewright.orchestrator.ranges import Range, When, range_of
-from tablewright.orchestrator.records import SearchTrialRecord
 from tablewright.orchestrator.rungs import rungs_of
 from tablewright.orchestrator.samplers import Sampler
 from tablewright.orchestrator.search import Search
 from tablewright.orchestrator.search_state import SearchState
+from tablewright.orchestrator.store.search_records import SearchTrialRecord
 
 TrialOutcome = Literal["complete", "answered", "pruned", "paused", "failed", "refused", "running"]
 """What became of a suggestion; `answered` was one by a training that the store had before it was suggested."""

@@ -18,13 +18,6 @@ from tablewright.orchestrator.other_hands import OtherHands
 from tablewright.orchestrator.place import trial_place
 from tablewright.orchestrator.plan import PlannedView
 from tablewright.orchestrator.pruners import Wilcoxon
-from tablewright.orchestrator.records import (
-    DamagedFile,
-    LearntTrials,
-    SearchTrialRecord,
-    Store,
-    TrialPart,
-)
 from tablewright.orchestrator.resolution import DataResolver, Resolved
 from tablewright.orchestrator.rungs import Verdict
 from tablewright.orchestrator.search import Search
@@ -38,6 +31,9 @@ from tablewright.orchestrator.search_state import (
     read_learnt,
     read_trials,
 )
+from tablewright.orchestrator.store.damaged_file import DamagedFile
+from tablewright.orchestrator.store.search_records import LearntTrials, SearchTrialRecord, TrialPart
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.suggester import Ended, Suggester
 from tablewright.orchestrator.trial import Outcome, Progress, Work, watched_name
 

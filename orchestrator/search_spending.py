@@ -6,8 +6,10 @@ import time
 from collections.abc import Iterator, Sequence
 
 from tablewright.orchestrator.budget import Spending
-from tablewright.orchestrator.records import DamagedFile, SearchTrialRecord, Store
 from tablewright.orchestrator.search import Search
+from tablewright.orchestrator.store.damaged_file import DamagedFile
+from tablewright.orchestrator.store.search_records import SearchTrialRecord
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.training_cost import read_costs
 
 READ_EVERY_S = 5.0

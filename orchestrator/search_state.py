@@ -27,21 +27,16 @@ from tablewright.orchestrator.recorded_config import (
     config_changes,
     view_changes,
 )
-from tablewright.orchestrator.records import (
-    LEARNT_FILE,
-    DamagedFile,
-    LearntTrials,
-    SearchTrialRecord,
-    Store,
-    TrainingRecord,
-    TrialPart,
-)
 from tablewright.orchestrator.resolution import NOT_RECORDED, DataResolver, Resolved
 from tablewright.orchestrator.row_search import RowSearch
 from tablewright.orchestrator.samplers import Sampler, Tpe
 from tablewright.orchestrator.search import Objective, Search
 from tablewright.orchestrator.search_end import SearchEnd, made_ids, search_end
 from tablewright.orchestrator.search_spending import SearchSpending, told_spending
+from tablewright.orchestrator.store.damaged_file import DamagedFile
+from tablewright.orchestrator.store.search_records import LearntTrials, SearchTrialRecord, TrialPart
+from tablewright.orchestrator.store.store import LEARNT_FILE, Store
+from tablewright.orchestrator.store.training_records import TrainingRecord
 from tablewright.orchestrator.teacher import OptunaStudy
 from tablewright.trainables.contract.method import HasSource, TrainingConfig
 from tablewright.trainables.value.secret import masked

@@ -20,7 +20,9 @@ import psutil
 from pydantic import TypeAdapter, ValidationError
 
 from tablewright.orchestrator.claims import Claims
-from tablewright.orchestrator.records import Store, TrainingFolder, now
+from tablewright.orchestrator.store.record import now
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.store.training_folder import TrainingFolder
 from tablewright.trainables.contract.run import Runtime
 
 SWEEPS = "sweeps"

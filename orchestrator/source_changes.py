@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from tablewright.orchestrator.parallel_reading import read_all
 from tablewright.orchestrator.plan import Plan, PlannedTraining
 from tablewright.orchestrator.recorded_config import differing_definitions
-from tablewright.orchestrator.records import DamagedFile, Store, TrainingRecord
+from tablewright.orchestrator.store.damaged_file import DamagedFile
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.store.training_records import TrainingRecord
 from tablewright.trainables.contract.method import HasSource, TrainingConfig
 from tablewright.trainables.value.counted import counted
 from tablewright.trainables.value.name_list import some

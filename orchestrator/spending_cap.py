@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 
-from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.training_cost import Spent, TrainingCost, read_costs
 
 CHECK_EVERY_S, CHECK_OTHERS_EVERY_S = 5.0, 60.0

@@ -11,13 +11,11 @@ from tablewright.orchestrator.lost_weights import why_unmeasurable
 from tablewright.orchestrator.parallel_reading import read_all
 from tablewright.orchestrator.plan import Plan, PlannedTraining
 from tablewright.orchestrator.recorded_config import accepted_changes, config_changes, view_changes
-from tablewright.orchestrator.records import (
-    AcceptedChange,
-    DamagedFile,
-    Store,
-    TrainingFolder,
-    TrainingRecord,
-)
+from tablewright.orchestrator.store.accepted_change import AcceptedChange
+from tablewright.orchestrator.store.damaged_file import DamagedFile
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.store.training_folder import TrainingFolder
+from tablewright.orchestrator.store.training_records import TrainingRecord
 from tablewright.orchestrator.training_cost import cost_of_recorded
 
 State = Literal[

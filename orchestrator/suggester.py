@@ -20,13 +20,14 @@ from tablewright.orchestrator.finite_space import SearchSpace, cell_of
 from tablewright.orchestrator.optuna_sampler import Suggestion, suggest
 from tablewright.orchestrator.optuna_wilcoxon import is_surely_worse
 from tablewright.orchestrator.pruners import Halving, Hyperband, Wilcoxon, promoting
-from tablewright.orchestrator.records import LearntTrials, SearchTrialRecord, TrialPart, now
 from tablewright.orchestrator.rungs import Verdict, bracket_of, first_stop, promotion, rungs_of, verdict
 from tablewright.orchestrator.samplers import BruteForce, Gp, Sampler, Tpe
 from tablewright.orchestrator.search import Search
 from tablewright.orchestrator.search_end import SearchEnd, search_end
 from tablewright.orchestrator.search_spending import told_spending
 from tablewright.orchestrator.search_state import is_final, mean_of
+from tablewright.orchestrator.store.record import now
+from tablewright.orchestrator.store.search_records import LearntTrials, SearchTrialRecord, TrialPart
 
 MAX_BROKEN_DRAWS = 50
 """Where a sampler has drawn so many that break a constraint, one is drawn that keeps it, by chance alone."""

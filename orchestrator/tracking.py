@@ -31,7 +31,7 @@ from tablewright.orchestrator.mlflow_page import mlflow_page
 from tablewright.orchestrator.mlflow_runs import FAILED, FINISHED, KILLED, MlflowRuns, ToldTraining, now_ms
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.projection_thread import FLUSH_EVERY_S, ProjectionThread
-from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.training_places import TrainingPlaces, training_places
 from tablewright.orchestrator.trial import Outcome, Progress, Work
 from tablewright.trainables.value.freezing import EMPTY

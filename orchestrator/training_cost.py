@@ -9,7 +9,10 @@ from typing import Literal
 from tablewright.orchestrator.holding import Holding, name_device
 from tablewright.orchestrator.parallel_reading import read_all
 from tablewright.orchestrator.prices import Prices
-from tablewright.orchestrator.records import DamagedFile, Store, TrainingFolder, TrainingRecord
+from tablewright.orchestrator.store.damaged_file import DamagedFile
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.store.training_folder import TrainingFolder
+from tablewright.orchestrator.store.training_records import TrainingRecord
 
 UNKNOWN = "unknown"
 

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from tablewright.orchestrator.claims import Claims, training_claim
 from tablewright.orchestrator.finding import FoundTraining
-from tablewright.orchestrator.records import DamagedFile, Store, TrainingFolder
+from tablewright.orchestrator.store.damaged_file import DamagedFile
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.store.training_folder import TrainingFolder
 
 
 def read_log(store: Store, found: FoundTraining) -> Iterator[str]:

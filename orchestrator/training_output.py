@@ -26,7 +26,8 @@ from pathlib import Path
 from typing import TextIO, cast
 
 from tablewright.orchestrator.masked_streams import MaskedStream
-from tablewright.orchestrator.records import OUTPUT, TrainingFolder, now
+from tablewright.orchestrator.store.record import now
+from tablewright.orchestrator.store.training_folder import OUTPUT, TrainingFolder
 from tablewright.trainables.value.secret import masked_bytes
 
 HEAD_BYTES, TAIL_BYTES = 2**20, 2**20

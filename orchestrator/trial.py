@@ -43,18 +43,15 @@ from tablewright.orchestrator.place import Place
 from tablewright.orchestrator.plan import Partner, PlannedView
 from tablewright.orchestrator.provenance import code_that_trains, versions_of
 from tablewright.orchestrator.recorded_config import differing_definitions
-from tablewright.orchestrator.records import (
-    DamagedFile,
-    DataRecord,
-    FailureRecord,
-    Store,
-    TrainingFolder,
-    TrainingRecord,
-    now,
-)
 from tablewright.orchestrator.rungs import Verdict
 from tablewright.orchestrator.search import Objective
 from tablewright.orchestrator.signs_of_life import AttemptSigns
+from tablewright.orchestrator.store.damaged_file import DamagedFile
+from tablewright.orchestrator.store.data_records import DataRecord
+from tablewright.orchestrator.store.record import now
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.store.training_folder import TrainingFolder
+from tablewright.orchestrator.store.training_records import FailureRecord, TrainingRecord
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.device_memory import DeviceMemory, memory_of
 from tablewright.trainables.contract.method import (

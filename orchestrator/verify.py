@@ -20,17 +20,12 @@ from tablewright.orchestrator.identity import digest_of, training_id
 from tablewright.orchestrator.parallel_reading import read_all
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.recorded_config import accepted_changes, config_changes, view_changes
-from tablewright.orchestrator.records import (
-    DamagedFile,
-    Measurement,
-    SearchTrialRecord,
-    Store,
-    TrainingFolder,
-    TrainingRecord,
-    is_picture,
-    measured_columns,
-    measured_items,
-)
+from tablewright.orchestrator.store.damaged_file import DamagedFile
+from tablewright.orchestrator.store.item_table import measured_columns, measured_items
+from tablewright.orchestrator.store.search_records import SearchTrialRecord
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.store.training_folder import TrainingFolder, is_picture
+from tablewright.orchestrator.store.training_records import Measurement, TrainingRecord
 from tablewright.trainables.contract.recorded_view import UnknownView
 from tablewright.trainables.contract.run import FINAL_CHECKPOINT
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from tablewright.orchestrator.cost_columns import CostColumn, counted_cost
 from tablewright.orchestrator.dataset import without_own_seed
-from tablewright.orchestrator.records import TrainingRecord
+from tablewright.orchestrator.store.training_records import TrainingRecord
 from tablewright.orchestrator.training_cost import cost_of_recorded
 from tablewright.trainables.contract.method import TrainingConfig
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from tablewright.orchestrator.cost import CostSheet, Row, cost_sheet
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.prices import PRICES_FILE, Prices
-from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.training_cost import Spent
 from tablewright.trainables.value.counted import counted
 

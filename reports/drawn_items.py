@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from tablewright.orchestrator.design import full_label
 from tablewright.orchestrator.parallel_reading import read_all
-from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.store.store import Store
 from tablewright.reports.drawn_table import DrawnTable
 from tablewright.reports.item_scores import Items, read_items
 from tablewright.trainables.contract.view import EvaluationView

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
-from tablewright.orchestrator.records import DamagedFile, Folder
+from tablewright.orchestrator.store.damaged_file import DamagedFile
+from tablewright.orchestrator.store.folder import Folder
 from tablewright.reports.cell_columns import CELL_COLUMNS, SCHEMA, Cells
 
 ENDING = ".parquet"

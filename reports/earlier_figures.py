@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tablewright.orchestrator.records import Folder
+from tablewright.orchestrator.store.folder import Folder
 from tablewright.trainables.value.freezing import EMPTY
 
 FigureEnding = Literal["png", "pdf", "csv"]

@@ -10,7 +10,9 @@ import pandas as pd
 
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.recorded_config import CODE, config_changes
-from tablewright.orchestrator.records import DamagedFile, Folder, Store
+from tablewright.orchestrator.store.damaged_file import DamagedFile
+from tablewright.orchestrator.store.folder import Folder
+from tablewright.orchestrator.store.store import Store
 
 NUM_REASONS_SHOWN = 3
 

@@ -18,7 +18,8 @@ import pandas as pd
 from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.parallel_reading import read_all
 from tablewright.orchestrator.plan import Cell, Plan
-from tablewright.orchestrator.records import DamagedFile, Store
+from tablewright.orchestrator.store.damaged_file import DamagedFile
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.training_cost import TrainingCost, cost_of_recorded
 from tablewright.reports.canvas import TWO_COLUMNS, PrintSize
 from tablewright.reports.chart import Drawing

@@ -9,7 +9,7 @@ from typing import cast
 import pandas as pd
 
 from tablewright.orchestrator.plan import Plan
-from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.study import Study, UntilDecided
 from tablewright.reports.comparison import MIN_SEEDS_TO_COMPARE
 from tablewright.reports.frame import read_cells

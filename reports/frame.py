@@ -23,15 +23,12 @@ from tablewright.orchestrator.recorded_config import (
     config_changes,
     view_changes,
 )
-from tablewright.orchestrator.records import (
-    AcceptedChange,
-    DamagedFile,
-    Measurement,
-    Store,
-    TrainingFolder,
-    TrainingRecord,
-    measured_items,
-)
+from tablewright.orchestrator.store.accepted_change import AcceptedChange
+from tablewright.orchestrator.store.damaged_file import DamagedFile
+from tablewright.orchestrator.store.item_table import measured_items
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.store.training_folder import TrainingFolder
+from tablewright.orchestrator.store.training_records import Measurement, TrainingRecord
 from tablewright.reports.cell_cost import cost_of, recorded_costs
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.value.freezing import EMPTY

@@ -12,7 +12,7 @@ import pandas as pd
 from tablewright.orchestrator.design import Contrast, full_label
 from tablewright.orchestrator.parallel_reading import read_all
 from tablewright.orchestrator.plan import Plan
-from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.store.store import Store
 from tablewright.reports.item_scores import Scores, mean_scores, read_items
 from tablewright.reports.query_test import QueryComparison, compare_queries
 from tablewright.reports.seed import Place, Seed, seeds_by_place

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tablewright.orchestrator.records import DamagedFile, TrainingFolder, measured_columns, measured_items
+from tablewright.orchestrator.store.damaged_file import DamagedFile
+from tablewright.orchestrator.store.item_table import measured_columns, measured_items
+from tablewright.orchestrator.store.training_folder import TrainingFolder
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.contract.view import EvaluationView
 

@@ -24,7 +24,9 @@ from tablewright.orchestrator.design import full_label
 from tablewright.orchestrator.parallel_reading import read_all
 from tablewright.orchestrator.plan import Cell, Plan
 from tablewright.orchestrator.recorded_config import differences
-from tablewright.orchestrator.records import DamagedFile, Store, measured_columns, measured_items
+from tablewright.orchestrator.store.damaged_file import DamagedFile
+from tablewright.orchestrator.store.item_table import measured_columns, measured_items
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.study import Study
 from tablewright.reports.audit import Finding
 from tablewright.reports.cell import TableCell

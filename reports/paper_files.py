@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tablewright.orchestrator.plan import Plan
-from tablewright.orchestrator.records import Folder, Store
+from tablewright.orchestrator.store.folder import Folder
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.study import Study
 from tablewright.reports.audit import Finding
 from tablewright.reports.audit_page import audit_document

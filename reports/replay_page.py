@@ -7,8 +7,8 @@ import io
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.replay import NUM_WORKERS, Replay
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.study import Study
 from tablewright.reports.canvas import COLOURS, DPI
 from tablewright.reports.curves import OPACITY

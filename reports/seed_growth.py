@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tablewright.orchestrator.plan import Plan, SeedCounts
-from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.study import UntilDecided
 from tablewright.reports.frame import read_cells
 from tablewright.reports.seed import seeds_by_place

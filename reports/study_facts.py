@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 from tablewright.orchestrator.cost import CostSheet, cost_sheet
 from tablewright.orchestrator.parallel_reading import read_all
 from tablewright.orchestrator.plan import Plan
-from tablewright.orchestrator.records import DamagedFile, DataRecord, Measurement, Store, TrainingRecord
+from tablewright.orchestrator.store.damaged_file import DamagedFile
+from tablewright.orchestrator.store.data_records import DataRecord
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.store.training_records import Measurement, TrainingRecord
 from tablewright.orchestrator.study import Study
 
 

@@ -23,8 +23,9 @@ from tablewright.orchestrator.found_config import ENDING as FOUND_ENDING
 from tablewright.orchestrator.found_of_plan import found_config
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.profile import Profile
-from tablewright.orchestrator.records import Folder, Store
 from tablewright.orchestrator.search_result import search_result
+from tablewright.orchestrator.store.folder import Folder
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.venue import venue_of
 from tablewright.reports.audit import Finding, audit

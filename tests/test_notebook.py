@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import tablewright as tw
-from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.store.store import Store
 from tablewright.reports.frame import read_cells
 from tablewright.reports.notebook_table import NotebookTable
 from tablewright.reports.parquet import cells_of

@@ -15,9 +15,9 @@ from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.inline_backend import InlineBackend
 from tablewright.orchestrator.planning import plan_as_recorded, plan_with_data
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.run import run_sweep
 from tablewright.orchestrator.size_table import SizeRow, SizeTable
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.study import Study
 from tablewright.reports.frame import read_cells
 from tablewright.reports.size_table import build_size_table

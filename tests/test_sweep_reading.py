@@ -12,8 +12,8 @@ import pytest
 
 from tablewright.orchestrator.inline_backend import InlineBackend
 from tablewright.orchestrator.profile import Profile
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.run import run_sweep
+from tablewright.orchestrator.store.store import Store
 from tablewright.reports.table_files import write_tables
 from tablewright.trainables.contract.run import Runtime
 from tests.toy_studies import ROOT, run, write_project

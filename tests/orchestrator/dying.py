@@ -12,8 +12,8 @@ from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.guarded_trial import run_guarded_trial
 from tablewright.orchestrator.plan import make_plan
 from tablewright.orchestrator.planning import describe_with
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.resolution import DataResolver
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.trial import TrialHooks
 from tablewright.orchestrator.work_queue import planned_work

@@ -7,8 +7,8 @@ from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Sweep
 from tablewright.orchestrator.device_probe import fault_of_device
 from tablewright.orchestrator.ray_backend import RayBackend
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.run import run_sweep
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.study import Study
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.retrieval.view import MAP, RetrievalView

@@ -10,12 +10,13 @@ import pytest
 from tablewright.orchestrator.acceptance import accept_changed_defaults
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.planning import plan_as_recorded, plan_with_data
-from tablewright.orchestrator.records import AcceptedChange, now
 from tablewright.orchestrator.source_changes import (
     find_source_changes,
     tell_changes_under_one_version,
     tell_source_changes,
 )
+from tablewright.orchestrator.store.accepted_change import AcceptedChange
+from tablewright.orchestrator.store.record import now
 from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.verify import verify_store
 from tablewright.reports.frame import read_cells

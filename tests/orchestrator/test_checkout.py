@@ -18,7 +18,7 @@ from tablewright.orchestrator.checkout import (
     commit_note,
     forget_checkouts,
 )
-from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.store.store import Store
 from tests.toy_studies import ROOT
 
 IDENTITY = ("-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "protocol.file.allow=always")

@@ -12,7 +12,7 @@ import pytest
 
 from tablewright.orchestrator import claims as module
 from tablewright.orchestrator.claims import Claims, Owner, this_machine
-from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.store.store import Store
 from tests.waiting import PATIENCE_S, wait_for
 
 NAME = "training-1"

@@ -4,10 +4,10 @@ import pytest
 
 from tablewright.orchestrator.constraints import Less, Product, WeightedSum
 from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.resolution import DataResolver
 from tablewright.orchestrator.samplers import Gp, Random, Tpe
 from tablewright.orchestrator.search_state import RUNS_TO_FAIL_IN, find_search_id
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.suggester import Suggester
 from tests.orchestrator.declared import RATE, M, search
 from tests.orchestrator.test_search import FACTS

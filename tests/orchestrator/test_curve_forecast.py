@@ -6,7 +6,7 @@ import pytest
 
 from tablewright.orchestrator.curve_forecast import forecast_finals, forecast_left
 from tablewright.orchestrator.ranges import Choice, FloatRange, When
-from tablewright.orchestrator.records import SearchTrialRecord
+from tablewright.orchestrator.store.search_records import SearchTrialRecord
 
 SPACE = {"rate": FloatRange(1e-4, 1e-1, log=True)}
 RUNGS = (1, 3)

@@ -16,9 +16,12 @@ from tablewright.orchestrator.identity import digest_of
 from tablewright.orchestrator.planning import is_complete, plan_as_recorded
 from tablewright.orchestrator.ranges import IntRange
 from tablewright.orchestrator.recorded_config import config_changes
-from tablewright.orchestrator.records import PNG, AcceptedChange, DamagedFile, Store
 from tablewright.orchestrator.search_state import find_search_id
 from tablewright.orchestrator.status import read_status
+from tablewright.orchestrator.store.accepted_change import AcceptedChange
+from tablewright.orchestrator.store.damaged_file import DamagedFile
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.store.training_folder import PNG
 from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.verify import verify_store
 from tablewright.reports.figures import read_traces, table_figures

@@ -6,7 +6,8 @@ import pytest
 
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.differences import compare_trainings
-from tablewright.orchestrator.records import FailureRecord, now
+from tablewright.orchestrator.store.record import now
+from tablewright.orchestrator.store.training_records import FailureRecord
 from tests.orchestrator.toy_sweep import ToySweep, a_study
 from tests.toy_method import ToyConfig
 

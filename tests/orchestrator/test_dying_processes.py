@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tablewright.orchestrator import training_output
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.stall_watch import EXIT_STALLED
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.training_output import kept_output
 from tablewright.orchestrator.trial import TrialHooks, run_trial
 from tablewright.trainables.contract.run import Runtime

@@ -2,7 +2,7 @@
 
 from tablewright.orchestrator import epoch_log
 from tablewright.orchestrator.epoch_log import EpochLog
-from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.store.store import Store
 from tablewright.trainables.contract.run import EpochReport
 
 

@@ -11,7 +11,7 @@ from tablewright.orchestrator.design import Row, Sweep
 from tablewright.orchestrator.garbage import GarbageCollector, Kind
 from tablewright.orchestrator.named_trainings import read_named
 from tablewright.orchestrator.planning import plan_as_recorded
-from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.verify import verify_store
 from tablewright.reports.table_files import write_tables
 from tablewright.trainables.contract.run import Runtime

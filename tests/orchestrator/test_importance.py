@@ -8,7 +8,7 @@ import pytest
 
 from tablewright.orchestrator.importance import FANOVA, NUM_REPLICATES, PED_ANOVA, importances_of
 from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
-from tablewright.orchestrator.records import SearchTrialRecord
+from tablewright.orchestrator.store.search_records import SearchTrialRecord
 from tests.orchestrator.searched import a_trial, result_of
 
 RATE, SIZE = "learning_rate", "network.embedding_size"

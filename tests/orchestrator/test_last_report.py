@@ -12,7 +12,8 @@ import pytest
 
 from tablewright.orchestrator import last_report
 from tablewright.orchestrator.last_report import ReportMemory, witnessed
-from tablewright.orchestrator.records import AcceptedChange, Store
+from tablewright.orchestrator.store.accepted_change import AcceptedChange
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.study import Study
 from tests.reports.tiny_study import (
     WHEN,

@@ -10,12 +10,13 @@ from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.learning import learn
 from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
-from tablewright.orchestrator.records import DamagedFile, LearntTrials, SearchTrialRecord
 from tablewright.orchestrator.resolution import DataResolver
 from tablewright.orchestrator.samplers import CmaEs, Nsga2, Random, Tpe
 from tablewright.orchestrator.search import Objective
 from tablewright.orchestrator.search_result import search_result
 from tablewright.orchestrator.search_state import find_search_id, read_search_state
+from tablewright.orchestrator.store.damaged_file import DamagedFile
+from tablewright.orchestrator.store.search_records import LearntTrials, SearchTrialRecord
 from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.suggester import Suggester
 from tablewright.orchestrator.teacher import OptunaStudy

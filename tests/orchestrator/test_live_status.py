@@ -13,7 +13,6 @@ from tablewright.orchestrator.claims import Claims, Owner, this_machine, trainin
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.live_status import in_words, read_live
 from tablewright.orchestrator.planning import plan_with_data
-from tablewright.orchestrator.records import Store, now
 from tablewright.orchestrator.signs_of_life import (
     SWEEPS,
     AttemptSigns,
@@ -24,6 +23,8 @@ from tablewright.orchestrator.signs_of_life import (
     told_of,
 )
 from tablewright.orchestrator.status import read_status
+from tablewright.orchestrator.store.record import now
+from tablewright.orchestrator.store.store import Store
 from tablewright.trainables.contract.run import EpochReport, Runtime
 from tests.orchestrator.toy_sweep import ToySweep, a_study
 

@@ -10,7 +10,8 @@ from tablewright.orchestrator.messages import (
     progress_from_text,
     progress_to_text,
 )
-from tablewright.orchestrator.records import FailureRecord, now
+from tablewright.orchestrator.store.record import now
+from tablewright.orchestrator.store.training_records import FailureRecord
 from tablewright.orchestrator.trial import Outcome, Progress
 from tablewright.trainables.contract.run import EpochReport
 

@@ -13,7 +13,8 @@ from tablewright.orchestrator import claims, mirrored_study, optuna_mirror, proj
 from tablewright.orchestrator.mirrored_study import SUGGESTION, MirroredSearch, RecordedSearch
 from tablewright.orchestrator.optuna_mirror import OptunaMirror, open_storage
 from tablewright.orchestrator.planning import plan_as_recorded
-from tablewright.orchestrator.records import SearchTrialRecord, Store
+from tablewright.orchestrator.store.search_records import SearchTrialRecord
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.study import Study
 from tablewright.trainables.contract.run import Runtime
 from tests.orchestrator.optuna_rows import expected, rows_of, shown

@@ -22,10 +22,11 @@ from tablewright.orchestrator.mlflow_places import (
 from tablewright.orchestrator.place import Place, trial_place
 from tablewright.orchestrator.plan import make_plan
 from tablewright.orchestrator.profile import Profile
-from tablewright.orchestrator.records import SearchTrialRecord, Store, TrialPart
 from tablewright.orchestrator.resolution import DataResolver
 from tablewright.orchestrator.run import describe_with
 from tablewright.orchestrator.search_state import SearchState
+from tablewright.orchestrator.store.search_records import SearchTrialRecord, TrialPart
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.tracking import Tracker
 from tablewright.orchestrator.training_places import training_places
 from tablewright.orchestrator.trial import Work

@@ -7,7 +7,7 @@ import boto3
 import pytest
 
 from tablewright.orchestrator import object_upload
-from tablewright.orchestrator.records import Folder
+from tablewright.orchestrator.store.folder import Folder
 
 PART_BYTES = 5 * 2**20
 """The smallest that S3 takes."""

@@ -17,8 +17,11 @@ from tablewright.orchestrator.orders import cancel_training, retry_training
 from tablewright.orchestrator.other_hands import OtherHands
 from tablewright.orchestrator.planning import plan_with_data
 from tablewright.orchestrator.ray_backend import RayBackend
-from tablewright.orchestrator.records import FailureRecord, SearchTrialRecord, Store, TrialPart, now
 from tablewright.orchestrator.status import read_status
+from tablewright.orchestrator.store.record import now
+from tablewright.orchestrator.store.search_records import SearchTrialRecord, TrialPart
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.store.training_records import FailureRecord
 from tablewright.orchestrator.trial import TrialHooks, run_trial
 from tablewright.orchestrator.verify import verify_store
 from tablewright.orchestrator.work_queue import planned_work

@@ -16,7 +16,7 @@ from tablewright.orchestrator.memory_need import (
     refuse_small_cards,
 )
 from tablewright.orchestrator.packing import FixedShares, MemoryShares, share_for
-from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.trial import MachineFault, TrialHooks, Work, run_trial
 from tablewright.trainables.contract.memory import CONTEXT_BYTES, Card, StepMemory
 from tablewright.trainables.contract.run import Runtime

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tablewright.orchestrator.records import PNG, Store
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.store.training_folder import PNG
 from tablewright.orchestrator.trial import TrialHooks, Work, run_trial
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.retrieval.view import RetrievalView

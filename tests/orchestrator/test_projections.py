@@ -25,8 +25,8 @@ from tablewright.orchestrator.mirror import mirror_to_mlflow, mirror_to_optuna
 from tablewright.orchestrator.mirrored_study import SUGGESTION
 from tablewright.orchestrator.new_database import make_database
 from tablewright.orchestrator.planning import plan_as_recorded
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.run import recorded_ids, run_sweep
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.tracking import Tracker
 from tablewright.trainables.contract.run import Runtime
 from tests.orchestrator.toy_sweep import Events, ToySweep, a_search, a_study

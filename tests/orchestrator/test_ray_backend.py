@@ -19,10 +19,10 @@ from tablewright.orchestrator.pruners import Median
 from tablewright.orchestrator.ranges import Choice, FloatRange
 from tablewright.orchestrator.ray_backend import RayBackend, _error_of_ray
 from tablewright.orchestrator.ray_worker import Signals, return_memory
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.run import run_sweep
 from tablewright.orchestrator.samplers import Random
 from tablewright.orchestrator.search import Objective, Search
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.study import Study
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.retrieval.view import MAP, RetrievalView

@@ -6,8 +6,10 @@ import datetime
 import pytest
 
 from tablewright.orchestrator.identity import training_id, view_id
-from tablewright.orchestrator.records import DataRecord, Store, TrainingRecord
 from tablewright.orchestrator.resolution import DataResolver, StoreResolver, remember_data
+from tablewright.orchestrator.store.data_records import DataRecord
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.store.training_records import TrainingRecord
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.view import ViewResult
 from tablewright.trainables.retrieval.view import RetrievalView

@@ -5,8 +5,8 @@ import math
 import pytest
 
 from tablewright.orchestrator.pruners import Halving, Hyperband, Median, Patience
-from tablewright.orchestrator.records import SearchTrialRecord
 from tablewright.orchestrator.rungs import bracket_of, first_stop, promotion, rungs_of, verdict
+from tablewright.orchestrator.store.search_records import SearchTrialRecord
 
 HALVING = Halving(first_epoch=1, factor=3, one_of=3, last_rung=1.0)
 

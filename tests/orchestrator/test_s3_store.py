@@ -14,9 +14,10 @@ from tablewright.orchestrator.claims import Claims, training_claim
 from tablewright.orchestrator.design import Row, Sweep
 from tablewright.orchestrator.live_status import read_live
 from tablewright.orchestrator.planning import plan_as_recorded, plan_with_data
-from tablewright.orchestrator.records import Store, now
 from tablewright.orchestrator.signs_of_life import AttemptSigns, SweepSign, announced
 from tablewright.orchestrator.status import read_status
+from tablewright.orchestrator.store.record import now
+from tablewright.orchestrator.store.store import Store
 from tablewright.reports.table_files import write_tables
 from tablewright.trainables.contract.run import EpochReport, Runtime
 from tests.orchestrator.toy_sweep import ToySweep, a_study

@@ -9,7 +9,6 @@ import pytest
 from tablewright.orchestrator.finite_space import SearchSpace, cell_of
 from tablewright.orchestrator.pruners import Median
 from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
-from tablewright.orchestrator.records import LearntTrial, LearntTrials, SearchTrialRecord, Store
 from tablewright.orchestrator.samplers import (
     BruteForce,
     CmaEs,
@@ -20,6 +19,8 @@ from tablewright.orchestrator.samplers import (
     Random,
     Tpe,
 )
+from tablewright.orchestrator.store.search_records import LearntTrial, LearntTrials, SearchTrialRecord
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.suggester import Suggester
 from tablewright.orchestrator.trial import Outcome
 from tablewright.orchestrator.unit_interval import share_of_value, value_at_share

@@ -7,12 +7,13 @@ import pytest
 
 from tablewright.orchestrator.pruners import Halving, Hyperband
 from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
-from tablewright.orchestrator.records import SearchTrialRecord, Store
 from tablewright.orchestrator.resolution import DataResolver
 from tablewright.orchestrator.samplers import Gp, Random, Tpe
 from tablewright.orchestrator.search_result import search_result
 from tablewright.orchestrator.search_source import SearchSource
 from tablewright.orchestrator.search_state import find_search_id, read_search_state
+from tablewright.orchestrator.store.search_records import SearchTrialRecord
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.suggester import Suggester
 from tablewright.orchestrator.trial import Outcome

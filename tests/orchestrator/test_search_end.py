@@ -10,11 +10,11 @@ from tablewright.orchestrator.budget import Budget, Spending
 from tablewright.orchestrator.constraints import Less
 from tablewright.orchestrator.pruners import Halving, Hyperband, Median, Patience
 from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange
-from tablewright.orchestrator.records import SearchTrialRecord
 from tablewright.orchestrator.resolution import DataResolver
 from tablewright.orchestrator.samplers import CmaEs, Random
 from tablewright.orchestrator.search_end import FEWEST_REFUSALS_ALLOWED, search_end
 from tablewright.orchestrator.search_state import find_search_id, state_of
+from tablewright.orchestrator.store.search_records import SearchTrialRecord
 from tablewright.orchestrator.study import Study
 from tests.orchestrator.declared import RATE, search
 from tests.orchestrator.test_search import FACTS, StopAfter, ToySweep, a_search, searched

@@ -8,14 +8,15 @@ import pytest
 import typer
 
 from tablewright.orchestrator.optuna_mirror import open_storage
-from tablewright.orchestrator.records import Folder, Store
 from tablewright.orchestrator.settings import (
     NO_OPTIONS,
     Settings,
     _split_at_commas,
     refuse_unknown_variables,
-    variable_of,
 )
+from tablewright.orchestrator.store.folder import Folder
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.variables import variable_of
 
 
 @pytest.mark.parametrize(

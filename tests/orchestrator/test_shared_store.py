@@ -11,7 +11,7 @@ import pytest
 from tablewright.orchestrator import claims, other_hands
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.pruners import Halving, Median
-from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.store.store import Store
 from tests.orchestrator.toy_sweep import ToySweep, a_search, a_study
 from tests.waiting import PATIENCE_S, wait_for
 

@@ -21,8 +21,9 @@ import pytest
 
 from tablewright.orchestrator.identity import training_id
 from tablewright.orchestrator.mlflow_names import data_suffix, ensemble_suffix, flatten, view_prefix
-from tablewright.orchestrator.records import Measurement, Store
 from tablewright.orchestrator.search import Objective
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.store.training_records import Measurement
 from tablewright.orchestrator.tracking import Tracker
 from tablewright.orchestrator.trial import Outcome, Pruned, TrialHooks, Work, run_trial
 from tablewright.trainables.contract.run import Runtime
@@ -509,7 +510,7 @@ def test_an_absent_server_costs_the_trainings_nothing(project):
 
 DRIVER = """
     import os, sys, time
-    from tablewright.orchestrator.records import Store
+    from tablewright.orchestrator.store.store import (Store)
     from tablewright.orchestrator.tracking import Tracker
     from tests.orchestrator.test_tracking import a_work, train
 

@@ -13,10 +13,11 @@ from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.plan import make_plan
 from tablewright.orchestrator.planning import describe_with
-from tablewright.orchestrator.records import Folder, Store
 from tablewright.orchestrator.resolution import DataResolver
 from tablewright.orchestrator.search import Objective
 from tablewright.orchestrator.status import read_status
+from tablewright.orchestrator.store.folder import Folder
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.trial import MachineFault, Outcome, Pruned, TrialHooks, end_as_failed, run_trial
 from tablewright.orchestrator.work_queue import planned_work
@@ -133,7 +134,9 @@ def test_a_path_that_a_person_wrote_wrongly_is_no_fault_of_the_machine(store, mo
     def is_not_there(self, epochs):
         raise FileNotFoundError(2, "No such file or directory")
 
-    monkeypatch.setattr("tablewright.orchestrator.records.TrainingFolder.write_epochs", is_not_there)
+    monkeypatch.setattr(
+        "tablewright.orchestrator.store.training_folder.TrainingFolder.write_epochs", is_not_there
+    )
     table = Ablation("t", "T", Reads(), [Dataset("None")], [Row("r", {"way": way})])
     study = Study("reads", "R", "nowhere", (0,), [table])
     (training,) = make_plan([study], DataResolver(describe_with(RUNTIME))).trainings.values()
@@ -151,7 +154,9 @@ def test_a_failure_that_cannot_be_written_is_told(store, monkeypatch, caplog):
     def on_a_full_disk(self, failure):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("tablewright.orchestrator.records.TrainingFolder.write_failure", on_a_full_disk)
+    monkeypatch.setattr(
+        "tablewright.orchestrator.store.training_folder.TrainingFolder.write_failure", on_a_full_disk
+    )
     outcome = run_trial(a_work(has_bad_labels=True), store, RUNTIME, QUIET)
     assert (outcome.state, outcome.message) == ("failed", "ValueError: label 751 of 751 classes")
     assert outcome.unwritten is not None

@@ -9,11 +9,11 @@ from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.other_hands import OtherHands
 from tablewright.orchestrator.pruners import Halving, Median, Wilcoxon
 from tablewright.orchestrator.ranges import Choice, FloatRange
-from tablewright.orchestrator.records import DamagedFile
 from tablewright.orchestrator.resolution import DataResolver
 from tablewright.orchestrator.samplers import Random
 from tablewright.orchestrator.search_source import SearchSource
 from tablewright.orchestrator.search_state import find_search_id, read_search_state, read_trials
+from tablewright.orchestrator.store.damaged_file import DamagedFile
 from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.trial import Outcome
 from tablewright.orchestrator.verify import verify_store

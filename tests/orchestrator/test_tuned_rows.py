@@ -16,13 +16,13 @@ from tablewright.orchestrator.plan import make_plan
 from tablewright.orchestrator.planning import plan_as_recorded
 from tablewright.orchestrator.pruners import Halving
 from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
-from tablewright.orchestrator.records import SearchTrialRecord
 from tablewright.orchestrator.resolution import DataResolver
 from tablewright.orchestrator.row_search import RowSearch
 from tablewright.orchestrator.run import distinct_searches
 from tablewright.orchestrator.samplers import Gp, Tpe
 from tablewright.orchestrator.search_source import SearchSource
 from tablewright.orchestrator.search_state import SearchState, find_search_id, read_search_state
+from tablewright.orchestrator.store.search_records import SearchTrialRecord
 from tablewright.orchestrator.study import Study, UntilDecided
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.run import Runtime

@@ -7,9 +7,9 @@ from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.inline_backend import InlineBackend
 from tablewright.orchestrator.planning import first_seeds_alone
 from tablewright.orchestrator.ranges import FloatRange
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.run import run_sweep
 from tablewright.orchestrator.search import Objective, Search
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.study import Study
 from tablewright.trainables.contract.process import Process
 from tablewright.trainables.contract.run import Runtime

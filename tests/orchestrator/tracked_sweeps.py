@@ -8,8 +8,8 @@ from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Row, Sweep
 from tablewright.orchestrator.inline_backend import InlineBackend
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.run import recorded_ids, run_sweep
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.tracking import Tracker
 from tablewright.reports.table_files import write_tables

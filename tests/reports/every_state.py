@@ -5,7 +5,7 @@ from __future__ import annotations
 from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.plan import Plan
-from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.store.store import Store
 from tests.reports.tiny_study import (
     DUKE,
     MARKET,

@@ -9,7 +9,7 @@ import numpy as np
 from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.design import Factorial, Row, Sweep
 from tablewright.orchestrator.plan import Plan
-from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.store.store import Store
 from tablewright.trainables.contract.run import EpochReport
 from tests.reports.test_item_comparisons import write_table_of_items
 from tests.reports.tiny_study import DUKE, MARKET, make_ablation, plan_of, record_cell

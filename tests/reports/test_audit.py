@@ -13,8 +13,8 @@ from pydantic import model_validator
 from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.design import Cumulative, Factorial, LeaveOneOut, Row, Sweep
 from tablewright.orchestrator.plan import Plan, make_plan
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.resolution import DataResolver
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.study import Study, UntilDecided
 from tablewright.reports.audit import Finding, audit
 from tablewright.reports.audit_page import audit_document, audit_line

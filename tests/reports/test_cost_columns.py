@@ -10,7 +10,8 @@ import pytest
 from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.holding import Holding
-from tablewright.orchestrator.records import Store, TrainingRecord
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.store.training_records import TrainingRecord
 from tablewright.reports.cell import mean_text
 from tablewright.reports.frame import read_cells
 from tablewright.reports.table import Table, build_table

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tablewright.orchestrator.plan import make_plan
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.resolution import DataResolver
+from tablewright.orchestrator.store.store import Store
 from tablewright.reports.cell_columns import CELL_COLUMNS, SCHEMA
 from tablewright.reports.csv_file import to_csv
 from tablewright.reports.frame import COLUMNS

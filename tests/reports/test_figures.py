@@ -10,7 +10,8 @@ import pytest
 
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.plan import Plan
-from tablewright.orchestrator.records import PNG, Store
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.store.training_folder import PNG
 from tablewright.reports.curves import Curve, curves_of
 from tablewright.reports.figures import TableFigures, read_traces, table_figures
 from tablewright.reports.frame import read_cells

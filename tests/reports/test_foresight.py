@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.store.store import Store
 from tablewright.reports.foresight import foresee
 from tablewright.trainables.retrieval.view import MAP
 from tests.reports.tiny_study import DUKE, MARKET, depth_row, make_ablation, plan_of, record_value

@@ -9,8 +9,10 @@ import pytest
 
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.plan import Plan, make_plan
-from tablewright.orchestrator.records import Measurement, Store, TrainingFolder
 from tablewright.orchestrator.resolution import DataResolver
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.store.training_folder import TrainingFolder
+from tablewright.orchestrator.store.training_records import Measurement
 from tablewright.reports.frame import COLUMNS, read_cells
 from tablewright.reports.table import build_table
 from tablewright.trainables.retrieval.view import MAP, RetrievalView

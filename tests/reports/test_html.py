@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.store.store import Store
 from tablewright.reports.embedded_pictures import PAGE_LIMIT_BYTES, EmbeddedPictures
 from tablewright.reports.figures import Figure
 from tablewright.reports.html import to_html

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from tablewright.orchestrator.plan import Plan
-from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.store.store import Store
 from tablewright.reports.frame import read_cells
 from tablewright.reports.item_comparisons import compare_items
 from tablewright.reports.query_test import compare_queries

@@ -11,7 +11,7 @@ import pytest
 
 from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Row
-from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.venue import VENUES
 from tablewright.reports.latex import latex_warnings, to_latex
 from tablewright.reports.latex_signs import CHECK, CROSS, escape_latex, sign_definitions, without_lost_signs

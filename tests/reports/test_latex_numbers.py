@@ -12,7 +12,7 @@ import pytest
 
 from tablewright.orchestrator.design import Factorial, Row
 from tablewright.orchestrator.plan import Plan
-from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.store.store import Store
 from tablewright.reports.latex_names import key_of, letters_of, told_apart
 from tablewright.reports.latex_numbers import numbers_to_latex, p_text
 from tablewright.reports.table import Table

@@ -11,7 +11,7 @@ import pytest
 
 from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.design import Cumulative, Design, Factorial, LeaveOneOut, Row, Sweep
-from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.store.store import Store
 from tablewright.reports.entry_text import entry_text
 from tablewright.reports.frame import read_cells
 from tablewright.reports.grid import Grid

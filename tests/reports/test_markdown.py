@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.store.store import Store
 from tablewright.reports.markdown import escape_markdown, to_markdown
 from tablewright.reports.table_files import write_tables
 from tests.reports.every_state import every_state_plan, record_every_state

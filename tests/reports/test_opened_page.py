@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from tablewright.orchestrator.design import Row
-from tablewright.orchestrator.records import PNG, Store
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.store.training_folder import PNG
 from tablewright.reports.table_files import write_tables
 from tablewright.trainables.contract.run import EpochReport
 from tablewright.trainables.contract.view import ViewResult

@@ -12,8 +12,8 @@ import pytest
 
 from tablewright.orchestrator.paper_table import PaperTable
 from tablewright.orchestrator.plan import Plan, make_plan
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.resolution import DataResolver
+from tablewright.orchestrator.store.store import Store
 from tablewright.reports import page_facts
 from tablewright.reports.table_files import write_tables
 from tablewright.trainables.contract.run import EpochReport

@@ -9,8 +9,8 @@ import pytest
 
 from tablewright.orchestrator.design import LeaveOneOut, Row
 from tablewright.orchestrator.plan import Plan, make_plan
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.resolution import DataResolver
+from tablewright.orchestrator.store.store import Store
 from tablewright.reports.config_appendix import config_appendix
 from tablewright.reports.document_markdown import document_to_markdown
 from tablewright.reports.paper_files import PaperFiles, write_paper_files

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.store.store import Store
 from tablewright.reports.paper_text import TypedNumber, typed_numbers
 from tablewright.reports.table_files import write_tables
 from tests.reports.tiny_study import TinyConfig, depth_row, make_ablation, plan_of, record_value, seeds_of

@@ -14,8 +14,8 @@ from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.design import Factorial, LeaveOneOut, Row
 from tablewright.orchestrator.paper_table import PaperTable
 from tablewright.orchestrator.plan import make_plan
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.resolution import DataResolver
+from tablewright.orchestrator.store.store import Store
 from tablewright.reports.cell import compared_text, mean_text
 from tablewright.reports.entry_text import entry_text
 from tablewright.reports.frame import read_cells

@@ -12,8 +12,8 @@ import pytest
 
 from tablewright.orchestrator.design import Factorial, LeaveOneOut, Sweep
 from tablewright.orchestrator.plan import make_plan
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.resolution import DataResolver
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.venue import ANY, VENUES, Venue, venue_of
 from tablewright.reports.latex import latex_warnings, to_latex
 from tablewright.reports.lay_out import lay_out

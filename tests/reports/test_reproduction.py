@@ -13,8 +13,8 @@ from scipy import stats
 from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.plan import make_plan
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.resolution import DataResolver
+from tablewright.orchestrator.store.store import Store
 from tablewright.reports.document_markdown import document_to_markdown
 from tablewright.reports.paper_files import write_paper_files
 from tablewright.reports.reproduction import (

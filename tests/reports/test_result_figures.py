@@ -17,7 +17,7 @@ from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import AsPrinted, Factorial, LeaveOneOut, Row, Sweep
 from tablewright.orchestrator.holding import Holding
 from tablewright.orchestrator.plan import Plan
-from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.training_cost import TrainingCost
 from tablewright.orchestrator.venue import venue_of
 from tablewright.reports import item_scores

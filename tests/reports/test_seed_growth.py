@@ -12,8 +12,8 @@ import pytest
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.plan import Plan, make_plan
 from tablewright.orchestrator.planning import plan_as_recorded
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.resolution import DataResolver
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.study import Study, UntilDecided
 from tablewright.reports.frame import read_cells
 from tablewright.reports.seed import seeds_by_place

@@ -13,9 +13,9 @@ import pytest
 
 from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.plan import make_plan
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.resolution import DataResolver
 from tablewright.orchestrator.size_table import SizeRow, SizeTable
+from tablewright.orchestrator.store.store import Store
 from tablewright.reports.cell import mean_text, published_text
 from tablewright.reports.size_table import build_size_table
 from tablewright.reports.table import Table

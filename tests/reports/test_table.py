@@ -14,10 +14,10 @@ from tablewright.orchestrator.design import Cumulative, Factorial, Row
 from tablewright.orchestrator.plan import Plan, make_plan
 from tablewright.orchestrator.published import Printed
 from tablewright.orchestrator.ranges import IntRange
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.resolution import DataResolver
 from tablewright.orchestrator.search import Objective, Search
 from tablewright.orchestrator.search_state import SearchState
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.study import Study
 from tablewright.reports.cell import build_cell, compared_text, marks_text, mean_text, published_text
 from tablewright.reports.entry_text import entry_text

@@ -14,8 +14,9 @@ from rich.console import Console
 from tablewright.orchestrator.design import Factorial, Row
 from tablewright.orchestrator.plan import make_plan
 from tablewright.orchestrator.profile import Profile
-from tablewright.orchestrator.records import PNG, Store
 from tablewright.orchestrator.resolution import DataResolver
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.store.training_folder import PNG
 from tablewright.reports.table import Table
 from tablewright.reports.table_files import write_tables
 from tablewright.reports.terminal import to_terminal

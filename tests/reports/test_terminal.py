@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from tablewright.orchestrator.design import LeaveOneOut
-from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.store.store import Store
 from tablewright.reports.console import make_console
 from tablewright.reports.table_files import write_tables
 from tablewright.reports.terminal import to_terminal

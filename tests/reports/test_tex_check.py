@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.venue import VENUES
 from tablewright.reports.latex import to_latex
 from tablewright.reports.tex_check import LatexTable, tex_complaints

@@ -8,10 +8,11 @@ from tablewright.orchestrator.design import LeaveOneOut, Row
 from tablewright.orchestrator.plan import make_plan
 from tablewright.orchestrator.pruners import Halving
 from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange
-from tablewright.orchestrator.records import SearchTrialRecord, Store
 from tablewright.orchestrator.resolution import DataResolver
 from tablewright.orchestrator.search_end import SearchEnd
 from tablewright.orchestrator.search_state import SearchState
+from tablewright.orchestrator.store.search_records import SearchTrialRecord
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.study import Study
 from tablewright.reports.frame import read_cells
 from tablewright.reports.html import to_html

@@ -10,8 +10,10 @@ from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.plan import Plan, make_plan
-from tablewright.orchestrator.records import DataRecord, FailureRecord, Measurement, Store, TrainingRecord
 from tablewright.orchestrator.resolution import DataResolver
+from tablewright.orchestrator.store.data_records import DataRecord
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.store.training_records import FailureRecord, Measurement, TrainingRecord
 from tablewright.orchestrator.study import Study
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.method import Trainable, TrainingConfig

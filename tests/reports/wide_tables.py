@@ -8,7 +8,7 @@ from dataclasses import replace
 from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.plan import Plan
-from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.store.store import Store
 from tablewright.reports.table import RowGroup, Table
 from tablewright.reports.table_files import write_tables
 from tablewright.trainables.retrieval.view import MAP, RANK1, RANK5, RANK10

@@ -11,9 +11,9 @@ from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.inline_backend import InlineBackend
 from tablewright.orchestrator.planning import plan_as_recorded
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.run import run_sweep
 from tablewright.orchestrator.status import read_status
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.study import Study
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.reidentification import method as reidentification

@@ -10,7 +10,8 @@ from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Row
 from tablewright.orchestrator.identity import view_id
-from tablewright.orchestrator.records import Measurement, Store
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.store.training_records import Measurement
 from tablewright.trainables.classification.view import ClassificationView
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.contract.recorded_view import (

@@ -2,7 +2,7 @@
 
 from itertools import count
 
-from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.store.store import Store
 from tablewright.trainables.contract.run import FitHooks, Runtime, TrainingStopped
 
 

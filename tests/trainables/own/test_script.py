@@ -18,8 +18,8 @@ import psutil
 import pytest
 import yaml
 
-from tablewright.orchestrator.records import Store
 from tablewright.orchestrator.search import Objective
+from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.training_output import kept_output
 from tablewright.orchestrator.trial import TrialHooks, Work, run_trial
 from tablewright.trainables.contract.metric import Metric

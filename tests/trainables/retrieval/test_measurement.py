@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tablewright.orchestrator.records import measured_columns, measured_items
+from tablewright.orchestrator.store.item_table import measured_columns, measured_items
 from tablewright.trainables.contract.view import LEFT_OUT
 from tablewright.trainables.retrieval import nearness, tiled_ranking
 from tablewright.trainables.retrieval.embedded import Extraction, ImageSet

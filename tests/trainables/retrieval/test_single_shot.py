@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from tablewright.orchestrator.records import Store
+from tablewright.orchestrator.store.store import Store
 from tablewright.reports.frame import read_cells
 from tablewright.reports.table import build_table
 from tablewright.trainables.retrieval.embedded import Extraction, ImageSet

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from tablewright.orchestrator.records import Folder
+from tablewright.orchestrator.store.folder import Folder
 from tablewright.trainables.contract.run import RESUME_CHECKPOINTS
 from tablewright.trainables.training import resume_files
 from tablewright.trainables.training.background_checkpoint import BackgroundCheckpoints

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tablewright.orchestrator.records import Folder
+from tablewright.orchestrator.store.folder import Folder
 from tablewright.trainables.data.labelled_images import open_file
 from tablewright.trainables.file_version import version_of
 from tablewright.trainables.layers.weight_file import read_entries

@@ -1,28 +1,17 @@
-"""The store: a file appears whole or not at all, and a newer store is refused."""
+"""What is kept of a training comes back as it was written."""
 
-import errno
 import math
 import os
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tablewright.orchestrator import records
 from tablewright.orchestrator.identity import view_id
-from tablewright.orchestrator.records import (
-    AttemptRecord,
-    FailureRecord,
-    Folder,
-    SearchTrialRecord,
-    Store,
-    StoreVersion,
-    now,
-)
-from tablewright.orchestrator.settings import Settings
+from tablewright.orchestrator.store.record import now
+from tablewright.orchestrator.store.search_records import SearchTrialRecord
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.store.training_records import AttemptRecord, FailureRecord
 from tablewright.trainables.contract.run import EpochReport
 from tablewright.trainables.contract.view import ViewResult
 from tablewright.trainables.retrieval.view import RetrievalView
@@ -93,74 +82,6 @@ def test_an_unfinished_training_has_no_record_and_may_have_a_failure(store):
     assert store.training_ids() == ["b" * 64]
 
 
-def test_a_store_of_a_newer_version_is_refused(store):
-    """Records that this program would misread are not read at all."""
-    store.root.write_model("store.json", StoreVersion(identity_version=99))
-    with pytest.raises(ValueError, match=r"newer version.*identity 99.*another --store"):
-        Store(store.url)
-
-
-def test_a_file_that_was_not_finished_is_not_there(tmp_path):
-    """An error while writing leaves neither the file nor a trace of it."""
-    folder = Folder(str(tmp_path / "x"))
-
-    def write_half():
-        with folder.open_to_write("final.pt") as file:
-            file.write(b"half")
-            raise RuntimeError("in the middle")
-
-    with pytest.raises(RuntimeError, match="in the middle"):
-        write_half()
-    assert not folder.exists("final.pt")
-    assert list((tmp_path / "x").iterdir()) == []
-
-
-@pytest.mark.slow
-def test_a_killed_writer_leaves_the_old_file(tmp_path):
-    """SIGKILL between the first byte and the last leaves what was there before."""
-    folder = Folder(str(tmp_path / "x"))
-    folder.write("resume.pt", b"old")
-    code = (
-        "import os, signal, sys; from tablewright.orchestrator.records import Folder\n"
-        "with Folder(sys.argv[1]).open_to_write('resume.pt') as file:\n"
-        "    file.write(b'new'); file.flush(); os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-    ended = subprocess.run([sys.executable, "-c", code, str(tmp_path / "x")], check=False)
-    assert ended.returncode == -9
-    assert folder.read("resume.pt") == b"old"
-    assert folder.names() == ["resume.pt"]
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
-def test_no_space_left_names_the_file_and_a_way_out(tmp_path, monkeypatch):
-    """A full disk is an error that says which file and what to do, and the old file stays."""
-    folder = Folder(str(tmp_path / "x"))
-    folder.write("epochs.parquet", b"old")
-
-    def on_a_full_disk(target):
-        aside = target.with_name(f".{target.name}.aside")
-        aside.symlink_to("/dev/full")
-        return os.open(aside, os.O_WRONLY), aside
-
-    monkeypatch.setattr(records, "_open_aside", on_a_full_disk)
-    with pytest.raises(OSError, match=r"cannot write .*epochs\.parquet.*another --store") as caught:
-        folder.write("epochs.parquet", b"new" * 100_000)
-    assert caught.value.errno == errno.ENOSPC
-    assert folder.read("epochs.parquet") == b"old"
-
-
-def test_a_new_file_has_the_rights_that_any_new_file_gets(tmp_path):
-    """Colleagues read a store on a shared disc as far as the umask lets them, a file written twice too."""
-    folder = Folder(str(tmp_path / "x"))
-    before = os.umask(0o002)
-    try:
-        folder.write("record.json", b"{}")
-        folder.write("record.json", b"{}")
-    finally:
-        os.umask(before)
-    assert 0o664 == (tmp_path / "x/record.json").stat().st_mode & 0o777
-
-
 def test_a_new_attempt_forgets_the_failure_before_it(store):
     """A training that is tried again is no failed one, so that status shows it as started."""
     training = store.training("b" * 64)
@@ -187,36 +108,6 @@ def test_what_killed_writers_left_is_removed_once_nobody_writes_it(tmp_path, hou
     assert [half.name, "resume.pt"] == sorted(path.name for path in folder.iterdir())
     training.remove_leftovers(is_claimed=True)
     assert ["resume.pt"] == sorted(path.name for path in folder.iterdir())
-
-
-def test_a_store_has_an_id_that_only_the_same_store_has(tmp_path):
-    """A worker opens the driver's store and no other one; where there is none it starts none."""
-    ours, theirs = Store(str(tmp_path / "ours")), Store(str(tmp_path / "theirs"))
-    theirs.shared_id()
-    assert Store.join(ours.url, ours.shared_id()).shared_id() == Store(ours.url).shared_id()
-    with pytest.raises(ValueError, match=r"is not shared with machine .*another store there.*Give --store"):
-        Store.join(theirs.url, ours.shared_id())
-    with pytest.raises(ValueError, match=r"is not shared with machine .*no store there"):
-        Store.join(str(tmp_path / "nowhere"), ours.shared_id())
-    assert not (tmp_path / "nowhere").exists()
-
-
-def test_a_store_from_before_there_were_ids_gets_one(tmp_path):
-    """It is written when trainings are to run, not when somebody reads."""
-    Folder(str(tmp_path)).write("store.json", b'{"identity_version": 1, "record_version": 1}')
-    store = Store(str(tmp_path))
-    assert b"store_id" not in (tmp_path / "store.json").read_bytes()
-    assert len(store.shared_id()) == 32
-    assert Store(str(tmp_path)).shared_id() == store.shared_id()
-
-
-def test_a_store_may_lie_in_the_home_folder(tmp_path, monkeypatch):
-    """`--store=~/runs` is the user's home, though no shell has spelt it out, for its databases too."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    settings = Settings(("toy",), store="~/runs")
-    assert str(tmp_path / "runs") == settings.open_store().url
-    assert f"sqlite:///{tmp_path}/runs/optuna.db" == settings.search_storage_url
-    assert f"sqlite:///{tmp_path}/runs/mlflow.db" == settings.tracking_url
 
 
 def test_a_damaged_record_is_named(store):

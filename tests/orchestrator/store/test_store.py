@@ -1,0 +1,50 @@
+"""A store is known by its id and its versions."""
+
+import pytest
+
+from tablewright.orchestrator.settings import Settings
+from tablewright.orchestrator.store.folder import Folder
+from tablewright.orchestrator.store.store import Store, StoreVersion
+
+
+@pytest.fixture(params=["folder", "memory"])
+def store(request, tmp_path):
+    """A store in a folder, and one in an object store that lives in memory."""
+    return Store(str(tmp_path / "runs") if request.param == "folder" else f"memory://{tmp_path.name}/runs")
+
+
+def test_a_store_of_a_newer_version_is_refused(store):
+    """Records that this program would misread are not read at all."""
+    store.root.write_model("store.json", StoreVersion(identity_version=99))
+    with pytest.raises(ValueError, match=r"newer version.*identity 99.*another --store"):
+        Store(store.url)
+
+
+def test_a_store_has_an_id_that_only_the_same_store_has(tmp_path):
+    """A worker opens the driver's store and no other one; where there is none it starts none."""
+    ours, theirs = Store(str(tmp_path / "ours")), Store(str(tmp_path / "theirs"))
+    theirs.shared_id()
+    assert Store.join(ours.url, ours.shared_id()).shared_id() == Store(ours.url).shared_id()
+    with pytest.raises(ValueError, match=r"is not shared with machine .*another store there.*Give --store"):
+        Store.join(theirs.url, ours.shared_id())
+    with pytest.raises(ValueError, match=r"is not shared with machine .*no store there"):
+        Store.join(str(tmp_path / "nowhere"), ours.shared_id())
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_store_from_before_there_were_ids_gets_one(tmp_path):
+    """It is written when trainings are to run, not when somebody reads."""
+    Folder(str(tmp_path)).write("store.json", b'{"identity_version": 1, "record_version": 1}')
+    store = Store(str(tmp_path))
+    assert b"store_id" not in (tmp_path / "store.json").read_bytes()
+    assert len(store.shared_id()) == 32
+    assert Store(str(tmp_path)).shared_id() == store.shared_id()
+
+
+def test_a_store_may_lie_in_the_home_folder(tmp_path, monkeypatch):
+    """`--store=~/runs` is the user's home, though no shell has spelt it out, for its databases too."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    settings = Settings(("toy",), store="~/runs")
+    assert str(tmp_path / "runs") == settings.open_store().url
+    assert f"sqlite:///{tmp_path}/runs/optuna.db" == settings.search_storage_url
+    assert f"sqlite:///{tmp_path}/runs/mlflow.db" == settings.tracking_url
