@@ -27,10 +27,10 @@ from tablewright.trainables.retrieval.ranking import (
 )
 from tablewright.trainables.retrieval.side_by_side import side_by_side
 
-MOST_ROWS = 1024
+MOST_ROWS = 768
 """Queries of a block: more make no product faster, and a tile of them stays in a cache of a few megabytes."""
 
-OWN_BYTES = 32 * 2**20
+OWN_BYTES = 24 * 2**20
 """Size of the nearness to their own people's images, of all blocks that are alive at a time."""
 
 
