@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from tablewright.trainables.contract.run import Runtime
+from tablewright.trainables.data.read_ahead import on_its_way, read_ahead
 from tablewright.trainables.data.reid import ReidDataset
 from tablewright.trainables.data.reid_cache import open_cache
 from tablewright.trainables.retrieval.embedded import ImageSet
@@ -81,18 +82,24 @@ def embed_images(
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Embed uint8 images, (N, H, W, C), and if asked their mirror images, else nothing; in float32.
 
+    A batch is read while the one before is embedded.
+
     Returns:
         Embeddings of the images and of the mirror images, by name, float32 (N, D).
     """
     upright, mirrored = _Rows(len(images_NHWC)), _Rows(len(images_NHWC))
     batch_size = _BATCH_SIZE[device.type]
+
+    def read(start: int) -> Tensor:
+        return on_its_way(torch.from_numpy(np.array(images_NHWC[start : start + batch_size])), device)
+
+    starts = range(0, len(images_NHWC), batch_size)
     was_training = network.training
     network.train(False)
     try:
         with reproducible(device), torch.inference_mode(), torch.autocast(device.type, enabled=False):
-            for start in range(0, len(images_NHWC), batch_size):
-                images = torch.from_numpy(np.array(images_NHWC[start : start + batch_size])).to(device)
-                images_BCHW = images.movedim(-1, 1).float()
+            for start, images_BHWC in read_ahead(read, starts):
+                images_BCHW = images_BHWC.to(device, non_blocking=True).movedim(-1, 1).float()
                 upright.write(start, network.embed(images_BCHW))
                 if flip:
                     mirrored.write(start, network.embed(images_BCHW.flip(-1)))
