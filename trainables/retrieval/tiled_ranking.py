@@ -89,9 +89,11 @@ class _ImagesOfPeople:
         self._sorted_pids_G = pids_G[self._order_G]
 
     def of(self, pids: np.ndarray) -> np.ndarray:
-        """Give the images of some people."""
+        """Give the images of some people, in the gallery's order."""
         firsts, ends = self._ranges(np.unique(pids))
-        return np.concatenate([self._order_G[first:end] for first, end in zip(firsts, ends, strict=True)])
+        return np.sort(
+            np.concatenate([self._order_G[first:end] for first, end in zip(firsts, ends, strict=True)])
+        )
 
     def count(self, pids: np.ndarray) -> np.ndarray:
         """Count the images of each of some people."""
@@ -122,6 +124,6 @@ def _blocks(
 
 
 def _as_index(images: np.ndarray) -> slice | Tensor:
-    """Give images that stand side by side as a range, whose embeddings need not be copied."""
+    """Give images, ascending, as a range where they stand side by side: their embeddings need not be copied then."""
     first, end = int(images[0]), int(images[-1]) + 1
     return slice(first, end) if end - first == len(images) else torch.from_numpy(images)
