@@ -16,9 +16,10 @@ from torch import Tensor
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.data.read_ahead import on_its_way, read_ahead
 from tablewright.trainables.data.reid import ReidDataset
-from tablewright.trainables.data.reid_cache import open_cache
+from tablewright.trainables.data.reid_cache import GatheredImages, open_cache
 from tablewright.trainables.retrieval.embedded import ImageSet
 from tablewright.trainables.training.determinism import reproducible
+from tablewright.trainables.value.long_work import told
 
 # As many as keep the device busy; more would only take memory.
 _BATCH_SIZE = {"cpu": 64, "cuda": 256}
@@ -66,8 +67,13 @@ def embed_side(
         flip: embed the mirror images too.
     """
     records = dataset.splits[split]
-    images_NHWC = open_cache(dataset, split, size.height_px, size.width_px, runtime.cache_dir)
-    embeddings, flipped = embed_images(network, images_NHWC, torch.device(runtime.device), flip=flip)
+    images_NHWC = open_cache(
+        dataset, split, size.height_px, size.width_px, runtime.cache_dir, runtime.image_cache
+    )
+    what = f"embedding {dataset.label} ({split})"
+    embeddings, flipped = embed_images(
+        network, images_NHWC, torch.device(runtime.device), flip=flip, what=what
+    )
     return ImageSet(
         names=tuple(records.names),
         pids=np.array(records.pids_N),
@@ -78,11 +84,16 @@ def embed_side(
 
 
 def embed_images(
-    network: EmbeddingNetwork, images_NHWC: np.ndarray, device: torch.device, *, flip: bool
+    network: EmbeddingNetwork,
+    images_NHWC: np.ndarray | GatheredImages,
+    device: torch.device,
+    *,
+    flip: bool,
+    what: str = "embedding",
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Embed uint8 images, (N, H, W, C), and if asked their mirror images, else nothing; in float32.
 
-    A batch is read while the one before is embedded.
+    A batch is read while the one before is embedded. How far it is is told under the name of `what`.
 
     Returns:
         Embeddings of the images and of the mirror images, by name, float32 (N, D).
@@ -98,7 +109,8 @@ def embed_images(
     network.train(False)
     try:
         with reproducible(device), torch.inference_mode(), torch.autocast(device.type, enabled=False):
-            for start, images_BHWC in read_ahead(read, starts):
+            batches = told(read_ahead(read, starts), what, len(images_NHWC), lambda _: batch_size)
+            for start, images_BHWC in batches:
                 images_BCHW = images_BHWC.to(device, non_blocking=True).movedim(-1, 1).float()
                 upright.write(start, network.embed(images_BCHW))
                 if flip:

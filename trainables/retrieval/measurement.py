@@ -5,10 +5,11 @@ Legend: Q queries, G gallery, N images of a side, D embedding.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from tablewright.trainables.contract.view import LEFT_OUT, ViewResult
 from tablewright.trainables.retrieval.embedded import Extraction
@@ -21,6 +22,7 @@ from tablewright.trainables.retrieval.single_shot import rank_single_shot
 from tablewright.trainables.retrieval.tiled_ranking import rank_gallery
 from tablewright.trainables.retrieval.view import MAP, MINP, MRR, RetrievalView
 from tablewright.trainables.training.float32_precision import ieee_float32
+from tablewright.trainables.value.long_work import told
 
 RANKS = (1, 5, 10)
 NO_RIGHT_IMAGE = "no right image under another camera"
@@ -72,10 +74,10 @@ def measure_view(extraction: Extraction, embedding_names: Sequence[str], view: R
                 torch.nn.functional.normalize(side_ND) for side_ND in (queries_QD, gallery_GD)
             )
         blocks = reranked_nearness_blocks(queries_QD, gallery_GD, view.reranking)
-        ranked = rank_queries(blocks, pids_Q, camids_Q, pids_G, camids_G)
+        ranked = rank_queries(_told(blocks, queries_QD), pids_Q, camids_Q, pids_G, camids_G)
     elif view.gallery == "single_shot":
         blocks = Nearness(gallery, squared_lengths_G, view.distance).blocks(queries_QD)
-        ranked = rank_single_shot(blocks, pids_Q, camids_Q, pids_G, camids_G)
+        ranked = rank_single_shot(_told(blocks, queries_QD), pids_Q, camids_Q, pids_G, camids_G)
     else:
         ranked = rank_gallery(
             queries_QD,
@@ -106,6 +108,11 @@ def measure_view(extraction: Extraction, embedding_names: Sequence[str], view: R
         LEFT_OUT: _reasons(ranked.query_index, pids_Q),
     }
     return ViewResult(metrics, per_query, "queries")
+
+
+def _told(blocks: Iterable[tuple[int, Tensor]], queries_QD: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """Tell how many queries are ranked."""
+    return told(blocks, "ranking queries", len(queries_QD), lambda block: len(block[1]))
 
 
 def _of_all(values: np.ndarray, index: np.ndarray, num_queries: int) -> np.ndarray:

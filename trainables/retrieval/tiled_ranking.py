@@ -26,6 +26,7 @@ from tablewright.trainables.retrieval.ranking import (
     no_positive_error,
 )
 from tablewright.trainables.retrieval.side_by_side import side_by_side
+from tablewright.trainables.value.long_work import told
 
 MOST_ROWS = 768
 """Queries of a block: more make no product faster, and a tile of them stays in a cache of a few megabytes."""
@@ -78,7 +79,11 @@ def rank_gallery(
         return counted.ranked()
 
     blocks = _blocks(by_pid, queries.pids[by_pid], images, num_threads)
-    return RankedQueries.join(list(side_by_side(rank, blocks, num_threads)))
+    ranked = side_by_side(rank, blocks, num_threads)
+    num_queries = len(answerable)
+    return RankedQueries.join(
+        list(told(ranked, "ranking queries", num_queries, lambda some: len(some.query_index)))
+    )
 
 
 class _ImagesOfPeople:
