@@ -137,7 +137,10 @@ def main(
     ] = None,
     data_root: Annotated[str | None, option("data-root", "Folder that holds the data sets.")] = None,
     store: Annotated[str, option("store", "Folder or URL of records and tables.")] = "runs",
-    cache_dir: Annotated[str, option("cache-dir", "Decoded images.")] = "~/.cache/tablewright",
+    cache_dir: Annotated[str, option("cache-dir", "Prepared images.")] = "~/.cache/tablewright",
+    image_cache: Annotated[
+        str, option("image-cache", "auto, decoded, encoded or files: how a machine keeps images")
+    ] = "auto",
     address: Annotated[
         str | None, option("address", "Ray cluster (default: RAY_ADDRESS, else started here)")
     ] = None,
@@ -294,6 +297,7 @@ def main(
             data_root=data_root,
             store=store,
             cache_dir=cache_dir,
+            image_cache=image_cache,
             address=address,
             tracking_uri=tracking_uri,
             search_storage=search_storage,

@@ -18,7 +18,12 @@ from dataclasses import dataclass, field
 import cloudpickle
 
 from tablewright.orchestrator.listeners import Listeners
-from tablewright.orchestrator.messages import failure_from_text, outcome_from_text, progress_from_text
+from tablewright.orchestrator.messages import (
+    failure_from_text,
+    outcome_from_text,
+    progress_from_text,
+    telling_from_text,
+)
 from tablewright.orchestrator.project import Project
 from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.store.training_records import FailureRecord
@@ -200,6 +205,9 @@ class AgentSlot:
                     desk.everyone.on_progress(work, progress)
                     verdict = queue.on_progress(work, progress)
                 process.send(verdict.encode())
+            elif kind == "told":
+                with desk.at():
+                    desk.everyone.on_told(work, telling_from_text(text))
             elif kind == "leaving":
                 logger.warning(
                     "machine %s is to go: %s. This agent ends; what it had has saved its state, and is left to others",

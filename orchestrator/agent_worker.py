@@ -14,7 +14,12 @@ from typing import Literal
 
 from tablewright.orchestrator.guarded_trial import run_on_worker
 from tablewright.orchestrator.masked_streams import mask_streams
-from tablewright.orchestrator.messages import failure_to_text, outcome_to_text, progress_to_text
+from tablewright.orchestrator.messages import (
+    failure_to_text,
+    outcome_to_text,
+    progress_to_text,
+    telling_to_text,
+)
 from tablewright.orchestrator.project import ProjectOnWorker
 from tablewright.orchestrator.ranks import beside
 from tablewright.orchestrator.rungs import Verdict
@@ -24,10 +29,10 @@ from tablewright.orchestrator.trial import MachineFault, Progress, TrialHooks, W
 from tablewright.trainables.contract.run import Device, Runtime
 from tablewright.trainables.value.cpus import cpus_of_machine
 
-Kind = Literal["device", "begun", "progress", "outcome", "fault", "leaving"]
+Kind = Literal["device", "begun", "progress", "told", "outcome", "fault", "leaving"]
 """What a message is, before its text: how many GPUs torch sees here; or of a training, that it begins, an epoch (which
-is answered), how it ended, why this machine has failed it, or that it has saved its state since this machine is to go.
-See `messages`."""
+is answered), how far long work is, how it ended, why this machine has failed it, or that it has saved its state since
+this machine is to go. See `messages`."""
 
 
 class _Agent:
@@ -108,7 +113,12 @@ def _attempt(
     if runtime.cpus is None:
         runtime = replace(runtime, cpus=_part_of_machine(runtime.device))
     hooks = TrialHooks(
-        on_progress, agent.should_stop.is_set, lambda: agent.tell("begun"), sweep=sweep, processes=beside
+        on_progress,
+        agent.should_stop.is_set,
+        lambda: agent.tell("begun"),
+        sweep=sweep,
+        processes=beside,
+        on_told=lambda telling: agent.tell("told", telling_to_text(telling)),
     )
     try:
         outcome = run_on_worker(work, url, store_id, runtime, hooks, notices)

@@ -90,6 +90,7 @@ RULES = {
                     "bridge",
                     "cluster",
                     "ranks",
+                    "scheduler",
                     "worker",
                 )
             ),
