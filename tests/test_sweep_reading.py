@@ -122,7 +122,7 @@ def test_a_table_that_was_written_for_fewer_seeds_says_what_it_had(project):
     assert 0 == code
     assert (
         "toy/rates: 4 of 8 values that were in it (of seed 0) were not asked for now; its files were written without "
-        "them; name no --seeds and --datasets to have them back." in words(printed)
+        "them; ask for them again (--seeds, --datasets) to have them back." in words(printed)
     )
     code, printed = run_warm(project, "toy", "--report")
     assert (0, False) == (code, "were not asked for now" in printed)
