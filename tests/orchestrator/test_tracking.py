@@ -378,6 +378,7 @@ def test_a_failed_training_shows_why_until_it_succeeds(project):
     assert "tablewright.failure" not in failed.data.tags
 
 
+@pytest.mark.slow
 def test_a_pruned_training_is_killed_and_says_so(project):
     """An early-stopped trial is told from a finished one."""
     project.sweep(a_work(), prune_after=2)
@@ -386,6 +387,7 @@ def test_a_pruned_training_is_killed_and_says_so(project):
     assert project.steps(child, "loss") == [1, 2]
 
 
+@pytest.mark.slow
 def test_a_machine_that_is_lost_opens_no_second_run(project):
     """A second start of the same training in one sweep continues its run."""
     work = a_work()
