@@ -207,7 +207,7 @@ def run_sweep(
                 logger.warning(
                     "no training takes a GPU here, so that --max-gpu-hours ends nothing; --max-cpu-hours does"
                 )
-            there = replace(runtime, device=device)
+            there = replace(runtime, device=device, data_were_seen=True)
             if device == "cuda":
                 refuse_small_cards(needed, backend.cards(), there.cache_dir)
             _prepare(needed, there)

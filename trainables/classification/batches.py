@@ -53,7 +53,7 @@ class ClassificationImages:
                 "set data.batch_size to that or less"
             )
         self._images = open_resized(dataset, "train", data.shorter_side_px, runtime.cache_dir)
-        self._labels_N = np.array([record.label for record in records], dtype=np.int64)
+        self._labels_N = np.array(records.labels_N)
         self.num_classes = len(dataset.class_names)
         self.fingerprint = dataset.split_fingerprints["train"]
         self.images_per_step = data.batch_size

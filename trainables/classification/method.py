@@ -24,6 +24,7 @@ from tablewright.trainables.contract.memory import StepMemory
 from tablewright.trainables.contract.run import CheckpointFolder, Device, FitHooks, Runtime
 from tablewright.trainables.contract.size import NetworkSize, TrainingWork
 from tablewright.trainables.contract.view import Split, ViewResult
+from tablewright.trainables.data.dataset_index import ReadOnce
 from tablewright.trainables.data.fine_grained import (
     FineGrainedData,
     FineGrainedDataset,
@@ -169,8 +170,8 @@ class ClassificationTrainable:
             network.train(was_training)
         return ClassificationExtraction(
             split,
-            names=tuple(record.name for record in records),
-            labels=np.array([record.label for record in records], dtype=np.int64),
+            names=tuple(records.names),
+            labels=np.array(records.labels_N),
             logits=upright.by_head,
             flipped_logits=mirrored.by_head,
         )
@@ -376,15 +377,26 @@ class _SplitLogits:
 
 def _find_dataset(config: Any, runtime: Runtime) -> FineGrainedDataset:
     data: FineGrainedData = config.data
-    return _load_once(data.dataset, runtime.data_root, runtime.cache_dir, data.train_split)
+    once = _load_once(data.dataset, runtime.data_root, runtime.cache_dir, data.train_split)
+    return once(looks_at_folders_alone=runtime.data_were_seen)
 
 
 @functools.lru_cache(maxsize=16)
 def _load_once(
     dataset: str | ImageFolder, data_root: str | None, cache_dir: str, train_split: TrainSplit
-) -> FineGrainedDataset:
+) -> ReadOnce[FineGrainedDataset]:
     """Read a data set's lists once a process: a plan asks once a config, and iNaturalist's take a minute."""
-    return load_fine_grained(dataset, data_root, cache_dir, train_split=train_split)
+
+    def read(looks_at_folders_alone: bool) -> FineGrainedDataset:
+        return load_fine_grained(
+            dataset,
+            data_root,
+            cache_dir,
+            train_split=train_split,
+            looks_at_folders_alone=looks_at_folders_alone,
+        )
+
+    return ReadOnce(read)
 
 
 def _smaller_sizes(config: Any) -> Iterator[dict[str, int]]:

@@ -29,6 +29,8 @@ class Runtime:
         command_line: by which the sweep was started, without secrets; for records.
         process: which of the processes of the training this one is; sums are added up in another order by more.
         owner: the user who started the sweep; for records.
+        data_were_seen: whether the plan has just looked at every file of the data sets, so that of large ones that
+            this machine has read before it is enough to look at their folders.
     """
 
     data_root: str | None
@@ -41,6 +43,7 @@ class Runtime:
     command_line: str = ""
     process: Process = ALONE
     owner: str = ""
+    data_were_seen: bool = False
 
 
 @dataclass(frozen=True)

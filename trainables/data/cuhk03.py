@@ -98,7 +98,10 @@ def read_cuhk03(data_root: str | None, boxes: Boxes, fold: int | None) -> FoundI
     except ValueError as error:
         listed.add_fault(f"{split_file} {error}")
     _add_records(listed, listed_names, split_file, folder)
-    return compare_with_files(root, listed, sizes_bytes, _person_of, open_image, [split_file], lost=lost)
+    folders = [] if RELEASE in (images_from, split_file) else [folder]
+    return compare_with_files(
+        root, listed, sizes_bytes, _person_of, open_image, [split_file], lost=lost, folders=folders
+    )
 
 
 HOW_TO_GET = (

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import field_validator, model_validator
 
+from tablewright.trainables.data.files_read import FilesRead
 from tablewright.trainables.data.labelled_images import (
     IMAGE_SUFFIXES,
     UNREAD_SUFFIXES,
@@ -95,6 +96,7 @@ class ImageFolder(OwnFolder):
             found.__getitem__,
             None,
             open_file(root),
+            FilesRead(root, tuple(folders.values())),
         )
 
 

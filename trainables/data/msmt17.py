@@ -76,6 +76,7 @@ def read_msmt17(data_root: str | None) -> FoundImages:
         files,
         warnings=warnings if version == "MSMT17_V2" else (),
         lost=lost,
+        folders=folders,
     )
 
 

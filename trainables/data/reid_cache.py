@@ -25,7 +25,7 @@ def open_cache(dataset: ReidDataset, split: str, height_px: int, width_px: int, 
         ValueError: every image that cannot be decoded.
         OSError: there is no room for it, with the path and the bytes needed.
     """
-    names = [record.path for record in dataset.splits[split]]
+    names = dataset.splits[split].names
 
     def fill(images_NHWC: np.ndarray) -> None:
         def decode(place: int) -> None:

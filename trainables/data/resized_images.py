@@ -71,7 +71,7 @@ def open_resized(
         ValueError: every image that cannot be decoded, told at once.
         OSError: there is no room, with the path and the bytes needed.
     """
-    names = [image.name for image in dataset.splits[split]]
+    names = dataset.splits[split].names
     key = dataset.split_fingerprints[split][:24]
     path = Path(cache_dir) / "images" / f"{split}-shorter{shorter_side_px}-{key}.npy"
     if len(names) * shorter_side_px**2 * 3 * 4 / 3 > max_array_bytes:

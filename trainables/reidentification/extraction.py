@@ -68,9 +68,9 @@ def embed_side(
     images_NHWC = open_cache(dataset, split, size.height_px, size.width_px, runtime.cache_dir)
     embeddings, flipped = embed_images(network, images_NHWC, torch.device(runtime.device), flip=flip)
     return ImageSet(
-        names=tuple(record.path for record in records),
-        pids=np.array([record.pid for record in records], dtype=np.int64),
-        camids=np.array([record.camid for record in records], dtype=np.int64),
+        names=tuple(records.names),
+        pids=np.array(records.pids_N),
+        camids=np.array(records.camids_N),
         embeddings=embeddings,
         flipped_embeddings=flipped,
     )

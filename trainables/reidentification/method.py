@@ -19,6 +19,7 @@ from tablewright.trainables.contract.memory import StepMemory
 from tablewright.trainables.contract.run import CheckpointFolder, Device, FitHooks, Runtime
 from tablewright.trainables.contract.size import NetworkSize, TrainingWork
 from tablewright.trainables.contract.view import Split, ViewResult
+from tablewright.trainables.data.dataset_index import ReadOnce
 from tablewright.trainables.data.reid import (
     ReidData,
     ReidDataset,
@@ -239,7 +240,8 @@ class ReidTrainable:
 
 def _find_dataset(config: Any, runtime: Runtime) -> ReidDataset:
     data = config.data
-    return _load_once(data.dataset, data.train_split, data.fold, runtime.data_root, runtime.cache_dir)
+    once = _load_once(data.dataset, data.train_split, data.fold, runtime.data_root, runtime.cache_dir)
+    return once(looks_at_folders_alone=runtime.data_were_seen)
 
 
 def _smaller_sizes(data: ReidData) -> Iterator[dict[str, int]]:
@@ -253,10 +255,21 @@ def _smaller_sizes(data: ReidData) -> Iterator[dict[str, int]]:
 @functools.lru_cache(maxsize=16)
 def _load_once(
     dataset: str | ReidFolder, train_split: TrainSplit, fold: int, data_root: str | None, cache_dir: str
-) -> ReidDataset:
+) -> ReadOnce[ReidDataset]:
     """Read a data set's names once a process: a plan asks once a config, and Market-1501 has 32,000 of them.
 
     What a process has described is what it trains on: images that are added during a sweep change nothing in
     it, and a process that starts later sees another fingerprint.
     """
-    return load_dataset(dataset, data_root, cache_dir, train_split=train_split, fold=fold)
+
+    def read(looks_at_folders_alone: bool) -> ReidDataset:
+        return load_dataset(
+            dataset,
+            data_root,
+            cache_dir,
+            train_split=train_split,
+            fold=fold,
+            looks_at_folders_alone=looks_at_folders_alone,
+        )
+
+    return ReadOnce(read)
