@@ -137,7 +137,10 @@ def main(
     ] = None,
     data_root: Annotated[str | None, option("data-root", "Folder that holds the data sets.")] = None,
     store: Annotated[str, option("store", "Folder or URL of records and tables.")] = "runs",
-    cache_dir: Annotated[str, option("cache-dir", "Decoded images.")] = "~/.cache/tablewright",
+    cache_dir: Annotated[str, option("cache-dir", "Prepared images.")] = "~/.cache/tablewright",
+    image_cache: Annotated[
+        str, option("image-cache", "auto, decoded, encoded or files: how a machine keeps images")
+    ] = "auto",
     address: Annotated[
         str | None, option("address", "Ray cluster (default: RAY_ADDRESS, else started here)")
     ] = None,
@@ -167,6 +170,15 @@ def main(
             "cpus-per-training",
             "Cores of one (default: a GPU's part of its machine; else 1)",
             parser=number,
+            metavar="NUMBER",
+        ),
+    ] = None,
+    local: Annotated[
+        int | None,
+        option(
+            "local",
+            "So many trainings at a time on this machine, without Ray: small ones start at once",
+            parser=whole_number,
             metavar="NUMBER",
         ),
     ] = None,
@@ -285,6 +297,7 @@ def main(
             data_root=data_root,
             store=store,
             cache_dir=cache_dir,
+            image_cache=image_cache,
             address=address,
             tracking_uri=tracking_uri,
             search_storage=search_storage,
@@ -292,6 +305,7 @@ def main(
             gpus_per_training=gpus_per_training,
             processes_per_training=processes_per_training,
             cpus_per_training=cpus_per_training,
+            local=local,
             max_concurrent=max_concurrent,
             checkpoint_minutes=checkpoint_minutes,
             stall_minutes=stall_minutes,

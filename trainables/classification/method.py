@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from tablewright.trainables.classification.batches import ClassificationImages
 from tablewright.trainables.classification.view import TOP1, ClassificationExtraction, ClassificationView
+from tablewright.trainables.contract.cache import CacheNeed
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.memory import StepMemory
 from tablewright.trainables.contract.run import CheckpointFolder, Device, FitHooks, Runtime
@@ -34,18 +35,29 @@ from tablewright.trainables.data.fine_grained import (
 )
 from tablewright.trainables.data.fine_grained_augment import FineGrainedAugmenter
 from tablewright.trainables.data.image_folder import ImageFolder
-from tablewright.trainables.data.resized_images import CENTRE, open_resized, verify_and_resize
+from tablewright.trainables.data.image_need import need_of
+from tablewright.trainables.data.image_shape import ShorterSide
+from tablewright.trainables.data.resized_images import (
+    CENTRE,
+    how_kept,
+    images_of,
+    open_resized,
+    verify_and_resize,
+)
 from tablewright.trainables.layers.network_size import measure_size
 from tablewright.trainables.pictures.attention_overlays import draw_attention
 from tablewright.trainables.pictures.choice import NUM_ATTENTION_IMAGES, spread_over
 from tablewright.trainables.pictures.panel import ShowsPanels
 from tablewright.trainables.training.determinism import derive_seed, find_device, reproducible
-from tablewright.trainables.training.fitting import Method, backpropagate, fit, load_network
+from tablewright.trainables.training.fitting import fit, load_network
+from tablewright.trainables.training.method import Method
 from tablewright.trainables.training.numeric_environment import describe_numeric_environment
 from tablewright.trainables.training.optimisation import check_precision, make_optimizer
 from tablewright.trainables.training.smallest_config import SHRINKING, smallest_config
 from tablewright.trainables.training.starting_weights import join_weights
+from tablewright.trainables.training.step import backpropagate
 from tablewright.trainables.training.step_memory import count_step_memory, of_equal_memory
+from tablewright.trainables.value.long_work import told
 
 CHECK_NUM_CLASSES, CHECK_NUM_IMAGES = 2, 4
 CHECK_MIN_PX = 64  # convolutions need some room
@@ -116,7 +128,31 @@ class ClassificationTrainable:
                 precision.
         """
         check_precision(config.optimisation.precision, runtime.device)
-        verify_and_resize(_find_dataset(config, runtime), config.data.shorter_side_px, runtime.cache_dir)
+        verify_and_resize(
+            _find_dataset(config, runtime),
+            config.data.shorter_side_px,
+            runtime.cache_dir,
+            runtime.image_cache,
+        )
+
+    def cache_needs(self, config: Any, runtime: Runtime) -> list[CacheNeed]:
+        """Say what is still to be made ready on this machine, split by split."""
+        side_px, dataset = config.data.shorter_side_px, _find_dataset(config, runtime)
+        splits = [images_of(dataset, split) for split in dataset.splits]
+        needs = [
+            need_of(
+                split,
+                ShorterSide(side_px),
+                runtime.cache_dir,
+                how_kept(split, side_px, runtime.image_cache),
+            )
+            for split in splits
+        ]
+        return [need for need in needs if need is not None]
+
+    def cache_shape(self, config: Any) -> str:
+        """Name the shape in which images of a config are kept decoded."""
+        return ShorterSide(config.data.shorter_side_px).name
 
     def fit(self, config: Any, runtime: Runtime, checkpoints: CheckpointFolder, hooks: FitHooks) -> nn.Module:
         """Train; see `trainables.training.fitting.fit`."""
@@ -149,7 +185,9 @@ class ClassificationTrainable:
         data.require_split(split)
         dataset = _find_dataset(config, runtime)
         records = dataset.splits[split]
-        images = open_resized(dataset, split, data.shorter_side_px, runtime.cache_dir)
+        images = open_resized(
+            dataset, split, data.shorter_side_px, runtime.cache_dir, image_cache=runtime.image_cache
+        )
         device = find_device(runtime.device)
         batch_size = _BATCH_SIZE[device.type]
         heads = tuple(dict.fromkeys(head for view in views for head in view.logits))
@@ -159,7 +197,9 @@ class ClassificationTrainable:
         network.train(False)
         try:
             with reproducible(device), torch.inference_mode(), torch.autocast(device.type, enabled=False):
-                for start in range(0, len(records), batch_size):
+                starts = range(0, len(records), batch_size)
+                what = f"classifying {dataset.label} ({split})"
+                for start in told(starts, what, len(records), lambda _: batch_size):
                     indices_B = np.arange(start, min(start + batch_size, len(records)))
                     crops_BHWC = images.crops(indices_B, np.full((len(indices_B), 2), CENTRE), data.crop_px)
                     images_BCHW = torch.from_numpy(crops_BHWC).to(device).movedim(-1, 1).float()
@@ -194,7 +234,13 @@ class ClassificationTrainable:
             return {}
         data: FineGrainedData = config.data
         dataset = _find_dataset(config, runtime)
-        images = open_resized(dataset, extraction.split, data.shorter_side_px, runtime.cache_dir)
+        images = open_resized(
+            dataset,
+            extraction.split,
+            data.shorter_side_px,
+            runtime.cache_dir,
+            image_cache=runtime.image_cache,
+        )
         indices_B = np.array(spread_over(len(images), NUM_ATTENTION_IMAGES))
         crops_BHWC = images.crops(indices_B, np.full((len(indices_B), 2), CENTRE), data.crop_px)
         device = find_device(runtime.device)

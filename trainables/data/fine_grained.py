@@ -28,9 +28,9 @@ from tablewright.trainables.data.image_folder import ImageFolder
 from tablewright.trainables.data.inat2017 import read_inat2017
 from tablewright.trainables.data.labelled_images import (
     FoundImages,
+    ImageFiles,
     LabelledImages,
     fingerprint_of,
-    open_file,
     some,
 )
 from tablewright.trainables.data.name_table import NameTable
@@ -349,7 +349,7 @@ def _from_index(kept: DatasetIndex) -> FineGrainedDataset:
         for split in facts.pop("splits")
     }
     facts |= {field: tuple(facts[field]) for field in ("warnings", "class_names")}
-    return FineGrainedDataset(**facts, splits=splits, open_image=open_file(kept.root))
+    return FineGrainedDataset(**facts, splits=splits, open_image=ImageFiles(kept.root))
 
 
 def _fingerprint(images: LabelledImages, found: FoundImages) -> str:

@@ -18,11 +18,11 @@ from tablewright.trainables.data.labelled_images import (
     IMAGE_SUFFIXES,
     UNREAD_SUFFIXES,
     FoundImages,
+    ImageFiles,
     LabelledImage,
     faults_of_links,
     faults_of_names,
     find_root,
-    open_file,
     sizes_of_images,
     some,
 )
@@ -95,7 +95,7 @@ class ImageFolder(OwnFolder):
             },
             found.__getitem__,
             None,
-            open_file(root),
+            ImageFiles(root),
             FilesRead(root, tuple(folders.values())),
         )
 

@@ -5,7 +5,6 @@ A reader knows one published layout. It collects every fault of it, then raises 
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import os
@@ -225,7 +224,7 @@ def read_listed_images(
         {split: tuple(sorted(images, key=lambda image: image.name)) for split, images in splits.items()},
         sizes_bytes.__getitem__,
         digest.hexdigest(),
-        open_file(root),
+        ImageFiles(root),
         FilesRead(root, folders, tuple(path.relative_to(root).as_posix() for path in lists)),
     )
 
@@ -235,14 +234,26 @@ def unreadable_lists(root: Path, lists: Iterable[str], faults: Iterable[str]) ->
     return ValueError(f"{root} cannot be read: {'; '.join(faults)}. Its lists are {', '.join(lists)}")
 
 
-def open_file(root: Path) -> Callable[[str], Image.Image]:
-    """Give what opens the image files of a folder."""
-    return functools.partial(_open, root)
+class ImageFiles:
+    """Opens the image files of a folder.
 
+    Attributes:
+        root: the folder.
+    """
 
-def _open(root: Path, name: str) -> Image.Image:
-    refuse_irregular(root / name)
-    return Image.open(root / name)
+    def __init__(self, root: Path) -> None:
+        """Open none yet."""
+        self.root = root
+
+    def __call__(self, name: str) -> Image.Image:
+        """Give the image of a name, not decoded yet."""
+        refuse_irregular(self.root / name)
+        return Image.open(self.root / name)
+
+    def content(self, name: str) -> bytes:
+        """Give the bytes of its file."""
+        refuse_irregular(self.root / name)
+        return (self.root / name).read_bytes()
 
 
 def _faults_of_lists(

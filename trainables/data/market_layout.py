@@ -23,9 +23,9 @@ from tablewright.trainables.data.files_read import FilesRead
 from tablewright.trainables.data.labelled_images import (
     IMAGE_SUFFIXES,
     UNREAD_SUFFIXES,
+    ImageFiles,
     faults_of_links,
     faults_of_names,
-    open_file,
     suffix_of,
 )
 from tablewright.trainables.data.reid_images import FoundImages, ImageRecord, in_order
@@ -81,7 +81,9 @@ def read_layout(
     splits = {split: folder.read(split, folders) for split, folders in folders_of_split.items()}
     published = dict(folder.sizes_bytes)
     hand_drawn: tuple[ImageRecord, ...] = ()
-    if has_hand_drawn := hand_drawn_folder is not None and (root / hand_drawn_folder).is_dir():
+    has_hand_drawn = False
+    if hand_drawn_folder is not None and (root / hand_drawn_folder).is_dir():
+        has_hand_drawn = True
         hand_drawn = folder.read("hand-drawn", (hand_drawn_folder,), may_hold_nobody=True)
     folder.faults += [*faults_of_names(folder.sizes_bytes), *faults_of_links(folder.lost)]
     if folder.faults:
@@ -94,7 +96,7 @@ def read_layout(
         splits,
         folder.sizes_bytes,
         earlier,
-        open_file(root),
+        ImageFiles(root),
         num_junk=folder.num_junk,
         hand_drawn=tuple(record for record in hand_drawn if record.pid != DISTRACTOR_PID),
         read_from=FilesRead(root, tuple(folder for folder in (*of_splits, hand_drawn_folder) if folder)),

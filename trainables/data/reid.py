@@ -25,7 +25,7 @@ from tablewright.trainables.contract.view import Split
 from tablewright.trainables.data.cuhk03 import NUM_FOLDS, Boxes, read_cuhk03
 from tablewright.trainables.data.dataset_index import MIN_IMAGES, DatasetIndex, IndexFile
 from tablewright.trainables.data.embedded import unpack_demo_archive
-from tablewright.trainables.data.labelled_images import find_root, fingerprint_of, open_file
+from tablewright.trainables.data.labelled_images import ImageFiles, find_root, fingerprint_of
 from tablewright.trainables.data.market_layout import (
     CUHK03_NP_FILE_NAME,
     DISTRACTORS,
@@ -619,7 +619,7 @@ def _from_index(kept: DatasetIndex) -> ReidDataset:
     facts["earlier_fingerprints"] = {
         earlier: tuple(covered) for earlier, covered in facts["earlier_fingerprints"].items()
     }
-    return ReidDataset(**facts, splits=splits, open_image=open_file(kept.root))
+    return ReidDataset(**facts, splits=splits, open_image=ImageFiles(kept.root))
 
 
 def _fingerprint(records: Iterable[ImageRecord], sizes_bytes: Mapping[str, int]) -> str:

@@ -15,9 +15,10 @@ from torch import Tensor
 
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.data.reid import ReidDataset
-from tablewright.trainables.data.reid_cache import open_cache
+from tablewright.trainables.data.reid_cache import GatheredImages, open_cache
 from tablewright.trainables.retrieval.embedded import ImageSet
 from tablewright.trainables.training.determinism import reproducible
+from tablewright.trainables.value.long_work import told
 
 # As many as keep the device busy; more would only take memory.
 _BATCH_SIZE = {"cpu": 64, "cuda": 256}
@@ -65,8 +66,13 @@ def embed_side(
         flip: embed the mirror images too.
     """
     records = dataset.splits[split]
-    images_NHWC = open_cache(dataset, split, size.height_px, size.width_px, runtime.cache_dir)
-    embeddings, flipped = embed_images(network, images_NHWC, torch.device(runtime.device), flip=flip)
+    images_NHWC = open_cache(
+        dataset, split, size.height_px, size.width_px, runtime.cache_dir, runtime.image_cache
+    )
+    what = f"embedding {dataset.label} ({split})"
+    embeddings, flipped = embed_images(
+        network, images_NHWC, torch.device(runtime.device), flip=flip, what=what
+    )
     return ImageSet(
         names=tuple(records.names),
         pids=np.array(records.pids_N),
@@ -77,9 +83,16 @@ def embed_side(
 
 
 def embed_images(
-    network: EmbeddingNetwork, images_NHWC: np.ndarray, device: torch.device, *, flip: bool
+    network: EmbeddingNetwork,
+    images_NHWC: np.ndarray | GatheredImages,
+    device: torch.device,
+    *,
+    flip: bool,
+    what: str = "embedding",
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Embed uint8 images, (N, H, W, C), and if asked their mirror images, else nothing; in float32.
+
+    How far it is is told under the name of `what`.
 
     Returns:
         Embeddings of the images and of the mirror images, by name, float32 (N, D).
@@ -90,7 +103,8 @@ def embed_images(
     network.train(False)
     try:
         with reproducible(device), torch.inference_mode(), torch.autocast(device.type, enabled=False):
-            for start in range(0, len(images_NHWC), batch_size):
+            starts = range(0, len(images_NHWC), batch_size)
+            for start in told(starts, what, len(images_NHWC), lambda _: batch_size):
                 images = torch.from_numpy(np.array(images_NHWC[start : start + batch_size])).to(device)
                 images_BCHW = images.movedim(-1, 1).float()
                 upright.write(start, network.embed(images_BCHW))

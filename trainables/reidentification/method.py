@@ -14,12 +14,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tablewright.trainables.contract.cache import CacheNeed
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.memory import StepMemory
 from tablewright.trainables.contract.run import CheckpointFolder, Device, FitHooks, Runtime
 from tablewright.trainables.contract.size import NetworkSize, TrainingWork
 from tablewright.trainables.contract.view import Split, ViewResult
 from tablewright.trainables.data.dataset_index import ReadOnce
+from tablewright.trainables.data.image_need import need_of
+from tablewright.trainables.data.image_shape import FixedSize
 from tablewright.trainables.data.reid import (
     ReidData,
     ReidDataset,
@@ -28,7 +31,7 @@ from tablewright.trainables.data.reid import (
     published_num_pids,
 )
 from tablewright.trainables.data.reid_augment import TrainAugmenter
-from tablewright.trainables.data.reid_cache import open_cache, verify_and_build
+from tablewright.trainables.data.reid_cache import images_of, open_cache, verify_and_build
 from tablewright.trainables.data.reid_folder import ReidFolder
 from tablewright.trainables.layers.network_size import measure_size
 from tablewright.trainables.pictures.attention_overlays import draw_attention
@@ -42,12 +45,14 @@ from tablewright.trainables.retrieval.ensemble import join_extractions
 from tablewright.trainables.retrieval.measurement import measure_view
 from tablewright.trainables.retrieval.view import RetrievalView
 from tablewright.trainables.training.determinism import derive_seed, find_device, reproducible
-from tablewright.trainables.training.fitting import Method, backpropagate, fit, load_network
+from tablewright.trainables.training.fitting import fit, load_network
+from tablewright.trainables.training.method import Method
 from tablewright.trainables.training.numeric_environment import describe_numeric_environment
 from tablewright.trainables.training.optimisation import check_precision, make_optimizer
 from tablewright.trainables.training.process_group import check_ranks
 from tablewright.trainables.training.smallest_config import SHRINKING, smallest_config
 from tablewright.trainables.training.starting_weights import join_weights
+from tablewright.trainables.training.step import backpropagate
 from tablewright.trainables.training.step_memory import count_step_memory, of_equal_memory
 
 CHECK_NUM_PIDS, CHECK_NUM_INSTANCES = 2, 2
@@ -83,8 +88,20 @@ class ReidTrainable:
         check_precision(config.optimisation.precision, runtime.device)
         data = config.data
         dataset = _find_dataset(config, runtime)
-        verify_and_build(dataset, data.height_px, data.width_px, runtime.cache_dir)
+        verify_and_build(dataset, data.height_px, data.width_px, runtime.cache_dir, runtime.image_cache)
         TrainingImages(dataset, data, config.seed, runtime, torch.device("cpu"))
+
+    def cache_needs(self, config: Any, runtime: Runtime) -> list[CacheNeed]:
+        """Say what is still to be made ready on this machine, split by split."""
+        data, dataset = config.data, _find_dataset(config, runtime)
+        shape = FixedSize(data.height_px, data.width_px)
+        splits = [images_of(dataset, split) for split in dataset.splits]
+        needs = [need_of(split, shape, runtime.cache_dir, runtime.image_cache) for split in splits]
+        return [need for need in needs if need is not None]
+
+    def cache_shape(self, config: Any) -> str:
+        """Name the shape in which images of a config are kept decoded."""
+        return FixedSize(config.data.height_px, config.data.width_px).name
 
     def check_processes(self, config: Any, num_processes: int) -> None:
         """Refuse processes that cannot share the ranks of a step evenly."""
@@ -122,7 +139,7 @@ class ReidTrainable:
             embed_side(network, dataset, side, size, runtime, flip=flip)
             for side in (*dataset.query_and_gallery(split), *([] if boxes is None else [boxes]))
         ]
-        return Extraction(split, *sides)
+        return Extraction(split, *sides, device=runtime.device)
 
     def measure(self, members: Sequence[tuple[Any, Extraction]], view: RetrievalView) -> ViewResult:
         """Measure one view; embeddings are joined in the order of members, then in that of their configs."""
@@ -141,7 +158,7 @@ class ReidTrainable:
         data = config.data
         dataset = _find_dataset(config, runtime)
         query_NHWC, gallery_NHWC = (
-            open_cache(dataset, side, data.height_px, data.width_px, runtime.cache_dir)
+            open_cache(dataset, side, data.height_px, data.width_px, runtime.cache_dir, runtime.image_cache)
             for side in dataset.query_and_gallery(extraction.split)
         )
         names = config.resolve_embeddings(("all",))
