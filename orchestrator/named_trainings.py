@@ -17,7 +17,7 @@ from tablewright.orchestrator.store.damaged_file import DamagedFile
 from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.store.training_records import TrainingRecord
 from tablewright.orchestrator.study import Study
-from tablewright.orchestrator.study_files import load_every_study
+from tablewright.orchestrator.study_loading import load_every_study
 from tablewright.trainables.contract.run import Runtime
 
 

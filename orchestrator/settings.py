@@ -26,8 +26,10 @@ from tablewright.orchestrator.resources import AUTO
 from tablewright.orchestrator.signals import DEFAULT_GRACE_S
 from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.study import Study
-from tablewright.orchestrator.study_files import load_study, study_names
+from tablewright.orchestrator.study_files import study_names
+from tablewright.orchestrator.study_loading import load_study
 from tablewright.orchestrator.user import user_name
+from tablewright.orchestrator.variables import VARIABLE_PREFIX, variable_of
 from tablewright.trainables.contract.cache import IMAGE_CACHES, ImageCache
 from tablewright.trainables.contract.method import Seed
 from tablewright.trainables.contract.process import Process
@@ -42,17 +44,8 @@ NO_OPTIONS = ("studies", "reads_records_alone", "project")
 
 KEEPS_ALL, KEEPS_NONE = "all", "none"
 
-VARIABLE_PREFIX = "TABLEWRIGHT_"
-"""An option's environment variable has this before its name."""
-
-
 RAY_ADDRESS = "RAY_ADDRESS"
 """Variable by which Ray's programs know their cluster; set by Ray in what it runs as a job."""
-
-
-def variable_of(option: str) -> str:
-    """Name the environment variable of an option: `data-root` is TABLEWRIGHT_DATA_ROOT."""
-    return VARIABLE_PREFIX + option.upper().replace("-", "_")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from tablewright import sweep
+from tablewright.command.agent import run_agent
 from tablewright.orchestrator import agent_backend
 from tablewright.orchestrator.agent_backend import AgentBackend
 from tablewright.orchestrator.claims import Claims, Owner, _written, training_claim
@@ -148,7 +148,7 @@ def test_an_agent_that_was_stopped_does_not_say_that_it_was_done(tmp_path, agent
     monkeypatch.setattr(agent_backend, "make_agent", lambda settings: OthersTakeOver(agent))
     study = a_study([Row("a", {"waits_for": str(tmp_path / "gate")})])
     settings = Settings(studies=("toy",), store=str(tmp_path / "runs"), tracking_uri="none")
-    assert EXIT_STOPPED == sweep.run_agent(settings, [study])
+    assert EXIT_STOPPED == run_agent(settings, [study])
 
 
 class EndsItsGrace(StopsAtFirstEpoch):

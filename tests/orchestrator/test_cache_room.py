@@ -7,11 +7,8 @@ import numpy as np
 import pytest
 
 from tablewright.orchestrator.cache_room import SPARE_BYTES, cache_room, refuse_small_disc
-from tablewright.orchestrator.run import run_sweep
-from tablewright.orchestrator.store.store import Store
 from tablewright.trainables.contract.cache import CacheNeed
 from tablewright.trainables.contract.run import Runtime
-from tests.orchestrator.toy_sweep import ToySweep, a_study
 from tests.toy_method import ToyConfig, ToyTrainable
 
 IMAGE_BYTES, FILE_BYTES = 1_000_000, 10_000
@@ -76,7 +73,7 @@ def test_equal_images_are_counted_once(disc, runtime):
     ]
     assert (7 * IMAGE_BYTES, 2.0, False) == (room.num_bytes, room.shapes[0].core_s, room.is_too_little)
     said = str(room)
-    assert "Market (train), Market (val) at 8x8: 4 images, 4.0 MB; about" in said
+    assert "Market (train, val) at 8x8: 4 images, 4.0 MB; about" in said
     assert "7.0 MB in all" in said
 
 
@@ -110,13 +107,17 @@ def test_a_disc_without_room_is_refused(disc, runtime, image_cache, free_bytes, 
     keeps = Keeps({"Market (train)": [1, 2, 3]}, image_cache=image_cache)
     if takes_none:
         keeps.cache_needs = lambda config, runtime: [
-            CacheNeed("Market", "8x8", np.zeros(3, np.uint64), np.zeros(3), np.zeros(3), 0.1, image_cache="files")
+            CacheNeed(
+                "Market", "8x8", np.zeros(3, np.uint64), np.zeros(3), np.zeros(3), 0.1, image_cache="files"
+            )
         ]
     config = config_of(keeps)
     if not is_refused:
         refuse_small_disc([config], runtime)
         return
-    with pytest.raises(ValueError, match="has .* free, and the images that are to be made ready take") as raised:
+    with pytest.raises(
+        ValueError, match=r"has .* free, and the images that are to be made ready take"
+    ) as raised:
         refuse_small_disc([config], runtime)
     for word in ("3.0 MB decoded, 30 kB encoded", "--cache-dir", "--gc", "--image-cache files"):
         assert word in str(raised.value)

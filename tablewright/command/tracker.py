@@ -1,0 +1,45 @@
+"""MLflow's part of a sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tablewright.orchestrator.plan import Plan
+from tablewright.orchestrator.run import recorded_ids
+from tablewright.orchestrator.settings import Settings
+from tablewright.orchestrator.status import TrainingStatus
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.tracking import Tracker
+from tablewright.reports.table_files import WrittenTables
+
+
+def make_tracker(settings: Settings, store: Store) -> Tracker | None:
+    """MLflow's tracker, or None where tracking is switched off."""
+    if settings.tracking_url is None:
+        return None
+    return Tracker(settings.tracking_url, store)
+
+
+def begin_tracking(
+    tracker: Tracker, settings: Settings, plan: Plan, statuses: Sequence[TrainingStatus]
+) -> None:
+    """Open the sweep's run, and let MLflow catch up on what is recorded already."""
+    profiles = {study.profile for study in plan.studies if study.profile is not None}
+    parameters = {
+        **({"profile": ", ".join(profiles)} if profiles else {}),
+        "cells": len(plan.cells),
+        "trainings": len(statuses),
+    }
+    tracker.begin("+".join(study.name for study in plan.studies), parameters)
+    tracker.show(plan)
+    tracker.reconcile(recorded_ids(plan, statuses))
+
+
+def artifacts_of(written: WrittenTables, store: Store) -> dict[str, str]:
+    """Artifact path in MLflow -> file, of every table and its figures: as they lie in the store."""
+    urls = [
+        url
+        for item in written.tables
+        for url in (*item.urls.values(), item.index_url, *item.figure_urls.values())
+    ]
+    return {url.removeprefix(f"{store.root.url}/tables/"): url for url in urls}
