@@ -173,6 +173,15 @@ def main(
             metavar="NUMBER",
         ),
     ] = None,
+    local: Annotated[
+        int | None,
+        option(
+            "local",
+            "So many trainings at a time on this machine, without Ray: small ones start at once",
+            parser=whole_number,
+            metavar="NUMBER",
+        ),
+    ] = None,
     max_concurrent: Annotated[
         int | None,
         option(
@@ -296,6 +305,7 @@ def main(
             gpus_per_training=gpus_per_training,
             processes_per_training=processes_per_training,
             cpus_per_training=cpus_per_training,
+            local=local,
             max_concurrent=max_concurrent,
             checkpoint_minutes=checkpoint_minutes,
             stall_minutes=stall_minutes,

@@ -10,7 +10,8 @@ numbers:
 
 Inside, `cuda:0` is a device, and `.device` says so of what lies there. Counted are operations: one that launches
 several kernels counts once; views and empty memory do not count. Mixing devices is refused as a GPU refuses it.
-Autocast chooses by the list of a CPU, which differs in a few operations. Only the thread that counts is seen.
+Autocast chooses by the list of a CPU, which differs in a few operations. Only the thread that counts is seen; another
+one can pin memory.
 """
 
 from __future__ import annotations
@@ -107,9 +108,16 @@ def counted() -> Generator[Count]:
     """Count what runs inside."""
     count = Count()
     operations = _Operations(count)
+
+    def pin_memory(tensor: Tensor) -> Tensor:
+        pinned = tensor.clone()
+        operations.pin(pinned)
+        return pinned
+
     with (
         mock.patch("torch.autocast", _Autocast),
         mock.patch("torch.amp.GradScaler", _GradScaler),
+        mock.patch.multiple("torch.Tensor", pin_memory=pin_memory, record_stream=lambda tensor, stream: None),
         mock.patch.multiple("torch.cuda", Stream=_Stream, current_stream=_Stream, stream=nullcontext),
         operations,
         _Calls(operations),
@@ -180,7 +188,7 @@ class _Operations(TorchDispatchMode):
             if name == "copy_":
                 self._copy(args[0], args[1], non_blocking=len(args) > 2 and bool(args[2]))
             elif not func.is_view and name not in WITHOUT_KERNEL:
-                self._launch(name, inputs, args)
+                self._launch(name, inputs, args, kwargs)
             result = func(*args, **kwargs)
             if name != "copy_":
                 for tensor in _tensors(result):
@@ -194,9 +202,9 @@ class _Operations(TorchDispatchMode):
         else:
             self.transfer(source, to_gpu=is_to_gpu, non_blocking=non_blocking)
 
-    def _launch(self, name: str, inputs: list[Tensor], args: Any) -> None:
+    def _launch(self, name: str, inputs: list[Tensor], args: Any, kwargs: dict[str, Any]) -> None:
         self.count.by_operation[name] += 1
-        if name in WAITING or (name == "repeat_interleave" and len(inputs) == len(args)):
+        if name in WAITING or (name == "repeat_interleave" and kwargs.get("output_size") is None):
             self.count.wait(name)
         strangers = [tensor for tensor in inputs if tensor.dim() and not self.is_on_gpu(tensor)]
         if name in INDEXING:
@@ -240,12 +248,8 @@ class _Calls(TorchFunctionMode):
             return not is_on_gpu
         if func == Tensor.is_pinned:
             return operations.is_pinned(args[0])
-        if func == Tensor.record_stream:
-            return None
-        if func == Tensor.pin_memory or kwargs.pop("pin_memory", False):
-            pinned = args[0].clone() if func == Tensor.pin_memory else func(*args, **kwargs)
-            operations.pin(pinned)
-            return pinned
+        if kwargs.pop("pin_memory", False):
+            return func(*args, **kwargs).pin_memory()
         if func in MOVING:
             return self._move(func, *args, **kwargs)
         if is_on_gpu and func in (Tensor.numpy, Tensor.__array__):
@@ -345,5 +349,4 @@ def _one_hot_of_gpu(labels: Tensor, num_classes: int = -1) -> Tensor:
     """Do as on a GPU, where the labels are not looked at; on a CPU they are."""
     if num_classes == -1:
         num_classes = int(labels.max()) + 1
-    zeros = torch.zeros((*labels.shape, num_classes), dtype=torch.int64, device=labels.device)
-    return zeros.scatter_(-1, labels.unsqueeze(-1), 1)
+    return labels.new_zeros((*labels.shape, num_classes)).scatter_(-1, labels.unsqueeze(-1), 1)

@@ -72,9 +72,11 @@ class QueueSearcher(_NotSaved, Searcher):
         queue: WorkQueue,
         share_of: Callable[[Work], Resources | None],
         give_back_due: Callable[[], None] = lambda: None,
+        has_room: Callable[[], bool] = lambda: True,
     ) -> None:
         super().__init__()
         self._queue, self._share_of, self._give_back_due = queue, share_of, give_back_due
+        self._has_room = has_room
         self._held: Work | None = None
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # pyright: ignore
@@ -82,6 +84,8 @@ class QueueSearcher(_NotSaved, Searcher):
         if self._queue.is_finished():
             return Searcher.FINISHED
         self._give_back_due()  # here, as Tune asks for a minute before it takes another step
+        if not self._has_room():
+            return None
         work = self._held or self._queue.next_work()
         share = None if work is None else self._share_of(work)
         self._held = work if share is None else None

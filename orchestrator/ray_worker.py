@@ -300,11 +300,13 @@ def attempt(config: dict[str, Any], *, place: Place) -> None:
     if outcome.state == "stopped" and not should_stop() and (notice := _NOTICES.notice) is not None:
         tune.report({"leaving": notice.text})
         _hold_while_leaving(should_stop)
-    tune.report({"outcome": outcome_to_text(outcome)})
-    if outcome.state == "failed":
-        raise _ProcessSpoiled(outcome.message)
+    spoiled = outcome.message if outcome.state == "failed" else ""
     if _SAVING.asked_by is not None:
-        raise _ProcessSpoiled(f"{_SAVING.asked_by} came; the training has saved its state")
+        spoiled = spoiled or f"{_SAVING.asked_by} came; the training has saved its state"
+    # Where the process is to be used again Tune need not ask once more to learn that this was all.
+    tune.report({"outcome": outcome_to_text(outcome), "done": not spoiled})
+    if spoiled:
+        raise _ProcessSpoiled(spoiled)
 
 
 def _loaded(payload: Payload, place: Place) -> Work:

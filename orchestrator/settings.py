@@ -69,6 +69,7 @@ class Settings:
         processes_per_training: that make one side by side, each on a GPU of its own; None is one, or as many as it has
             whole GPUs.
         cpus_per_training: cores of one; None is its part of a GPU's machine, and one where it trains on the CPU.
+        local: trainings at a time in processes on this machine, without Ray; None is a sweep on Ray.
         max_concurrent: trainings at a time; None is as many as fit.
         checkpoint_minutes: between two checkpoints of a training; None lets it follow from what one costs.
         stall_minutes: a training of which nothing is seen for so long is ended; 0 ends none, and None is ten times
@@ -99,6 +100,7 @@ class Settings:
     gpus_per_training: float | Literal["auto"] | None = None
     processes_per_training: int | None = None
     cpus_per_training: float | None = None
+    local: int | None = None
     max_concurrent: int | None = None
     checkpoint_minutes: float | None = None
     stall_minutes: float | None = None
@@ -166,6 +168,10 @@ class Settings:
             faults.append(
                 f"--cpus-per-training is {cpus:g}; it is a whole number of cores, or a part of one such as 0.5; leave "
                 "it out, and a training takes its part of the machine beside a GPU, and one core without"
+            )
+        if self.local is not None and self.local < 1:
+            faults.append(
+                f"--local is {self.local}; it is how many trainings run at a time on this machine, 1 or more"
             )
         if self.max_concurrent is not None and self.max_concurrent < 1:
             faults.append(f"--max-concurrent is {self.max_concurrent}; it is 1 or more")

@@ -40,6 +40,7 @@ def test_what_is_made_on_the_gpu_stays_there():
         lambda x: x[x > 0],
         lambda x: x[torch.tensor([1, 0])],
         lambda x: x.unique(),
+        lambda x: x.repeat_interleave(x.long()),
         lambda x: torch.equal(x, x),
         lambda x: torch.ones(3).to(x.device),
         lambda x: torch.ones(3).to(x.device, non_blocking=True),  # out of pageable memory
@@ -53,6 +54,14 @@ def test_waits_are_counted(wait):
         wait(on_gpu(torch.tensor([0.0, 1.0, 0.0, 2.0])))
     assert 1 == count.syncs, count.waits
     assert "test_counted_kernels.py" in count.waits[0]
+
+
+def test_a_size_that_is_known_is_not_waited_for():
+    """Rows repeated as often as the GPU knows, and whose number the CPU knows, are none the CPU waits for."""
+    with counted() as count:
+        numbers = on_gpu(torch.tensor([1, 2]))
+        assert [1, 2, 2] == numbers.repeat_interleave(numbers, output_size=3).cpu().tolist()
+    assert 1 == count.syncs  # of `cpu`
 
 
 def test_what_is_pinned_is_not_waited_for():

@@ -90,6 +90,7 @@ RULES = {
                     "bridge",
                     "cluster",
                     "ranks",
+                    "scheduler",
                     "worker",
                 )
             ),
@@ -111,7 +112,7 @@ RULES = {
             "threadpoolctl": ("orchestrator.optuna_sampler",),
             "mlflow": ("orchestrator.mlflow_client", "orchestrator.mlflow_runs"),
             "yaml": ("orchestrator.published", "orchestrator.ray_autoscaler"),
-            "cloudpickle": ("orchestrator.agent_backend", "orchestrator.ranks"),
+            "cloudpickle": ("orchestrator.agent_slot", "orchestrator.ranks"),
             "torch": ("orchestrator.agent_worker",),  # which device there is
         },
     ),

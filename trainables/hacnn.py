@@ -41,6 +41,7 @@ from tablewright.trainables.layers.pixels import PixelStandardisation
 from tablewright.trainables.layers.pretrained import StartingFile
 from tablewright.trainables.pictures.panel import Panel
 from tablewright.trainables.reidentification.config import ReidConfig
+from tablewright.trainables.training.memory_layout import as_weights_lie
 from tablewright.trainables.training.optimisation import Optimisation
 from tablewright.trainables.training.paired_parts import build_part
 from tablewright.trainables.training.published_recipe import require_recipe
@@ -607,11 +608,13 @@ class LocalNetwork(nn.Module):
                 regions_BTCHW = crop_regions(
                     maps.sources_BCHW[number], maps.centres_BT2[number], self._local, height, width
                 )
-                regions_TBCHW = regions_BTCHW.unbind(dim=1)
+                regions_TBCHW = [
+                    as_weights_lie(region_BCHW, level) for region_BCHW in regions_BTCHW.unbind(dim=1)
+                ]
                 local_TBCHW = (
                     [own + taken for own, taken in zip(local_TBCHW, regions_TBCHW, strict=True)]
                     if local_TBCHW
-                    else list(regions_TBCHW)
+                    else regions_TBCHW
                 )
             # One region after the other: each is standardised by its own batch statistics.
             local_TBCHW = [level(region_BCHW) for region_BCHW in local_TBCHW]

@@ -48,6 +48,7 @@ from tablewright.trainables.losses.focal import (
     softmax_focal_loss,
     true_class_sigmoid_focal_loss,
 )
+from tablewright.trainables.losses.label_mask import is_label
 from tablewright.trainables.losses.triplet import batch_hard_triplet_loss
 from tablewright.trainables.pictures.panel import Panel
 from tablewright.trainables.reidentification.config import ReidConfig
@@ -67,6 +68,7 @@ _WIDTHS = {
     "resnet50": (256, 512, 1024, 2048),
     "resnet101": (256, 512, 1024, 2048),
     "mobilenet_v2": (24, 32, 96, 320),
+    "mobilenet_v2_short": (24, 32, 64, 96),
 }
 
 # --------------------------------------------------------------------------------------------------------
@@ -559,7 +561,7 @@ def make_loss_terms(
     if losses.attention is not None:
         assert outputs.attention_logits_BI is not None
         logits_BI = outputs.attention_logits_BI
-        is_label_BI = functional.one_hot(labels_B, logits_BI.shape[1]).to(logits_BI.dtype)
+        is_label_BI = is_label(labels_B, logits_BI.shape[1]).to(logits_BI.dtype)
         loss = functional.binary_cross_entropy_with_logits(logits_BI, is_label_BI)  # mean over B and I
         terms["attention"] = losses.attention.weight * loss
     return terms

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 
 from tablewright.command.screen import console
 from tablewright.command.states import describe
-from tablewright.command.sweep_end import tell_end, write_all
 from tablewright.command.sweep_run import sweep_with
-from tablewright.command.tables import print_tables
 from tablewright.command.tracker import make_tracker
 from tablewright.orchestrator.agent_backend import make_agent
 from tablewright.orchestrator.other_hands import is_left_to_others
@@ -25,6 +23,9 @@ def run_agent(settings: Settings, studies: Sequence[Study]) -> int:
     tracker = make_tracker(settings, store)
     result = sweep_with(backend, settings, studies, store, tracker)
     if result.reached_cap or not is_left_to_others(result.plan, result.statuses, store):
+        from tablewright.command.sweep_end import tell_end, write_all  # see LoadsEnd
+        from tablewright.command.tables import print_tables
+
         written = write_all(result, settings, store, tracker)
         print_tables(written)
         return tell_end(result, written, settings)

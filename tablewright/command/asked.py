@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from rich.text import Text
 
 from tablewright.command.screen import console, errors
+from tablewright.orchestrator.signals import end_on_signals
 from tablewright.orchestrator.supervisor import Link, supervise
 
 if TYPE_CHECKING:
@@ -166,8 +167,17 @@ def carry_out(asked: Asked, settings: Settings) -> int:
 
         return collect_garbage(settings, takes_trainings=asked.takes_trainings, removes=asked.removes)
     settings.prices()  # what is wrong with them is told before anything trains
+    if asked.agent or (settings.local is not None and not asked.verbs):
+        from tablewright.orchestrator.worker_process import warm_up
+
+        end_on_signals()
+        warm_up()  # while this process plans
     if asked.verbs:
         return _verb_of(asked)(settings, _declared(asked, settings))
+    if settings.local is not None:
+        from tablewright.command.run import run_locally
+
+        return run_locally(settings, _declared(asked, settings))
     return supervise(  # nothing is loaded yet: what watches over the sweep stays small
         lambda watcher: _train(settings, _declared(asked, settings), watcher),
         report=lambda: _verb_of(Asked(report=True))(settings, _declared(asked, settings)),
@@ -189,9 +199,9 @@ def _declared(asked: Asked, settings: Settings) -> list[Study]:
 
 
 def _train(settings: Settings, studies: Sequence[Study], watcher: Link) -> int:
-    from tablewright.command.run import run
+    from tablewright.command.run import run_on_ray
 
-    return run(settings, studies, watcher)
+    return run_on_ray(settings, studies, watcher)
 
 
 def _verb_of(asked: Asked) -> OnStudies:

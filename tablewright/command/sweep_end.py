@@ -10,7 +10,7 @@ from tablewright.command.exit_codes import EXIT_INCOMPLETE
 from tablewright.command.paper_files import write_beside_tables
 from tablewright.command.screen import console, errors
 from tablewright.command.states import describe, print_refused
-from tablewright.command.tracker import artifacts_of, begin_tracking
+from tablewright.command.tracker import begin_tracking
 from tablewright.orchestrator.run import SweepResult, recorded_ids
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.signals import EXIT_STOPPED
@@ -72,3 +72,13 @@ def tell_end(result: SweepResult, written: WrittenTables, settings: Settings) ->
     again = f"{mend} the same command again to go on." if set(states) - {"done", "cancelled"} else ""
     console.print(f"Not every cell is filled: {describe(states)}.{again}")
     return EXIT_STOPPED if result.was_stopped else EXIT_INCOMPLETE
+
+
+def artifacts_of(written: WrittenTables, store: Store) -> dict[str, str]:
+    """Artifact path in MLflow -> file, of every table and its figures: as they lie in the store."""
+    urls = [
+        url
+        for item in written.tables
+        for url in (*item.urls.values(), item.index_url, *item.figure_urls.values())
+    ]
+    return {url.removeprefix(f"{store.root.url}/tables/"): url for url in urls}

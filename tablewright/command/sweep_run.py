@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import threading
 from collections.abc import Sequence
 
 from rich.text import Text
@@ -18,7 +20,7 @@ from tablewright.orchestrator.status import TrainingStatus
 from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.tracking import Tracker
-from tablewright.orchestrator.trial import Listener
+from tablewright.orchestrator.trial import Listener, Outcome, Progress, Work
 from tablewright.trainables.value.long_work import listening
 
 
@@ -37,7 +39,7 @@ def sweep_with(
                 console.print(Text(f"{name}: {where}"), soft_wrap=True)
             if tracker is not None:
                 begin_tracking(tracker, settings, plan, statuses)
-            return [start_view(plan, statuses), *([tracker] if tracker is not None else [])]
+            return [start_view(plan, statuses), *([tracker] if tracker is not None else []), LoadsEnd()]
 
         return run_sweep(
             studies,
@@ -56,3 +58,23 @@ def sweep_with(
             max_gpu_hours=settings.max_gpu_hours,
             max_cpu_hours=settings.max_cpu_hours,
         )
+
+
+class LoadsEnd:
+    """Loads what the end of a sweep needs, two seconds of a processor, once a training runs beside it."""
+
+    def __init__(self) -> None:
+        self._has_begun = False
+
+    def on_start(self, work: Work) -> None:
+        """Begin, in a thread."""
+        if not self._has_begun:
+            self._has_begun = True
+            name = "tablewright.command.sweep_end"
+            threading.Thread(target=importlib.import_module, args=(name,), daemon=True).start()
+
+    def on_progress(self, work: Work, progress: Progress) -> None:
+        """It is no matter."""
+
+    def on_end(self, work: Work, outcome: Outcome) -> None:
+        """It is no matter."""

@@ -10,7 +10,6 @@ from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.status import TrainingStatus
 from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.tracking import Tracker
-from tablewright.reports.table_files import WrittenTables
 
 
 def make_tracker(settings: Settings, store: Store) -> Tracker | None:
@@ -33,13 +32,3 @@ def begin_tracking(
     tracker.begin("+".join(study.name for study in plan.studies), parameters)
     tracker.show(plan)
     tracker.reconcile(recorded_ids(plan, statuses))
-
-
-def artifacts_of(written: WrittenTables, store: Store) -> dict[str, str]:
-    """Artifact path in MLflow -> file, of every table and its figures: as they lie in the store."""
-    urls = [
-        url
-        for item in written.tables
-        for url in (*item.urls.values(), item.index_url, *item.figure_urls.values())
-    ]
-    return {url.removeprefix(f"{store.root.url}/tables/"): url for url in urls}

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from tablewright.command.agent import run_agent
-from tablewright.orchestrator import agent_backend
+from tablewright.orchestrator import agent_backend, agent_slot
 from tablewright.orchestrator.agent_backend import AgentBackend
 from tablewright.orchestrator.claims import Claims, Owner, _written, training_claim
 from tablewright.orchestrator.design import Row
@@ -55,7 +55,7 @@ def test_a_killed_process_is_replaced_and_the_training_goes_on(tmp_path, agent):
 
 def test_a_process_that_dies_again_and_again_fails_its_training_alone(tmp_path, agent, monkeypatch):
     """The failure says by which signal, and the next training is made."""
-    monkeypatch.setattr(agent_backend, "MAX_LOST_PROCESSES", 1)
+    monkeypatch.setattr(agent_slot, "MAX_LOST_PROCESSES", 1)
     rows = [Row("dies", {"dies_by": int(signal.SIGABRT)}), Row("good", {"learning_rate": 0.2})]
     result, _ = ToySweep(tmp_path)(a_study(rows), backend=agent)
     assert ["failed", "done"] == [status.state for status in result.statuses]
@@ -182,8 +182,7 @@ class KillsAtEnd:
         pass
 
     def on_end(self, work, outcome):
-        self.backend._worker.process.kill()
-        self.backend._worker.process.join()
+        self.backend._slots[0]._process.kill()
 
 
 def test_a_process_that_died_between_two_trainings_costs_neither(tmp_path, agent):

@@ -5,9 +5,7 @@ Legend: N images of a split, B of a batch, C colours, H W height and width in pi
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -19,6 +17,7 @@ from tablewright.trainables.data.fine_grained import FineGrainedData, FineGraine
 from tablewright.trainables.data.fine_grained_augment import FineGrainedAugmenter
 from tablewright.trainables.data.resized_images import CENTRE, open_resized
 from tablewright.trainables.training.determinism import derive_seed
+from tablewright.trainables.training.reading_ahead import read_ahead
 
 
 class ClassificationImages:
@@ -67,24 +66,12 @@ class ClassificationImages:
         self._device = device
 
     def batches(self, first_step: int) -> Generator[tuple[Tensor, Tensor]]:
-        """Yield images (1, B, C, H, W) uint8 and labels (1, B), on the device, without end.
+        """Give images (1, B, C, H, W) uint8 and labels (1, B), on the device, without end.
 
         Args:
             first_step: steps that are done, over all epochs.
         """
-        draws = self._draws(first_step)
-        if self._device.type == "cpu":
-            yield from itertools.starmap(self._gather, draws)
-            return
-        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="gather") as thread:
-            ahead: Future[tuple[Tensor, Tensor]] = thread.submit(self._gather, *next(draws))
-            while True:
-                images_1BCHW, labels_1B = ahead.result()
-                ahead = thread.submit(self._gather, *next(draws))
-                yield (
-                    images_1BCHW.to(self._device, non_blocking=True),
-                    labels_1B.to(self._device, non_blocking=True),
-                )
+        return read_ahead(self._gather, self._draws(first_step), self._device)
 
     def augment(self, images_RBCHW: Tensor) -> Sequence[Tensor]:
         """Give the images as the network sees them, once (B, C, H, W) float 0..255."""
@@ -111,10 +98,8 @@ class ClassificationImages:
                 yield order[batch], places[batch]
             epoch, first_step = epoch + 1, 0
 
-    def _gather(self, indices_B: np.ndarray, places_B2: np.ndarray) -> tuple[Tensor, Tensor]:
+    def _gather(self, draw: tuple[np.ndarray, np.ndarray]) -> tuple[Tensor, Tensor]:
+        indices_B, places_B2 = draw
         crops_BHWC = self._images.crops(indices_B, places_B2, self._crop_px)
         images_1BCHW = torch.from_numpy(crops_BHWC).movedim(-1, 1)[None]
-        labels_1B = torch.from_numpy(self._labels_N[indices_B])[None]
-        if self._device.type == "cuda":
-            return images_1BCHW.pin_memory(), labels_1B.pin_memory()
-        return images_1BCHW, labels_1B
+        return images_1BCHW, torch.from_numpy(self._labels_N[indices_B])[None]

@@ -49,11 +49,13 @@ from tablewright.trainables.pictures.attention_overlays import draw_attention
 from tablewright.trainables.pictures.choice import NUM_ATTENTION_IMAGES, spread_over
 from tablewright.trainables.pictures.panel import ShowsPanels
 from tablewright.trainables.training.determinism import derive_seed, find_device, reproducible
-from tablewright.trainables.training.fitting import Method, backpropagate, fit, load_network
+from tablewright.trainables.training.fitting import fit, load_network
+from tablewright.trainables.training.method import Method
 from tablewright.trainables.training.numeric_environment import describe_numeric_environment
 from tablewright.trainables.training.optimisation import check_precision, make_optimizer
 from tablewright.trainables.training.smallest_config import SHRINKING, smallest_config
 from tablewright.trainables.training.starting_weights import join_weights
+from tablewright.trainables.training.step import backpropagate
 from tablewright.trainables.training.step_memory import count_step_memory, of_equal_memory
 from tablewright.trainables.value.long_work import told
 

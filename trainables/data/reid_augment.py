@@ -20,7 +20,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tablewright.trainables.data.rectangles import Placement, Rectangle, cut, fill, paste, shift_and_mirror
 from tablewright.trainables.data.reid import Augmentation, EnlargeCrop, RandomErasing, RandomPatch, ScaleCrop
+from tablewright.trainables.training.pinned_copy import sent
 
 # ImageNet's channel means, in levels 0..255; the colour of erased rectangles.
 MEAN_LEVELS = (0.485 * 255, 0.456 * 255, 0.406 * 255)
@@ -37,7 +39,7 @@ class TrainAugmenter:
         self._pool: deque[Tensor] = deque(maxlen=size)
 
     def __call__(self, images_BCHW: Tensor, generator: torch.Generator) -> Tensor:
-        """Augment a batch without changing it.
+        """Augment a batch without changing it; a GPU is not waited for.
 
         Args:
             images_BCHW: uint8, on any device.
@@ -47,45 +49,61 @@ class TrainAugmenter:
             float32 in 0..255, the same shape and device.
         """
         augmentation = self._augmentation
+        size = (len(images_BCHW), *images_BCHW.shape[2:])
+        boxes_B4 = None
         if augmentation.scale_crop is not None:
-            boxes_B4 = _draw_scale_crops(images_BCHW, augmentation.scale_crop, generator)
-            images_BCHW = _crop_and_resize(images_BCHW, boxes_B4)
+            boxes_B4 = _draw_scale_crops(size, augmentation.scale_crop, generator)
         if augmentation.enlarge_crop is not None:
-            boxes_B4 = _draw_enlarged_crops(images_BCHW, augmentation.enlarge_crop, generator)
-            images_BCHW = _crop_and_resize(images_BCHW, boxes_B4)
-        moved_BCHW = _crop_and_mirror(
-            images_BCHW, augmentation.pad_crop_px or 0, augmentation.flip_probability or 0.0, generator
+            boxes_B4 = _draw_enlarged_crops(size, augmentation.enlarge_crop, generator)
+        pad_px = augmentation.pad_crop_px or 0
+        tops, lefts, mirrored = _draw_moves(
+            len(images_BCHW), pad_px, augmentation.flip_probability or 0.0, generator
         )
+        if boxes_B4 is not None:
+            moved_BCHW = _crop_and_resize(images_BCHW, boxes_B4, mirrored)
+        elif pad_px or augmentation.flip_probability:
+            moved_BCHW = shift_and_mirror(images_BCHW, tops, lefts, mirrored, pad_px)
+        else:
+            moved_BCHW = images_BCHW.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
         if augmentation.erasing is not None:
-            _erase(moved_BCHW, augmentation.erasing, generator)
+            moved_BCHW = fill(moved_BCHW, _draw_erased(size, augmentation.erasing, generator), MEAN_LEVELS)
         if augmentation.patch is not None:
-            self._patch(moved_BCHW, augmentation.patch, generator)
+            moved_BCHW = self._patch(moved_BCHW, augmentation.patch, generator)
         return moved_BCHW
 
-    def _patch(self, images_BCHW: Tensor, patch: RandomPatch, generator: torch.Generator) -> None:
-        """Let each image donate a patch and, once the pool is filled, perhaps take one; in place."""
+    def _patch(self, images_BCHW: Tensor, patch: RandomPatch, generator: torch.Generator) -> Tensor:
+        """Let each image donate a patch and, once the pool is filled, perhaps take one."""
         batch, _, height, width = images_BCHW.shape
-        heights, widths = _draw_patch_sizes(batch, height, width, patch, generator)
+        sizes = _draw_patch_sizes((batch, height, width), patch, generator)
         chances = torch.rand(batch, 7, generator=generator).tolist()
-        for image_CHW, patch_height, patch_width, chance in zip(
-            images_BCHW, heights, widths, chances, strict=True
-        ):
-            if patch_height:
-                top = int(chance[0] * (height - patch_height + 1))
-                left = int(chance[1] * (width - patch_width + 1))
-                donated = image_CHW[:, top : top + patch_height, left : left + patch_width]
-                self._pool.append(donated.round().to(torch.uint8))
+        donated = [
+            Rectangle(
+                image,
+                int(chance[0] * (height - rows + 1)),
+                int(chance[1] * (width - columns + 1)),
+                rows,
+                columns,
+            )
+            for image, (rows, columns), chance in zip(range(batch), sizes, chances, strict=True)
+            if rows
+        ]
+        # All images donate before any is pasted over.
+        patches = dict(zip((box.image for box in donated), cut(images_BCHW, donated), strict=True))
+        placements: list[Placement] = []
+        for image, chance in enumerate(chances):
+            if image in patches:
+                self._pool.append(patches[image])
             if len(self._pool) < patch.min_pool_size or chance[2] >= patch.probability:
                 continue
             pasted = self._pool[int(chance[3] * len(self._pool))]
-            pasted = pasted.flip(2) if chance[4] < patch.flip_probability else pasted
             top = int(chance[5] * (height - pasted.shape[1] + 1))
             left = int(chance[6] * (width - pasted.shape[2] + 1))
-            image_CHW[:, top : top + pasted.shape[1], left : left + pasted.shape[2]] = pasted
+            placements.append(Placement(pasted, image, top, left, chance[4] < patch.flip_probability))
+        return paste(images_BCHW, placements)
 
     def state_dict(self) -> dict[str, Any]:
         """Give the pool, oldest patch first, on the CPU."""
-        return {"pool": [patch.cpu() for patch in self._pool]}
+        return {"pool": [patch.cpu().contiguous() for patch in self._pool]}
 
     def load_state_dict(self, state: dict[str, Any], device: torch.device | str = "cpu") -> None:
         """Take a pool back."""
@@ -93,27 +111,19 @@ class TrainAugmenter:
         self._pool.extend(patch.to(device) for patch in state["pool"])
 
 
-def _crop_and_mirror(
-    images_BCHW: Tensor, pad_px: int, flip_probability: float, generator: torch.Generator
-) -> Tensor:
-    """Give float images, cropped and mirrored."""
-    batch, _, height, width = images_BCHW.shape
+def _draw_moves(
+    batch: int, pad_px: int, flip_probability: float, generator: torch.Generator
+) -> tuple[list[int], list[int], list[bool]]:
+    """Draw the top and left of each image's window in its padded self, and whether it is mirrored."""
     tops = torch.randint(0, 2 * pad_px + 1, (batch, 1), generator=generator).flatten().tolist()
     lefts = torch.randint(0, 2 * pad_px + 1, (batch, 1), generator=generator).flatten().tolist()
-    is_mirrored = (torch.rand(batch, 1, generator=generator) < flip_probability).flatten().tolist()
-    padded_BCHW = torch.nn.functional.pad(images_BCHW, (pad_px,) * 4) if pad_px else images_BCHW
-    moved_BCHW = torch.empty(images_BCHW.shape, dtype=torch.float32, device=images_BCHW.device)
-    for moved_CHW, padded_CHW, top, left, mirrored in zip(
-        moved_BCHW, padded_BCHW, tops, lefts, is_mirrored, strict=True
-    ):
-        cropped_CHW = padded_CHW[:, top : top + height, left : left + width]
-        moved_CHW.copy_(cropped_CHW.flip(2) if mirrored else cropped_CHW)
-    return moved_BCHW
+    mirrored = (torch.rand(batch, 1, generator=generator) < flip_probability).flatten().tolist()
+    return tops, lefts, mirrored
 
 
-def _draw_scale_crops(images_BCHW: Tensor, crop: ScaleCrop, generator: torch.Generator) -> Tensor:
+def _draw_scale_crops(size: tuple[int, ...], crop: ScaleCrop, generator: torch.Generator) -> Tensor:
     """Draw boxes, (B, 4): top, left, height, width; the whole image where no try fits into it."""
-    batch, _, height, width = images_BCHW.shape
+    batch, height, width = size
     shape = (batch, CROP_TRIES)
     area_BT = _uniform(shape, crop.min_area, crop.max_area, generator) * height * width
     log_aspects = math.log(crop.min_aspect), math.log(crop.max_aspect)
@@ -128,9 +138,9 @@ def _draw_scale_crops(images_BCHW: Tensor, crop: ScaleCrop, generator: torch.Gen
     return torch.cat([top_B1, left_B1, box_height_B1, box_width_B1], dim=1)
 
 
-def _draw_enlarged_crops(images_BCHW: Tensor, crop: EnlargeCrop, generator: torch.Generator) -> Tensor:
+def _draw_enlarged_crops(size: tuple[int, ...], crop: EnlargeCrop, generator: torch.Generator) -> Tensor:
     """Draw boxes, (B, 4): top, left, height, width of the part that fills the enlarged image's window."""
-    batch, _, height, width = images_BCHW.shape
+    batch, height, width = size
     large_height, large_width = round(height * crop.factor), round(width * crop.factor)
     is_enlarged_B = torch.rand(batch, generator=generator) < crop.probability
     # Places are whole pixels of the enlarged image, as if it had been made.
@@ -144,23 +154,40 @@ def _draw_enlarged_crops(images_BCHW: Tensor, crop: EnlargeCrop, generator: torc
     return torch.where(is_enlarged_B[:, None], box_B4, whole_4)
 
 
-def _crop_and_resize(images_BCHW: Tensor, boxes_B4: Tensor) -> Tensor:
-    """Give float32 crops resized bilinearly to the images' own size; boxes are top, left, height, width in px."""
-    _, _, height, width = images_BCHW.shape
-    top_B, left_B, box_height_B, box_width_B = boxes_B4.to(images_BCHW.device).unbind(dim=1)
-    theta_B23 = torch.zeros(len(images_BCHW), 2, 3, device=images_BCHW.device)
-    theta_B23[:, 0, 0], theta_B23[:, 1, 1] = box_width_B / width, box_height_B / height
-    theta_B23[:, 0, 2] = (2 * left_B + box_width_B) / width - 1
-    theta_B23[:, 1, 2] = (2 * top_B + box_height_B) / height - 1
-    grid_BHW2 = torch.nn.functional.affine_grid(theta_B23, list(images_BCHW.shape), align_corners=False)
+def _crop_and_resize(images_BCHW: Tensor, boxes_B4: Tensor, mirrored: list[bool]) -> Tensor:
+    """Give float32 crops, resized bilinearly to the images' own size, some of them mirrored.
+
+    Boxes stand upright, so that a grid of samples is its columns and its rows, which cost less than `affine_grid` and
+    are the same numbers.
+
+    Args:
+        images_BCHW: any type.
+        boxes_B4: top, left, height, width in px, on the CPU.
+        mirrored: whether a crop is mirrored left and right.
+    """
+    batch, _, height, width = images_BCHW.shape
+    top_B1, left_B1, box_height_B1, box_width_B1 = boxes_B4.split(1, dim=1)
+    x_BW = _centres(width) * (box_width_B1 / width) + ((2 * left_B1 + box_width_B1) / width - 1)
+    y_BH = _centres(height) * (box_height_B1 / height) + ((2 * top_B1 + box_height_B1) / height - 1)
+    x_BW = torch.where(torch.tensor(mirrored)[:, None], x_BW.flip(1), x_BW)
+    x_BW, y_BH = sent(torch.cat([x_BW, y_BH], 1), images_BCHW.device).split([width, height], dim=1)
+    shape = (batch, height, width)
+    grid_BHW2 = torch.stack([x_BW[:, None, :].expand(shape), y_BH[:, :, None].expand(shape)], dim=3)
     return torch.nn.functional.grid_sample(
         images_BCHW.float(), grid_BHW2, mode="bilinear", padding_mode="border", align_corners=False
     )
 
 
-def _erase(images_BCHW: Tensor, erasing: RandomErasing, generator: torch.Generator) -> None:
-    """Erase in place; an image that no try fits into stays whole, as in torchvision."""
-    batch, _, height, width = images_BCHW.shape
+def _centres(size: int) -> Tensor:
+    """Give the centres of an axis' pixels where its borders are at -1 and 1, as `affine_grid` rounds them."""
+    return torch.linspace(-1, 1, size) * (size - 1) / size
+
+
+def _draw_erased(
+    size: tuple[int, ...], erasing: RandomErasing, generator: torch.Generator
+) -> list[Rectangle]:
+    """Draw what is erased; an image that no try fits into stays whole, as in torchvision."""
+    batch, height, width = size
     shape = (batch, ERASING_TRIES)
     area_BT = _uniform(shape, erasing.min_area, erasing.max_area, generator) * height * width
     log_aspects = math.log(erasing.min_aspect), math.log(erasing.max_aspect)
@@ -174,19 +201,15 @@ def _erase(images_BCHW: Tensor, erasing: RandomErasing, generator: torch.Generat
     is_erased_B1 = (torch.rand(batch, 1, generator=generator) < erasing.probability) & fits_BT.any(
         1, keepdim=True
     )
-    fill_C11 = torch.tensor(MEAN_LEVELS, device=images_BCHW.device).view(-1, 1, 1)
-    boxes_B4 = torch.cat([top_B1, left_B1, top_B1 + box_height_B1, left_B1 + box_width_B1], 1).int().tolist()
-    for image_CHW, (top, left, bottom, right), is_erased in zip(
-        images_BCHW, boxes_B4, is_erased_B1.flatten().tolist(), strict=True
-    ):
-        if is_erased:
-            image_CHW[:, top:bottom, left:right] = fill_C11
+    boxes = torch.cat([top_B1, left_B1, box_height_B1, box_width_B1], 1).int().tolist()
+    return [Rectangle(image, *boxes[image]) for image in is_erased_B1.flatten().nonzero().flatten().tolist()]
 
 
 def _draw_patch_sizes(
-    batch: int, height: int, width: int, patch: RandomPatch, generator: torch.Generator
-) -> tuple[list[int], list[int]]:
-    """Draw the size of each image's patch; 0 where no try was smaller than the image."""
+    size: tuple[int, ...], patch: RandomPatch, generator: torch.Generator
+) -> list[list[int]]:
+    """Draw height and width of each image's patch; 0 where no try was smaller than the image."""
+    batch, height, width = size
     shape = (batch, PATCH_TRIES)
     area_BT = _uniform(shape, patch.min_area, patch.max_area, generator) * height * width
     aspect_BT = _uniform(shape, patch.min_aspect, patch.max_aspect, generator)
@@ -196,7 +219,7 @@ def _draw_patch_sizes(
     first_B1 = fits_BT.int().argmax(1, keepdim=True)
     does_fit_B1 = fits_BT.any(1, keepdim=True)
     sizes = [torch.where(does_fit_B1, sides.gather(1, first_B1), 0) for sides in (heights_BT, widths_BT)]
-    return sizes[0].flatten().tolist(), sizes[1].flatten().tolist()
+    return torch.cat(sizes, 1).tolist()
 
 
 def _uniform(shape: tuple[int, ...], low: float, high: float, generator: torch.Generator) -> Tensor:

@@ -54,11 +54,11 @@ class InstanceBatchNorm(nn.Module):
         instance_BCHW, batch_BCHW = map_BCHW.split(
             (self.num_instance_channels, map_BCHW.shape[1] - self.num_instance_channels), dim=1
         )
-        joined_BCHW = torch.cat((self.IN(instance_BCHW), self.BN(batch_BCHW)), dim=1)
-        # Instance norm gives its half channels first, and every convolution behind it would follow.
+        instance_BCHW = self.IN(instance_BCHW)
+        # Instance norm gives its half channels first, and with it the other half and every convolution behind it.
         if map_BCHW.is_contiguous(memory_format=torch.channels_last):
-            return joined_BCHW.contiguous(memory_format=torch.channels_last)
-        return joined_BCHW
+            instance_BCHW = instance_BCHW.contiguous(memory_format=torch.channels_last)
+        return torch.cat((instance_BCHW, self.BN(batch_BCHW)), dim=1)
 
 
 def _make_first_norm(num_channels: int, ibn: bool) -> nn.Module:

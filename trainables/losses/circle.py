@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tablewright.trainables.losses.label_mask import is_label
+
 
 def cosines_to_prototypes(embeddings_BD: Tensor, prototypes_ID: Tensor) -> Tensor:
     """Give the cosine of every embedding to every class prototype, (B, I)."""
@@ -35,7 +37,7 @@ def circle_logits(cosines_BI: Tensor, labels_B: Tensor, *, scale: float, margin:
     fixed_BI = cosines_BI.detach()
     at_label_BI = scale * (1.0 + margin - fixed_BI).clamp(min=0.0) * (cosines_BI - (1.0 - margin))
     elsewhere_BI = scale * (fixed_BI + margin).clamp(min=0.0) * (cosines_BI - margin)
-    is_label_BI = functional.one_hot(labels_B, cosines_BI.shape[1]).bool()
+    is_label_BI = is_label(labels_B, cosines_BI.shape[1])
     return torch.where(is_label_BI, at_label_BI, elsewhere_BI)
 
 

@@ -11,10 +11,15 @@ Deviations:
     independently, the order changes nothing and is not drawn. The density is a softmax of its exponent, since
     the density itself underflows far from its mean.
 
-Legend: B images, N negatives of an anchor sorted from the nearest (hardest) on.
+How many negatives an anchor has is known to the device of the batch alone, so that nobody waits for it.
+
+Legend: B images, N negatives of an anchor sorted from the nearest (hardest) on, R ranks, of which the first N are
+    theirs.
 """
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor
@@ -24,18 +29,18 @@ from tablewright.trainables.losses.triplet import euclidean_distances
 SMALLEST_DEVIATION = 1e-3  # ranks are whole numbers: below it the nearest one is drawn anyway
 
 
-def curriculum_mean(num_negatives: int, epoch: float, *, t0: float) -> float:
+def curriculum_mean(num_negatives: Tensor, epoch: float, *, t0: float) -> Tensor:
     """Give the rank around which negatives are drawn: the easiest at first, from t0 on the hardest.
 
     Args:
-        num_negatives: N.
+        num_negatives: N, a scalar, float64.
         epoch: t, epochs completed.
         t0: epochs until the mean arrives at the hardest negative, above 0.
 
     Returns:
         max(N - N t / t0, 0), a rank counted from the hardest negative, which is 0.
     """
-    return max(num_negatives - num_negatives * epoch / t0, 0.0)
+    return (num_negatives - num_negatives * epoch / t0).clamp(min=0.0)
 
 
 def curriculum_deviation(epoch: float, *, t0: float, t1: float, a: float, b: float) -> float:
@@ -54,25 +59,33 @@ def curriculum_deviation(epoch: float, *, t0: float, t1: float, a: float, b: flo
     return max(a * b ** (max(epoch - t0, 0.0) / (t1 - t0)), SMALLEST_DEVIATION)
 
 
-def rank_probabilities(num_negatives: int, *, mean: float, deviation: float) -> Tensor:
-    """Give the probability of drawing each rank, (N,) float64: a normal density, made to sum to one."""
-    rank_N = torch.arange(num_negatives, dtype=torch.float64)
-    return (-((rank_N - mean) ** 2) / (2.0 * deviation**2)).softmax(dim=0)
+def rank_probabilities(num_ranks: int, num_negatives: Tensor, *, mean: Tensor, deviation: float) -> Tensor:
+    """Give the probability of drawing each rank, (R,) float64: a normal density over N ranks that sums to one.
+
+    Args:
+        num_ranks: R.
+        num_negatives: N, a scalar; ranks from N on are never drawn.
+        mean: of the density, a scalar, float64.
+        deviation: of the density, in ranks.
+    """
+    rank_R = torch.arange(num_ranks, dtype=torch.float64, device=mean.device)
+    exponent_R = -((rank_R - mean) ** 2) / (2.0 * deviation**2)
+    return exponent_R.masked_fill(rank_R >= num_negatives, -math.inf).softmax(dim=0)
 
 
-def draw_ranks(probability_N: Tensor, uniform: Tensor) -> Tensor:
+def draw_ranks(probability_R: Tensor, uniform: Tensor) -> Tensor:
     """Turn uniform numbers in [0, 1) into ranks of the given probabilities; a rank of probability 0 never comes.
 
     Args:
-        probability_N: of the ranks 0 .. N - 1.
+        probability_R: of the ranks 0 .. R - 1.
         uniform: any shape, float64.
 
     Returns:
-        int64 in [0, N), of the shape of `uniform`.
+        int64 in [0, R), of the shape of `uniform`.
     """
-    cumulative_N = probability_N.cumsum(dim=0)
+    cumulative_R = probability_R.cumsum(dim=0)
     # Rounding may leave the last sum below one, and a number above it would have no rank.
-    return torch.searchsorted(cumulative_N / cumulative_N[-1], uniform, right=True)
+    return torch.searchsorted(cumulative_R / cumulative_R[-1], uniform, right=True)
 
 
 def draw_uniform(labels_B: Tensor) -> Tensor:
@@ -109,24 +122,25 @@ def curriculum_triplet_loss(
         Mean over the P K (K - 1) triplets of [m + D(a, p) - D(a, n)]₊, a scalar.
 
     Raises:
-        ValueError: the identities have not one and the same number of images.
+        ValueError: the identities have not one and the same number of images; on a CPU, as a GPU would be waited for
+            (`data.sampling` draws such batches alone where there are triplets).
     """
     is_same_BB = labels_B[:, None] == labels_B[None, :]
     num_same_B = is_same_BB.sum(dim=1)
-    num_images, num_instances = len(labels_B), int(num_same_B[0])
-    if not bool((num_same_B == num_instances).all()):
+    if labels_B.device.type == "cpu" and not bool((num_same_B == num_same_B[0]).all()):
         raise ValueError(
             "curriculum sampling needs batches of equally many images of each identity, got "
             f"{labels_B.unique(return_counts=True)[1].tolist()}; set data.sampling to 'identities'"
         )
-    num_negatives = num_images - num_instances
-    probability_N = rank_probabilities(
+    num_images, num_instances = len(labels_B), num_same_B[0]
+    num_negatives = (num_images - num_instances).double()
+    probability_R = rank_probabilities(
+        num_images,
         num_negatives,
         mean=curriculum_mean(num_negatives, epoch, t0=t0),
         deviation=curriculum_deviation(epoch, t0=t0, t1=t1, a=a, b=b),
     )
-    uniform_BB = draw_uniform(labels_B)
-    rank_BB = draw_ranks(probability_N.to(labels_B.device), uniform_BB)
+    rank_BB = draw_ranks(probability_R, draw_uniform(labels_B))
     distance_BB = euclidean_distances(embeddings_BD)
     order_BB = distance_BB.detach().masked_fill(is_same_BB, float("inf")).argsort(dim=1, stable=True)
     to_negative_BB = distance_BB.gather(1, order_BB.gather(1, rank_BB))

@@ -12,6 +12,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
+from tablewright.trainables.losses.label_mask import is_label
+
 
 def softmax_focal_loss(logits_BI: Tensor, labels_B: Tensor, *, gamma: float) -> Tensor:
     """Take -(1 - p)^γ log p, where p is the softmax probability of the true class.
@@ -39,7 +41,7 @@ def sigmoid_focal_loss(logits_BI: Tensor, labels_B: Tensor, *, gamma: float) -> 
     Returns:
         Sum over classes, mean over the batch, a scalar.
     """
-    is_label_BI = functional.one_hot(labels_B, logits_BI.shape[1]).bool()
+    is_label_BI = is_label(labels_B, logits_BI.shape[1])
     log_probability_BI = functional.logsigmoid(logits_BI.where(is_label_BI, -logits_BI))
     return _focal(log_probability_BI, gamma).sum(dim=1).mean()
 

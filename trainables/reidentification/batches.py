@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -20,13 +19,13 @@ from tablewright.trainables.data.reid_augment import TrainAugmenter
 from tablewright.trainables.data.reid_cache import open_cache
 from tablewright.trainables.data.reid_sampler import IdentitiesOnceSampler, PKSampler, ShuffledSampler
 from tablewright.trainables.training.determinism import derive_seed
+from tablewright.trainables.training.reading_ahead import read_ahead
 
 
 class TrainingImages:
     """What a training sees, in an order that its seed alone decides.
 
-    Reading needs no worker processes: a batch is a copy out of a memory-mapped file. On a GPU one thread
-    copies the next batch while the current one is computed.
+    Reading needs no worker processes: a batch is a copy out of a memory-mapped file.
 
     Attributes:
         num_classes: identities.
@@ -64,26 +63,14 @@ class TrainingImages:
         self._device = device
 
     def batches(self, first_step: int) -> Generator[tuple[Tensor, Tensor]]:
-        """Yield images (R, B, C, H, W) uint8 and labels (R, B), on the device, without end.
+        """Give images (R, B, C, H, W) uint8 and labels (R, B), on the device, without end.
 
         No number is drawn here, so that a batch that was fetched ahead and never used leaves no trace.
 
         Args:
             first_step: steps that are done, over all epochs.
         """
-        indices = self._indices(first_step)
-        if self._device.type == "cpu":
-            yield from map(self._gather, indices)
-            return
-        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="gather") as thread:
-            ahead: Future[tuple[Tensor, Tensor]] = thread.submit(self._gather, next(indices))
-            while True:
-                images_RBCHW, labels_RB = ahead.result()
-                ahead = thread.submit(self._gather, next(indices))
-                yield (
-                    images_RBCHW.to(self._device, non_blocking=True),
-                    labels_RB.to(self._device, non_blocking=True),
-                )
+        return read_ahead(self._gather, self._indices(first_step), self._device)
 
     def _indices(self, first_step: int) -> Iterator[np.ndarray]:
         """Yield the image indices of each step, (R, B).
@@ -114,11 +101,8 @@ class TrainingImages:
         self._generator.set_state(state["generator"])
 
     def _gather(self, indices_RB: np.ndarray) -> tuple[Tensor, Tensor]:
-        images = torch.from_numpy(self._images_NHWC[indices_RB]).movedim(-1, -3)
-        labels_RB = torch.from_numpy(self._labels_N[indices_RB])
-        if self._device.type == "cuda":
-            return images.pin_memory(), labels_RB.pin_memory()
-        return images, labels_RB
+        images_RBCHW = torch.from_numpy(self._images_NHWC[indices_RB]).movedim(-1, -3)
+        return images_RBCHW, torch.from_numpy(self._labels_N[indices_RB])
 
 
 def _make_sampler(

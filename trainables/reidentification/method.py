@@ -45,12 +45,14 @@ from tablewright.trainables.retrieval.ensemble import join_extractions
 from tablewright.trainables.retrieval.measurement import measure_view
 from tablewright.trainables.retrieval.view import RetrievalView
 from tablewright.trainables.training.determinism import derive_seed, find_device, reproducible
-from tablewright.trainables.training.fitting import Method, backpropagate, fit, load_network
+from tablewright.trainables.training.fitting import fit, load_network
+from tablewright.trainables.training.method import Method
 from tablewright.trainables.training.numeric_environment import describe_numeric_environment
 from tablewright.trainables.training.optimisation import check_precision, make_optimizer
 from tablewright.trainables.training.process_group import check_ranks
 from tablewright.trainables.training.smallest_config import SHRINKING, smallest_config
 from tablewright.trainables.training.starting_weights import join_weights
+from tablewright.trainables.training.step import backpropagate
 from tablewright.trainables.training.step_memory import count_step_memory, of_equal_memory
 
 CHECK_NUM_PIDS, CHECK_NUM_INSTANCES = 2, 2
@@ -137,7 +139,7 @@ class ReidTrainable:
             embed_side(network, dataset, side, size, runtime, flip=flip)
             for side in (*dataset.query_and_gallery(split), *([] if boxes is None else [boxes]))
         ]
-        return Extraction(split, *sides)
+        return Extraction(split, *sides, device=runtime.device)
 
     def measure(self, members: Sequence[tuple[Any, Extraction]], view: RetrievalView) -> ViewResult:
         """Measure one view; embeddings are joined in the order of members, then in that of their configs."""

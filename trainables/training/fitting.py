@@ -8,7 +8,7 @@ that is, and when the training is asked to stop; the end of an epoch alone is no
 cost nothing. It is copied between two steps and written while training goes on (`BackgroundCheckpoints`). A
 crash loses what followed the last one that is whole. The epochs it repeats report the same again.
 
-Legend: R ranks, B images of a rank, C channels, H W height and width in pixels, T loss terms.
+Legend: R ranks, B images of a rank, C channels, H W height and width in pixels.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -32,148 +32,24 @@ from tablewright.trainables.contract.run import (
     Runtime,
     TrainingStopped,
 )
-from tablewright.trainables.layers.pretrained import StartingFile
 from tablewright.trainables.training.background_checkpoint import BackgroundCheckpoints
 from tablewright.trainables.training.checkpoint import Checkpoint
 from tablewright.trainables.training.determinism import derive_seed, find_device, reproducible
+from tablewright.trainables.training.loss_meter import LossMeter
 from tablewright.trainables.training.loss_scaling import CountingScaler
-from tablewright.trainables.training.optimisation import (
-    Optimisation,
-    Precision,
-    check_precision,
-    learning_rate,
-    make_optimizer,
-)
+from tablewright.trainables.training.memory_layout import lay_out_as_weights, lay_out_for_gpu
+from tablewright.trainables.training.method import DrawsAtRandom, FitConfig, Method, TrainingBatches
+from tablewright.trainables.training.optimisation import check_precision, learning_rate, make_optimizer
 from tablewright.trainables.training.process_group import ProcessGroup, joined
 from tablewright.trainables.training.resume_files import ResumeFiles
 from tablewright.trainables.training.running_statistics import RunningStatistics
 from tablewright.trainables.training.saving import save
+from tablewright.trainables.training.step import apply_gradients, backpropagate
 from tablewright.trainables.value.canonical import canonical
 
 CHECKPOINT_FORMAT = 1
 GPU_STEPS_BETWEEN_CHECKS = 50  # looking at a loss makes the CPU wait for the GPU
 logger = logging.getLogger(__name__)
-
-_AUTOCAST_DTYPE: dict[Precision, torch.dtype] = {"fp16": torch.float16, "bf16": torch.bfloat16}
-
-
-class FitConfig(Protocol):
-    """What the loop reads of a method's config."""
-
-    METHOD: ClassVar[str]
-    VERSION: ClassVar[int]
-
-    @property
-    def seed(self) -> int:
-        """Of every stream of random numbers."""
-        ...
-
-    @property
-    def optimisation(self) -> Optimisation:
-        """Optimizer, schedule and precision."""
-        ...
-
-
-class TrainingBatches(Protocol):
-    """The labelled images of a training, batch by batch, in an order that its seed alone decides."""
-
-    @property
-    def num_classes(self) -> int:
-        """Count the labels: identities or classes."""
-        ...
-
-    @property
-    def fingerprint(self) -> str:
-        """Identify the images and their labels."""
-        ...
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Count the optimisation steps of an epoch."""
-        ...
-
-    @property
-    def images_per_step(self) -> int:
-        """Count the images of a step, over all ranks."""
-        ...
-
-    def batches(self, first_step: int) -> Generator[tuple[Tensor, Tensor]]:
-        """Yield images (R, B, C, H, W) uint8 and labels (R, B), on the device, without end.
-
-        Args:
-            first_step: steps that are done, over all epochs.
-        """
-        ...
-
-    def augment(self, images_RBCHW: Tensor) -> Sequence[Tensor]:
-        """Give each rank's images as the network sees them, (B, C, H, W) float 0..255."""
-        ...
-
-    def state_dict(self) -> dict[str, Any]:
-        """Give what `augment` depends on besides its argument."""
-        ...
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from a state."""
-        ...
-
-
-class Method(Protocol):
-    """A method as the loop sees it. Stateless."""
-
-    def weights_files(self, config: Any, data_root: str | None) -> Mapping[str, StartingFile]:
-        """Find the weights that parts of the network start from, by part; one that starts at random has none."""
-        ...
-
-    def build_network(self, config: Any, num_classes: int, weights: Mapping[str, StartingFile]) -> nn.Module:
-        """Build the network; random weights follow from the seed of torch's generator of the CPU.
-
-        Args:
-            config: of the training.
-            num_classes: of each classifier.
-            weights: what `weights_files` gave, or {} to load nothing, as when a checkpoint follows or when a
-                network on the meta device is only counted.
-        """
-        ...
-
-    def loss_terms(
-        self,
-        config: Any,
-        network: Any,
-        images_per_rank: Sequence[Tensor],
-        labels_per_rank: Sequence[Tensor],
-        epoch: int,
-    ) -> Iterator[dict[str, Tensor]]:
-        """Yield scalar terms, already divided by the number of ranks given; their sum is differentiated.
-
-        Whatever is yielded at once is differentiated at once, and its graph freed before the next. It runs
-        under autocast in half precision; losses are for the method to make in float32, outside of it. Nothing is
-        yielded inside an autocast block of the method's own: when the backward pass fails, leaving that block
-        late would put back the loop's autocast for good.
-
-        Args:
-            config: of the training.
-            network: from `build_network`, in training mode.
-            images_per_rank: (B, C, H, W) float 0..255 each; those of this process.
-            labels_per_rank: (B,) int64 in [0, num_classes) each.
-            epoch: epochs completed, from 0 on; losses that follow a curriculum need it.
-        """
-        ...
-
-
-@runtime_checkable
-class DrawsAtRandom(Protocol):
-    """A method whose network or losses draw from torch's generators, and which can be computed side by side."""
-
-    def pass_over(self, config: Any, network: Any, labels_B: Tensor) -> None:
-        """Draw what `loss_terms` draws for a rank, and nothing else, as another process computes it.
-
-        Args:
-            config: of the training.
-            network: in training mode.
-            labels_B: of that rank.
-        """
-        ...
 
 
 def fit(
@@ -228,106 +104,10 @@ def load_network(
     with reproducible(device, seed=0):  # the random weights drawn here are overwritten
         network = method.build_network(config, checkpoint.content["num_classes"], {})
     checkpoint.restore_network(network)
-    return network.to(device)
-
-
-def backpropagate(
-    method: Method,
-    config: FitConfig,
-    network: nn.Module,
-    scaler: torch.amp.GradScaler,
-    images_per_rank: Sequence[Tensor],
-    labels_per_rank: Sequence[Tensor],
-    epoch: int,
-    share: float = 1.0,
-) -> dict[str, Tensor]:
-    """Add a batch's gradients to the network's; give its loss terms, summed over ranks and detached.
-
-    Args:
-        method: whose losses.
-        config: of the training.
-        network: in training mode.
-        scaler: of the loss; disabled unless in fp16.
-        images_per_rank: (B, C, H, W) float 0..255 each.
-        labels_per_rank: (B,) each.
-        epoch: epochs completed.
-        share: of the step's ranks that these are.
-    """
-    dtype = _AUTOCAST_DTYPE.get(config.optimisation.precision)
-    device_type = labels_per_rank[0].device.type
-    ranks = method.loss_terms(config, network, images_per_rank, labels_per_rank, epoch)
-    sums: dict[str, Tensor] = {}
-    while True:
-        # The forward pass runs inside `next`; the backward pass is not for autocast.
-        with torch.autocast(device_type, dtype=dtype, enabled=dtype is not None):
-            terms = next(ranks, None)
-        if terms is None:
-            return sums
-        if share != 1.0:
-            terms = {name: term * share for name, term in terms.items()}
-        scaler.scale(torch.stack(list(terms.values())).sum()).backward()
-        for name, term in terms.items():
-            sums[name] = sums[name] + term.detach() if name in sums else term.detach()
-
-
-class LossMeter:
-    """Sums loss terms over an epoch on their device, without waiting for it.
-
-    Args:
-        device: of the terms.
-    """
-
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-        self._names: tuple[str, ...] = ()
-        self._num_steps = 0
-        self._sums_T = torch.zeros(0)
-        self._first_bad_step_T = torch.zeros(0)
-
-    def add(self, terms: Mapping[str, Tensor]) -> None:
-        """Count a step's terms."""
-        if not self._names:
-            self._names = tuple(terms)
-            self._sums_T = torch.zeros(len(terms), dtype=torch.float64, device=self._device)
-            self._first_bad_step_T = torch.zeros(len(terms), dtype=torch.int64, device=self._device)
-        assert self._names == tuple(terms)
-        values_T = torch.stack([term.double() for term in terms.values()])
-        self._num_steps += 1
-        self._sums_T += values_T
-        is_first_bad_T = ~values_T.isfinite() & (self._first_bad_step_T == 0)
-        self._first_bad_step_T += is_first_bad_T * self._num_steps
-
-    def check(self, epoch: int) -> None:
-        """Raise FloatingPointError if a term was not finite at some step; waits for the device."""
-        bad = {
-            name: step
-            for name, step in zip(self._names, self._first_bad_step_T.tolist(), strict=True)
-            if step
-        }
-        if bad:
-            first = min(bad.values())
-            raise FloatingPointError(
-                f"loss is not finite in epoch {epoch}, step {first} of it, term "
-                f"{', '.join(name for name, step in bad.items() if step == first)}; "
-                "lower optimisation.base_lr, or lengthen optimisation.warmup_steps"
-            )
-
-    def means(self) -> dict[str, float]:
-        """Give `loss` and each term, `loss/<term>`, as means over the steps counted."""
-        means_T = (self._sums_T / self._num_steps).tolist()
-        terms = {f"loss/{name}": mean for name, mean in zip(self._names, means_T, strict=True)}
-        return {"loss": sum(means_T), **terms}
-
-    def state_dict(self) -> dict[str, Any]:
-        """Give the sums so far, of finite terms."""
-        return {"names": list(self._names), "num_steps": self._num_steps, "sums_T": self._sums_T}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from a state."""
-        self._names = tuple(state["names"])
-        self._num_steps = state["num_steps"]
-        self._sums_T = state["sums_T"].to(self._device)
-        self._first_bad_step_T = torch.zeros(len(self._names), dtype=torch.int64, device=self._device)
+    network = network.to(device)
+    if device.type == "cuda":
+        lay_out_for_gpu(network)
+    return network
 
 
 class _Training:
@@ -353,6 +133,8 @@ class _Training:
         is_new = group.is_first and not is_begun
         weights = method.weights_files(config, runtime.data_root) if is_new else {}
         self.network = method.build_network(config, images.num_classes, weights).to(device)
+        if device.type == "cuda":
+            lay_out_for_gpu(self.network)
         self._optimizer = make_optimizer(config.optimisation, self.network.parameters())
         uses_scaler = config.optimisation.precision == "fp16"
         self._scaling = CountingScaler(device, enabled=uses_scaler)
@@ -442,11 +224,7 @@ class _Training:
         images_per_rank = self._images.augment(images_RBCHW)
         self._optimizer.zero_grad(set_to_none=True)
         terms = self._backpropagate(images_per_rank, labels_RB.unbind())
-        max_norm = self._config.optimisation.max_grad_norm
-        if max_norm is not None:
-            self._scaling.scaler.unscale_(self._optimizer)
-            nn.utils.clip_grad_norm_(self.network.parameters(), max_norm)
-        self._scaling.step(self._optimizer)
+        apply_gradients(self._config.optimisation, self.network, self._optimizer, self._scaling)
         self._meter.add(terms)
         self._step += 1
 
@@ -578,6 +356,7 @@ class _Training:
 
     def _load_state_dict(self, state: Mapping[str, Any]) -> None:
         self._optimizer.load_state_dict(state["optimizer"])
+        lay_out_as_weights(self._optimizer)
         self._scaling.load_state_dict(state["scaler"])
         self._images.load_state_dict(state["images"])
         self._meter.load_state_dict(state["meter"])

@@ -19,8 +19,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from tablewright.trainables.contract.memory import StepMemory
-from tablewright.trainables.training.fitting import FitConfig, Method, backpropagate
+from tablewright.trainables.training.method import FitConfig, Method
 from tablewright.trainables.training.optimisation import Optimisation, make_optimizer
+from tablewright.trainables.training.step import backpropagate
 
 
 def of_equal_memory(config: Any) -> Any:
@@ -59,7 +60,7 @@ def count_step_memory(
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
         network = method.build_network(config, num_classes, {}).train()
     with FakeTensorMode(allow_non_fake_inputs=True), _Held() as held:
-        _materialise(network)
+        materialise(network)
         weights_bytes = held.now_bytes
         optimizer = make_optimizer(config.optimisation, network.parameters())
         images_RBCHW = [torch.empty(shape) for _ in range(num_ranks)]
@@ -72,7 +73,7 @@ def count_step_memory(
     return StepMemory(weights_bytes, optimizer_bytes, held.peak_bytes - weights_bytes)
 
 
-def _materialise(network: nn.Module) -> None:
+def materialise(network: nn.Module) -> None:
     """Give the weights and buffers of a network on the meta device the tensors of the mode that is on."""
     for module in network.modules():
         for tensors in (module._parameters, module._buffers):

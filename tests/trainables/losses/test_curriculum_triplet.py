@@ -8,6 +8,7 @@ import math
 import pytest
 import torch
 
+from benchmarks.counted_kernels import counted, on_gpu
 from tablewright.trainables.losses.curriculum_triplet import (
     curriculum_deviation,
     curriculum_mean,
@@ -22,10 +23,10 @@ ALWAYS_HARDEST = {"t0": 1.0, "t1": 2.0, "a": 1.0, "b": 1e-3}
 
 
 def probabilities(epoch, num_negatives=NUM_NEGATIVES):
+    number = torch.tensor(float(num_negatives), dtype=torch.float64)
+    mean = curriculum_mean(number, epoch, t0=PAPER["t0"])
     return rank_probabilities(
-        num_negatives,
-        mean=curriculum_mean(num_negatives, epoch, t0=PAPER["t0"]),
-        deviation=curriculum_deviation(epoch, **PAPER),
+        num_negatives, number, mean=mean, deviation=curriculum_deviation(epoch, **PAPER)
     )
 
 
@@ -73,7 +74,8 @@ def slow_loss(embeddings_BD, labels_B, probability_N, margin, seed):
 )
 def test_mean_and_deviation_follow_the_specification(epoch, mean, deviation):
     """μ falls to the hardest negative by t0, σ stays until then and falls to a b at t1."""
-    assert mean == curriculum_mean(NUM_NEGATIVES, epoch, t0=PAPER["t0"])
+    number = torch.tensor(float(NUM_NEGATIVES), dtype=torch.float64)
+    assert mean == curriculum_mean(number, epoch, t0=PAPER["t0"]).item()
     assert deviation == pytest.approx(curriculum_deviation(epoch, **PAPER), rel=1e-3)
 
 
@@ -91,9 +93,39 @@ def test_only_the_hardest_negative_is_left_in_the_end():
     assert [1.0, 0.0, 0.0] == probabilities(160)[:3].tolist()
 
 
+@pytest.mark.parametrize("epoch", [0, 10, 30, 160])
+@pytest.mark.parametrize("num_negatives", [3, 24, 28, 240])
+def test_ranks_beyond_the_negatives_change_no_bit(epoch, num_negatives):
+    """Ranks that no negative has get the probability 0, and leave those of the others as they are."""
+    number = torch.tensor(float(num_negatives), dtype=torch.float64)
+    mean = max(num_negatives - num_negatives * epoch / PAPER["t0"], 0.0)
+    deviation = curriculum_deviation(epoch, **PAPER)
+    rank_N = torch.arange(num_negatives, dtype=torch.float64)
+    expected = (-((rank_N - mean) ** 2) / (2.0 * deviation**2)).softmax(dim=0)
+    found = rank_probabilities(
+        num_negatives + 16, number, mean=curriculum_mean(number, epoch, t0=PAPER["t0"]), deviation=deviation
+    )
+    assert torch.equal(expected, found[:num_negatives])
+    assert 0 == found[num_negatives:].sum()
+
+
+def test_nobody_waits_for_a_gpu():
+    """The loss and its gradient are kernels alone, and give what they give on the CPU."""
+    embeddings_BD, labels_B = batch()
+    torch.manual_seed(0)
+    expected = curriculum_triplet_loss(embeddings_BD, labels_B, 20, **PAPER, margin=0.5)
+    torch.manual_seed(0)
+    with counted() as count:
+        on_gpu_BD = on_gpu(embeddings_BD.requires_grad_(True))
+        loss = curriculum_triplet_loss(on_gpu_BD, on_gpu(labels_B), 20, **PAPER, margin=0.5)
+        loss.backward()
+        assert (0, []) == (count.copies, count.waits)
+        assert torch.equal(expected, loss.detach().cpu())
+
+
 def test_draws_have_the_probabilities():
     """Many draws reach every rank as often as its probability says."""
-    probability_N = rank_probabilities(8, mean=2.0, deviation=1.5)
+    probability_N = rank_probabilities(8, torch.tensor(8), mean=torch.tensor(2.0).double(), deviation=1.5)
     uniform = torch.rand(200_000, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
     share_N = draw_ranks(probability_N, uniform).bincount(minlength=8) / len(uniform)
     assert torch.allclose(probability_N, share_N.double(), atol=4e-3)
@@ -111,9 +143,11 @@ def test_loss_is_that_of_a_slow_loop(epoch):
     """With equal random numbers the loss is that of going over every triplet, P K (K - 1) of them."""
     embeddings_BD, labels_B = batch()
     schedule = PAPER | {"a": 1.5}
+    nine = torch.tensor(9.0, dtype=torch.float64)
     probability_N = rank_probabilities(
         9,
-        mean=curriculum_mean(9, epoch, t0=30.0),
+        nine,
+        mean=curriculum_mean(nine, epoch, t0=30.0),
         deviation=curriculum_deviation(epoch, **schedule),
     )
     expected, num_triplets = slow_loss(embeddings_BD, labels_B, probability_N, margin=0.5, seed=11)

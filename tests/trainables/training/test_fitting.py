@@ -16,8 +16,10 @@ from tablewright.trainables.contract.run import (
 from tablewright.trainables.data.reid import ReidData
 from tablewright.trainables.mdpr import Backbone, MdprConfig, MdprNetworkConfig
 from tablewright.trainables.retrieval.view import RetrievalView
-from tablewright.trainables.training.fitting import LossMeter, backpropagate, load_network
+from tablewright.trainables.training.fitting import load_network
+from tablewright.trainables.training.loss_meter import LossMeter
 from tablewright.trainables.training.optimisation import Optimisation
+from tablewright.trainables.training.step import backpropagate
 from tests.trainables.tiny_reid import (
     IMAGES_PER_PID,
     NUM_TRAIN_PIDS,
