@@ -42,7 +42,8 @@ from tablewright.trainables.training.determinism import derive_seed, find_device
 from tablewright.trainables.training.fitting import fit, load_network
 from tablewright.trainables.training.method import Method
 from tablewright.trainables.training.numeric_environment import describe_numeric_environment
-from tablewright.trainables.training.optimisation import check_precision, make_optimizer
+from tablewright.trainables.training.optimisation import make_optimizer
+from tablewright.trainables.training.precision import check_precision, computing_in
 from tablewright.trainables.training.smallest_config import SHRINKING, smallest_config
 from tablewright.trainables.training.starting_weights import join_weights
 from tablewright.trainables.training.step import backpropagate
@@ -139,13 +140,16 @@ class ClassificationTrainable:
         split: Split,
         views: Sequence[ClassificationView],
     ) -> ClassificationExtraction:
-        """Classify the centre crop of every image of a split, in inference mode and float32.
+        """Classify the centre crop of every image of a split, in inference mode and the views' precision.
 
         The network is not changed. Only the heads that `views` ask are kept.
 
         Raises:
-            ValueError: `val` of a data set that was trained on whole; the network has no such head.
+            ValueError: `val` of a data set that was trained on whole; the network has no such head; the device cannot
+                compute in that precision.
         """
+        precision = views[0].precision
+        check_precision(precision, runtime.device, "a view's precision", "another view")
         data: FineGrainedData = config.data
         data.require_split(split)
         dataset = _find_dataset(config, runtime)
@@ -159,7 +163,7 @@ class ClassificationTrainable:
         was_training = network.training
         network.train(False)
         try:
-            with reproducible(device), torch.inference_mode(), torch.autocast(device.type, enabled=False):
+            with reproducible(device), torch.inference_mode(), computing_in(precision, device.type):
                 for start in range(0, len(records), batch_size):
                     indices_B = np.arange(start, min(start + batch_size, len(records)))
                     crops_BHWC = images.crops(indices_B, np.full((len(indices_B), 2), CENTRE), data.crop_px)

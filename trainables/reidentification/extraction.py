@@ -13,11 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tablewright.trainables.contract.precision import Precision
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.data.reid import ReidDataset
 from tablewright.trainables.data.reid_cache import open_cache
 from tablewright.trainables.retrieval.embedded import ImageSet
 from tablewright.trainables.training.determinism import reproducible
+from tablewright.trainables.training.precision import computing_in
 
 # As many as keep the device busy; more would only take memory.
 _BATCH_SIZE = {"cpu": 64, "cuda": 256}
@@ -53,8 +55,9 @@ def embed_side(
     runtime: Runtime,
     *,
     flip: bool,
+    precision: Precision = "fp32",
 ) -> ImageSet:
-    """Embed one side of a retrieval in float32, from this machine's cache.
+    """Embed one side of a retrieval, from this machine's cache.
 
     Args:
         network: put into inference mode meanwhile.
@@ -63,10 +66,12 @@ def embed_side(
         size: of the cached images.
         runtime: device and cache.
         flip: embed the mirror images too.
+        precision: that the network computes in; embeddings are kept in float32.
     """
     records = dataset.splits[split]
     images_NHWC = open_cache(dataset, split, size.height_px, size.width_px, runtime.cache_dir)
-    embeddings, flipped = embed_images(network, images_NHWC, torch.device(runtime.device), flip=flip)
+    device = torch.device(runtime.device)
+    embeddings, flipped = embed_images(network, images_NHWC, device, flip=flip, precision=precision)
     return ImageSet(
         names=tuple(record.path for record in records),
         pids=np.array([record.pid for record in records], dtype=np.int64),
@@ -77,9 +82,14 @@ def embed_side(
 
 
 def embed_images(
-    network: EmbeddingNetwork, images_NHWC: np.ndarray, device: torch.device, *, flip: bool
+    network: EmbeddingNetwork,
+    images_NHWC: np.ndarray,
+    device: torch.device,
+    *,
+    flip: bool,
+    precision: Precision = "fp32",
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Embed uint8 images, (N, H, W, C), and if asked their mirror images, else nothing; in float32.
+    """Embed uint8 images, (N, H, W, C), and if asked their mirror images, else nothing.
 
     Returns:
         Embeddings of the images and of the mirror images, by name, float32 (N, D).
@@ -89,7 +99,7 @@ def embed_images(
     was_training = network.training
     network.train(False)
     try:
-        with reproducible(device), torch.inference_mode(), torch.autocast(device.type, enabled=False):
+        with reproducible(device), torch.inference_mode(), computing_in(precision, device.type):
             for start in range(0, len(images_NHWC), batch_size):
                 images = torch.from_numpy(np.array(images_NHWC[start : start + batch_size])).to(device)
                 images_BCHW = images.movedim(-1, 1).float()
