@@ -54,7 +54,7 @@ from tablewright import sweep  # noqa: E402
 from tablewright.orchestrator import optuna_mirror, run, verify  # noqa: E402, F401
 from tablewright.orchestrator.inline_backend import InlineBackend  # noqa: E402
 from tablewright.orchestrator.project import Project  # noqa: E402
-from tablewright.orchestrator.study_files import import_studies  # noqa: E402
+from tablewright.orchestrator.study_loading import import_studies  # noqa: E402
 from tablewright.reports import figures, seed_growth  # noqa: E402, F401
 from tablewright.trainables.contract.run import Runtime  # noqa: E402
 from tests.orchestrator.toy_sweep import StopAfter  # noqa: E402

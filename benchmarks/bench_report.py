@@ -26,7 +26,7 @@ from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.project import Project
 from tablewright.orchestrator.resolution import DataResolver, remember_data
 from tablewright.orchestrator.store.store import Store
-from tablewright.orchestrator.study_files import load_study
+from tablewright.orchestrator.study_loading import load_study
 from tablewright.trainables.contract.run import EpochReport, Runtime
 from tablewright.trainables.contract.view import ViewResult
 

@@ -1,9 +1,9 @@
 """Measuring a view at Market-1501's size, against the bare matrix product on the same threads, by turns.
 
-`python benchmarks/bench_retrieval.py` prints, for 1 thread and for 2, the ratio of the times and the memory
-that measuring takes above the features; then the memory with 500,000 distractors, at a smaller width and for
-a few queries, because the gallery's length alone matters there. Each case runs in a process of its own, so
-that its peak is its own.
+`python benchmarks/bench_retrieval.py` prints, for 1 thread and for 2, the ratios of the wall times and of the
+processor's, and the memory that measuring takes above the features; then the same with 500,000 distractors, at a
+smaller width and for a few queries. The bare product is of the images alone with flip averaging, too. Each case runs
+in a process of its own, so that its peak is its own. `… 1 5` runs the first and the fifth.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import multiprocessing
 import resource
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ import torch
 from tablewright.trainables.retrieval.embedded import Extraction, ImageSet
 from tablewright.trainables.retrieval.measurement import measure_view
 from tablewright.trainables.retrieval.view import RetrievalView
+from tablewright.trainables.training.numeric_environment import describe_numeric_environment
 
 REPEATS = 5
 NUM_PIDS, NUM_CAMERAS = 750, 6
@@ -66,18 +68,33 @@ CASES = (
 
 
 def main() -> None:
-    """Run each case in a process of its own."""
+    """Run the cases that are numbered on the command line, or all, each in a process of its own."""
+    environment = describe_numeric_environment("cpu")
+    print(f"{environment['processor']}, {environment['instruction_set']}", flush=True)
     spawning = multiprocessing.get_context("spawn")
-    for case in CASES:
-        process = spawning.Process(target=measure, args=(case,))
+    for number in map(int, sys.argv[1:] or range(1, len(CASES) + 1)):
+        process = spawning.Process(target=measure, args=(CASES[number - 1],))
         process.start()
         process.join()
         if process.exitcode:
             raise SystemExit(process.exitcode)
 
 
+@dataclass(frozen=True)
+class Cost:
+    """Of one call.
+
+    Attributes:
+        wall_s: how long it took.
+        cpu_s: of all threads.
+    """
+
+    wall_s: float
+    cpu_s: float
+
+
 def measure(case: Case) -> None:
-    """Print the ratio to the bare product and the memory above the features."""
+    """Print the ratios to the bare product and the memory above the features."""
     torch.set_num_threads(case.num_threads)
     extraction = make_extraction(case)
     names = tuple(extraction.query.embeddings)
@@ -97,12 +114,15 @@ def measure(case: Case) -> None:
     measure_once()
     above_bytes = peak_bytes() - before_bytes
     multiply()
-    walls_s = [(wall_s_of(measure_once), wall_s_of(multiply)) for _ in range(REPEATS)]
-    ratio = statistics.median(measured / multiplied for measured, multiplied in walls_s)
-    measured_s, multiplied_s = (statistics.median(column) for column in zip(*walls_s, strict=True))
+    pairs = [(cost_of(measure_once), cost_of(multiply)) for _ in range(REPEATS)]
+    wall = statistics.median(measured.wall_s / bare.wall_s for measured, bare in pairs)
+    cpu = statistics.median(measured.cpu_s / bare.cpu_s for measured, bare in pairs)
+    measured_s, bare_s = (
+        statistics.median(cost.wall_s for cost in column) for column in zip(*pairs, strict=True)
+    )
     print(
-        f"{case}\n    measuring {measured_s:.2f} s, bare product {multiplied_s:.2f} s, "
-        f"ratio {ratio:.2f} (median of {REPEATS}); memory above the features {above_bytes / 1e6:.0f} MB",
+        f"{case}\n    measuring {measured_s:.2f} s, bare product {bare_s:.2f} s; ratio of wall times {wall:.2f}, "
+        f"of processor-seconds {cpu:.2f} (medians of {REPEATS}); memory above the features {above_bytes / 1e6:.0f} MB",
         flush=True,
     )
 
@@ -134,11 +154,11 @@ def peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def wall_s_of(call: Callable[[], None]) -> float:
+def cost_of(call: Callable[[], None]) -> Cost:
     """Time one call."""
-    started_s = time.perf_counter()
+    started_s, started_cpu_s = time.perf_counter(), time.process_time()
     call()
-    return time.perf_counter() - started_s
+    return Cost(time.perf_counter() - started_s, time.process_time() - started_cpu_s)
 
 
 if __name__ == "__main__":

@@ -349,5 +349,4 @@ def _one_hot_of_gpu(labels: Tensor, num_classes: int = -1) -> Tensor:
     """Do as on a GPU, where the labels are not looked at; on a CPU they are."""
     if num_classes == -1:
         num_classes = int(labels.max()) + 1
-    zeros = torch.zeros((*labels.shape, num_classes), dtype=torch.int64, device=labels.device)
-    return zeros.scatter_(-1, labels.unsqueeze(-1), 1)
+    return labels.new_zeros((*labels.shape, num_classes)).scatter_(-1, labels.unsqueeze(-1), 1)

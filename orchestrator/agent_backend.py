@@ -1,112 +1,121 @@
-"""An agent: takes trainings one after the other until none is left that nobody has, without Ray.
+"""Agents: trainings in processes on this machine, without Ray.
 
-For a job of an array, a colleague's GPU, a laptop: any number of them, and sweeps, share a store by its claims.
-Trainings run in a process beside the agent's own, which is kept from one to the next, so that one that crashes, or
-is killed for its memory, costs the agent nothing.
+Alone an agent takes one training after the other until none is left that nobody has: for a job of an array, a
+colleague's GPU, a laptop; any number of them, and sweeps, share a store by its claims. `--local` is several at once
+under one command, which waits for what others have, as a sweep does.
 """
 
 from __future__ import annotations
 
 import logging
-import multiprocessing
+import os
 import platform
-import time
-import uuid
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
+from dataclasses import replace
 
-import cloudpickle
+import psutil
 
-from tablewright.orchestrator.agent_worker import serve
-from tablewright.orchestrator.cards import cards_here
+from tablewright.orchestrator.agent_slot import AgentSlot, Desk
+from tablewright.orchestrator.cards import cards_here, has_device_of_gpu
 from tablewright.orchestrator.listeners import Listeners
-from tablewright.orchestrator.messages import failure_from_text, outcome_from_text, progress_from_text
-from tablewright.orchestrator.project import Project, ProjectOnWorker
+from tablewright.orchestrator.project import Project
 from tablewright.orchestrator.resources import AUTO
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.store.store import Store
-from tablewright.orchestrator.store.training_records import FailureRecord
-from tablewright.orchestrator.trial import Listener, Outcome, Work, end_as_failed, failure_of
+from tablewright.orchestrator.trial import Listener
 from tablewright.orchestrator.work_queue import WorkQueue
-from tablewright.orchestrator.worker_death import how_ended
 from tablewright.trainables.contract.memory import Card
 from tablewright.trainables.contract.run import Device, Runtime
+from tablewright.trainables.value.counted import counted
+from tablewright.trainables.value.cpus import cpus_of_machine
 
-POLL_S = 0.2
-"""How often it is looked whether the agent is to end."""
 START_S = 300.0
 """How long a process may take to start: a busy machine imports torch for half a minute."""
-MAX_LOST_PROCESSES = 3
-"""How often a training is tried again whose process has died."""
 HOLDS_S = (10.0, 30.0)
 """Pauses before a training is tried again whose machine has failed, as where a disc is full for a moment."""
+PROCESS_BYTES = 200 * 2**20
+"""That a process holds of its own before its training does; what torch is made of it shares with the others."""
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass
-class _Worker:
-    process: BaseProcess
-    connection: Connection
-
-
-class _Died(Exception):
-    """The process of a training has ended by itself."""
-
-
 class AgentBackend:
-    """Runs work one after the other in a process beside this one."""
+    """Runs work in processes beside this one, each one training after the other."""
 
     def __init__(
         self,
         *,
+        num_slots: int = 1,
         device: Device | None = None,
+        gpus: float | None = None,
         cpus: float | None = None,
+        waits: bool = False,
         project: Project | None = None,
         holds_s: Sequence[float] = HOLDS_S,
     ) -> None:
         """Start nothing yet.
 
         Args:
+            num_slots: trainings at a time.
             device: to train on; None is a GPU where there is one.
+            gpus: of one training; None is one.
             cpus: cores to train with; None is one, and beside a GPU its part of the machine.
+            waits: for what others have, rather than to leave it to them.
             project: whose modules the work is made of.
             holds_s: see `HOLDS_S`.
         """
-        self._device, self._cpus, self._project, self._holds_s = device, cpus, project, holds_s
-        self._worker: _Worker | None = None
-        self._sweep = uuid.uuid4().hex
+        self._num_slots, self._device, self._waits = num_slots, device, waits
+        self._gpus, self._cpus = 1.0 if gpus is None else gpus, cpus
+        self._project, self._holds_s = project, holds_s
+        self._slots: list[AgentSlot] = []
 
     @contextmanager
     def connect(self) -> Generator[Device]:
-        """Start the process; gives what it trains on.
+        """Find out what is trained on.
 
         Raises:
-            ValueError: it does not start, or lacks the GPU that was asked for.
+            ValueError: a process does not start, lacks the GPU that was asked for, or there are fewer GPUs than
+                trainings at a time would take.
         """
+        first = AgentSlot(self._project, {}, self._holds_s)
         try:
-            worker = self._started()
-            try:
-                self._send(worker, b"device")
-                _, found = self._received(worker, START_S)
-            except (_Died, TimeoutError) as error:
-                raise ValueError(f"the agent's process did not start: {error or 'no answer'}") from error
-            if self._device == "cuda" and found == "cpu":
+            self._slots = [first]
+            num_gpus = first.ask_num_gpus(START_S) if self._device != "cpu" and has_device_of_gpu() else 0
+            if self._device == "cuda" and not num_gpus:
                 raise ValueError(
                     f"--gpus-per-training asks for a GPU, and machine {platform.node()} shows none to torch; give 0 to "
                     "train on its CPU, or start the agent where there is one"
                 )
-            device: Device = "cpu" if self._device == "cpu" or found == "cpu" else "cuda"
-            yield device
+            self._slots += self._further_slots(num_gpus)
+            yield "cuda" if num_gpus else "cpu"
         finally:
-            self._end_worker()
+            for slot in self._slots:
+                slot.end()
+
+    def _further_slots(self, num_gpus: int) -> list[AgentSlot]:
+        """Make the slots beside the first one, each with the GPUs that it sees; the first then sees its own alone."""
+        if self._num_slots == 1:
+            return []
+        if not num_gpus:
+            if self._num_slots > (num_cpus := cpus_of_machine()):
+                logger.warning(
+                    "--local %d is more than this machine has cores (%d); the trainings share them",
+                    self._num_slots,
+                    num_cpus,
+                )
+            return [AgentSlot(self._project, {}, self._holds_s) for _ in range(self._num_slots - 1)]
+        shown = share_gpus(self._num_slots, self._gpus, num_gpus, os.environ)
+        if self._cpus is None:
+            self._cpus = max(1.0, cpus_of_machine() // self._num_slots)
+        self._slots.pop().end()
+        return [AgentSlot(self._project, {VISIBLE: names}, self._holds_s) for names in shown]
 
     def max_slots(self) -> int:
-        """One training at a time."""
-        return 1
+        """Count the trainings at a time."""
+        return self._num_slots
 
     def links(self) -> dict[str, str]:
         """Nothing shows more of an agent than the store does."""
@@ -117,186 +126,43 @@ class AgentBackend:
         return cards_here()
 
     def run(self, queue: WorkQueue, listeners: Sequence[Listener], store: Store, runtime: Runtime) -> None:
-        """Run until the queue is told to stop or has nothing that is not in other hands."""
-        everyone = Listeners(listeners)
-        runtime = replace(runtime, cpus=self._cpus, gpus=1.0 if runtime.device == "cuda" else 0.0)
-        while not queue.is_finished():
-            work = queue.next_work()
-            for ended, outcome in queue.ended_elsewhere():
-                everyone.on_end(ended, outcome)
-            if work is None:
-                return
-            self._run(work, queue, everyone, store, runtime)
-
-    def _run(self, work: Work, queue: WorkQueue, everyone: Listeners, store: Store, runtime: Runtime) -> None:
-        has_begun, outcome = False, Outcome("stopped")
-        num_lost, holds_s = 0, list(self._holds_s)
-
-        def on_begin() -> None:
-            nonlocal has_begun
-            has_begun = True
-            queue.note_wait()
-            everyone.on_start(work)
-
-        while True:
-            try:
-                answer = self._attempt(work, queue, everyone, on_begin, store, runtime)
-            except _Died as error:
-                num_lost += 1
-                logger.warning("%s: %s", work.label, error)
-                if queue.is_stopping:
-                    break
-                if num_lost > MAX_LOST_PROCESSES:
-                    outcome = end_as_failed(work, store, _failure_of_death(work, store, str(error)))
-                    break
-                continue
-            if isinstance(answer, Outcome):
-                outcome = answer
-                if outcome.unwritten is not None:
-                    outcome = end_as_failed(work, store, outcome.unwritten)
-                break
-            if answer.kind == "memory":  # it was alone on its device
-                outcome = end_as_failed(work, store, answer)
-                break
-            if answer.kind == "stall":  # the second one is an outcome
-                logger.warning("%s: %s; it is tried once more", work.label, answer.message)
-                continue
-            logger.warning("%s: this machine has failed: %s", work.label, answer.message)
-            queue.note_wait(f"this machine has failed, and is tried again: {work.label}: {answer.message}")
-            if not holds_s or not self._hold(holds_s.pop(0), queue):
-                if not queue.is_stopping:
-                    logger.warning(
-                        "this agent ends, as its machine fails; what it had is left to others, or to the next run"
-                    )
-                    queue.stop()
-                break
-        queue.on_end(work, outcome)
-        if has_begun or outcome.state not in ("claimed", "stopped"):
-            everyone.on_end(work, outcome)
-
-    def _attempt(
-        self,
-        work: Work,
-        queue: WorkQueue,
-        everyone: Listeners,
-        on_begin: Callable[[], None],
-        store: Store,
-        runtime: Runtime,
-    ) -> Outcome | FailureRecord:
-        worker = self._started()
-        task = (store.url, store.shared_id(), runtime, self._sweep, cloudpickle.dumps(work))
-        self._send(worker, b"work" + cloudpickle.dumps(task))
-        is_stop_sent = False
-        while True:
-            if queue.is_out_of_grace:
-                logger.warning(
-                    "%s: did not save within the grace and is ended; what it did since its last checkpoint is lost",
-                    work.label,
-                )
-                worker.process.kill()
-                self._end_worker()
-                return Outcome("stopped")
-            if queue.is_stopping and not is_stop_sent:
-                self._send(worker, b"stop")
-                is_stop_sent = True
-            try:
-                kind, text = self._received(worker, POLL_S)
-            except TimeoutError:
-                continue
-            if kind == "begun":
-                on_begin()
-            elif kind == "progress":
-                progress = progress_from_text(text)
-                everyone.on_progress(work, progress)
-                self._send(worker, queue.on_progress(work, progress).encode())
-            elif kind == "leaving":
-                logger.warning(
-                    "machine %s is to go: %s. This agent ends; what it had has saved its state, and is left to others",
-                    platform.node(),
-                    text,
-                )
-                queue.stop()
-                return Outcome("stopped")
-            elif kind == "fault":
-                self._end_worker()  # a device whose context is broken fails whatever comes next in it
-                return failure_from_text(text)
-            else:
-                outcome = outcome_from_text(text)
-                if outcome.state == "failed":
-                    self._end_worker()
-                return outcome
-
-    def _hold(self, hold_s: float, queue: WorkQueue) -> bool:
-        """Wait; false where the agent was told to end meanwhile."""
-        until_s = time.monotonic() + hold_s
-        while time.monotonic() < until_s and not queue.is_stopping:
-            time.sleep(POLL_S)
-        return not queue.is_stopping
-
-    # -- the process
-
-    def _started(self) -> _Worker:
-        if self._worker is None:
-            ours, theirs = multiprocessing.Pipe()
-            place = None if self._project is None else ProjectOnWorker(str(self._project.folder))
-            process = multiprocessing.get_context("spawn").Process(
-                target=serve, args=(theirs, place), name="tablewright agent", daemon=True
-            )
-            process.start()
-            theirs.close()
-            self._worker = _Worker(process, ours)
-        return self._worker
-
-    def _received(self, worker: _Worker, limit_s: float) -> tuple[str, str]:
-        """Take the next message: its kind and its text.
-
-        Raises:
-            TimeoutError: there is none in time.
-            _Died: the process has ended.
-        """
-        try:
-            if not worker.connection.poll(limit_s):
-                raise TimeoutError
-            kind, _, text = worker.connection.recv_bytes().decode().partition(" ")
-            return kind, text
-        except (EOFError, ConnectionResetError):
-            raise self._death_of(worker) from None
-
-    def _send(self, worker: _Worker, message: bytes) -> None:
-        """Tell the process something.
-
-        Raises:
-            _Died: it has ended.
-        """
-        try:
-            worker.connection.send_bytes(message)
-        except OSError:
-            raise self._death_of(worker) from None
-
-    def _death_of(self, worker: _Worker) -> _Died:
-        worker.process.join()
-        self._worker = None
-        return _Died(f"its process has died ({how_ended(worker.process.exitcode)})")
-
-    def _end_worker(self) -> None:
-        worker, self._worker = self._worker, None
-        if worker is not None:
-            worker.connection.close()
-            worker.process.join(5.0)
-            if worker.process.is_alive():
-                worker.process.kill()
-                worker.process.join()
+        """Run until the queue is finished or told to stop; without waiting, until others have what is left."""
+        gpus = self._gpus if runtime.device == "cuda" else 0.0
+        there = replace(runtime, cpus=self._cpus, gpus=gpus)
+        desk = Desk(queue, Listeners(listeners), store, there, self._waits)
+        with ThreadPoolExecutor(len(self._slots), thread_name_prefix="slot") as threads:
+            runs = [threads.submit(slot.run, desk) for slot in self._slots]
+        for run in runs:
+            run.result()
 
 
-def _failure_of_death(work: Work, store: Store, how: str) -> FailureRecord:
-    """Describe how the process of a training died, by what it has left of that."""
-    training = store.training(work.training_id)
-    try:
-        left, printed = training.failure(), training.output_tail()
-    except (OSError, ValueError):  # the store is no help
-        left, printed = None, []
-    said = "\n".join(["It printed last:", *printed]) if printed else ""
-    return left or failure_of(work, f"{how}\n{said}".strip())
+def share_gpus(num_slots: int, gpus: float, num_gpus: int, environment: Mapping[str, str]) -> list[str]:
+    """Say which GPUs each of several trainings at a time sees, as CUDA is told it.
+
+    Args:
+        num_slots: trainings at a time.
+        gpus: of one: whole ones, or a part of one.
+        num_gpus: that this machine shows.
+        environment: in which some may be named that alone are to be used.
+
+    Raises:
+        ValueError: there are too few.
+    """
+    named = [name.strip() for name in environment.get(VISIBLE, "").split(",") if name.strip()]
+    names = named[:num_gpus] if len(named) >= num_gpus else [str(number) for number in range(num_gpus)]
+    if gpus < 1:
+        num_each = int(1 / gpus + 1e-9)
+        shown = [name for _ in range(num_each) for name in names]  # the least busy one first
+    else:
+        each = int(gpus)
+        shown = [",".join(names[start : start + each]) for start in range(0, num_gpus - each + 1, each)]
+    if num_slots > len(shown):
+        raise ValueError(
+            f"--local {num_slots} trains so many at a time, and this machine has {counted(num_gpus, 'GPU')}, on which "
+            f"{len(shown)} of {gpus:g} GPU each fit. Give --local {len(shown)}, a smaller --gpus-per-training such as "
+            f"{max(1, num_gpus) / num_slots:.2g}, or 0 to train on the CPU"
+        )
+    return shown[:num_slots]
 
 
 def make_agent(settings: Settings) -> AgentBackend:
@@ -319,5 +185,50 @@ def make_agent(settings: Settings) -> AgentBackend:
     return AgentBackend(
         device=None if gpus is None else "cuda" if gpus else "cpu",
         cpus=settings.cpus_per_training,
+        project=settings.project,
+    )
+
+
+def make_local(settings: Settings) -> AgentBackend:
+    """Give the agents of `--local`.
+
+    Raises:
+        ValueError: options are given that only a sweep on Ray has, or there is no memory for so many processes.
+    """
+    assert settings.local is not None
+    faults = [
+        f"--{name} is for a sweep on Ray, and --local {settings.local} trains on this machine without it; leave one of "
+        f"them out{hint}"
+        for name, is_given, hint in (
+            ("address", settings.address is not None, ""),
+            (
+                "max-concurrent",
+                settings.max_concurrent is not None,
+                ": --local says how many train at a time",
+            ),
+            (
+                "gpus-per-training auto",
+                settings.gpus_per_training == AUTO,
+                ", or say the part of a GPU that a training takes, such as 0.5",
+            ),
+        )
+        if is_given
+    ]
+    free_bytes = psutil.virtual_memory().available
+    if settings.local * PROCESS_BYTES > free_bytes:
+        faults.append(
+            f"--local is {settings.local}; this machine has {free_bytes / 1e9:.1f} GB of memory free, and each process "
+            f"takes {PROCESS_BYTES / 1e9:.1f} GB before it trains: at most {free_bytes // PROCESS_BYTES} fit"
+        )
+    if faults:
+        raise ValueError("\n".join(faults))
+    gpus = settings.gpus_per_training
+    assert gpus != AUTO
+    return AgentBackend(
+        num_slots=settings.local,
+        device=None if gpus is None else "cuda" if gpus else "cpu",
+        gpus=gpus or None,
+        cpus=settings.cpus_per_training,
+        waits=True,
         project=settings.project,
     )

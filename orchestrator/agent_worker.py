@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import queue
 import signal
 import threading
+from collections.abc import Mapping
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Literal
 
 from tablewright.orchestrator.guarded_trial import run_on_worker
 from tablewright.orchestrator.masked_streams import mask_streams
-from tablewright.orchestrator.messages import failure_to_text, outcome_to_text, progress_to_text
+from tablewright.orchestrator.messages import (
+    failure_to_text,
+    outcome_to_text,
+    progress_to_text,
+    telling_to_text,
+)
 from tablewright.orchestrator.project import ProjectOnWorker
 from tablewright.orchestrator.ranks import beside
 from tablewright.orchestrator.rungs import Verdict
+from tablewright.orchestrator.signals import ASKING
 from tablewright.orchestrator.termination_notice import NoticeWatch
 from tablewright.orchestrator.trial import MachineFault, Progress, TrialHooks, Work, raise_verdict
 from tablewright.trainables.contract.run import Device, Runtime
 from tablewright.trainables.value.cpus import cpus_of_machine
 
-Kind = Literal["device", "begun", "progress", "outcome", "fault", "leaving"]
-"""What a message is, before its text: what torch trains on here; or of a training, that it begins, an epoch (which is
-answered), how it ended, why this machine has failed it, or that it has saved its state since this machine is to go.
-See `messages`."""
+Kind = Literal["device", "begun", "progress", "told", "outcome", "fault", "leaving"]
+"""What a message is, before its text: how many GPUs torch sees here; or of a training, that it begins, an epoch (which
+is answered), how far long work is, how it ended, why this machine has failed it, or that it has saved its state since
+this machine is to go. See `messages`."""
 
 
 class _Agent:
@@ -71,15 +79,24 @@ class _Agent:
         return "prune" if said == b"prune" else "pause" if said == b"pause" else "go on"
 
 
-def serve(connection: Connection, project: ProjectOnWorker | None) -> None:
-    """Do what the agent asks for until it ends; signals are for the agent, which hands them on."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
+def serve(connection: Connection, project: ProjectOnWorker | None, environment: Mapping[str, str]) -> None:
+    """Do what the agent asks for until it ends; signals are for the agent, which hands them on.
+
+    Args:
+        connection: to the agent.
+        project: whose modules the work is made of.
+        environment: all variables that there are to be; this process is forked from one that began earlier.
+    """
+    os.environ.clear()
+    os.environ.update(environment)
+    for number in ASKING:
         signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ASKING)  # which the server was started without
     mask_streams()
     agent, notices = _Agent(connection), NoticeWatch()
     while (task := agent.next_task()) is not None:
         if task == b"device":
-            agent.tell("device", _device())
+            agent.tell("device", str(_num_gpus()))
             continue
         url, store_id, runtime, sweep, pickled = pickle.loads(task.removeprefix(b"work"))
         if project is not None:
@@ -96,7 +113,12 @@ def _attempt(
     if runtime.cpus is None:
         runtime = replace(runtime, cpus=_part_of_machine(runtime.device))
     hooks = TrialHooks(
-        on_progress, agent.should_stop.is_set, lambda: agent.tell("begun"), sweep=sweep, processes=beside
+        on_progress,
+        agent.should_stop.is_set,
+        lambda: agent.tell("begun"),
+        sweep=sweep,
+        processes=beside,
+        on_told=lambda telling: agent.tell("told", telling_to_text(telling)),
     )
     try:
         outcome = run_on_worker(work, url, store_id, runtime, hooks, notices)
@@ -116,7 +138,7 @@ def _part_of_machine(device: Device) -> float:
     return max(1.0, cpus_of_machine() // max(1, torch.cuda.device_count())) if device == "cuda" else 1.0
 
 
-def _device() -> Device:
+def _num_gpus() -> int:
     import torch
 
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0

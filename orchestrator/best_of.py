@@ -11,7 +11,7 @@ from tablewright.orchestrator.found_base import FoundBase
 from tablewright.orchestrator.found_config import FoundConfig, name_faults, place_of, read_found
 from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.project import Project, entered_project
-from tablewright.orchestrator.study_files import load_study
+from tablewright.orchestrator.study_loading import load_study
 from tablewright.trainables.contract.method import TrainingConfig
 from tablewright.trainables.contract.program import STUDIES_FOLDER
 from tablewright.trainables.value.refusal import guess, shown

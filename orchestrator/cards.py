@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from tablewright.trainables.contract.memory import Card
@@ -35,6 +37,22 @@ MEMORY_MIB = {
     "RTX-PRO-6000": 97_887,
 }
 """What `nvidia-smi` shows of the kinds that Ray tells apart; of a kind that is sold in two sizes the smaller one."""
+
+
+GPU_DEVICES = (
+    "/dev/nvidiactl",
+    "/dev/nvidia0",
+    "/dev/nvidia-uvm",
+    "/proc/driver/nvidia",
+    "/dev/kfd",
+    "/dev/dxg",
+)
+"""Of which a Linux that has a GPU for torch has one: NVIDIA's driver, AMD's, and that of Windows below it."""
+
+
+def has_device_of_gpu() -> bool:
+    """Say whether torch may see a GPU here: to ask it takes seconds."""
+    return sys.platform != "linux" or any(Path(device).exists() for device in GPU_DEVICES)
 
 
 def cards_here(ask: Sequence[str] = ASK) -> list[Card]:

@@ -79,6 +79,7 @@ class InlineBackend:
             lambda: everyone.on_start(work),
             sweep=self._sweep,
             processes=beside,
+            on_told=lambda telling: everyone.on_told(work, telling),
         )
         outcome = _attempt(work, store, runtime, hooks)
         queue.on_end(work, outcome)

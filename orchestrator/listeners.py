@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-from tablewright.orchestrator.trial import Listener, Outcome, Progress, Work
+from tablewright.orchestrator.trial import HearsOfWork, Listener, Outcome, Progress, Work
+from tablewright.trainables.value.long_work import Telling
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +25,12 @@ class Listeners:
     def on_progress(self, work: Work, progress: Progress) -> None:
         """An epoch ended."""
         self._tell(lambda listener: listener.on_progress(work, progress))
+
+    def on_told(self, work: Work, telling: Telling) -> None:
+        """Long work is so far, for those who hear of it."""
+        self._tell(
+            lambda listener: listener.on_told(work, telling) if isinstance(listener, HearsOfWork) else None
+        )
 
     def on_end(self, work: Work, outcome: Outcome) -> None:
         """No further attempt is made in this sweep."""

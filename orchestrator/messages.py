@@ -9,7 +9,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from tablewright.orchestrator.store.training_records import FailureRecord
 from tablewright.orchestrator.trial import Outcome, Progress
+from tablewright.trainables.value.long_work import Telling
 
+_TELLING = TypeAdapter(tuple[str, float | None])
 _PROGRESS, _OUTCOME, _FAILURE = TypeAdapter(Progress), TypeAdapter(Outcome), TypeAdapter(FailureRecord)
 
 
@@ -26,6 +28,21 @@ def outcome_to_text(outcome: Outcome) -> str:
 def failure_to_text(failure: FailureRecord) -> str:
     """Write down why an attempt failed."""
     return _text(_FAILURE, failure)
+
+
+def telling_to_text(telling: Telling) -> str:
+    """Write down how far long work is."""
+    return json.dumps([str(telling), telling.left_s])
+
+
+def telling_from_text(text: str) -> Telling:
+    """Read how far long work is.
+
+    Raises:
+        ValueError: it says something else.
+    """
+    words, left_s = _read(_TELLING, text)
+    return Telling(words, left_s)
 
 
 def progress_from_text(text: str) -> Progress:

@@ -17,7 +17,7 @@ from tablewright.orchestrator.store.damaged_file import DamagedFile
 from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.store.training_records import TrainingRecord
 from tablewright.orchestrator.study import Study
-from tablewright.orchestrator.study_files import load_every_study
+from tablewright.orchestrator.study_loading import load_every_study
 from tablewright.trainables.contract.run import Runtime
 
 
@@ -55,7 +55,7 @@ def named_by_project(project: Project | None, store: Store, runtime: Runtime) ->
         ValueError: it cannot be said, and why.
     """
     try:
-        return read_named(load_every_study(project, _studies_in(store)).values(), store, runtime)
+        return read_named(load_every_study(project, studies_in(store)).values(), store, runtime)
     except ValueError as error:
         raise ValueError(
             f"what is needed cannot be said, so nothing is removed: {error}\nMend that, or move the file away"
@@ -69,7 +69,7 @@ def labels_of_project(project: Project | None, store: Store, runtime: Runtime) -
         ValueError: a study cannot be built.
     """
     labels: dict[str, str] = {}
-    for of_profile in load_every_study(project, _studies_in(store)).values():
+    for of_profile in load_every_study(project, studies_in(store)).values():
         plan = plan_of_all_seeds(of_profile, store, runtime)
         labels |= labels_of(plan)
     return labels
@@ -84,7 +84,7 @@ def labels_of(plan: Plan) -> dict[str, str]:
     }
 
 
-def _studies_in(store: Store) -> set[str]:
+def studies_in(store: Store) -> set[str]:
     """Name the studies that were ever swept on a store."""
 
     def study_of(identity: str) -> str:

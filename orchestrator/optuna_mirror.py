@@ -128,6 +128,7 @@ class OptunaMirror(ProjectionThread):
 
     def on_start(self, work: Work) -> None:
         """Show a suggestion as one that runs."""
+        self._open_soon()
         self._look_again()
 
     def on_progress(self, work: Work, progress: Progress) -> None:

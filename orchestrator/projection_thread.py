@@ -18,6 +18,9 @@ from tablewright.orchestrator.addresses import damage_of_database, refuse_irregu
 from tablewright.trainables.value.secret import masked
 
 FLUSH_EVERY_S = 2.0
+OPEN_AFTER_S = 10.0
+"""How long the first training is waited for before the database is opened: its client takes seconds of a processor to
+load, which that training's start has more use for."""
 MAX_BACKOFF_S = 30.0
 MAX_TRIES = 3
 """Of writing one thing to a database that answers; then it is left to the next sweep."""
@@ -50,7 +53,7 @@ class ProjectionThread(ABC):
         self.warnings: list[str] = []
         self.place = f"{kind} at {masked(url)}"
         self._lock = threading.Lock()
-        self._wake = threading.Event()
+        self._wake, self._may_open = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self._kind, self._url = kind, url
         self._is_ending = False
@@ -96,11 +99,16 @@ class ProjectionThread(ABC):
         self._thread.start()
         atexit.register(self._end_at_exit)
 
+    def _open_soon(self) -> None:
+        """Open the database now: the first training runs, or there is none."""
+        self._may_open.set()
+
     def _end_thread(self) -> None:
         """Let it deliver what waits: as long as anything is delivered, and not long where the database is away."""
         if self._thread is None or self._is_ending:
             return
         self._is_ending = True
+        self._may_open.set()
         self._wake.set()
         delivered, since_s = -1, time.monotonic()
         while self._thread.is_alive():
@@ -130,6 +138,7 @@ class ProjectionThread(ABC):
 
     def _run(self) -> None:
         backoff_s, num_failures_at_end, is_connected = 1.0, 0, False
+        self._may_open.wait(OPEN_AFTER_S)
         while not self._is_abandoned:
             is_last = self._is_ending  # read before anything is taken: what was told by then is delivered
             try:

@@ -33,6 +33,7 @@ from tablewright.orchestrator.project import Project, ProjectOnWorker
 from tablewright.orchestrator.ray_autoscaler import machine_types, may_grow
 from tablewright.orchestrator.ray_bridge import Bridge, QueueSearcher, StopsWaiting
 from tablewright.orchestrator.ray_cluster import RayCluster, heads_and_others, machines
+from tablewright.orchestrator.ray_scheduler import FillsSlots
 from tablewright.orchestrator.ray_worker import FIRST_HOLD_S, Place, Signals, attempt, take_signals
 from tablewright.orchestrator.resources import AUTO, Resources
 from tablewright.orchestrator.settings import Settings
@@ -44,8 +45,7 @@ from tablewright.trainables.contract.memory import Card
 from tablewright.trainables.contract.run import Device, Runtime
 
 MAX_PENDING_TRIALS = 64
-"""Trials offered to the cluster beyond the running ones: an autoscaler sees the demand, and Tune keeps as
-many workers warm as there are trials waiting."""
+"""Trials offered to a cluster beyond those that have a place, where it may start machines for them."""
 
 ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the store and MLflow hold what these would write
@@ -168,11 +168,22 @@ class RayBackend:
         """Count the trainings that could run at a time, once the machines that may be started are; at least one."""
         if self._max_concurrent is not None:
             return self._max_concurrent
+        num_now, num_grown = self._num_places()
+        return max(1, num_now, min(num_grown, MAX_PENDING_TRIALS))
+
+    def _num_offered(self) -> int:
+        """Count the trainings that the cluster is to know of: an autoscaler starts machines for those it has."""
+        if self._max_concurrent is not None:
+            return self._max_concurrent
+        num_now, num_grown = self._num_places()
+        return max(1, min(num_grown, num_now + MAX_PENDING_TRIALS))
+
+    def _num_places(self) -> tuple[int, int]:
+        """Count the trainings that could run at a time now, and once the machines that may be started are there."""
         needed = self._needed() if self._shares is None else self._resources_for(self._shares.smallest())
         heads, others = heads_and_others()
         num_now = num_reachable(needed, heads, others, None)
-        num_grown = num_reachable(needed, heads, others, self._growth, grows_unseen=self._grows_unseen)
-        return max(1, num_now, min(num_grown, MAX_PENDING_TRIALS))
+        return num_now, num_reachable(needed, heads, others, self._growth, grows_unseen=self._grows_unseen)
 
     def links(self) -> dict[str, str]:
         """Give where Ray's dashboard is, once this is connected; a Ray that was started here has none."""
@@ -203,6 +214,7 @@ class RayBackend:
             self.max_slots,
             self._growth,
         )
+        scheduler = FillsSlots(self._num_offered)
         trainable = wrap_function(tune.with_parameters(attempt, place=place))
 
         def bundles_of(config: dict[str, Any]) -> tune.PlacementGroupFactory:
@@ -217,9 +229,11 @@ class RayBackend:
             tuner = tune.Tuner(
                 take_signals(tune.with_resources(trainable, bundles_of)),
                 tune_config=tune.TuneConfig(
-                    search_alg=QueueSearcher(queue, bridge.share_of, bridge.give_back_due),
+                    search_alg=QueueSearcher(
+                        queue, bridge.share_of, bridge.give_back_due, scheduler.has_room
+                    ),
+                    scheduler=scheduler,
                     num_samples=-1,
-                    max_concurrent_trials=self._max_concurrent,
                     reuse_actors=True,
                     trial_dirname_creator=lambda trial: trial.trial_id,
                     trial_name_creator=lambda trial: trial.trial_id,

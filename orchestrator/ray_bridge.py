@@ -20,7 +20,12 @@ from tablewright.orchestrator.dropped_attempts import DroppedAttempts
 from tablewright.orchestrator.listeners import Listeners
 from tablewright.orchestrator.lost_attempts import LostAttempts
 from tablewright.orchestrator.machine_types import MachineTypes, Starting, words_of_waiting
-from tablewright.orchestrator.messages import failure_from_text, outcome_from_text, progress_from_text
+from tablewright.orchestrator.messages import (
+    failure_from_text,
+    outcome_from_text,
+    progress_from_text,
+    telling_from_text,
+)
 from tablewright.orchestrator.packing import FixedShares
 from tablewright.orchestrator.ray_autoscaler import starting
 from tablewright.orchestrator.ray_cluster import gone_machines, machine_of, machines
@@ -67,9 +72,11 @@ class QueueSearcher(_NotSaved, Searcher):
         queue: WorkQueue,
         share_of: Callable[[Work], Resources | None],
         give_back_due: Callable[[], None] = lambda: None,
+        has_room: Callable[[], bool] = lambda: True,
     ) -> None:
         super().__init__()
         self._queue, self._share_of, self._give_back_due = queue, share_of, give_back_due
+        self._has_room = has_room
         self._held: Work | None = None
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # pyright: ignore
@@ -77,6 +84,8 @@ class QueueSearcher(_NotSaved, Searcher):
         if self._queue.is_finished():
             return Searcher.FINISHED
         self._give_back_due()  # here, as Tune asks for a minute before it takes another step
+        if not self._has_room():
+            return None
         work = self._held or self._queue.next_work()
         share = None if work is None else self._share_of(work)
         self._held = work if share is None else None
@@ -290,6 +299,8 @@ class Bridge(_NotSaved, tune.Callback):
             )
             self._leaving.add(trial.trial_id)
             self._give_back(trial)
+        elif "told" in result:
+            self._listeners.on_told(work, telling_from_text(result["told"]))
         elif "progress" in result:
             progress = progress_from_text(result["progress"])
             self._lost.on_epoch(work.training_id, progress.report.epoch)

@@ -25,7 +25,12 @@ from ray.experimental.internal_kv import _internal_kv_put as kv_put  # pyright: 
 from tablewright.orchestrator.device_probe import fault_of_device
 from tablewright.orchestrator.guarded_trial import run_on_worker
 from tablewright.orchestrator.masked_streams import mask_streams
-from tablewright.orchestrator.messages import failure_to_text, outcome_to_text, progress_to_text
+from tablewright.orchestrator.messages import (
+    failure_to_text,
+    outcome_to_text,
+    progress_to_text,
+    telling_to_text,
+)
 from tablewright.orchestrator.project import ProjectOnWorker
 from tablewright.orchestrator.ray_ranks import beside_on_ray
 from tablewright.orchestrator.resources import Resources
@@ -44,6 +49,7 @@ from tablewright.orchestrator.trial import (
 )
 from tablewright.orchestrator.worker_death import ENDED_ITSELF
 from tablewright.trainables.contract.run import Runtime
+from tablewright.trainables.value.long_work import Telling
 
 STOP_POLL_S = 1.0
 """How often a running training asks whether the sweep is ending."""
@@ -259,6 +265,12 @@ def attempt(config: dict[str, Any], *, place: Place) -> None:
     def on_begin() -> None:
         tune.report({"begun": here})
 
+    def on_told(telling: Telling) -> None:
+        try:
+            tune.report({"told": telling_to_text(telling)})
+        except SystemExit:
+            raise BackendEnded from None
+
     try:
         if should_stop() or signals.is_sent(BEGIN_NONE):
             outcome = Outcome("stopped")
@@ -266,7 +278,9 @@ def attempt(config: dict[str, Any], *, place: Place) -> None:
             share: Resources = config["share"]
             work, runtime = _loaded(payload, place), place.runtime_of(share)
             processes = beside_on_ray(share, place.project)
-            hooks = TrialHooks(on_progress, should_stop, on_begin, sweep=place.sweep, processes=processes)
+            hooks = TrialHooks(
+                on_progress, should_stop, on_begin, sweep=place.sweep, processes=processes, on_told=on_told
+            )
             outcome = run_on_worker(work, place.store_url, place.store_id, runtime, hooks, _NOTICES)
     except MachineFault as fault:
         tune.report({"fault": failure_to_text(fault.failure)})
@@ -286,11 +300,13 @@ def attempt(config: dict[str, Any], *, place: Place) -> None:
     if outcome.state == "stopped" and not should_stop() and (notice := _NOTICES.notice) is not None:
         tune.report({"leaving": notice.text})
         _hold_while_leaving(should_stop)
-    tune.report({"outcome": outcome_to_text(outcome)})
-    if outcome.state == "failed":
-        raise _ProcessSpoiled(outcome.message)
+    spoiled = outcome.message if outcome.state == "failed" else ""
     if _SAVING.asked_by is not None:
-        raise _ProcessSpoiled(f"{_SAVING.asked_by} came; the training has saved its state")
+        spoiled = spoiled or f"{_SAVING.asked_by} came; the training has saved its state"
+    # Where the process is to be used again Tune need not ask once more to learn that this was all.
+    tune.report({"outcome": outcome_to_text(outcome), "done": not spoiled})
+    if spoiled:
+        raise _ProcessSpoiled(spoiled)
 
 
 def _loaded(payload: Payload, place: Place) -> Work:

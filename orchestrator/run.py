@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from tablewright.orchestrator.cache_room import refuse_small_disc
 from tablewright.orchestrator.cost import training_ids_of
 from tablewright.orchestrator.memory_need import refuse_small_cards
 from tablewright.orchestrator.mirrored_study import RecordedSearch
@@ -202,12 +203,13 @@ def run_sweep(
                 links=links(),
             )
 
+        refuse_small_disc(needed, runtime)
         with backend.connect() as device, announced(store, sign):
             if device == "cpu" and max_gpu_hours is not None:
                 logger.warning(
                     "no training takes a GPU here, so that --max-gpu-hours ends nothing; --max-cpu-hours does"
                 )
-            there = replace(runtime, device=device)
+            there = replace(runtime, device=device, data_were_seen=True)
             if device == "cuda":
                 refuse_small_cards(needed, backend.cards(), there.cache_dir)
             _prepare(needed, there)

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from tablewright.orchestrator.addresses import (
     NO_TRACKING,
@@ -26,8 +26,11 @@ from tablewright.orchestrator.resources import AUTO
 from tablewright.orchestrator.signals import DEFAULT_GRACE_S
 from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.study import Study
-from tablewright.orchestrator.study_files import load_study, study_names
+from tablewright.orchestrator.study_files import study_names
+from tablewright.orchestrator.study_loading import load_study
 from tablewright.orchestrator.user import user_name
+from tablewright.orchestrator.variables import VARIABLE_PREFIX, variable_of
+from tablewright.trainables.contract.cache import IMAGE_CACHES, ImageCache
 from tablewright.trainables.contract.method import Seed
 from tablewright.trainables.contract.process import Process
 from tablewright.trainables.contract.run import Runtime
@@ -41,17 +44,8 @@ NO_OPTIONS = ("studies", "reads_records_alone", "project")
 
 KEEPS_ALL, KEEPS_NONE = "all", "none"
 
-VARIABLE_PREFIX = "TABLEWRIGHT_"
-"""An option's environment variable has this before its name."""
-
-
 RAY_ADDRESS = "RAY_ADDRESS"
 """Variable by which Ray's programs know their cluster; set by Ray in what it runs as a job."""
-
-
-def variable_of(option: str) -> str:
-    """Name the environment variable of an option: `data-root` is TABLEWRIGHT_DATA_ROOT."""
-    return VARIABLE_PREFIX + option.upper().replace("-", "_")
 
 
 @dataclass(frozen=True)
@@ -65,6 +59,7 @@ class Settings:
         data_root: folder that holds the data sets in their published layout.
         store: folder or URL of the records.
         cache_dir: this machine's decoded images.
+        image_cache: how a machine keeps images: `auto`, `decoded`, `encoded` or `files`; no number depends on it.
         address: of a running Ray cluster; None is RAY_ADDRESS, or to start one on this machine.
         tracking_uri: MLflow's; None is a database beside the records, `none` is no tracking.
         search_storage: Optuna's database URL; None is a database beside the records.
@@ -74,6 +69,7 @@ class Settings:
         processes_per_training: that make one side by side, each on a GPU of its own; None is one, or as many as it has
             whole GPUs.
         cpus_per_training: cores of one; None is its part of a GPU's machine, and one where it trains on the CPU.
+        local: trainings at a time in processes on this machine, without Ray; None is a sweep on Ray.
         max_concurrent: trainings at a time; None is as many as fit.
         checkpoint_minutes: between two checkpoints of a training; None lets it follow from what one costs.
         stall_minutes: a training of which nothing is seen for so long is ended; 0 ends none, and None is ten times
@@ -96,6 +92,7 @@ class Settings:
     data_root: str | None = None
     store: str = "runs"
     cache_dir: str = "~/.cache/tablewright"
+    image_cache: str = "auto"
     address: str | None = None
     tracking_uri: str | None = None
     search_storage: str | None = None
@@ -103,6 +100,7 @@ class Settings:
     gpus_per_training: float | Literal["auto"] | None = None
     processes_per_training: int | None = None
     cpus_per_training: float | None = None
+    local: int | None = None
     max_concurrent: int | None = None
     checkpoint_minutes: float | None = None
     stall_minutes: float | None = None
@@ -140,6 +138,12 @@ class Settings:
             faults.append(
                 f"--paper {self.paper} is no file; name the main file of the paper, such as paper/main.tex"
             )
+        if self.image_cache not in IMAGE_CACHES:
+            faults.append(
+                f"--image-cache is {self.image_cache!r}; it is auto (decoded where the disc of --cache-dir has room, "
+                "else encoded), decoded, encoded (packed as they are published, and decoded each time one is read) or "
+                "files (none is kept, and the data set's own files are decoded each time)"
+            )
         faults += [] if self.seeds is None else self._seed_faults(self.seeds)
         gpus = self.gpus_per_training
         if (
@@ -164,6 +168,10 @@ class Settings:
             faults.append(
                 f"--cpus-per-training is {cpus:g}; it is a whole number of cores, or a part of one such as 0.5; leave "
                 "it out, and a training takes its part of the machine beside a GPU, and one core without"
+            )
+        if self.local is not None and self.local < 1:
+            faults.append(
+                f"--local is {self.local}; it is how many trainings run at a time on this machine, 1 or more"
             )
         if self.max_concurrent is not None and self.max_concurrent < 1:
             faults.append(f"--max-concurrent is {self.max_concurrent}; it is 1 or more")
@@ -339,6 +347,7 @@ class Settings:
             command_line=masked(shlex.join(sys.argv)),
             process=Process(num_processes=self.num_processes),
             owner=user_name(),
+            image_cache=cast(ImageCache, self.image_cache),
         )
 
     def prices(self) -> Prices | None:

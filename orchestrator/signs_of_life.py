@@ -47,6 +47,7 @@ class TrainingSign:
         signed_at: when this was told, by the clock of the machine that trains.
         host_memory_bytes: of the process and what it has started.
         gpu_memory_bytes: what torch holds in the process; None where it holds no GPU.
+        doing: long work that no epoch tells of, and how far it is; empty between.
     """
 
     label: str
@@ -58,6 +59,7 @@ class TrainingSign:
     signed_at: datetime.datetime
     host_memory_bytes: int
     gpu_memory_bytes: int | None = None
+    doing: str = ""
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ class AttemptSigns:
 
     Attributes:
         is_cancelled: whether it was, as the last sign has found it.
+        doing: what the next one tells of long work.
     """
 
     def __init__(
@@ -134,6 +137,7 @@ class AttemptSigns:
         self._started_at = now()
         self._has_signed = False
         self.is_cancelled = False
+        self.doing = ""
 
     def __call__(self) -> Mapping[str, Any]:
         """Give the next one; the first asks nothing of the store, which the attempt reads by itself."""
@@ -152,6 +156,7 @@ class AttemptSigns:
                 signed_at=now(),
                 host_memory_bytes=_host_memory_bytes(),
                 gpu_memory_bytes=_gpu_memory_bytes(),
+                doing=self.doing,
             )
         )
 

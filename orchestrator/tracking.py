@@ -122,6 +122,7 @@ class Tracker(ProjectionThread):
 
     def on_start(self, work: Work) -> None:
         """An attempt begins."""
+        self._open_soon()
         with self._lock:
             self._active.add(work.training_id)
             self._add(ToldTraining(work, now_ms()))

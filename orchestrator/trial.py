@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import psutil
 
@@ -74,6 +74,7 @@ from tablewright.trainables.contract.run import (
     TrainingStopped,
 )
 from tablewright.trainables.contract.view import EvaluationView, Split
+from tablewright.trainables.value.long_work import Telling, listening
 from tablewright.trainables.value.secret import masked
 
 MAX_STALLS = 2
@@ -171,6 +172,15 @@ class Listener(Protocol):
         ...
 
 
+@runtime_checkable
+class HearsOfWork(Protocol):
+    """A listener that is told of long work that no epoch tells of, too."""
+
+    def on_told(self, work: Work, telling: Telling) -> None:
+        """It is so far."""
+        ...
+
+
 class Pruned(Exception):
     """The search has no more interest in this training."""
 
@@ -239,6 +249,7 @@ class TrialHooks:
         processes: a context in which the further processes of a training run, where it has some; gives the settings
             of the first one, which is the attempt's own.
         on_cancelled: called from another thread when somebody has cancelled the training, which is then asked to stop.
+        on_told: called now and then in long work that no epoch tells of.
     """
 
     on_progress: Callable[[Progress], None]
@@ -251,6 +262,7 @@ class TrialHooks:
         lambda work, store, runtime: nullcontext(runtime)
     )
     on_cancelled: Callable[[], None] = lambda: None
+    on_told: Callable[[Telling], None] = lambda telling: None
 
 
 def raise_verdict(verdict: Verdict) -> None:
@@ -313,6 +325,7 @@ def _run_claimed(
 
     def on_progress(progress: Progress) -> None:
         nonlocal is_paused
+        signs.doing = ""
         try:
             hooks.on_progress(progress)
         except Paused:
@@ -330,7 +343,12 @@ def _run_claimed(
         if not was_done:
             _check_card(work.config, memory, runtime)
         memory.begin(runtime.gpus or 1.0)
-        with collected_warnings() as said:
+
+        def on_told(telling: Telling) -> None:
+            signs.doing = telling
+            hooks.on_told(telling)
+
+        with collected_warnings() as said, listening(on_told):
             if was_done:
                 if why_not := _measure(work, folder, store, runtime, hooks, None, said):
                     raise WeightsGone(why_not[0])

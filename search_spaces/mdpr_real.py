@@ -17,8 +17,13 @@ from tablewright.trainables.retrieval.view import MAP, MINP, RANK1, RetrievalVie
 
 REAL = Dataset(
     "Real pedestrians",
-    # The demo's batch of 32 images asks for eight people; there are six.
-    {"data.dataset": "real_pedestrians", "data.num_identities": 4, "data.num_instances": 8},
+    # The demo's batch of 64 images asks for sixteen people; there are six, of whom an epoch sees every image.
+    {
+        "data.dataset": "real_pedestrians",
+        "data.sampling": "identities",
+        "data.num_identities": 4,
+        "data.num_instances": 8,
+    },
 )
 
 

@@ -1,102 +1,22 @@
 """All that a study, or a method of one's own, needs: `import tablewright as tw`.
 
-Names only; where each is explained stands in its own file.
+The names stand in `names.py`, which is loaded once somebody asks for one: parts of this package are imported without.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from tablewright.orchestrator.ablation import Ablation
-from tablewright.orchestrator.best_of import best_of
-from tablewright.orchestrator.budget import Budget
-from tablewright.orchestrator.constraints import Less, Product, WeightedSum
-from tablewright.orchestrator.dataset import Dataset
-from tablewright.orchestrator.design import Cumulative, Factorial, LeaveOneOut, Row, Sweep
-from tablewright.orchestrator.imported import imported
-from tablewright.orchestrator.paper_table import PaperTable
-from tablewright.orchestrator.profile import Profile
-from tablewright.orchestrator.pruners import Halving, Hyperband, Median, Patience, Wilcoxon
-from tablewright.orchestrator.published import printed
-from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
-from tablewright.orchestrator.samplers import BruteForce, CmaEs, Gp, Nsga2, Nsga3, Qmc, Random, Tpe
-from tablewright.orchestrator.search import Objective, Search
-from tablewright.orchestrator.search_cost import Cost
-from tablewright.orchestrator.study import Study, UntilDecided
-from tablewright.orchestrator.teacher import OptunaStudy
-from tablewright.orchestrator.venue import Venue
-from tablewright.trainables.contract.metric import Metric
-from tablewright.trainables.own.declaration import Config, Data, Measured
-from tablewright.trainables.own.function import method
-from tablewright.trainables.own.script import script
-from tablewright.trainables.value.frozen_model import FrozenModel
-
 if TYPE_CHECKING:
-    from tablewright.notebook import results, table
-    from tablewright.trainables.own.function_run import Run
-
-__all__ = [
-    "Ablation",
-    "BruteForce",
-    "Budget",
-    "Choice",
-    "CmaEs",
-    "Config",
-    "Cost",
-    "Cumulative",
-    "Data",
-    "Dataset",
-    "Factorial",
-    "FloatRange",
-    "FrozenModel",
-    "Gp",
-    "Halving",
-    "Hyperband",
-    "IntRange",
-    "LeaveOneOut",
-    "Less",
-    "Measured",
-    "Median",
-    "Metric",
-    "Nsga2",
-    "Nsga3",
-    "Objective",
-    "OptunaStudy",
-    "PaperTable",
-    "Patience",
-    "Product",
-    "Profile",
-    "Qmc",
-    "Random",
-    "Row",
-    "Run",
-    "Search",
-    "Study",
-    "Sweep",
-    "Tpe",
-    "UntilDecided",
-    "Venue",
-    "WeightedSum",
-    "When",
-    "Wilcoxon",
-    "best_of",
-    "imported",
-    "method",
-    "printed",
-    "results",
-    "script",
-    "table",
-]
-
-
-_OF_MODULE = {
-    "Run": "tablewright.trainables.own.function_run",  # needs torch
-    "results": "tablewright.notebook",
-    "table": "tablewright.notebook",
-}
+    from tablewright.names import *  # noqa: F403
 
 
 def __getattr__(name: str) -> Any:
-    """Give what needs more than a declaration does, once somebody names it."""
-    if name not in _OF_MODULE:
+    """Give a public name."""
+    if name.startswith("__") and name != "__all__":  # asked for by Python of every package
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_OF_MODULE[name]), name)
+    return getattr(importlib.import_module("tablewright.names"), name)
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return importlib.import_module("tablewright.names").__all__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import threading
@@ -13,6 +14,18 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 
 LATE_MARKERS = ("slow", "ray", "gpu")
+
+# While tests are collected nothing becomes garbage, and what was compiled of them serves the other processes and the
+# next run, where a machine keeps no bytecode as well.
+gc.disable()
+_keeps_no_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, False
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage among what tests make, and no more among all that was loaded for them."""
+    sys.dont_write_bytecode = _keeps_no_bytecode
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

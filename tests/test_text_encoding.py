@@ -16,6 +16,7 @@ from tests.toy_studies import ROOT, write_project
 FOLDERS = ("benchmarks", "orchestrator", "reports", "search_spaces", "trainables")
 SOURCES = [
     ROOT / "sweep.py",
+    *sorted((ROOT / "tablewright/command").glob("*.py")),
     *(path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))),
 ]
 OPENERS = ("open", "fdopen", "TemporaryFile", "NamedTemporaryFile")

@@ -69,7 +69,8 @@ POOLED = "pooled"
 
 Pooling = Literal["max", "avg", "gem"]
 
-_MOBILENET_WIDTH, _BASIC_WIDTH, _BOTTLENECK_WIDTH = 320, 512, 2048  # of the map behind layer4
+_BASIC_WIDTH, _BOTTLENECK_WIDTH = 512, 2048  # of the map behind layer4
+_MOBILENET_WIDTHS = {"mobilenet_v2": 320, "mobilenet_v2_short": 96}  # likewise
 
 # --------------------------------------------------------------------------------------------------------
 # Configuration
@@ -176,8 +177,8 @@ class BaselineNetworkConfig(FrozenModel):
     def embedding_widths(self) -> dict[str, int]:
         """Name the one embedding, the pooled map: 2048 wide on ResNet-50."""
         architecture = self.backbone.architecture
-        if architecture == "mobilenet_v2":
-            return {POOLED: _MOBILENET_WIDTH}
+        if architecture in _MOBILENET_WIDTHS:
+            return {POOLED: _MOBILENET_WIDTHS[architecture]}
         is_basic = architecture.startswith(("resnet18", "resnet34"))
         return {POOLED: _BASIC_WIDTH if is_basic else _BOTTLENECK_WIDTH}
 

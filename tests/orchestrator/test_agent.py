@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-from tablewright import sweep
-from tablewright.orchestrator import agent_backend
+from tablewright.command.agent import run_agent
+from tablewright.orchestrator import agent_backend, agent_slot
 from tablewright.orchestrator.agent_backend import AgentBackend
 from tablewright.orchestrator.claims import Claims, Owner, _written, training_claim
 from tablewright.orchestrator.design import Row
@@ -55,7 +55,7 @@ def test_a_killed_process_is_replaced_and_the_training_goes_on(tmp_path, agent):
 
 def test_a_process_that_dies_again_and_again_fails_its_training_alone(tmp_path, agent, monkeypatch):
     """The failure says by which signal, and the next training is made."""
-    monkeypatch.setattr(agent_backend, "MAX_LOST_PROCESSES", 1)
+    monkeypatch.setattr(agent_slot, "MAX_LOST_PROCESSES", 1)
     rows = [Row("dies", {"dies_by": int(signal.SIGABRT)}), Row("good", {"learning_rate": 0.2})]
     result, _ = ToySweep(tmp_path)(a_study(rows), backend=agent)
     assert ["failed", "done"] == [status.state for status in result.statuses]
@@ -148,7 +148,7 @@ def test_an_agent_that_was_stopped_does_not_say_that_it_was_done(tmp_path, agent
     monkeypatch.setattr(agent_backend, "make_agent", lambda settings: OthersTakeOver(agent))
     study = a_study([Row("a", {"waits_for": str(tmp_path / "gate")})])
     settings = Settings(studies=("toy",), store=str(tmp_path / "runs"), tracking_uri="none")
-    assert EXIT_STOPPED == sweep.run_agent(settings, [study])
+    assert EXIT_STOPPED == run_agent(settings, [study])
 
 
 class EndsItsGrace(StopsAtFirstEpoch):
@@ -182,8 +182,7 @@ class KillsAtEnd:
         pass
 
     def on_end(self, work, outcome):
-        self.backend._worker.process.kill()
-        self.backend._worker.process.join()
+        self.backend._slots[0]._process.kill()
 
 
 def test_a_process_that_died_between_two_trainings_costs_neither(tmp_path, agent):

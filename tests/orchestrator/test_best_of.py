@@ -8,7 +8,7 @@ from tablewright.orchestrator.best_of import best_of
 from tablewright.orchestrator.found_config import FoundConfig, keep_found, place_of
 from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.project import Project, leave_project
-from tablewright.orchestrator.study_files import load_study
+from tablewright.orchestrator.study_loading import load_study
 from tests.toy_method import ToyConfig
 
 FOUND = FoundConfig(

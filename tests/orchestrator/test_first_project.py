@@ -4,7 +4,8 @@ import pytest
 
 from tablewright.orchestrator.first_project import begin_project
 from tablewright.orchestrator.project import Project
-from tablewright.orchestrator.study_files import load_study, study_names
+from tablewright.orchestrator.study_files import study_names
+from tablewright.orchestrator.study_loading import load_study
 
 
 def test_a_first_project_can_be_loaded(tmp_path):

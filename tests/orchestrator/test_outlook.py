@@ -18,7 +18,7 @@ from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.resolution import DataResolver
 from tablewright.orchestrator.status import TrainingStatus
 from tablewright.orchestrator.store.store import Store
-from tablewright.orchestrator.study_files import load_study
+from tablewright.orchestrator.study_loading import load_study
 from tablewright.search_spaces.mdpr_ablation import base_config
 from tablewright.trainables.contract.run import FINAL_CHECKPOINT, Runtime
 from tablewright.trainables.contract.size import TrainingWork

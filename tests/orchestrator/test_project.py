@@ -12,7 +12,8 @@ import pytest
 from tablewright.orchestrator.checkout import COMMIT_NOTE, code_of
 from tablewright.orchestrator.project import PARTS, Project, ProjectOnWorker
 from tablewright.orchestrator.settings import Settings
-from tablewright.orchestrator.study_files import find_study_files, load_study, study_names
+from tablewright.orchestrator.study_files import find_study_files, study_names
+from tablewright.orchestrator.study_loading import load_study
 from tablewright.trainables.contract.program import OURS
 from tests.toy_studies import ROOT
 
@@ -117,7 +118,7 @@ def test_folders_of_any_name_hide_nothing_and_are_found(tmp_path, has_start):
     code = f"""
         from pathlib import Path
         from tablewright.orchestrator.project import Project
-        from tablewright.orchestrator.study_files import load_study
+        from tablewright.orchestrator.study_loading import load_study
         study = load_study("mine", "demo", Project(Path.cwd()))
         import sys
         print(sys.modules["search_spaces.mine"].WIDTH, *(sys.modules[part].__path__[0] for part in {parts!r}))

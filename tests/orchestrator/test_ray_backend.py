@@ -12,6 +12,7 @@ import ray
 from ray._private.state import state as ray_state
 from ray._raylet import ActorID
 
+from tablewright.orchestrator import ray_backend
 from tablewright.orchestrator.ablation import Ablation
 from tablewright.orchestrator.dataset import Dataset
 from tablewright.orchestrator.design import Row, Sweep
@@ -129,6 +130,46 @@ def test_workers_stay_warm_and_both_cpus_are_used(sweep, two_cpus, tmp_path):
     assert events.most_at_once >= 2
     records = [sweep.store().training(identity).record() for identity in result.plan.trainings]
     assert all(record.attempts == 1 for record in records)
+
+
+class SlowSecondWorker(RayBackend):
+    """Has each worker but the first take seconds to start, as on a machine that is busy."""
+
+    def __init__(self, mark, **settings):
+        super().__init__(**settings)
+        self.mark = str(mark)
+
+    def run(self, *arguments):
+        mark, take = self.mark, ray_backend.take_signals
+
+        def slowed(trainable):
+            class ImplicitFunc(take(trainable)):
+                def setup(self, config, **parameters):
+                    try:
+                        os.close(os.open(mark, os.O_CREAT | os.O_EXCL))
+                    except FileExistsError:
+                        time.sleep(3.0)
+                    super().setup(config, **parameters)
+
+            return ImplicitFunc
+
+        ray_backend.take_signals = slowed
+        try:
+            super().run(*arguments)
+        finally:
+            ray_backend.take_signals = take
+
+
+def test_trainings_shorter_than_the_start_of_a_worker_fill_both_slots(sweep, two_cpus, tmp_path):
+    """A worker that is being started is kept for the next training, and trainings begin in the order of the plan."""
+    study = a_study([Sweep("learning_rate", [0.1 + index / 1000 for index in range(40)])])
+    events = Events()
+    result = sweep(study, events, SlowSecondWorker(tmp_path / "first"))
+    assert result.is_complete
+    assert events.most_at_once == 2
+    planned = [training.label for training in result.plan.trainings.values()]
+    begun = [planned.index(label) for label in events.started if label not in planned[:2]]
+    assert all(abs(index - place) <= 1 for index, place in zip(begun, range(2, 40), strict=True)), begun
 
 
 def test_what_ray_has_drawn_ahead_is_not_begun_once_the_hours_are_spent(sweep, two_cpus, tmp_path):

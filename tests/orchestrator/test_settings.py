@@ -13,10 +13,10 @@ from tablewright.orchestrator.settings import (
     Settings,
     _split_at_commas,
     refuse_unknown_variables,
-    variable_of,
 )
 from tablewright.orchestrator.store.folder import Folder
 from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.variables import variable_of
 
 
 @pytest.mark.parametrize(

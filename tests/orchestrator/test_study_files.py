@@ -4,7 +4,8 @@ import pytest
 
 from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.project import Project
-from tablewright.orchestrator.study_files import find_study_files, load_study, study_names
+from tablewright.orchestrator.study_files import find_study_files, study_names
+from tablewright.orchestrator.study_loading import load_study
 
 CONFIG_CLASS = """from tests.toy_method import ToyConfig
 class MyConfig(ToyConfig):

@@ -21,7 +21,7 @@ from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
 from tablewright.orchestrator.search_result import SearchResult
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.store.training_folder import PNG
-from tablewright.orchestrator.study_files import load_study
+from tablewright.orchestrator.study_loading import load_study
 from tablewright.reports.canvas import DPI, PAGE_WIDTH_IN
 from tablewright.reports.parquet import WORDS
 from tablewright.reports.search_figures import pages_of, search_figures

@@ -3,7 +3,7 @@
 import pytest
 
 from tablewright.orchestrator.profile import Profile
-from tablewright.orchestrator.study_files import load_study
+from tablewright.orchestrator.study_loading import load_study
 from tablewright.trainables.contract.size import DEPTH, FLOPS, INFERENCE_PARAMETERS
 
 

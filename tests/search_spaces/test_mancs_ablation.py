@@ -1,5 +1,7 @@
 """The tables of Mancs: what its rows train, and how little of it twice."""
 
+from functools import cache
+
 import pytest
 
 from tablewright.orchestrator.plan import make_plan
@@ -10,15 +12,18 @@ from tablewright.trainables.contract.data import DatasetFacts
 
 DEMO_TRAININGS_AT_MOST = 16
 
+study_of = cache(make_study)
 
+
+@cache
 def plan_of(profile):
     facts = DatasetFacts("any", "any", "0" * 64, is_demo=True, num_images={})
-    return make_plan([make_study(profile).with_seeds([0])], DataResolver(lambda config: facts))
+    return make_plan([study_of(profile).with_seeds([0])], DataResolver(lambda config: facts))
 
 
 def configs(profile, table):
     """The config of each row of a table, by label."""
-    ablations = {ablation.name: ablation for ablation in make_study(profile).ablations}
+    ablations = {ablation.name: ablation for ablation in study_of(profile).ablations}
     ablation = ablations[table]
     return {row.label: ablation.members(row, ablation.datasets[0])[0] for row in ablation.printed_rows}
 
@@ -49,7 +54,7 @@ def test_the_baseline_has_none_of_the_components(profile):
 )
 def test_a_row_differs_in_its_component_alone(label, paths):
     """Leaving one out changes the paths of that one."""
-    ablations = {ablation.name: ablation for ablation in make_study(Profile.PAPER).ablations}
+    ablations = {ablation.name: ablation for ablation in study_of(Profile.PAPER).ablations}
     rows = {row.label: row for row in ablations["leave_one_out"].printed_rows}
     assert paths == set(rows[label].changes)
 

@@ -5,7 +5,7 @@ import pytest
 from tablewright.orchestrator.plan import make_plan
 from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.resolution import DataResolver
-from tablewright.orchestrator.study_files import load_study
+from tablewright.orchestrator.study_loading import load_study
 from tablewright.trainables.contract.data import DatasetFacts
 
 

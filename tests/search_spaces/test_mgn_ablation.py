@@ -1,5 +1,7 @@
 """The tables of MGN: which rows are trainings, views and ensembles, and how little is trained twice."""
 
+from functools import cache
+
 import pytest
 
 from tablewright.orchestrator.design import full_label
@@ -11,15 +13,18 @@ from tablewright.trainables.contract.data import DatasetFacts
 
 DEMO_TRAININGS_AT_MOST = 10
 
+study_of = cache(make_study)
 
+
+@cache
 def plan_of(profile):
     facts = DatasetFacts("any", "any", "0" * 64, is_demo=True, num_images={})
-    return make_plan([make_study(profile).with_seeds([0])], DataResolver(lambda config: facts))
+    return make_plan([study_of(profile).with_seeds([0])], DataResolver(lambda config: facts))
 
 
 def rows_of(profile, table):
     """A table, and its rows by label."""
-    ablations = {ablation.name: ablation for ablation in make_study(profile).ablations}
+    ablations = {ablation.name: ablation for ablation in study_of(profile).ablations}
     return ablations[table], {full_label(row): row for row in ablations[table].printed_rows}
 
 

@@ -1,5 +1,7 @@
 """MGN's comparisons: its own row is trained once a data set, and every printed row stands in a table."""
 
+from functools import cache
+
 import pytest
 
 from tablewright.orchestrator.plan import make_plan
@@ -10,20 +12,21 @@ from tablewright.search_spaces.mgn_ablation import base_config
 from tablewright.search_spaces.mgn_main import make_study
 from tablewright.trainables.contract.data import DatasetFacts
 
+study_of = cache(make_study)
 TABLES = ["mgn_v1_t3", "mgn_v1_t4", "mgn_v1_t5", "mgn_mm_t2", "mgn_mm_t3", "mgn_mm_t4"]
 
 
 @pytest.mark.parametrize("table_id", TABLES)
 def test_every_printed_row_stands_in_a_table(table_id):
     """Rows of both versions of the paper are printed, re-ranked ones apart."""
-    rows = [row for ablation in make_study(Profile.PAPER).ablations for row in ablation.printed_rows]
+    rows = [row for ablation in study_of(Profile.PAPER).ablations for row in ablation.printed_rows]
     shown = {row.printed_in for row in rows}
     assert {(table_id, row.row) for row in published_table(table_id).rows} <= shown
 
 
 def test_rows_stand_under_their_own_protocol():
     """Re-ranked rows are where the view re-ranks, and all rows of a table have a value for its data sets."""
-    for ablation in make_study(Profile.PAPER).ablations:
+    for ablation in study_of(Profile.PAPER).ablations:
         for row in ablation.printed_rows:
             assert (ablation.view.reranking is not None) == row.label.endswith("(RK)")
             assert {dataset.label for dataset in ablation.datasets} & set(row.published)
@@ -33,7 +36,7 @@ def test_multiple_query_has_its_own_numbers():
     """Printed by both kinds of query, MGN's values are not mixed up."""
     published = {
         ablation.name: ablation.printed_rows[-1].published["Market-1501"]
-        for ablation in make_study(Profile.PAPER).ablations
+        for ablation in study_of(Profile.PAPER).ablations
         if ablation.name.startswith("market_later")
     }
     assert {
@@ -48,7 +51,7 @@ def test_multiple_query_has_its_own_numbers():
 def test_a_data_set_is_trained_once(profile, num_trainings):
     """Queries and re-ranking are views, and the two versions of the paper share their own row."""
     facts = DatasetFacts("any", "any", "0" * 64, is_demo=True, num_images={})
-    plan = make_plan([make_study(profile).with_seeds([0])], DataResolver(lambda config: facts))
+    plan = make_plan([study_of(profile).with_seeds([0])], DataResolver(lambda config: facts))
     configs = [training.config for training in plan.trainings.values()]
     assert num_trainings == len(configs)
     assert base_config(profile) in configs

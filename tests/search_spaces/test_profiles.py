@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from tablewright.orchestrator.profile import Profile
-from tablewright.orchestrator.study_files import load_study, study_names
+from tablewright.orchestrator.study_files import study_names
+from tablewright.orchestrator.study_loading import load_study
 
 
 @pytest.mark.slow

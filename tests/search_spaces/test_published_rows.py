@@ -9,7 +9,8 @@ import pytest
 from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.published import published_tables
 from tablewright.orchestrator.study import Study
-from tablewright.orchestrator.study_files import load_study, study_names
+from tablewright.orchestrator.study_files import study_names
+from tablewright.orchestrator.study_loading import load_study
 
 COUNTS = ("classes",)
 """Columns that are counts in a table of percentages."""

@@ -22,6 +22,7 @@ RENEW = "RENEW_SNAPSHOTS"
 RUNTIME_SETTINGS = {
     *("data_root", "cache_dir", "device", "cpus", "gpus"),
     *("checkpoint_every_s", "stall_s", "command_line", "owner", "process"),
+    *("data_were_seen", "image_cache"),
 }
 
 CONFIGS = {

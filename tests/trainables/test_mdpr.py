@@ -691,7 +691,9 @@ def test_one_image_embeds_as_it_does_in_a_batch():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("architecture", ["resnet18", "resnet34_ibn_a", "resnet50", "mobilenet_v2"])
+@pytest.mark.parametrize(
+    "architecture", ["resnet18", "resnet34_ibn_a", "resnet50", "mobilenet_v2", "mobilenet_v2_short"]
+)
 def test_every_kind_of_backbone_carries_the_branches(architecture):
     """MDPR can be built and run on basic blocks, bottlenecks, split norms and inverted residuals."""
     config = small_config(network={"backbone": Backbone(architecture=architecture)})

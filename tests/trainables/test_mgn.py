@@ -194,7 +194,8 @@ def test_shape_at_the_papers_size(shapes, tensor, shape):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("architecture", "channels"), [("resnet101", 1024), ("resnet18", 256), ("mobilenet_v2", 64)]
+    ("architecture", "channels"),
+    [("resnet101", 1024), ("resnet18", 256), ("mobilenet_v2", 64), ("mobilenet_v2_short", 64)],
 )
 def test_the_trunk_ends_behind_the_first_block_of_layer3(architecture, channels):
     """On other backbones the trunk is cut at the same place, and the branches have the rest."""
@@ -608,7 +609,7 @@ def test_a_single_network_is_its_branch_of_the_full_one():
     [
         ({"global_branch": None, "part2": None, "part3": None}, {}, "needs a branch; set network.global_br"),
         ({"backbone": Backbone(last_stride=2)}, {}, "set last_stride of the branch"),
-        ({"backbone": Backbone(weights="imagenet_mobilenet")}, {}, "fit architecture 'mobilenet_v2' only"),
+        ({"backbone": Backbone(weights="imagenet_mobilenet")}, {}, "fit architecture 'mobilenet_v2' and"),
         ({"part4": Branch(last_stride=2)}, {}, "got data.height_px 96, set it to 128 or more"),
         (ONLY_GLOBAL, {"triplet": Triplet(of_stripes="each")}, "there are no stripes"),
         (BASELINE, {"triplet": Triplet(of_stripes="joined")}, "there are no stripes"),

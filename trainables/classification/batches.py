@@ -51,8 +51,10 @@ class ClassificationImages:
                 f"{dataset.name} has {len(records)} images to train on, fewer than a batch of {data.batch_size}; "
                 "set data.batch_size to that or less"
             )
-        self._images = open_resized(dataset, "train", data.shorter_side_px, runtime.cache_dir)
-        self._labels_N = np.array([record.label for record in records], dtype=np.int64)
+        self._images = open_resized(
+            dataset, "train", data.shorter_side_px, runtime.cache_dir, image_cache=runtime.image_cache
+        )
+        self._labels_N = np.array(records.labels_N)
         self.num_classes = len(dataset.class_names)
         self.fingerprint = dataset.split_fingerprints["train"]
         self.images_per_step = data.batch_size

@@ -19,11 +19,13 @@ from torch import Tensor, nn
 
 from tablewright.trainables.classification.batches import ClassificationImages
 from tablewright.trainables.classification.view import TOP1, ClassificationExtraction, ClassificationView
+from tablewright.trainables.contract.cache import CacheNeed
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.memory import StepMemory
 from tablewright.trainables.contract.run import CheckpointFolder, Device, FitHooks, Runtime
 from tablewright.trainables.contract.size import NetworkSize, TrainingWork
 from tablewright.trainables.contract.view import Split, ViewResult
+from tablewright.trainables.data.dataset_index import ReadOnce
 from tablewright.trainables.data.fine_grained import (
     FineGrainedData,
     FineGrainedDataset,
@@ -33,7 +35,15 @@ from tablewright.trainables.data.fine_grained import (
 )
 from tablewright.trainables.data.fine_grained_augment import FineGrainedAugmenter
 from tablewright.trainables.data.image_folder import ImageFolder
-from tablewright.trainables.data.resized_images import CENTRE, open_resized, verify_and_resize
+from tablewright.trainables.data.image_need import need_of
+from tablewright.trainables.data.image_shape import ShorterSide
+from tablewright.trainables.data.resized_images import (
+    CENTRE,
+    how_kept,
+    images_of,
+    open_resized,
+    verify_and_resize,
+)
 from tablewright.trainables.layers.network_size import measure_size
 from tablewright.trainables.pictures.attention_overlays import draw_attention
 from tablewright.trainables.pictures.choice import NUM_ATTENTION_IMAGES, spread_over
@@ -48,6 +58,7 @@ from tablewright.trainables.training.smallest_config import SHRINKING, smallest_
 from tablewright.trainables.training.starting_weights import join_weights
 from tablewright.trainables.training.step import backpropagate
 from tablewright.trainables.training.step_memory import count_step_memory, of_equal_memory
+from tablewright.trainables.value.long_work import told
 
 CHECK_NUM_CLASSES, CHECK_NUM_IMAGES = 2, 4
 CHECK_MIN_PX = 64  # convolutions need some room
@@ -118,7 +129,31 @@ class ClassificationTrainable:
                 precision.
         """
         check_precision(config.optimisation.precision, runtime.device)
-        verify_and_resize(_find_dataset(config, runtime), config.data.shorter_side_px, runtime.cache_dir)
+        verify_and_resize(
+            _find_dataset(config, runtime),
+            config.data.shorter_side_px,
+            runtime.cache_dir,
+            runtime.image_cache,
+        )
+
+    def cache_needs(self, config: Any, runtime: Runtime) -> list[CacheNeed]:
+        """Say what is still to be made ready on this machine, split by split."""
+        side_px, dataset = config.data.shorter_side_px, _find_dataset(config, runtime)
+        splits = [images_of(dataset, split) for split in dataset.splits]
+        needs = [
+            need_of(
+                split,
+                ShorterSide(side_px),
+                runtime.cache_dir,
+                how_kept(split, side_px, runtime.image_cache),
+            )
+            for split in splits
+        ]
+        return [need for need in needs if need is not None]
+
+    def cache_shape(self, config: Any) -> str:
+        """Name the shape in which images of a config are kept decoded."""
+        return ShorterSide(config.data.shorter_side_px).name
 
     def fit(self, config: Any, runtime: Runtime, checkpoints: CheckpointFolder, hooks: FitHooks) -> nn.Module:
         """Train; see `trainables.training.fitting.fit`."""
@@ -154,7 +189,9 @@ class ClassificationTrainable:
         data.require_split(split)
         dataset = _find_dataset(config, runtime)
         records = dataset.splits[split]
-        images = open_resized(dataset, split, data.shorter_side_px, runtime.cache_dir)
+        images = open_resized(
+            dataset, split, data.shorter_side_px, runtime.cache_dir, image_cache=runtime.image_cache
+        )
         device = find_device(runtime.device)
         batch_size = _BATCH_SIZE[device.type]
         heads = tuple(dict.fromkeys(head for view in views for head in view.logits))
@@ -164,7 +201,9 @@ class ClassificationTrainable:
         network.train(False)
         try:
             with reproducible(device), torch.inference_mode(), computing_in(precision, device.type):
-                for start in range(0, len(records), batch_size):
+                starts = range(0, len(records), batch_size)
+                what = f"classifying {dataset.label} ({split})"
+                for start in told(starts, what, len(records), lambda _: batch_size):
                     indices_B = np.arange(start, min(start + batch_size, len(records)))
                     crops_BHWC = images.crops(indices_B, np.full((len(indices_B), 2), CENTRE), data.crop_px)
                     images_BCHW = torch.from_numpy(crops_BHWC).to(device).movedim(-1, 1).float()
@@ -175,8 +214,8 @@ class ClassificationTrainable:
             network.train(was_training)
         return ClassificationExtraction(
             split,
-            names=tuple(record.name for record in records),
-            labels=np.array([record.label for record in records], dtype=np.int64),
+            names=tuple(records.names),
+            labels=np.array(records.labels_N),
             logits=upright.by_head,
             flipped_logits=mirrored.by_head,
         )
@@ -199,7 +238,13 @@ class ClassificationTrainable:
             return {}
         data: FineGrainedData = config.data
         dataset = _find_dataset(config, runtime)
-        images = open_resized(dataset, extraction.split, data.shorter_side_px, runtime.cache_dir)
+        images = open_resized(
+            dataset,
+            extraction.split,
+            data.shorter_side_px,
+            runtime.cache_dir,
+            image_cache=runtime.image_cache,
+        )
         indices_B = np.array(spread_over(len(images), NUM_ATTENTION_IMAGES))
         crops_BHWC = images.crops(indices_B, np.full((len(indices_B), 2), CENTRE), data.crop_px)
         device = find_device(runtime.device)
@@ -382,15 +427,26 @@ class _SplitLogits:
 
 def _find_dataset(config: Any, runtime: Runtime) -> FineGrainedDataset:
     data: FineGrainedData = config.data
-    return _load_once(data.dataset, runtime.data_root, runtime.cache_dir, data.train_split)
+    once = _load_once(data.dataset, runtime.data_root, runtime.cache_dir, data.train_split)
+    return once(looks_at_folders_alone=runtime.data_were_seen)
 
 
 @functools.lru_cache(maxsize=16)
 def _load_once(
     dataset: str | ImageFolder, data_root: str | None, cache_dir: str, train_split: TrainSplit
-) -> FineGrainedDataset:
+) -> ReadOnce[FineGrainedDataset]:
     """Read a data set's lists once a process: a plan asks once a config, and iNaturalist's take a minute."""
-    return load_fine_grained(dataset, data_root, cache_dir, train_split=train_split)
+
+    def read(looks_at_folders_alone: bool) -> FineGrainedDataset:
+        return load_fine_grained(
+            dataset,
+            data_root,
+            cache_dir,
+            train_split=train_split,
+            looks_at_folders_alone=looks_at_folders_alone,
+        )
+
+    return ReadOnce(read)
 
 
 def _smaller_sizes(config: Any) -> Iterator[dict[str, int]]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Protocol, runtime_checkable
 
 from pydantic import Field
 
+from tablewright.trainables.contract.cache import CacheNeed
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.memory import StepMemory
 from tablewright.trainables.contract.metric import Metric
@@ -60,6 +61,19 @@ class PreparesData(Protocol):
 
     def prepare_data(self, config: Any, runtime: Runtime) -> None:
         """Decode every image once into this machine's cache; ValueError names unreadable ones."""
+        ...
+
+
+@runtime_checkable
+class KeepsImages(Protocol):
+    """A method that makes its data ready as images that a machine keeps."""
+
+    def cache_needs(self, config: Any, runtime: Runtime) -> Sequence[CacheNeed]:
+        """Say what is still to be made ready on this machine; a few images are decoded to see how long it takes."""
+        ...
+
+    def cache_shape(self, config: Any) -> str:
+        """Name the shape in which images of a config are kept decoded."""
         ...
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol
 
+from tablewright.trainables.contract.cache import ImageCache
 from tablewright.trainables.contract.process import ALONE, Process
 
 Device = Literal["cpu", "cuda"]
@@ -29,6 +30,9 @@ class Runtime:
         command_line: by which the sweep was started, without secrets; for records.
         process: which of the processes of the training this one is; sums are added up in another order by more.
         owner: the user who started the sweep; for records.
+        data_were_seen: whether the plan has just looked at every file of the data sets, so that of large ones that
+            this machine has read before it is enough to look at their folders.
+        image_cache: how this machine keeps images.
     """
 
     data_root: str | None
@@ -41,6 +45,8 @@ class Runtime:
     command_line: str = ""
     process: Process = ALONE
     owner: str = ""
+    data_were_seen: bool = False
+    image_cache: ImageCache = "auto"
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,17 @@ import fcntl
 import os
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-_SPARE_BYTES = 64 * 2**20
+DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+"""What numpy raises of files of arrays that are not whole."""
+SPARE_BYTES = 64 * 2**20
+"""Of a disc, that is left free."""
 
 
 def build_array_once(path: Path, shape: tuple[int, ...], fill: Callable[[np.ndarray], None]) -> np.ndarray:
@@ -33,7 +37,7 @@ def build_array_once(path: Path, shape: tuple[int, ...], fill: Callable[[np.ndar
         path.parent.mkdir(parents=True, exist_ok=True)
         with locked(path.with_suffix(".lock")):
             if not path.exists():
-                _build(path, shape, fill)
+                build_array(path, shape, fill)
     return np.load(path, mmap_mode="r")
 
 
@@ -45,10 +49,11 @@ def locked(path: Path) -> Generator[None]:
         yield
 
 
-def _build(path: Path, shape: tuple[int, ...], fill: Callable[[np.ndarray], None]) -> None:
+def build_array(path: Path, shape: tuple[int, ...], fill: Callable[[np.ndarray], None]) -> None:
+    """Build an array that nobody else builds now; arguments and errors as `build_array_once` has them."""
     needed_bytes = int(np.prod(shape, dtype=np.int64))
     free_bytes = shutil.disk_usage(path.parent).free
-    if free_bytes < needed_bytes + _SPARE_BYTES:
+    if free_bytes < needed_bytes + SPARE_BYTES:
         raise OSError(
             f"{path} needs {needed_bytes:,} bytes and {path.parent} has {free_bytes:,} left; free space, or "
             "name another folder with --cache-dir"

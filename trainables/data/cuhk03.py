@@ -30,7 +30,13 @@ from typing import Any, Literal
 import numpy as np
 
 from tablewright.trainables.data.cuhk03_release import RELEASE, open_release
-from tablewright.trainables.data.labelled_images import find_root, open_file, read_json, sizes_of_images, some
+from tablewright.trainables.data.labelled_images import (
+    ImageFiles,
+    find_root,
+    read_json,
+    sizes_of_images,
+    some,
+)
 from tablewright.trainables.data.matlab_file import read_matlab
 from tablewright.trainables.data.reid_images import (
     FoundImages,
@@ -83,7 +89,7 @@ def read_cuhk03(data_root: str | None, boxes: Boxes, fold: int | None) -> FoundI
         assert release is not None
         sizes_bytes, open_image = release.sizes_bytes(), release.open_image
     else:
-        (sizes_bytes, lost), open_image = sizes_of_images(root, [folder]), open_file(root)
+        (sizes_bytes, lost), open_image = sizes_of_images(root, [folder]), ImageFiles(root)
     listed = ListedImages({split: [] for split in SPLITS})
     listed_names: Names = {}
     try:
@@ -98,7 +104,10 @@ def read_cuhk03(data_root: str | None, boxes: Boxes, fold: int | None) -> FoundI
     except ValueError as error:
         listed.add_fault(f"{split_file} {error}")
     _add_records(listed, listed_names, split_file, folder)
-    return compare_with_files(root, listed, sizes_bytes, _person_of, open_image, [split_file], lost=lost)
+    folders = [] if RELEASE in (images_from, split_file) else [folder]
+    return compare_with_files(
+        root, listed, sizes_bytes, _person_of, open_image, [split_file], lost=lost, folders=folders
+    )
 
 
 HOW_TO_GET = (

@@ -6,11 +6,12 @@ arXiv:1708.07747 for Fashion-MNIST.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -20,11 +21,19 @@ from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.view import Split
 from tablewright.trainables.data.cars196 import read_cars196
 from tablewright.trainables.data.cub200 import read_cub200
+from tablewright.trainables.data.dataset_index import MIN_IMAGES, DatasetIndex, IndexFile
 from tablewright.trainables.data.demo_details.dataset import read_demo_details
 from tablewright.trainables.data.fashion_mnist import read_fashion_mnist
 from tablewright.trainables.data.image_folder import ImageFolder
 from tablewright.trainables.data.inat2017 import read_inat2017
-from tablewright.trainables.data.labelled_images import FoundImages, LabelledImage, fingerprint_of, some
+from tablewright.trainables.data.labelled_images import (
+    FoundImages,
+    ImageFiles,
+    LabelledImages,
+    fingerprint_of,
+    some,
+)
+from tablewright.trainables.data.name_table import NameTable
 from tablewright.trainables.data.own_folder import name_of
 from tablewright.trainables.value.frozen_model import FrozenModel
 
@@ -216,7 +225,7 @@ class FineGrainedDataset:
     earlier_fingerprint: str | None
     warnings: tuple[str, ...]
     class_names: tuple[str, ...]
-    splits: Mapping[str, tuple[LabelledImage, ...]]
+    splits: Mapping[str, LabelledImages]
     open_image: Callable[[str], Image.Image]
 
     def facts(self) -> DatasetFacts:
@@ -249,7 +258,12 @@ def _source_of(dataset: str | ImageFolder) -> _Source:
 
 
 def load_fine_grained(
-    dataset: str | ImageFolder, data_root: str | None, cache_dir: str, *, train_split: TrainSplit = "train"
+    dataset: str | ImageFolder,
+    data_root: str | None,
+    cache_dir: str,
+    *,
+    train_split: TrainSplit = "train",
+    looks_at_folders_alone: bool = False,
 ) -> FineGrainedDataset:
     """Find a data set and read its lists.
 
@@ -258,12 +272,18 @@ def load_fine_grained(
         data_root: folder that holds the folders of the data sets; not needed for the demo set.
         cache_dir: where the demo set is drawn, once.
         train_split: which images stand in `train`; see `FineGrainedData.train_split`.
+        looks_at_folders_alone: see `files_read`.
 
     Raises:
         ValueError: an unknown name; files that are missing (names those expected and those found); all that is
             wrong in the lists.
     """
     name, source = name_of(dataset), _source_of(dataset)
+    asked = dataset if isinstance(dataset, str) else dataset.model_dump(mode="json")
+    index = IndexFile(cache_dir, {"images": asked, "data_root": data_root, "train_split": train_split})
+    if (kept := index.read(looks_at_folders_alone=looks_at_folders_alone)) is not None:
+        return _from_index(kept)
+    begun_at_s = time.time()
     found = source.read(data_root, cache_dir)
     counts = {"classes": len(found.class_names)}
     counts |= {split: len(images) for split, images in found.splits.items()}
@@ -272,7 +292,7 @@ def load_fine_grained(
         for what, published in source.published_counts.items()
         if counts[what] != published
     ]
-    splits = dict(found.splits)
+    splits = {split: LabelledImages.of(images) for split, images in found.splits.items()}
     if train_split == "train_without_val" and "val" not in splits:
         splits |= _hold_out_val(name, splits["train"])
     for split in ("test", "val"):
@@ -281,7 +301,7 @@ def load_fine_grained(
                 f"{source.label}: {len(lacking)} of {len(found.class_names)} classes have no image in {split} and are "
                 f"not measured ({some(lacking)})"
             )
-    return FineGrainedDataset(
+    loaded = FineGrainedDataset(
         name,
         source.label,
         source.is_demo,
@@ -292,9 +312,47 @@ def load_fine_grained(
         splits,
         found.open_image,
     )
+    if found.read_from is not None and sum(map(len, splits.values())) >= MIN_IMAGES:
+        index.keep(_facts_of(loaded), _arrays_of(loaded), found.read_from, begun_at_s=begun_at_s)
+    return loaded
 
 
-def _fingerprint(images: Sequence[LabelledImage], found: FoundImages) -> str:
+_IN_FACTS = (
+    "name",
+    "label",
+    "is_demo",
+    "split_fingerprints",
+    "earlier_fingerprint",
+    "warnings",
+    "class_names",
+)
+
+
+def _facts_of(dataset: FineGrainedDataset) -> dict[str, Any]:
+    return {field: getattr(dataset, field) for field in _IN_FACTS} | {"splits": [*dataset.splits]}
+
+
+def _arrays_of(dataset: FineGrainedDataset) -> dict[str, np.ndarray]:
+    arrays: dict[str, np.ndarray] = {}
+    for split, images in dataset.splits.items():
+        arrays |= {f"{split}.letters": images.names.letters, f"{split}.ends": images.names.ends_N}
+        arrays[f"{split}.labels"] = images.labels_N
+    return arrays
+
+
+def _from_index(kept: DatasetIndex) -> FineGrainedDataset:
+    facts, arrays = dict(kept.facts), kept.arrays
+    splits = {
+        split: LabelledImages(
+            NameTable(arrays[f"{split}.letters"], arrays[f"{split}.ends"]), arrays[f"{split}.labels"]
+        )
+        for split in facts.pop("splits")
+    }
+    facts |= {field: tuple(facts[field]) for field in ("warnings", "class_names")}
+    return FineGrainedDataset(**facts, splits=splits, open_image=ImageFiles(kept.root))
+
+
+def _fingerprint(images: LabelledImages, found: FoundImages) -> str:
     """Identify a split; the number of classes is that of the network's outputs."""
     return fingerprint_of(
         [
@@ -304,9 +362,9 @@ def _fingerprint(images: Sequence[LabelledImage], found: FoundImages) -> str:
     )
 
 
-def _classes_without(images: Iterable[LabelledImage], class_names: Sequence[str]) -> list[str]:
+def _classes_without(images: LabelledImages, class_names: Sequence[str]) -> list[str]:
     """Name the classes that a split has no image of."""
-    seen = {image.label for image in images}
+    seen = set(np.unique(images.labels_N).tolist())
     return [name for label, name in enumerate(class_names) if label not in seen]
 
 
@@ -324,23 +382,24 @@ def published_num_classes(dataset: str | ImageFolder) -> tuple[int, str]:
     return number, f"{stand_in.label}'s {number} classes"
 
 
-def _hold_out_val(name: str, train: tuple[LabelledImage, ...]) -> dict[str, tuple[LabelledImage, ...]]:
+def _hold_out_val(name: str, train: LabelledImages) -> dict[str, LabelledImages]:
     """Move a tenth of each class, in a fixed random order, from `train` to `val`; at least one, never all."""
-    images_of: dict[int, list[LabelledImage]] = {}
-    for image in train:
-        images_of.setdefault(image.label, []).append(image)
-    held_out: set[str] = set()
-    for label, images in images_of.items():
-        num_val = min(max(1, round(VAL_FRACTION * len(images))), len(images) - 1)
+    by_label = np.argsort(train.labels_N, kind="stable")
+    labels, starts = np.unique(train.labels_N[by_label], return_index=True)
+    is_held_out_N = np.zeros(len(train), bool)
+    for label, places in zip(labels.tolist(), np.split(by_label, starts[1:]), strict=True):
+        num_val = min(max(1, round(VAL_FRACTION * len(places))), len(places) - 1)
         rng = np.random.Generator(np.random.PCG64([VAL_PERMUTATION_SEED, label]))
-        order = rng.permutation(len(images))
-        held_out |= {images[place].name for place in order[:num_val]}
-    if not held_out:
+        is_held_out_N[places[rng.permutation(len(places))[:num_val]]] = True
+    if not is_held_out_N.any():
         raise ValueError(
             f"{name} has one training image a class; nothing can be held out for 'val'. "
             "Set data.train_split to 'train'"
         )
     return {
-        "train": tuple(image for image in train if image.name not in held_out),
-        "val": tuple(image for image in train if image.name in held_out),
+        split: LabelledImages(train.names.chosen(places), train.labels_N[places])
+        for split, places in (
+            ("train", np.flatnonzero(~is_held_out_N)),
+            ("val", np.flatnonzero(is_held_out_N)),
+        )
     }

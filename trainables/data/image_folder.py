@@ -13,15 +13,16 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import field_validator, model_validator
 
+from tablewright.trainables.data.files_read import FilesRead
 from tablewright.trainables.data.labelled_images import (
     IMAGE_SUFFIXES,
     UNREAD_SUFFIXES,
     FoundImages,
+    ImageFiles,
     LabelledImage,
     faults_of_links,
     faults_of_names,
     find_root,
-    open_file,
     sizes_of_images,
     some,
 )
@@ -94,7 +95,8 @@ class ImageFolder(OwnFolder):
             },
             found.__getitem__,
             None,
-            open_file(root),
+            ImageFiles(root),
+            FilesRead(root, tuple(folders.values())),
         )
 
 

@@ -76,7 +76,7 @@ def _read(root: Path, file: str, faults: list[str]) -> dict[str, list[dict[str, 
     }
     tables: dict[str, list[dict[str, Any]]] = {table: [] for table in needed}
     try:
-        content = read_json(root / file)
+        content = read_json(root / file, {*needed, *(key for keys in needed.values() for key in keys)})
     except ValueError as error:
         faults.append(f"{file} {error}")
         return tables

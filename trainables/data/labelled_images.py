@@ -5,17 +5,19 @@ A reader knows one published layout. It collects every fault of it, then raises 
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
+import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from tablewright.trainables.data.files_read import FilesRead
+from tablewright.trainables.data.name_table import NameTable
 from tablewright.trainables.value.file_name import why_not_the_same_everywhere
 from tablewright.trainables.value.name_list import some
 from tablewright.trainables.value.refusal import nearest
@@ -29,7 +31,7 @@ UNREAD_SUFFIXES = frozenset({".bmp", ".gif", ".jfif", ".jp2", ".ppm", ".tif", ".
 """Of images too; passing them over would measure fewer images than there are."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LabelledImage:
     """One image of a data set.
 
@@ -40,6 +42,61 @@ class LabelledImage:
 
     name: str
     label: int
+
+
+class LabelledImages(Sequence[LabelledImage]):
+    """The images of a split, in little memory: an image is made when it is asked for.
+
+    Attributes:
+        names: of the images.
+        labels_N: of the images, int64.
+    """
+
+    def __init__(self, names: NameTable, labels_N: np.ndarray) -> None:
+        """Join names and labels."""
+        self.names, self.labels_N = names, labels_N
+
+    @classmethod
+    def of(cls, images: Sequence[LabelledImage]) -> LabelledImages:
+        """Make one of images."""
+        labels = (image.label for image in images)
+        return cls(NameTable.of(image.name for image in images), np.fromiter(labels, np.int64, len(images)))
+
+    def __len__(self) -> int:
+        """Count them."""
+        return len(self.names)
+
+    @overload
+    def __getitem__(self, place: int) -> LabelledImage: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> tuple[LabelledImage, ...]: ...
+
+    def __getitem__(self, place: int | slice) -> LabelledImage | tuple[LabelledImage, ...]:
+        """Give an image, or several."""
+        if isinstance(place, slice):
+            return tuple(self[one] for one in range(*place.indices(len(self))))
+        return LabelledImage(self.names[place], int(self.labels_N[place]))
+
+    def __iter__(self) -> Iterator[LabelledImage]:
+        """Give all of them, of which no list is made."""
+        return map(LabelledImage, self.names, map(int, self.labels_N))
+
+    def __add__(self, others: Iterable[LabelledImage]) -> tuple[LabelledImage, ...]:
+        """Give these and others behind them."""
+        return (*self, *others)
+
+    def __radd__(self, others: Iterable[LabelledImage]) -> tuple[LabelledImage, ...]:
+        """Give others and these behind them."""
+        return (*others, *self)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare all images."""
+        if not isinstance(other, LabelledImages):
+            return NotImplemented
+        return self.names == other.names and np.array_equal(self.labels_N, other.labels_N)
+
+    __hash__ = None  # pyright: ignore[reportAssignmentType]
 
 
 @dataclass(frozen=True)
@@ -53,13 +110,15 @@ class FoundImages:
         earlier_fingerprint: what earlier versions of this program knew the data set as a whole by; None of one that
             they did not know.
         open_image: gives the image of a name, not decoded yet; Pillow raises what is wrong with it.
+        read_from: the files that say all of it; None where images are no files of their own.
     """
 
     class_names: tuple[str, ...]
-    splits: Mapping[str, tuple[LabelledImage, ...]]
+    splits: Mapping[str, Sequence[LabelledImage]]
     version_of: Callable[[str], int | str]
     earlier_fingerprint: str | None
     open_image: Callable[[str], Image.Image]
+    read_from: FilesRead | None = None
 
 
 def find_root(
@@ -144,8 +203,8 @@ def read_listed_images(
         ValueError: all faults at once: those given; images listed and not there, there and not listed, or
             listed twice; classes that are tested and not trained.
     """
+    folders, lists = tuple(folders), tuple(lists)
     sizes_bytes, lost = sizes_of_images(root, folders)
-    lists = tuple(lists)
     unreadable = [*faults_of_names(sizes_bytes)]
     faults = [
         *faults,
@@ -165,7 +224,8 @@ def read_listed_images(
         {split: tuple(sorted(images, key=lambda image: image.name)) for split, images in splits.items()},
         sizes_bytes.__getitem__,
         digest.hexdigest(),
-        open_file(root),
+        ImageFiles(root),
+        FilesRead(root, folders, tuple(path.relative_to(root).as_posix() for path in lists)),
     )
 
 
@@ -174,14 +234,26 @@ def unreadable_lists(root: Path, lists: Iterable[str], faults: Iterable[str]) ->
     return ValueError(f"{root} cannot be read: {'; '.join(faults)}. Its lists are {', '.join(lists)}")
 
 
-def open_file(root: Path) -> Callable[[str], Image.Image]:
-    """Give what opens the image files of a folder."""
-    return functools.partial(_open, root)
+class ImageFiles:
+    """Opens the image files of a folder.
 
+    Attributes:
+        root: the folder.
+    """
 
-def _open(root: Path, name: str) -> Image.Image:
-    refuse_irregular(root / name)
-    return Image.open(root / name)
+    def __init__(self, root: Path) -> None:
+        """Open none yet."""
+        self.root = root
+
+    def __call__(self, name: str) -> Image.Image:
+        """Give the image of a name, not decoded yet."""
+        refuse_irregular(self.root / name)
+        return Image.open(self.root / name)
+
+    def content(self, name: str) -> bytes:
+        """Give the bytes of its file."""
+        refuse_irregular(self.root / name)
+        return (self.root / name).read_bytes()
 
 
 def _faults_of_lists(
@@ -246,12 +318,17 @@ def sizes_of_images(
                         lost.append(name)
                     else:
                         unread.append((name, above | {place}))
-                elif Path(entry.name).suffix.lower() in suffixes:
+                elif suffix_of(entry.name) in suffixes:
                     try:
                         sizes_bytes[name] = entry.stat().st_size
                     except OSError:  # a link in a circle, or to what is not there
                         lost.append(name)
     return sizes_bytes, lost
+
+
+def suffix_of(name: str) -> str:
+    """Give the suffix of a file's name in small letters; a `Path` for each of 675,170 files would take seconds."""
+    return "".join(name.rpartition(".")[1:]).lower()
 
 
 def faults_of_links(lost: Iterable[str]) -> Iterator[str]:
@@ -292,15 +369,23 @@ def read_list(path: Path) -> str:
         raise ValueError(f"is no text in UTF-8 (at byte {error.start}); save it as such") from error
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, keys: Set[str] | None = None) -> Any:
     """Read a list that is JSON.
+
+    Args:
+        path: of the file.
+        keys: of objects, that are kept; None keeps all.
 
     Raises:
         ValueError: it is none, and where that is seen.
     """
     text = read_list(path)
+
+    def keep(entry: dict[str, Any]) -> dict[str, Any]:
+        return entry if keys is None else {key: value for key, value in entry.items() if key in keys}
+
     try:
-        return json.loads(text)
+        return json.loads(text, object_hook=None if keys is None else keep)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}"
         raise ValueError(f"cannot be read as JSON (at {where}; it may be cut off)") from error

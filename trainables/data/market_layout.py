@@ -13,17 +13,20 @@ are made; and `images`, the 500,000 distractors that are published on their own 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tablewright.trainables.data.files_read import FilesRead
 from tablewright.trainables.data.labelled_images import (
     IMAGE_SUFFIXES,
     UNREAD_SUFFIXES,
+    ImageFiles,
     faults_of_links,
     faults_of_names,
-    open_file,
+    suffix_of,
 )
 from tablewright.trainables.data.reid_images import FoundImages, ImageRecord, in_order
 from tablewright.trainables.value.counted import counted
@@ -78,21 +81,25 @@ def read_layout(
     splits = {split: folder.read(split, folders) for split, folders in folders_of_split.items()}
     published = dict(folder.sizes_bytes)
     hand_drawn: tuple[ImageRecord, ...] = ()
-    if has_hand_drawn := hand_drawn_folder is not None and (root / hand_drawn_folder).is_dir():
+    has_hand_drawn = False
+    if hand_drawn_folder is not None and (root / hand_drawn_folder).is_dir():
+        has_hand_drawn = True
         hand_drawn = folder.read("hand-drawn", (hand_drawn_folder,), may_hold_nobody=True)
     folder.faults += [*faults_of_names(folder.sizes_bytes), *faults_of_links(folder.lost)]
     if folder.faults:
         raise ValueError(f"{root} cannot be read: " + "; ".join(folder.faults))
     earlier = {_digest_of(published): tuple(splits)}
+    of_splits = dict.fromkeys(folder for folders in folders_of_split.values() for folder in folders)
     if has_hand_drawn:
         earlier[_digest_of(folder.sizes_bytes)] = (*splits, "multiple_query")
     return FoundImages(
         splits,
         folder.sizes_bytes,
         earlier,
-        open_file(root),
+        ImageFiles(root),
         num_junk=folder.num_junk,
         hand_drawn=tuple(record for record in hand_drawn if record.pid != DISTRACTOR_PID),
+        read_from=FilesRead(root, tuple(folder for folder in (*of_splits, hand_drawn_folder) if folder)),
     )
 
 
@@ -126,23 +133,24 @@ class _Folder:
             unread: list[str] = []
             nested: list[str] = []
             num_images = 0
-            for path in (self._root / folder).iterdir():
-                relative = f"{folder}/{path.name}"
-                if path.suffix.lower() in UNREAD_SUFFIXES:
+            for entry in os.scandir(self._root / folder):
+                relative = f"{folder}/{entry.name}"
+                suffix = suffix_of(entry.name)
+                if suffix in UNREAD_SUFFIXES:
                     unread.append(relative)
                 # macOS writes a `._0001.jpg` beside a file on a disc of another system.
-                if path.name.startswith("."):
+                if entry.name.startswith("."):
                     continue
-                if path.suffix.lower() not in IMAGE_SUFFIXES:
-                    nested += [relative] if path.is_dir() and _holds_images(path) else []
+                if suffix not in IMAGE_SUFFIXES:
+                    nested += [relative] if entry.is_dir() and _holds_images(Path(entry.path)) else []
                     continue
                 num_images += 1
-                match = self._file_name.fullmatch(path.name)
+                match = self._file_name.fullmatch(entry.name)
                 if match is None:
                     misnamed.append(relative)
                     continue
                 try:
-                    found = path.stat()
+                    found = entry.stat()
                     if stat.S_ISDIR(found.st_mode):
                         misnamed.append(f"{relative}/")
                         continue

@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import scipy.io
-
 from tablewright.trainables.data.unpacking import UnpacksToTooMuch, refuse_too_much, zlib_size_bytes
 
 HEAD_BYTES, COMPRESSED = 128, 15
@@ -24,6 +22,8 @@ def read_matlab(path: Path) -> dict[str, Any]:
     Raises:
         ValueError: it cannot be read as one, or holds too much, and why.
     """
+    import scipy.io  # a tenth of a second, which only such a file is worth
+
     try:
         refuse_too_much(_unpacked_sizes_bytes(path))
         return scipy.io.loadmat(path, simplify_cells=True)

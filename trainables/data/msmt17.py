@@ -21,7 +21,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tablewright.trainables.data.labelled_images import find_root, open_file, read_list, sizes_of_images, some
+from tablewright.trainables.data.labelled_images import (
+    ImageFiles,
+    find_root,
+    read_list,
+    sizes_of_images,
+    some,
+)
 from tablewright.trainables.data.reid_images import (
     FoundImages,
     ImageRecord,
@@ -72,10 +78,11 @@ def read_msmt17(data_root: str | None) -> FoundImages:
         listed,
         sizes_bytes,
         _person_of,
-        open_file(root),
+        ImageFiles(root),
         files,
         warnings=warnings if version == "MSMT17_V2" else (),
         lost=lost,
+        folders=folders,
     )
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -22,8 +23,9 @@ from pydantic import Field, model_validator
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.view import Split
 from tablewright.trainables.data.cuhk03 import NUM_FOLDS, Boxes, read_cuhk03
+from tablewright.trainables.data.dataset_index import MIN_IMAGES, DatasetIndex, IndexFile
 from tablewright.trainables.data.embedded import unpack_demo_archive
-from tablewright.trainables.data.labelled_images import find_root, fingerprint_of
+from tablewright.trainables.data.labelled_images import ImageFiles, find_root, fingerprint_of
 from tablewright.trainables.data.market_layout import (
     CUHK03_NP_FILE_NAME,
     DISTRACTORS,
@@ -36,9 +38,10 @@ from tablewright.trainables.data.market_layout import (
     read_layout,
 )
 from tablewright.trainables.data.msmt17 import read_msmt17
+from tablewright.trainables.data.name_table import NameTable
 from tablewright.trainables.data.own_folder import name_of
 from tablewright.trainables.data.reid_folder import ReidFolder
-from tablewright.trainables.data.reid_images import FoundImages, ImageRecord
+from tablewright.trainables.data.reid_images import FoundImages, ImageRecord, ImageRecords
 from tablewright.trainables.data.synergyreid import read_synergyreid
 from tablewright.trainables.value.frozen_model import FrozenModel
 
@@ -458,12 +461,12 @@ class ReidDataset:
     split_fingerprints: Mapping[str, str]
     earlier_fingerprints: Mapping[str, tuple[str, ...]]
     warnings: tuple[str, ...]
-    splits: Mapping[str, tuple[ImageRecord, ...]]
+    splits: Mapping[str, ImageRecords]
 
     @functools.cached_property
     def train_label_of(self) -> dict[int, int]:
         """Class index of each person in `train`: 0, 1, 2 … in the order of the pids."""
-        pids = sorted({record.pid for record in self.splits["train"]})
+        pids = np.unique(self.splits["train"].pids_N).tolist()
         return {pid: label for label, pid in enumerate(pids)}
 
     def query_and_gallery(self, split: Split) -> tuple[str, str]:
@@ -516,6 +519,7 @@ def load_dataset(
     *,
     train_split: TrainSplit = "train",
     fold: int = 0,
+    looks_at_folders_alone: bool = False,
 ) -> ReidDataset:
     """Find a data set; reads names and lists, no pixel.
 
@@ -525,12 +529,20 @@ def load_dataset(
         cache_dir: where the embedded demo set is unpacked, once.
         train_split: which people stand in `train`; see `ReidData.train_split`.
         fold: see `ReidData.fold`.
+        looks_at_folders_alone: see `files_read`.
 
     Raises:
         ValueError: an unknown name; files that are missing (names those expected and those found);
             all that is wrong in names and lists; too few people.
     """
     name, source = name_of(dataset), _source_of(dataset)
+    asked = dataset if isinstance(dataset, str) else dataset.model_dump(mode="json")
+    index = IndexFile(
+        cache_dir, {"people": asked, "data_root": data_root, "train_split": train_split, "fold": fold}
+    )
+    if (kept := index.read(looks_at_folders_alone=looks_at_folders_alone)) is not None:
+        return _from_index(kept)
+    begun_at_s = time.time()
     found = source.read(_Request(data_root, cache_dir, fold))
     splits = dict(found.splits)
     counts = _count(found)
@@ -560,7 +572,7 @@ def load_dataset(
         warnings += _warnings_of_queries(
             source.label, splits[f"{prefix}query"], splits[f"{prefix}gallery"], f"{prefix}query"
         )
-    return ReidDataset(
+    loaded = ReidDataset(
         name,
         source.label,
         source.is_demo,
@@ -571,8 +583,43 @@ def load_dataset(
             for earlier, covered in found.earlier_fingerprints.items()
         },
         tuple(warnings),
-        splits,
+        {split: ImageRecords.of(records) for split, records in splits.items()},
     )
+    if found.read_from is not None and sum(map(len, splits.values())) >= MIN_IMAGES:
+        index.keep(_facts_of(loaded), _arrays_of(loaded), found.read_from, begun_at_s=begun_at_s)
+    return loaded
+
+
+_IN_FACTS = ("name", "label", "is_demo", "split_fingerprints", "earlier_fingerprints", "warnings")
+
+
+def _facts_of(dataset: ReidDataset) -> dict[str, Any]:
+    return {field: getattr(dataset, field) for field in _IN_FACTS} | {"splits": [*dataset.splits]}
+
+
+def _arrays_of(dataset: ReidDataset) -> dict[str, np.ndarray]:
+    arrays: dict[str, np.ndarray] = {}
+    for split, records in dataset.splits.items():
+        arrays |= {f"{split}.letters": records.names.letters, f"{split}.ends": records.names.ends_N}
+        arrays |= {f"{split}.pids": records.pids_N, f"{split}.camids": records.camids_N}
+    return arrays
+
+
+def _from_index(kept: DatasetIndex) -> ReidDataset:
+    facts, arrays = dict(kept.facts), kept.arrays
+    splits = {
+        split: ImageRecords(
+            NameTable(arrays[f"{split}.letters"], arrays[f"{split}.ends"]),
+            arrays[f"{split}.pids"],
+            arrays[f"{split}.camids"],
+        )
+        for split in facts.pop("splits")
+    }
+    facts["warnings"] = tuple(facts["warnings"])
+    facts["earlier_fingerprints"] = {
+        earlier: tuple(covered) for earlier, covered in facts["earlier_fingerprints"].items()
+    }
+    return ReidDataset(**facts, splits=splits, open_image=ImageFiles(kept.root))
 
 
 def _fingerprint(records: Iterable[ImageRecord], sizes_bytes: Mapping[str, int]) -> str:

@@ -9,18 +9,22 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import overload
 
+import numpy as np
 from PIL import Image
 
+from tablewright.trainables.data.files_read import FilesRead
 from tablewright.trainables.data.labelled_images import (
     faults_of_links,
     faults_of_names,
     some,
     unreadable_lists,
 )
+from tablewright.trainables.data.name_table import NameTable
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ImageRecord:
     """One image of a data set.
 
@@ -33,6 +37,67 @@ class ImageRecord:
     path: str
     pid: int
     camid: int
+
+
+class ImageRecords(Sequence[ImageRecord]):
+    """The images of a split, in little memory: a record is made when it is asked for.
+
+    Attributes:
+        names: paths of the images.
+        pids_N: people, int64.
+        camids_N: cameras, int64.
+    """
+
+    def __init__(self, names: NameTable, pids_N: np.ndarray, camids_N: np.ndarray) -> None:
+        """Join what is known of the images."""
+        self.names, self.pids_N, self.camids_N = names, pids_N, camids_N
+
+    @classmethod
+    def of(cls, records: Sequence[ImageRecord]) -> ImageRecords:
+        """Make one of records."""
+        pids, camids = (record.pid for record in records), (record.camid for record in records)
+        return cls(
+            NameTable.of(record.path for record in records),
+            np.fromiter(pids, np.int64, len(records)),
+            np.fromiter(camids, np.int64, len(records)),
+        )
+
+    def __len__(self) -> int:
+        """Count them."""
+        return len(self.names)
+
+    @overload
+    def __getitem__(self, place: int) -> ImageRecord: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> tuple[ImageRecord, ...]: ...
+
+    def __getitem__(self, place: int | slice) -> ImageRecord | tuple[ImageRecord, ...]:
+        """Give a record, or several."""
+        if isinstance(place, slice):
+            return tuple(self[one] for one in range(*place.indices(len(self))))
+        return ImageRecord(self.names[place], int(self.pids_N[place]), int(self.camids_N[place]))
+
+    def __iter__(self) -> Iterator[ImageRecord]:
+        """Give all of them, of which no list is made."""
+        return map(ImageRecord, self.names, map(int, self.pids_N), map(int, self.camids_N))
+
+    def __add__(self, others: Iterable[ImageRecord]) -> tuple[ImageRecord, ...]:
+        """Give these and others behind them."""
+        return (*self, *others)
+
+    def __radd__(self, others: Iterable[ImageRecord]) -> tuple[ImageRecord, ...]:
+        """Give others and these behind them."""
+        return (*others, *self)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare all records."""
+        if not isinstance(other, ImageRecords):
+            return NotImplemented
+        is_alike = np.array_equal(self.pids_N, other.pids_N) and np.array_equal(self.camids_N, other.camids_N)
+        return is_alike and self.names == other.names
+
+    __hash__ = None  # pyright: ignore[reportAssignmentType]
 
 
 @dataclass(frozen=True)
@@ -50,6 +115,7 @@ class FoundImages:
         hand_drawn: boxes of any people, for multiple queries.
         val_query_camid: the one camera of queries, where the data set has one; None if all cameras have queries.
         warnings: what differs from the published data set, one sentence each.
+        read_from: the files that say all of it; None where images are no files of their own.
     """
 
     splits: Mapping[str, tuple[ImageRecord, ...]]
@@ -60,6 +126,7 @@ class FoundImages:
     hand_drawn: tuple[ImageRecord, ...] = ()
     val_query_camid: int | None = None
     warnings: tuple[str, ...] = ()
+    read_from: FilesRead | None = None
 
 
 @dataclass
@@ -91,6 +158,7 @@ def compare_with_files(
     lists: Sequence[str],
     warnings: Sequence[str] = (),
     lost: Sequence[str] = (),
+    folders: Sequence[str] = (),
 ) -> FoundImages:
     """Compare the lists of a data set with the images that are there.
 
@@ -103,6 +171,7 @@ def compare_with_files(
         lists: names of the files that name the images.
         warnings: as `FoundImages` has them.
         lost: links that lead nowhere.
+        folders: in which the images lie; none where they are no files of their own.
 
     Raises:
         ValueError: all faults at once: those found in the lists; images listed and not there, there and not
@@ -124,7 +193,10 @@ def compare_with_files(
         digest.update(f"{path}\0{size_bytes}\n".encode())
     splits = {split: in_order(records) for split, records in listed.splits.items()}
     earlier = {digest.hexdigest(): tuple(splits)}
-    return FoundImages(splits, sizes_bytes, earlier, open_image, warnings=tuple(warnings))
+    read_from = FilesRead(root, tuple(folders), tuple(lists)) if folders else None
+    return FoundImages(
+        splits, sizes_bytes, earlier, open_image, warnings=tuple(warnings), read_from=read_from
+    )
 
 
 def in_order(records: Iterable[ImageRecord]) -> tuple[ImageRecord, ...]:

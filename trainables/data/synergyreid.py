@@ -24,10 +24,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tablewright.trainables.data.labelled_images import (
+    ImageFiles,
     faults_of_links,
     faults_of_names,
     find_root,
-    open_file,
     sizes_of_images,
     some,
 )
@@ -95,7 +95,7 @@ def read_synergyreid(data_root: str | None) -> FoundImages:
         splits,
         sizes_bytes,
         {digest.hexdigest(): tuple(splits)},
-        open_file(root),
+        ImageFiles(root),
         val_query_camid=QUERY_CAMID,
     )
 

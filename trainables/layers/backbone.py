@@ -7,7 +7,7 @@ from typing import Final, Literal, Protocol, get_args
 
 from pydantic import Field
 
-from tablewright.trainables.layers.architectures import StagedArchitecture, build_stages, is_ibn
+from tablewright.trainables.layers.architectures import StagedArchitecture, build_stages, is_ibn, is_mobilenet
 from tablewright.trainables.layers.pretrained import StartingFile, load_weights
 from tablewright.trainables.layers.published_files import Weights, architectures_with, find_starting_file
 from tablewright.trainables.layers.published_part import IbnInit
@@ -29,7 +29,7 @@ class Backbone(FrozenModel):
     Attributes:
         architecture: `_ibn_a` splits the first norm of each block of layer1 .. layer3.
         weights: `random`; `imagenet` and `luperson_moco` are files under `<data_root>/weights/`;
-            `imagenet_mobilenet` comes with an installed package and belongs to `mobilenet_v2`.
+            `imagenet_mobilenet` comes with an installed package and belongs to `mobilenet_v2`, whole or short.
         ibn_init: whether split norms take half of a plain file's norm, or stay fresh as the code leaves them.
         last_stride: stride of layer4.
         stem_pool: of a ResNet: `unpadded` is MDPR's and fast-reid's, `padded` torchvision's.
@@ -56,10 +56,10 @@ class Backbone(FrozenModel):
             path: of this backbone in its config.
         """
         faults: list[str] = []
-        if self.weights == "imagenet_mobilenet" and self.architecture != "mobilenet_v2":
+        if self.weights == "imagenet_mobilenet" and not is_mobilenet(self.architecture):
             faults.append(
-                f"weights 'imagenet_mobilenet' fit architecture 'mobilenet_v2' only, got "
-                f"{self.architecture!r}; set {path}.weights to 'imagenet' or 'random'"
+                f"weights 'imagenet_mobilenet' fit architecture 'mobilenet_v2' and 'mobilenet_v2_short' only, "
+                f"got {self.architecture!r}; set {path}.weights to 'imagenet' or 'random'"
             )
         published = architectures_with(self.weights)
         if published and self.architecture not in published:
@@ -74,9 +74,9 @@ class Backbone(FrozenModel):
                 f"('luperson_moco'), got {self.architecture!r} with {self.weights!r}; "
                 f"set {path}.ibn_init to 'fresh'"
             )
-        if self.architecture == "mobilenet_v2" and self.stem_pool != "unpadded":
+        if is_mobilenet(self.architecture) and self.stem_pool != "unpadded":
             faults.append(
-                "stem_pool has no effect on 'mobilenet_v2', whose stem has no pool; leave "
+                f"stem_pool has no effect on {self.architecture!r}, whose stem has no pool; leave "
                 "network.backbone.stem_pool at 'unpadded', or set network.backbone.architecture to a ResNet"
             )
         return faults

@@ -13,6 +13,10 @@ The cut:
     | layer2 | 4 .. 6   | 32       | 8                            |
     | layer3 | 7 .. 13  | 96       | 16                           |
     | layer4 | 14 .. 17 | 320      | 16 (or 32 with last_stride 2) |
+
+    The short one ends behind features.13, as what segments or detects at a sixteenth of the image's size does:
+    its layer3 is 7 .. 10 with 64 channels, its layer4 11 .. 13 with 96. It has a quarter of the multiplications
+    behind layer2, and a tenth of the weights.
 Deviation:
     features.18, the last 1x1 convolution to 1280 channels, is left out: it is as expensive as all of
     layer4's other pointwise convolutions together, and four times wider maps make every layer on top of
@@ -33,6 +37,11 @@ from tablewright.trainables.layers.stages import Stage, Stages
 _STEM_CHANNELS = 32
 # Left out, see the deviation; behind it torchvision has a classifier.
 _HEADS = ("features.18", "classifier")
+# Groups of equal blocks of layer1 .. layer4: (channels, blocks, stride of the first, None for `last_stride`), Table 2
+# of the paper.
+_GROUPS = (((24, 2, 2),), ((32, 3, 2),), ((64, 4, 2), (96, 3, 1)), ((160, 3, None), (320, 1, 1)))
+_SHORT_GROUPS = (*_GROUPS[:2], ((64, 4, 2),), ((96, 3, None),))
+_HEADS_OF_SHORT = (*(f"features.{index}" for index in range(14, 18)), *_HEADS)
 
 
 def _conv_norm_relu6(
@@ -69,7 +78,7 @@ def _published_name(key: str) -> str:
     return f"features.{within_stage}"
 
 
-def build_mobilenet_stages(*, last_stride: Literal[1, 2]) -> Stages:
+def build_mobilenet_stages(*, last_stride: Literal[1, 2], is_short: bool = False) -> Stages:
     """Build a freshly initialised MobileNetV2 of width 1.0, cut as the module says."""
     stem: dict[str, nn.Module] = {
         "0": nn.Sequential(*_conv_norm_relu6(3, _STEM_CHANNELS, 3, 2)),
@@ -77,23 +86,16 @@ def build_mobilenet_stages(*, last_stride: Literal[1, 2]) -> Stages:
     }
     stages = [Stage(stem, 16)]
     in_channels = 16
-    # Groups of equal blocks by stage: (channels, blocks, stride of the first), Table 2 of the paper.
-    groups_of_stage = (
-        ((24, 2, 2),),
-        ((32, 3, 2),),
-        ((64, 4, 2), (96, 3, 1)),
-        ((160, 3, last_stride), (320, 1, 1)),
-    )
     index = 2
-    for groups in groups_of_stage:
+    for groups in _SHORT_GROUPS if is_short else _GROUPS:
         blocks: dict[str, nn.Module] = {}
-        for channels, num_blocks, stride in groups:
+        for channels, num_blocks, first_stride in groups:
             for position in range(num_blocks):
-                blocks[str(index)] = InvertedResidual(
-                    in_channels, channels, stride if position == 0 else 1, expansion=6
-                )
+                stride = 1 if position else first_stride or last_stride
+                blocks[str(index)] = InvertedResidual(in_channels, channels, stride, expansion=6)
                 in_channels, index = channels, index + 1
         stages.append(Stage(blocks, in_channels))
-    whole = Stages(*stages, published_name=_published_name, heads=_HEADS)
+    heads = _HEADS_OF_SHORT if is_short else _HEADS
+    whole = Stages(*stages, published_name=_published_name, heads=heads)
     init_convolutions_and_norms(whole)
     return whole

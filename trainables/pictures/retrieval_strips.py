@@ -18,7 +18,7 @@ from tablewright.trainables.pictures.sheet import BLACK, Colour, Tile, draw_shee
 from tablewright.trainables.retrieval.embedded import Extraction
 from tablewright.trainables.retrieval.joining import check_comparable, join
 from tablewright.trainables.retrieval.nearest import nearest_images
-from tablewright.trainables.retrieval.nearness import nearness_blocks
+from tablewright.trainables.retrieval.nearness import Nearness
 from tablewright.trainables.retrieval.ranking import DISTRACTOR_PID, JUNK_PID
 from tablewright.trainables.training.float32_precision import ieee_float32
 
@@ -50,13 +50,14 @@ def draw_retrieval_strips(
     """
     query, images = extraction.query, extraction.gallery
     queries, gallery = (join(side, embedding_names, flip=False) for side in (query, images))
-    check_comparable(queries, gallery, embedding_names)
+    _, squared_lengths_G = check_comparable(queries, gallery, embedding_names)
     answerable = _answerable(extraction)
     if not answerable:
         raise ValueError("no query has a gallery image of its identity under another camera")
     chosen = [answerable[number] for number in spread_over(len(answerable), NUM_QUERIES)]
     lines: list[list[Tile]] = []
-    for first, block_QG in nearness_blocks(queries.whole()[chosen], gallery, "cosine"):
+    nearness = Nearness(gallery, squared_lengths_G, "cosine")
+    for first, block_QG in nearness.blocks(queries.whole()[chosen]):
         for number, nearness_G in zip(chosen[first:], block_QG.numpy(), strict=False):
             nearest = nearest_images(
                 nearness_G, query.pids[number], query.camids[number], images.pids, images.camids, NUM_SHOWN

@@ -81,7 +81,8 @@ def draw_sheet(lines: Sequence[Sequence[Tile]], heads: Sequence[str]) -> bytes:
             corner = (MARGIN_PX + column * step_x + indent_x, MARGIN_PX + head_px + row * step_y)
             _draw_tile(sheet, tile, corner, (width_px, height_px))
     buffer = io.BytesIO()
-    sheet.quantize(NUM_COLOURS).save(buffer, "PNG", optimize=True)
+    # A hundredth of the time of the median cut, and colours half a level of 256 further off.
+    sheet.quantize(NUM_COLOURS, Image.Quantize.FASTOCTREE).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 

@@ -43,8 +43,10 @@ class TrainingImages:
         Raises:
             ValueError: the split has not the identities or the images of one batch.
         """
-        self._images_NHWC = open_cache(dataset, "train", data.height_px, data.width_px, runtime.cache_dir)
-        pids = [record.pid for record in dataset.splits["train"]]
+        self._images_NHWC = open_cache(
+            dataset, "train", data.height_px, data.width_px, runtime.cache_dir, runtime.image_cache
+        )
+        pids = dataset.splits["train"].pids_N.tolist()
         self._labels_N = np.array([dataset.train_label_of[pid] for pid in pids], dtype=np.int64)
         self.num_classes = len(dataset.train_label_of)
         self.fingerprint = dataset.split_fingerprints["train"]

@@ -16,10 +16,11 @@ from torch import Tensor
 from tablewright.trainables.contract.precision import Precision
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.data.reid import ReidDataset
-from tablewright.trainables.data.reid_cache import open_cache
+from tablewright.trainables.data.reid_cache import GatheredImages, open_cache
 from tablewright.trainables.retrieval.embedded import ImageSet
 from tablewright.trainables.training.determinism import reproducible
 from tablewright.trainables.training.precision import computing_in
+from tablewright.trainables.value.long_work import told
 
 # As many as keep the device busy; more would only take memory.
 _BATCH_SIZE = {"cpu": 64, "cuda": 256}
@@ -69,13 +70,18 @@ def embed_side(
         precision: that the network computes in; embeddings are kept in float32.
     """
     records = dataset.splits[split]
-    images_NHWC = open_cache(dataset, split, size.height_px, size.width_px, runtime.cache_dir)
+    images_NHWC = open_cache(
+        dataset, split, size.height_px, size.width_px, runtime.cache_dir, runtime.image_cache
+    )
+    what = f"embedding {dataset.label} ({split})"
     device = torch.device(runtime.device)
-    embeddings, flipped = embed_images(network, images_NHWC, device, flip=flip, precision=precision)
+    embeddings, flipped = embed_images(
+        network, images_NHWC, device, flip=flip, precision=precision, what=what
+    )
     return ImageSet(
-        names=tuple(record.path for record in records),
-        pids=np.array([record.pid for record in records], dtype=np.int64),
-        camids=np.array([record.camid for record in records], dtype=np.int64),
+        names=tuple(records.names),
+        pids=np.array(records.pids_N),
+        camids=np.array(records.camids_N),
         embeddings=embeddings,
         flipped_embeddings=flipped,
     )
@@ -83,13 +89,16 @@ def embed_side(
 
 def embed_images(
     network: EmbeddingNetwork,
-    images_NHWC: np.ndarray,
+    images_NHWC: np.ndarray | GatheredImages,
     device: torch.device,
     *,
     flip: bool,
     precision: Precision = "fp32",
+    what: str = "embedding",
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Embed uint8 images, (N, H, W, C), and if asked their mirror images, else nothing.
+
+    How far it is is told under the name of `what`.
 
     Returns:
         Embeddings of the images and of the mirror images, by name, float32 (N, D).
@@ -100,7 +109,8 @@ def embed_images(
     network.train(False)
     try:
         with reproducible(device), torch.inference_mode(), computing_in(precision, device.type):
-            for start in range(0, len(images_NHWC), batch_size):
+            starts = range(0, len(images_NHWC), batch_size)
+            for start in told(starts, what, len(images_NHWC), lambda _: batch_size):
                 images = torch.from_numpy(np.array(images_NHWC[start : start + batch_size])).to(device)
                 images_BCHW = images.movedim(-1, 1).float()
                 upright.write(start, network.embed(images_BCHW))

@@ -14,11 +14,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tablewright.trainables.contract.cache import CacheNeed
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.memory import StepMemory
 from tablewright.trainables.contract.run import CheckpointFolder, Device, FitHooks, Runtime
 from tablewright.trainables.contract.size import NetworkSize, TrainingWork
 from tablewright.trainables.contract.view import Split, ViewResult
+from tablewright.trainables.data.dataset_index import ReadOnce
+from tablewright.trainables.data.image_need import need_of
+from tablewright.trainables.data.image_shape import FixedSize
 from tablewright.trainables.data.reid import (
     ReidData,
     ReidDataset,
@@ -27,7 +31,7 @@ from tablewright.trainables.data.reid import (
     published_num_pids,
 )
 from tablewright.trainables.data.reid_augment import TrainAugmenter
-from tablewright.trainables.data.reid_cache import open_cache, verify_and_build
+from tablewright.trainables.data.reid_cache import images_of, open_cache, verify_and_build
 from tablewright.trainables.data.reid_folder import ReidFolder
 from tablewright.trainables.layers.network_size import measure_size
 from tablewright.trainables.pictures.attention_overlays import draw_attention
@@ -85,8 +89,20 @@ class ReidTrainable:
         check_precision(config.optimisation.precision, runtime.device)
         data = config.data
         dataset = _find_dataset(config, runtime)
-        verify_and_build(dataset, data.height_px, data.width_px, runtime.cache_dir)
+        verify_and_build(dataset, data.height_px, data.width_px, runtime.cache_dir, runtime.image_cache)
         TrainingImages(dataset, data, config.seed, runtime, torch.device("cpu"))
+
+    def cache_needs(self, config: Any, runtime: Runtime) -> list[CacheNeed]:
+        """Say what is still to be made ready on this machine, split by split."""
+        data, dataset = config.data, _find_dataset(config, runtime)
+        shape = FixedSize(data.height_px, data.width_px)
+        splits = [images_of(dataset, split) for split in dataset.splits]
+        needs = [need_of(split, shape, runtime.cache_dir, runtime.image_cache) for split in splits]
+        return [need for need in needs if need is not None]
+
+    def cache_shape(self, config: Any) -> str:
+        """Name the shape in which images of a config are kept decoded."""
+        return FixedSize(config.data.height_px, config.data.width_px).name
 
     def check_processes(self, config: Any, num_processes: int) -> None:
         """Refuse processes that cannot share the ranks of a step evenly."""
@@ -128,7 +144,7 @@ class ReidTrainable:
             embed_side(network, dataset, side, size, runtime, flip=flip, precision=precision)
             for side in (*dataset.query_and_gallery(split), *([] if boxes is None else [boxes]))
         ]
-        return Extraction(split, *sides)
+        return Extraction(split, *sides, device=runtime.device)
 
     def measure(self, members: Sequence[tuple[Any, Extraction]], view: RetrievalView) -> ViewResult:
         """Measure one view; embeddings are joined in the order of members, then in that of their configs."""
@@ -147,7 +163,7 @@ class ReidTrainable:
         data = config.data
         dataset = _find_dataset(config, runtime)
         query_NHWC, gallery_NHWC = (
-            open_cache(dataset, side, data.height_px, data.width_px, runtime.cache_dir)
+            open_cache(dataset, side, data.height_px, data.width_px, runtime.cache_dir, runtime.image_cache)
             for side in dataset.query_and_gallery(extraction.split)
         )
         names = config.resolve_embeddings(("all",))
@@ -246,7 +262,8 @@ class ReidTrainable:
 
 def _find_dataset(config: Any, runtime: Runtime) -> ReidDataset:
     data = config.data
-    return _load_once(data.dataset, data.train_split, data.fold, runtime.data_root, runtime.cache_dir)
+    once = _load_once(data.dataset, data.train_split, data.fold, runtime.data_root, runtime.cache_dir)
+    return once(looks_at_folders_alone=runtime.data_were_seen)
 
 
 def _smaller_sizes(data: ReidData) -> Iterator[dict[str, int]]:
@@ -260,10 +277,21 @@ def _smaller_sizes(data: ReidData) -> Iterator[dict[str, int]]:
 @functools.lru_cache(maxsize=16)
 def _load_once(
     dataset: str | ReidFolder, train_split: TrainSplit, fold: int, data_root: str | None, cache_dir: str
-) -> ReidDataset:
+) -> ReadOnce[ReidDataset]:
     """Read a data set's names once a process: a plan asks once a config, and Market-1501 has 32,000 of them.
 
     What a process has described is what it trains on: images that are added during a sweep change nothing in
     it, and a process that starts later sees another fingerprint.
     """
-    return load_dataset(dataset, data_root, cache_dir, train_split=train_split, fold=fold)
+
+    def read(looks_at_folders_alone: bool) -> ReidDataset:
+        return load_dataset(
+            dataset,
+            data_root,
+            cache_dir,
+            train_split=train_split,
+            fold=fold,
+            looks_at_folders_alone=looks_at_folders_alone,
+        )
+
+    return ReadOnce(read)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tablewright.trainables.contract.run import Device
 from tablewright.trainables.contract.view import Split
 
 
@@ -38,9 +39,11 @@ class Extraction:
         query: one image a query.
         gallery: what is searched.
         multiple_query: the images that a multiple query is the mean of, where the data set names some.
+        device: where it is measured.
     """
 
     split: Split
     query: ImageSet
     gallery: ImageSet
     multiple_query: ImageSet | None = None
+    device: Device = "cpu"

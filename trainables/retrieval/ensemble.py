@@ -37,7 +37,7 @@ def join_extractions(
         _join_sides(list(zip(sides, names_of, strict=True)))
         for sides in zip(*(_sides(extraction) for extraction, _ in members), strict=True)
     ]
-    return Extraction(first.split, *joined), tuple(joined[0].embeddings)
+    return Extraction(first.split, *joined, device=first.device), tuple(joined[0].embeddings)
 
 
 def _sides(extraction: Extraction) -> list[ImageSet]:

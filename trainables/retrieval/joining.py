@@ -1,6 +1,6 @@
 """The embeddings of one side of a retrieval, joined without a second copy of them.
 
-Legend: N images of the side, B some of them, Q queries, D the joined embedding.
+Legend: N images of the side, B some of them, D the joined embedding.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _ROWS_AT_A_TIME = 2048
 class JoinedEmbeddings:
     """Named embeddings side by side; with mirror images, the mean of an image's and its mirror's.
 
-    The joined rows are made a few at a time, and products with them are summed over the parts, because a
-    joined copy of a gallery with 500,000 distractors would take gigabytes.
+    The joined rows are made a few at a time, because a joined copy of a gallery with 500,000 distractors would
+    take gigabytes.
 
     Attributes:
         parts: (N, D of the part) float32 each, in joining order.
@@ -35,12 +35,21 @@ class JoinedEmbeddings:
         """Count the images."""
         return len(self.parts[0])
 
+    def parts_of(self, images: slice | Tensor) -> list[Tensor]:
+        """Give some images' rows of each part, (B, D of the part); views where nothing has to be computed.
+
+        Args:
+            images: a range, or indices, (B,) int64.
+        """
+        parts = [part[images] for part in self.parts]
+        if not self.mirrored_parts:
+            return parts
+        mirrored = [part[images] for part in self.mirrored_parts]
+        return [torch.add(part, mirror).div_(2) for part, mirror in zip(parts, mirrored, strict=True)]
+
     def rows(self, first: int, end: int) -> Tensor:
         """Join the rows [first, end), (B, D); a view where there is nothing to join."""
-        parts = [part[first:end] for part in self.parts]
-        if self.mirrored_parts:
-            mirrored = [part[first:end] for part in self.mirrored_parts]
-            parts = [(part + mirror) / 2 for part, mirror in zip(parts, mirrored, strict=True)]
+        parts = self.parts_of(slice(first, end))
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
     def whole(self) -> Tensor:
@@ -52,31 +61,6 @@ class JoinedEmbeddings:
         firsts = range(0, len(self), _ROWS_AT_A_TIME)
         sums = [self.rows(first, first + _ROWS_AT_A_TIME).square().sum(1) for first in firsts]
         return torch.cat(sums) if sums else torch.empty(0)
-
-    def padded(self, first: int, count: int) -> JoinedEmbeddings:
-        """Copy the rows from `first` on and fill up with zeros to `count` rows, part by part."""
-        missing = count - (len(self) - first)
-
-        def pad(part_ND: Tensor) -> Tensor:
-            return torch.nn.functional.pad(part_ND[first:], (0, 0, 0, missing))
-
-        return JoinedEmbeddings(tuple(map(pad, self.parts)), tuple(map(pad, self.mirrored_parts)))
-
-    def multiply(self, queries_QD: Tensor, first: int, end: int, out_QB: Tensor) -> None:
-        """Write the inner products of queries with the rows [first, end) into `out_QB`.
-
-        Flip averaging doubles the work here, since (q·g + q·g')/2 needs both products; a mean of the rows
-        made anew for every block of queries would cost more as soon as the blocks are small.
-        """
-        halves = (self.parts, self.mirrored_parts) if self.mirrored_parts else (self.parts,)
-        is_first = True
-        for parts in halves:
-            column = 0
-            for part in parts:
-                query_part = queries_QD[:, column : column + part.shape[1]]
-                out_QB.addmm_(query_part, part[first:end].T, beta=0 if is_first else 1, alpha=1 / len(halves))
-                column += part.shape[1]
-                is_first = False
 
 
 def join(side: ImageSet, names: Sequence[str], *, flip: bool) -> JoinedEmbeddings:
@@ -101,8 +85,13 @@ def join(side: ImageSet, names: Sequence[str], *, flip: bool) -> JoinedEmbedding
     return JoinedEmbeddings(parts, mirrored_parts)
 
 
-def check_comparable(queries: JoinedEmbeddings, gallery: JoinedEmbeddings, names: Sequence[str]) -> None:
+def check_comparable(
+    queries: JoinedEmbeddings, gallery: JoinedEmbeddings, names: Sequence[str]
+) -> tuple[Tensor, Tensor]:
     """Refuse two sides that cannot be compared.
+
+    Returns:
+        The squared lengths of both sides' joined rows, by which that is seen.
 
     Raises:
         ValueError: an embedding is wider on one side than on the other, or not finite. A NaN is neither
@@ -113,12 +102,14 @@ def check_comparable(queries: JoinedEmbeddings, gallery: JoinedEmbeddings, names
         for name, query, image in zip(names, queries.parts, gallery.parts, strict=True)
         if query.shape[1] != image.shape[1]
     ]
-    for side, joined in (("query", queries), ("gallery", gallery)):
-        num_bad = int((~joined.squared_lengths().isfinite()).sum())
+    lengths = queries.squared_lengths(), gallery.squared_lengths()
+    for side, squared_lengths_N in zip(("query", "gallery"), lengths, strict=True):
+        num_bad = int((~squared_lengths_N.isfinite()).sum())
         if num_bad:
             faults.append(
-                f"{num_bad} of {len(joined)} {side} images have NaN, infinity or a value too large to "
+                f"{num_bad} of {len(squared_lengths_N)} {side} images have NaN, infinity or a value too large to "
                 "square in float32, as after a training that diverged: lower its learning rate or train in fp32"
             )
     if faults:
         raise ValueError(f"the embeddings {', '.join(names)} cannot be compared: {'; '.join(faults)}")
+    return lengths

@@ -5,21 +5,24 @@ Legend: Q queries, G gallery, N images of a side, D embedding.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from tablewright.trainables.contract.view import LEFT_OUT, ViewResult
 from tablewright.trainables.retrieval.embedded import Extraction
 from tablewright.trainables.retrieval.joining import check_comparable, join
 from tablewright.trainables.retrieval.multiple_query import pool_multiple_queries
-from tablewright.trainables.retrieval.nearness import nearness_blocks
-from tablewright.trainables.retrieval.ranking import DISTRACTOR_PID, JUNK_PID, rank_queries
+from tablewright.trainables.retrieval.nearness import Nearness
+from tablewright.trainables.retrieval.ranking import DISTRACTOR_PID, JUNK_PID, Identities, rank_queries
 from tablewright.trainables.retrieval.reranking import reranked_nearness_blocks
 from tablewright.trainables.retrieval.single_shot import rank_single_shot
+from tablewright.trainables.retrieval.tiled_ranking import rank_gallery
 from tablewright.trainables.retrieval.view import MAP, MINP, MRR, RetrievalView
 from tablewright.trainables.training.float32_precision import ieee_float32
+from tablewright.trainables.value.long_work import told
 
 RANKS = (1, 5, 10)
 NO_RIGHT_IMAGE = "no right image under another camera"
@@ -40,7 +43,8 @@ def measure_view(extraction: Extraction, embedding_names: Sequence[str], view: R
         view: how to measure.
 
     Memory above the extraction does not grow with the gallery, but for a few numbers an image; re-ranking
-    alone copies the embeddings and keeps each image's neighbours.
+    alone copies the embeddings and keeps each image's neighbours. All images ranked as they are, without
+    re-ranking, are compared and counted on the extraction's device.
 
     Raises:
         ValueError: no query has a positive; an embedding is missing, not finite, or of another width in the
@@ -50,7 +54,7 @@ def measure_view(extraction: Extraction, embedding_names: Sequence[str], view: R
     if view.query == "multiple" and extraction.multiple_query is not None:
         query = extraction.multiple_query
     joined_queries, gallery = (join(side, embedding_names, flip=view.flip) for side in (query, images))
-    check_comparable(joined_queries, gallery, embedding_names)
+    _, squared_lengths_G = check_comparable(joined_queries, gallery, embedding_names)
     pids_G, camids_G = images.pids, images.camids
     if view.query == "multiple":
         pooled = pool_multiple_queries(
@@ -61,9 +65,7 @@ def measure_view(extraction: Extraction, embedding_names: Sequence[str], view: R
     else:
         queries_QD, pids_Q, camids_Q = joined_queries.whole(), query.pids, query.camids
         names_Q = np.array(query.names)
-    if view.reranking is None:
-        blocks = nearness_blocks(queries_QD, gallery, view.distance)
-    else:
+    if view.reranking is not None:
         is_ranked_G = pids_G != JUNK_PID  # junk must be nobody's neighbour
         gallery_GD = gallery.whole()[torch.from_numpy(is_ranked_G)]
         pids_G, camids_G = pids_G[is_ranked_G], camids_G[is_ranked_G]
@@ -72,8 +74,18 @@ def measure_view(extraction: Extraction, embedding_names: Sequence[str], view: R
                 torch.nn.functional.normalize(side_ND) for side_ND in (queries_QD, gallery_GD)
             )
         blocks = reranked_nearness_blocks(queries_QD, gallery_GD, view.reranking)
-    rank = rank_single_shot if view.gallery == "single_shot" else rank_queries
-    ranked = rank(blocks, pids_Q, camids_Q, pids_G, camids_G)
+        ranked = rank_queries(_told(blocks, queries_QD), pids_Q, camids_Q, pids_G, camids_G)
+    elif view.gallery == "single_shot":
+        blocks = Nearness(gallery, squared_lengths_G, view.distance).blocks(queries_QD)
+        ranked = rank_single_shot(_told(blocks, queries_QD), pids_Q, camids_Q, pids_G, camids_G)
+    else:
+        ranked = rank_gallery(
+            queries_QD,
+            Nearness(gallery, squared_lengths_G, view.distance),
+            Identities(pids_Q, camids_Q),
+            Identities(pids_G, camids_G),
+            extraction.device,
+        )
     if view.gallery == "single_shot":
         scores = {"reciprocal_rank": (MRR, ranked.average_precision)}
     else:
@@ -96,6 +108,11 @@ def measure_view(extraction: Extraction, embedding_names: Sequence[str], view: R
         LEFT_OUT: _reasons(ranked.query_index, pids_Q),
     }
     return ViewResult(metrics, per_query, "queries")
+
+
+def _told(blocks: Iterable[tuple[int, Tensor]], queries_QD: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """Tell how many queries are ranked."""
+    return told(blocks, "ranking queries", len(queries_QD), lambda block: len(block[1]))
 
 
 def _of_all(values: np.ndarray, index: np.ndarray, num_queries: int) -> np.ndarray:

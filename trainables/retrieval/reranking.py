@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from tablewright.trainables.retrieval.joining import JoinedEmbeddings
-from tablewright.trainables.retrieval.nearness import product_blocks
+from tablewright.trainables.retrieval.nearness import Nearness
 from tablewright.trainables.retrieval.view import Reranking
 
 SHARED_SHARE = 2 / 3  # Eq. 6: a candidate's neighbourhood joins when so much of it is shared
@@ -88,7 +88,7 @@ def reranked_nearness_blocks(
 def _squared_distance_blocks(images_ND: Tensor, num_rows: int) -> Generator[tuple[int, np.ndarray]]:
     images = JoinedEmbeddings((images_ND,))
     squared_lengths_N = images.squared_lengths()
-    for first, product_BN in product_blocks(images_ND[:num_rows], images):
+    for first, product_BN in Nearness(images, squared_lengths_N, "product").blocks(images_ND[:num_rows]):
         squared_BN = product_BN.mul_(-2).add_(squared_lengths_N)
         squared_BN += squared_lengths_N[first : first + len(squared_BN), None]
         squared_BN.clamp_min_(0)

@@ -9,8 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tablewright.trainables.data import image_pool
+from tablewright.trainables.data.cached_array import SPARE_BYTES
 from tablewright.trainables.data.reid import load_dataset
 from tablewright.trainables.data.reid_cache import open_cache, verify_and_build
+from tablewright.trainables.data.reid_folder import ReidFolder
+from tablewright.trainables.value.long_work import listening
 from tests.waiting import PATIENCE_S
 
 
@@ -20,7 +24,7 @@ def market(data_root, tmp_path):
 
 
 def files(cache_dir):
-    return sorted(path for path in (cache_dir / "images").iterdir() if path.suffix == ".npy")
+    return sorted((cache_dir / "images").glob("*.npy"))
 
 
 def test_images_are_resized_in_the_records_order(market, tmp_path):
@@ -54,9 +58,109 @@ def test_sizes_splits_and_contents_have_arrays_of_their_own(market, data_root, t
     add_images("query", "0003_c4s1_000001_00.jpg")
     changed = load_dataset("market1501", str(data_root), str(cache))
     open_cache(changed, "train", 16, 8, str(cache))
-    assert 4 == len(files(cache))
+    assert 3 == len(files(cache))
     open_cache(changed, "query", 16, 8, str(cache))
-    assert 5 == len(files(cache))
+    assert [8 * 16 * 3 + 128] == sorted(path.stat().st_size for path in files(cache))[:1]
+    assert 4 == len(files(cache))
+
+
+def test_equal_images_are_kept_once_whatever_they_are_called(market, data_root, tmp_path):
+    """Of a copy under other names, and of people that are held out, nothing is kept anew; each is in its own order."""
+    cache = str(tmp_path / "cache")
+    first = np.array(open_cache(market, "train", 16, 8, cache))
+    kept = files(tmp_path / "cache")
+    market_root, own_root = data_root / "Market-1501-v15.09.15" / "bounding_box_train", data_root / "own"
+    names = [Path(record.path).name for record in market.splits["train"]]
+    for folder in ("train", "query", "gallery"):
+        (own_root / folder).mkdir(parents=True)
+        for number, name in enumerate(names):
+            shutil.copy(market_root / name, own_root / folder / f"{7 * number % 9}_{name}")
+    own = ReidFolder(
+        "Own",
+        "own",
+        train="train",
+        query="query",
+        gallery="gallery",
+        file_name=r"\d_(?P<pid>\d+)_c(?P<camid>\d).*",
+    )
+    copied = load_dataset(own, str(data_root), cache)
+    again = open_cache(copied, "train", 16, 8, cache)
+    places = [names.index(Path(record.path).name[2:]) for record in copied.splits["train"]]
+    assert sorted(places) != places
+    np.testing.assert_array_equal(first[places], np.array(again))
+    np.testing.assert_array_equal(first[places][[[4, 0], [2, 2]]], again[np.array([[4, 0], [2, 2]])])
+    np.testing.assert_array_equal(first[places][3:5], again[3:5])
+    np.testing.assert_array_equal(first[places][1], again[1])
+    held_out = load_dataset("market1501", str(data_root), cache, train_split="train_without_val")
+    for split in ("train", "val_query", "val_gallery"):
+        images = open_cache(held_out, split, 16, 8, cache)
+        chosen = [names.index(Path(record.path).name) for record in held_out.splits[split]]
+        np.testing.assert_array_equal(first[chosen], np.array(images))
+    assert kept == files(tmp_path / "cache")
+
+
+@pytest.mark.parametrize("image_cache", ["encoded", "files"])
+def test_however_images_are_kept_their_pixels_are_the_same(market, tmp_path, image_cache):
+    """To the bit, for any way of asking; the packed files serve every size and are kept once."""
+    for height_px, width_px in ((20, 12), (16, 8)):
+        decoded = np.array(open_cache(market, "train", height_px, width_px, str(tmp_path / "decoded")))
+        images = open_cache(market, "train", height_px, width_px, str(tmp_path / "other"), image_cache)
+        assert (decoded.shape, decoded.dtype, len(decoded)) == (images.shape, images.dtype, len(images))
+        for index in (slice(None), slice(2, 5), np.array([[8, 0, 3]]), -1):
+            np.testing.assert_array_equal(decoded[index], images[index])
+    assert {"encoded": 1, "files": 0}[image_cache] == len([*(tmp_path / "other").rglob("*.npy")])
+
+
+def test_packed_images_serve_when_the_files_are_gone(market, data_root, tmp_path):
+    """As decoded ones do."""
+    cache_dir = str(tmp_path / "cache")
+    first = open_cache(market, "query", 16, 8, cache_dir, "encoded")[:]
+    shutil.rmtree(data_root / "Market-1501-v15.09.15")
+    np.testing.assert_array_equal(first, open_cache(market, "query", 16, 8, cache_dir, "encoded")[:])
+
+
+def test_images_are_packed_where_there_is_no_room_for_them_decoded(market, tmp_path, monkeypatch):
+    """That is said, with what either takes; the pixels are the same."""
+    expected = np.array(open_cache(market, "train", 160, 80, str(tmp_path / "other")))
+    usage = namedtuple("usage", "total used free")(10**9, 0, SPARE_BYTES + 300_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    heard = []
+    with listening(heard.append):
+        images = open_cache(market, "train", 160, 80, str(tmp_path / "cache"))
+    np.testing.assert_array_equal(expected, images[:])
+    assert 1 == len(heard)
+    assert "Market-1501 (train): decoded images would take 345,600 bytes" in heard[0]
+    assert "they are kept encoded, 5,703 bytes" in heard[0]
+    with pytest.raises(OSError, match=r"needs 345,600 bytes and .*--image-cache files"):
+        open_cache(market, "train", 160, 80, str(tmp_path / "cache"), "decoded")
+
+
+def test_an_array_of_an_earlier_version_is_taken_over(market, data_root, tmp_path):
+    """It was named by split and size, and by what the split is known by."""
+    cache = tmp_path / "cache"
+    images = np.array(open_cache(market, "train", 16, 8, str(tmp_path / "other")))
+    former = cache / "images" / f"train-16x8-{market.split_fingerprints['train'][:24]}.npy"
+    former.parent.mkdir(parents=True)
+    np.save(former, 255 - images)  # so that it is known whose pixels these are
+    np.testing.assert_array_equal(255 - images, open_cache(market, "train", 16, 8, str(cache)))
+    assert (1, False) == (len(files(cache)), former.exists())
+
+
+@pytest.mark.parametrize("damage", ["removed", "cut off"])
+def test_lost_or_damaged_rows_are_made_anew(market, tmp_path, damage):
+    """A part of which nobody knows what it holds is not read."""
+    cache = tmp_path / "cache"
+    expected = np.array(open_cache(market, "train", 16, 8, str(cache)))
+    (rows,) = cache.rglob("*.rows.npz")
+    if damage == "removed":
+        rows.unlink()
+    else:
+        rows.write_bytes(rows.read_bytes()[:40])
+    image_pool._open_part.cache_clear()  # as in a new process
+    np.testing.assert_array_equal(expected, open_cache(market, "train", 16, 8, str(cache)))
+    image_pool._open_part.cache_clear()
+    np.testing.assert_array_equal(expected, open_cache(market, "train", 16, 8, str(cache)))
+    assert 1 == len(files(cache))
 
 
 def test_unreadable_images_are_named_all_at_once(data_root, tmp_path, add_images):
@@ -74,7 +178,7 @@ def test_unreadable_images_are_named_all_at_once(data_root, tmp_path, add_images
     assert "0003_c5s1_000001_00.jpg (no image, or of a kind that is not read)" in str(raised.value)
     assert "0012_c1s1_000302_01.jpg (cut off or damaged)" in str(raised.value)
     assert [] == files(cache)
-    assert {".lock"} == {path.suffix for path in (cache / "images").iterdir()}
+    assert not [path for path in (cache / "images").glob("*") if path.suffix != ".lock"]
 
 
 def build_and_count(market, cache_dir, barrier, queue):
@@ -102,7 +206,7 @@ def test_no_space_is_told_with_path_and_bytes(market, tmp_path, monkeypatch):
     """A disk without room is an error that says where and how much, and leaves no half array."""
     usage = namedtuple("usage", "total used free")(10**6, 10**6 - 5, 5)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(OSError, match=r"train-16x8-\w+\.npy needs 3,456 bytes .* has 5 left"):
+    with pytest.raises(OSError, match=r"16x8 of Market-1501 \(train\) needs 3,456 bytes.* has 5 left"):
         open_cache(market, "train", 16, 8, str(tmp_path / "cache"))
     assert [] == files(tmp_path / "cache")
 

@@ -5,6 +5,8 @@ import torch
 
 from tablewright.trainables.layers.complexity import count_parameters
 from tablewright.trainables.layers.mobilenet import build_mobilenet_stages
+from tablewright.trainables.layers.pretrained import load_weights
+from tablewright.trainables.layers.published_files import find_starting_file
 
 
 def test_stages_have_the_stated_sizes_and_widths():
@@ -47,3 +49,24 @@ def test_strides_of_the_first_blocks(index, stride):
         stages = build_mobilenet_stages(last_stride=1)
     block = next(module for name, module in stages.named_modules() if name.split(".")[1:] == [index])
     assert block.conv[3].stride == (stride, stride)
+
+
+def test_the_short_one_is_the_beginning_of_the_whole_one():
+    """It ends behind features.13, has the same weights up to there from the same file, and knows the rest as a head."""
+    short, whole = (build_mobilenet_stages(last_stride=1, is_short=is_short) for is_short in (True, False))
+    assert set(range(14)) == {int(short.published_name(key).split(".")[1]) for key in short.state_dict()}
+    load_weights(short, find_starting_file("imagenet_mobilenet", "mobilenet_v2_short", None))
+    load_weights(whole, find_starting_file("imagenet_mobilenet", "mobilenet_v2", None))
+    of_whole = {whole.published_name(key): value for key, value in whole.state_dict().items()}
+    assert all(
+        torch.equal(value, of_whole[short.published_name(key)]) for key, value in short.state_dict().items()
+    )
+    map_BCHW = short.eval()(torch.zeros(1, 3, 64, 32))
+    assert (1, short.layer4.out_channels, 4, 2) == map_BCHW.shape
+    assert (64, 96) == (short.layer3.out_channels, short.layer4.out_channels)
+
+
+def test_the_short_one_halves_its_last_map_too():
+    """With stride 2 its layer4 is at 1/32."""
+    stages = build_mobilenet_stages(last_stride=2, is_short=True).eval()
+    assert (1, 96, 2, 1) == stages(torch.zeros(1, 3, 64, 32)).shape

@@ -56,7 +56,7 @@ def test_parts_are_known_without_memory_or_random_numbers(architecture):
     assert len(part.entries) > 30
 
 
-@pytest.mark.parametrize("architecture", ["resnet18", "resnet50_ibn_a", "mobilenet_v2"])
+@pytest.mark.parametrize("architecture", ["resnet18", "resnet50_ibn_a", "mobilenet_v2", "mobilenet_v2_short"])
 def test_the_meta_device_has_the_entries_of_the_network(architecture):
     """What is described is what is built."""
     stages = build_stages(architecture, last_stride=2)

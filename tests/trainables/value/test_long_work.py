@@ -33,3 +33,13 @@ def test_short_work_and_work_that_nobody_waits_for_is_not_told_of():
         list(told(range(2), "decoding", 2))
     list(told(range(40), "decoding", 40))
     assert [] == lines
+
+
+@pytest.mark.usefixtures("clock")
+def test_an_item_may_stand_for_several():
+    """As a batch of images does; the estimate comes along as a number."""
+    heard: list[long_work.Telling] = []
+    with listening(heard.append):
+        assert list(range(0, 90, 10)) == list(told(range(0, 90, 10), "embedding", 85, lambda _: 10))
+    assert "embedding: 30 of 85, about 6 s left" == heard[0]
+    assert 5.5 == pytest.approx(heard[0].left_s)

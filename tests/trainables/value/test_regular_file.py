@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from tablewright.orchestrator.store.folder import Folder
-from tablewright.trainables.data.labelled_images import open_file
+from tablewright.trainables.data.labelled_images import ImageFiles
 from tablewright.trainables.file_version import version_of
 from tablewright.trainables.layers.weight_file import read_entries
 from tablewright.trainables.own.script_results import read_results
@@ -31,7 +31,8 @@ IRREGULAR = [pipe, link_to_a_pipe, link_to_a_device]
 READERS = {
     "a record": lambda path: Folder(str(path.parent)).read(path.name),
     "a checkpoint": lambda path: Folder(str(path.parent)).open_to_read(path.name).__enter__(),
-    "an image": lambda path: open_file(path.parent)(path.name),
+    "an image": lambda path: ImageFiles(path.parent)(path.name),
+    "the bytes of an image": lambda path: ImageFiles(path.parent).content(path.name),
     "a file of one's own data": version_of,
 }
 
@@ -63,4 +64,4 @@ def test_files_and_links_to_files_are_read(tmp_path):
     Image.new("RGB", (2, 2)).save(tmp_path / "one.png")
     (tmp_path / "link.png").symlink_to("one.png")
     refuse_irregular(Path(tmp_path / "link.png"))
-    assert (2, 2) == open_file(tmp_path)("link.png").size
+    assert (2, 2) == ImageFiles(tmp_path)("link.png").size

@@ -1,0 +1,84 @@
+"""Which training a worker of Tune's gets: how many are offered at a time, and who takes over a warm worker.
+
+Stock Tune asks for a worker for every trial that waits, and gives a worker that has become free to the trial that
+waits longest, whose own worker it withdraws. That one is the nearest to being up, so that trainings shorter than the
+start of a worker are all run by the first one. Here as many are offered as there are places; what becomes free goes
+to the first trial that has no worker on its way, and what has ended is forgotten.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ray.tune.execution.tune_controller import TuneController
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler
+
+COUNT_EVERY_S = 1.0
+"""How often the places of a cluster are counted: machines come and go in minutes."""
+
+
+class FillsSlots(FIFOScheduler):
+    """Gives trials to workers in the order in which they came, and no worker away that is being started."""
+
+    def __init__(self, count_places: Callable[[], int]) -> None:
+        """Know no trial yet.
+
+        Args:
+            count_places: on the cluster as it is, and on the machines that are to be asked for.
+        """
+        super().__init__()
+        self._count_places = count_places
+        self._open: list[Trial] = []
+        self._num_places, self._counted_at_s = 0, float("-inf")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing, for the snapshots that Tune takes of its driver: the store is the state."""
+        return {}
+
+    def has_room(self) -> bool:
+        """Say whether there is a place for one more trial than there are."""
+        if time.monotonic() - self._counted_at_s >= COUNT_EVERY_S:
+            self._num_places, self._counted_at_s = self._count_places(), time.monotonic()
+        return sum(not trial.is_finished() for trial in self._open) < self._num_places
+
+    def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
+        """Keep the order in which they come."""
+        self._open.append(trial)
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
+        """Name the first that waits for a place; of those the first that a free worker fits."""
+        controller: TuneController = tune_controller._tune_controller
+        self._forget_ended(controller)
+        waiting = [
+            trial
+            for trial in self._open
+            if trial.status == Trial.PENDING and not _has_worker(controller, trial)
+        ]
+        free = controller._actor_cache  # pyright: ignore[reportPrivateUsage]
+        fitting = (trial for trial in waiting if free.has_cached_object(trial.placement_group_factory))
+        return next(fitting, waiting[0] if waiting else None)
+
+    def _forget_ended(self, controller: TuneController) -> None:
+        """Take what has ended out of Tune's lists too, which it goes through again and again, and never empties."""
+        ended = [trial for trial in self._open if trial.is_finished()]
+        if not ended:
+            return
+        self._open = [trial for trial in self._open if not trial.is_finished()]
+        for trial in ended:
+            controller._trials.remove(trial)  # pyright: ignore[reportPrivateUsage]
+            for known in (
+                controller._live_trials,  # pyright: ignore[reportPrivateUsage]
+                controller._stopped_trials,  # pyright: ignore[reportPrivateUsage]
+                controller._failed_trials,  # pyright: ignore[reportPrivateUsage]
+                controller._trials_to_cache,  # pyright: ignore[reportPrivateUsage]
+            ):
+                known.discard(trial)
+
+
+def _has_worker(controller: TuneController, trial: Trial) -> bool:
+    """Say whether a worker of a trial's own is being started, or made ready for it."""
+    worker = controller._trial_to_actor.get(trial)  # pyright: ignore[reportPrivateUsage]
+    return worker is not None and controller._actor_manager.is_actor_started(worker)  # pyright: ignore[reportPrivateUsage]

@@ -1,0 +1,21 @@
+"""`--accept`: a changed default that moves no number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from tablewright.command.recorded import existing_store, recorded_plan
+from tablewright.command.screen import console
+from tablewright.orchestrator.acceptance import accept_changed_defaults
+from tablewright.orchestrator.recorded_config import accepted_in_words
+from tablewright.orchestrator.settings import Settings
+from tablewright.orchestrator.study import Study
+
+
+def accept_changes(settings: Settings, studies: Sequence[Study], reason: str) -> None:
+    """`--accept`, before a run or a report."""
+    store = existing_store(settings)
+    for change in accept_changed_defaults(recorded_plan(settings, studies, store), store, reason):
+        console.print(Text(f"accepted: {accepted_in_words(change)} ({change.reason})"))
