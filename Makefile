@@ -12,7 +12,7 @@ VIDEO := /usr/share/doc/opencv-doc/examples/data/vtest.avi
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 BENCHMARKS := $(sort $(wildcard benchmarks/bench_*.py))
 
-.PHONY: help demo test check docs bench chaos lab real aws clean
+.PHONY: help demo test check docs bench gpu chaos lab real aws clean
 .DELETE_ON_ERROR:
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo 'make check   format, lint, types, import rules'
 	@echo 'make docs    build the documentation, its links checked: build/docs/index.html'
 	@echo 'make bench   measure speed and scale'
+	@echo 'make gpu     on a machine with a GPU: its tests, steps and epochs of the five papers, faults; figures to benchmarks/README.md'
 	@echo 'make chaos   kill parts of a sweep again and again, and compare with an undisturbed one (KILLS=35 SEED=0)'
 	@echo 'make lab     the life of a cluster on a network of four hosts on this machine (root; openssh-server, rsync)'
 	@echo 'make real    train and test on eleven real people from a public video (Debian or Ubuntu)'
@@ -48,6 +49,9 @@ docs: $(VENV)/installed-dev
 bench: $(VENV)/installed-dev
 	@test -n "$(BENCHMARKS)" || { echo 'benchmarks/ holds no bench_*.py' >&2; exit 1; }
 	@set -e; for benchmark in $(BENCHMARKS); do echo "== $$benchmark"; $(BIN)/python $$benchmark; done
+
+gpu: $(VENV)/installed-dev
+	$(BIN)/python benchmarks/gpu.py
 
 chaos: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/chaos.py --kills $(KILLS) --seed $(SEED)

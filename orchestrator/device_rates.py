@@ -22,7 +22,8 @@ class DeviceRate:
     Attributes:
         name: stands in the name that the driver gives.
         single_flops_per_s: in float32, by the cores that are no tensor cores.
-        half_flops_per_s: in float16 or bfloat16 with sums in float32, by tensor cores.
+        half_flops_per_s: in float16 or bfloat16 with sums in float32, by tensor cores; in TF32 half of that, since
+            Ampere.
     """
 
     name: str
@@ -54,6 +55,8 @@ SINGLE_SHARE = 0.45
 """Of its rate in float32 that training reaches: counted steps of MGN and TASN against their time on an H100."""
 HALF_SHARE, FAST_HALF_SHARE, FAST_FLOPS_PER_S = 0.25, 0.12, 300 * TERA
 """The same in half precision; the faster a card, the less a ResNet's steps keep it busy."""
+TF32_OF_HALF = 0.5
+"""On every card since Ampere, by the same data sheets."""
 TIMES_UNSURE = 2.5
 """These shares are estimates: nine forecasts of ten are meant to be within this factor."""
 
@@ -78,8 +81,8 @@ def expected_s(works: Sequence[TrainingWork], rate: DeviceRate) -> Interval:
 def _expected_s(work: TrainingWork, rate: DeviceRate) -> float:
     if work.precision == "fp32":
         return work.flops / (rate.single_flops_per_s * SINGLE_SHARE)
-    is_fast = rate.half_flops_per_s >= FAST_FLOPS_PER_S
-    return work.flops / (rate.half_flops_per_s * (FAST_HALF_SHARE if is_fast else HALF_SHARE))
+    flops_per_s = rate.half_flops_per_s * (TF32_OF_HALF if work.precision == "tf32" else 1.0)
+    return work.flops / (flops_per_s * (FAST_HALF_SHARE if flops_per_s >= FAST_FLOPS_PER_S else HALF_SHARE))
 
 
 def expected_on_core_s(works: Sequence[TrainingWork], flops_per_s: float) -> Interval:

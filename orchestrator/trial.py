@@ -644,6 +644,8 @@ def _train_in_attempt(
     if folder.checkpoints.exists(FINAL_CHECKPOINT):
         network = trainable.load(work.config, runtime, folder.checkpoints)
     else:
+        for planned in work.views.values():
+            planned.view.check_device(runtime.device)
         with hooks.part("preparing its data"):
             prepare_data(work.config, runtime)
         begun_s = time.monotonic()
@@ -791,11 +793,12 @@ def _measure(
     if missing and is_loaded:
         folder.check_weights()
         network = trainable.load(work.config, runtime, folder.checkpoints)
-    together: dict[tuple[TrainingConfig, Split], dict[str, PlannedView]] = {}
+    together: dict[tuple[TrainingConfig, Split, str], dict[str, PlannedView]] = {}
     for identity, planned in missing.items():
         _check_measured(planned.config, planned.view, planned.data, runtime)
-        together.setdefault((planned.config, planned.view.split), {})[identity] = planned
-    for (config, split), views in together.items():
+        run = planned.config, planned.view.split, planned.view.extracted_in
+        together.setdefault(run, {})[identity] = planned
+    for (config, split, _), views in together.items():
         if is_loaded or config != work.config:
             prepare_data(config, runtime)
         seen = [planned.view for planned in views.values()]

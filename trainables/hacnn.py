@@ -45,6 +45,7 @@ from tablewright.trainables.training.memory_layout import as_weights_lie
 from tablewright.trainables.training.optimisation import Optimisation
 from tablewright.trainables.training.paired_parts import build_part
 from tablewright.trainables.training.published_recipe import require_recipe
+from tablewright.trainables.training.rank_by_rank import in_float32, terms_of_ranks
 from tablewright.trainables.value.frozen_model import FrozenModel
 
 GLOBAL, LOCAL = "global", "local"
@@ -681,6 +682,22 @@ class HacnnNetwork(nn.Module):
 
 
 # --------------------------------------------------------------------------------------------------------
+# Losses
+
+
+def make_loss_terms(
+    losses: HacnnLosses, logits_BI: Mapping[str, Tensor], labels_B: Tensor
+) -> dict[str, Tensor]:
+    """Make the weighted cross-entropy of each branch; their plain sum is what is differentiated."""
+    weight = 1.0 if losses.combination == "sum" else 1.0 / len(logits_BI)
+    return {
+        f"identity/{name}": weight
+        * functional.cross_entropy(branch_BI, labels_B, label_smoothing=losses.label_smoothing)
+        for name, branch_BI in logits_BI.items()
+    }
+
+
+# --------------------------------------------------------------------------------------------------------
 # Method
 
 
@@ -715,20 +732,12 @@ class Hacnn:
             labels_per_rank: (B,) int64 in [0, num_classes) each.
             epoch: not used; every epoch has the same losses.
         """
-        losses = config.losses
-        for images_BCHW, labels_B in zip(images_per_rank, labels_per_rank, strict=True):
-            logits_BI = network(images_BCHW).logits_BI
-            weight = 1.0 if losses.combination == "sum" else 1.0 / len(logits_BI)
-            with torch.autocast(labels_B.device.type, enabled=False):
-                terms = {
-                    f"identity/{name}": weight
-                    / len(images_per_rank)
-                    * functional.cross_entropy(
-                        branch_BI.float(), labels_B, label_smoothing=losses.label_smoothing
-                    )
-                    for name, branch_BI in logits_BI.items()
-                }
-            yield terms
+        return terms_of_ranks(
+            network,
+            images_per_rank,
+            labels_per_rank,
+            lambda outputs, labels_B: make_loss_terms(config.losses, in_float32(outputs.logits_BI), labels_B),
+        )
 
     def panels(self, config: HacnnConfig, network: HacnnNetwork, images_BCHW: Tensor) -> list[Panel]:
         """Show each level's soft attention, the mean over its channels, and the regions given to each level.

@@ -38,7 +38,7 @@ from torch.nn import functional
 
 from tablewright.trainables.contract.method import Trainable
 from tablewright.trainables.data.reid import Augmentation, DatasetName, RandomErasing, ReidData, ScaleCrop
-from tablewright.trainables.layers.backbone import BACKBONE, Backbone, build_backbone, find_weights_files
+from tablewright.trainables.layers.backbone import BACKBONE, Backbone, build_backbone
 from tablewright.trainables.layers.pixels import PixelStandardisation
 from tablewright.trainables.layers.pretrained import StartingFile
 from tablewright.trainables.layers.stages import Stages
@@ -52,9 +52,11 @@ from tablewright.trainables.losses.label_mask import is_label
 from tablewright.trainables.losses.triplet import batch_hard_triplet_loss
 from tablewright.trainables.pictures.panel import Panel
 from tablewright.trainables.reidentification.config import ReidConfig
+from tablewright.trainables.training.from_backbone import FromBackbone
 from tablewright.trainables.training.optimisation import Optimisation
 from tablewright.trainables.training.paired_parts import build_part
 from tablewright.trainables.training.published_recipe import require_recipe
+from tablewright.trainables.training.rank_by_rank import in_float32, terms_of_ranks
 from tablewright.trainables.value.frozen_model import FrozenModel
 
 RANK = "rank"
@@ -587,16 +589,8 @@ def _rank_loss(rank: RankLoss, embeddings_BD: Tensor, labels_B: Tensor, epoch: i
 # Method
 
 
-class Mancs:
+class Mancs(FromBackbone):
     """Mancs as the training loop of re-identification sees it. Stateless."""
-
-    def weights_files(self, config: MancsConfig, data_root: str | None) -> Mapping[str, StartingFile]:
-        """Find the published weights the config starts from; none for random ones.
-
-        Raises:
-            ValueError: they are not where they are expected; says where that is.
-        """
-        return find_weights_files(data_root, {BACKBONE: config.network.backbone})
 
     def build_network(
         self, config: MancsConfig, num_classes: int, weights: Mapping[str, StartingFile]
@@ -628,11 +622,12 @@ class Mancs:
             labels_per_rank: (B,) int64 in [0, num_classes) each; equally many images of each identity.
             epoch: epochs completed; the curriculum draws harder negatives as they grow.
         """
-        for images_BCHW, labels_B in zip(images_per_rank, labels_per_rank, strict=True):
-            outputs = network(images_BCHW)
-            with torch.autocast(labels_B.device.type, enabled=False):
-                terms = make_loss_terms(config.losses, _in_float32(outputs), labels_B, epoch)
-            yield {name: term / len(images_per_rank) for name, term in terms.items()}
+        return terms_of_ranks(
+            network,
+            images_per_rank,
+            labels_per_rank,
+            lambda outputs, labels_B: make_loss_terms(config.losses, in_float32(outputs), labels_B, epoch),
+        )
 
     def pass_over(self, config: MancsConfig, network: MancsNetwork, labels_B: Tensor) -> None:
         """Draw what the curriculum draws for a rank.
@@ -664,12 +659,3 @@ class Mancs:
             Panel(f"stage {number}\nmask", heat_BHW=masks_BCHW[name].mean(dim=1))
             for number, name in enumerate(ATTENDED_STAGES, start=2)
         ]
-
-
-def _in_float32(outputs: MancsOutputs) -> MancsOutputs:
-    def widen(value: Tensor | None) -> Tensor | None:
-        return None if value is None else value.to(torch.promote_types(value.dtype, torch.float32))
-
-    embeddings_BD = widen(outputs.embeddings_BD)
-    assert embeddings_BD is not None
-    return MancsOutputs(embeddings_BD, widen(outputs.logits_BI), widen(outputs.attention_logits_BI))

@@ -44,7 +44,6 @@ from tablewright.trainables.layers.backbone import (
     STRIDE_BEFORE_LAST_STAGE,
     Backbone,
     build_backbone,
-    find_weights_files,
 )
 from tablewright.trainables.layers.embed import Embed
 from tablewright.trainables.layers.fuse import FuseBlock
@@ -59,10 +58,12 @@ from tablewright.trainables.losses.label_smoothing import smoothed_cross_entropy
 from tablewright.trainables.losses.triplet import batch_hard_triplet_loss
 from tablewright.trainables.pictures.panel import Panel
 from tablewright.trainables.reidentification.config import ReidConfig
+from tablewright.trainables.training.from_backbone import FromBackbone
 from tablewright.trainables.training.optimisation import Optimisation
 from tablewright.trainables.training.paired_parts import build_part
 from tablewright.trainables.training.process_group import gather_ranks
 from tablewright.trainables.training.published_recipe import require_recipe
+from tablewright.trainables.training.rank_by_rank import in_float32, terms_of_ranks
 from tablewright.trainables.value.frozen_model import FrozenModel
 
 HARD_GLOBAL, SOFT_STAGE5, SOFT_STAGE4, FUSED = "hard_global", "soft_stage5", "soft_stage4", "fused"
@@ -709,23 +710,17 @@ def make_loss_terms(
     return terms
 
 
-def _join_ranks(outputs: Sequence[MdprOutputs], *, is_gathered: bool) -> MdprOutputs:
-    """Join the batches of several ranks, in float32 at least, whatever precision they ran in.
+def _gather(outputs: Sequence[MdprOutputs]) -> MdprOutputs:
+    """Join the batches of all ranks, those of other processes too, in float32 at least.
 
     Args:
         outputs: of this process's ranks.
-        is_gathered: whether those of the other processes are joined to them.
     """
 
-    def widen(value: Tensor) -> Tensor:
-        return value.to(torch.promote_types(value.dtype, torch.float32))
-
-    def cat(values: Sequence[Tensor]) -> Tensor:
-        return values[0] if len(values) == 1 else torch.cat(list(values))
-
     def join(parts: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-        joined = {name: cat([widen(part[name]) for part in parts]) for name in parts[0]}
-        return {name: gather_ranks(value) for name, value in joined.items()} if is_gathered else joined
+        return {
+            name: gather_ranks(torch.cat([in_float32(part[name]) for part in parts])) for name in parts[0]
+        }
 
     attended = [output.attended for output in outputs if output.attended is not None]
     return MdprOutputs(
@@ -746,16 +741,8 @@ def _join_ranks(outputs: Sequence[MdprOutputs], *, is_gathered: bool) -> MdprOut
 # Method
 
 
-class Mdpr:
+class Mdpr(FromBackbone):
     """MDPR as the training loop of re-identification sees it. Stateless."""
-
-    def weights_files(self, config: MdprConfig, data_root: str | None) -> Mapping[str, StartingFile]:
-        """Find the published weights the config starts from; none for random ones.
-
-        Raises:
-            ValueError: they are not where they are expected; says where that is.
-        """
-        return find_weights_files(data_root, {BACKBONE: config.network.backbone})
 
     def build_network(
         self, config: MdprConfig, num_train_pids: int, weights: Mapping[str, StartingFile]
@@ -792,15 +779,20 @@ class Mdpr:
             labels_per_rank: (B,) int64 in [0, num_train_pids) each.
             epoch: not used; every epoch has the same losses.
         """
-        num_ranks = len(images_per_rank)
+        prototypes_ID = dict(network.prototypes.items())
         if config.losses.pair_scope == "gathered":
             outputs = [network(images_BCHW) for images_BCHW in images_per_rank]
             labels_B = gather_ranks(torch.cat(list(labels_per_rank)))
-            yield self._terms_in_float32(config, network, outputs, labels_B, is_gathered=True)
+            with torch.autocast(labels_B.device.type, enabled=False):
+                terms = make_loss_terms(config, _gather(outputs), prototypes_ID, labels_B)
+            yield terms
             return
-        for images_BCHW, labels_B in zip(images_per_rank, labels_per_rank, strict=True):
-            terms = self._terms_in_float32(config, network, [network(images_BCHW)], labels_B)
-            yield {name: term / num_ranks for name, term in terms.items()}
+        yield from terms_of_ranks(
+            network,
+            images_per_rank,
+            labels_per_rank,
+            lambda outputs, labels_B: make_loss_terms(config, in_float32(outputs), prototypes_ID, labels_B),
+        )
 
     def panels(self, config: MdprConfig, network: MdprNetwork, images_BCHW: Tensor) -> list[Panel]:
         """Show each attention map of stages 5 and 4, squared as the authors do, and their mean (Figs. 9, 10).
@@ -822,16 +814,3 @@ class Mdpr:
             panels += [Panel(f"{stage}\nmap {number}", heat_BHW=heat) for number, heat in maps.items()]
             panels.append(Panel(f"{stage}\nmean", heat_BHW=attention_BAHW.mean(1).square()))
         return panels
-
-    @staticmethod
-    def _terms_in_float32(
-        config: MdprConfig,
-        network: MdprNetwork,
-        outputs: Sequence[MdprOutputs],
-        labels_B: Tensor,
-        *,
-        is_gathered: bool = False,
-    ) -> dict[str, Tensor]:
-        with torch.autocast(labels_B.device.type, enabled=False):
-            joined = _join_ranks(outputs, is_gathered=is_gathered)
-            return make_loss_terms(config, joined, dict(network.prototypes.items()), labels_B)

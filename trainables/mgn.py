@@ -50,7 +50,6 @@ from tablewright.trainables.layers.backbone import (
     STRIDE_BEFORE_LAST_STAGE,
     Backbone,
     build_backbone,
-    find_weights_files,
 )
 from tablewright.trainables.layers.gem import GeM
 from tablewright.trainables.layers.pixels import PixelStandardisation
@@ -58,9 +57,11 @@ from tablewright.trainables.layers.pretrained import StartingFile
 from tablewright.trainables.layers.stages import Stages
 from tablewright.trainables.losses.triplet import batch_hard_triplet_loss
 from tablewright.trainables.reidentification.config import ReidConfig
+from tablewright.trainables.training.from_backbone import FromBackbone
 from tablewright.trainables.training.optimisation import Optimisation
 from tablewright.trainables.training.paired_parts import build_part
 from tablewright.trainables.training.published_recipe import require_recipe
+from tablewright.trainables.training.rank_by_rank import in_float32, terms_of_ranks
 from tablewright.trainables.value.frozen_model import FrozenModel
 
 POOLED = "pooled"
@@ -681,33 +682,12 @@ def _divide(terms: Mapping[str, Tensor], number: int) -> dict[str, Tensor]:
     return {name: term / number for name, term in terms.items()}
 
 
-def _in_float32(outputs: MgnOutputs) -> MgnOutputs:
-    """Widen to float32 at least, whatever precision the network ran in."""
-
-    def widen(value: Tensor) -> Tensor:
-        return value.to(torch.promote_types(value.dtype, torch.float32))
-
-    return MgnOutputs(
-        {name: widen(value) for name, value in outputs.wholes_BD.items()},
-        {branch: [widen(value) for value in parts] for branch, parts in outputs.stripes_BD.items()},
-        {name: widen(value) for name, value in outputs.logits_BI.items()},
-    )
-
-
 # --------------------------------------------------------------------------------------------------------
 # Method
 
 
-class Mgn:
+class Mgn(FromBackbone):
     """MGN and its baselines as the training loop of re-identification sees them. Stateless."""
-
-    def weights_files(self, config: MgnConfig, data_root: str | None) -> Mapping[str, StartingFile]:
-        """Find the published weights the config starts from; none for random ones.
-
-        Raises:
-            ValueError: they are not where they are expected; says where that is.
-        """
-        return find_weights_files(data_root, {BACKBONE: config.network.backbone})
 
     def build_network(
         self, config: MgnConfig, num_classes: int, weights: Mapping[str, StartingFile]
@@ -754,8 +734,9 @@ class Mgn:
             labels_per_rank: (B,) int64 in [0, num_classes) each.
             epoch: not used; every epoch has the same losses.
         """
-        for images_BCHW, labels_B in zip(images_per_rank, labels_per_rank, strict=True):
-            outputs = network(images_BCHW)
-            with torch.autocast(labels_B.device.type, enabled=False):
-                terms = make_loss_terms(config.losses, _in_float32(outputs), labels_B)
-            yield _divide(terms, len(images_per_rank))
+        return terms_of_ranks(
+            network,
+            images_per_rank,
+            labels_per_rank,
+            lambda outputs, labels_B: make_loss_terms(config.losses, in_float32(outputs), labels_B),
+        )

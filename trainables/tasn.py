@@ -73,6 +73,7 @@ from tablewright.trainables.pictures.panel import Panel
 from tablewright.trainables.training.optimisation import Optimisation
 from tablewright.trainables.training.paired_parts import build_part
 from tablewright.trainables.training.published_recipe import require_recipe
+from tablewright.trainables.training.rank_by_rank import in_float32, terms_of_ranks
 from tablewright.trainables.value.frozen_model import FrozenModel
 
 ATTENTION, PART, MASTER = "attention", "part", "master"
@@ -660,18 +661,18 @@ def make_loss_terms(config: TasnConfig, logits_BI: dict[str, Tensor], labels_B: 
     losses = config.losses
     weights = {ATTENTION: losses.attention_weight, PART: losses.part_weight, MASTER: losses.master_weight}
     terms = {
-        f"class/{head}": weights[head] * functional.cross_entropy(logits.float(), _repeat(labels_B, logits))
+        f"class/{head}": weights[head] * functional.cross_entropy(logits, _repeat(labels_B, logits))
         for head, logits in logits_BI.items()
     }
     if losses.distillation is not None:
-        teacher_BI = logits_BI[PART].float()
+        teacher_BI = logits_BI[PART]
         if losses.distillation.detach_teacher:
             teacher_BI = teacher_BI.detach()
         terms["distillation"] = (
             losses.master_weight
             * losses.distillation.weight
             * distillation_loss(
-                _repeat(logits_BI[MASTER].float(), teacher_BI),
+                _repeat(logits_BI[MASTER], teacher_BI),
                 teacher_BI,
                 temperature=losses.distillation.temperature,
             )
@@ -727,12 +728,12 @@ class Tasn:
             labels_per_rank: (B,) int64 each.
             epoch: not used; every epoch has the same losses.
         """
-        num_ranks = len(images_per_rank)
-        for images_BCHW, labels_B in zip(images_per_rank, labels_per_rank, strict=True):
-            outputs = network(images_BCHW)
-            with torch.autocast(labels_B.device.type, enabled=False):
-                terms = make_loss_terms(config, outputs.logits_BI, labels_B)
-            yield {name: term / num_ranks for name, term in terms.items()}
+        return terms_of_ranks(
+            network,
+            images_per_rank,
+            labels_per_rank,
+            lambda outputs, labels_B: make_loss_terms(config, in_float32(outputs.logits_BI), labels_B),
+        )
 
     def pass_over(self, config: TasnConfig, network: TasnNetwork, labels_B: Tensor) -> None:
         """Draw the channels of a rank's details.

@@ -53,7 +53,8 @@ from tablewright.trainables.training.determinism import derive_seed, find_device
 from tablewright.trainables.training.fitting import fit, load_network
 from tablewright.trainables.training.method import Method
 from tablewright.trainables.training.numeric_environment import describe_numeric_environment
-from tablewright.trainables.training.optimisation import check_precision, make_optimizer
+from tablewright.trainables.training.optimisation import make_optimizer
+from tablewright.trainables.training.precision import check_precision, computing_in
 from tablewright.trainables.training.smallest_config import SHRINKING, smallest_config
 from tablewright.trainables.training.starting_weights import join_weights
 from tablewright.trainables.training.step import backpropagate
@@ -175,14 +176,17 @@ class ClassificationTrainable:
         split: Split,
         views: Sequence[ClassificationView],
     ) -> ClassificationExtraction:
-        """Classify the centre crop of every image of a split, in inference mode and float32.
+        """Classify the centre crop of every image of a split, in inference mode and the views' precision.
 
         The network is not changed. Only the heads that `views` ask are kept. A batch is read while the one before
         is classified.
 
         Raises:
-            ValueError: `val` of a data set that was trained on whole; the network has no such head.
+            ValueError: `val` of a data set that was trained on whole; the network has no such head; the device cannot
+                compute in that precision.
         """
+        precision = views[0].precision
+        check_precision(precision, runtime.device, "a view's precision", "another view")
         data: FineGrainedData = config.data
         data.require_split(split)
         dataset = _find_dataset(config, runtime)
@@ -205,7 +209,7 @@ class ClassificationTrainable:
         was_training = network.training
         network.train(False)
         try:
-            with reproducible(device), torch.inference_mode(), torch.autocast(device.type, enabled=False):
+            with reproducible(device), torch.inference_mode(), computing_in(precision, device.type):
                 what = f"classifying {dataset.label} ({split})"
                 batches = told(read_ahead(read, starts), what, len(records), lambda _: batch_size)
                 for start, images_BHWC in batches:

@@ -10,6 +10,8 @@ import numpy as np
 from pydantic import field_validator
 
 from tablewright.trainables.contract.metric import Metric
+from tablewright.trainables.contract.precision import Precision, refuse_without_gpu
+from tablewright.trainables.contract.run import Device
 from tablewright.trainables.contract.view import EvaluationView, Split
 
 TOP1 = Metric("top1", "Top-1")
@@ -21,6 +23,7 @@ class ClassificationView(EvaluationView):
     Attributes:
         flip: average the probabilities of an image and of its mirror image.
         logits: names of the heads that are asked; the probabilities of several are averaged.
+        precision: in which the network computes them.
     """
 
     KIND: ClassVar[str] = "classification"
@@ -28,6 +31,7 @@ class ClassificationView(EvaluationView):
 
     flip: bool = False
     logits: tuple[str, ...] = ("master",)
+    precision: Precision = "fp32"
 
     @field_validator("logits")
     @classmethod
@@ -42,6 +46,15 @@ class ClassificationView(EvaluationView):
         return (TOP1,)
 
     @property
+    def extracted_in(self) -> str:
+        """The precision, in which the network is run over the split."""
+        return self.precision
+
+    def check_device(self, device: Device) -> None:
+        """Refuse a precision that a device has not."""
+        refuse_without_gpu(self.precision, device, "a view's precision", "another view")
+
+    @property
     def cluster_column(self) -> str:
         """Images of one class, which a network takes for the same others."""
         return "label"
@@ -54,7 +67,9 @@ class ClassificationView(EvaluationView):
     @property
     def protocol(self) -> str:
         """Say in words how it measures, its heads left out."""
-        return f"{'image and mirror image' if self.flip else 'single crop'}, {self.split} split"
+        crops = "image and mirror image" if self.flip else "single crop"
+        digits = [] if self.precision == "fp32" else [f"in {self.precision}"]
+        return ", ".join([crops, *digits, f"{self.split} split"])
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,8 @@ class ExtractsOnce(Protocol):
             runtime: settings of this machine.
             network: the trained one.
             split: of the data set.
-            views: of that split, which will be measured; what none of them reads may be left out.
+            views: of that split and with one `extracted_in`, which will be measured; what none of them reads may be
+                left out.
         """
         ...
 

@@ -51,7 +51,7 @@ class TrainingWork:
 
     Attributes:
         flops: floating-point operations of all its steps, forward and backward.
-        precision: in which most of them are computed: `fp32`, `fp16` or `bf16`.
+        precision: in which most of them are computed: a `Precision`.
         checkpoint_bytes: of the weights that are kept at its end.
     """
 

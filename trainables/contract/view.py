@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from tablewright.trainables.contract.metric import Metric
+from tablewright.trainables.contract.run import Device
 from tablewright.trainables.value.frozen_model import FrozenModel
 
 Split = Literal["val", "test"]
@@ -77,6 +78,18 @@ class EvaluationView(FrozenModel, abc.ABC):
             None where it shows something else.
         """
         return ""
+
+    @property
+    def extracted_in(self) -> str:
+        """Say how the network is run over the split; views that say the same are measured from one run of it."""
+        return ""
+
+    def check_device(self, device: Device) -> None:
+        """Refuse what a device cannot measure, before anything is trained for it.
+
+        Raises:
+            ValueError: why not, and what to set.
+        """
 
     @property
     def reads(self) -> tuple[str, ...]:

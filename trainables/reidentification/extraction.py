@@ -13,12 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tablewright.trainables.contract.precision import Precision
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.data.read_ahead import on_its_way, read_ahead
 from tablewright.trainables.data.reid import ReidDataset
 from tablewright.trainables.data.reid_cache import GatheredImages, open_cache
 from tablewright.trainables.retrieval.embedded import ImageSet
 from tablewright.trainables.training.determinism import reproducible
+from tablewright.trainables.training.precision import computing_in
 from tablewright.trainables.value.long_work import told
 
 # As many as keep the device busy; more would only take memory.
@@ -55,8 +57,9 @@ def embed_side(
     runtime: Runtime,
     *,
     flip: bool,
+    precision: Precision = "fp32",
 ) -> ImageSet:
-    """Embed one side of a retrieval in float32, from this machine's cache.
+    """Embed one side of a retrieval, from this machine's cache.
 
     Args:
         network: put into inference mode meanwhile.
@@ -65,14 +68,16 @@ def embed_side(
         size: of the cached images.
         runtime: device and cache.
         flip: embed the mirror images too.
+        precision: that the network computes in; embeddings are kept in float32.
     """
     records = dataset.splits[split]
     images_NHWC = open_cache(
         dataset, split, size.height_px, size.width_px, runtime.cache_dir, runtime.image_cache
     )
     what = f"embedding {dataset.label} ({split})"
+    device = torch.device(runtime.device)
     embeddings, flipped = embed_images(
-        network, images_NHWC, torch.device(runtime.device), flip=flip, what=what
+        network, images_NHWC, device, flip=flip, precision=precision, what=what
     )
     return ImageSet(
         names=tuple(records.names),
@@ -89,9 +94,10 @@ def embed_images(
     device: torch.device,
     *,
     flip: bool,
+    precision: Precision = "fp32",
     what: str = "embedding",
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Embed uint8 images, (N, H, W, C), and if asked their mirror images, else nothing; in float32.
+    """Embed uint8 images, (N, H, W, C), and if asked their mirror images, else nothing.
 
     A batch is read while the one before is embedded. How far it is is told under the name of `what`.
 
@@ -108,7 +114,7 @@ def embed_images(
     was_training = network.training
     network.train(False)
     try:
-        with reproducible(device), torch.inference_mode(), torch.autocast(device.type, enabled=False):
+        with reproducible(device), torch.inference_mode(), computing_in(precision, device.type):
             batches = told(read_ahead(read, starts), what, len(images_NHWC), lambda _: batch_size)
             for start, images_BHWC in batches:
                 images_BCHW = images_BHWC.to(device, non_blocking=True).movedim(-1, 1).float()

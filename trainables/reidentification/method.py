@@ -48,7 +48,8 @@ from tablewright.trainables.training.determinism import derive_seed, find_device
 from tablewright.trainables.training.fitting import fit, load_network
 from tablewright.trainables.training.method import Method
 from tablewright.trainables.training.numeric_environment import describe_numeric_environment
-from tablewright.trainables.training.optimisation import check_precision, make_optimizer
+from tablewright.trainables.training.optimisation import make_optimizer
+from tablewright.trainables.training.precision import check_precision
 from tablewright.trainables.training.process_group import check_ranks
 from tablewright.trainables.training.smallest_config import SHRINKING, smallest_config
 from tablewright.trainables.training.starting_weights import join_weights
@@ -126,17 +127,21 @@ class ReidTrainable:
         split: Split,
         views: Sequence[RetrievalView],
     ) -> Extraction:
-        """Embed both sides of a split, in inference mode and float32, without changing the network.
+        """Embed both sides of a split, in inference mode and the views' precision, without changing the network.
 
         Every embedding is kept, whichever `views` ask for: `illustrate` ranks by all of them.
+
+        Raises:
+            ValueError: the device cannot embed in that precision.
         """
-        flip = any(view.flip for view in views)
+        flip, precision = any(view.flip for view in views), views[0].precision
+        check_precision(precision, runtime.device, "a view's precision", "another view")
         data = config.data
         dataset = _find_dataset(config, runtime)
         size = ImageSize(data.height_px, data.width_px)
         boxes = dataset.multiple_query(split)
         sides = [
-            embed_side(network, dataset, side, size, runtime, flip=flip)
+            embed_side(network, dataset, side, size, runtime, flip=flip, precision=precision)
             for side in (*dataset.query_and_gallery(split), *([] if boxes is None else [boxes]))
         ]
         return Extraction(split, *sides, device=runtime.device)

@@ -9,6 +9,8 @@ import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from tablewright.trainables.contract.metric import Metric
+from tablewright.trainables.contract.precision import Precision, refuse_without_gpu
+from tablewright.trainables.contract.run import Device
 from tablewright.trainables.contract.view import EvaluationView
 from tablewright.trainables.value.frozen_model import FrozenModel
 
@@ -60,6 +62,7 @@ class RetrievalView(EvaluationView):
         distance: `cosine` is 1 - cos, `euclidean` the plain (not squared) distance.
         flip: average the embeddings of an image and of its mirror image.
         reranking: None is off.
+        precision: in which the network embeds; distances are made in float32.
     """
 
     KIND: ClassVar[str] = "retrieval"
@@ -71,6 +74,7 @@ class RetrievalView(EvaluationView):
     gallery: Literal["all", "single_shot"] = "all"
     distance: Literal["cosine", "euclidean"] = "cosine"
     reranking: Reranking | None = None
+    precision: Precision = "fp32"
 
     @field_validator("embeddings")
     @classmethod
@@ -106,6 +110,15 @@ class RetrievalView(EvaluationView):
         front = "" if self.split == "test" else f"{self.split}_"
         sides = ("query", "gallery", *(["multiple_query"] if self.query == "multiple" else []))
         return tuple(f"{front}{side}" for side in sides)
+
+    @property
+    def extracted_in(self) -> str:
+        """The precision, in which the network is run over the split."""
+        return self.precision
+
+    def check_device(self, device: Device) -> None:
+        """Refuse a precision that a device has not."""
+        refuse_without_gpu(self.precision, device, "a view's precision", "another view")
 
     @property
     def cluster_column(self) -> str:
@@ -150,6 +163,7 @@ class RetrievalView(EvaluationView):
                 if reranking is None
                 else f"k-reciprocal re-ranking (k1 {reranking.k1}, k2 {reranking.k2}, "
                 f"weight of the original distance {reranking.original_distance_weight:g})",
+                *([] if self.precision == "fp32" else [f"embedded in {self.precision}"]),
                 f"{self.split} split",
             ]
         )

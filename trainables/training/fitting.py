@@ -39,7 +39,8 @@ from tablewright.trainables.training.loss_meter import LossMeter
 from tablewright.trainables.training.loss_scaling import CountingScaler
 from tablewright.trainables.training.memory_layout import lay_out_as_weights, lay_out_for_gpu
 from tablewright.trainables.training.method import DrawsAtRandom, FitConfig, Method, TrainingBatches
-from tablewright.trainables.training.optimisation import check_precision, learning_rate, make_optimizer
+from tablewright.trainables.training.optimisation import learning_rate, make_optimizer
+from tablewright.trainables.training.precision import check_precision, float32_of
 from tablewright.trainables.training.process_group import ProcessGroup, joined
 from tablewright.trainables.training.resume_files import ResumeFiles
 from tablewright.trainables.training.running_statistics import RunningStatistics
@@ -85,6 +86,7 @@ def fit(
     with (
         joined(runtime.process, device) as group,
         reproducible(device, derive_seed(config.seed, "network")),
+        float32_of(config.optimisation.precision),
     ):
         training = _Training(method, config, images, runtime, checkpoints, device, group)
         training.run(hooks)

@@ -1,5 +1,7 @@
 """float32 that is float32: torch's ways to compute with fewer digits, switched off for a while and put back.
 
+TF32 is one of them: products of convolutions with 10 of the 23 binary digits, where it is asked for.
+
 torch 2.13 keeps two sets of settings: `fp32_precision` of all backends, of each backend and of each of its
 operations, where `none` asks the level above; and the older `allow_tf32` and `set_float32_matmul_precision`, which
 write into these and refuse to be read where they disagree with them. A process may have used either, or both.
@@ -46,6 +48,21 @@ def ieee_float32() -> Generator[None]:
             torch.set_float32_matmul_precision(matmul_precision)
             for setting, precision in precisions.items():
                 _set(setting, precision)
+
+
+@contextmanager
+def tf32_convolutions() -> Generator[None]:
+    """Compute convolutions in TF32 inside of `ieee_float32`; products of matrices, as of distances, stay in float32.
+
+    It is how torch comes, on GPUs since Ampere.
+    """
+    try:
+        for setting in _CUDNN_OPERATIONS:
+            _set(setting, "tf32")
+        yield
+    finally:
+        for setting in _CUDNN_OPERATIONS:
+            _set(setting, "ieee")
 
 
 def _read() -> tuple[dict[tuple[str, str], str], bool, str]:

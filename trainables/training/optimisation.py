@@ -19,10 +19,8 @@ import torch
 from pydantic import Field, model_validator
 from torch import nn
 
-from tablewright.trainables.contract.run import Device
+from tablewright.trainables.contract.precision import Precision
 from tablewright.trainables.value.frozen_model import FrozenModel
-
-Precision = Literal["fp32", "fp16", "bf16"]
 
 
 class Optimisation(FrozenModel):
@@ -45,8 +43,8 @@ class Optimisation(FrozenModel):
         eps: Adam's.
         max_grad_norm: gradients of all weights together are scaled down to it; None is off.
         precision: of matrix products and convolutions in training; losses and weights stay float32.
-            `fp32` is all of float32's digits, on every device (no TF32). `fp16` (with loss scaling) and `bf16`
-            need a GPU.
+            `fp32` is all of float32's digits, on every device. `tf32` is float32 whose convolutions keep 10 of its 23
+            binary digits, on GPUs since Ampere. `fp16` (with loss scaling) needs a GPU, `bf16` one since Ampere.
     """
 
     num_epochs: int = Field(default=60, ge=1)
@@ -151,16 +149,3 @@ def make_optimizer(optimisation: Optimisation, parameters: Iterable[nn.Parameter
         weight_decay=optimisation.weight_decay,
         fused=True,
     )
-
-
-def check_precision(precision: Precision, device: Device) -> None:
-    """Refuse a precision that the device would have to replace by another.
-
-    Raises:
-        ValueError: half precision without a GPU.
-    """
-    if precision != "fp32" and device != "cuda":
-        raise ValueError(
-            f"optimisation.precision {precision!r} needs a GPU, and this training runs on {device!r}; "
-            "give the training a GPU, or set optimisation.precision to 'fp32' (which is another training)"
-        )

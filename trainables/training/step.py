@@ -13,9 +13,8 @@ from torch import Tensor, nn
 from tablewright.trainables.training.half_weights import weights_in
 from tablewright.trainables.training.loss_scaling import CountingScaler
 from tablewright.trainables.training.method import FitConfig, Method
-from tablewright.trainables.training.optimisation import Optimisation, Precision
-
-_AUTOCAST_DTYPE: dict[Precision, torch.dtype] = {"fp16": torch.float16, "bf16": torch.bfloat16}
+from tablewright.trainables.training.optimisation import Optimisation
+from tablewright.trainables.training.precision import HALF
 
 
 def backpropagate(
@@ -40,7 +39,7 @@ def backpropagate(
         epoch: epochs completed.
         share: of the step's ranks that these are.
     """
-    dtype = _AUTOCAST_DTYPE.get(config.optimisation.precision)
+    dtype = HALF.get(config.optimisation.precision)
     device_type = labels_per_rank[0].device.type
     ranks = method.loss_terms(config, network, images_per_rank, labels_per_rank, epoch)
     sums: dict[str, Tensor] = {}

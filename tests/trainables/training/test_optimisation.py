@@ -6,7 +6,6 @@ from torch import nn
 
 from tablewright.trainables.training.optimisation import (
     Optimisation,
-    check_precision,
     learning_rate,
     make_optimizer,
 )
@@ -89,15 +88,6 @@ def test_frozen_parameters_stay_out_of_the_optimizer():
     network.weight.requires_grad_(False)
     optimizer = make_optimizer(Optimisation(), network.parameters())
     assert [id(network.bias)] == [id(parameter) for parameter in optimizer.param_groups[0]["params"]]
-
-
-@pytest.mark.parametrize("precision", ["fp16", "bf16"])
-def test_half_precision_without_gpu_is_refused_with_what_to_set(precision):
-    """A CPU never trains in another precision than the config says."""
-    with pytest.raises(ValueError, match=r"optimisation.precision .* needs a GPU.* 'fp32'"):
-        check_precision(precision, "cpu")
-    check_precision(precision, "cuda")
-    check_precision("fp32", "cpu")
 
 
 def test_config_tells_all_its_faults_at_once():
