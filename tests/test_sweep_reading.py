@@ -249,7 +249,7 @@ def test_two_trainings_are_compared_without_their_study(project):
 @pytest.mark.slow
 def test_mirror_fills_both_databases_from_the_records(project):
     """The study's tables are attached too."""
-    code, printed = run(project, "toy", "--mirror")
+    code, printed = run_warm(project, "toy", "--mirror")
     assert 0 == code, printed
     assert "mlflow.db: 4 recorded trainings, 4 of them written." in words(printed)
     assert "optuna.db: 4 trials written." in words(printed)

@@ -90,7 +90,7 @@ def print_live(live: LiveStatus, statuses: Sequence[TrainingStatus]) -> None:
                 Text(item.where),
                 *(Text("" if item.sign is None else item.sign.started_by) for _ in of_several),
                 "" if item.runs_since_s is None else in_words(item.runs_since_s),
-                f"{item.epoch}/{item.num_epochs}{each}" if item.num_epochs else "the first",
+                item.doing or (f"{item.epoch}/{item.num_epochs}{each}" if item.num_epochs else "the first"),
                 "" if item.left_s is None else in_words(item.left_s),
                 item.memory,
                 Text(item.signed, style="red" if item.is_dead else ""),
