@@ -70,9 +70,9 @@ class JoinedEmbeddings:
         def sum_up(begin: int) -> None:
             squares = torch.empty(_ROWS_AT_A_TIME, width)
             for first in range(begin, min(begin + _ROWS_OF_A_THREAD, num_images), _ROWS_AT_A_TIME):
-                rows_BD = self.rows(first, first + _ROWS_AT_A_TIME)
-                squares_BD = torch.square(rows_BD, out=squares[: len(rows_BD)])
-                torch.sum(squares_BD, 1, out=sums_N[first : first + len(rows_BD)])
+                parts = self.parts_of(slice(first, first + _ROWS_AT_A_TIME))
+                squares_BD = torch.cat(parts, dim=1, out=squares[: len(parts[0])]).square_()
+                torch.sum(squares_BD, 1, out=sums_N[first : first + len(parts[0])])
 
         begins = range(0, num_images, _ROWS_OF_A_THREAD)
         for _ in side_by_side(sum_up, begins, torch.get_num_threads()):
