@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tablewright.command.exit_codes import EXIT_INCOMPLETE
+from tablewright.command.more_seeds import print_further_seeds
 from tablewright.command.outlook import print_outlook
 from tablewright.command.recorded import existing_store
 from tablewright.command.screen import console
@@ -64,6 +65,7 @@ def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
             f"Seeds are added while comparisons are open: at most {counted(len(largest.cells), 'cell')} from "
             f"{counted(len(largest.trainings), 'training')}."
         )
+    print_further_seeds(plan, store, settings)
     print_outlook(plan, statuses, store, settings)
     if len(largest.trainings) > len(plan.trainings):
         console.print("With all seeds that may be added:")

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tablewright.command.exit_codes import EXIT_INCOMPLETE
+from tablewright.command.more_seeds import print_further_seeds
 from tablewright.command.outlook import print_outlook
 from tablewright.command.recorded import existing_store, recorded_plan
 from tablewright.command.screen import console
@@ -52,6 +53,7 @@ def show_status(settings: Settings, studies: Sequence[Study]) -> int:
             console.print(Text(f"{identity[:8]} failed: {message}", style="red"))
     print_live(live, statuses)
     console.print(describe(Counter(map(live.state_of, statuses))))
+    print_further_seeds(plan, store, settings)
     print_costs(plan, store, settings)
     print_outlook(plan, statuses, store, settings)
     for environment in dict.fromkeys(
