@@ -42,7 +42,9 @@ def main() -> None:
     for label, size, blur, shape in CASES:
         with tempfile.TemporaryDirectory() as folder:
             images = draw(Path(folder) / label, label, size, blur, rng)
-            opened = {kind: open_as(kind, images, shape, Path(folder)) for kind in KINDS}
+            opened: dict[ImageCache, PreparedImages] = {
+                kind: open_as(kind, images, shape, Path(folder)) for kind in KINDS
+            }
             bytes_of = {
                 kind: sum(path.stat().st_size for path in (Path(folder) / kind).rglob("*.npy"))
                 for kind in KINDS
