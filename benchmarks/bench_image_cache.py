@@ -25,7 +25,7 @@ from tablewright.trainables.data.name_table import NameTable
 from tablewright.trainables.data.prepared_images import PreparedImages, open_prepared, prepare
 from tablewright.trainables.value.cpus import use_cpus
 
-NUM_IMAGES, BATCH, REPEATS = 512, 64, 5
+NUM_IMAGES, BATCH, REPEATS = 256, 64, 5
 CASES: tuple[tuple[str, tuple[int, int], float, ImageShape], ...] = (
     ("Market-1501", (128, 64), 0.6, FixedSize(384, 192)),
     ("Market-1501", (128, 64), 0.6, FixedSize(256, 128)),
@@ -42,14 +42,16 @@ def main() -> None:
     for label, size, blur, shape in CASES:
         with tempfile.TemporaryDirectory() as folder:
             images = draw(Path(folder) / label, label, size, blur, rng)
-            opened = {kind: open_as(kind, images, shape, Path(folder)) for kind in KINDS}
+            opened: dict[ImageCache, PreparedImages] = {
+                kind: open_as(kind, images, shape, Path(folder)) for kind in KINDS
+            }
             bytes_of = {
                 kind: sum(path.stat().st_size for path in (Path(folder) / kind).rglob("*.npy"))
                 for kind in KINDS
             }
             rates: dict[ImageCache, list[float]] = {kind: [] for kind in KINDS}
             for _ in range(REPEATS):
-                batches = rng.integers(0, NUM_IMAGES, (4, BATCH))
+                batches = rng.integers(0, NUM_IMAGES, (1, BATCH))
                 for kind, prepared in opened.items():
                     rates[kind].append(rate_of(prepared, batches))
             told = ", ".join(
