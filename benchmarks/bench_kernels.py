@@ -42,10 +42,11 @@ def count_input(paper: Paper) -> tuple[int, int]:
     side_px = (SMALL_PX, SMALL_PX)
     images_BCHW = torch.randint(256, (paper.shape[0], 3, *side_px), dtype=torch.uint8, generator=generator)
     with counted() as count:
-        augment(on_gpu(images_BCHW), generator)  # the first one fills the pool of patches
-        kernels, syncs = count.kernels, count.syncs
-        augment(on_gpu(images_BCHW), generator)
-    return count.kernels - kernels, count.syncs - syncs
+        images = on_gpu(images_BCHW)
+        augment(images, generator)
+        of_first = count.kernels, count.syncs
+        augment(images, generator)
+    return count.kernels - of_first[0], count.syncs - of_first[1]
 
 
 def main(names: list[str]) -> None:

@@ -181,6 +181,10 @@ def main() -> None:
         f"slots   {at_a_time:.2f} running at a time, {share_full:.0%} of the time all; {rate:.1f} trainings a second"
     )
     print(f"wall    {trained_s - begun_s:.1f} s")
+    print(
+        f"limit   {1 / per_training_s:.0f} trainings a second by one driver that has a core: 1,000 slots are busy with "
+        f"trainings of {1000 * per_training_s:.0f} s or more"
+    )
 
 
 if __name__ == "__main__":

@@ -75,11 +75,13 @@ class Count:
 
     Attributes:
         by_operation: kernels by the name of their operation.
+        bytes: that kernels read and write, each tensor once a kernel.
         copies: between the memories of host and GPU.
         waits: where the CPU waits for the GPU: operation, and the line of code outside of torch.
     """
 
     by_operation: Counter[str] = field(default_factory=Counter[str])
+    bytes: int = 0
     copies: int = 0
     waits: list[str] = field(default_factory=list[str])
 
@@ -185,14 +187,18 @@ class _Operations(TorchDispatchMode):
             if not is_on_gpu:
                 return func(*args, **kwargs)
             name = func.overloadpacket.__name__
+            before = self.count.kernels
             if name == "copy_":
                 self._copy(args[0], args[1], non_blocking=len(args) > 2 and bool(args[2]))
             elif not func.is_view and name not in WITHOUT_KERNEL:
                 self._launch(name, inputs, args, kwargs)
             result = func(*args, **kwargs)
+            results = _tensors(result)
             if name != "copy_":
-                for tensor in _tensors(result):
+                for tensor in results:
                     self.put_on_gpu(tensor)
+            if self.count.kernels > before:
+                self.count.bytes += sum(map(_num_bytes, [*inputs, *results]))
             return result
 
     def _copy(self, to: Tensor, source: Tensor, *, non_blocking: bool) -> None:
@@ -280,18 +286,18 @@ class _Calls(TorchFunctionMode):
         elif rest and isinstance(rest[0], (str, torch.device, int)):
             target = _named_device(rest.pop(0))
         elif rest and isinstance(rest[0], Tensor):
-            other = rest.pop(0)
-            target = GPU if self._operations.is_on_gpu(other) else CPU
-            kwargs["dtype"] = other.dtype
-        is_non_blocking = bool(kwargs.pop("non_blocking", False) or (len(rest) > 1 and rest.pop(1)))
-        kwargs.pop("device", None)
+            target, rest[0] = (GPU if self._operations.is_on_gpu(rest[0]) else CPU), rest[0].dtype
+        for name, value in zip(("dtype", "non_blocking", "copy"), rest, strict=False):
+            kwargs[name] = value
+        is_non_blocking = bool(kwargs.pop("non_blocking", False))
+        kwargs = {name: value for name, value in kwargs.items() if name != "device" and value is not None}
         if target == source:
-            return tensor.to(*rest, **kwargs) if rest or kwargs else tensor
+            return tensor.to(**kwargs) if kwargs else tensor
         self._operations.transfer(tensor, to_gpu=target == GPU, non_blocking=is_non_blocking)
         moved = _copied(tensor)  # what the gradient of a copy is, nothing here asks
         if target == GPU:
             self._operations.put_on_gpu(moved)
-        return moved.to(*rest, **kwargs) if rest or kwargs else moved
+        return moved.to(**kwargs) if kwargs else moved
 
 
 class _Autocast(torch.autocast):
@@ -334,6 +340,11 @@ def _note(noted: dict[int, weakref.ref[Any]], tensor: Tensor) -> None:
 
 def _tensors(tree: Any) -> list[Tensor]:
     return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
+
+
+def _num_bytes(tensor: Tensor) -> int:
+    """Count the bytes of a tensor, which as a view of the same number again and again are fewer than it seems."""
+    return min(tensor.numel() * tensor.element_size(), tensor.untyped_storage().nbytes())
 
 
 def _copied(tensor: Tensor) -> Tensor:

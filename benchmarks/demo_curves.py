@@ -1,10 +1,9 @@
 """Recorded val curves of real trainings on the embedded demo people, of MDPR and Mancs: made, and read.
 
     python benchmarks/demo_curves.py mdpr|mancs FIRST LAST FOLDER     train the configs FIRST to LAST - 1, a file each
-    python benchmarks/demo_curves.py mdpr|mancs pack FOLDER    pack them into curves/
-
     python benchmarks/demo_curves.py mdpr|mancs pack FOLDER                  pack them into curves/
-short of what a study makes of it: images of 64 x 32 pixels, nine epochs, and a schedule that fits them.
+
+They are a study's own, but for images of 64 x 32 pixels, nine epochs, and a schedule that fits them.
 """
 
 from __future__ import annotations
@@ -32,9 +31,21 @@ from tablewright.orchestrator.study import Profile
 CURVES = Path(__file__).parent / "curves"
 METHODS = ("mdpr", "mancs")
 EPOCHS = 9
+# The recipe that was recorded: the demo's of then, and what nine epochs of small images ask for.
 CHANGES: dict[str, dict[str, Any]] = {
-    "mdpr": {"optimisation.warmup_steps": 45},
+    "mdpr": {
+        "data.sampling": "identities",
+        "data.num_identities": 8,
+        "data.augmentation.pad_crop_px": 4,
+        "network.backbone.architecture": "mobilenet_v2",
+        "network.embedding_size": 64,
+        "optimisation.base_lr": 1e-3,
+        "optimisation.warmup_steps": 45,
+        "optimisation.final_lr": 2e-4,
+    },
     "mancs": {
+        "network.backbone.architecture": "mobilenet_v2",
+        "optimisation.base_lr": 1e-3,
         "optimisation.decay_epochs": (7,),
         "losses.rank.curriculum.t0": 2.0,
         "losses.rank.curriculum.t1": 6.0,
@@ -50,8 +61,7 @@ def short_search(method: str) -> Search:
     declared: Search = module.make_study(Profile("demo")).searches[0]
     small = {"data.height_px": 64, "data.width_px": 32, "optimisation.num_epochs": EPOCHS}
     base = apply_changes(declared.base, {**small, **CHANGES[method]})
-    space = module.space(base) if method == "mancs" else declared.space  # its ranges follow the schedule
-    return dataclasses.replace(declared, base=base, space=space)
+    return dataclasses.replace(declared, base=base, space=module.space(base))
 
 
 @dataclasses.dataclass(frozen=True)

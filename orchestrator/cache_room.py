@@ -64,7 +64,7 @@ class KeptShape:
             takes = "kept in their own files alone, and decoded anew each time one is read"
         wall = _duration_text(self.core_s / cores)
         return (
-            f"{', '.join(self.what)} at {self.shape}: {counted(self.num_items, 'image')}, {takes}; about {wall} on "
+            f"{_splits_text(self.what)} at {self.shape}: {counted(self.num_items, 'image')}, {takes}; about {wall} on "
             f"{counted(cores, 'core')} of this machine"
         )
 
@@ -109,7 +109,7 @@ class CacheRoom:
         if not self.is_too_little:
             return ""
         each = "; ".join(
-            f"{', '.join(shape.what)} at {shape.shape} {_size_text(shape.decoded_bytes)} decoded, "
+            f"{_splits_text(shape.what)} at {shape.shape} {_size_text(shape.decoded_bytes)} decoded, "
             f"{_size_text(shape.encoded_bytes)} encoded"
             for shape in self.shapes
         )
@@ -180,6 +180,15 @@ def _kept(needs: list[CacheNeed], left_bytes: int) -> KeptShape:
         is_exact=all(need.is_exact for need in needs),
         image_cache=kept,
     )
+
+
+def _splits_text(what: Iterable[str]) -> str:
+    """Name each data set once, with its splits."""
+    splits_of: dict[str, list[str]] = {}
+    for one in what:
+        label, _, split = one.removesuffix(")").rpartition(" (")
+        splits_of.setdefault(label, []).append(split)
+    return ", ".join(f"{label} ({', '.join(splits)})" for label, splits in splits_of.items())
 
 
 def _duration_text(seconds: float) -> str:

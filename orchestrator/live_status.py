@@ -67,6 +67,11 @@ class RunningTraining:
         return None if self.epoch_s is None else self.epoch_s * (self.num_epochs - self.epoch)
 
     @property
+    def doing(self) -> str:
+        """Say what it does that no epoch tells of, and how far it is; empty where it trains."""
+        return "" if self.sign is None else self.sign.doing
+
+    @property
     def where(self) -> str:
         """Name machine, device and process."""
         device = "" if self.sign is None else f" {self.sign.device}"

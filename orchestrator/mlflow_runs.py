@@ -84,7 +84,8 @@ CLAIM_PATIENCE_S = 60.0
 """For so long the thread waits while another sweep of the store makes runs, before it takes MLflow for failing."""
 
 PAGE_LENGTH = 1000
-MAX_METRICS_PER_BATCH = 1000
+MAX_METRICS_PER_BATCH = 800
+"""Beside as many parameters and tags as one call may have, which takes a thousand in all."""
 MAX_EXPERIMENT_TAG_LENGTH = 20_000
 MAX_PARAMS_PER_BATCH = 100
 
@@ -220,6 +221,7 @@ class _ChildRun:
         num_views: measured views it shows.
         epochs: those that are logged; None while nobody has asked.
         placed: the tags that say where its training stands, its description among them.
+        artifact_url: where its files lie.
     """
 
     run_id: str
@@ -237,6 +239,20 @@ class _ChildRun:
     metrics: set[str] = field(default_factory=set[str])
     epochs: set[int] | None = None
     placed: dict[str, str] = field(default_factory=dict[str, str])
+    artifact_url: str = ""
+
+
+@dataclass
+class _Gathered:
+    """What is to be logged of a run.
+
+    Attributes:
+        metrics: groups that stay together.
+    """
+
+    metrics: list[Sequence[Metric]] = field(default_factory=list["Sequence[Metric]"])
+    params: dict[str, str] = field(default_factory=dict[str, str])
+    tags: dict[str, str] = field(default_factory=dict[str, str])
 
 
 def _shows(run: _ChildRun, record: TrainingRecord | None) -> bool:
@@ -262,6 +278,7 @@ class MlflowRuns:
         self._parent_id = ""
         self._has_entered = False
         self._takes_pictures = True
+        self._gathered: dict[str, _Gathered] | None = None
         self.places: TrainingPlaces | None = None
         self._read_all()
         if self._is_to_be_put_right():
@@ -374,6 +391,7 @@ class MlflowRuns:
             params=set(run.data.params),
             metrics=set(run.data.metrics),
             placed={tag: text for tag, text in tags.items() if tag in PLACED or is_place_tag(tag)},
+            artifact_url=run.info.artifact_uri or "",
         )
 
     def is_reachable(self) -> bool:
@@ -469,7 +487,7 @@ class MlflowRuns:
                 self._keep(run)
             if not self._find_parent(name):
                 tags = {**self._sweep_tags, DRIVER: _this_process()}
-                self._parent_id = self._new_run(name, tags, begun_at_ms)
+                self._parent_id = self._new_run(name, tags, begun_at_ms).info.run_id
                 self._has_entered = True
 
     def _find_parent(self, name: str) -> bool:
@@ -586,9 +604,13 @@ class MlflowRuns:
 
     def write(self, waiting: ToldTraining) -> None:
         """Log what the driver told of a training; one that another driver writes is left to that."""
+        self._enter()
+        with self._gathering():
+            self._write(waiting)
+
+    def _write(self, waiting: ToldTraining) -> None:
         work, outcome = waiting.work, waiting.outcome
         folder = self._store.training(work.training_id)
-        self._enter()
         run = self._current(work.training_id)
         if run is not None and run.status == FINISHED and not _shows(run, folder.record()):
             self._forget(work.training_id, run)  # the record that it shows was deleted, or is another store's
@@ -622,6 +644,10 @@ class MlflowRuns:
 
     def reconcile(self, training_id: str) -> None:
         """Make the run of a recorded training whole; cheap where it is."""
+        with self._gathering():
+            self._reconcile(training_id)
+
+    def _reconcile(self, training_id: str) -> None:
         folder = self._store.training(training_id)
         run = self._current(training_id)
         if run is not None and run.status == FINISHED:
@@ -637,10 +663,11 @@ class MlflowRuns:
     def settle(self, training_id: str) -> None:
         """End the run of a training that nobody trains now."""
         folder = self._store.training(training_id)
-        if (record := folder.record()) is not None:
-            self._complete(folder, record)
-        elif (run := self._children.get(training_id)) is not None and not self._is_anothers(run):
-            self._end(run, Outcome("stopped"), folder, now_ms())
+        with self._gathering():
+            if (record := folder.record()) is not None:
+                self._complete(folder, record)
+            elif (run := self._children.get(training_id)) is not None and not self._is_anothers(run):
+                self._end(run, Outcome("stopped"), folder, now_ms())
 
     def _current(self, training_id: str) -> _ChildRun | None:
         """Give a training's run, read anew where another driver may have written to it since."""
@@ -667,9 +694,9 @@ class MlflowRuns:
                 tags |= {STATE: "running", DRIVER: _this_process()}
                 placed = self._tags_of(self._places_of(identity, subject.trial), self._parent_id)
                 name = placed.pop(RUN_NAME, subject.label)
-                run_id = self._new_run(name, {**tags, **placed}, subject.started_at_ms)
+                made = self._new_run(name, {**tags, **placed}, subject.started_at_ms)
                 run = _ChildRun(
-                    run_id,
+                    made.info.run_id,
                     name,
                     RUNNING,
                     self._parent_id,
@@ -677,6 +704,7 @@ class MlflowRuns:
                     driver=_this_process(),
                     epochs=set(),
                     placed=placed,
+                    artifact_url=made.info.artifact_uri or "",
                 )
         self._children[identity] = run
         return run
@@ -751,14 +779,13 @@ class MlflowRuns:
         record = self._store.training(training_id).record()
         return record is None or run.name == record.label
 
-    def _new_run(self, name: str, tags: Mapping[str, str], started_at_ms: int) -> str:
-        run = self._client.create_run(
+    def _new_run(self, name: str, tags: Mapping[str, str], started_at_ms: int) -> Run:
+        return self._client.create_run(
             self._experiment_id,
             start_time=started_at_ms,
             tags={tag: _as_tag(tag, text) for tag, text in tags.items()},
             run_name=masked(name),
         )
-        return run.info.run_id
 
     def _forget(self, training_id: str, run: _ChildRun) -> None:
         """Make way for a new run; another store's run is left as it is."""
@@ -866,10 +893,13 @@ class MlflowRuns:
         if run.has_failure:
             self._client.delete_tag(run.run_id, FAILURE)
             run.has_failure = False
+        self._send_gathered()  # a run that has ended is whole
         self._client.set_terminated(run.run_id, FINISHED, _ms(record.ended_at))
         run.status = FINISHED
 
     def _log_pictures(self, run: _ChildRun, folder: TrainingFolder) -> None:
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
         names = folder.pictures() if self._takes_pictures else []
         if not names:
             return
@@ -880,7 +910,10 @@ class MlflowRuns:
                 except DamagedFile as error:
                     self._warn(str(error))
             try:
-                self._client.log_artifacts(run.run_id, aside, "pictures")
+                # By the client's own way the run would be read again, only to learn where its files lie.
+                get_artifact_repository(run.artifact_url, self._client.tracking_uri).log_artifacts(
+                    aside, "pictures"
+                )
             except Exception as error:  # its files may lie elsewhere than its numbers
                 self._takes_pictures = False  # one refusal is told; hundreds would only take time
                 self._warn(f"MLflow did not take pictures as artifacts: {why_refused(error)}")
@@ -892,6 +925,7 @@ class MlflowRuns:
             run.has_failure = True
         self._log(run.run_id, tags=tags)
         run.status = STATUS_OF[outcome.state]
+        self._send_gathered()
         self._client.set_terminated(run.run_id, run.status, ended_at_ms)
         try:
             failure = folder.failure() if outcome.state == "failed" else None
@@ -911,25 +945,54 @@ class MlflowRuns:
         params: Mapping[str, str] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
+        """Log it, or gather it where more is to come."""
+        said = _Gathered(list(metrics), dict(params or {}), dict(tags or {}))
+        if self._gathered is None:
+            self._send(run_id, said)
+            return
+        earlier = self._gathered.setdefault(run_id, _Gathered())
+        earlier.metrics += said.metrics
+        earlier.params |= said.params
+        earlier.tags |= said.tags
+
+    @contextmanager
+    def _gathering(self) -> Generator[None]:
+        """Log together what is logged inside: each call costs a database several commits."""
+        self._gathered = {}
+        try:
+            yield
+            self._send_gathered()
+        finally:
+            self._gathered = None
+
+    def _send_gathered(self) -> None:
+        gathered, self._gathered = self._gathered or {}, {}
+        for run_id, said in gathered.items():
+            self._send(run_id, said)
+
+    def _send(self, run_id: str, said: _Gathered) -> None:
         """Log in as few calls as MLflow's limits allow; a group of metrics stays together."""
         from mlflow.entities import Param, RunTag
 
         batches: list[list[Metric]] = [[]]
-        for group in metrics:
+        for group in said.metrics:
             if len(batches[-1]) + len(group) > MAX_METRICS_PER_BATCH:
                 batches.append([])
             batches[-1].extend(group)
-        for batch in batches:
-            if batch:
-                self._client.log_batch(run_id, metrics=batch)
-        named = list((params or {}).items())
-        for start in range(0, len(named), MAX_PARAMS_PER_BATCH):
-            some = named[start : start + MAX_PARAMS_PER_BATCH]
-            self._client.log_batch(run_id, params=[Param(name, text) for name, text in some])
-        texts = list((tags or {}).items())
-        for start in range(0, len(texts), MAX_PARAMS_PER_BATCH):
-            some = texts[start : start + MAX_PARAMS_PER_BATCH]
-            self._client.log_batch(run_id, tags=[RunTag(name, _as_tag(name, text)) for name, text in some])
+        params = [Param(name, text) for name, text in said.params.items()]
+        tags = [RunTag(name, _as_tag(name, text)) for name, text in said.tags.items()]
+        parts = itertools.zip_longest(
+            filter(None, batches),
+            _parts_of(params),
+            _parts_of(tags),
+            fillvalue=(),
+        )
+        for some_metrics, some_params, some_tags in parts:
+            self._client.log_batch(run_id, some_metrics, some_params, some_tags)
+
+
+def _parts_of(some: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    return (some[start : start + MAX_PARAMS_PER_BATCH] for start in range(0, len(some), MAX_PARAMS_PER_BATCH))
 
 
 def _as_tag(tag: str, text: str) -> str:

@@ -195,8 +195,10 @@ class OptunaMirror(ProjectionThread):
         with self._claims.held(CLAIM, CLAIM_PATIENCE_S) as claim:
             if claim is None:
                 return False
+            began_s = time.thread_time()
             mirrored.read()  # another sweep may have written since
             lacking = mirrored.lacking(ended)
+            self._note_look(time.thread_time() - began_s)
             if is_to_rebuild or mirrored.must_begin_anew(lacking):
                 mirrored.begin_anew()
                 lacking = mirrored.lacking(ended)

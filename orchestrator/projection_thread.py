@@ -18,6 +18,9 @@ from tablewright.orchestrator.addresses import damage_of_database, refuse_irregu
 from tablewright.trainables.value.secret import masked
 
 FLUSH_EVERY_S = 2.0
+MAX_FLUSH_S = 60.0
+WAITS_TIMES = 10
+"""As many times as long as it has been looking through all that its database has, a projection then waits."""
 OPEN_AFTER_S = 10.0
 """How long the first training is waited for before the database is opened: its client takes seconds of a processor to
 load, which that training's start has more use for."""
@@ -63,6 +66,7 @@ class ProjectionThread(ABC):
         self._is_failing = False
         self._num_delivered = 0
         self._num_tries: Counter[str] = Counter()
+        self._looked_s = 0.0
 
     # -- what a projection is made of; called by the thread, each raises whatever its database does
 
@@ -136,6 +140,10 @@ class ProjectionThread(ABC):
 
     # -- the thread
 
+    def _note_look(self, looked_s: float) -> None:
+        """Note how long it has taken to look through what the database has, which grows with every training."""
+        self._looked_s = looked_s
+
     def _run(self) -> None:
         backoff_s, num_failures_at_end, is_connected = 1.0, 0, False
         self._may_open.wait(OPEN_AFTER_S)
@@ -155,7 +163,7 @@ class ProjectionThread(ABC):
                     return
                 backoff_s = 1.0
                 if not has_more:
-                    self._wake.wait(FLUSH_EVERY_S)
+                    self._wake.wait(min(max(FLUSH_EVERY_S, WAITS_TIMES * self._looked_s), MAX_FLUSH_S))
             except Exception as error:  # whatever it is, trainings go on without it
                 if damage := damage_of_database(self._url, error):
                     self._is_damaged = True

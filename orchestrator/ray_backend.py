@@ -21,6 +21,7 @@ from typing import Any, Literal
 
 import ray
 from ray import tune
+from ray.air._internal import usage
 from ray.tune.execution import class_cache
 from ray.tune.trainable.function_trainable import wrap_function
 
@@ -63,6 +64,11 @@ ENVIRONMENT = {
 FORWARDED_BY_TUNE = frozenset({"RAY_CHDIR_TO_TRIAL_DIR", "RAY_AIR_LOCAL_CACHE_DIR"})
 """Variables that Tune may hand on to workers through Ray, which logs them; credentials are not among them. Workers of
 this machine have the environment anyway, those of a cluster that of their machine."""
+
+
+def _tell_of_no_callbacks(callbacks: object) -> bool:
+    """Stand for what Tune counts for its makers: it imports MLflow and three others only to tell ours from theirs."""
+    return False
 
 
 class RayBackend:
@@ -122,6 +128,7 @@ class RayBackend:
         os.environ.update({name: os.environ.get(name, value) for name, value in ENVIRONMENT.items()})
         logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)  # it names trials that have failed
         class_cache.ENV_VARS_TO_PROPAGATE = FORWARDED_BY_TUNE
+        usage.tag_callbacks = _tell_of_no_callbacks
         with self._cluster.connect():
             is_joined = self._cluster.folder is None
             self._growth = machine_types() if is_joined else None

@@ -427,8 +427,14 @@ class Bridge(_NotSaved, tune.Callback):
         if work.training_id in self._started:
             self._given_back[work.training_id] = work
         self._shares.on_left(work)
+        self._forget(trial)
+
+    def _forget(self, trial: Trial) -> None:
+        """Keep of a trial no more than that it has ended: there may be very many."""
         self._ended.add(trial.trial_id)
         self._running.discard(trial.trial_id)
+        self._machines.pop(trial.trial_id, None)
+        self._processes.pop(trial.trial_id, None)
 
     def on_experiment_end(self, trials: list[Trial], **info: Any) -> None:
         """Nothing runs any more."""
@@ -441,8 +447,7 @@ class Bridge(_NotSaved, tune.Callback):
 
     def _end(self, trial: Trial, outcome: Outcome) -> None:
         work = self._work(trial)
-        self._ended.add(trial.trial_id)
-        self._running.discard(trial.trial_id)
+        self._forget(trial)
         self._given_back.pop(work.training_id, None)
         self._shares.on_left(work)
         if outcome.state == "done":

@@ -31,7 +31,9 @@ class FillsSlots(FIFOScheduler):
         """
         super().__init__()
         self._count_places = count_places
-        self._open: list[Trial] = []
+        self._open: dict[Trial, None] = {}
+        self._waiting: list[Trial] = []
+        self._ended: dict[Trial, None] = {}
         self._num_places, self._counted_at_s = 0, float("-inf")
 
     def __getstate__(self) -> dict[str, Any]:
@@ -42,32 +44,53 @@ class FillsSlots(FIFOScheduler):
         """Say whether there is a place for one more trial than there are."""
         if time.monotonic() - self._counted_at_s >= COUNT_EVERY_S:
             self._num_places, self._counted_at_s = self._count_places(), time.monotonic()
-        return sum(not trial.is_finished() for trial in self._open) < self._num_places
+        return len(self._open) - len(self._ended) < self._num_places
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         """Keep the order in which they come."""
-        self._open.append(trial)
+        self._open[trial] = None
+        self._waiting.append(trial)
+
+    def on_trial_complete(self, tune_controller: Any, trial: Trial, result: Any) -> None:
+        """It has run to its end."""
+        self._ended[trial] = None
+
+    def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
+        """It has failed."""
+        self._ended[trial] = None
+
+    def on_trial_remove(self, tune_controller: Any, trial: Trial) -> None:
+        """It was ended before it ran."""
+        self._ended[trial] = None
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
         """Name the first that waits for a place; of those the first that a free worker fits."""
         controller: TuneController = tune_controller._tune_controller
+        self._waiting, left = (
+            [trial for trial in self._waiting if trial.status == Trial.PENDING],
+            self._waiting,
+        )
+        if len(left) > len(self._waiting):
+            self._tell_of_refused(controller, left)
         self._forget_ended(controller)
-        waiting = [
-            trial
-            for trial in self._open
-            if trial.status == Trial.PENDING and not _has_worker(controller, trial)
-        ]
+        waiting = [trial for trial in self._waiting if not _has_worker(controller, trial)]
         free = controller._actor_cache  # pyright: ignore[reportPrivateUsage]
         fitting = (trial for trial in waiting if free.has_cached_object(trial.placement_group_factory))
         return next(fitting, waiting[0] if waiting else None)
 
+    def _tell_of_refused(self, controller: TuneController, trials: list[Trial]) -> None:
+        """Tell of trials that a free worker could not take over, which Tune ends without a word to anybody."""
+        for trial in trials:
+            if trial.status == Trial.ERROR and trial not in self._ended:
+                self._ended[trial] = None
+                controller._callbacks.on_trial_error(  # pyright: ignore[reportPrivateUsage]
+                    iteration=0, trials=controller.get_trials(), trial=trial
+                )
+
     def _forget_ended(self, controller: TuneController) -> None:
         """Take what has ended out of Tune's lists too, which it goes through again and again, and never empties."""
-        ended = [trial for trial in self._open if trial.is_finished()]
-        if not ended:
-            return
-        self._open = [trial for trial in self._open if not trial.is_finished()]
-        for trial in ended:
+        for trial in self._ended:
+            del self._open[trial]
             controller._trials.remove(trial)  # pyright: ignore[reportPrivateUsage]
             for known in (
                 controller._live_trials,  # pyright: ignore[reportPrivateUsage]
@@ -76,6 +99,7 @@ class FillsSlots(FIFOScheduler):
                 controller._trials_to_cache,  # pyright: ignore[reportPrivateUsage]
             ):
                 known.discard(trial)
+        self._ended.clear()
 
 
 def _has_worker(controller: TuneController, trial: Trial) -> bool:

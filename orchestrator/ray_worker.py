@@ -63,6 +63,10 @@ FIRST_HOLD_S, MAX_HOLD_S, MAX_HOLD_ALONE_S = 10.0, 300.0, 30.0
 """A machine that failed keeps its slot for so long, twice as long each time until something succeeds there,
 so that one with a full disc does not draw the queue to itself; with no other machine there is less to gain."""
 
+END_THREAD_S = 60
+"""How long the last training of a worker may take to leave it to the next one; Tune's two seconds are few where a
+machine is busy."""
+
 TRY_DEVICE_EVERY_S = 60.0
 """How often a device that does not work is tried again, while its slot is kept."""
 
@@ -218,6 +222,7 @@ def take_signals(trainable: type) -> type:
 
 def _begin_worker() -> None:
     """Take what is global from the module: the class above travels with copies of its own."""
+    os.environ.setdefault("TUNE_FUNCTION_THREAD_TIMEOUT_S", str(END_THREAD_S))
     _SAVING.install()
     _tell_when_ended()
 

@@ -63,7 +63,8 @@ class Settings:
         address: of a running Ray cluster; None is RAY_ADDRESS, or to start one on this machine.
         tracking_uri: MLflow's; None is a database beside the records, `none` is no tracking.
         search_storage: Optuna's database URL; None is a database beside the records.
-        seeds: comma-separated, instead of the studies' own.
+        seeds: comma-separated, instead of the studies' own; or `+2` for so many more than these, which follow the
+            greatest of them.
         gpus_per_training: a fraction, a whole number or 0; None is one where the cluster has GPUs, and `auto` is as
             much as the memory of each training says.
         processes_per_training: that make one side by side, each on a GPU of its own; None is one, or as many as it has
@@ -220,8 +221,13 @@ class Settings:
 
     @classmethod
     def _seed_faults(cls, text: str) -> list[str]:
-        if not re.fullmatch(r"\s*[+-]?[0-9]+\s*(,\s*[+-]?[0-9]+\s*)*", text):
-            return [f"--seeds is {text!r}; write whole numbers with commas between, such as 0,1,2"]
+        if (num_more := cls._num_more_seeds(text)) is not None:
+            return [] if num_more else [f"--seeds is {text!r}, which adds none; write +1 or more"]
+        if not re.fullmatch(r"\s*-?[0-9]+\s*(,\s*-?[0-9]+\s*)*", text):
+            return [
+                f"--seeds is {text!r}; write whole numbers with commas between, such as 0,1,2, or how many more than "
+                "the declared ones, such as +2"
+            ]
         seeds = cls._seeds(text)
         faults = [f"--seeds is {text!r}; {fault.text}" for fault in take(seeds, Sequence[Seed], "").faults]
         return faults + [f"--seeds is {text!r}; {seed} is given twice" for seed in repeated(seeds)]
@@ -264,7 +270,7 @@ class Settings:
                 if is_all and study.is_on_request:
                     continue
                 study = study if tables is None else study.with_tables(tables)
-                studies.append(study if self.seeds is None else study.with_seeds(self._seeds(self.seeds)))
+                studies.append(self._with_seeds(study))
             except ValueError as error:
                 faults.append(str(error))
         has_profiles = any(study.profile is not None for study in studies)
@@ -302,6 +308,25 @@ class Settings:
                 "Write names as they head the columns, with commas between"
             )
         return [cut for study in studies if (cut := study.with_datasets(labels)) is not None]
+
+    @property
+    def num_more_seeds(self) -> int | None:
+        """Say how many seeds are asked for beside the studies' own; None where seeds are listed instead."""
+        return 0 if self.seeds is None else self._num_more_seeds(self.seeds)
+
+    def _with_seeds(self, study: Study) -> Study:
+        if self.seeds is None:
+            return study
+        num_more = self.num_more_seeds
+        return (
+            study.with_seeds(self._seeds(self.seeds)) if num_more is None else study.with_more_seeds(num_more)
+        )
+
+    @staticmethod
+    def _num_more_seeds(text: str) -> int | None:
+        """Read how many seeds are added; None where seeds are listed."""
+        found = re.fullmatch(r"\s*\+\s*([0-9]+)\s*", text)
+        return int(found[1]) if found else None
 
     @staticmethod
     def _seeds(text: str) -> list[int]:

@@ -148,6 +148,25 @@ class Study(Declaration):
         ]
         return replace(self, seeds=tuple(seeds), ablations=ablations)
 
+    def with_more_seeds(self, number: int) -> Study:
+        """Give the same study over more seeds, which follow the greatest of its own.
+
+        Rows of a study that adds seeds itself get so many more at first and at most.
+
+        Raises:
+            ValueError: there are no so great seeds.
+        """
+        if isinstance(self.seeds, UntilDecided):
+            more = replace(self.seeds, first=self.seeds.first + number, most=self.seeds.most + number)
+            return replace(self, seeds=more)
+        next_seed = max(self.seeds) + 1
+        if next_seed + number > SEED_LIMIT:
+            raise ValueError(
+                f"study {self.name}: seeds are below {SEED_LIMIT}, and {number} more would follow {next_seed - 1}; "
+                "list other ones, such as --seeds 0,1,2"
+            )
+        return replace(self, seeds=(*self.seeds, *range(next_seed, next_seed + number)))
+
     def priority_of(self, part: Ablation | Search, row: Row | None = None) -> int:
         """Say which comes first: a row's own priority counts, or else that of its table, or else the study's."""
         own = (None if row is None else row.priority, part.priority, self.priority)

@@ -16,7 +16,14 @@ from tablewright.orchestrator.project import Project, ProjectOnWorker
 from tablewright.orchestrator.signals import signals_held_back
 from tablewright.orchestrator.worker_death import how_ended
 
-PRELOADED = ("__main__", "tablewright.orchestrator.agent_worker", "torch")
+PRELOADED = (
+    "__main__",
+    "tablewright.orchestrator.agent_worker",
+    "tablewright.names",
+    "tablewright.trainables.own.function_run",
+    "torch",
+    "pandas",  # by pyarrow, whenever it makes an array
+)
 """Loaded in the server, so that its forks have it; it takes no GPU and starts no thread."""
 END_S = 5.0
 

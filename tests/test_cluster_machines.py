@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.ports import answers
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE_S, wait_for
 
 ROOT = Path(__file__).parent.parent
 CLUSTERS = ROOT / "clusters"
@@ -74,11 +74,11 @@ def test_mlflow_ends_with_ray_and_its_new_database_is_filled(tmp_path: Path) -> 
         )
         wait_for((tmp_path / "mirrored").exists)
         assert (
-            0 == subprocess.run(beside.args, check=False, timeout=60).returncode
+            0 == subprocess.run(beside.args, check=False, timeout=PATIENCE_S).returncode
         )  # a second one leaves it alone
         assert beside.poll() is None
         assert answers(port)
-    assert 0 == beside.wait(timeout=60)
+    assert 0 == beside.wait(timeout=PATIENCE_S)
     wait_for(lambda: not answers(port))
     assert f"sqlite:///{tmp_path}/databases/mlflow.db" in (tmp_path / "told").read_text()
     assert "sweep.py --mirror" == (tmp_path / "mirrored").read_text().strip()

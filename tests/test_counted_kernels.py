@@ -19,6 +19,37 @@ def test_operations_count_and_views_do_not():
     assert {"clone": 1, "mul": 1, "add_": 1} == count.by_operation
 
 
+@pytest.mark.parametrize(
+    "moved",
+    [
+        lambda x, network: x.to("cuda:0", torch.float64, True),
+        lambda x, network: x.to(device="cuda", dtype=torch.float64),
+        lambda x, network: x.to(torch.float64).cuda(),
+        lambda x, network: x.to(torch.float64, non_blocking=True).to(0),
+        lambda x, network: x.to(on_gpu(torch.ones(1).double())),
+        lambda x, network: x.to(torch.device("cuda:0"), None).double(),
+        lambda x, network: network.to("cuda:0", memory_format=torch.channels_last).weight.double(),
+    ],
+)
+def test_every_way_to_say_where_a_tensor_goes(moved):
+    """However a device and a type are named, the tensor arrives there and is of the type."""
+    with counted() as count:
+        network = nn.Conv2d(3, 4, 3, bias=False)
+        found = moved(torch.ones(2, 3), network)
+        assert ("cuda", torch.float64, 1) == (found.device.type, found.dtype, count.copies)
+        assert "cpu" == found.to("cpu", torch.float32).device.type
+
+
+def test_a_kernel_reads_what_it_takes_and_writes_what_it_makes():
+    """Bytes are those of the tensors of each kernel; one that is expanded is as large as what it was made of."""
+    with counted() as count:
+        rows_AB = on_gpu(torch.ones(4, 6))  # 96 bytes
+        rows_AB.mul(2)
+        assert 192 == count.bytes
+        rows_AB.add(on_gpu(torch.ones(6)).expand(4, 6))
+        assert 192 + 96 + 24 + 96 == count.bytes
+
+
 def test_what_is_made_on_the_gpu_stays_there():
     """Results of kernels, and tensors made where another lies, say `cuda`; the CPU's own say `cpu`."""
     with counted():

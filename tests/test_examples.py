@@ -10,6 +10,7 @@ import pytest
 
 from tests.toy_studies import ROOT, run_installed, start_installed
 from tests.waiting import wait_for
+from tests.warm_command import run_warm
 
 MAX_LINES = {"digits/digits": 30, "boosting/boosting": 30, "characters/characters": 30, "script/moons": 15}
 """Folder and study -> lines that its file may have, blank ones not counted."""
@@ -54,27 +55,31 @@ def test_the_page_shows_the_examples_as_they_are_run(example):
     assert shown in (ROOT / "README.md").read_text()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("table", ["digits/switches", "characters/cells"])
-def test_killed_in_the_middle_it_ends_in_the_same_digits(tmp_path, table):
-    """SIGKILL of all its processes; run again nothing that was recorded is trained twice."""
-    example = table.partition("/")[0]
-    killed, calm = (copy_of(example, tmp_path / name) for name in ("killed", "calm"))
-    arguments = (table, "--seeds", "0", "--tracking-uri", "none", "--agent")
-    process = start_installed(killed, *arguments)
-    wait_for(lambda: records_of(killed))
+def kill_in_the_middle_and_go_on(project, *arguments):
+    """SIGKILL of all processes of the command once a training is recorded; then it is run to its end."""
+    process = start_installed(project, *arguments)
+    wait_for(lambda: records_of(project))
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    before = records_of(killed)
-    code, printed = run_installed(killed, *arguments)
+    before = records_of(project)
+    code, printed = run_installed(project, *arguments)
     assert 0 == code, printed
-    after = records_of(killed)
+    after = records_of(project)
     assert len(before) < len(after)
     assert before == {path: content for path, content in after.items() if path in before}
-    code, printed = run_installed(calm, *arguments)
+
+
+@pytest.mark.slow
+def test_killed_in_the_middle_it_ends_in_the_same_digits(tmp_path):
+    """SIGKILL of all its processes; run again nothing that was recorded is trained twice."""
+    killed, calm = (copy_of("digits", tmp_path / name) for name in ("killed", "calm"))
+    arguments = ("digits/switches", "--seeds", "0", "--tracking-uri", "none", "--agent")
+    kill_in_the_middle_and_go_on(killed, *arguments)
+    shutil.copy(ROOT / "sweep.py", calm)
+    code, printed = run_warm(calm, *arguments)
     assert 0 == code, printed
     assert measured(calm) == measured(killed)
-    assert len(after) == len(records_of(calm))
+    assert len(records_of(killed)) == len(records_of(calm))
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ import pytest
 
 from tests.ports import answers, free_port
 from tests.spirals import POINTS, write_spirals
-from tests.toy_studies import ROOT, run, run_installed, start
+from tests.toy_studies import ROOT, run_installed, start
 from tests.waiting import wait_for
 from tests.warm_command import run_warm
 
@@ -127,7 +127,7 @@ def test_code_that_is_edited_during_a_sweep_trains_nothing(tmp_path):
     assert "is not that of the plan (rates.py: FACTOR): it was edited since the sweep was started" in words(
         printed
     )
-    code, printed = run(tmp_path, "spirals/parts", *options, "--agent")
+    code, printed = run_warm(tmp_path, "spirals/parts", *options, "--agent")
     assert 0 == code, printed
     assert "1 recorded training of these configs: rates.py: FACTOR." in words(printed)
     assert 4 == len(list(tmp_path.glob("runs/trainings/*/record.json")))

@@ -10,7 +10,7 @@ import sys
 import psutil
 import pytest
 
-from tests.toy_studies import ROOT, run, start
+from tests.toy_studies import ROOT, start
 from tests.waiting import wait_for
 from tests.warm_command import run_warm
 
@@ -52,23 +52,26 @@ def measured(folder, *fields):
     return found
 
 
-def run_by_hand(folder, width):
-    """What the script gives without any of ours."""
-    out = folder / f"by hand {width}"
-    out.mkdir()
-    command = [sys.executable, "train.py", "--width", str(width), "--seed", "0", "--out", out]
-    subprocess.run(command, cwd=folder, check=True)
-    return json.loads((out / "metrics.json").read_text())["test"]
+@pytest.fixture(scope="module")
+def by_hand(tmp_path_factory):
+    """What the script gives without any of ours, by its width."""
+    folder = tmp_path_factory.mktemp("by hand")
+    for width in (4, 16):
+        command = [sys.executable, "train.py", "--width", str(width), "--seed", "0"]
+        out = folder / str(width)
+        out.mkdir()
+        subprocess.run([*command, "--out", out], cwd=ROOT / "examples/script", check=True)
+    return {(out.name,): json.loads((out / "metrics.json").read_text())["test"] for out in folder.iterdir()}
 
 
-def test_a_script_fills_a_table_and_its_changes_are_told(project):
+def test_a_script_fills_a_table_and_its_changes_are_told(project, by_hand):
     """With the digits that it gives by hand; a comment is no change, a function's body and a default are."""
     folder = project("script")
     code, printed = run_warm(folder, "moons", "--seeds", "0", "--check")
     assert (0, 2) == (code, printed.count("ok ")), printed
     code, printed = run_warm(folder, "moons", "--seeds", "0", *ALONE)
     assert 0 == code, printed
-    assert {("4",): run_by_hand(folder, 4), ("16",): run_by_hand(folder, 16)} == measured(folder, "width")
+    assert by_hand == measured(folder, "width")
     for training in folder.glob("runs/trainings/*"):
         assert (training / "out/last.pt").exists()
         assert "'epoch': 6" in (training / "output.txt").read_text()
@@ -101,7 +104,7 @@ def is_script_of(folder, process):
 
 
 @pytest.mark.parametrize("goes_on", [True, False])
-def test_a_killed_script_ends_in_the_same_digits(project, goes_on):
+def test_a_killed_script_ends_in_the_same_digits(project, by_hand, goes_on):
     """SIGKILL of everything in the middle: the script ends too, and the same command goes on, or begins anew."""
     waits = (
         "        print(told)\n",
@@ -118,13 +121,13 @@ def test_a_killed_script_ends_in_the_same_digits(project, goes_on):
     assert scripts
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    wait_for(lambda: not any(script.is_running() for script in scripts), 20)
+    wait_for(lambda: not any(script.is_running() for script in scripts))
     (folder / "go on").touch()
     assert not list(folder.glob("runs/trainings/*/record.json"))
 
-    code, printed = run(folder, "moons", "--seeds", "0", *ALONE)
+    code, printed = run_warm(folder, "moons", "--seeds", "0", *ALONE)
     assert 0 == code, printed
-    assert {("4",): run_by_hand(folder, 4), ("16",): run_by_hand(folder, 16)} == measured(folder, "width")
+    assert by_hand == measured(folder, "width")
     lines = [path.read_text().count('"epoch"') for path in folder.glob("runs/trainings/*/out/progress.jsonl")]
     assert [6, 6] == lines  # neither trained twice in one folder nor told twice
     records = [json.loads(path.read_text()) for path in folder.glob("runs/trainings/*/record.json")]

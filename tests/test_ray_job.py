@@ -12,8 +12,9 @@ import pytest
 
 from tablewright.orchestrator.addresses import FOLDER_OF_JOBS
 from tests.ports import answers, free_port
-from tests.toy_studies import ROOT, run, write_project
+from tests.toy_studies import ROOT, write_project
 from tests.waiting import PATIENCE_S, wait_for
+from tests.warm_command import run_warm
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -100,6 +101,6 @@ def test_a_ray_job_trains_on_its_cluster_and_fills_the_tables_of_an_ordinary_run
     assert "Every cell is filled" in printed
     assert 4 == len([*store.glob("trainings/*/record.json")])
 
-    code, printed = run(project, "toy", *options, "--agent", "--store", str(tmp_path / "undisturbed"))
+    code, printed = run_warm(project, "toy", *options, "--agent", "--store", str(tmp_path / "undisturbed"))
     assert 0 == code, printed
     assert tables(tmp_path / "undisturbed") == tables(store) != {}

@@ -75,7 +75,7 @@ def test_a_sweep_ends_in_tables_and_one_mlflow_run_a_training(finished):
 def test_a_second_run_trains_nothing(copied):
     """Run again, the sweep writes the same tables and starts no training."""
     before = tables(copied)
-    code, printed = run(copied, "toy")
+    code, printed = run_warm(copied, "toy")
     assert code == 0, printed
     assert "done after" not in printed
     assert tables(copied) == before
@@ -137,7 +137,7 @@ def undisturbed(tmp_path_factory):
     goes_on = folder / "goes on"
     goes_on.touch()
     write_project(folder, base=f"waits_for={str(goes_on)!r}")
-    code, printed = run(folder, "toy", "--tracking-uri", "none", "--agent")
+    code, printed = run_warm(folder, "toy", "--tracking-uri", "none", "--agent")
     assert code == 0, printed
     return tables(folder), goes_on
 
@@ -145,7 +145,10 @@ def undisturbed(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["SIGKILL", "SIGINT"])
 def test_an_interrupted_sweep_ends_in_the_tables_of_an_undisturbed_one(how, tmp_path, undisturbed):
-    """Killed or stopped in mid-training and run again: equal tables, one run a training, none RUNNING."""
+    """Killed or stopped in mid-training and run again: equal tables, one run a training, none RUNNING.
+
+    What was killed goes on where nobody listens, as after `>&- 2>&-`; what was stopped, in an agent.
+    """
     calm, goes_on = undisturbed
     goes_on.unlink()  # no training ends before the sweep is interrupted
     write_project(tmp_path, base=f"waits_for={str(goes_on)!r}")
@@ -162,8 +165,13 @@ def test_an_interrupted_sweep_ends_in_the_tables_of_an_undisturbed_one(how, tmp_
         assert "Run the same command again to go on" in printed
         assert "RUNNING" not in all_run_states(tmp_path)
     goes_on.touch()
-    code, printed = run(tmp_path, "toy")
-    assert code == 0, printed
+    if how == "SIGKILL":
+        command = ["bash", "-c", f"'{sys.executable}' sweep.py toy <&- >&- 2>&-"]
+        variables = {**os.environ, "PYTHONPATH": str(ROOT)}
+        assert 0 == subprocess.run(command, cwd=tmp_path, env=variables, timeout=PATIENCE_S).returncode
+    else:
+        code, printed = run_warm(tmp_path, "toy", "--agent")
+        assert code == 0, printed
     found = runs_by_training(tmp_path)
     assert len(found) == len({identity for identity, _ in found}) == 4
     assert all_run_states(tmp_path) == {"FINISHED"}
@@ -195,20 +203,6 @@ def test_mistakes_are_told_at_once_and_nothing_is_trained(tmp_path):
         assert (2, True) == (code, f"{needed}" in printed), printed
         assert "Input should" not in printed
     assert not (tmp_path / "runs/trainings").exists()
-
-
-def test_a_sweep_whose_streams_are_closed_ends_in_its_tables(tmp_path):
-    """Who starts it with >&- 2>&- finds records and tables."""
-    write_project(tmp_path)
-    process = subprocess.run(
-        ["bash", "-c", f"'{sys.executable}' sweep.py toy --tracking-uri none <&- >&- 2>&-"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        timeout=PATIENCE_S,
-        check=False,
-    )
-    assert 0 == process.returncode
-    assert "rates.tex" in tables(tmp_path)
 
 
 def test_help_that_cannot_be_printed_is_no_traceback(tmp_path):

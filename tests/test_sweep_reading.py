@@ -122,7 +122,7 @@ def test_a_table_that_was_written_for_fewer_seeds_says_what_it_had(project):
     assert 0 == code
     assert (
         "toy/rates: 4 of 8 values that were in it (of seed 0) were not asked for now; its files were written without "
-        "them; name no --seeds and --datasets to have them back." in words(printed)
+        "them; ask for them again (--seeds, --datasets) to have them back." in words(printed)
     )
     code, printed = run_warm(project, "toy", "--report")
     assert (0, False) == (code, "were not asked for now" in printed)
@@ -249,7 +249,7 @@ def test_two_trainings_are_compared_without_their_study(project):
 @pytest.mark.slow
 def test_mirror_fills_both_databases_from_the_records(project):
     """The study's tables are attached too."""
-    code, printed = run(project, "toy", "--mirror")
+    code, printed = run_warm(project, "toy", "--mirror")
     assert 0 == code, printed
     assert "mlflow.db: 4 recorded trainings, 4 of them written." in words(printed)
     assert "optuna.db: 4 trials written." in words(printed)

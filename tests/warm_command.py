@@ -1,16 +1,19 @@
 """The command line in a process that has the libraries already: a fork of one that has them, and nothing of ours.
 
-Loading them costs two to four processor-seconds, most of what a command of a small project takes. What is killed, runs
-on Ray or is compared to the byte is started from nothing: see `toy_studies`.
+Loading them costs two to four processor-seconds, most of what a command of a small project takes. The process in which
+an agent trains is such a fork too, in the command's place: its folder, its variables, its streams. What is killed, or
+trains on Ray, is started from nothing: see `toy_studies`.
 """
 
 import atexit
+import gc
 import multiprocessing
 import os
 import runpy
 import sys
 import tempfile
 import traceback
+from multiprocessing import context, forkserver
 from pathlib import Path
 
 from tests.waiting import PATIENCE_S
@@ -29,6 +32,7 @@ LIBRARIES = [
     "rich.live",
     "optuna",
     "torch",
+    "torch._dynamo",  # every optimiser loads it
     "jinja2",
     "matplotlib.figure",
     "pylatexenc.latexencode",
@@ -50,16 +54,51 @@ def run_warm(folder, *arguments):
         return process.exitcode, printed.read()
 
 
-def _be_the_command(folder, arguments, variables, printed):
-    """Do what `python sweep.py …` does in a folder; this process has nothing of ours but this module."""
-    with open(printed, "wb") as file:  # noqa: PTH123
+class _WarmProcess(context.ForkServerProcess):
+    """What the command starts: a fork of the same server, which does not become what the server is."""
+
+    def __init__(self, group=None, target=None, name=None, args=(), kwargs=None, *, daemon=None):
+        place = (dict(os.environ), _printed)
+        super().__init__(group, _in_its_place, name, (*place, target, args, kwargs or {}), daemon=daemon)
+
+
+class _WarmContext(context.ForkServerContext):
+    Process = _WarmProcess
+
+
+_printed = ""
+
+
+def _in_its_place(variables, printed, target, args, kwargs):
+    """Do what was to be started, with the variables and the streams of the command."""
+    _enter(variables, printed)
+    target(*args, **kwargs)
+    sys.stdout.flush()
+    sys.stderr.flush()
+
+
+def _enter(variables, printed):
+    """Take the variables, print into the file, and have what is started from here do so too."""
+    global _printed
+    _printed = printed
+    gc.freeze()  # nothing of what was loaded becomes garbage
+    with open(printed, "ab") as file:  # noqa: PTH123
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
-    os.chdir(folder)
     os.environ.clear()
-    os.environ.update(variables, PYTHONPATH=str(ROOT), COLUMNS="120")
+    os.environ.update(variables)
+    for server in (forkserver, forkserver._forkserver):
+        server.ensure_running = lambda: None  # it is the one that has forked this
+    for kind in ("spawn", "forkserver"):
+        context._concrete_contexts[kind] = _WarmContext()
+
+
+def _be_the_command(folder, arguments, variables, printed):
+    """Do what `python sweep.py …` does in a folder; this process has nothing of ours but this module."""
+    os.chdir(folder)
+    _enter({**variables, "PYTHONPATH": str(ROOT), "COLUMNS": "120"}, printed)
     sys.argv, sys.path[:] = ["sweep.py", *arguments], [str(folder), str(ROOT), *sys.path]
-    for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "tests" and name != __name__]:
         del sys.modules[name]  # a project may have tests of its own
     code = 0
     try:

@@ -8,9 +8,58 @@ from rich.text import Text
 from tablewright.command.recorded import existing_store
 from tablewright.command.screen import console
 from tablewright.orchestrator.garbage import GarbageCollector
-from tablewright.orchestrator.named_trainings import named_by_project
+from tablewright.orchestrator.live_status import in_words
+from tablewright.orchestrator.named_trainings import named_by_project, studies_in
+from tablewright.orchestrator.needed_images import needed_images
 from tablewright.orchestrator.settings import Settings
+from tablewright.orchestrator.store.store import Store
+from tablewright.orchestrator.study_loading import load_every_study
+from tablewright.trainables.data.image_garbage import Unneeded, find_unneeded, holds_shapes, remove
 from tablewright.trainables.value.counted import counted
+from tablewright.trainables.value.name_list import some
+
+
+def unneeded_images(settings: Settings, store: Store, *, removes: bool) -> tuple[list[Unneeded], list[str]]:
+    """Find, print and, if asked, remove the images that this machine keeps and that no study needs.
+
+    Returns:
+        Those that are, or would be, removed, and what a person is to know of the others.
+    """
+    studies = load_every_study(settings.project, studies_in(store)).values()
+    needed = needed_images(studies, store, settings.runtime())
+    cache_dir = settings.runtime().cache_dir
+    found = find_unneeded(cache_dir, needed.fingerprints_of, needed.unknown_shapes)
+    used = [one for one in found if one.is_in_use]
+    images = [one for one in found if not one.is_in_use]
+    if removes:
+        gone = [one for one in images if remove(one)]
+        used += [one for one in images if one not in gone]
+        images = gone
+    if images:
+        grid = Table(
+            f"images of {cache_dir} that no study here needs",
+            "last used",
+            "MB",
+            box=None,
+            header_style="bold",
+        )
+        for one in images:
+            grid.add_row(
+                Text(one.paths[0].name), f"{in_words(one.used_s_ago)} ago", f"{one.num_bytes / 1e6:.1f}"
+            )
+        console.print(grid)
+    notes = [
+        "Images are kept for every project of this --cache-dir; one that needs some of these makes them ready anew"
+    ]
+    notes = notes if images else []
+    if used:
+        notes.append(f"{counted(len(used), 'file')} of images that processes have opened stay")
+    if needed.unknown_data and holds_shapes(cache_dir, needed.unknown_shapes):
+        notes.append(
+            f"Images at {', '.join(sorted(needed.unknown_shapes))} stay, as it is not known here which of them "
+            f"{some(sorted(needed.unknown_data))} needs: give --data-root to have it looked at"
+        )
+    return images, notes
 
 
 def collect_garbage(settings: Settings, *, takes_trainings: bool, removes: bool) -> int:
@@ -28,10 +77,13 @@ def collect_garbage(settings: Settings, *, takes_trainings: bool, removes: bool)
         console.print(grid)
     for note in found.notes:
         console.print(Text(f"{note}."))
-    in_all = (
-        f"{counted(found.num_files(), 'file')}, {found.num_bytes() / 1e6:.1f} MB ({found.num_bytes()} bytes)"
-    )
-    if not found.files:
+    images, image_notes = unneeded_images(settings, store, removes=removes)
+    for note in image_notes:
+        console.print(Text(f"{note}."))
+    num_files = found.num_files() + sum(len(one.paths) for one in images)
+    num_bytes = found.num_bytes() + sum(one.num_bytes for one in images)
+    in_all = f"{counted(num_files, 'file')}, {num_bytes / 1e6:.1f} MB ({num_bytes} bytes)"
+    if not found.files and not images:
         console.print("Nothing is there that no study needs.")
     elif removes:
         console.print(f"Removed {in_all}.")

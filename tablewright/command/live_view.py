@@ -18,6 +18,7 @@ from tablewright.orchestrator.status import TrainingStatus
 from tablewright.orchestrator.trial import Listener, Outcome, Work
 from tablewright.orchestrator.trial import Progress as EpochProgress
 from tablewright.trainables.value.counted import counted
+from tablewright.trainables.value.long_work import Telling
 
 MAX_RUNNING_SHOWN = 12
 
@@ -64,6 +65,11 @@ class LineByLine:
         """Count."""
         self.progress.on_progress(work, progress)
 
+    def on_told(self, work: Work, telling: Telling) -> None:
+        """Print."""
+        self.progress.on_told(work, telling)
+        console.print(Text(f"[{headline(self.progress)}] {work.label}: {telling}", style="dim"))
+
     def on_end(self, work: Work, outcome: Outcome) -> None:
         """Print."""
         self.progress.on_end(work, outcome)
@@ -90,6 +96,8 @@ def live_view(progress: SweepProgress) -> RenderableType:
         epoch = f"epoch {training.epoch}/{training.num_epochs}" if training.epoch else "starting"
         if training.epoch and training.epoch == training.num_epochs:
             epoch = "measuring"
+        if training.doing is not None:
+            epoch = training.doing
         loss = f"loss {training.loss:z.3f}" if training.loss == training.loss else ""
         grid.add_row("  " + training.label, epoch, loss)
     if len(running) > MAX_RUNNING_SHOWN:

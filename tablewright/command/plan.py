@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tablewright.command.exit_codes import EXIT_INCOMPLETE
+from tablewright.command.more_seeds import print_further_seeds
 from tablewright.command.outlook import print_outlook
 from tablewright.command.recorded import existing_store
 from tablewright.command.screen import console
@@ -16,11 +17,12 @@ from tablewright.command.searches import print_searches
 from tablewright.command.seed_rule import adds_seeds, seeds_at_most, seeds_now
 from tablewright.command.source_changes import print_source_changes
 from tablewright.command.states import UNUSABLE, describe, print_refused
+from tablewright.orchestrator.cache_room import cache_room
 from tablewright.orchestrator.plan import Plan
 from tablewright.orchestrator.planned_memory import memory_of_plan
 from tablewright.orchestrator.planning import plan_with_data
 from tablewright.orchestrator.settings import Settings
-from tablewright.orchestrator.status import RECORDED, TrainingStatus, read_status
+from tablewright.orchestrator.status import RECORDED, UNFINISHED, TrainingStatus, read_status
 from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.study import Study
 from tablewright.trainables.value.counted import counted
@@ -63,10 +65,12 @@ def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
             f"Seeds are added while comparisons are open: at most {counted(len(largest.cells), 'cell')} from "
             f"{counted(len(largest.trainings), 'training')}."
         )
+    print_further_seeds(plan, store, settings)
     print_outlook(plan, statuses, store, settings)
     if len(largest.trainings) > len(plan.trainings):
         console.print("With all seeds that may be added:")
         print_outlook(largest, statuses_at_most, store, settings)
+    print_cache_room(plan, statuses, settings)
     if settings.may_use_gpus:
         for memory in memory_of_plan(plan, store, settings.cache_dir):
             console.print(Text(f"Memory: {memory}."))
@@ -77,6 +81,25 @@ def show_plan(settings: Settings, studies: Sequence[Study]) -> int:
         console.print(Text("warning ", style="yellow") + Text(warning))
     print_refused(statuses)
     return EXIT_INCOMPLETE if any(item.state in UNUSABLE for item in statuses) else 0
+
+
+def print_cache_room(plan: Plan, statuses: Sequence[TrainingStatus], settings: Settings) -> None:
+    """What the images of the trainings that are left take of this machine's cache, where any is to be made ready."""
+    left = [item.training for item in statuses if item.state in UNFINISHED]
+    configs = [training.config for training in left]
+    configs += [view.config for training in left for view in training.views.values()]
+    configs += [
+        config
+        for study in plan.studies
+        for search in study.all_searches
+        if (study.name, search.name) in plan.unfilled_searches
+        for config in search.trial_configs({})
+    ]
+    room = cache_room(configs, settings.runtime())
+    if room.shapes:
+        console.print(Text(str(room)))
+    if why := room.why_too_little():
+        console.print(Text("warning ", style="yellow") + Text(f"it will be refused: {why}"))
 
 
 def print_foresights(plan: Plan, statuses: Sequence[TrainingStatus], store: Store) -> None:

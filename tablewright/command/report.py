@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from rich.text import Text
 
 from tablewright.command.exit_codes import EXIT_INCOMPLETE
+from tablewright.command.more_seeds import print_further_seeds
 from tablewright.command.paper_files import print_paper_files, print_typed_numbers, write_beside_tables
 from tablewright.command.recorded import existing_store, recorded_plan
 from tablewright.command.screen import console, errors, words_of
@@ -74,6 +75,7 @@ def make_report(
     if unwritten:
         errors.print(Text(f"error: not every file of the tables was written: {unwritten}", style="red"))
     statuses = read_status(plan, store)
+    print_further_seeds(plan, store, settings)
     print_refused(statuses)
     is_whole = not unwritten and not written.refusals and not any(table.emptied for table in written.tables)
     return 0 if is_whole and is_complete(plan, statuses) else EXIT_INCOMPLETE

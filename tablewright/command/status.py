@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tablewright.command.exit_codes import EXIT_INCOMPLETE
+from tablewright.command.more_seeds import print_further_seeds
 from tablewright.command.outlook import print_outlook
 from tablewright.command.recorded import existing_store, recorded_plan
 from tablewright.command.screen import console
@@ -52,6 +53,7 @@ def show_status(settings: Settings, studies: Sequence[Study]) -> int:
             console.print(Text(f"{identity[:8]} failed: {message}", style="red"))
     print_live(live, statuses)
     console.print(describe(Counter(map(live.state_of, statuses))))
+    print_further_seeds(plan, store, settings)
     print_costs(plan, store, settings)
     print_outlook(plan, statuses, store, settings)
     for environment in dict.fromkeys(
@@ -88,7 +90,7 @@ def print_live(live: LiveStatus, statuses: Sequence[TrainingStatus]) -> None:
                 Text(item.where),
                 *(Text("" if item.sign is None else item.sign.started_by) for _ in of_several),
                 "" if item.runs_since_s is None else in_words(item.runs_since_s),
-                f"{item.epoch}/{item.num_epochs}{each}" if item.num_epochs else "the first",
+                item.doing or (f"{item.epoch}/{item.num_epochs}{each}" if item.num_epochs else "the first"),
                 "" if item.left_s is None else in_words(item.left_s),
                 item.memory,
                 Text(item.signed, style="red" if item.is_dead else ""),

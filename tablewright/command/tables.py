@@ -30,7 +30,7 @@ def print_tables(written: WrittenTables) -> None:
             errors.print(Text(f"{name}: {item.emptied}; {kept}.", style="red"))
         if item.narrowed:
             name = f"{item.table.study}/{item.table.name}"
-            again = "its files were written without them; name no --seeds and --datasets to have them back"
+            again = "its files were written without them; ask for them again (--seeds, --datasets) to have them back"
             errors.print(Text(f"{name}: {item.narrowed}; {again}.", style="yellow"))
         if item.latex is not None:
             for warning in latex_warnings(item.latex.text):

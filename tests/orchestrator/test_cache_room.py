@@ -73,7 +73,7 @@ def test_equal_images_are_counted_once(disc, runtime):
     ]
     assert (7 * IMAGE_BYTES, 2.0, False) == (room.num_bytes, room.shapes[0].core_s, room.is_too_little)
     said = str(room)
-    assert "Market (train), Market (val) at 8x8: 4 images, 4.0 MB; about" in said
+    assert "Market (train, val) at 8x8: 4 images, 4.0 MB; about" in said
     assert "7.0 MB in all" in said
 
 

@@ -55,7 +55,7 @@ def test_of_many_processes_one_alone_has_a_claim(store, leaves_dead):
     processes = [context.Process(target=take_and_tell, args=(store.url, barrier, answers)) for _ in range(8)]
     for process in processes:
         process.start()
-    told = [answers.get(timeout=60) for _ in processes]
+    told = [answers.get(timeout=PATIENCE_S) for _ in processes]
     for process in processes:
         process.join()
     assert [2 if leaves_dead else 1] == [number for number in told if number is not None]
@@ -116,7 +116,7 @@ def test_a_killed_owner_of_this_machine_is_known_at_once(store):
     has_taken = context.Event()
     process = context.Process(target=take_and_wait, args=(store.url, has_taken))
     process.start()
-    assert has_taken.wait(60)
+    assert has_taken.wait(PATIENCE_S)
     assert Claims(store).take(NAME) is None
     os.kill(process.pid, signal.SIGKILL)  # not waited for: it stays as a zombie
     wait_for(lambda: Claims(store).owner(NAME) is None)

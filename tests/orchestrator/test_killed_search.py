@@ -1,4 +1,4 @@
-"""A search on four workers whose driver is killed again and again: it ends as one that was left alone."""
+"""A search on two workers whose driver is killed again and again: it ends as one that was left alone."""
 
 import multiprocessing
 
@@ -18,7 +18,7 @@ from tests.waiting import PATIENCE_S, wait_for
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
-NUM_EPOCHS, NUM_WORKERS = 9, 4
+NUM_EPOCHS, NUM_WORKERS = 9, 2
 
 
 def the_search(epoch_s=0.1):
@@ -44,7 +44,7 @@ def drive(folder, address):
 
 @pytest.fixture
 def cluster(monkeypatch):
-    """A machine with four slots, which outlives the drivers."""
+    """A machine with two slots, which outlives the drivers."""
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": NUM_WORKERS, "num_gpus": 0})
     yield cluster

@@ -30,8 +30,9 @@ from tablewright.trainables.retrieval.view import MAP, RetrievalView
 from tests.faulty_method import FaultyConfig
 from tests.rays import ray_here, workers_below
 from tests.toy_method import ToyConfig
-from tests.toy_studies import run, start, write_project
+from tests.toy_studies import start, write_project
 from tests.waiting import PATIENCE_S, wait_for
+from tests.warm_command import run_warm
 
 pytestmark = pytest.mark.ray
 
@@ -132,44 +133,69 @@ def test_workers_stay_warm_and_both_cpus_are_used(sweep, two_cpus, tmp_path):
     assert all(record.attempts == 1 for record in records)
 
 
-class SlowSecondWorker(RayBackend):
-    """Has each worker but the first take seconds to start, as on a machine that is busy."""
+class OddWorkers(RayBackend):
+    """Has its workers made by another class."""
 
-    def __init__(self, mark, **settings):
-        super().__init__(**settings)
-        self.mark = str(mark)
+    def __init__(self, make_class):
+        super().__init__()
+        self.make_class = make_class
 
     def run(self, *arguments):
-        mark, take = self.mark, ray_backend.take_signals
-
-        def slowed(trainable):
-            class ImplicitFunc(take(trainable)):
-                def setup(self, config, **parameters):
-                    try:
-                        os.close(os.open(mark, os.O_CREAT | os.O_EXCL))
-                    except FileExistsError:
-                        time.sleep(3.0)
-                    super().setup(config, **parameters)
-
-            return ImplicitFunc
-
-        ray_backend.take_signals = slowed
+        take = ray_backend.take_signals
+        ray_backend.take_signals = lambda trainable: self.make_class(take(trainable))
         try:
             super().run(*arguments)
         finally:
             ray_backend.take_signals = take
 
 
+def is_first(mark):
+    """Say whether nobody has asked so before."""
+    try:
+        os.close(os.open(mark, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return False
+    return True
+
+
 def test_trainings_shorter_than_the_start_of_a_worker_fill_both_slots(sweep, two_cpus, tmp_path):
     """A worker that is being started is kept for the next training, and trainings begin in the order of the plan."""
+    mark = str(tmp_path / "started")
+
+    def slow_but_for_one(trainable):
+        class ImplicitFunc(trainable):
+            def setup(self, config, **parameters):
+                time.sleep(0.0 if is_first(mark) else 3.0)
+                super().setup(config, **parameters)
+
+        return ImplicitFunc
+
     study = a_study([Sweep("learning_rate", [0.1 + index / 1000 for index in range(40)])])
     events = Events()
-    result = sweep(study, events, SlowSecondWorker(tmp_path / "first"))
+    result = sweep(study, events, OddWorkers(slow_but_for_one))
     assert result.is_complete
     assert events.most_at_once == 2
     planned = [training.label for training in result.plan.trainings.values()]
     begun = [planned.index(label) for label in events.started if label not in planned[:2]]
     assert all(abs(index - place) <= 1 for index, place in zip(begun, range(2, 40), strict=True)), begun
+
+
+def test_a_worker_that_cannot_be_used_again_costs_no_training(sweep, two_cpus, tmp_path):
+    """Tune ends the trial that it was to take over without a word; the training is handed out again."""
+    mark = str(tmp_path / "asked")
+
+    def refusing_once(trainable):
+        class ImplicitFunc(trainable):
+            def reset_config(self, new_config):
+                return not is_first(mark) and super().reset_config(new_config)
+
+        return ImplicitFunc
+
+    study = a_study([Sweep("learning_rate", [0.1, 0.2, 0.3, 0.4])])
+    events = Events()
+    assert sweep(study, events, OddWorkers(refusing_once)).is_complete
+    assert not is_first(mark)
+    assert ["done"] * 4 == [outcome.state for _, outcome in events.ended]
 
 
 def test_what_ray_has_drawn_ahead_is_not_begun_once_the_hours_are_spent(sweep, two_cpus, tmp_path):
@@ -245,26 +271,6 @@ def test_a_worker_that_ray_takes_back_before_it_begins_costs_no_attempt(sweep, t
     assert "its machine was lost" not in caplog.text
 
 
-def test_a_failure_is_not_tried_again(sweep, two_cpus):
-    """A fault of the training is recorded once; only lost workers are worth another attempt."""
-    events = Events()
-    result = sweep(a_study([Row("bad", {"fails_at_epoch": 2}), Row("good")]), events, RayBackend())
-    assert not result.is_complete
-    states = {work.label: outcome.state for work, outcome in events.ended}
-    assert states == {"t: bad [Toy] seed 0": "failed", "t: good [Toy] seed 0": "done"}
-    assert len(events.started) == 2
-
-
-def test_a_search_prunes_on_running_workers(sweep, two_cpus):
-    """The pruner's verdict reaches a worker between two epochs, and the worker goes on with other work."""
-    events = Events()
-    result = sweep(a_study([Row("a")], searches=[a_pruned_search()]), events, RayBackend())
-    assert result.is_complete
-    states = [outcome.state for _, outcome in events.ended]
-    assert states.count("pruned") >= 1
-    assert "failed" not in states
-
-
 def test_equal_suggestions_never_run_at_the_same_time(sweep, two_cpus):
     """Two open suggestions of one config cost one training."""
     search = Search(
@@ -300,7 +306,7 @@ def test_a_broken_device_costs_no_other_training(sweep, two_cpus, tmp_path):
 
 
 def test_a_training_that_fails_takes_its_process_with_it(sweep, two_cpus):
-    """Its code may have broken the device too; the next training costs no further try."""
+    """It is not tried again, as only lost workers are; its code may have broken the device: the next loses no try."""
     rows = [Row("bad", {"has_bad_labels": True}), *(Row(str(i), {"learning_rate": i / 10}) for i in (2, 3))]
     events = Events()
     result = sweep(a_study(rows, FaultyConfig()), events, RayBackend(max_concurrent=1))
@@ -391,22 +397,21 @@ def test_a_store_that_is_not_shared_is_refused_before_anything_trains(sweep, two
     assert (0, 2) == (len(events.started), len(events.ended))
 
 
-def test_a_verdict_is_for_one_attempt_only(sweep, two_cpus, tmp_path):
-    """A word that an attempt has left behind never ends the next attempt at the same training."""
-
-    sent = []
+def test_a_search_prunes_on_running_workers_one_attempt_each(sweep, two_cpus, monkeypatch):
+    """The pruner's verdict reaches a worker between two epochs, and never the next attempt at the same training."""
+    sent, events = [], Events()
     send = Signals.send
 
     def spy(self, word, *text):
         sent.append(word)
         send(self, word, *text)
 
-    Signals.send = spy
-    try:
-        search = a_pruned_search()
-        sweep(a_study([Row("a")], searches=[search]), Events(), RayBackend())
-    finally:
-        Signals.send = send
+    monkeypatch.setattr(Signals, "send", spy)
+    result = sweep(a_study([Row("a")], searches=[a_pruned_search()]), events, RayBackend())
+    assert result.is_complete
+    states = [outcome.state for _, outcome in events.ended]
+    assert states.count("pruned") >= 1
+    assert "failed" not in states
     words = [word for word in sent if word.startswith("verdict/")]
     assert words
     known = set(sweep.store().training_ids())
@@ -455,7 +460,7 @@ def test_ctrl_c_waits_for_no_machine(two_cpus, tmp_path):
 def test_more_cores_than_the_machine_has_are_refused(tmp_path):
     """A training that could never start is an error in words, not a sweep that waits for ever."""
     write_project(tmp_path)
-    code, printed = run(
+    code, printed = run_warm(
         tmp_path, "toy", "--gpus-per-training", "0", "--cpus-per-training", "999", "--tracking-uri", "none"
     )
     assert code == 2, printed

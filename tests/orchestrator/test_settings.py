@@ -94,6 +94,12 @@ from tablewright.orchestrator.variables import variable_of
         ({"checkpoint_minutes": float("nan")}, "--checkpoint-minutes is nan; it is more than 0"),
         ({"seeds": "1 2"}, "--seeds is '1 2'; write whole numbers with commas"),
         ({"seeds": "1.0"}, r"--seeds is '1\.0'; write whole numbers with commas"),
+        ({"seeds": "+0"}, r"--seeds is '\+0', which adds none; write \+1 or more"),
+        ({"seeds": "+x"}, r"--seeds is '\+x'; write whole numbers .* or how many more .* such as \+2"),
+        ({"seeds": "3407,+2"}, r"--seeds is '3407,\+2'; write whole numbers"),
+        ({"seeds": "+1,+2"}, r"--seeds is '\+1,\+2'; write whole numbers"),
+        ({"seeds": "-2"}, "--seeds is '-2'; a whole number of at least 0"),
+        ({"local": 0}, "--local is 0; it is how many trainings run at a time on this machine, 1 or more"),
         ({"seeds": "²"}, "--seeds is '²'; write whole numbers with commas"),
         ({"seeds": "0,1,"}, "--seeds is '0,1,'; write whole numbers with commas"),
         (

@@ -587,3 +587,12 @@ def test_a_secret_is_refused_wherever_it_is_declared(declare, place):
         declare()
     assert place in str(caught.value)
     assert "5ecret" not in str(caught.value)
+
+
+def test_more_seeds_follow_the_greatest_declared_one():
+    """The same number of more seeds is the same seeds whenever it is asked for, and none is given twice."""
+    assert (3, 10, 5, 11, 12) == study(seeds=(3, 10, 5)).with_more_seeds(2).seeds
+    grown = study(seeds=UntilDecided(3, 10)).with_more_seeds(2).seeds
+    assert UntilDecided(5, 12) == grown
+    with pytest.raises(ValueError, match=r"seeds are below 4294967296, and 2 more would follow 4294967294"):
+        study(seeds=(4294967294,)).with_more_seeds(2)

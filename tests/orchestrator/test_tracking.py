@@ -199,6 +199,32 @@ def test_a_training_is_one_run_below_its_sweep(project):
 
 
 @pytest.mark.slow
+def test_what_is_told_of_a_training_at_once_is_logged_in_one_call(project, monkeypatch):
+    """Each call costs a database several commits: parameters, epochs, measurements and tags go together."""
+    from mlflow import MlflowClient
+
+    calls, log_batch = [], MlflowClient.log_batch
+
+    def counted(self, run_id, *what, **more):
+        calls.append(run_id)
+        return log_batch(self, run_id, *what, **more)
+
+    work = a_work(epochs=2)
+    tracker = Tracker(project.uri, project.store)
+    monkeypatch.setattr(tracker, "_start_thread", lambda: None)  # all is told before any of it is written
+    tracker.begin("toy", {})
+    assert train(tracker, project.store, work).state == "done"
+    monkeypatch.setattr(MlflowClient, "log_batch", counted)
+    tracker._connect()
+    assert not tracker._deliver()
+    (child,) = project.children()
+    assert calls.count(child.info.run_id) == 1
+    assert "FINISHED" == child.info.status
+    assert "2" == child.data.params["epochs"]
+    assert {"loss", "test.map"} <= set(child.data.metrics)
+
+
+@pytest.mark.slow
 def test_tables_are_artifacts_of_the_sweep(project):
     """A finished table can be downloaded from the sweep's run, from a folder beside the records."""
     table = project.folder / "rates.md"
@@ -378,6 +404,7 @@ def test_a_failed_training_shows_why_until_it_succeeds(project):
     assert "tablewright.failure" not in failed.data.tags
 
 
+@pytest.mark.slow
 def test_a_pruned_training_is_killed_and_says_so(project):
     """An early-stopped trial is told from a finished one."""
     project.sweep(a_work(), prune_after=2)
@@ -386,6 +413,7 @@ def test_a_pruned_training_is_killed_and_says_so(project):
     assert project.steps(child, "loss") == [1, 2]
 
 
+@pytest.mark.slow
 def test_a_machine_that_is_lost_opens_no_second_run(project):
     """A second start of the same training in one sweep continues its run."""
     work = a_work()
@@ -550,31 +578,18 @@ def start_driver(project, how, *, name="toy", rate=0.1, uri=None):
 
 
 @pytest.mark.slow
-def test_a_killed_drivers_runs_are_put_right_by_the_next(project):
-    """After SIGKILL the same sweep continues its runs, and any sweep ends those of a dead driver."""
-    drivers = [
-        start_driver(project, "waits"),
-        start_driver(project, "waits", name="alone", rate=0.2),
-    ]
-    assert {run.info.status for run in project.runs()} == {"RUNNING"}
-    for driver in drivers:
-        driver.kill()
-        driver.wait()
+def test_a_driver_that_is_gone_leaves_no_run_running(project):
+    """One that raises ends its runs on its way out and touches no living driver's; a killed one's, the next ends."""
+    alive = start_driver(project, "waits", name="alone", rate=0.2)
+    start_driver(project, "raises").wait(PATIENCE_S)
+    states = {run.info.run_name: run.info.status for run in project.runs()}
+    assert states == {"toy": "KILLED", "rate 0.1": "KILLED", "alone": "RUNNING", "rate 0.2": "RUNNING"}
+    alive.kill()
+    alive.wait()
     project.sweep(a_work())
     states = {run.info.run_name: run.info.status for run in project.runs()}
     assert states == {"toy": "FINISHED", "rate 0.1": "FINISHED", "alone": "KILLED", "rate 0.2": "KILLED"}
-    assert len(project.runs()) == 4
-
-
-@pytest.mark.slow
-def test_a_driver_that_raises_leaves_no_run_running(project):
-    """An exception in the driver ends the runs on its way out; a living driver's runs are not touched."""
-    alive = start_driver(project, "waits", name="alone", rate=0.2)
-    driver = start_driver(project, "raises")
-    driver.wait(PATIENCE_S)
-    states = {run.info.run_name: run.info.status for run in project.runs()}
-    alive.kill()
-    assert states == {"toy": "KILLED", "rate 0.1": "KILLED", "alone": "RUNNING", "rate 0.2": "RUNNING"}
+    assert 2 == len(project.children())
 
 
 # -- a real server -------------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ from tablewright.trainables.data.fine_grained_augment import FineGrainedAugmente
 from tablewright.trainables.data.image_folder import ImageFolder
 from tablewright.trainables.data.image_need import need_of
 from tablewright.trainables.data.image_shape import ShorterSide
+from tablewright.trainables.data.read_ahead import on_its_way, read_ahead
 from tablewright.trainables.data.resized_images import (
     CENTRE,
     how_kept,
@@ -177,7 +178,8 @@ class ClassificationTrainable:
     ) -> ClassificationExtraction:
         """Classify the centre crop of every image of a split, in inference mode and the views' precision.
 
-        The network is not changed. Only the heads that `views` ask are kept.
+        The network is not changed. Only the heads that `views` ask are kept. A batch is read while the one before
+        is classified.
 
         Raises:
             ValueError: `val` of a data set that was trained on whole; the network has no such head; the device cannot
@@ -197,16 +199,21 @@ class ClassificationTrainable:
         heads = tuple(dict.fromkeys(head for view in views for head in view.logits))
         flip = any(view.flip for view in views)
         upright, mirrored = _SplitLogits(len(records), heads), _SplitLogits(len(records), heads)
+
+        def read(start: int) -> Tensor:
+            indices_B = np.arange(start, min(start + batch_size, len(records)))
+            crops_BHWC = images.crops(indices_B, np.full((len(indices_B), 2), CENTRE), data.crop_px)
+            return on_its_way(torch.from_numpy(crops_BHWC), device)
+
+        starts = range(0, len(records), batch_size)
         was_training = network.training
         network.train(False)
         try:
             with reproducible(device), torch.inference_mode(), computing_in(precision, device.type):
-                starts = range(0, len(records), batch_size)
                 what = f"classifying {dataset.label} ({split})"
-                for start in told(starts, what, len(records), lambda _: batch_size):
-                    indices_B = np.arange(start, min(start + batch_size, len(records)))
-                    crops_BHWC = images.crops(indices_B, np.full((len(indices_B), 2), CENTRE), data.crop_px)
-                    images_BCHW = torch.from_numpy(crops_BHWC).to(device).movedim(-1, 1).float()
+                batches = told(read_ahead(read, starts), what, len(records), lambda _: batch_size)
+                for start, images_BHWC in batches:
+                    images_BCHW = images_BHWC.to(device, non_blocking=True).movedim(-1, 1).float()
                     upright.write(start, network.classify(images_BCHW))
                     if flip:
                         mirrored.write(start, network.classify(images_BCHW.flip(-1)))

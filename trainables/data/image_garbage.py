@@ -81,6 +81,12 @@ def remove(unneeded: Unneeded) -> bool:
         return False
 
 
+def holds_shapes(cache_dir: str, shapes: Set[str]) -> bool:
+    """Say whether there is any image of some shapes."""
+    names = [path.name for path in (Path(cache_dir) / image_pool.FOLDER).glob("*.npy")]
+    return any(name.startswith(f"{shape}-") or f"-{shape}-" in name for name in names for shape in shapes)
+
+
 def _find(cache: Path, needed: Mapping[str, Set[str]], kept_shapes: Set[str]) -> Iterator[Unneeded]:
     needed_in = {shape: {one[:_KEY_LETTERS] for one in prints} for shape, prints in needed.items()}
     everywhere = frozenset[str]().union(*needed_in.values())

@@ -170,8 +170,20 @@ def _crop_and_resize(images_BCHW: Tensor, boxes_B4: Tensor, mirrored: list[bool]
     x_BW = _centres(width) * (box_width_B1 / width) + ((2 * left_B1 + box_width_B1) / width - 1)
     y_BH = _centres(height) * (box_height_B1 / height) + ((2 * top_B1 + box_height_B1) / height - 1)
     x_BW = torch.where(torch.tensor(mirrored)[:, None], x_BW.flip(1), x_BW)
+    if images_BCHW.device.type == "cpu":  # one image stays in the processor's caches, a batch does not
+        resized_BCHW = torch.empty(images_BCHW.shape, dtype=torch.float32)
+        for image in range(batch):
+            resized_BCHW[image, None] = _sample(
+                images_BCHW[image, None], x_BW[image, None], y_BH[image, None]
+            )
+        return resized_BCHW
     x_BW, y_BH = sent(torch.cat([x_BW, y_BH], 1), images_BCHW.device).split([width, height], dim=1)
-    shape = (batch, height, width)
+    return _sample(images_BCHW, x_BW, y_BH)
+
+
+def _sample(images_BCHW: Tensor, x_BW: Tensor, y_BH: Tensor) -> Tensor:
+    """Read images bilinearly where columns and rows cross, which are from -1 to 1."""
+    shape = (len(images_BCHW), y_BH.shape[1], x_BW.shape[1])
     grid_BHW2 = torch.stack([x_BW[:, None, :].expand(shape), y_BH[:, :, None].expand(shape)], dim=3)
     return torch.nn.functional.grid_sample(
         images_BCHW.float(), grid_BHW2, mode="bilinear", padding_mode="border", align_corners=False

@@ -117,7 +117,10 @@ def _indices_of(pids: Sequence[int], num_identities: int) -> dict[int, np.ndarra
     Raises:
         ValueError: there are fewer identities than a batch needs.
     """
-    found = {pid: np.flatnonzero(np.asarray(pids) == pid) for pid in sorted(set(map(int, pids)))}
+    pids_N = np.asarray(pids)
+    order_N = np.argsort(pids_N, kind="stable")
+    persons, firsts = np.unique(pids_N[order_N], return_index=True)
+    found = dict(zip(persons.tolist(), np.split(order_N, firsts[1:]), strict=True))
     if len(found) < num_identities:
         raise ValueError(
             f"a batch has {num_identities} identities and the training split only "

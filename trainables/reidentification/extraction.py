@@ -15,6 +15,7 @@ from torch import Tensor
 
 from tablewright.trainables.contract.precision import Precision
 from tablewright.trainables.contract.run import Runtime
+from tablewright.trainables.data.read_ahead import on_its_way, read_ahead
 from tablewright.trainables.data.reid import ReidDataset
 from tablewright.trainables.data.reid_cache import GatheredImages, open_cache
 from tablewright.trainables.retrieval.embedded import ImageSet
@@ -98,21 +99,25 @@ def embed_images(
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Embed uint8 images, (N, H, W, C), and if asked their mirror images, else nothing.
 
-    How far it is is told under the name of `what`.
+    A batch is read while the one before is embedded. How far it is is told under the name of `what`.
 
     Returns:
         Embeddings of the images and of the mirror images, by name, float32 (N, D).
     """
     upright, mirrored = _Rows(len(images_NHWC)), _Rows(len(images_NHWC))
     batch_size = _BATCH_SIZE[device.type]
+
+    def read(start: int) -> Tensor:
+        return on_its_way(torch.from_numpy(np.array(images_NHWC[start : start + batch_size])), device)
+
+    starts = range(0, len(images_NHWC), batch_size)
     was_training = network.training
     network.train(False)
     try:
         with reproducible(device), torch.inference_mode(), computing_in(precision, device.type):
-            starts = range(0, len(images_NHWC), batch_size)
-            for start in told(starts, what, len(images_NHWC), lambda _: batch_size):
-                images = torch.from_numpy(np.array(images_NHWC[start : start + batch_size])).to(device)
-                images_BCHW = images.movedim(-1, 1).float()
+            batches = told(read_ahead(read, starts), what, len(images_NHWC), lambda _: batch_size)
+            for start, images_BHWC in batches:
+                images_BCHW = images_BHWC.to(device, non_blocking=True).movedim(-1, 1).float()
                 upright.write(start, network.embed(images_BCHW))
                 if flip:
                     mirrored.write(start, network.embed(images_BCHW.flip(-1)))

@@ -28,10 +28,10 @@ from tablewright.trainables.retrieval.ranking import (
 from tablewright.trainables.retrieval.side_by_side import side_by_side
 from tablewright.trainables.value.long_work import told
 
-MOST_ROWS = 1024
+MOST_ROWS = 768
 """Queries of a block: more make no product faster, and a tile of them stays in a cache of a few megabytes."""
 
-OWN_BYTES = 32 * 2**20
+OWN_BYTES = 24 * 2**20
 """Size of the nearness to their own people's images, of all blocks that are alive at a time."""
 
 
@@ -94,9 +94,11 @@ class _ImagesOfPeople:
         self._sorted_pids_G = pids_G[self._order_G]
 
     def of(self, pids: np.ndarray) -> np.ndarray:
-        """Give the images of some people."""
+        """Give the images of some people, in the gallery's order."""
         firsts, ends = self._ranges(np.unique(pids))
-        return np.concatenate([self._order_G[first:end] for first, end in zip(firsts, ends, strict=True)])
+        return np.sort(
+            np.concatenate([self._order_G[first:end] for first, end in zip(firsts, ends, strict=True)])
+        )
 
     def count(self, pids: np.ndarray) -> np.ndarray:
         """Count the images of each of some people."""
@@ -127,6 +129,6 @@ def _blocks(
 
 
 def _as_index(images: np.ndarray) -> slice | Tensor:
-    """Give images that stand side by side as a range, whose embeddings need not be copied."""
+    """Give images, ascending, as a range where they stand side by side: their embeddings need not be copied then."""
     first, end = int(images[0]), int(images[-1]) + 1
     return slice(first, end) if end - first == len(images) else torch.from_numpy(images)

@@ -155,3 +155,29 @@ def test_a_pool_of_the_gpu_is_restored_there_and_goes_on():
         restored.load_state_dict(state, torch.device("cuda:0"))
         later.set_state(position)
         assert torch.equal(expected, restored(on_gpu(stored(30, 32, 16, seed=2)), later).cpu())
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("name", [*RECIPES, "TASN"])
+def test_a_gpu_gives_the_images_of_the_cpu_and_is_not_waited_for(name):
+    """Whatever is sampled differs in last digits, everything else in none; torch itself sees no wait."""
+    if name == "TASN":
+        data = tasn.paper_config("cub200").data
+        images_BCHW = stored(data.batch_size, 64, 64)
+        augmenters = FineGrainedAugmenter(data.augmentation), FineGrainedAugmenter(data.augmentation)
+    else:
+        data = RECIPES[name][0].data
+        images_BCHW = stored(64, data.height_px, data.width_px)
+        augmenters = TrainAugmenter(data.augmentation), TrainAugmenter(data.augmentation)
+    chances = torch.Generator().manual_seed(5), torch.Generator().manual_seed(5)
+    images = images_BCHW.cuda()
+    augmenters[1](images, torch.Generator().manual_seed(1))  # loads what it needs
+    augmenters[0](images_BCHW, torch.Generator().manual_seed(1))
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        found = [augmenters[1](images, chances[1]) for _ in range(3)]
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    for batch in found:
+        torch.testing.assert_close(augmenters[0](images_BCHW, chances[0]), batch.cpu(), atol=0.02, rtol=0)

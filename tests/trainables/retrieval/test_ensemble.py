@@ -1,5 +1,7 @@
 """Embeddings of several networks joined."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -28,9 +30,10 @@ def extraction(seed, query_names=("q1", "q2")):
 
 def test_members_stand_side_by_side():
     """The joined embedding of an image is the members' chosen ones, in order, mirror images likewise."""
-    first, second = extraction(1), extraction(2)
+    first, second = (dataclasses.replace(extraction(seed), device="cuda") for seed in (1, 2))
     joined, names = join_extractions([(first, ("b",)), (second, ("a", "b"))])
     assert ("1.b", "2.a", "2.b") == names
+    assert joined.device == "cuda", "measured where its members are"
     assert np.array_equal(first.query.embeddings["b"], joined.query.embeddings["1.b"])
     assert np.array_equal(second.query.flipped_embeddings["a"], joined.query.flipped_embeddings["2.a"])
     assert {} == joined.gallery.flipped_embeddings

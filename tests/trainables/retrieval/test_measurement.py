@@ -231,21 +231,37 @@ def test_blocks_and_threads_change_no_digit(monkeypatch, view, levels):
             np.testing.assert_array_equal(values, others[name])
 
 
-def test_ranks_by_tiles_are_those_of_whole_rows(monkeypatch):
-    """Two ways to rank agree in every digit: by tiles, and by rows of nearness that are held whole, a few at a time."""
-    monkeypatch.setattr(nearness, "BLOCK_BYTES", 4 * 2_048 * 7)
-    extraction = random_extraction(12, num_query=60, num_gallery=1_900, num_pids=30, levels=2)
+def ranked_both_ways(extraction):
+    """Rank by rows of nearness that are held whole, a few at a time, and by tiles."""
     query, gallery = extraction.query, extraction.gallery
-    sides = [join(side, ("a", "b"), flip=False) for side in (query, gallery)]
-    near = Nearness(sides[1], sides[1].squared_lengths(), "cosine")
-    queries_QD = sides[0].whole()
+    queries, images = (join(side, ("a", "b"), flip=False) for side in (query, gallery))
+    near = Nearness(images, images.squared_lengths(), "cosine")
     identities = query.pids, query.camids, gallery.pids, gallery.camids
-    by_rows = rank_queries(near.blocks(queries_QD), *identities)
-    by_tiles = tiled_ranking.rank_gallery(
-        queries_QD, near, Identities(*identities[:2]), Identities(*identities[2:])
+    return (
+        rank_queries(near.blocks(queries.whole()), *identities),
+        tiled_ranking.rank_gallery(
+            queries.whole(), near, Identities(*identities[:2]), Identities(*identities[2:])
+        ),
     )
-    for expected, actual in zip(dataclasses.astuple(by_rows), dataclasses.astuple(by_tiles), strict=True):
+
+
+def assert_ranked_alike(extraction):
+    by_rows, by_tiles = map(dataclasses.astuple, ranked_both_ways(extraction))
+    for expected, actual in zip(by_rows, by_tiles, strict=True):
         np.testing.assert_array_equal(expected, actual)
+
+
+def test_ranks_by_tiles_are_those_of_whole_rows(monkeypatch):
+    """Two ways to rank agree in every digit, over several tiles and blocks, with ties."""
+    monkeypatch.setattr(nearness, "BLOCK_BYTES", 4 * 2_048 * 7)
+    assert_ranked_alike(random_extraction(12, num_query=60, num_gallery=1_900, num_pids=30, levels=2))
+
+
+def test_small_galleries_are_ranked_alike_in_every_order():
+    """Wherever the images of a block's people stand among the others, nobody's are taken for another's."""
+    for seed in range(60):
+        extraction = random_extraction(seed, num_query=6, num_gallery=5 + seed % 9, num_pids=3, num_cameras=4)
+        assert_ranked_alike(extraction)
 
 
 @pytest.mark.gpu

@@ -77,3 +77,19 @@ def test_what_fails_while_reading_ahead_is_told_where_the_batch_is_wanted():
         next(batches)
         with pytest.raises(OSError, match="the disc is gone"):
             next(batches)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_real_gpu_gets_every_batch_whole_while_it_computes():
+    """No batch is overwritten by the next one's copy, though the steps that use it are queued far behind."""
+    sums = []
+    batches = read_ahead(
+        lambda n: (torch.full((64, 3, 256, 128), n), torch.tensor([n])), itertools.count(), GPU
+    )
+    square = torch.rand(2048, 2048, device="cuda")
+    for images, _ in itertools.islice(batches, 40):
+        square = (square @ square).clamp(0, 1)
+        sums.append(images.double().mean() + 0 * square.sum())
+    batches.close()
+    assert list(range(40)) == [round(float(total)) for total in sums]

@@ -1,5 +1,7 @@
 """How often a training waits for its GPU: where it looks at its losses, and at no step in between."""
 
+import itertools
+from contextlib import closing
 from unittest import mock
 
 import pytest
@@ -7,9 +9,13 @@ import torch
 
 from benchmarks.counted_kernels import counted, on_gpu
 from tablewright.trainables import hacnn, mancs, mdpr, mgn, tasn
+from tablewright.trainables.classification.batches import ClassificationImages
 from tablewright.trainables.contract.run import FitHooks
+from tablewright.trainables.data.fine_grained import load_fine_grained
 from tablewright.trainables.data.fine_grained_augment import FineGrainedAugmenter
+from tablewright.trainables.data.reid import load_dataset
 from tablewright.trainables.data.reid_augment import TrainAugmenter
+from tablewright.trainables.reidentification.batches import TrainingImages
 from tablewright.trainables.training import fitting
 from tests.trainables import tiny_classification, tiny_reid
 
@@ -28,22 +34,13 @@ CUDA = {
 }
 
 
-def train(config, tiny_runtime, folder, name, device):
-    """Train; give the epochs' metrics without times, and where was waited."""
-    reports = []
-    runtime = tiny_runtime(folder, device=device)
-    hooks = FitHooks(on_epoch=lambda report, _: reports.append(dict(report.metrics)))
-    checkpoints = tiny_reid.LocalFolder(folder / name)
-    if device == "cpu":
+def train(config, runtime, checkpoints):
+    """Train as on a GPU; give how many epochs were reported, and the lines that waited."""
+    epochs = []
+    hooks = FitHooks(on_epoch=lambda report, _: epochs.append(report))
+    with mock.patch.multiple("torch.cuda", **CUDA), counted() as count:
         config.make_trainable().fit(config, runtime, checkpoints, hooks)
-        waits = []
-    else:
-        with mock.patch.multiple("torch.cuda", **CUDA), counted() as count:
-            config.make_trainable().fit(config, runtime, checkpoints, hooks)
-            waits = count.waits
-    for metrics in reports:
-        del metrics["images_per_s"]
-    return reports, waits
+    return len(epochs), [wait.partition(" at ")[2] for wait in count.waits]
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
@@ -57,20 +54,41 @@ def test_a_training_of_more_steps_waits_no_more_often(tmp_path, kind, precision)
     for changes in steps:
         data = config.data.model_copy(update=changes)
         changed = config.model_copy(update={"data": data, "optimisation": optimisation})
-        reports, waited = train(changed, tiny_runtime, tmp_path, str(changes), "cuda")
-        assert config.optimisation.num_epochs == len(reports)
-        waits.append([wait.partition(" at ")[2] for wait in waited])
+        runtime, folder = (
+            tiny_runtime(tmp_path, device="cuda"),
+            tiny_reid.LocalFolder(tmp_path / str(changes)),
+        )
+        num_epochs, lines = train(changed, runtime, folder)
+        assert config.optimisation.num_epochs == num_epochs
+        waits.append(lines)
     assert waits[0] == waits[1]
     assert fitting.GPU_STEPS_BETWEEN_CHECKS > 30  # neither has as many steps
 
 
 @pytest.mark.parametrize("kind", TINY)
-def test_what_is_copied_ahead_and_augmented_at_once_trains_the_same(tmp_path, kind):
-    """Every loss of every epoch is the one of the training on a CPU, to the last bit."""
+def test_a_gpu_is_given_the_images_of_the_cpu(tmp_path, kind):
+    """What is copied ahead and augmented at once is, step for step, what a training on a CPU sees, to the last bit."""
     config, tiny_runtime = TINY[kind]
-    expected, _ = train(config, tiny_runtime, tmp_path, "cpu", "cpu")
-    found, _ = train(config, tiny_runtime, tmp_path, "cuda", "cuda")
-    assert expected == found
+    runtime, data = tiny_runtime(tmp_path), config.data
+    if kind == "people":
+        opened, dataset = TrainingImages, load_dataset(data.dataset, runtime.data_root, runtime.cache_dir)
+    else:
+        opened = ClassificationImages
+        dataset = load_fine_grained(data.dataset, runtime.data_root, runtime.cache_dir)
+
+    def steps(device):
+        images = opened(dataset, data, 0, runtime, torch.device(device))
+        with closing(images.batches(2)) as batches:
+            for images_RBCHW, labels_RB in itertools.islice(batches, 9):
+                (augmented_BCHW,) = images.augment(images_RBCHW)
+                yield augmented_BCHW.cpu(), labels_RB.cpu()
+
+    expected = list(steps("cpu"))
+    with counted() as count:
+        found = list(steps("cuda:0"))
+        assert count.copies > 4 * len(found)  # images and labels, there and back
+    for on_cpu, as_on_gpu in zip(expected, found, strict=True):
+        assert all(map(torch.equal, on_cpu, as_on_gpu))
 
 
 @pytest.mark.parametrize("paper", [mdpr, mgn, hacnn, mancs, tasn])

@@ -89,6 +89,17 @@ def test_values_of_secret_variables_are_masked_in_every_spelling(monkeypatch):
     assert b"\xff \xe2\x80\xa6" == masked_bytes(b"\xff s3cret-word")
 
 
+def test_a_secret_is_masked_from_the_moment_at_which_a_variable_holds_it(monkeypatch):
+    """What the environment was found to hold is not asked for again at each text, and is sought anew on a change."""
+    assert "told-later-1" == masked("told-later-1")
+    monkeypatch.setenv("MY_DB_PASSWORD", "told-later-1")
+    assert "… told-later-2" == masked("told-later-1 told-later-2")
+    monkeypatch.setenv("MY_DB_PASSWORD", "told-later-2")
+    assert "told-later-1 …" == masked("told-later-1 told-later-2")
+    monkeypatch.delenv("MY_DB_PASSWORD")
+    assert "told-later-2" == masked("told-later-2")
+
+
 @pytest.mark.parametrize(
     ("name", "value", "is_secret"),
     [
