@@ -247,7 +247,7 @@ def main(
 
     python sweep.py mdpr_ablation --profile paper --data-root ~/data
     """
-    from tablewright.orchestrator.project import Project
+    from tablewright.orchestrator.project.project import Project
 
     open_closed_streams()
     project = Project(Path.cwd())

@@ -17,11 +17,12 @@ from collections.abc import Callable
 
 import torch
 
-from tablewright.orchestrator.plan import make_plan
-from tablewright.orchestrator.resolution import DataResolver
+from tablewright.orchestrator.attempts.trial import run_trial
+from tablewright.orchestrator.attempts.trial_hooks import TrialHooks
+from tablewright.orchestrator.plans.plan import make_plan
+from tablewright.orchestrator.plans.resolution import DataResolver
+from tablewright.orchestrator.project.study_loading import load_study
 from tablewright.orchestrator.store.store import Store
-from tablewright.orchestrator.study_loading import load_study
-from tablewright.orchestrator.trial import TrialHooks, run_trial
 from tablewright.orchestrator.work_queue import planned_work
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.mdpr import Mdpr, MdprConfig, demo_config

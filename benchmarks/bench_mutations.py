@@ -51,11 +51,13 @@ from mutations import mutate  # noqa: E402
 import tablewright.reports.table_files  # noqa: E402
 import tablewright.reports.terminal  # noqa: E402, F401
 from tablewright import sweep  # noqa: E402
-from tablewright.orchestrator import optuna_mirror, run, verify  # noqa: E402, F401
+from tablewright.orchestrator import run, verify  # noqa: E402, F401
 from tablewright.orchestrator.inline_backend import InlineBackend  # noqa: E402
-from tablewright.orchestrator.project import Project  # noqa: E402
-from tablewright.orchestrator.study_loading import import_studies  # noqa: E402
-from tablewright.reports import figures, seed_growth  # noqa: E402, F401
+from tablewright.orchestrator.project.project import Project  # noqa: E402
+from tablewright.orchestrator.project.study_loading import import_studies  # noqa: E402
+from tablewright.orchestrator.projections import optuna_mirror  # noqa: E402, F401
+from tablewright.reports.figures import figures  # noqa: E402, F401
+from tablewright.reports.statistics import seed_growth  # noqa: E402, F401
 from tablewright.trainables.contract.run import Runtime  # noqa: E402
 from tests.orchestrator.toy_sweep import StopAfter  # noqa: E402
 
@@ -390,7 +392,7 @@ def command(
     os.environ["COLUMNS"] = "100000"
     without_ray: Any = ModuleType("ray_backend")  # importing Ray takes longer than a case
     without_ray.make_backend = lambda settings, watcher: backend or InlineBackend()
-    sys.modules["tablewright.orchestrator.ray_backend"] = without_ray
+    sys.modules["tablewright.orchestrator.on_ray.ray_backend"] = without_ray
     sweep.supervise = lambda work, **_: work(
         None
     )  # without Ray nothing is lost, and a process less is to be limited
@@ -450,7 +452,7 @@ def cells_of(store: Path) -> dict[str, Any]:
 
 def train_on(name: str, data_root: Path, cache_dir: Path) -> Seen:
     """Find a data set, decode its images, and make one step on it."""
-    from tablewright.orchestrator.trial import prepare_data
+    from tablewright.orchestrator.attempts.measuring import prepare_data
 
     torch.set_num_threads(1)
     config = DATA[name].make_config(data_root)

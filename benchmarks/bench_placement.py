@@ -27,13 +27,13 @@ def run(gpus: str, folder: Path) -> list[dict[str, float | str]]:
     """Run a sweep that fills the machine once, or with `auto` several times; gives where each training ran."""
     import ray
 
-    from tablewright.orchestrator.ablation import Ablation
-    from tablewright.orchestrator.dataset import Dataset
-    from tablewright.orchestrator.design import Row
-    from tablewright.orchestrator.ray_backend import RayBackend
+    from tablewright.orchestrator.declared.ablation import Ablation
+    from tablewright.orchestrator.declared.dataset import Dataset
+    from tablewright.orchestrator.declared.design import Row
+    from tablewright.orchestrator.declared.study import Study
+    from tablewright.orchestrator.on_ray.ray_backend import RayBackend
     from tablewright.orchestrator.run import run_sweep
     from tablewright.orchestrator.store.store import Store
-    from tablewright.orchestrator.study import Study
     from tablewright.trainables.contract.process import Process
     from tablewright.trainables.contract.run import Runtime
     from tablewright.trainables.retrieval.view import MAP, RetrievalView

@@ -19,14 +19,14 @@ from typing import Any
 from made_records import made_record
 
 import tablewright as tw
-from tablewright.orchestrator.counted_work import CountedWork
-from tablewright.orchestrator.outlook import Machines, look_ahead, room_for_checkpoints
-from tablewright.orchestrator.plan import Plan
-from tablewright.orchestrator.planning import plan_with_data
+from tablewright.orchestrator.costs.counted_work import CountedWork
+from tablewright.orchestrator.costs.outlook import Machines, look_ahead, room_for_checkpoints
+from tablewright.orchestrator.plans.plan import Plan
+from tablewright.orchestrator.plans.planning import plan_with_data
 from tablewright.orchestrator.status import read_status
 from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.store.training_records import Measurement
-from tablewright.reports.foresight import foresee
+from tablewright.reports.notes.foresight import foresee
 from tablewright.trainables.contract.run import Runtime
 
 SEEDS = range(5)

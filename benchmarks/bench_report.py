@@ -20,13 +20,13 @@ from pathlib import Path
 import numpy as np
 from made_records import made_record
 
-from tablewright.orchestrator.plan import Plan, configs_of
-from tablewright.orchestrator.planning import describe_with, plan_as_recorded
-from tablewright.orchestrator.profile import Profile
-from tablewright.orchestrator.project import Project
-from tablewright.orchestrator.resolution import DataResolver, remember_data
+from tablewright.orchestrator.declared.profile import Profile
+from tablewright.orchestrator.plans.plan import Plan, configs_of
+from tablewright.orchestrator.plans.planning import describe_with, plan_as_recorded
+from tablewright.orchestrator.plans.resolution import DataResolver, remember_data
+from tablewright.orchestrator.project.project import Project
+from tablewright.orchestrator.project.study_loading import load_study
 from tablewright.orchestrator.store.store import Store
-from tablewright.orchestrator.study_loading import load_study
 from tablewright.trainables.contract.run import EpochReport, Runtime
 from tablewright.trainables.contract.view import ViewResult
 

@@ -28,9 +28,9 @@ from demo_curves import DemoCurves, demo_curves
 from learning_curves import FunctionCurves, function_curves
 from search_peers import OptunaAlone, StockTune, SyneTune
 
-from tablewright.orchestrator.pruners import Halving, Hyperband, Median, Pruner
-from tablewright.orchestrator.samplers import Gp, Sampler, Tpe
-from tablewright.orchestrator.simulation import (
+from tablewright.orchestrator.declared.pruners import Halving, Hyperband, Median, Pruner
+from tablewright.orchestrator.declared.samplers import Gp, Sampler, Tpe
+from tablewright.orchestrator.searches.simulation import (
     OwnSearch,
     Simulated,
     Strategy,

@@ -21,18 +21,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import special, stats
 
-from tablewright.orchestrator.design import Cumulative, Factorial, LeaveOneOut, full_label
-from tablewright.reports.best_rows import best_rows_of_tables
-from tablewright.reports.comparison import (
+from tablewright.orchestrator.declared.design import Cumulative, Factorial, LeaveOneOut, full_label
+from tablewright.reports.statistics.best_rows import best_rows_of_tables
+from tablewright.reports.statistics.comparison import (
     SIGNIFICANCE_LEVEL,
     ComparedTables,
     compare_tables,
     correct_p_values,
     two_sided_p_values,
 )
-from tablewright.reports.contrast_weights import contrast_weights
-from tablewright.reports.seed_decision import decide_tables
-from tablewright.reports.smallest_difference import smallest_differences
+from tablewright.reports.statistics.contrast_weights import contrast_weights
+from tablewright.reports.statistics.seed_decision import decide_tables
+from tablewright.reports.statistics.smallest_difference import smallest_differences
 
 DEVIATION, EFFECT = 0.4, 1.6
 NUM_TABLES = 2_000

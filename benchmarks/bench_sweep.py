@@ -52,14 +52,14 @@ def run_ours(num_trials: int, folder: Path) -> None:
     """A sweep of the toy method with the tracker, as `sweep.py` wires it."""
     import ray
 
-    from tablewright.orchestrator.ablation import Ablation
-    from tablewright.orchestrator.dataset import Dataset
-    from tablewright.orchestrator.design import Sweep
-    from tablewright.orchestrator.ray_backend import RayBackend
+    from tablewright.orchestrator.declared.ablation import Ablation
+    from tablewright.orchestrator.declared.dataset import Dataset
+    from tablewright.orchestrator.declared.design import Sweep
+    from tablewright.orchestrator.declared.study import Study
+    from tablewright.orchestrator.on_ray.ray_backend import RayBackend
+    from tablewright.orchestrator.projections.tracking import Tracker
     from tablewright.orchestrator.run import run_sweep
     from tablewright.orchestrator.store.store import Store
-    from tablewright.orchestrator.study import Study
-    from tablewright.orchestrator.tracking import Tracker
     from tablewright.trainables.contract.run import Runtime
     from tablewright.trainables.retrieval.view import MAP, RetrievalView
     from tests.toy_method import ToyConfig

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 from learning_curves import NUM_EPOCHS
 
-from tablewright.orchestrator.dataset import Dataset
-from tablewright.orchestrator.pruners import Pruner
-from tablewright.orchestrator.ranges import Choice, FloatRange, Range
-from tablewright.orchestrator.samplers import Sampler
-from tablewright.orchestrator.search import Objective, Search
+from tablewright.orchestrator.declared.dataset import Dataset
+from tablewright.orchestrator.declared.pruners import Pruner
+from tablewright.orchestrator.declared.ranges import Choice, FloatRange, Range
+from tablewright.orchestrator.declared.samplers import Sampler
+from tablewright.orchestrator.declared.search import Objective, Search
 from tablewright.trainables.contract.method import Trainable, TrainingConfig
 from tablewright.trainables.contract.view import EvaluationView
 from tablewright.trainables.retrieval.view import MAP, RetrievalView

@@ -20,13 +20,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tablewright.orchestrator.changes import apply_changes, value_at
-from tablewright.orchestrator.pruners import Pruner
-from tablewright.orchestrator.ranges import Choice, FloatRange, Range, range_of
-from tablewright.orchestrator.recorded_curves import RecordedCurve, RecordedCurves
-from tablewright.orchestrator.samplers import Sampler
-from tablewright.orchestrator.search import Search
-from tablewright.orchestrator.study import Profile
+from tablewright.orchestrator.declared.changes import apply_changes, value_at
+from tablewright.orchestrator.declared.pruners import Pruner
+from tablewright.orchestrator.declared.ranges import Choice, FloatRange, Range, range_of
+from tablewright.orchestrator.declared.samplers import Sampler
+from tablewright.orchestrator.declared.search import Search
+from tablewright.orchestrator.declared.study import Profile
+from tablewright.orchestrator.searches.recorded_curves import RecordedCurve, RecordedCurves
 
 CURVES = Path(__file__).parent / "curves"
 METHODS = ("mdpr", "mancs")

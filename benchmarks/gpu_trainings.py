@@ -16,7 +16,7 @@ import torch
 
 from benchmarks.papers_at_full_size import PAPERS, Paper
 from benchmarks.synthetic_batches import SyntheticBatches
-from tablewright.orchestrator.fault_kind import kind_of
+from tablewright.orchestrator.attempts.fault_kind import kind_of
 from tablewright.orchestrator.store.store import Store
 from tablewright.trainables.contract.run import RESUME_CHECKPOINTS, Device, EpochReport, FitHooks, Runtime
 from tablewright.trainables.training.determinism import find_device

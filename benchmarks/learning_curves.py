@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from tablewright.orchestrator.ranges import FloatRange, Range
+from tablewright.orchestrator.declared.ranges import FloatRange, Range
 
 NUM_EPOCHS = 27
 NOISE = 0.005

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tablewright.orchestrator.plan import PlannedTraining
+from tablewright.orchestrator.plans.plan import PlannedTraining
 from tablewright.orchestrator.store.data_records import DataRecord
 from tablewright.orchestrator.store.record import now
 from tablewright.orchestrator.store.training_records import TrainingRecord

@@ -15,8 +15,8 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.trial import Trial, TrialState
 
-from tablewright.orchestrator.ranges import Choice, FloatRange, Range
-from tablewright.orchestrator.simulation import Leg
+from tablewright.orchestrator.declared.ranges import Choice, FloatRange, Range
+from tablewright.orchestrator.searches.simulation import Leg
 
 
 def distributions(space: Mapping[str, Range]) -> dict[str, BaseDistribution]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tablewright.orchestrator.finding import find_by_id, label_of
-from tablewright.orchestrator.recorded_config import differences, differing_definitions
+from tablewright.orchestrator.plans.recorded_config import differences, differing_definitions
 from tablewright.orchestrator.store.data_records import DataRecord
 from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.store.training_folder import TrainingFolder

@@ -7,9 +7,9 @@ import functools
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from tablewright.orchestrator.claims import Claims, training_claim
-from tablewright.orchestrator.signs_of_life import TrainingSign, sign_from
+from tablewright.orchestrator.store.claims import Claims, training_claim
 from tablewright.orchestrator.store.damaged_file import DamagedFile
+from tablewright.orchestrator.store.signs_of_life import TrainingSign, sign_from
 from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.store.training_folder import TrainingFolder
 from tablewright.trainables.value.secret import masked

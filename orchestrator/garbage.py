@@ -12,12 +12,12 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from tablewright.orchestrator.claims import Claims, training_claim
-from tablewright.orchestrator.named_trainings import Named
 from tablewright.orchestrator.other_hands import in_words
-from tablewright.orchestrator.parallel_reading import read_all
+from tablewright.orchestrator.plans.named_trainings import Named
+from tablewright.orchestrator.store.claims import Claims, training_claim
 from tablewright.orchestrator.store.damaged_file import DamagedFile
 from tablewright.orchestrator.store.folder import Folder
+from tablewright.orchestrator.store.parallel_reading import read_all
 from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.store.training_folder import TrainingFolder
 from tablewright.orchestrator.store.training_records import TrainingRecord

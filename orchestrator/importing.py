@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tablewright.orchestrator.dataset import SEED
+from tablewright.orchestrator.declared.dataset import SEED
 from tablewright.orchestrator.foreign_runs import METRICS, PARAMS, ForeignRun, read_wandb, runs_to_csv
 from tablewright.trainables.value.secret import masked, without_credentials
 
@@ -65,7 +65,7 @@ def _read(source: str) -> tuple[list[ForeignRun], str]:
             "--import takes its runs from MLflow, URI#EXPERIMENT such as sqlite:///mlflow.db#baselines, or from a file "
             f"with W&B's runs that ends in {', '.join(WANDB_ENDINGS)}; got {masked(source)!r}"
         )
-    from tablewright.orchestrator.mlflow_experiment import read_experiment
+    from tablewright.orchestrator.projections.mlflow_experiment import read_experiment
 
     runs = read_experiment(uri, experiment)
     if not runs:

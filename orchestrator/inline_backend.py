@@ -8,21 +8,15 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+from tablewright.orchestrator.attempts.attempt_end import MachineFault, raise_verdict
+from tablewright.orchestrator.attempts.failed_attempt import end_as_failed
+from tablewright.orchestrator.attempts.ranks import beside
+from tablewright.orchestrator.attempts.training_output import kept_output
+from tablewright.orchestrator.attempts.trial import run_trial
+from tablewright.orchestrator.attempts.trial_hooks import TrialHooks
 from tablewright.orchestrator.listeners import Listeners
-from tablewright.orchestrator.ranks import beside
 from tablewright.orchestrator.store.store import Store
-from tablewright.orchestrator.training_output import kept_output
-from tablewright.orchestrator.trial import (
-    Listener,
-    MachineFault,
-    Outcome,
-    Progress,
-    TrialHooks,
-    Work,
-    end_as_failed,
-    raise_verdict,
-    run_trial,
-)
+from tablewright.orchestrator.work import Listener, Outcome, Progress, Work
 from tablewright.orchestrator.work_queue import WorkQueue
 from tablewright.trainables.contract.memory import Card
 from tablewright.trainables.contract.run import Device, Runtime

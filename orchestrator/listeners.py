@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-from tablewright.orchestrator.trial import HearsOfWork, Listener, Outcome, Progress, Work
+from tablewright.orchestrator.attempts.trial import HearsOfWork
+from tablewright.orchestrator.work import Listener, Outcome, Progress, Work
 from tablewright.trainables.value.long_work import Telling
 
 logger = logging.getLogger(__name__)

@@ -10,12 +10,12 @@ import datetime
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from tablewright.orchestrator.claims import EXPIRES_AFTER_S, TRAINING, Claims, Owner
-from tablewright.orchestrator.parallel_reading import read_all
-from tablewright.orchestrator.signs_of_life import SWEEPS, SweepSign, TrainingSign, sign_from
 from tablewright.orchestrator.status import UNFINISHED, TrainingStatus
+from tablewright.orchestrator.store.claims import EXPIRES_AFTER_S, TRAINING, Claims, Owner
 from tablewright.orchestrator.store.damaged_file import DamagedFile
+from tablewright.orchestrator.store.parallel_reading import read_all
 from tablewright.orchestrator.store.record import now
+from tablewright.orchestrator.store.signs_of_life import SWEEPS, SweepSign, TrainingSign, sign_from
 from tablewright.orchestrator.store.store import Store
 from tablewright.trainables.contract.run import EpochReport
 from tablewright.trainables.value.counted import counted

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from tablewright.orchestrator.claims import Claims, training_claim
-from tablewright.orchestrator.parallel_reading import read_all
-from tablewright.orchestrator.plan import Plan
+from tablewright.orchestrator.plans.plan import Plan
 from tablewright.orchestrator.status import TrainingStatus
+from tablewright.orchestrator.store.claims import Claims, training_claim
+from tablewright.orchestrator.store.parallel_reading import read_all
 from tablewright.orchestrator.store.store import Store
-from tablewright.orchestrator.trial import Outcome, Progress, Work
+from tablewright.orchestrator.work import Outcome, Progress, Work
 
 BY_OPTION = "--keep-checkpoints none"
 

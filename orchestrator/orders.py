@@ -11,12 +11,12 @@ import platform
 import time
 from collections.abc import Iterable
 
-from tablewright.orchestrator.claims import RENEW_EVERY_S, Claims, training_claim
+from tablewright.orchestrator.code.user import user_name
 from tablewright.orchestrator.finding import FoundTraining
+from tablewright.orchestrator.store.claims import RENEW_EVERY_S, Claims, training_claim
 from tablewright.orchestrator.store.record import now
 from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.store.training_records import Cancellation, RetryOrder
-from tablewright.orchestrator.user import user_name
 
 LOOK_EVERY_S = 5.0
 """How often a sweep looks whether something that has failed in it is to be tried again."""

@@ -6,13 +6,13 @@ import time
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 
-from tablewright.orchestrator.claims import Claim, Claims, Owner, training_claim
-from tablewright.orchestrator.plan import Plan
+from tablewright.orchestrator.plans.plan import Plan
 from tablewright.orchestrator.status import TrainingStatus
+from tablewright.orchestrator.store.claims import Claim, Claims, Owner, training_claim
 from tablewright.orchestrator.store.damaged_file import DamagedFile
 from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.store.training_records import FailureRecord
-from tablewright.orchestrator.trial import Outcome, Work
+from tablewright.orchestrator.work import Outcome, Work
 
 LOOK_EVERY_S = 1.0
 """How often the claims are listed, while there is something to wait for."""

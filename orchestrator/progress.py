@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from tablewright.orchestrator.trial import Outcome, Progress, Work
+from tablewright.orchestrator.work import Outcome, Progress, Work
 from tablewright.trainables.value.long_work import Telling
 
 

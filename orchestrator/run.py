@@ -8,34 +8,35 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from tablewright.orchestrator.cache_room import refuse_small_disc
-from tablewright.orchestrator.cost import training_ids_of
-from tablewright.orchestrator.memory_need import refuse_small_cards
-from tablewright.orchestrator.mirrored_study import RecordedSearch
+from tablewright.orchestrator.attempts.measuring import prepare_data
+from tablewright.orchestrator.costs.cost import training_ids_of
+from tablewright.orchestrator.declared.search import Search
+from tablewright.orchestrator.declared.study import Study
 from tablewright.orchestrator.needless_weights import NeedlessWeights
-from tablewright.orchestrator.optuna_mirror import OptunaMirror
 from tablewright.orchestrator.orders import Retries
 from tablewright.orchestrator.other_hands import OtherHands
-from tablewright.orchestrator.plan import Plan, configs_of
-from tablewright.orchestrator.planning import (
+from tablewright.orchestrator.plans.cache_room import refuse_small_disc
+from tablewright.orchestrator.plans.memory_need import refuse_small_cards
+from tablewright.orchestrator.plans.plan import Plan, configs_of
+from tablewright.orchestrator.plans.planning import (
     SeedRule,
     describe_with,
     first_seeds_alone,
     is_complete,
     make_plan_of,
 )
-from tablewright.orchestrator.resolution import DataResolver, remember_data
-from tablewright.orchestrator.search import Search
-from tablewright.orchestrator.search_source import SearchSource
-from tablewright.orchestrator.search_state import SearchState, find_search_id
+from tablewright.orchestrator.plans.resolution import DataResolver, remember_data
+from tablewright.orchestrator.projections.mirrored_study import RecordedSearch
+from tablewright.orchestrator.projections.optuna_mirror import OptunaMirror
+from tablewright.orchestrator.searches.search_source import SearchSource
+from tablewright.orchestrator.searches.search_state import SearchState, find_search_id
 from tablewright.orchestrator.signals import DEFAULT_GRACE_S, stopping_on_signals
-from tablewright.orchestrator.signs_of_life import SweepSign, announced
 from tablewright.orchestrator.spending_cap import SpendingCap
 from tablewright.orchestrator.status import RECORDED, UNFINISHED, TrainingStatus, read_status
 from tablewright.orchestrator.store.record import now
+from tablewright.orchestrator.store.signs_of_life import SweepSign, announced
 from tablewright.orchestrator.store.store import Store
-from tablewright.orchestrator.study import Study
-from tablewright.orchestrator.trial import Listener, Work, prepare_data
+from tablewright.orchestrator.work import Listener, Work
 from tablewright.orchestrator.work_queue import WorkQueue, planned_work
 from tablewright.trainables.contract.memory import Card
 from tablewright.trainables.contract.method import TrainingConfig, TrainsInProcesses

@@ -19,16 +19,16 @@ from tablewright.orchestrator.addresses import (
     store_faults,
     tracking_faults,
 )
-from tablewright.orchestrator.prices import Prices, read_prices
-from tablewright.orchestrator.profile import Profile
-from tablewright.orchestrator.project import Project
-from tablewright.orchestrator.resources import AUTO
+from tablewright.orchestrator.attempts.resources import AUTO
+from tablewright.orchestrator.code.user import user_name
+from tablewright.orchestrator.costs.prices import Prices, read_prices
+from tablewright.orchestrator.declared.profile import Profile
+from tablewright.orchestrator.declared.study import Study
+from tablewright.orchestrator.project.project import Project
+from tablewright.orchestrator.project.study_files import study_names
+from tablewright.orchestrator.project.study_loading import load_study
 from tablewright.orchestrator.signals import DEFAULT_GRACE_S
 from tablewright.orchestrator.store.store import Store
-from tablewright.orchestrator.study import Study
-from tablewright.orchestrator.study_files import study_names
-from tablewright.orchestrator.study_loading import load_study
-from tablewright.orchestrator.user import user_name
 from tablewright.orchestrator.variables import VARIABLE_PREFIX, variable_of
 from tablewright.trainables.contract.cache import IMAGE_CACHES, ImageCache
 from tablewright.trainables.contract.method import Seed

@@ -10,8 +10,8 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 
+from tablewright.orchestrator.costs.training_cost import Spent, TrainingCost, read_costs
 from tablewright.orchestrator.store.store import Store
-from tablewright.orchestrator.training_cost import Spent, TrainingCost, read_costs
 
 CHECK_EVERY_S, CHECK_OTHERS_EVERY_S = 5.0, 60.0
 """Trainings of this sweep are read again so often, and those that others may have at work."""

@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tablewright.orchestrator.holding import Holding
-from tablewright.orchestrator.lost_weights import why_unmeasurable
-from tablewright.orchestrator.parallel_reading import read_all
-from tablewright.orchestrator.plan import Plan, PlannedTraining
-from tablewright.orchestrator.recorded_config import accepted_changes, config_changes, view_changes
+from tablewright.orchestrator.costs.training_cost import cost_of_recorded
+from tablewright.orchestrator.plans.lost_weights import why_unmeasurable
+from tablewright.orchestrator.plans.plan import Plan, PlannedTraining
+from tablewright.orchestrator.plans.recorded_config import accepted_changes, config_changes, view_changes
 from tablewright.orchestrator.store.accepted_change import AcceptedChange
 from tablewright.orchestrator.store.damaged_file import DamagedFile
+from tablewright.orchestrator.store.holding import Holding
+from tablewright.orchestrator.store.parallel_reading import read_all
 from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.store.training_folder import TrainingFolder
 from tablewright.orchestrator.store.training_records import TrainingRecord
-from tablewright.orchestrator.training_cost import cost_of_recorded
 
 State = Literal[
     "done", "to measure", "failed", "cancelled", "started", "to train", "weights gone", "damaged", "changed"

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from tablewright.orchestrator.identity import digest_of, training_id
-from tablewright.orchestrator.parallel_reading import read_all
-from tablewright.orchestrator.plan import Plan
-from tablewright.orchestrator.recorded_config import accepted_changes, config_changes, view_changes
+from tablewright.orchestrator.plans.plan import Plan
+from tablewright.orchestrator.plans.recorded_config import accepted_changes, config_changes, view_changes
 from tablewright.orchestrator.store.damaged_file import DamagedFile
 from tablewright.orchestrator.store.item_table import measured_columns, measured_items
+from tablewright.orchestrator.store.parallel_reading import read_all
 from tablewright.orchestrator.store.search_records import SearchTrialRecord
 from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.store.training_folder import TrainingFolder, is_picture

@@ -18,10 +18,10 @@ from typing import Protocol
 
 from tablewright.orchestrator.orders import Retries
 from tablewright.orchestrator.other_hands import OtherHands, in_words
-from tablewright.orchestrator.plan import PlannedTraining
-from tablewright.orchestrator.rungs import Verdict
+from tablewright.orchestrator.plans.plan import PlannedTraining
+from tablewright.orchestrator.searches.rungs import Verdict
 from tablewright.orchestrator.spending_cap import SpendingCap
-from tablewright.orchestrator.trial import Outcome, Progress, Work
+from tablewright.orchestrator.work import Outcome, Progress, Work
 from tablewright.trainables.value.counted import counted
 
 logger = logging.getLogger(__name__)

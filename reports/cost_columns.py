@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from tablewright.orchestrator.ablation import Ablation
-from tablewright.orchestrator.cost_columns import CostColumn, cost_metric, counted_cost
-from tablewright.reports.seed import Place, Seed
+from tablewright.orchestrator.declared.ablation import Ablation
+from tablewright.orchestrator.declared.cost_columns import CostColumn, cost_metric, counted_cost
+from tablewright.reports.statistics.seed import Place, Seed
 from tablewright.trainables.contract.metric import Metric
 
 _UNITS: Mapping[str, tuple[tuple[float, str], ...]] = {

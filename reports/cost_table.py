@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tablewright.orchestrator.cost import CostSheet, Row, cost_sheet
-from tablewright.orchestrator.plan import Plan
-from tablewright.orchestrator.prices import PRICES_FILE, Prices
+from tablewright.orchestrator.costs.cost import CostSheet, Row, cost_sheet
+from tablewright.orchestrator.costs.prices import PRICES_FILE, Prices
+from tablewright.orchestrator.costs.training_cost import Spent
+from tablewright.orchestrator.plans.plan import Plan
 from tablewright.orchestrator.store.store import Store
-from tablewright.orchestrator.training_cost import Spent
 from tablewright.trainables.value.counted import counted
 
 COSTS = "costs"

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from tablewright.orchestrator.store.damaged_file import DamagedFile
 from tablewright.orchestrator.store.folder import Folder
-from tablewright.reports.cell_columns import CELL_COLUMNS, SCHEMA, Cells
+from tablewright.reports.table.cell_columns import CELL_COLUMNS, SCHEMA, Cells
 
 ENDING = ".parquet"
 

@@ -8,8 +8,8 @@ from typing import cast
 
 import pandas as pd
 
-from tablewright.orchestrator.plan import Plan
-from tablewright.orchestrator.recorded_config import CODE, config_changes
+from tablewright.orchestrator.plans.plan import Plan
+from tablewright.orchestrator.plans.recorded_config import CODE, config_changes
 from tablewright.orchestrator.store.damaged_file import DamagedFile
 from tablewright.orchestrator.store.folder import Folder
 from tablewright.orchestrator.store.store import Store

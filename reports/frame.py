@@ -13,11 +13,10 @@ from typing import Literal
 
 import pandas as pd
 
-from tablewright.orchestrator.cost_columns import CostColumn, cost_metric
+from tablewright.orchestrator.declared.cost_columns import CostColumn, cost_metric
 from tablewright.orchestrator.identity import digest_of
-from tablewright.orchestrator.parallel_reading import read_all
-from tablewright.orchestrator.plan import Cell, Plan, PlannedTraining
-from tablewright.orchestrator.recorded_config import (
+from tablewright.orchestrator.plans.plan import Cell, Plan, PlannedTraining
+from tablewright.orchestrator.plans.recorded_config import (
     accepted_changes,
     accepted_in_words,
     config_changes,
@@ -26,10 +25,11 @@ from tablewright.orchestrator.recorded_config import (
 from tablewright.orchestrator.store.accepted_change import AcceptedChange
 from tablewright.orchestrator.store.damaged_file import DamagedFile
 from tablewright.orchestrator.store.item_table import measured_items
+from tablewright.orchestrator.store.parallel_reading import read_all
 from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.store.training_folder import TrainingFolder
 from tablewright.orchestrator.store.training_records import Measurement, TrainingRecord
-from tablewright.reports.cell_cost import cost_of, recorded_costs
+from tablewright.reports.table.cell_cost import cost_of, recorded_costs
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.value.freezing import EMPTY
 

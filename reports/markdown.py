@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from tablewright.reports.cell import marks_text
-from tablewright.reports.entry_text import entry_text, value_texts
-from tablewright.reports.grid import Entry, GridColumn, GridPart, Value, Words
-from tablewright.reports.lay_out import lay_out
-from tablewright.reports.source_note import SHORT_ID_DIGITS
-from tablewright.reports.table import Table
+from tablewright.reports.notes.source_note import SHORT_ID_DIGITS
+from tablewright.reports.table.cell import marks_text
+from tablewright.reports.table.entry_text import entry_text, value_texts
+from tablewright.reports.table.grid import Entry, GridColumn, GridPart, Value, Words
+from tablewright.reports.table.lay_out import lay_out
+from tablewright.reports.table.table import Table
 
 _ALIGNED: dict[GridPart, str] = {
     "label": ":--",

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tablewright.orchestrator.search import Objective
-from tablewright.orchestrator.search_cost import Cost
-from tablewright.orchestrator.search_result import SearchResult, SearchTrial
-from tablewright.reports.number import value_text
-from tablewright.reports.parameter_text import (
+from tablewright.orchestrator.declared.search import Objective
+from tablewright.orchestrator.declared.search_cost import Cost
+from tablewright.orchestrator.searches.search_result import SearchResult, SearchTrial
+from tablewright.reports.notes.parameter_text import (
     NOT_SEARCHED,
     declared_text,
     found_text,
     number_text,
     short_names,
 )
-from tablewright.reports.text_table import TextTable
+from tablewright.reports.table.number import value_text
+from tablewright.reports.table.text_table import TextTable
 from tablewright.trainables.value.counted import counted
 
 PARETO_FRONT = "pareto_front"

@@ -7,12 +7,12 @@ import io
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from tablewright.orchestrator.replay import NUM_WORKERS, Replay
+from tablewright.orchestrator.declared.study import Study
+from tablewright.orchestrator.searches.replay import NUM_WORKERS, Replay
 from tablewright.orchestrator.store.store import Store
-from tablewright.orchestrator.study import Study
-from tablewright.reports.canvas import COLOURS, DPI
-from tablewright.reports.curves import OPACITY
-from tablewright.reports.row_styles import LINE_STYLES
+from tablewright.reports.figures.canvas import COLOURS, DPI
+from tablewright.reports.figures.curves import OPACITY
+from tablewright.reports.figures.row_styles import LINE_STYLES
 from tablewright.reports.table_files import folder_of_studies
 
 REPLAYS = "replays"

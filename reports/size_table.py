@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from tablewright.orchestrator.size_table import SizeRow, SizeTable
-from tablewright.orchestrator.study import Study
-from tablewright.reports.cell import TableCell
-from tablewright.reports.table import Column, RowGroup, Table, TableRow
+from tablewright.orchestrator.declared.size_table import SizeRow, SizeTable
+from tablewright.orchestrator.declared.study import Study
+from tablewright.reports.table.cell import TableCell
+from tablewright.reports.table.table import Column, RowGroup, Table, TableRow
 from tablewright.trainables.contract.method import CountsSize, TrainingConfig
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.contract.size import (

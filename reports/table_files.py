@@ -17,37 +17,37 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
-from tablewright.orchestrator.cost import cost_sheet
-from tablewright.orchestrator.declared_names import BESIDE_TABLES
-from tablewright.orchestrator.found_config import ENDING as FOUND_ENDING
-from tablewright.orchestrator.found_of_plan import found_config
-from tablewright.orchestrator.plan import Plan
-from tablewright.orchestrator.profile import Profile
-from tablewright.orchestrator.search_result import search_result
+from tablewright.orchestrator.costs.cost import cost_sheet
+from tablewright.orchestrator.declared.declared_names import BESIDE_TABLES
+from tablewright.orchestrator.declared.found_config import ENDING as FOUND_ENDING
+from tablewright.orchestrator.declared.profile import Profile
+from tablewright.orchestrator.declared.study import Study
+from tablewright.orchestrator.declared.venue import venue_of
+from tablewright.orchestrator.plans.plan import Plan
+from tablewright.orchestrator.searches.found_of_plan import found_config
+from tablewright.orchestrator.searches.search_result import search_result
 from tablewright.orchestrator.store.folder import Folder
 from tablewright.orchestrator.store.store import Store
-from tablewright.orchestrator.study import Study
-from tablewright.orchestrator.venue import venue_of
-from tablewright.reports.audit import Finding, audit
 from tablewright.reports.built_tables import BuiltTables, build_tables
-from tablewright.reports.canvas import PrintSize
-from tablewright.reports.cell_columns import Cells
 from tablewright.reports.cost_table import build_cost_table
 from tablewright.reports.earlier_cells import all_cells
-from tablewright.reports.earlier_figures import DRAWN, EarlierFigures, said_of
 from tablewright.reports.emptied_cells import Emptied, find_emptied, find_narrowed
-from tablewright.reports.figures import Figure, TableFigures, figure_path, read_traces, table_figures
+from tablewright.reports.exports.parquet import cells_of
+from tablewright.reports.figures.canvas import PrintSize
+from tablewright.reports.figures.earlier_figures import DRAWN, EarlierFigures, said_of
+from tablewright.reports.figures.figures import Figure, TableFigures, figure_path, read_traces, table_figures
+from tablewright.reports.figures.search_figures import with_search_figures
 from tablewright.reports.frame import read_cells
-from tablewright.reports.hole import find_holes
-from tablewright.reports.html import NO_FIGURES, StudyPage, index_to_html
-from tablewright.reports.latex import latex_warnings, to_latex
+from tablewright.reports.latex.latex import latex_warnings, to_latex
+from tablewright.reports.latex.tex_check import LatexTable
 from tablewright.reports.markdown import index_to_markdown
-from tablewright.reports.page_facts import StudyRecords, page_facts
-from tablewright.reports.parquet import cells_of
-from tablewright.reports.search_figures import with_search_figures
-from tablewright.reports.studies_page import ListedStudy, studies_to_html
-from tablewright.reports.table import Table
-from tablewright.reports.tex_check import LatexTable
+from tablewright.reports.notes.hole import find_holes
+from tablewright.reports.page.html import NO_FIGURES, StudyPage, index_to_html
+from tablewright.reports.page.page_facts import StudyRecords, page_facts
+from tablewright.reports.page.studies_page import ListedStudy, studies_to_html
+from tablewright.reports.paper.audit import Finding, audit
+from tablewright.reports.table.cell_columns import Cells
+from tablewright.reports.table.table import Table
 from tablewright.reports.training_facts import read_training_facts
 from tablewright.reports.written_formats import ENDINGS, written_formats, written_of_study
 from tablewright.trainables.value.freezing import EMPTY

@@ -12,13 +12,13 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.text import Text
 
-from tablewright.reports.cell import marks_text
 from tablewright.reports.console import plain
-from tablewright.reports.entry_text import entry_text, value_texts
-from tablewright.reports.grid import Entry, Grid, GridColumn, Value
-from tablewright.reports.lay_out import lay_out
-from tablewright.reports.table import Table
-from tablewright.reports.text_table import TextTable
+from tablewright.reports.table.cell import marks_text
+from tablewright.reports.table.entry_text import entry_text, value_texts
+from tablewright.reports.table.grid import Entry, Grid, GridColumn, Value
+from tablewright.reports.table.lay_out import lay_out
+from tablewright.reports.table.table import Table
+from tablewright.reports.table.text_table import TextTable
 
 RANK_STYLES = {1: "bold", 2: "underline"}
 RANK_SIGNS = {1: "*", 2: "_"}

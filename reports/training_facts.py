@@ -10,13 +10,13 @@ import datetime
 from dataclasses import dataclass
 from typing import Literal
 
-from tablewright.orchestrator.parallel_reading import read_all
-from tablewright.orchestrator.plan import Plan
+from tablewright.orchestrator.costs.training_cost import Spent, cost_of_recorded
+from tablewright.orchestrator.plans.plan import Plan
 from tablewright.orchestrator.store.damaged_file import DamagedFile
+from tablewright.orchestrator.store.parallel_reading import read_all
 from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.store.training_folder import TrainingFolder
 from tablewright.orchestrator.store.training_records import TrainingRecord
-from tablewright.orchestrator.training_cost import Spent, cost_of_recorded
 from tablewright.trainables.value.counted import counted
 from tablewright.trainables.value.text import visible
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tablewright.reports.cell_columns import Cells
-from tablewright.reports.csv_file import to_csv
-from tablewright.reports.figures import TableFigures
-from tablewright.reports.html import to_html
-from tablewright.reports.latex_document import DOCUMENT_ENDING, to_document
+from tablewright.reports.exports.csv_file import to_csv
+from tablewright.reports.exports.parquet import parquet_file, to_parquet
+from tablewright.reports.exports.workbook import to_workbook
+from tablewright.reports.figures.figures import TableFigures
+from tablewright.reports.latex.latex_document import DOCUMENT_ENDING, to_document
+from tablewright.reports.latex.tex_check import LatexTable
 from tablewright.reports.markdown import to_markdown
-from tablewright.reports.parquet import parquet_file, to_parquet
-from tablewright.reports.table import Table
-from tablewright.reports.tex_check import LatexTable
-from tablewright.reports.workbook import to_workbook
+from tablewright.reports.page.html import to_html
+from tablewright.reports.table.cell_columns import Cells
+from tablewright.reports.table.table import Table
 
 ENDINGS = ("tex", DOCUMENT_ENDING, "md", "html", "parquet", "csv")
 ENDINGS_OF_STUDY = ("parquet", "csv", "xlsx")

@@ -14,13 +14,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tablewright.orchestrator.ablation import Ablation
-from tablewright.orchestrator.dataset import Dataset
-from tablewright.orchestrator.design import Row, Sweep
-from tablewright.orchestrator.profile import Profile
-from tablewright.orchestrator.published import printed, published_table
-from tablewright.orchestrator.size_table import SizeRow, SizeTable
-from tablewright.orchestrator.study import Study
+from tablewright.orchestrator.declared.ablation import Ablation
+from tablewright.orchestrator.declared.dataset import Dataset
+from tablewright.orchestrator.declared.design import Row, Sweep
+from tablewright.orchestrator.declared.profile import Profile
+from tablewright.orchestrator.declared.published import printed, published_table
+from tablewright.orchestrator.declared.size_table import SizeRow, SizeTable
+from tablewright.orchestrator.declared.study import Study
 from tablewright.trainables.contract.size import DEPTH, FLOPS, INFERENCE_PARAMETERS
 from tablewright.trainables.contract.view import Split
 from tablewright.trainables.hacnn import HacnnConfig, code_recipe, demo_config, paper_config

@@ -8,12 +8,12 @@ Cost: 4 trainings a seed; multiple query is a view of the first.
 
 from __future__ import annotations
 
-from tablewright.orchestrator.ablation import Ablation
-from tablewright.orchestrator.dataset import Dataset
-from tablewright.orchestrator.design import Row, other_method_rows
-from tablewright.orchestrator.profile import Profile
-from tablewright.orchestrator.published import Query, printed
-from tablewright.orchestrator.study import Study
+from tablewright.orchestrator.declared.ablation import Ablation
+from tablewright.orchestrator.declared.dataset import Dataset
+from tablewright.orchestrator.declared.design import Row, other_method_rows
+from tablewright.orchestrator.declared.profile import Profile
+from tablewright.orchestrator.declared.published import Query, printed
+from tablewright.orchestrator.declared.study import Study
 from tablewright.search_spaces.hacnn_ablation import SEEDS, base_config, view
 from tablewright.trainables.retrieval.view import MAP, RANK1
 

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from tablewright.orchestrator.ablation import Ablation
-from tablewright.orchestrator.dataset import Dataset
-from tablewright.orchestrator.design import Cumulative, LeaveOneOut, Row, Sweep
-from tablewright.orchestrator.profile import Profile
-from tablewright.orchestrator.published import printed
-from tablewright.orchestrator.study import Study
+from tablewright.orchestrator.declared.ablation import Ablation
+from tablewright.orchestrator.declared.dataset import Dataset
+from tablewright.orchestrator.declared.design import Cumulative, LeaveOneOut, Row, Sweep
+from tablewright.orchestrator.declared.profile import Profile
+from tablewright.orchestrator.declared.published import printed
+from tablewright.orchestrator.declared.study import Study
 from tablewright.trainables.mancs import MancsConfig, demo_config, paper_config
 from tablewright.trainables.retrieval.view import MAP, RANK1, RetrievalView
 

@@ -13,14 +13,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tablewright.orchestrator.ablation import Ablation
-from tablewright.orchestrator.changes import apply_changes
-from tablewright.orchestrator.dataset import Dataset
-from tablewright.orchestrator.design import Row
-from tablewright.orchestrator.profile import Profile
-from tablewright.orchestrator.published import Query, printed, published_table
-from tablewright.orchestrator.size_table import SizeRow, SizeTable
-from tablewright.orchestrator.study import Study
+from tablewright.orchestrator.declared.ablation import Ablation
+from tablewright.orchestrator.declared.changes import apply_changes
+from tablewright.orchestrator.declared.dataset import Dataset
+from tablewright.orchestrator.declared.design import Row
+from tablewright.orchestrator.declared.profile import Profile
+from tablewright.orchestrator.declared.published import Query, printed, published_table
+from tablewright.orchestrator.declared.size_table import SizeRow, SizeTable
+from tablewright.orchestrator.declared.study import Study
 from tablewright.search_spaces.mancs_ablation import NO_SUPERVISION, VIEW, WITHOUT, base_config, data_sets
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.retrieval.view import MAP, RANK1, RANK5, RetrievalView

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tablewright.orchestrator.constraints import Less
-from tablewright.orchestrator.dataset import Dataset
-from tablewright.orchestrator.profile import Profile
-from tablewright.orchestrator.pruners import Halving
-from tablewright.orchestrator.ranges import FloatRange, Range
-from tablewright.orchestrator.search import Objective, Search
-from tablewright.orchestrator.study import Study
+from tablewright.orchestrator.declared.constraints import Less
+from tablewright.orchestrator.declared.dataset import Dataset
+from tablewright.orchestrator.declared.profile import Profile
+from tablewright.orchestrator.declared.pruners import Halving
+from tablewright.orchestrator.declared.ranges import FloatRange, Range
+from tablewright.orchestrator.declared.search import Objective, Search
+from tablewright.orchestrator.declared.study import Study
 from tablewright.search_spaces.mancs_ablation import CURRICULUM, VIEW, WEIGHTS, base_config, data_sets
 from tablewright.trainables.mancs import MancsConfig
 from tablewright.trainables.retrieval.view import MAP, RANK1

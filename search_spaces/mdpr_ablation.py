@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from tablewright.orchestrator.ablation import Ablation
-from tablewright.orchestrator.dataset import Dataset
-from tablewright.orchestrator.design import Design, Factorial, Row, Sweep, rows_as_printed
-from tablewright.orchestrator.profile import Profile
-from tablewright.orchestrator.study import Study
+from tablewright.orchestrator.declared.ablation import Ablation
+from tablewright.orchestrator.declared.dataset import Dataset
+from tablewright.orchestrator.declared.design import Design, Factorial, Row, Sweep, rows_as_printed
+from tablewright.orchestrator.declared.profile import Profile
+from tablewright.orchestrator.declared.study import Study
 from tablewright.trainables.mdpr import Guidance, MdprConfig, demo_config, paper_config
 from tablewright.trainables.retrieval.view import MAP, RANK1, RetrievalView
 

@@ -8,14 +8,14 @@ Cost: 3 trainings a seed, of which `mdpr_ablation` shares two.
 
 from __future__ import annotations
 
-from tablewright.orchestrator.ablation import Ablation
-from tablewright.orchestrator.changes import apply_changes
-from tablewright.orchestrator.dataset import Dataset
-from tablewright.orchestrator.design import Row, other_method_rows
-from tablewright.orchestrator.profile import Profile
-from tablewright.orchestrator.published import printed, published_table
-from tablewright.orchestrator.size_table import SizeRow, SizeTable
-from tablewright.orchestrator.study import Study
+from tablewright.orchestrator.declared.ablation import Ablation
+from tablewright.orchestrator.declared.changes import apply_changes
+from tablewright.orchestrator.declared.dataset import Dataset
+from tablewright.orchestrator.declared.design import Row, other_method_rows
+from tablewright.orchestrator.declared.profile import Profile
+from tablewright.orchestrator.declared.published import printed, published_table
+from tablewright.orchestrator.declared.size_table import SizeRow, SizeTable
+from tablewright.orchestrator.declared.study import Study
 from tablewright.search_spaces.mdpr_ablation import (
     HARD_ALONE,
     NUM_ATTENTIONS,

@@ -7,11 +7,11 @@ images, nothing more. Source of the pictures: PETS 2009, University of Reading.
 
 from __future__ import annotations
 
-from tablewright.orchestrator.ablation import Ablation
-from tablewright.orchestrator.dataset import Dataset
-from tablewright.orchestrator.design import Row
-from tablewright.orchestrator.profile import Profile
-from tablewright.orchestrator.study import Study
+from tablewright.orchestrator.declared.ablation import Ablation
+from tablewright.orchestrator.declared.dataset import Dataset
+from tablewright.orchestrator.declared.design import Row
+from tablewright.orchestrator.declared.profile import Profile
+from tablewright.orchestrator.declared.study import Study
 from tablewright.trainables.mdpr import demo_config
 from tablewright.trainables.retrieval.view import MAP, MINP, RANK1, RetrievalView
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from tablewright.orchestrator.dataset import Dataset
-from tablewright.orchestrator.profile import Profile
-from tablewright.orchestrator.pruners import Halving
-from tablewright.orchestrator.ranges import Choice, FloatRange, Range
-from tablewright.orchestrator.search import Objective, Search
-from tablewright.orchestrator.study import Study
+from tablewright.orchestrator.declared.dataset import Dataset
+from tablewright.orchestrator.declared.profile import Profile
+from tablewright.orchestrator.declared.pruners import Halving
+from tablewright.orchestrator.declared.ranges import Choice, FloatRange, Range
+from tablewright.orchestrator.declared.search import Objective, Search
+from tablewright.orchestrator.declared.study import Study
 from tablewright.search_spaces.mdpr_ablation import EMBEDDING_SIZE, NUM_ATTENTIONS, base_config, data_sets
 from tablewright.trainables.mdpr import MdprConfig
 from tablewright.trainables.retrieval.view import MAP, RANK1, RetrievalView

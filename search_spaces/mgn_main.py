@@ -10,12 +10,12 @@ Cost: 4 trainings a seed; multiple query and re-ranking are views of the one on 
 
 from __future__ import annotations
 
-from tablewright.orchestrator.ablation import Ablation
-from tablewright.orchestrator.dataset import Dataset
-from tablewright.orchestrator.design import Row, other_method_rows
-from tablewright.orchestrator.profile import Profile
-from tablewright.orchestrator.published import Query, printed
-from tablewright.orchestrator.study import Study
+from tablewright.orchestrator.declared.ablation import Ablation
+from tablewright.orchestrator.declared.dataset import Dataset
+from tablewright.orchestrator.declared.design import Row, other_method_rows
+from tablewright.orchestrator.declared.profile import Profile
+from tablewright.orchestrator.declared.published import Query, printed
+from tablewright.orchestrator.declared.study import Study
 from tablewright.search_spaces.mgn_ablation import SEEDS, base_config, data_sets, view
 from tablewright.trainables.retrieval.view import MAP, RANK1, Reranking, RetrievalView
 

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tablewright.orchestrator.ablation import Ablation
-from tablewright.orchestrator.dataset import Dataset
-from tablewright.orchestrator.design import Row, Sweep
-from tablewright.orchestrator.profile import Profile
-from tablewright.orchestrator.published import Printed, printed
-from tablewright.orchestrator.size_table import SizeRow, SizeTable
-from tablewright.orchestrator.study import Study
+from tablewright.orchestrator.declared.ablation import Ablation
+from tablewright.orchestrator.declared.dataset import Dataset
+from tablewright.orchestrator.declared.design import Row, Sweep
+from tablewright.orchestrator.declared.profile import Profile
+from tablewright.orchestrator.declared.published import Printed, printed
+from tablewright.orchestrator.declared.size_table import SizeRow, SizeTable
+from tablewright.orchestrator.declared.study import Study
 from tablewright.trainables.classification.view import TOP1, ClassificationView
 from tablewright.trainables.layers.trilinear import TRILINEAR_FORMS
 from tablewright.trainables.tasn import TasnConfig, VggBackbone, demo_config, paper_config

@@ -18,12 +18,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tablewright.orchestrator.ablation import Ablation
-from tablewright.orchestrator.dataset import Dataset
-from tablewright.orchestrator.design import Row, other_method_rows
-from tablewright.orchestrator.profile import Profile
-from tablewright.orchestrator.published import printed
-from tablewright.orchestrator.study import Study
+from tablewright.orchestrator.declared.ablation import Ablation
+from tablewright.orchestrator.declared.dataset import Dataset
+from tablewright.orchestrator.declared.design import Row, other_method_rows
+from tablewright.orchestrator.declared.profile import Profile
+from tablewright.orchestrator.declared.published import printed
+from tablewright.orchestrator.declared.study import Study
 from tablewright.search_spaces.tasn_ablation import (
     BIRDS_SCHEDULE,
     INPUT,

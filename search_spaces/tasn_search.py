@@ -5,10 +5,10 @@ Seeds: not stated in the paper; three of ours for the final table, the first of 
 
 from __future__ import annotations
 
-from tablewright.orchestrator.profile import Profile
-from tablewright.orchestrator.ranges import FloatRange, Range
-from tablewright.orchestrator.search import Objective, Search
-from tablewright.orchestrator.study import Study
+from tablewright.orchestrator.declared.profile import Profile
+from tablewright.orchestrator.declared.ranges import FloatRange, Range
+from tablewright.orchestrator.declared.search import Objective, Search
+from tablewright.orchestrator.declared.study import Study
 from tablewright.search_spaces.tasn_ablation import MASTER, SEEDS, TEMPERATURE, WEIGHT, base_config, data_set
 from tablewright.trainables.classification.view import TOP1
 

@@ -3,24 +3,24 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from tablewright.orchestrator.ablation import Ablation
-from tablewright.orchestrator.best_of import best_of
-from tablewright.orchestrator.budget import Budget
-from tablewright.orchestrator.constraints import Less, Product, WeightedSum
-from tablewright.orchestrator.dataset import Dataset
-from tablewright.orchestrator.design import Cumulative, Factorial, LeaveOneOut, Row, Sweep
-from tablewright.orchestrator.imported import imported
-from tablewright.orchestrator.paper_table import PaperTable
-from tablewright.orchestrator.profile import Profile
-from tablewright.orchestrator.pruners import Halving, Hyperband, Median, Patience, Wilcoxon
-from tablewright.orchestrator.published import printed
-from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange, When
-from tablewright.orchestrator.samplers import BruteForce, CmaEs, Gp, Nsga2, Nsga3, Qmc, Random, Tpe
-from tablewright.orchestrator.search import Objective, Search
-from tablewright.orchestrator.search_cost import Cost
-from tablewright.orchestrator.study import Study, UntilDecided
-from tablewright.orchestrator.teacher import OptunaStudy
-from tablewright.orchestrator.venue import Venue
+from tablewright.orchestrator.declared.ablation import Ablation
+from tablewright.orchestrator.declared.best_of import best_of
+from tablewright.orchestrator.declared.budget import Budget
+from tablewright.orchestrator.declared.constraints import Less, Product, WeightedSum
+from tablewright.orchestrator.declared.dataset import Dataset
+from tablewright.orchestrator.declared.design import Cumulative, Factorial, LeaveOneOut, Row, Sweep
+from tablewright.orchestrator.declared.imported import imported
+from tablewright.orchestrator.declared.paper_table import PaperTable
+from tablewright.orchestrator.declared.profile import Profile
+from tablewright.orchestrator.declared.pruners import Halving, Hyperband, Median, Patience, Wilcoxon
+from tablewright.orchestrator.declared.published import printed
+from tablewright.orchestrator.declared.ranges import Choice, FloatRange, IntRange, When
+from tablewright.orchestrator.declared.samplers import BruteForce, CmaEs, Gp, Nsga2, Nsga3, Qmc, Random, Tpe
+from tablewright.orchestrator.declared.search import Objective, Search
+from tablewright.orchestrator.declared.search_cost import Cost
+from tablewright.orchestrator.declared.study import Study, UntilDecided
+from tablewright.orchestrator.declared.teacher import OptunaStudy
+from tablewright.orchestrator.declared.venue import Venue
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.own.declaration import Config, Data, Measured
 from tablewright.trainables.own.function import method

@@ -9,16 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tablewright.orchestrator.project import Project
+from tablewright.orchestrator.project.project import Project
 from tablewright.orchestrator.settings import Settings
-from tablewright.reports.cell_columns import SCHEMA
+from tablewright.reports.table.cell_columns import SCHEMA
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tablewright.reports.cell_columns import Cells
-    from tablewright.reports.notebook_table import NotebookTable
-    from tablewright.reports.table import Table
+    from tablewright.reports.exports.notebook_table import NotebookTable
+    from tablewright.reports.table.cell_columns import Cells
+    from tablewright.reports.table.table import Table
 
 
 def table(
@@ -43,7 +43,7 @@ def table(
     Raises:
         ValueError: there is no such table or store, or the table is refused; says why.
     """
-    from tablewright.reports.notebook_table import NotebookTable
+    from tablewright.reports.exports.notebook_table import NotebookTable
 
     if name.count("/") != 1:
         raise ValueError(f"a table is named STUDY/TABLE, such as 'digits/switches'; got {name!r}")
@@ -101,11 +101,11 @@ def _made(
 
 
 def _tables(settings: Settings) -> Iterator[tuple[Table, Cells]]:
-    from tablewright.orchestrator.planning import plan_as_recorded
+    from tablewright.orchestrator.plans.planning import plan_as_recorded
     from tablewright.reports.built_tables import build_tables
+    from tablewright.reports.exports.parquet import cells_of
     from tablewright.reports.frame import read_cells
-    from tablewright.reports.parquet import cells_of
-    from tablewright.reports.seed_growth import seeds_until_decided
+    from tablewright.reports.statistics.seed_growth import seeds_until_decided
 
     store = settings.open_store().listed()
     if not store.is_there:

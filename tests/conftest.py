@@ -43,8 +43,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def no_project_stays_entered():
     """Keep the modules of one test's project from the next."""
     yield
-    if "tablewright.orchestrator.project" in sys.modules:
-        sys.modules["tablewright.orchestrator.project"].leave_project()
+    if "tablewright.orchestrator.project.project" in sys.modules:
+        sys.modules["tablewright.orchestrator.project.project"].leave_project()
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,7 @@
 """Views as a plan has them, for work that is made by hand."""
 
 from tablewright.orchestrator.identity import view_id
-from tablewright.orchestrator.plan import PlannedView
+from tablewright.orchestrator.plans.plan import PlannedView
 
 
 def planned_views(config, data, *views):

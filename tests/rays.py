@@ -6,7 +6,7 @@ import psutil
 import ray
 from ray.cluster_utils import Cluster
 
-from tablewright.orchestrator.ray_authentication import authentication_kept
+from tablewright.orchestrator.on_ray.ray_authentication import authentication_kept
 
 
 @contextmanager

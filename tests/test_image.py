@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from tablewright import sweep
-from tablewright.orchestrator.provenance import product_version
+from tablewright.orchestrator.code.provenance import product_version
 from tests.toy_studies import ROOT
 
 TEXT = (ROOT / "clusters/Dockerfile").read_text()
@@ -86,7 +86,7 @@ def test_what_runs_in_an_image_names_the_commit_that_it_was_built_from(tmp_path)
     commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout
     (step,) = [rest for _, word, rest in instructions() if word == "RUN" and "commit_note" in rest]
     step = step.replace("/code", str(image)).replace("python ", f"{sys.executable} ")
-    asks = "from tablewright.orchestrator.provenance import product_version as p; print(p())"
+    asks = "from tablewright.orchestrator.code.provenance import product_version as p; print(p())"
     version = product_version().partition(" ")[0]
     for change, ending in (("docs/faults.md", ""), ("trainables/mgn.py", "-dirty")):
         with (checkout / change).open("a") as file:

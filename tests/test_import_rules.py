@@ -35,37 +35,7 @@ class Rule:
     only_in: dict[str, tuple[str, ...]]
 
 
-DECLARATIONS = tuple(
-    f"orchestrator.{module}"
-    for module in (
-        "ablation",
-        "best_of",
-        "budget",
-        "changes",
-        "composition",
-        "constraints",
-        "cost_columns",
-        "dataset",
-        "declared_names",
-        "design",
-        "imported",
-        "imported_runs",
-        "paper_table",
-        "gap",
-        "profile",
-        "pruners",
-        "published",
-        "ranges",
-        "row_search",
-        "samplers",
-        "search",
-        "search_cost",
-        "size_table",
-        "study",
-        "teacher",
-        "venue",
-    )
-)
+DECLARATIONS = ("orchestrator.declared",)
 RULES = {
     "trainables": Rule(
         ("trainables",),
@@ -81,7 +51,7 @@ RULES = {
         ("pyarrow", "pydantic", "fsspec", "numpy", "psutil"),
         {
             "ray": tuple(
-                f"orchestrator.ray_{part}"
+                f"orchestrator.on_ray.ray_{part}"
                 for part in (
                     "address",
                     "authentication",
@@ -94,26 +64,23 @@ RULES = {
                     "worker",
                 )
             ),
-            "grpc": ("orchestrator.ray_address",),
-            "optuna": tuple(
-                f"orchestrator.{part}"
-                for part in (
-                    "genetic_samplers",
-                    "importance",
-                    "mirrored_study",
-                    "optuna_mirror",
-                    "optuna_sampler",
-                    "optuna_study",
-                    "optuna_wilcoxon",
-                )
+            "grpc": ("orchestrator.on_ray.ray_address",),
+            "optuna": (
+                "orchestrator.projections.mirrored_study",
+                "orchestrator.projections.optuna_mirror",
+                "orchestrator.searches.genetic_samplers",
+                "orchestrator.searches.importance",
+                "orchestrator.searches.optuna_sampler",
+                "orchestrator.searches.optuna_study",
+                "orchestrator.searches.optuna_wilcoxon",
             ),
-            "cmaes": ("orchestrator.cma_es",),
-            "scipy": ("orchestrator.quasi_random",),
-            "threadpoolctl": ("orchestrator.optuna_sampler",),
-            "mlflow": ("orchestrator.mlflow_client", "orchestrator.mlflow_runs"),
-            "yaml": ("orchestrator.published", "orchestrator.ray_autoscaler"),
-            "cloudpickle": ("orchestrator.agent_slot", "orchestrator.ranks"),
-            "torch": ("orchestrator.agent_worker",),  # which device there is
+            "cmaes": ("orchestrator.searches.cma_es",),
+            "scipy": ("orchestrator.searches.quasi_random",),
+            "threadpoolctl": ("orchestrator.searches.optuna_sampler",),
+            "mlflow": ("orchestrator.projections.mlflow_client", "orchestrator.projections.mlflow_runs"),
+            "yaml": ("orchestrator.declared.published", "orchestrator.on_ray.ray_autoscaler"),
+            "cloudpickle": ("orchestrator.agents.agent_slot", "orchestrator.attempts.ranks"),
+            "torch": ("orchestrator.agents.agent_worker",),  # which device there is
         },
     ),
     "search_spaces": Rule((*DECLARATIONS, "trainables", "search_spaces", "tablewright"), (), {}),
@@ -133,30 +100,29 @@ RULES = {
         (
             "reports",
             *DECLARATIONS,
-            "orchestrator.cost",
-            "orchestrator.forecast",
-            "orchestrator.found_config",
-            "orchestrator.found_of_plan",
+            "orchestrator.costs.cost",
+            "orchestrator.costs.forecast",
+            "orchestrator.searches.found_of_plan",
             "orchestrator.identity",
-            "orchestrator.importance",
-            "orchestrator.outlook",
-            "orchestrator.parallel_reading",
-            "orchestrator.plan",
-            "orchestrator.prices",
-            "orchestrator.recorded_config",
+            "orchestrator.searches.importance",
+            "orchestrator.costs.outlook",
+            "orchestrator.store.parallel_reading",
+            "orchestrator.plans.plan",
+            "orchestrator.costs.prices",
+            "orchestrator.plans.recorded_config",
             "orchestrator.store",
-            "orchestrator.replay",
-            "orchestrator.search_result",
-            "orchestrator.training_cost",
-            "orchestrator.tuned_rows",
+            "orchestrator.searches.replay",
+            "orchestrator.searches.search_result",
+            "orchestrator.costs.training_cost",
+            "orchestrator.searches.tuned_rows",
             "trainables.contract",
             "trainables.value",
         ),
         ("pandas", "pyarrow", "numpy", "scipy", "matplotlib", "jinja2"),
         {
             "rich": ("reports.console", "reports.terminal"),
-            "pylatexenc": ("reports.latex_signs",),
-            "openpyxl": ("reports.sheet_rows", "reports.workbook"),
+            "pylatexenc": ("reports.latex.latex_signs",),
+            "openpyxl": ("reports.exports.sheet_rows", "reports.exports.workbook"),
         },
     ),
     "sweep": Rule((*FOLDERS, "command"), ("typer", "rich"), {}),
@@ -258,7 +224,7 @@ def test_every_folder_keeps_to_the_import_table() -> None:
     ("module", "source"),
     [
         ("trainables.mdpr", "import pandas"),
-        ("trainables.mdpr", "from tablewright.orchestrator.study import Study"),
+        ("trainables.mdpr", "from tablewright.orchestrator.declared.study import Study"),
         ("trainables.mdpr", "import scipy"),
         ("trainables.mdpr", "from safetensors import safe_open"),
         ("trainables.mdpr", "def lazy():\n    import mlflow"),
@@ -266,20 +232,23 @@ def test_every_folder_keeps_to_the_import_table() -> None:
         ("trainables.data.reid", "from .demo_generator import body"),
         ("trainables.data.reid", "from tablewright.trainables.data import demo_generator"),
         ("trainables.data.demo_generator.body", "import ray"),
-        ("orchestrator.plan", "import ray"),
-        ("orchestrator.plan", "from orchestrator.study import Study"),
-        ("orchestrator.search_source", "from ray import tune"),
-        ("orchestrator.trial", "import torch"),
-        ("orchestrator.trial", "from tablewright.trainables.mdpr import MdprConfig"),
-        ("orchestrator.trial", "from tablewright.trainables import contract, mdpr"),
-        ("search_spaces.mdpr_ablation", "from tablewright.orchestrator import ray_backend"),
+        ("orchestrator.plans.plan", "import ray"),
+        ("orchestrator.plans.plan", "from orchestrator.declared.study import Study"),
+        ("orchestrator.searches.search_source", "from ray import tune"),
+        ("orchestrator.attempts.trial", "import torch"),
+        ("orchestrator.attempts.trial", "from tablewright.trainables.mdpr import MdprConfig"),
+        ("orchestrator.attempts.trial", "from tablewright.trainables import contract, mdpr"),
+        ("search_spaces.mdpr_ablation", "from tablewright.orchestrator.on_ray import ray_backend"),
         ("search_spaces.mdpr_ablation", "import torch"),
-        ("reports.table", "import rich"),
-        ("reports.table", "if TYPE_CHECKING:\n    from tablewright.orchestrator.trial import Work"),
+        ("reports.table.table", "import rich"),
+        (
+            "reports.table.table",
+            "if TYPE_CHECKING:\n    from tablewright.orchestrator.attempts.trial import Work",
+        ),
         ("reports.frame", "import torch"),
         ("sweep", "import pandas"),
         ("tablewright.command.plan", "import typer"),
-        ("orchestrator.trial", "from tablewright.command.screen import console"),
+        ("orchestrator.attempts.trial", "from tablewright.command.screen import console"),
     ],
 )
 def test_a_forbidden_import_is_found(module: str, source: str) -> None:
@@ -293,10 +262,10 @@ def test_a_forbidden_import_is_found(module: str, source: str) -> None:
         ("trainables.mdpr", "from torch.nn import functional\nimport math\nfrom PIL import Image"),
         ("trainables.data.matlab_file", "import scipy.io"),
         ("trainables.data.demo_generator.body", "import anny\nfrom . import raster"),
-        ("orchestrator.optuna_sampler", "import optuna.samplers"),
-        ("orchestrator.trial", "from tablewright.trainables.contract.metric import Metric"),
+        ("orchestrator.searches.optuna_sampler", "import optuna.samplers"),
+        ("orchestrator.attempts.trial", "from tablewright.trainables.contract.metric import Metric"),
         ("reports.terminal", "import rich.table"),
-        ("reports.frame", "from tablewright.orchestrator.plan import Plan"),
+        ("reports.frame", "from tablewright.orchestrator.plans.plan import Plan"),
         ("search_spaces.mdpr_search", "from tablewright.search_spaces.mdpr_ablation import base_config"),
     ],
 )
@@ -397,3 +366,51 @@ def test_importing_the_command_line_loads_nothing_heavy(tmp_path: Path) -> None:
     import_all(
         ["tablewright.sweep"], ["ray", "mlflow", "optuna", "torch", "pandas", "pyarrow", "numpy"], tmp_path
     )
+
+
+ROOMS: dict[str, dict[str, tuple[str, ...]]] = {
+    "orchestrator": {
+        "agents": ("attempts", "project", "searches", "store"),
+        "attempts": ("code", "declared", "plans", "project", "searches", "store"),
+        "code": (),
+        "costs": ("code", "declared", "plans", "store"),
+        "declared": ("project",),
+        "on_ray": ("attempts", "project", "searches", "store"),
+        "plans": ("code", "declared", "project", "searches", "store"),
+        "project": ("code", "declared"),
+        "projections": ("code", "declared", "plans", "searches", "store"),
+        "searches": ("attempts", "costs", "declared", "plans", "project", "store"),
+        "store": ("code", "declared"),
+    },
+    "reports": {
+        "documents": ("latex", "page", "table"),
+        "exports": ("notes", "statistics", "table"),
+        "figures": ("notes", "statistics", "table"),
+        "latex": ("notes", "statistics", "table"),
+        "notes": ("statistics", "table"),
+        "page": ("figures", "notes", "paper", "table"),
+        "paper": ("documents", "figures", "latex", "notes", "statistics", "table"),
+        "statistics": (),
+        "table": ("notes", "statistics"),
+    },
+}
+"""Of each folder the rooms in it, and which of the others each may import. A new arrow is a decision: draw it here."""
+
+
+def arrows_of(top: str, room: str) -> set[str]:
+    """Which other rooms of its folder a room imports."""
+    return {
+        name.removeprefix(PACKAGE).split(".")[1]
+        for path in sorted((ROOT / top / room).rglob("*.py"))
+        for _, name in imports_of(path.read_text(encoding="utf-8"), module_of(path))
+        if name.startswith(f"{PACKAGE}{top}.") and (ROOT / top / name.split(".")[2]).is_dir()
+    } - {room}
+
+
+@pytest.mark.parametrize("top", ROOMS)
+def test_rooms_import_each_other_as_drawn(top: str) -> None:
+    """Each room imports those that are drawn, and none is drawn that is not needed any more."""
+    rooms = {path.parent.name for path in (ROOT / top).glob("*/__init__.py")}
+    assert {room: set(others) for room, others in ROOMS[top].items()} == {
+        room: arrows_of(top, room) for room in rooms
+    }

@@ -11,15 +11,15 @@ from tests.warm_command import run_warm
 pytestmark = pytest.mark.slow
 
 STUDY = '''"""Invented: does a person need more than one stripe, or a teacher?"""
-from tablewright.orchestrator.samplers import Random
-from tablewright.orchestrator.design import LeaveOneOut, Row, Sweep
-from tablewright.orchestrator.ranges import Choice
-from tablewright.orchestrator.samplers import Random
-from tablewright.orchestrator.ablation import Ablation
-from tablewright.orchestrator.dataset import Dataset
-from tablewright.orchestrator.search import Objective, Search
-from tablewright.orchestrator.profile import Profile
-from tablewright.orchestrator.study import Study
+from tablewright.orchestrator.declared.samplers import Random
+from tablewright.orchestrator.declared.design import LeaveOneOut, Row, Sweep
+from tablewright.orchestrator.declared.ranges import Choice
+from tablewright.orchestrator.declared.samplers import Random
+from tablewright.orchestrator.declared.ablation import Ablation
+from tablewright.orchestrator.declared.dataset import Dataset
+from tablewright.orchestrator.declared.search import Objective, Search
+from tablewright.orchestrator.declared.profile import Profile
+from tablewright.orchestrator.declared.study import Study
 from tablewright.trainables.retrieval.view import MAP, MINP, RANK1, RetrievalView, Reranking
 from tablewright.trainables.data.reid import ReidData
 from tablewright.trainables.layers.backbone import Backbone

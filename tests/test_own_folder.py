@@ -9,19 +9,19 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution
 
-from tablewright.orchestrator.ablation import Ablation
-from tablewright.orchestrator.changes import apply_changes
-from tablewright.orchestrator.dataset import Dataset
-from tablewright.orchestrator.design import Row
+from tablewright.orchestrator.declared.ablation import Ablation
+from tablewright.orchestrator.declared.changes import apply_changes
+from tablewright.orchestrator.declared.dataset import Dataset
+from tablewright.orchestrator.declared.design import Row
+from tablewright.orchestrator.declared.size_table import SizeRow, SizeTable
+from tablewright.orchestrator.declared.study import Study
 from tablewright.orchestrator.inline_backend import InlineBackend
-from tablewright.orchestrator.planning import plan_as_recorded, plan_with_data
+from tablewright.orchestrator.plans.planning import plan_as_recorded, plan_with_data
 from tablewright.orchestrator.run import run_sweep
-from tablewright.orchestrator.size_table import SizeRow, SizeTable
 from tablewright.orchestrator.store.store import Store
-from tablewright.orchestrator.study import Study
 from tablewright.reports.frame import read_cells
 from tablewright.reports.size_table import build_size_table
-from tablewright.reports.table import build_table
+from tablewright.reports.table.table import build_table
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.data.reid import DatasetName
 from tablewright.trainables.mgn import demo_config

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import pytest
 
+from tablewright.orchestrator.declared.profile import Profile
 from tablewright.orchestrator.inline_backend import InlineBackend
-from tablewright.orchestrator.profile import Profile
 from tablewright.orchestrator.run import run_sweep
 from tablewright.orchestrator.store.store import Store
 from tablewright.reports.table_files import write_tables

@@ -11,10 +11,10 @@ from tests.waiting import PATIENCE_S
 ROOT = Path(__file__).parent.parent
 
 STUDY = '''"""A toy study."""
-from tablewright.orchestrator.design import Row, Sweep
-from tablewright.orchestrator.ablation import Ablation
-from tablewright.orchestrator.dataset import Dataset
-from tablewright.orchestrator.study import Study, UntilDecided
+from tablewright.orchestrator.declared.design import Row, Sweep
+from tablewright.orchestrator.declared.ablation import Ablation
+from tablewright.orchestrator.declared.dataset import Dataset
+from tablewright.orchestrator.declared.study import Study, UntilDecided
 from tests.toy_method import ToyConfig
 from tablewright.trainables.retrieval.view import MAP, RANK1, RetrievalView
 

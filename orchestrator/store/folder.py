@@ -20,7 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
-from tablewright.orchestrator.known_files import (
+from tablewright.orchestrator.store.damaged_file import DamagedFile
+from tablewright.orchestrator.store.known_files import (
     FileVersion,
     KeptRecords,
     Listing,
@@ -28,17 +29,16 @@ from tablewright.orchestrator.known_files import (
     versions_of_local,
     versions_of_objects,
 )
-from tablewright.orchestrator.object_upload import (
-    remove_unfinished_uploads,
-    unfinished_uploads_bytes,
-    uploaded,
-)
-from tablewright.orchestrator.store.damaged_file import DamagedFile
 from tablewright.orchestrator.store.local_file import (
     create_file,
     naming_what_is_written,
     open_aside,
     sizes_of_files,
+)
+from tablewright.orchestrator.store.object_upload import (
+    remove_unfinished_uploads,
+    unfinished_uploads_bytes,
+    uploaded,
 )
 from tablewright.orchestrator.store.record import ModelT, Record, damaged_record, json_of, record_of
 from tablewright.trainables.value.freezing import EMPTY

@@ -44,7 +44,7 @@ from pathlib import Path
 from typing import Any, ClassVar, cast
 
 from tablewright.orchestrator.addresses import unreachable_store
-from tablewright.orchestrator.checkout import Code
+from tablewright.orchestrator.code.checkout import Code
 from tablewright.orchestrator.identity import IDENTITY_VERSION, digest_of
 from tablewright.orchestrator.store.accepted_change import AcceptedChange
 from tablewright.orchestrator.store.damaged_file import DamagedFile

@@ -7,9 +7,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer
 
-from tablewright.orchestrator.holding import Holding
 from tablewright.orchestrator.identity import IDENTITY_VERSION
 from tablewright.orchestrator.store.data_records import DataRecord
+from tablewright.orchestrator.store.holding import Holding
 from tablewright.orchestrator.store.record import Record
 from tablewright.trainables.contract.recorded_view import recorded_view, view_of_record
 from tablewright.trainables.contract.view import EvaluationView

@@ -8,10 +8,10 @@ from rich.text import Text
 
 from tablewright.command.recorded import existing_store, recorded_plan
 from tablewright.command.screen import console
-from tablewright.orchestrator.acceptance import accept_changed_defaults
-from tablewright.orchestrator.recorded_config import accepted_in_words
+from tablewright.orchestrator.declared.study import Study
+from tablewright.orchestrator.plans.acceptance import accept_changed_defaults
+from tablewright.orchestrator.plans.recorded_config import accepted_in_words
 from tablewright.orchestrator.settings import Settings
-from tablewright.orchestrator.study import Study
 
 
 def accept_changes(settings: Settings, studies: Sequence[Study], reason: str) -> None:

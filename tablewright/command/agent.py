@@ -9,11 +9,11 @@ from tablewright.command.screen import console
 from tablewright.command.states import describe
 from tablewright.command.sweep_run import sweep_with
 from tablewright.command.tracker import make_tracker
-from tablewright.orchestrator.agent_backend import make_agent
+from tablewright.orchestrator.agents.agent_backend import make_agent
+from tablewright.orchestrator.declared.study import Study
 from tablewright.orchestrator.other_hands import is_left_to_others
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.signals import EXIT_STOPPED
-from tablewright.orchestrator.study import Study
 
 
 def run_agent(settings: Settings, studies: Sequence[Study]) -> int:

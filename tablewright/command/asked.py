@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, TypeAlias
 from rich.text import Text
 
 from tablewright.command.screen import console, errors
+from tablewright.orchestrator.on_ray.supervisor import Link, supervise
 from tablewright.orchestrator.signals import end_on_signals
-from tablewright.orchestrator.supervisor import Link, supervise
 
 if TYPE_CHECKING:
+    from tablewright.orchestrator.declared.study import Study
     from tablewright.orchestrator.settings import Settings
-    from tablewright.orchestrator.study import Study
 
 OnStudies: TypeAlias = "Callable[[Settings, Sequence[Study]], int]"
 """Does what is asked on the studies that are named; gives the exit code."""
@@ -168,7 +168,7 @@ def carry_out(asked: Asked, settings: Settings) -> int:
         return collect_garbage(settings, takes_trainings=asked.takes_trainings, removes=asked.removes)
     settings.prices()  # what is wrong with them is told before anything trains
     if asked.agent or (settings.local is not None and not asked.verbs):
-        from tablewright.orchestrator.worker_process import warm_up
+        from tablewright.orchestrator.agents.worker_process import warm_up
 
         end_on_signals()
         warm_up()  # while this process plans

@@ -8,9 +8,9 @@ from rich.text import Text
 
 from tablewright.command.exit_codes import EXIT_INCOMPLETE
 from tablewright.command.screen import console
-from tablewright.orchestrator.check import check_studies
+from tablewright.orchestrator.declared.study import Study
+from tablewright.orchestrator.plans.check import check_studies
 from tablewright.orchestrator.settings import Settings
-from tablewright.orchestrator.study import Study
 
 
 def run_checks(settings: Settings, studies: Sequence[Study]) -> int:

@@ -8,8 +8,8 @@ from rich.text import Text
 from tablewright.command.recorded import existing_store
 from tablewright.command.screen import console
 from tablewright.orchestrator.differences import compare_trainings
+from tablewright.orchestrator.project.study_loading import import_studies
 from tablewright.orchestrator.settings import Settings
-from tablewright.orchestrator.study_loading import import_studies
 
 
 def show_differences(settings: Settings, first: str, second: str) -> int:

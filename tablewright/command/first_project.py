@@ -10,7 +10,7 @@ from rich.text import Text
 
 from tablewright.command.exit_codes import EXIT_REFUSED
 from tablewright.command.screen import console, errors
-from tablewright.orchestrator.first_project import begin_project
+from tablewright.orchestrator.project.first_project import begin_project
 
 
 def begin(folders: Sequence[str], verbs: Sequence[str]) -> int:

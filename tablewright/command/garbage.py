@@ -9,11 +9,11 @@ from tablewright.command.recorded import existing_store
 from tablewright.command.screen import console
 from tablewright.orchestrator.garbage import GarbageCollector
 from tablewright.orchestrator.live_status import in_words
-from tablewright.orchestrator.named_trainings import named_by_project, studies_in
-from tablewright.orchestrator.needed_images import needed_images
+from tablewright.orchestrator.plans.named_trainings import named_by_project, studies_in
+from tablewright.orchestrator.plans.needed_images import needed_images
+from tablewright.orchestrator.project.study_loading import load_every_study
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.store.store import Store
-from tablewright.orchestrator.study_loading import load_every_study
 from tablewright.trainables.data.image_garbage import Unneeded, find_unneeded, holds_shapes, remove
 from tablewright.trainables.value.counted import counted
 from tablewright.trainables.value.name_list import some

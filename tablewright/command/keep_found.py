@@ -9,10 +9,10 @@ from rich.text import Text
 from tablewright.command.exit_codes import EXIT_INCOMPLETE
 from tablewright.command.recorded import existing_store, recorded_plan
 from tablewright.command.screen import console, errors
-from tablewright.orchestrator.found_config import keep_found
-from tablewright.orchestrator.found_of_plan import found_of_plan, studies_folder_of
+from tablewright.orchestrator.declared.found_config import keep_found
+from tablewright.orchestrator.declared.study import Study
+from tablewright.orchestrator.searches.found_of_plan import found_of_plan, studies_folder_of
 from tablewright.orchestrator.settings import Settings
-from tablewright.orchestrator.study import Study
 
 
 def keep_what_was_found(settings: Settings, studies: Sequence[Study]) -> int:

@@ -12,11 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from tablewright.command.screen import console
-from tablewright.orchestrator.plan import Plan
+from tablewright.orchestrator.plans.plan import Plan
 from tablewright.orchestrator.progress import SweepProgress
 from tablewright.orchestrator.status import TrainingStatus
-from tablewright.orchestrator.trial import Listener, Outcome, Work
-from tablewright.orchestrator.trial import Progress as EpochProgress
+from tablewright.orchestrator.work import Listener, Outcome, Work
+from tablewright.orchestrator.work import Progress as EpochProgress
 from tablewright.trainables.value.counted import counted
 from tablewright.trainables.value.long_work import Telling
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from tablewright.command.named_trainings import found_trainings
 from tablewright.command.recorded import existing_store
 from tablewright.command.screen import console
+from tablewright.orchestrator.attempts.training_log import read_log
 from tablewright.orchestrator.settings import Settings
-from tablewright.orchestrator.training_log import read_log
 
 
 def print_log(settings: Settings, ids: Sequence[str]) -> int:

@@ -9,12 +9,12 @@ from rich.text import Text
 from tablewright.command.exit_codes import EXIT_INCOMPLETE
 from tablewright.command.recorded import existing_store, recorded_plan
 from tablewright.command.screen import console, errors
-from tablewright.orchestrator.mirror import mirror_to_mlflow, mirror_to_optuna
+from tablewright.orchestrator.declared.study import Study
+from tablewright.orchestrator.project.study_loading import import_studies
+from tablewright.orchestrator.projections.mirror import mirror_to_mlflow, mirror_to_optuna
 from tablewright.orchestrator.settings import Settings
-from tablewright.orchestrator.study import Study
-from tablewright.orchestrator.study_loading import import_studies
+from tablewright.reports.table.table_numbers import numbers_of
 from tablewright.reports.table_files import files_of_tables, write_tables
-from tablewright.reports.table_numbers import numbers_of
 
 
 def mirror_all(settings: Settings, studies: Sequence[Study]) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.text import Text
 
 from tablewright.command.screen import console
-from tablewright.orchestrator.further_seeds import further_seeds
-from tablewright.orchestrator.plan import Plan
+from tablewright.orchestrator.plans.further_seeds import further_seeds
+from tablewright.orchestrator.plans.plan import Plan
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.store.store import Store
 

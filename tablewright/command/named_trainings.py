@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tablewright.orchestrator.finding import FoundTraining, find_trainings
-from tablewright.orchestrator.named_trainings import labels_of, labels_of_project
-from tablewright.orchestrator.planning import plan_as_recorded
+from tablewright.orchestrator.plans.named_trainings import labels_of, labels_of_project
+from tablewright.orchestrator.plans.planning import plan_as_recorded
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.store.store import Store
 

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from tablewright.command.screen import console
-from tablewright.orchestrator.counted_work import CountedWork
-from tablewright.orchestrator.outlook import Machines, look_ahead, room_for_checkpoints
-from tablewright.orchestrator.plan import Plan
+from tablewright.orchestrator.costs.counted_work import CountedWork
+from tablewright.orchestrator.costs.outlook import Machines, look_ahead, room_for_checkpoints
+from tablewright.orchestrator.plans.plan import Plan
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.status import TrainingStatus
 from tablewright.orchestrator.store.store import Store
-from tablewright.reports.outlook_text import outlook_lines, room_lines, room_warning
+from tablewright.reports.notes.outlook_text import outlook_lines, room_lines, room_warning
 
 
 def print_outlook(plan: Plan, statuses: Sequence[TrainingStatus], store: Store, settings: Settings) -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 from rich.text import Text
 
 from tablewright.command.screen import console, errors
-from tablewright.orchestrator.plan import Plan
+from tablewright.orchestrator.plans.plan import Plan
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.store.store import Store
-from tablewright.reports.audit_page import audit_line
-from tablewright.reports.paper_files import PaperFiles, write_paper_files
-from tablewright.reports.paper_text import typed_numbers
+from tablewright.reports.paper.audit_page import audit_line
+from tablewright.reports.paper.paper_files import PaperFiles, write_paper_files
+from tablewright.reports.paper.paper_text import typed_numbers
 from tablewright.reports.table_files import WrittenTables
 from tablewright.trainables.value.counted import counted
 

@@ -17,14 +17,14 @@ from tablewright.command.searches import print_searches
 from tablewright.command.seed_rule import adds_seeds, seeds_at_most, seeds_now
 from tablewright.command.source_changes import print_source_changes
 from tablewright.command.states import UNUSABLE, describe, print_refused
-from tablewright.orchestrator.cache_room import cache_room
-from tablewright.orchestrator.plan import Plan
-from tablewright.orchestrator.planned_memory import memory_of_plan
-from tablewright.orchestrator.planning import plan_with_data
+from tablewright.orchestrator.declared.study import Study
+from tablewright.orchestrator.plans.cache_room import cache_room
+from tablewright.orchestrator.plans.plan import Plan
+from tablewright.orchestrator.plans.planned_memory import memory_of_plan
+from tablewright.orchestrator.plans.planning import plan_with_data
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.status import RECORDED, UNFINISHED, TrainingStatus, read_status
 from tablewright.orchestrator.store.store import Store
-from tablewright.orchestrator.study import Study
 from tablewright.trainables.value.counted import counted
 
 MAX_TABLES_NAMED = 8
@@ -108,7 +108,7 @@ def print_foresights(plan: Plan, statuses: Sequence[TrainingStatus], store: Stor
     unknown = [table for _, table in compared]
     is_any_recorded = any(item.state in RECORDED for item in statuses)
     if is_any_recorded or any(ablation.deviation for ablation in compared.values()):
-        from tablewright.reports.foresight import foresee  # whose statistics take a second to load
+        from tablewright.reports.notes.foresight import foresee  # whose statistics take a second to load
 
         foresights = foresee(plan, store)
         for foresight in foresights:

@@ -8,11 +8,11 @@ from rich.text import Text
 
 from tablewright.command.screen import console, errors
 from tablewright.command.seed_rule import seeds_now
-from tablewright.orchestrator.plan import Plan
-from tablewright.orchestrator.planning import plan_as_recorded
+from tablewright.orchestrator.declared.study import Study
+from tablewright.orchestrator.plans.plan import Plan
+from tablewright.orchestrator.plans.planning import plan_as_recorded
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.store.store import Store
-from tablewright.orchestrator.study import Study
 from tablewright.trainables.contract.method import TrainingConfig
 
 

@@ -10,11 +10,11 @@ from rich.text import Text
 from tablewright.command.exit_codes import EXIT_REFUSED
 from tablewright.command.recorded import existing_store
 from tablewright.command.screen import console, errors
-from tablewright.orchestrator.planning import resolver_of_records
-from tablewright.orchestrator.recorded_curves import find_curves
-from tablewright.orchestrator.replay import replay
+from tablewright.orchestrator.declared.study import Study
+from tablewright.orchestrator.plans.planning import resolver_of_records
+from tablewright.orchestrator.searches.recorded_curves import find_curves
+from tablewright.orchestrator.searches.replay import replay
 from tablewright.orchestrator.settings import Settings
-from tablewright.orchestrator.study import Study
 from tablewright.reports.replay_page import replay_heads, replay_note, replay_rows, write_replay
 
 

@@ -14,15 +14,15 @@ from tablewright.command.recorded import existing_store, recorded_plan
 from tablewright.command.screen import console, errors, words_of
 from tablewright.command.states import print_refused
 from tablewright.command.tables import print_tables, print_what_tex_says
-from tablewright.orchestrator.last_report import ReportMemory, witnessed
-from tablewright.orchestrator.planning import is_complete
+from tablewright.orchestrator.declared.study import Study
+from tablewright.orchestrator.plans.planning import is_complete
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.status import read_status
+from tablewright.orchestrator.store.last_report import ReportMemory, witnessed
 from tablewright.orchestrator.store.store import Store
-from tablewright.orchestrator.study import Study
 from tablewright.reports.console import how_it_prints
 from tablewright.reports.cost_table import write_costs
-from tablewright.reports.paper_files import PaperFiles
+from tablewright.reports.paper.paper_files import PaperFiles
 from tablewright.reports.table_files import write_tables
 from tablewright.trainables.contract.method import TrainingConfig
 

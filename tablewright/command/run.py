@@ -6,22 +6,22 @@ from collections.abc import Sequence
 
 from tablewright.command.sweep_run import sweep_with
 from tablewright.command.tracker import make_tracker
+from tablewright.orchestrator.declared.study import Study
+from tablewright.orchestrator.on_ray.supervisor import Link
 from tablewright.orchestrator.run import Backend
 from tablewright.orchestrator.settings import Settings
-from tablewright.orchestrator.study import Study
-from tablewright.orchestrator.supervisor import Link
 
 
 def run_on_ray(settings: Settings, studies: Sequence[Study], watcher: Link) -> int:
     """Run or continue on Ray; `watcher` is told how far it is."""
-    from tablewright.orchestrator.ray_backend import make_backend
+    from tablewright.orchestrator.on_ray.ray_backend import make_backend
 
     return _run(make_backend(settings, watcher), settings, studies)
 
 
 def run_locally(settings: Settings, studies: Sequence[Study]) -> int:
     """`--local`."""
-    from tablewright.orchestrator.agent_backend import make_local
+    from tablewright.orchestrator.agents.agent_backend import make_local
 
     return _run(make_local(settings), settings, studies)
 

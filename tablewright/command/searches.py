@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 
 from tablewright.command.screen import console
-from tablewright.orchestrator.plan import Plan
+from tablewright.orchestrator.plans.plan import Plan
 from tablewright.trainables.value.counted import counted
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tablewright.orchestrator.planning import SeedRule, first_seeds_alone
-from tablewright.orchestrator.study import Study, UntilDecided
+from tablewright.orchestrator.declared.study import Study, UntilDecided
+from tablewright.orchestrator.plans.planning import SeedRule, first_seeds_alone
 
 
 def adds_seeds(studies: Sequence[Study]) -> bool:
@@ -17,7 +17,7 @@ def seeds_now(studies: Sequence[Study]) -> SeedRule:
     """Give the rule of how many seeds the rows of these studies need by what is recorded."""
     if not adds_seeds(studies):
         return first_seeds_alone
-    from tablewright.reports.seed_growth import seeds_until_decided
+    from tablewright.reports.statistics.seed_growth import seeds_until_decided
 
     return seeds_until_decided
 
@@ -26,6 +26,6 @@ def seeds_at_most(studies: Sequence[Study]) -> SeedRule:
     """Give the rule of how many they get at most."""
     if not adds_seeds(studies):
         return first_seeds_alone
-    from tablewright.reports import seed_growth
+    from tablewright.reports.statistics import seed_growth
 
     return seed_growth.seeds_at_most

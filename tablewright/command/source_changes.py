@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.text import Text
 
 from tablewright.command.screen import console
-from tablewright.orchestrator.plan import Plan
-from tablewright.orchestrator.source_changes import (
+from tablewright.orchestrator.plans.plan import Plan
+from tablewright.orchestrator.plans.source_changes import (
     find_source_changes,
     tell_changes_under_one_version,
     tell_source_changes,

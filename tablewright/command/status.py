@@ -15,13 +15,13 @@ from tablewright.command.recorded import existing_store, recorded_plan
 from tablewright.command.screen import console
 from tablewright.command.searches import print_searches
 from tablewright.command.states import UNUSABLE, describe
-from tablewright.orchestrator.cost import cost_sheet
+from tablewright.orchestrator.costs.cost import cost_sheet
+from tablewright.orchestrator.declared.study import Study
 from tablewright.orchestrator.live_status import LiveStatus, in_words, read_live
-from tablewright.orchestrator.plan import Plan
+from tablewright.orchestrator.plans.plan import Plan
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.status import UNFINISHED, TrainingStatus, read_status
 from tablewright.orchestrator.store.store import Store
-from tablewright.orchestrator.study import Study
 from tablewright.reports.cost_table import build_cost_table
 from tablewright.trainables.value.counted import counted
 

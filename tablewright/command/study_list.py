@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.text import Text
 
 from tablewright.command.screen import console
-from tablewright.orchestrator.project import Project
-from tablewright.orchestrator.study_files import elsewhere, find_study_files
+from tablewright.orchestrator.project.project import Project
+from tablewright.orchestrator.project.study_files import elsewhere, find_study_files
 
 
 def list_studies(project: Project) -> None:

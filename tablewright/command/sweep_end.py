@@ -11,14 +11,14 @@ from tablewright.command.paper_files import write_beside_tables
 from tablewright.command.screen import console, errors
 from tablewright.command.states import describe, print_refused
 from tablewright.command.tracker import begin_tracking
+from tablewright.orchestrator.projections.tracking import Tracker
 from tablewright.orchestrator.run import SweepResult, recorded_ids
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.signals import EXIT_STOPPED
 from tablewright.orchestrator.store.store import Store
-from tablewright.orchestrator.tracking import Tracker
 from tablewright.reports.cost_table import write_costs
+from tablewright.reports.table.table_numbers import numbers_of
 from tablewright.reports.table_files import WrittenTables, folder_of_studies, write_tables
-from tablewright.reports.table_numbers import numbers_of
 
 
 def write_all(

@@ -13,14 +13,14 @@ from tablewright.command.screen import console
 from tablewright.command.seed_rule import seeds_now
 from tablewright.command.source_changes import print_source_changes
 from tablewright.command.tracker import begin_tracking
-from tablewright.orchestrator.plan import Plan
+from tablewright.orchestrator.declared.study import Study
+from tablewright.orchestrator.plans.plan import Plan
+from tablewright.orchestrator.projections.tracking import Tracker
 from tablewright.orchestrator.run import Backend, SweepResult, run_sweep
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.status import TrainingStatus
 from tablewright.orchestrator.store.store import Store
-from tablewright.orchestrator.study import Study
-from tablewright.orchestrator.tracking import Tracker
-from tablewright.orchestrator.trial import Listener, Outcome, Progress, Work
+from tablewright.orchestrator.work import Listener, Outcome, Progress, Work
 from tablewright.trainables.value.long_work import listening
 
 

@@ -9,10 +9,10 @@ from rich.text import Text
 from tablewright.command.screen import console, errors
 from tablewright.orchestrator.settings import Settings
 from tablewright.reports.console import loses_styles
-from tablewright.reports.latex import latex_warnings
+from tablewright.reports.latex.latex import latex_warnings
+from tablewright.reports.latex.tex_check import tex_complaints
 from tablewright.reports.table_files import WrittenTables
 from tablewright.reports.terminal import to_terminal
-from tablewright.reports.tex_check import tex_complaints
 
 
 def print_tables(written: WrittenTables) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tablewright.orchestrator.plan import Plan
+from tablewright.orchestrator.plans.plan import Plan
+from tablewright.orchestrator.projections.tracking import Tracker
 from tablewright.orchestrator.run import recorded_ids
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.status import TrainingStatus
 from tablewright.orchestrator.store.store import Store
-from tablewright.orchestrator.tracking import Tracker
 
 
 def make_tracker(settings: Settings, store: Store) -> Tracker | None:

@@ -9,9 +9,9 @@ from rich.text import Text
 from tablewright.command.exit_codes import EXIT_INCOMPLETE
 from tablewright.command.recorded import existing_store, recorded_plan
 from tablewright.command.screen import console, errors
+from tablewright.orchestrator.declared.study import Study
+from tablewright.orchestrator.project.study_loading import import_studies
 from tablewright.orchestrator.settings import Settings
-from tablewright.orchestrator.study import Study
-from tablewright.orchestrator.study_loading import import_studies
 from tablewright.orchestrator.verify import verify_store
 
 

@@ -6,16 +6,16 @@ import sys
 import time
 from typing import Literal
 
-from tablewright.orchestrator.ablation import Ablation
-from tablewright.orchestrator.dataset import Dataset
-from tablewright.orchestrator.design import Row
-from tablewright.orchestrator.guarded_trial import run_guarded_trial
-from tablewright.orchestrator.plan import make_plan
-from tablewright.orchestrator.planning import describe_with
-from tablewright.orchestrator.resolution import DataResolver
+from tablewright.orchestrator.attempts.guarded_trial import run_guarded_trial
+from tablewright.orchestrator.attempts.trial_hooks import TrialHooks
+from tablewright.orchestrator.declared.ablation import Ablation
+from tablewright.orchestrator.declared.dataset import Dataset
+from tablewright.orchestrator.declared.design import Row
+from tablewright.orchestrator.declared.study import Study
+from tablewright.orchestrator.plans.plan import make_plan
+from tablewright.orchestrator.plans.planning import describe_with
+from tablewright.orchestrator.plans.resolution import DataResolver
 from tablewright.orchestrator.store.store import Store
-from tablewright.orchestrator.study import Study
-from tablewright.orchestrator.trial import TrialHooks
 from tablewright.orchestrator.work_queue import planned_work
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.retrieval.view import MAP, RetrievalView
@@ -86,7 +86,7 @@ def a_work(way):
 
 if __name__ == "__main__":
     url, way, stall_s, margin_s = sys.argv[1:]
-    from tablewright.orchestrator import stall_watch
+    from tablewright.orchestrator.attempts import stall_watch
 
     stall_watch.MARGIN_S = float(margin_s)
     runtime = Runtime(None, f"{url}-cache", stall_s=float(stall_s))

@@ -2,9 +2,9 @@
 
 import optuna
 
-from tablewright.orchestrator.mirrored_study import SUGGESTION
-from tablewright.orchestrator.optuna_mirror import open_storage
-from tablewright.orchestrator.search_state import is_final
+from tablewright.orchestrator.projections.mirrored_study import SUGGESTION
+from tablewright.orchestrator.projections.optuna_mirror import open_storage
+from tablewright.orchestrator.searches.search_state import is_final
 
 SHOWN = {"running": "RUNNING", "complete": "COMPLETE", "pruned": "PRUNED", "refused": "FAIL", "fail": "FAIL"}
 

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from tablewright.orchestrator.search_end import made_ids
-from tablewright.orchestrator.search_result import search_result
-from tablewright.orchestrator.search_state import state_of
+from tablewright.orchestrator.searches.search_end import made_ids
+from tablewright.orchestrator.searches.search_result import search_result
+from tablewright.orchestrator.searches.search_state import state_of
 from tablewright.orchestrator.store.search_records import SearchTrialRecord
 from tests.orchestrator.toy_sweep import a_search
 

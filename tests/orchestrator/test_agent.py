@@ -7,13 +7,13 @@ import signal
 import pytest
 
 from tablewright.command.agent import run_agent
-from tablewright.orchestrator import agent_backend, agent_slot
-from tablewright.orchestrator.agent_backend import AgentBackend
-from tablewright.orchestrator.claims import Claims, Owner, _written, training_claim
-from tablewright.orchestrator.design import Row
-from tablewright.orchestrator.pruners import Median
+from tablewright.orchestrator.agents import agent_backend, agent_slot
+from tablewright.orchestrator.agents.agent_backend import AgentBackend
+from tablewright.orchestrator.declared.design import Row
+from tablewright.orchestrator.declared.pruners import Median
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.signals import EXIT_STOPPED
+from tablewright.orchestrator.store.claims import Claims, Owner, _written, training_claim
 from tests.metadata_service import metadata_service
 from tests.orchestrator.toy_sweep import Events, ToySweep, a_search, a_study
 from tests.waiting import wait_for

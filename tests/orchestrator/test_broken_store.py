@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tablewright.orchestrator.design import Sweep
+from tablewright.orchestrator.declared.design import Sweep
 from tablewright.orchestrator.inline_backend import InlineBackend
 from tests.orchestrator.toy_sweep import Events, ToySweep, a_study
 

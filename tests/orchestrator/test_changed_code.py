@@ -7,17 +7,17 @@ import sys
 
 import pytest
 
-from tablewright.orchestrator.acceptance import accept_changed_defaults
-from tablewright.orchestrator.design import Row
-from tablewright.orchestrator.planning import plan_as_recorded, plan_with_data
-from tablewright.orchestrator.source_changes import (
+from tablewright.orchestrator.declared.design import Row
+from tablewright.orchestrator.declared.study import Study
+from tablewright.orchestrator.plans.acceptance import accept_changed_defaults
+from tablewright.orchestrator.plans.planning import plan_as_recorded, plan_with_data
+from tablewright.orchestrator.plans.source_changes import (
     find_source_changes,
     tell_changes_under_one_version,
     tell_source_changes,
 )
 from tablewright.orchestrator.store.accepted_change import AcceptedChange
 from tablewright.orchestrator.store.record import now
-from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.verify import verify_store
 from tablewright.reports.frame import read_cells
 from tablewright.trainables.contract.run import Runtime

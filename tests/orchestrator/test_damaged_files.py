@@ -8,25 +8,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tablewright.orchestrator.ablation import Ablation
-from tablewright.orchestrator.acceptance import accept_changed_defaults
-from tablewright.orchestrator.dataset import Dataset
-from tablewright.orchestrator.design import Row, Sweep
+from tablewright.orchestrator.declared.ablation import Ablation
+from tablewright.orchestrator.declared.dataset import Dataset
+from tablewright.orchestrator.declared.design import Row, Sweep
+from tablewright.orchestrator.declared.ranges import IntRange
+from tablewright.orchestrator.declared.study import Study
 from tablewright.orchestrator.identity import digest_of
-from tablewright.orchestrator.planning import is_complete, plan_as_recorded
-from tablewright.orchestrator.ranges import IntRange
-from tablewright.orchestrator.recorded_config import config_changes
-from tablewright.orchestrator.search_state import find_search_id
+from tablewright.orchestrator.plans.acceptance import accept_changed_defaults
+from tablewright.orchestrator.plans.planning import is_complete, plan_as_recorded
+from tablewright.orchestrator.plans.recorded_config import config_changes
+from tablewright.orchestrator.searches.search_state import find_search_id
 from tablewright.orchestrator.status import read_status
 from tablewright.orchestrator.store.accepted_change import AcceptedChange
 from tablewright.orchestrator.store.damaged_file import DamagedFile
 from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.store.training_folder import PNG
-from tablewright.orchestrator.study import Study
 from tablewright.orchestrator.verify import verify_store
-from tablewright.reports.figures import read_traces, table_figures
+from tablewright.reports.figures.figures import read_traces, table_figures
 from tablewright.reports.frame import read_cells
-from tablewright.reports.table import build_table
+from tablewright.reports.table.table import build_table
 from tablewright.reports.table_files import write_tables
 from tablewright.trainables.contract.run import EpochReport, Runtime
 from tablewright.trainables.retrieval.view import MAP, RANK1, RetrievalView
@@ -721,8 +721,8 @@ def test_the_whole_is_complete_only_if_nothing_is_damaged(sweep):
 @pytest.mark.slow
 def test_searches_of_a_store_are_found_by_their_id(sweep):
     """The id of a search does not depend on whether it has begun."""
-    from tablewright.orchestrator.planning import describe_with
-    from tablewright.orchestrator.resolution import DataResolver
+    from tablewright.orchestrator.plans.planning import describe_with
+    from tablewright.orchestrator.plans.resolution import DataResolver
 
     study, files = search_files(sweep)
     resolver = DataResolver(describe_with(RUNTIME), sweep.store())

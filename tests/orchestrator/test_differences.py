@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tablewright.orchestrator.design import Row
+from tablewright.orchestrator.declared.design import Row
 from tablewright.orchestrator.differences import compare_trainings
 from tablewright.orchestrator.store.record import now
 from tablewright.orchestrator.store.training_records import FailureRecord

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tablewright.orchestrator import training_output
-from tablewright.orchestrator.stall_watch import EXIT_STALLED
+from tablewright.orchestrator.attempts import training_output
+from tablewright.orchestrator.attempts.stall_watch import EXIT_STALLED
+from tablewright.orchestrator.attempts.training_output import kept_output
+from tablewright.orchestrator.attempts.trial import run_trial
+from tablewright.orchestrator.attempts.trial_hooks import TrialHooks
 from tablewright.orchestrator.store.store import Store
-from tablewright.orchestrator.training_output import kept_output
-from tablewright.orchestrator.trial import TrialHooks, run_trial
 from tablewright.trainables.contract.run import Runtime
 from tests.orchestrator.dying import a_work
 
@@ -41,7 +42,7 @@ def attempt(store, way, *, stall_s="inf", margin_s=60):
 )
 def test_whatever_a_method_raises_is_recorded(store, monkeypatch, way, begins):
     """In a short line; one that would end the process, or cannot be printed, is a failure like others."""
-    monkeypatch.setattr("tablewright.orchestrator.trial._is_a_persons", lambda error: False)
+    monkeypatch.setattr("tablewright.orchestrator.attempts.trial._is_a_persons", lambda error: False)
     work = a_work(way)
     outcome = run_trial(work, store, Runtime(None, ""), QUIET)
     training = store.training(work.training_id)

@@ -16,10 +16,10 @@ from ray._raylet import GcsClient
 from ray.core.generated.autoscaler_pb2 import DrainNodeReason
 from ray.util import placement_group_table
 
-from tablewright.orchestrator.design import Row, Sweep
-from tablewright.orchestrator.ray_autoscaler import may_grow
-from tablewright.orchestrator.ray_backend import RayBackend
-from tablewright.orchestrator.samplers import Random
+from tablewright.orchestrator.declared.design import Row, Sweep
+from tablewright.orchestrator.declared.samplers import Random
+from tablewright.orchestrator.on_ray.ray_autoscaler import may_grow
+from tablewright.orchestrator.on_ray.ray_backend import RayBackend
 from tests.orchestrator.toy_sweep import Events, ToySweep, a_search, a_study
 from tests.ports import free_port
 from tests.rays import joined, ray_of_machines, workers_below
@@ -189,7 +189,7 @@ def test_a_cluster_grows_to_what_the_plan_can_use_and_shrinks_when_it_is_done(
     growing_cluster, tmp_path, caplog, monkeypatch
 ):
     """A search asks for machines that are not there yet; none is asked for beyond what is to be trained."""
-    monkeypatch.setattr("tablewright.orchestrator.ray_bridge.WAITING_AFTER_S", 0.5)
+    monkeypatch.setattr("tablewright.orchestrator.on_ray.ray_bridge.WAITING_AFTER_S", 0.5)
     together = ToyConfig(meets_in=str(tmp_path / "met"), num_met=2)  # ends only where two run at once
     search = a_search(base=together, num_trials=2, sampler=Random())
     backend = RayBackend()

@@ -6,11 +6,11 @@ import time
 
 import pytest
 
-from tablewright.orchestrator.claims import Claims, training_claim
-from tablewright.orchestrator.design import Row, Sweep
+from tablewright.orchestrator.declared.design import Row, Sweep
 from tablewright.orchestrator.garbage import GarbageCollector, Kind
-from tablewright.orchestrator.named_trainings import read_named
-from tablewright.orchestrator.planning import plan_as_recorded
+from tablewright.orchestrator.plans.named_trainings import read_named
+from tablewright.orchestrator.plans.planning import plan_as_recorded
+from tablewright.orchestrator.store.claims import Claims, training_claim
 from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.verify import verify_store
 from tablewright.reports.table_files import write_tables

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tablewright.orchestrator.changes import apply_changes
+from tablewright.orchestrator.declared.changes import apply_changes
 from tablewright.orchestrator.identity import canonical, digest_of, training_id, view_id
 from tablewright.trainables.retrieval.view import Reranking, RetrievalView
 from tablewright.trainables.value.frozen_model import FrozenModel

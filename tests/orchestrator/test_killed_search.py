@@ -5,11 +5,11 @@ import multiprocessing
 import pytest
 from ray.cluster_utils import Cluster
 
-from tablewright.orchestrator.pruners import Halving
-from tablewright.orchestrator.ray_backend import RayBackend
-from tablewright.orchestrator.samplers import Random
-from tablewright.orchestrator.search_end import made_ids
-from tablewright.orchestrator.study import Study
+from tablewright.orchestrator.declared.pruners import Halving
+from tablewright.orchestrator.declared.samplers import Random
+from tablewright.orchestrator.declared.study import Study
+from tablewright.orchestrator.on_ray.ray_backend import RayBackend
+from tablewright.orchestrator.searches.search_end import made_ids
 from tablewright.trainables.contract.run import RESUME_CHECKPOINT
 from tests.orchestrator.optuna_rows import expected, shown
 from tests.orchestrator.toy_sweep import ToySweep, a_search

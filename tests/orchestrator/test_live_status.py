@@ -8,12 +8,14 @@ import threading
 
 import pytest
 
-from tablewright.orchestrator import signs_of_life
-from tablewright.orchestrator.claims import Claims, Owner, this_machine, training_claim
-from tablewright.orchestrator.design import Row
+from tablewright.orchestrator.declared.design import Row
 from tablewright.orchestrator.live_status import in_words, read_live
-from tablewright.orchestrator.planning import plan_with_data
-from tablewright.orchestrator.signs_of_life import (
+from tablewright.orchestrator.plans.planning import plan_with_data
+from tablewright.orchestrator.status import read_status
+from tablewright.orchestrator.store import signs_of_life
+from tablewright.orchestrator.store.claims import Claims, Owner, this_machine, training_claim
+from tablewright.orchestrator.store.record import now
+from tablewright.orchestrator.store.signs_of_life import (
     SWEEPS,
     AttemptSigns,
     SweepSign,
@@ -22,8 +24,6 @@ from tablewright.orchestrator.signs_of_life import (
     sign_from,
     told_of,
 )
-from tablewright.orchestrator.status import read_status
-from tablewright.orchestrator.store.record import now
 from tablewright.orchestrator.store.store import Store
 from tablewright.trainables.contract.run import EpochReport, Runtime
 from tests.orchestrator.toy_sweep import ToySweep, a_study

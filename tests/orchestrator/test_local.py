@@ -2,9 +2,9 @@
 
 import pytest
 
-from tablewright.orchestrator import agent_backend
-from tablewright.orchestrator.agent_backend import AgentBackend, make_local, share_gpus
-from tablewright.orchestrator.design import Row
+from tablewright.orchestrator.agents import agent_backend
+from tablewright.orchestrator.agents.agent_backend import AgentBackend, make_local, share_gpus
+from tablewright.orchestrator.declared.design import Row
 from tablewright.orchestrator.settings import Settings
 from tests.orchestrator.toy_sweep import Events, ToySweep, a_search, a_study
 

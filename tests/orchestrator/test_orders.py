@@ -7,22 +7,25 @@ from functools import partial
 
 import pytest
 
-from tablewright.orchestrator import claims, guarded_trial, orders, other_hands
-from tablewright.orchestrator.claims import Claims, training_claim
-from tablewright.orchestrator.design import Row
+from tablewright.orchestrator import orders, other_hands
+from tablewright.orchestrator.attempts import guarded_trial
+from tablewright.orchestrator.attempts.guarded_trial import run_guarded_trial
+from tablewright.orchestrator.attempts.trial import run_trial
+from tablewright.orchestrator.attempts.trial_hooks import TrialHooks
+from tablewright.orchestrator.declared.design import Row
 from tablewright.orchestrator.finding import FoundTraining, find_training, find_trainings
-from tablewright.orchestrator.guarded_trial import run_guarded_trial
 from tablewright.orchestrator.live_status import read_live
+from tablewright.orchestrator.on_ray.ray_backend import RayBackend
 from tablewright.orchestrator.orders import cancel_training, retry_training
 from tablewright.orchestrator.other_hands import OtherHands
-from tablewright.orchestrator.planning import plan_with_data
-from tablewright.orchestrator.ray_backend import RayBackend
+from tablewright.orchestrator.plans.planning import plan_with_data
 from tablewright.orchestrator.status import read_status
+from tablewright.orchestrator.store import claims
+from tablewright.orchestrator.store.claims import Claims, training_claim
 from tablewright.orchestrator.store.record import now
 from tablewright.orchestrator.store.search_records import SearchTrialRecord, TrialPart
 from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.store.training_records import FailureRecord
-from tablewright.orchestrator.trial import TrialHooks, run_trial
 from tablewright.orchestrator.verify import verify_store
 from tablewright.orchestrator.work_queue import planned_work
 from tablewright.reports.frame import read_cells

@@ -2,9 +2,11 @@
 
 import pytest
 
+from tablewright.orchestrator.attempts.trial import run_trial
+from tablewright.orchestrator.attempts.trial_hooks import TrialHooks
 from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.store.training_folder import PNG
-from tablewright.orchestrator.trial import TrialHooks, Work, run_trial
+from tablewright.orchestrator.work import Work
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.retrieval.view import RetrievalView
 from tests.planned_views import planned_views

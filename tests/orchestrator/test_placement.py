@@ -2,13 +2,13 @@
 
 import pytest
 
-from tablewright.orchestrator.ablation import Ablation
-from tablewright.orchestrator.dataset import Dataset
-from tablewright.orchestrator.design import Row
-from tablewright.orchestrator.ray_backend import RayBackend
+from tablewright.orchestrator.declared.ablation import Ablation
+from tablewright.orchestrator.declared.dataset import Dataset
+from tablewright.orchestrator.declared.design import Row
+from tablewright.orchestrator.declared.study import Study
+from tablewright.orchestrator.on_ray.ray_backend import RayBackend
 from tablewright.orchestrator.run import run_sweep
 from tablewright.orchestrator.store.store import Store
-from tablewright.orchestrator.study import Study
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.retrieval.view import MAP, RetrievalView
 from tests.placed_method import PlacedConfig, placements
@@ -60,9 +60,9 @@ def test_parts_of_gpus_are_given_by_hand_and_by_what_was_recorded(tmp_path):
 @pytest.mark.slow
 def test_a_training_that_had_to_wait_is_offered_next():
     """Nothing that was drawn from the queue is lost where it is not yet known what it needs."""
-    from tablewright.orchestrator.ray_bridge import QueueSearcher
-    from tablewright.orchestrator.resources import Resources
-    from tablewright.orchestrator.trial import Work
+    from tablewright.orchestrator.attempts.resources import Resources
+    from tablewright.orchestrator.on_ray.ray_bridge import QueueSearcher
+    from tablewright.orchestrator.work import Work
     from tablewright.orchestrator.work_queue import WorkQueue
 
     config = PlacedConfig(notes="")

@@ -6,12 +6,12 @@ from types import SimpleNamespace
 import pytest
 
 from tablewright.orchestrator import progress as progress_module
+from tablewright.orchestrator.attempts.messages import telling_from_text, telling_to_text
 from tablewright.orchestrator.listeners import Listeners
-from tablewright.orchestrator.messages import telling_from_text, telling_to_text
 from tablewright.orchestrator.progress import SweepProgress
-from tablewright.orchestrator.signs_of_life import TrainingSign, sign_from, told_of
 from tablewright.orchestrator.store.record import now
-from tablewright.orchestrator.trial import Outcome
+from tablewright.orchestrator.store.signs_of_life import TrainingSign, sign_from, told_of
+from tablewright.orchestrator.work import Outcome
 from tablewright.trainables.value.long_work import Telling
 
 

@@ -17,17 +17,17 @@ import pytest
 from mlflow import MlflowClient
 from optuna.storages import RDBStorage
 
-from tablewright.orchestrator import projection_thread
-from tablewright.orchestrator.claims import Claims, training_claim
-from tablewright.orchestrator.design import Row, Sweep
+from tablewright.orchestrator.declared.design import Row, Sweep
 from tablewright.orchestrator.inline_backend import InlineBackend
-from tablewright.orchestrator.mirror import mirror_to_mlflow, mirror_to_optuna
-from tablewright.orchestrator.mirrored_study import SUGGESTION
-from tablewright.orchestrator.new_database import make_database
-from tablewright.orchestrator.planning import plan_as_recorded
+from tablewright.orchestrator.plans.planning import plan_as_recorded
+from tablewright.orchestrator.projections import projection_thread
+from tablewright.orchestrator.projections.mirror import mirror_to_mlflow, mirror_to_optuna
+from tablewright.orchestrator.projections.mirrored_study import SUGGESTION
+from tablewright.orchestrator.projections.new_database import make_database
+from tablewright.orchestrator.projections.tracking import Tracker
 from tablewright.orchestrator.run import recorded_ids, run_sweep
+from tablewright.orchestrator.store.claims import Claims, training_claim
 from tablewright.orchestrator.store.store import Store
-from tablewright.orchestrator.tracking import Tracker
 from tablewright.trainables.contract.run import Runtime
 from tests.orchestrator.toy_sweep import Events, ToySweep, a_search, a_study
 from tests.toy_method import ToyConfig

@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-from tablewright.orchestrator.design import Row, Sweep
-from tablewright.orchestrator.planning import plan_as_recorded
+from tablewright.orchestrator.declared.design import Row, Sweep
+from tablewright.orchestrator.plans.planning import plan_as_recorded
 from tablewright.orchestrator.status import read_status
 from tablewright.orchestrator.verify import verify_store
 from tablewright.trainables.contract.run import Runtime

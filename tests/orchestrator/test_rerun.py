@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from tablewright.orchestrator.design import Sweep
+from tablewright.orchestrator.declared.design import Sweep
 from tablewright.reports.table_files import write_tables
 from tests.orchestrator.toy_sweep import ToySweep, a_search, a_study
 

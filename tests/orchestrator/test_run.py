@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from tablewright.orchestrator.design import Row
+from tablewright.orchestrator.declared.design import Row
 from tablewright.orchestrator.identity import view_id
-from tablewright.orchestrator.planning import plan_as_recorded, plan_with_data
-from tablewright.orchestrator.resolution import key_of
+from tablewright.orchestrator.plans.planning import plan_as_recorded, plan_with_data
+from tablewright.orchestrator.plans.resolution import key_of
 from tablewright.orchestrator.status import read_status
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.retrieval.view import RetrievalView

@@ -9,14 +9,14 @@ from collections import Counter
 import pytest
 import s3fs
 
-from tablewright.orchestrator import epoch_log
-from tablewright.orchestrator.claims import Claims, training_claim
-from tablewright.orchestrator.design import Row, Sweep
+from tablewright.orchestrator.attempts import epoch_log
+from tablewright.orchestrator.declared.design import Row, Sweep
 from tablewright.orchestrator.live_status import read_live
-from tablewright.orchestrator.planning import plan_as_recorded, plan_with_data
-from tablewright.orchestrator.signs_of_life import AttemptSigns, SweepSign, announced
+from tablewright.orchestrator.plans.planning import plan_as_recorded, plan_with_data
 from tablewright.orchestrator.status import read_status
+from tablewright.orchestrator.store.claims import Claims, training_claim
 from tablewright.orchestrator.store.record import now
+from tablewright.orchestrator.store.signs_of_life import AttemptSigns, SweepSign, announced
 from tablewright.orchestrator.store.store import Store
 from tablewright.reports.table_files import write_tables
 from tablewright.trainables.contract.run import EpochReport, Runtime

@@ -7,7 +7,7 @@ import fsspec
 import pytest
 import typer
 
-from tablewright.orchestrator.optuna_mirror import open_storage
+from tablewright.orchestrator.projections.optuna_mirror import open_storage
 from tablewright.orchestrator.settings import (
     NO_OPTIONS,
     Settings,

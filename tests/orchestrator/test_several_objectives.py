@@ -3,19 +3,19 @@
 import optuna
 import pytest
 
-from tablewright.orchestrator.optuna_sampler import suggest
-from tablewright.orchestrator.pareto import front_of, knee_of
-from tablewright.orchestrator.pruners import Halving, Wilcoxon
-from tablewright.orchestrator.ranges import Choice, FloatRange, IntRange
-from tablewright.orchestrator.resolution import DataResolver
-from tablewright.orchestrator.samplers import Random, Tpe
-from tablewright.orchestrator.search import Objective
-from tablewright.orchestrator.search_cost import Cost
-from tablewright.orchestrator.search_state import find_search_id, read_trials
-from tablewright.orchestrator.study import Study
+from tablewright.orchestrator.declared.pruners import Halving, Wilcoxon
+from tablewright.orchestrator.declared.ranges import Choice, FloatRange, IntRange
+from tablewright.orchestrator.declared.samplers import Random, Tpe
+from tablewright.orchestrator.declared.search import Objective
+from tablewright.orchestrator.declared.search_cost import Cost
+from tablewright.orchestrator.declared.study import Study
+from tablewright.orchestrator.plans.resolution import DataResolver
+from tablewright.orchestrator.searches.optuna_sampler import suggest
+from tablewright.orchestrator.searches.pareto import front_of, knee_of
+from tablewright.orchestrator.searches.search_state import find_search_id, read_trials
 from tablewright.orchestrator.verify import verify_store
+from tablewright.reports.figures.pareto_figure import draw_pareto
 from tablewright.reports.markdown import to_markdown
-from tablewright.reports.pareto_figure import draw_pareto
 from tablewright.reports.table_files import write_tables
 from tablewright.trainables.retrieval.view import MINP
 from tests.orchestrator.counted_toy import CountedToyConfig

@@ -2,14 +2,14 @@
 
 import pytest
 
-from tablewright.orchestrator.claims import Claims, training_claim
+from tablewright.orchestrator.declared.pruners import Halving
+from tablewright.orchestrator.declared.study import Study
 from tablewright.orchestrator.other_hands import OtherHands, is_left_to_others
-from tablewright.orchestrator.planning import plan_as_recorded
-from tablewright.orchestrator.pruners import Halving
-from tablewright.orchestrator.resolution import DataResolver
-from tablewright.orchestrator.search_source import SearchSource
-from tablewright.orchestrator.study import Study
-from tablewright.orchestrator.trial import Outcome, Progress
+from tablewright.orchestrator.plans.planning import plan_as_recorded
+from tablewright.orchestrator.plans.resolution import DataResolver
+from tablewright.orchestrator.searches.search_source import SearchSource
+from tablewright.orchestrator.store.claims import Claims, training_claim
+from tablewright.orchestrator.work import Outcome, Progress
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.run import EpochReport, Runtime
 from tests.orchestrator.toy_sweep import ToySweep, a_search

@@ -8,9 +8,10 @@ from functools import partial
 
 import pytest
 
-from tablewright.orchestrator import claims, other_hands
-from tablewright.orchestrator.design import Row
-from tablewright.orchestrator.pruners import Halving, Median
+from tablewright.orchestrator import other_hands
+from tablewright.orchestrator.declared.design import Row
+from tablewright.orchestrator.declared.pruners import Halving, Median
+from tablewright.orchestrator.store import claims
 from tablewright.orchestrator.store.store import Store
 from tests.orchestrator.toy_sweep import ToySweep, a_search, a_study
 from tests.waiting import PATIENCE_S, wait_for

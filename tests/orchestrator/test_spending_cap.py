@@ -3,11 +3,11 @@
 import pytest
 
 from tablewright.orchestrator import spending_cap
-from tablewright.orchestrator.cost import cost_sheet
-from tablewright.orchestrator.design import Row
+from tablewright.orchestrator.costs.cost import cost_sheet
+from tablewright.orchestrator.declared.design import Row
 from tablewright.orchestrator.inline_backend import InlineBackend
 from tablewright.orchestrator.spending_cap import SpendingCap
-from tablewright.orchestrator.trial import Outcome
+from tablewright.orchestrator.work import Outcome
 from tablewright.orchestrator.work_queue import WorkQueue
 from tests.orchestrator.test_work_queue import FakeSource, a_work
 from tests.orchestrator.toy_sweep import ToySweep, a_search, a_study

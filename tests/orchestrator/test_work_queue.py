@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tablewright.orchestrator.trial import Outcome, Work
+from tablewright.orchestrator.work import Outcome, Work
 from tablewright.orchestrator.work_queue import WorkQueue
 from tablewright.trainables.retrieval.view import RetrievalView
 from tests.planned_views import planned_views

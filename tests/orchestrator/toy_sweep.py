@@ -2,15 +2,15 @@
 
 import dataclasses
 
-from tablewright.orchestrator.ablation import Ablation
-from tablewright.orchestrator.dataset import Dataset
+from tablewright.orchestrator.declared.ablation import Ablation
+from tablewright.orchestrator.declared.dataset import Dataset
+from tablewright.orchestrator.declared.ranges import FloatRange
+from tablewright.orchestrator.declared.search import Objective, Search
+from tablewright.orchestrator.declared.study import Study
 from tablewright.orchestrator.inline_backend import InlineBackend
-from tablewright.orchestrator.planning import first_seeds_alone
-from tablewright.orchestrator.ranges import FloatRange
+from tablewright.orchestrator.plans.planning import first_seeds_alone
 from tablewright.orchestrator.run import run_sweep
-from tablewright.orchestrator.search import Objective, Search
 from tablewright.orchestrator.store.store import Store
-from tablewright.orchestrator.study import Study
 from tablewright.trainables.contract.process import Process
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.retrieval.view import MAP, RANK1, RetrievalView

@@ -4,16 +4,16 @@ import json
 
 from mlflow import MlflowClient
 
-from tablewright.orchestrator.ablation import Ablation
-from tablewright.orchestrator.dataset import Dataset
-from tablewright.orchestrator.design import Row, Sweep
+from tablewright.orchestrator.declared.ablation import Ablation
+from tablewright.orchestrator.declared.dataset import Dataset
+from tablewright.orchestrator.declared.design import Row, Sweep
+from tablewright.orchestrator.declared.study import Study
 from tablewright.orchestrator.inline_backend import InlineBackend
+from tablewright.orchestrator.projections.tracking import Tracker
 from tablewright.orchestrator.run import recorded_ids, run_sweep
 from tablewright.orchestrator.store.store import Store
-from tablewright.orchestrator.study import Study
-from tablewright.orchestrator.tracking import Tracker
+from tablewright.reports.table.table_numbers import numbers_of
 from tablewright.reports.table_files import write_tables
-from tablewright.reports.table_numbers import numbers_of
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.retrieval.view import MAP, RetrievalView
 from tests.toy_method import ToyConfig

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tablewright.orchestrator.dataset import Dataset
-from tablewright.orchestrator.design import Row
-from tablewright.orchestrator.plan import Plan
+from tablewright.orchestrator.declared.dataset import Dataset
+from tablewright.orchestrator.declared.design import Row
+from tablewright.orchestrator.plans.plan import Plan
 from tablewright.orchestrator.store.store import Store
 from tests.reports.tiny_study import (
     DUKE,

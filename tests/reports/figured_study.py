@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tablewright.orchestrator.ablation import Ablation
-from tablewright.orchestrator.design import Factorial, Row, Sweep
-from tablewright.orchestrator.plan import Plan
+from tablewright.orchestrator.declared.ablation import Ablation
+from tablewright.orchestrator.declared.design import Factorial, Row, Sweep
+from tablewright.orchestrator.plans.plan import Plan
 from tablewright.orchestrator.store.store import Store
 from tablewright.trainables.contract.run import EpochReport
-from tests.reports.test_item_comparisons import write_table_of_items
+from tests.reports.statistics.test_item_comparisons import write_table_of_items
 from tests.reports.tiny_study import DUKE, MARKET, make_ablation, plan_of, record_cell
 
 NUM_PERSONS, QUERIES_A_PERSON = 40, 4

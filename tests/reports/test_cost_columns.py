@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from tablewright.orchestrator.ablation import Ablation
-from tablewright.orchestrator.design import Row
-from tablewright.orchestrator.holding import Holding
+from tablewright.orchestrator.declared.ablation import Ablation
+from tablewright.orchestrator.declared.design import Row
+from tablewright.orchestrator.store.holding import Holding
 from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.store.training_records import TrainingRecord
-from tablewright.reports.cell import mean_text
 from tablewright.reports.frame import read_cells
-from tablewright.reports.table import Table, build_table
+from tablewright.reports.table.cell import mean_text
+from tablewright.reports.table.table import Table, build_table
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.contract.size import NetworkSize
 from tablewright.trainables.retrieval.view import MAP

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from tablewright.orchestrator.cost import CostSheet, Spent
-from tablewright.orchestrator.forecast import Interval
-from tablewright.orchestrator.holding import Holding
-from tablewright.orchestrator.outlook import Outlook, Room
-from tablewright.orchestrator.prices import Prices
+from tablewright.orchestrator.costs.cost import CostSheet, Spent
+from tablewright.orchestrator.costs.forecast import Interval
+from tablewright.orchestrator.costs.outlook import Outlook, Room
+from tablewright.orchestrator.costs.prices import Prices
+from tablewright.orchestrator.store.holding import Holding
 from tablewright.reports.cost_table import build_cost_table, costs_to_markdown, hours_text
-from tablewright.reports.outlook_text import outlook_lines, room_lines, room_warning
+from tablewright.reports.notes.outlook_text import outlook_lines, room_lines, room_warning
 from tablewright.trainables.contract.size import TrainingWork
 
 HOUR = Spent(cpu_s=4 * 3600.0, gpu_s=3600.0, price=0.8)

@@ -13,14 +13,14 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 
-from tablewright.orchestrator.plan import make_plan
-from tablewright.orchestrator.resolution import DataResolver
+from tablewright.orchestrator.plans.plan import make_plan
+from tablewright.orchestrator.plans.resolution import DataResolver
 from tablewright.orchestrator.store.store import Store
-from tablewright.reports.cell_columns import CELL_COLUMNS, SCHEMA
-from tablewright.reports.csv_file import to_csv
+from tablewright.reports.exports.csv_file import to_csv
+from tablewright.reports.exports.workbook import to_workbook
 from tablewright.reports.frame import COLUMNS
+from tablewright.reports.table.cell_columns import CELL_COLUMNS, SCHEMA
 from tablewright.reports.table_files import write_tables
-from tablewright.reports.workbook import to_workbook
 from tests.reports.every_state import HOSTILE, every_state_plan, record_every_state
 from tests.reports.tiny_study import depth_row, describe, make_ablation, plan_of, record_value, seeds_of
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tablewright.orchestrator.design import Row
-from tablewright.orchestrator.plan import Plan, make_plan
-from tablewright.orchestrator.resolution import DataResolver
+from tablewright.orchestrator.declared.design import Row
+from tablewright.orchestrator.plans.plan import Plan, make_plan
+from tablewright.orchestrator.plans.resolution import DataResolver
 from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.store.training_folder import TrainingFolder
 from tablewright.orchestrator.store.training_records import Measurement
 from tablewright.reports.frame import COLUMNS, read_cells
-from tablewright.reports.table import build_table
+from tablewright.reports.table.table import build_table
 from tablewright.trainables.retrieval.view import MAP, RetrievalView
 from tests.reports.tiny_study import (
     COMMIT,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tablewright.orchestrator.design import Row
+from tablewright.orchestrator.declared.design import Row
 from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.store.training_folder import PNG
 from tablewright.reports.table_files import write_tables

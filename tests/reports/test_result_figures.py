@@ -13,34 +13,34 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tablewright.orchestrator.dataset import Dataset
-from tablewright.orchestrator.design import AsPrinted, Factorial, LeaveOneOut, Row, Sweep
-from tablewright.orchestrator.holding import Holding
-from tablewright.orchestrator.plan import Plan
+from tablewright.orchestrator.costs.training_cost import TrainingCost
+from tablewright.orchestrator.declared.dataset import Dataset
+from tablewright.orchestrator.declared.design import AsPrinted, Factorial, LeaveOneOut, Row, Sweep
+from tablewright.orchestrator.declared.venue import venue_of
+from tablewright.orchestrator.plans.plan import Plan
+from tablewright.orchestrator.store.holding import Holding
 from tablewright.orchestrator.store.store import Store
-from tablewright.orchestrator.training_cost import TrainingCost
-from tablewright.orchestrator.venue import venue_of
-from tablewright.reports import item_scores
-from tablewright.reports.canvas import TEX_POINTS_AN_INCH, PrintSize
-from tablewright.reports.chart import Drawing
-from tablewright.reports.cmc_figure import MAX_ROWS, CmcChart, cmc_figures
-from tablewright.reports.cost_figure import CostChart, cost_figures
-from tablewright.reports.curves import CurveChart
-from tablewright.reports.drawn_items import DrawnItems
-from tablewright.reports.drawn_table import DrawnTable
-from tablewright.reports.forest_figure import ForestChart, forest_figures
+from tablewright.reports.figures.canvas import TEX_POINTS_AN_INCH, PrintSize
+from tablewright.reports.figures.chart import Drawing
+from tablewright.reports.figures.cmc_figure import MAX_ROWS, CmcChart, cmc_figures
+from tablewright.reports.figures.cost_figure import CostChart, cost_figures
+from tablewright.reports.figures.curves import CurveChart
+from tablewright.reports.figures.drawn_items import DrawnItems
+from tablewright.reports.figures.drawn_table import DrawnTable
+from tablewright.reports.figures.forest_figure import ForestChart, forest_figures
+from tablewright.reports.figures.interaction_figure import InteractionChart, interaction_figures
+from tablewright.reports.figures.item_figure import MAX_PANELS, ItemChart, item_figures
+from tablewright.reports.figures.row_styles import MAX_NAMED, named_rows, row_styles
+from tablewright.reports.figures.sensitivity_figure import SensitivityChart, sensitivity_figures
+from tablewright.reports.figures.swept_axis import SweptAxis
 from tablewright.reports.frame import read_cells
-from tablewright.reports.interaction_figure import InteractionChart, interaction_figures
-from tablewright.reports.item_figure import MAX_PANELS, ItemChart, item_figures
-from tablewright.reports.row_styles import MAX_NAMED, named_rows, row_styles
-from tablewright.reports.seed import seeds_by_place
-from tablewright.reports.sensitivity_figure import SensitivityChart, sensitivity_figures
-from tablewright.reports.swept_axis import SweptAxis
-from tablewright.reports.table import build_table
+from tablewright.reports.statistics import item_scores
+from tablewright.reports.statistics.seed import seeds_by_place
+from tablewright.reports.table.table import build_table
 from tablewright.reports.table_files import write_tables
 from tablewright.trainables.retrieval.view import MAP, RetrievalView
 from tests.reports.figured_study import figured, record_figured
-from tests.reports.test_item_comparisons import measured
+from tests.reports.statistics.test_item_comparisons import measured
 from tests.reports.tiny_study import (
     depth_row,
     make_ablation,
@@ -159,7 +159,7 @@ def test_a_forest_has_what_the_table_compares(tmp_path: Path):
 
 def test_a_forest_says_what_it_leaves_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Of many comparisons the largest differences are drawn, in their order."""
-    monkeypatch.setattr("tablewright.reports.forest_figure.MAX_LINES", 3)
+    monkeypatch.setattr("tablewright.reports.figures.forest_figure.MAX_LINES", 3)
     maps = {f"depth {n}": [0.5 + n / 1000] * 3 for n in range(2, 8)}
     maps = {row: [value + 0.001 * seed for seed, value in enumerate(values)] for row, values in maps.items()}
     (drawing,) = forest_figures(with_values(tmp_path, [depth_row(n) for n in range(2, 8)], maps))
@@ -316,7 +316,7 @@ def test_only_the_items_that_are_drawn_are_read(tmp_path: Path, monkeypatch: pyt
         read.append(of_view[0].training_id)
         return item_scores.read_items(of_view)
 
-    monkeypatch.setattr("tablewright.reports.drawn_items.read_items", note)
+    monkeypatch.setattr("tablewright.reports.figures.drawn_items.read_items", note)
     items = DrawnItems(drawn_table(plan, store), store)
     assert [] == [*cmc_figures(items), *item_figures(items)]  # there are none to be read
     rows = {cell.row for cell in plan.cells if cell.training_id in read}

@@ -11,14 +11,14 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from tablewright.orchestrator.dataset import Dataset
-from tablewright.orchestrator.plan import make_plan
-from tablewright.orchestrator.resolution import DataResolver
-from tablewright.orchestrator.size_table import SizeRow, SizeTable
+from tablewright.orchestrator.declared.dataset import Dataset
+from tablewright.orchestrator.declared.size_table import SizeRow, SizeTable
+from tablewright.orchestrator.plans.plan import make_plan
+from tablewright.orchestrator.plans.resolution import DataResolver
 from tablewright.orchestrator.store.store import Store
-from tablewright.reports.cell import mean_text, published_text
 from tablewright.reports.size_table import build_size_table
-from tablewright.reports.table import Table
+from tablewright.reports.table.cell import mean_text, published_text
+from tablewright.reports.table.table import Table
 from tablewright.reports.table_files import write_tables
 from tablewright.trainables.contract.method import Trainable
 from tablewright.trainables.contract.size import NetworkSize

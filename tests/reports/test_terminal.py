@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from tablewright.orchestrator.design import LeaveOneOut
+from tablewright.orchestrator.declared.design import LeaveOneOut
 from tablewright.orchestrator.store.store import Store
 from tablewright.reports.console import make_console
 from tablewright.reports.table_files import write_tables

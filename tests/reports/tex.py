@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tablewright.orchestrator.venue import Venue
-from tablewright.reports.latex_document import to_document
-from tablewright.reports.tex_check import has_font_of
+from tablewright.orchestrator.declared.venue import Venue
+from tablewright.reports.latex.latex_document import to_document
+from tablewright.reports.latex.tex_check import has_font_of
 from tests.waiting import PATIENCE_S
 
 COMPLAINT = re.compile(r"^(?:! .*|Overfull .*|Missing character.*|.*Float too large.*)$", re.MULTILINE)

@@ -6,15 +6,15 @@ import datetime
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from tablewright.orchestrator.ablation import Ablation
-from tablewright.orchestrator.dataset import Dataset
-from tablewright.orchestrator.design import Row
-from tablewright.orchestrator.plan import Plan, make_plan
-from tablewright.orchestrator.resolution import DataResolver
+from tablewright.orchestrator.declared.ablation import Ablation
+from tablewright.orchestrator.declared.dataset import Dataset
+from tablewright.orchestrator.declared.design import Row
+from tablewright.orchestrator.declared.study import Study
+from tablewright.orchestrator.plans.plan import Plan, make_plan
+from tablewright.orchestrator.plans.resolution import DataResolver
 from tablewright.orchestrator.store.data_records import DataRecord
 from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.store.training_records import FailureRecord, Measurement, TrainingRecord
-from tablewright.orchestrator.study import Study
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.method import Trainable, TrainingConfig
 from tablewright.trainables.retrieval.embedding_config import EmbeddingConfig

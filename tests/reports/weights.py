@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tablewright.reports.seed_noise import Floats
+from tablewright.reports.statistics.seed_noise import Floats
 
 
 def against_row(num_rows: int, reference: int) -> Floats:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tablewright.orchestrator.dataset import Dataset
-from tablewright.orchestrator.design import Row
-from tablewright.orchestrator.plan import Plan
+from tablewright.orchestrator.declared.dataset import Dataset
+from tablewright.orchestrator.declared.design import Row
+from tablewright.orchestrator.plans.plan import Plan
 from tablewright.orchestrator.store.store import Store
-from tablewright.reports.table import RowGroup, Table
+from tablewright.reports.table.table import RowGroup, Table
 from tablewright.reports.table_files import write_tables
 from tablewright.trainables.retrieval.view import MAP, RANK1, RANK5, RANK10
 from tests.reports.tiny_study import (

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tablewright.orchestrator.profile import Profile
-from tablewright.orchestrator.study_loading import load_study
+from tablewright.orchestrator.declared.profile import Profile
+from tablewright.orchestrator.project.study_loading import load_study
 from tablewright.trainables.contract.size import DEPTH, FLOPS, INFERENCE_PARAMETERS
 
 

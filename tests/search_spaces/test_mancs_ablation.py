@@ -4,9 +4,9 @@ from functools import cache
 
 import pytest
 
-from tablewright.orchestrator.plan import make_plan
-from tablewright.orchestrator.profile import Profile
-from tablewright.orchestrator.resolution import DataResolver
+from tablewright.orchestrator.declared.profile import Profile
+from tablewright.orchestrator.plans.plan import make_plan
+from tablewright.orchestrator.plans.resolution import DataResolver
 from tablewright.search_spaces.mancs_ablation import CURRICULUM, ERASING, GAMMA, base_config, make_study
 from tablewright.trainables.contract.data import DatasetFacts
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tablewright.orchestrator.plan import make_plan
-from tablewright.orchestrator.profile import Profile
-from tablewright.orchestrator.resolution import DataResolver
+from tablewright.orchestrator.declared.profile import Profile
+from tablewright.orchestrator.plans.plan import make_plan
+from tablewright.orchestrator.plans.resolution import DataResolver
 from tablewright.search_spaces.mancs_main import make_study
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.mancs import paper_config

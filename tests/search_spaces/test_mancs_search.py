@@ -2,11 +2,11 @@
 
 import pytest
 
-from tablewright.orchestrator.changes import apply_changes
+from tablewright.orchestrator.declared.changes import apply_changes
+from tablewright.orchestrator.declared.profile import Profile
 from tablewright.orchestrator.identity import view_id
-from tablewright.orchestrator.profile import Profile
-from tablewright.orchestrator.resolution import DataResolver
-from tablewright.orchestrator.search_source import SearchSource
+from tablewright.orchestrator.plans.resolution import DataResolver
+from tablewright.orchestrator.searches.search_source import SearchSource
 from tablewright.orchestrator.store.store import Store
 from tablewright.search_spaces.mancs_ablation import CURRICULUM
 from tablewright.search_spaces.mancs_search import make_study

@@ -2,10 +2,10 @@
 
 import pytest
 
-from tablewright.orchestrator.plan import make_plan
-from tablewright.orchestrator.profile import Profile
-from tablewright.orchestrator.resolution import DataResolver
-from tablewright.orchestrator.study_loading import load_study
+from tablewright.orchestrator.declared.profile import Profile
+from tablewright.orchestrator.plans.plan import make_plan
+from tablewright.orchestrator.plans.resolution import DataResolver
+from tablewright.orchestrator.project.study_loading import load_study
 from tablewright.trainables.contract.data import DatasetFacts
 
 

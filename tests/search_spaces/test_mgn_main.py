@@ -4,10 +4,10 @@ from functools import cache
 
 import pytest
 
-from tablewright.orchestrator.plan import make_plan
-from tablewright.orchestrator.profile import Profile
-from tablewright.orchestrator.published import published_table
-from tablewright.orchestrator.resolution import DataResolver
+from tablewright.orchestrator.declared.profile import Profile
+from tablewright.orchestrator.declared.published import published_table
+from tablewright.orchestrator.plans.plan import make_plan
+from tablewright.orchestrator.plans.resolution import DataResolver
 from tablewright.search_spaces.mgn_ablation import base_config
 from tablewright.search_spaces.mgn_main import make_study
 from tablewright.trainables.contract.data import DatasetFacts

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from tablewright.orchestrator.profile import Profile
-from tablewright.orchestrator.study_files import study_names
-from tablewright.orchestrator.study_loading import load_study
+from tablewright.orchestrator.declared.profile import Profile
+from tablewright.orchestrator.project.study_files import study_names
+from tablewright.orchestrator.project.study_loading import load_study
 
 
 @pytest.mark.slow

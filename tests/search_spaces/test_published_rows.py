@@ -6,11 +6,11 @@ import functools
 
 import pytest
 
-from tablewright.orchestrator.profile import Profile
-from tablewright.orchestrator.published import published_tables
-from tablewright.orchestrator.study import Study
-from tablewright.orchestrator.study_files import study_names
-from tablewright.orchestrator.study_loading import load_study
+from tablewright.orchestrator.declared.profile import Profile
+from tablewright.orchestrator.declared.published import published_tables
+from tablewright.orchestrator.declared.study import Study
+from tablewright.orchestrator.project.study_files import study_names
+from tablewright.orchestrator.project.study_loading import load_study
 
 COUNTS = ("classes",)
 """Columns that are counts in a table of percentages."""

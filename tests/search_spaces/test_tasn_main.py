@@ -2,9 +2,9 @@
 
 import pytest
 
-from tablewright.orchestrator.plan import make_plan
-from tablewright.orchestrator.profile import Profile
-from tablewright.orchestrator.resolution import DataResolver
+from tablewright.orchestrator.declared.profile import Profile
+from tablewright.orchestrator.plans.plan import make_plan
+from tablewright.orchestrator.plans.resolution import DataResolver
 from tablewright.search_spaces import tasn_ablation, tasn_main
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.tasn import VggBackbone

@@ -6,15 +6,15 @@ import shutil
 import pytest
 from PIL import Image
 
-from tablewright.orchestrator.ablation import Ablation
-from tablewright.orchestrator.dataset import Dataset
-from tablewright.orchestrator.design import Row
+from tablewright.orchestrator.declared.ablation import Ablation
+from tablewright.orchestrator.declared.dataset import Dataset
+from tablewright.orchestrator.declared.design import Row
+from tablewright.orchestrator.declared.study import Study
 from tablewright.orchestrator.inline_backend import InlineBackend
-from tablewright.orchestrator.planning import plan_as_recorded
+from tablewright.orchestrator.plans.planning import plan_as_recorded
 from tablewright.orchestrator.run import run_sweep
 from tablewright.orchestrator.status import read_status
 from tablewright.orchestrator.store.store import Store
-from tablewright.orchestrator.study import Study
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.reidentification import method as reidentification
 from tablewright.trainables.retrieval.view import MAP, RANK1, RetrievalView

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from tablewright.orchestrator.changes import apply_changes
+from tablewright.orchestrator.declared.changes import apply_changes
 from tablewright.trainables.classification.view import ClassificationView
 from tablewright.trainables.layers.attention_sampler import marginal_grid, sample
 from tablewright.trainables.layers.backbone import ATTENTION_NET, BACKBONE, Backbone

@@ -33,7 +33,7 @@ class HostMemory:
         return 1024 * int(found[1]) if found else 0
 
     def give_back(self) -> None:
-        """Nothing: see `orchestrator.ray_worker.return_memory`."""
+        """Nothing: see `orchestrator.on_ray.ray_worker.return_memory`."""
 
     def card(self) -> Card | None:
         """None: it is no GPU."""

@@ -6,9 +6,9 @@ from typing import ClassVar
 
 import pytest
 
-from tablewright.orchestrator.ablation import Ablation
-from tablewright.orchestrator.dataset import Dataset
-from tablewright.orchestrator.design import Row
+from tablewright.orchestrator.declared.ablation import Ablation
+from tablewright.orchestrator.declared.dataset import Dataset
+from tablewright.orchestrator.declared.design import Row
 from tablewright.orchestrator.identity import view_id
 from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.store.training_records import Measurement

@@ -17,10 +17,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tablewright.orchestrator.search import Objective
+from tablewright.orchestrator.attempts.training_output import kept_output
+from tablewright.orchestrator.attempts.trial import run_trial
+from tablewright.orchestrator.attempts.trial_hooks import TrialHooks
+from tablewright.orchestrator.declared.search import Objective
 from tablewright.orchestrator.store.store import Store
-from tablewright.orchestrator.training_output import kept_output
-from tablewright.orchestrator.trial import TrialHooks, Work, run_trial
+from tablewright.orchestrator.work import Work
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.contract.run import FINAL_CHECKPOINT, FitHooks, Runtime, TrainingStopped
 from tablewright.trainables.own import script as script_of_own

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from tablewright.orchestrator.cards import cards_here
-from tablewright.orchestrator.fault_kind import kind_of
+from tablewright.orchestrator.attempts.cards import cards_here
+from tablewright.orchestrator.attempts.fault_kind import kind_of
 from tablewright.trainables.contract.memory import CONTEXT_BYTES
 from tablewright.trainables.training.gpu_memory import GpuMemory
 

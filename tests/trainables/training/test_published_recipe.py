@@ -6,9 +6,9 @@ from typing import Any, get_args
 
 import pytest
 
-from tablewright.orchestrator.profile import Profile
-from tablewright.orchestrator.study_files import study_names
-from tablewright.orchestrator.study_loading import load_study
+from tablewright.orchestrator.declared.profile import Profile
+from tablewright.orchestrator.project.study_files import study_names
+from tablewright.orchestrator.project.study_loading import load_study
 from tablewright.search_spaces.tasn_ablation import BIRDS_SCHEDULE
 from tablewright.trainables import hacnn, mancs, mdpr, mgn, tasn
 from tablewright.trainables.data import fine_grained, reid

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from tablewright.orchestrator.profile import Profile
+from tablewright.orchestrator.declared.profile import Profile
 from tablewright.search_spaces import (
     hacnn_ablation,
     mancs_ablation,

@@ -1,0 +1,1 @@
+"""Trainings one after the other in processes of one's own, without Ray."""

@@ -1,0 +1,1 @@
+"""One attempt at one training, and what watches over it."""

@@ -1,0 +1,1 @@
+"""What trainings have cost, and what is left will cost."""

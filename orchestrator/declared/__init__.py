@@ -1,0 +1,1 @@
+"""What a study declares, checked when it is built: tables, rows, ranges, searches."""

@@ -1,0 +1,1 @@
+"""Where Ray is: its cluster, Tune, and the workers' side."""

@@ -1,0 +1,1 @@
+"""What shows the store elsewhere, MLflow and Optuna: it never decides anything."""

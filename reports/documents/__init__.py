@@ -1,0 +1,1 @@
+"""A text of sections, lists and tables, and the formats that it is written in."""

@@ -1,0 +1,1 @@
+"""Cells for whoever wants to compute on."""

@@ -1,0 +1,1 @@
+"""What is said below tables and beside plans."""

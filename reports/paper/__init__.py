@@ -1,0 +1,1 @@
+"""What a paper needs beside its tables."""

@@ -1,0 +1,1 @@
+"""What several seeds say: means, comparisons, bold and marks."""
