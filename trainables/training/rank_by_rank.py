@@ -35,8 +35,9 @@ def terms_of_ranks(
     for images_BCHW, labels_B in zip(images_per_rank, labels_per_rank, strict=True):
         outputs = network(images_BCHW)
         with torch.autocast(labels_B.device.type, enabled=False):
-            terms = make_terms(outputs, labels_B)
-        yield {name: term / len(images_per_rank) for name, term in terms.items()}
+            terms = dict(make_terms(outputs, labels_B))
+        num_ranks = len(images_per_rank)
+        yield terms if num_ranks == 1 else {name: term / num_ranks for name, term in terms.items()}
 
 
 def in_float32(value: ValueT) -> ValueT:
