@@ -261,12 +261,13 @@ def test_what_no_study_needs_is_shown_and_then_removed(project):
     """--gc looks alone, --yes removes, --trainings takes whole ones; the report after it is the report before."""
     before = table(project)
     write_project(project, rows='[Sweep("learning_rate", (0.1,))]')
-    code, printed = run_warm(project, "--gc")
+    cache = ("--cache-dir", str(project / "cache"))  # which other projects on this machine do not share
+    code, printed = run_warm(project, "--gc", *cache)
     assert 0 == code, printed
     assert "final checkpoints of trainings that no study names (their numbers stay) 2 0.0" in words(printed)
     assert "would be removed; nothing was. Give --yes too" in words(printed)
     assert 4 == len(list(project.glob("runs/trainings/*/checkpoint/final.pt")))
-    code, printed = run_warm(project, "all", "--gc", "--yes")
+    code, printed = run_warm(project, "all", "--gc", "--yes", *cache)
     assert (0, True) == (code, "Removed 2 files, 0.0 MB" in words(printed)), printed
     assert 2 == len(list(project.glob("runs/trainings/*/checkpoint/final.pt")))
     write_project(project, rows=ROWS)

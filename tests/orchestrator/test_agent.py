@@ -6,8 +6,9 @@ import signal
 
 import pytest
 
+from tablewright.command import agent as agent_command
 from tablewright.command.agent import run_agent
-from tablewright.orchestrator.agents import agent_backend, agent_slot
+from tablewright.orchestrator.agents import agent_slot
 from tablewright.orchestrator.agents.agent_backend import AgentBackend
 from tablewright.orchestrator.declared.design import Row
 from tablewright.orchestrator.declared.pruners import Median
@@ -145,7 +146,7 @@ class OthersTakeOver(StopsAtFirstEpoch):
 
 def test_an_agent_that_was_stopped_does_not_say_that_it_was_done(tmp_path, agent, monkeypatch):
     """A scheduler goes by its exit code, whether others are at what it has left or not."""
-    monkeypatch.setattr(agent_backend, "make_agent", lambda settings: OthersTakeOver(agent))
+    monkeypatch.setattr(agent_command, "make_agent", lambda settings: OthersTakeOver(agent))
     study = a_study([Row("a", {"waits_for": str(tmp_path / "gate")})])
     settings = Settings(studies=("toy",), store=str(tmp_path / "runs"), tracking_uri="none")
     assert EXIT_STOPPED == run_agent(settings, [study])

@@ -433,7 +433,7 @@ _SOURCES: Mapping[str, _Source] = MappingProxyType(
             {"train pids": 1_041, "query pids": 3_060, "train": 32_621, "query": 11_659, "gallery": 82_161},
         ),
         "real_pedestrians": _Source("PETS pedestrians", _read_real, {}, is_demo=True),
-        "demo_pedestrians": _Source("Demo pedestrians", _read_demo, {}, is_demo=True),
+        "demo_pedestrians": _Source("Demo pedestrians", _read_demo, {"train pids": 60}, is_demo=True),
     }
 )
 

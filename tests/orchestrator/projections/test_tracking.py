@@ -41,7 +41,7 @@ from tests.planned_views import planned_views
 from tests.toy_method import ToyConfig, ToyTrainable
 from tests.waiting import PATIENCE_S, wait_for
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 ALL = RetrievalView()
 GLOBAL = RetrievalView(embeddings=("global",))
 NO_WAIT_S = 60.0  # a busy machine's own delays; MLflow alone would ask an absent server for minutes
