@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Sequence
 
 from rich.text import Text
 
 from tablewright.command.exit_codes import EXIT_INCOMPLETE
+from tablewright.command.garbage_pace import look_rarely
 from tablewright.command.more_seeds import print_further_seeds
 from tablewright.command.paper_files import print_paper_files, print_typed_numbers, write_beside_tables
 from tablewright.command.recorded import existing_store, recorded_plan
@@ -26,13 +26,10 @@ from tablewright.reports.paper.paper_files import PaperFiles
 from tablewright.reports.table_files import write_tables
 from tablewright.trainables.contract.method import TrainingConfig
 
-OBJECTS_BETWEEN_COLLECTIONS = 50_000
-"""Of a report, which makes many and leaves few: at Python's 700 a fifth of its time goes into looking for them."""
-
 
 def write_report(settings: Settings, studies: Sequence[Study]) -> int:
     """`--report`: what the last one said, where nothing has changed since."""
-    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
+    look_rarely()
     store = existing_store(settings)
     if not store.is_there or store.fault or settings.paper is not None:  # a paper is read anew each time
         return make_report(settings, studies, store)
