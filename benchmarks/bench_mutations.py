@@ -48,10 +48,15 @@ from mutated_data import DATA  # noqa: E402
 from mutated_project import OTHER_DEFAULT, STUDIES, write_project  # noqa: E402
 from mutations import mutate  # noqa: E402
 
-import tablewright.reports.table_files  # noqa: E402
+import tablewright.command.plan  # noqa: E402
+import tablewright.command.report  # noqa: E402
+import tablewright.command.run  # noqa: E402
+import tablewright.command.status  # noqa: E402
+import tablewright.command.sweep_end  # noqa: E402
+import tablewright.command.verify  # noqa: E402
 import tablewright.reports.terminal  # noqa: E402, F401
 from tablewright import sweep  # noqa: E402
-from tablewright.orchestrator import run, verify  # noqa: E402, F401
+from tablewright.command import asked  # noqa: E402
 from tablewright.orchestrator.inline_backend import InlineBackend  # noqa: E402
 from tablewright.orchestrator.project.project import Project  # noqa: E402
 from tablewright.orchestrator.project.study_loading import import_studies  # noqa: E402
@@ -393,9 +398,8 @@ def command(
     without_ray: Any = ModuleType("ray_backend")  # importing Ray takes longer than a case
     without_ray.make_backend = lambda settings, watcher: backend or InlineBackend()
     sys.modules["tablewright.orchestrator.on_ray.ray_backend"] = without_ray
-    sweep.supervise = lambda work, **_: work(
-        None
-    )  # without Ray nothing is lost, and a process less is to be limited
+    # Without Ray nothing is lost, and a process less is to be limited.
+    asked.supervise = lambda work, **_: work(None)
     if not is_drawn:
         FigureCanvasAgg.print_png = FigureCanvasPdf.print_pdf = lambda self, target, **_: target.write(
             b"not drawn"

@@ -37,6 +37,9 @@ import psutil
 MARK = "CHAOS_RUN"
 """Variable by which every process of a run is found, whoever its parent is now."""
 
+FORK_SERVER = "from multiprocessing.forkserver import main"
+"""In the command line of the process that an agent's workers are forked from, and in theirs."""
+
 STUDY = '''"""Trainings that take a stated time, and leave a file for each epoch."""
 
 import os
@@ -102,9 +105,14 @@ class Size:
 
 @dataclass
 class Outcome:
-    """What came of a disturbed run."""
+    """What came of a disturbed run.
+
+    Attributes:
+        not_done: disturbances that were still to come at its end; of the first one nothing may have been found.
+    """
 
     kills: Counter[str] = field(default_factory=Counter[str])
+    not_done: list[str] = field(default_factory=list[str])
     starts: int = 0
     wall_s: float = 0.0
     undisturbed_s: float = 0.0
@@ -118,6 +126,11 @@ class Outcome:
         kills = ", ".join(f"{name} {number}" for name, number in sorted(self.kills.items()))
         lines = [
             f"kills: {sum(self.kills.values())} ({kills}); commands started: {self.starts}",
+            *(
+                [f"not done, since all was filled before: {', '.join(self.not_done)}"]
+                if self.not_done
+                else []
+            ),
             f"trainings resumed: {self.resumed}; epochs: {self.epochs}, of which repeated: {self.repeated_epochs} "
             f"({100 * self.repeated_epochs / max(self.epochs, 1):.1f} %)",
             f"time: {self.wall_s:.0f} s, undisturbed {self.undisturbed_s:.0f} s",
@@ -217,9 +230,15 @@ def driver(run: Run, chance: random.Random) -> bool:
     return _kill([chance.choice(leaders)]) if leaders else False
 
 
+def _is_fork_of_server(process: psutil.Process, line: str) -> bool:
+    """Say whether a process is forked from an agent's server of forks: it bears the command line of its parent."""
+    parent = process.parent()
+    return FORK_SERVER in line and parent is not None and FORK_SERVER in " ".join(parent.cmdline())
+
+
 def worker(run: Run, chance: random.Random) -> bool:
-    """Kill one process that trains."""
-    found = _named(run, lambda _, line: line.startswith("ray::") or "spawn_main" in line)
+    """Kill one process that trains: a worker of Ray, or an agent's, which is forked from its server of forks."""
+    found = _named(run, lambda process, line: line.startswith("ray::") or _is_fork_of_server(process, line))
     return _kill([chance.choice(found)]) if found else False
 
 
@@ -375,6 +394,7 @@ def fill(run: Run, disturb: Iterator[tuple[str, Disturbance, float]], chance: ra
             raise TimeoutError(f"the run does not come to an end; see {run.log}")
         time.sleep(0.1)
     outcome.wall_s = time.monotonic() - begun_s
+    outcome.not_done = [following[0], *(name for name, *_ in disturb)] if following is not None else []
     outcome.epochs, outcome.repeated_epochs = run.epochs()
     for path in (run.store / "trainings").glob("*/record.json"):
         outcome.resumed += json.loads(path.read_text(encoding="utf-8"))["attempts"] > 1

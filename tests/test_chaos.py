@@ -31,6 +31,6 @@ def test_whatever_is_killed_the_tables_come_out_equal(tmp_path):
     )
     fill(quiet, iter(()), chance)
     outcome = fill(wild, disturbances(chance, kinds, 6, (1.0, 2.0)), chance)
-    assert outcome.kills.total() >= 3
+    assert outcome.kills.total() >= 3, outcome
     assert [] == compare(wild, quiet)
     assert [] == doubled_in_optuna(f"sqlite:///{wild.store}/optuna.db", wild)

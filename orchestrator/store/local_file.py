@@ -17,6 +17,37 @@ WITHOUT_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 def create_file(target: Path, content: bytes) -> bool:
     """Write a file that appears whole, unless there is one already; false where there is. See `Folder.create`."""
     target.parent.mkdir(parents=True, exist_ok=True)
+    is_created = _create_from_unnamed(target, content)
+    return _create_from_aside(target, content) if is_created is None else is_created
+
+
+def _create_from_unnamed(target: Path, content: bytes) -> bool | None:
+    """Create a file that has no name until it is whole: of a writer that is killed nothing is left.
+
+    None where there are no such files, as on NFS and on any system but Linux.
+    """
+    if not hasattr(os, "O_TMPFILE"):
+        return None
+    try:
+        descriptor = os.open(target.parent, os.O_WRONLY | os.O_TMPFILE, 0o666)
+    except OSError:
+        return None
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(descriptor)
+        try:
+            # Named by a descriptor, else Python would link /proc's own link rather than the file that it leads to.
+            os.link(f"/proc/self/fd/{descriptor}", target, src_dir_fd=descriptor)
+        except FileExistsError:
+            return False
+        except OSError:  # no /proc, or no links
+            return None
+    return True
+
+
+def _create_from_aside(target: Path, content: bytes) -> bool:
+    """Create a file under another name, and link it to its own."""
     descriptor, aside = open_aside(target)
     try:
         with os.fdopen(descriptor, "wb") as file:

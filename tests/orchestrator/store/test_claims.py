@@ -197,7 +197,7 @@ def test_a_claim_is_renewed_while_its_owner_lives(store, monkeypatch):
 def test_file_systems_without_links_have_claims_too(store, monkeypatch):
     """Where no link can be made, a file that must not exist yet is opened instead."""
 
-    def no_links(*paths):
+    def no_links(*paths, **_):
         raise OSError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", no_links)

@@ -43,6 +43,21 @@ def test_a_killed_writer_leaves_the_old_file(tmp_path):
     assert folder.names() == ["resume.pt"]
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="this system has no files without a name")
+def test_a_writer_that_is_killed_while_it_creates_a_file_leaves_nothing(tmp_path):
+    """Killed before a new file is whole, such as a claim, its writer leaves no file under another name either."""
+    (tmp_path / "x").mkdir()
+    code = (
+        "import os, signal, sys; from tablewright.orchestrator.store.folder import Folder\n"
+        "os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "Folder(sys.argv[1]).create('claim.1.json', b'new')\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, str(tmp_path / "x")], check=False)
+    assert ended.returncode == -9
+    assert [] == list((tmp_path / "x").iterdir())
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 def test_no_space_left_names_the_file_and_a_way_out(tmp_path, monkeypatch):
     """A full disk is an error that says which file and what to do, and the old file stays."""
