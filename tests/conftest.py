@@ -29,12 +29,12 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Move the marked tests behind the others, those of the whole program first: the last file is waited for."""
+    """Move the marked tests behind the others, those of Ray or the whole program first: the last file is waited for."""
     items.sort(
         key=lambda item: (
             any(item.get_closest_marker(marker) for marker in LATE_MARKERS),
-            len(item.path.parts),
             item.get_closest_marker("ray") is None,
+            len(item.path.parts),
         )
     )
 
