@@ -49,6 +49,7 @@ WAITING = frozenset(
 )
 WITHOUT_KERNEL = frozenset(
     [
+        "_reshape_alias",
         "_unsafe_view",
         "alias",
         "detach",

@@ -25,6 +25,7 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from benchmarks.counted_kernels import WAITING, WITHOUT_KERNEL
 from tablewright.trainables.training.loss_meter import LossMeter
 from tablewright.trainables.training.loss_scaling import CountingScaler
 from tablewright.trainables.training.memory_layout import put_channels_last
@@ -35,19 +36,6 @@ from tablewright.trainables.training.step_memory import materialise
 
 Phase = Literal["forward", "backward", "optimizer"]
 
-# Of these the CPU must have the values, or the size, before it goes on.
-_WAITS = {
-    "_local_scalar_dense",
-    "bincount",
-    "equal",
-    "histc",
-    "masked_select",
-    "nonzero",
-    "_unique2",
-    "unique_dim",
-}
-_NO_KERNEL = {"_unsafe_view", "alias", "detach", "empty", "empty_like", "empty_strided", "new_empty"}
-_NO_KERNEL |= {"_reshape_alias", "lift_fresh", "new_empty_strided", "resize_", "set_"}
 _COPIES = {"_to_copy", "clone", "copy_"}
 _CONVOLUTIONS = {"convolution": (0, 1), "convolution_backward": (0, 1, 2)}
 """Operation -> the places of its maps and its weight, all of which a kernel wants in one layout."""
@@ -142,7 +130,7 @@ class _Operations(TorchDispatchMode):
         """Run an operation and count it."""
         namespace, _, name = func.overloadpacket._qualified_op_name.partition("::")
         inputs = list(_tensors((args, kwargs)))
-        if name in _WAITS:
+        if name in WAITING:
             self._step.waits.append(f"{name} at {_line()}")
         if inputs and not any(isinstance(tensor, FakeTensor) for tensor in inputs):
             with unset_fake_temporarily():  # of labels, which are numbers
@@ -151,7 +139,7 @@ class _Operations(TorchDispatchMode):
             result = func(*args, **(kwargs or {}))
         makes_tensors = namespace != "prim" and any(True for _ in _tensors(result))
         is_on_host = bool(inputs) and all(id(tensor) in self._of_host for tensor in inputs)
-        if makes_tensors and not is_on_host and not func.is_view and name not in _NO_KERNEL:
+        if makes_tensors and not is_on_host and not func.is_view and name not in WITHOUT_KERNEL:
             self._launch(name, args, result)
         return result
 

@@ -17,7 +17,7 @@ from tablewright.trainables.data.fine_grained import FineGrainedData, FineGraine
 from tablewright.trainables.data.fine_grained_augment import FineGrainedAugmenter
 from tablewright.trainables.data.resized_images import CENTRE, open_resized
 from tablewright.trainables.training.determinism import derive_seed
-from tablewright.trainables.training.reading_ahead import read_ahead
+from tablewright.trainables.training.reading_ahead import copied_ahead
 
 
 class ClassificationImages:
@@ -71,7 +71,7 @@ class ClassificationImages:
         Args:
             first_step: steps that are done, over all epochs.
         """
-        return read_ahead(self._gather, self._draws(first_step), self._device)
+        return copied_ahead(self._gather, self._draws(first_step), self._device)
 
     def augment(self, images_RBCHW: Tensor) -> Sequence[Tensor]:
         """Give the images as the network sees them, once (B, C, H, W) float 0..255."""

@@ -19,7 +19,7 @@ from tablewright.trainables.data.reid_augment import TrainAugmenter
 from tablewright.trainables.data.reid_cache import open_cache
 from tablewright.trainables.data.reid_sampler import IdentitiesOnceSampler, PKSampler, ShuffledSampler
 from tablewright.trainables.training.determinism import derive_seed
-from tablewright.trainables.training.reading_ahead import read_ahead
+from tablewright.trainables.training.reading_ahead import copied_ahead
 
 
 class TrainingImages:
@@ -70,7 +70,7 @@ class TrainingImages:
         Args:
             first_step: steps that are done, over all epochs.
         """
-        return read_ahead(self._gather, self._indices(first_step), self._device)
+        return copied_ahead(self._gather, self._indices(first_step), self._device)
 
     def _indices(self, first_step: int) -> Iterator[np.ndarray]:
         """Yield the image indices of each step, (R, B).

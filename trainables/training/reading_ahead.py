@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
+from tablewright.trainables.data.read_ahead import read_ahead
+
 Batch = tuple[Tensor, Tensor]
 Draw = TypeVar("Draw")
 
 
-def read_ahead(
+def copied_ahead(
     gather: Callable[[Draw], Batch], draws: Iterator[Draw], device: torch.device
 ) -> Generator[Batch]:
     """Yield what is gathered of each draw, on the device, without end.
 
-    On a CPU a batch is gathered when it is asked for. On a GPU a thread draws and gathers the next one into pinned
-    memory while a step is launched, and a stream of its own copies it beside the step's kernels: neither the CPU nor
-    the GPU waits for it, unless gathering takes longer than a step.
+    On a CPU a batch is gathered when it is asked for. On a GPU a thread gathers the next one into pinned memory while
+    a step is launched, and a stream of its own copies it beside the step's kernels: neither the CPU nor the GPU waits
+    for it, unless gathering takes longer than a step.
 
     Args:
         gather: gives images and labels on the CPU; of one draw at a time, in their order.
@@ -31,22 +32,16 @@ def read_ahead(
         yield from map(gather, draws)
         return
 
-    def gather_next() -> Batch:
-        images, labels = gather(next(draws))
+    def gather_pinned(draw: Draw) -> Batch:
+        images, labels = gather(draw)
         return images.pin_memory(), labels.pin_memory()
 
     copying = torch.cuda.Stream(device)
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="gather") as thread:
-        ahead: Future[Batch] = thread.submit(gather_next)
-        while True:
-            images, labels = ahead.result()
-            ahead = thread.submit(gather_next)
-            with torch.cuda.stream(copying):
-                batch = images.to(device, non_blocking=True), labels.to(device, non_blocking=True)
-            computing = torch.cuda.current_stream(device)
-            computing.wait_event(copying.record_event())
-            for tensor in batch:
-                tensor.record_stream(
-                    computing
-                )  # its memory is not given to another copy before the step has ended
-            yield batch
+    for _, (images, labels) in read_ahead(gather_pinned, draws):
+        with torch.cuda.stream(copying):
+            batch = images.to(device, non_blocking=True), labels.to(device, non_blocking=True)
+        computing = torch.cuda.current_stream(device)
+        computing.wait_event(copying.record_event())
+        for tensor in batch:  # whose memory is not given to another copy before the step has ended
+            tensor.record_stream(computing)
+        yield batch

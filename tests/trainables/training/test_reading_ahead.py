@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchmarks.counted_kernels import counted
-from tablewright.trainables.training.reading_ahead import read_ahead
+from tablewright.trainables.training.reading_ahead import copied_ahead
 
 GPU = torch.device("cuda:0")
 
@@ -28,7 +28,7 @@ def test_a_cpu_reads_what_is_asked_for():
         drawn.append((number, threading.current_thread()))
         return gather(number)
 
-    batches = read_ahead(noted, itertools.count(4), torch.device("cpu"))
+    batches = copied_ahead(noted, itertools.count(4), torch.device("cpu"))
     assert [] == drawn
     assert [4, 5] == taken(batches, 2)
     assert [(4, threading.main_thread()), (5, threading.main_thread())] == drawn
@@ -37,7 +37,7 @@ def test_a_cpu_reads_what_is_asked_for():
 def test_a_gpu_is_given_the_same_in_the_same_order_and_nobody_waits():
     """Images and labels come out of pinned memory, two copies a batch, which no step waits for."""
     with counted() as count:
-        batches = read_ahead(gather, itertools.count(4), GPU)
+        batches = copied_ahead(gather, itertools.count(4), GPU)
         got = [next(batches) for _ in range(3)]
         assert (6, [], 0) == (count.copies, count.waits, count.kernels)
         assert all(tensor.is_cuda for batch in got for tensor in batch)
@@ -57,7 +57,7 @@ def test_the_next_batch_is_gathered_meanwhile_and_no_further_one():
         return gather(number)
 
     with counted():
-        batches = read_ahead(noted, itertools.count(), GPU)
+        batches = copied_ahead(noted, itertools.count(), GPU)
         next(batches)
         assert was_read[1].wait(10)
         assert not was_read[2].wait(0.05)
@@ -73,7 +73,7 @@ def test_what_fails_while_reading_ahead_is_told_where_the_batch_is_wanted():
         return gather(number)
 
     with counted():
-        batches = read_ahead(broken, itertools.count(), GPU)
+        batches = copied_ahead(broken, itertools.count(), GPU)
         next(batches)
         with pytest.raises(OSError, match="the disc is gone"):
             next(batches)
@@ -84,7 +84,7 @@ def test_what_fails_while_reading_ahead_is_told_where_the_batch_is_wanted():
 def test_a_real_gpu_gets_every_batch_whole_while_it_computes():
     """No batch is overwritten by the next one's copy, though the steps that use it are queued far behind."""
     sums = []
-    batches = read_ahead(
+    batches = copied_ahead(
         lambda n: (torch.full((64, 3, 256, 128), n), torch.tensor([n])), itertools.count(), GPU
     )
     square = torch.rand(2048, 2048, device="cuda")
