@@ -29,6 +29,7 @@ class Asked:
 
     Attributes:
         takes_trainings: of `--gc`: `--trainings`.
+        takes_images: of `--gc`: `--images`.
         removes: of `--gc`: `--yes`.
     """
 
@@ -48,6 +49,7 @@ class Asked:
     diff: tuple[str, str] | None = None
     import_runs: tuple[str, str] | None = None
     takes_trainings: bool = False
+    takes_images: bool = False
     removes: bool = False
     accept: str | None = None
 
@@ -120,7 +122,11 @@ class Asked:
             raise ValueError("\n".join(faults))
 
     def _faults_beside_gc(self, studies: Sequence[str], narrower: Mapping[str, str | None]) -> list[str]:
-        additions = {"--trainings": self.takes_trainings, "--yes": self.removes}
+        additions = {
+            "--trainings": self.takes_trainings,
+            "--images": self.takes_images,
+            "--yes": self.removes,
+        }
         if not self.gc:
             given = [option for option, is_given in additions.items() if is_given]
             return (
@@ -165,7 +171,12 @@ def carry_out(asked: Asked, settings: Settings) -> int:
     if asked.gc:
         from tablewright.command.garbage import collect_garbage
 
-        return collect_garbage(settings, takes_trainings=asked.takes_trainings, removes=asked.removes)
+        return collect_garbage(
+            settings,
+            takes_trainings=asked.takes_trainings,
+            takes_images=asked.takes_images,
+            removes=asked.removes,
+        )
     settings.prices()  # what is wrong with them is told before anything trains
     if asked.agent or (settings.local is not None and not asked.verbs):
         from tablewright.orchestrator.agents.worker_process import warm_up
