@@ -1,14 +1,12 @@
 """What one training step of a paper at full size would launch on a GPU, counted on tensors that have no memory.
 
-The step is the loop's own, from augmented images on: losses, backwards, clipping, scaler, optimizer, meter. What the
-input launches is counted by `counted_kernels`.
+The step is the loop's own, with clipping, scaler, optimizer and meter. What the input launches is counted by
+`counted_kernels`.
 
 Counted are operations: one that launches several kernels counts once, views and empty memory not at all. The tensors
 are those of a CPU, since torch without CUDA makes no others. Autocast therefore chooses by the list of a CPU, which has
 a few other operations; which layout a convolution runs in is decided by the rule of cuDNN, which is also that of the
 CPU's library: channels last where the map or the weight is.
-
-Legend: R ranks, B images of a rank, C channels, H W height and width in pixels.
 """
 
 from __future__ import annotations
@@ -28,7 +26,6 @@ from benchmarks.counted_kernels import WAITING, WITHOUT_KERNEL
 from tablewright.trainables.training.fake_step import FakeStep, fake_tensors, run_operation
 from tablewright.trainables.training.loss_meter import LossMeter
 from tablewright.trainables.training.loss_scaling import CountingScaler
-from tablewright.trainables.training.method import FitConfig, Method
 from tablewright.trainables.training.step import apply_gradients
 
 Phase = Literal["forward", "backward", "optimizer"]
@@ -62,27 +59,9 @@ class CountedStep:
     waits: list[str] = field(default_factory=list[str])
 
 
-def count_step(
-    method: Method,
-    config: FitConfig,
-    num_classes: int,
-    shape: tuple[int, int, int, int],
-    *,
-    num_ranks: int = 1,
-    num_alike: int = 1,
-) -> CountedStep:
-    """Count a step of an optimizer that has its states, which takes a few seconds.
-
-    Args:
-        method: whose network and losses.
-        config: of the training.
-        num_classes: of each classifier.
-        shape: of the images of a rank, (B, C, H, W).
-        num_ranks: R.
-        num_alike: images of a batch that show one class.
-    """
-    counted = CountedStep()
-    step = FakeStep(method, config, num_classes, shape, num_ranks=num_ranks, num_alike=num_alike)
+def count_step(step: FakeStep) -> CountedStep:
+    """Count a step that is not begun, with an optimizer that has its states; takes a few seconds."""
+    counted, optimisation = CountedStep(), step.config.optimisation
     with fake_tensors():
         step.begin()
         network, optimizer = step.network, step.optimizer
@@ -91,7 +70,7 @@ def count_step(
             id(buffer) for name, buffer in network.named_buffers() if name.endswith("num_batches_tracked")
         }
         device = torch.device("cpu")
-        scaling = CountingScaler(device, enabled=config.optimisation.precision == "fp16")
+        scaling = CountingScaler(device, enabled=optimisation.precision == "fp16")
         meter = LossMeter(device)
         # Its states are made in the first step alone.
         for weight in network.parameters():
@@ -101,7 +80,7 @@ def count_step(
         with _Operations(counted, of_host) as operations:
             terms = step.backpropagate(scaling.scaler)
             operations.is_optimizing = True
-            apply_gradients(config.optimisation, network, optimizer, scaling)
+            apply_gradients(optimisation, network, optimizer, scaling)
             meter.add(terms)
     return counted
 

@@ -40,6 +40,7 @@ class FakeStep:
         num_alike: images of a batch that show one class.
 
     Attributes:
+        config: of the training.
         network: in training mode; without tensors until the step is begun.
         optimizer: of its weights, once the step is begun.
     """
@@ -54,7 +55,7 @@ class FakeStep:
         num_ranks: int = 1,
         num_alike: int = 1,
     ) -> None:
-        self._method, self._config, self._shape = method, config, shape
+        self._method, self.config, self._shape = method, config, shape
         # Numbers, as code looks into them: whether a batch has equally many images of each class.
         self._labels_RB = [torch.arange(shape[0]) // num_alike % num_classes for _ in range(num_ranks)]
         with torch.random.fork_rng(devices=[]), torch.device("meta"):
@@ -70,7 +71,7 @@ class FakeStep:
                         made = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype)
                         is_weight = isinstance(tensor, nn.Parameter)
                         tensors[name] = nn.Parameter(made, tensor.requires_grad) if is_weight else made
-        self.optimizer = make_optimizer(self._config.optimisation, self.network.parameters())
+        self.optimizer = make_optimizer(self.config.optimisation, self.network.parameters())
 
     def backpropagate(self, scaler: torch.amp.GradScaler) -> Mapping[str, Tensor]:
         """Make losses and gradients, from random numbers that nobody else misses; give the loss terms."""
@@ -79,7 +80,7 @@ class FakeStep:
         with torch.random.fork_rng(devices=[]):
             return backpropagate(
                 self._method,
-                self._config,
+                self.config,
                 self.network,
                 scaler,
                 self._images_RBCHW,

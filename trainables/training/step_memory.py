@@ -2,8 +2,6 @@
 
 Only augmentation is left out, which is over before the network runs. The few operations that keep something else on a
 GPU than on a CPU cost 1 to 4 % of the whole.
-
-Legend: R ranks, B images of a rank, C channels, H W height and width in pixels.
 """
 
 from __future__ import annotations
@@ -19,7 +17,6 @@ from torch.utils._pytree import tree_leaves
 
 from tablewright.trainables.contract.memory import StepMemory
 from tablewright.trainables.training.fake_step import FakeStep, fake_tensors, run_operation
-from tablewright.trainables.training.method import FitConfig, Method
 from tablewright.trainables.training.optimisation import Optimisation
 
 
@@ -34,26 +31,8 @@ def of_equal_memory(config: Any) -> Any:
     return config.model_copy(update={"seed": 0, "optimisation": optimisation})
 
 
-def count_step_memory(
-    method: Method,
-    config: FitConfig,
-    num_classes: int,
-    shape: tuple[int, int, int, int],
-    *,
-    num_ranks: int = 1,
-    num_alike: int = 1,
-) -> StepMemory:
-    """Count the memory of a step; takes a few seconds and none of that memory.
-
-    Args:
-        method: whose network and losses.
-        config: of the training.
-        num_classes: of each classifier.
-        shape: of the images of a rank, (B, C, H, W).
-        num_ranks: R.
-        num_alike: images of a batch that show one class.
-    """
-    step = FakeStep(method, config, num_classes, shape, num_ranks=num_ranks, num_alike=num_alike)
+def count_step_memory(step: FakeStep) -> StepMemory:
+    """Count the memory of a step that is not begun; takes a few seconds and none of that memory."""
     with fake_tensors(), _Held() as held:
         step.begin()
         weights_bytes = held.now_bytes
