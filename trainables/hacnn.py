@@ -723,15 +723,7 @@ class Hacnn:
         labels_per_rank: Sequence[Tensor],
         epoch: int,
     ) -> Iterator[dict[str, Tensor]]:
-        """Yield each rank's cross-entropies, weighted and divided by the number of ranks.
-
-        Args:
-            config: of the training.
-            network: from `build_network`, in training mode.
-            images_per_rank: (B, 3, H, W) float 0..255 each.
-            labels_per_rank: (B,) int64 in [0, num_classes) each.
-            epoch: not used; every epoch has the same losses.
-        """
+        """Yield each rank's cross-entropies, weighted."""
         return terms_of_ranks(
             network,
             images_per_rank,

@@ -38,7 +38,7 @@ from torch.nn import functional
 
 from tablewright.trainables.contract.method import Trainable
 from tablewright.trainables.data.reid import Augmentation, DatasetName, RandomErasing, ReidData, ScaleCrop
-from tablewright.trainables.layers.backbone import BACKBONE, Backbone, build_backbone
+from tablewright.trainables.layers.backbone import Backbone
 from tablewright.trainables.layers.pixels import PixelStandardisation
 from tablewright.trainables.layers.pretrained import StartingFile
 from tablewright.trainables.layers.stages import Stages
@@ -52,7 +52,7 @@ from tablewright.trainables.losses.label_mask import is_label
 from tablewright.trainables.losses.triplet import batch_hard_triplet_loss
 from tablewright.trainables.pictures.panel import Panel
 from tablewright.trainables.reidentification.config import ReidConfig
-from tablewright.trainables.training.from_backbone import FromBackbone
+from tablewright.trainables.training.from_backbone import FromBackbone, build_stages
 from tablewright.trainables.training.optimisation import Optimisation
 from tablewright.trainables.training.paired_parts import build_part
 from tablewright.trainables.training.published_recipe import require_recipe
@@ -595,14 +595,8 @@ class Mancs(FromBackbone):
     def build_network(
         self, config: MancsConfig, num_classes: int, weights: Mapping[str, StartingFile]
     ) -> MancsNetwork:
-        """Build the network with its starting weights; random ones follow from the seed of torch's generator.
-
-        Args:
-            config: of the training.
-            num_classes: identities of the heads.
-            weights: what `weights_files` gave, or {} to load nothing.
-        """
-        stages = build_part("backbone", build_backbone, config.network.backbone, weights.get(BACKBONE))
+        """Build the network on a backbone with its starting weights."""
+        stages = build_stages(config.network.backbone, weights)
         return MancsNetwork(config, stages, num_classes)
 
     def loss_terms(
@@ -613,14 +607,9 @@ class Mancs(FromBackbone):
         labels_per_rank: Sequence[Tensor],
         epoch: int,
     ) -> Iterator[dict[str, Tensor]]:
-        """Yield weighted terms of one rank after the other, already divided by the number of ranks.
+        """Yield weighted terms of one rank after the other, each with equally many images of each identity.
 
-        Args:
-            config: of the training.
-            network: from `build_network`, in training mode.
-            images_per_rank: (B, 3, H, W) float 0..255 each.
-            labels_per_rank: (B,) int64 in [0, num_classes) each; equally many images of each identity.
-            epoch: epochs completed; the curriculum draws harder negatives as they grow.
+        The curriculum draws harder negatives as epochs grow.
         """
         return terms_of_ranks(
             network,

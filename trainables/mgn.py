@@ -46,7 +46,6 @@ from torch.nn import functional
 from tablewright.trainables.contract.method import Trainable
 from tablewright.trainables.data.reid import Augmentation, DatasetName, ReidData
 from tablewright.trainables.layers.backbone import (
-    BACKBONE,
     STRIDE_BEFORE_LAST_STAGE,
     Backbone,
     build_backbone,
@@ -57,7 +56,7 @@ from tablewright.trainables.layers.pretrained import StartingFile
 from tablewright.trainables.layers.stages import Stages
 from tablewright.trainables.losses.triplet import batch_hard_triplet_loss
 from tablewright.trainables.reidentification.config import ReidConfig
-from tablewright.trainables.training.from_backbone import FromBackbone
+from tablewright.trainables.training.from_backbone import FromBackbone, build_stages
 from tablewright.trainables.training.optimisation import Optimisation
 from tablewright.trainables.training.paired_parts import build_part
 from tablewright.trainables.training.published_recipe import require_recipe
@@ -692,17 +691,10 @@ class Mgn(FromBackbone):
     def build_network(
         self, config: MgnConfig, num_classes: int, weights: Mapping[str, StartingFile]
     ) -> MgnNetwork | BaselineNetwork:
-        """Build the network with its starting weights; random ones follow from the seed of torch's generator.
-
-        Args:
-            config: of the training.
-            num_classes: identities of the softmax.
-            weights: what `weights_files` gave, or {} to load nothing, as when a checkpoint follows or
-                when a network on the meta device is only counted.
-        """
+        """Build the network, whose branches all start from one backbone's weights, or a baseline."""
         network = config.network
         if network.kind == "baseline":
-            stages = build_part("backbone", build_backbone, network.backbone, weights.get(BACKBONE))
+            stages = build_stages(network.backbone, weights)
             return BaselineNetwork(network, stages, num_classes)
         stages_of: dict[int, Stages] = {}
         for branch, _ in network.branches().values():
@@ -713,7 +705,7 @@ class Mgn(FromBackbone):
                 stages = build_backbone(backbone, None)
                 stages.load_state_dict(next(iter(stages_of.values())).state_dict())
             else:
-                stages = build_part("backbone", build_backbone, backbone, weights.get(BACKBONE))
+                stages = build_stages(backbone, weights)
             stages_of[branch.last_stride] = stages
         return MgnNetwork(config, stages_of, num_classes)
 
@@ -725,15 +717,7 @@ class Mgn(FromBackbone):
         labels_per_rank: Sequence[Tensor],
         epoch: int,
     ) -> Iterator[dict[str, Tensor]]:
-        """Yield the terms of one rank after the other, already divided by the number of ranks.
-
-        Args:
-            config: of the training.
-            network: from `build_network`, in training mode.
-            images_per_rank: (B, 3, H, W) float 0..255 each; equal sizes.
-            labels_per_rank: (B,) int64 in [0, num_classes) each.
-            epoch: not used; every epoch has the same losses.
-        """
+        """Yield the terms that `make_loss_terms` makes of each rank."""
         return terms_of_ranks(
             network,
             images_per_rank,

@@ -33,6 +33,7 @@ I classes.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, cast
@@ -70,6 +71,7 @@ from tablewright.trainables.layers.stages import STAGE_NAMES, Stages
 from tablewright.trainables.layers.trilinear import FORMS_WITH_TAU, TrilinearForm, trilinear_attention
 from tablewright.trainables.layers.vgg import Vgg19
 from tablewright.trainables.pictures.panel import Panel
+from tablewright.trainables.training.memory_layout import as_weights_lie
 from tablewright.trainables.training.optimisation import Optimisation
 from tablewright.trainables.training.paired_parts import build_part
 from tablewright.trainables.training.published_recipe import require_recipe
@@ -401,7 +403,10 @@ class DilatedGroup(nn.Module):
 
     def forward(self, map_BChw: Tensor) -> Tensor:
         """Give the sum of the rectified maps, of the same shape."""
-        return torch.stack([convolution(map_BChw).relu() for convolution in self.convolutions]).sum(dim=0)
+        rectified = [convolution(map_BChw).relu() for convolution in self.convolutions]
+        # One added to the next: a stack would put channels first, wherever the weights have them. What a stack's sum
+        # is in half precision is one in float32 too, rounded once.
+        return functools.reduce(torch.add, map(in_float32, rectified)).to(rectified[0].dtype)
 
 
 class AttentionTrunk(nn.Module):
@@ -429,7 +434,7 @@ class AttentionTrunk(nn.Module):
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
         """Give X, (B, C, H / 8, W / 8), not negative."""
-        map_BChw = images_BCHW
+        map_BChw = as_weights_lie(images_BCHW, self.stages[0])
         for stage in self.stages:
             map_BChw = stage(map_BChw)
         return cast("Tensor", self.groups(map_BChw))
@@ -482,6 +487,7 @@ class SharedBackbone(nn.Module):
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
         """Give (B, out_channels)."""
+        images_BCHW = as_weights_lie(images_BCHW, self.backbone)
         return cast("Tensor", self.backbone(images_BCHW)).mean(dim=(2, 3))
 
 
@@ -708,7 +714,7 @@ class Tasn:
     def build_network(
         self, config: TasnConfig, num_classes: int, weights: Mapping[str, StartingFile]
     ) -> TasnNetwork:
-        """Build the network with its starting weights; random ones follow from the seed of torch's generator."""
+        """Build both networks with their starting weights."""
         return TasnNetwork(config, num_classes, weights)
 
     def loss_terms(
@@ -719,15 +725,7 @@ class Tasn:
         labels_per_rank: Sequence[Tensor],
         epoch: int,
     ) -> Iterator[dict[str, Tensor]]:
-        """Yield weighted terms already divided by the number of ranks.
-
-        Args:
-            config: of the training.
-            network: from `build_network`, in training mode.
-            images_per_rank: (B, 3, H, W) float 0..255 each.
-            labels_per_rank: (B,) int64 each.
-            epoch: not used; every epoch has the same losses.
-        """
+        """Yield the weighted terms of each head that there is."""
         return terms_of_ranks(
             network,
             images_per_rank,
