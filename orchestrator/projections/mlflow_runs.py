@@ -9,7 +9,7 @@ import json
 import platform
 import tempfile
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +24,12 @@ from tablewright.orchestrator.identity import digest_of
 from tablewright.orchestrator.plans.place import Place
 from tablewright.orchestrator.plans.plan import Plan
 from tablewright.orchestrator.plans.training_places import TrainingPlaces, in_order
+from tablewright.orchestrator.projections.mlflow_batch import (
+    MAX_METRICS_PER_CALL,
+    RunBatch,
+    metrics_at,
+    written_tags,
+)
 from tablewright.orchestrator.projections.mlflow_client import open_client, why_refused
 from tablewright.orchestrator.projections.mlflow_names import (
     DAMAGED,
@@ -64,6 +70,11 @@ from tablewright.orchestrator.projections.mlflow_places import (
     places_in,
     sweep_note,
 )
+from tablewright.orchestrator.projections.mlflow_transaction import (
+    NewRows,
+    NewRun,
+    in_one_transaction,
+)
 from tablewright.orchestrator.projections.mlflow_views import left_over_views, saved_views
 from tablewright.orchestrator.store.claims import Claims, training_claim
 from tablewright.orchestrator.store.damaged_file import DamagedFile
@@ -77,17 +88,14 @@ from tablewright.trainables.contract.run import EpochReport
 from tablewright.trainables.value.secret import masked, masked_in, without_credentials
 
 if TYPE_CHECKING:
-    from mlflow.entities import Metric, Run
+    from mlflow.entities import Run
 
 CLAIM = "projection-mlflow"
 CLAIM_PATIENCE_S = 60.0
 """For so long the thread waits while another sweep of the store makes runs, before it takes MLflow for failing."""
 
 PAGE_LENGTH = 1000
-MAX_METRICS_PER_BATCH = 800
-"""Beside as many parameters and tags as one call may have, which takes a thousand in all."""
 MAX_EXPERIMENT_TAG_LENGTH = 20_000
-MAX_PARAMS_PER_BATCH = 100
 
 EXPERIMENT_KIND = "mlflow.experimentKind"
 EXPERIMENT_NOTE = (
@@ -214,6 +222,7 @@ class _ChildRun:
     """What is known of a training's run in MLflow.
 
     Attributes:
+        run_id: empty while it is still to be made.
         name: as MLflow shows it.
         is_ours: it was logged from this store.
         driver: that writes it, as `_this_process` names it; empty in runs of earlier versions.
@@ -222,6 +231,8 @@ class _ChildRun:
         epochs: those that are logged; None while nobody has asked.
         placed: the tags that say where its training stands, its description among them.
         artifact_url: where its files lie.
+        started_at_ms: of one that is to be made.
+        unsent: what is still to be written to it.
     """
 
     run_id: str
@@ -240,19 +251,8 @@ class _ChildRun:
     epochs: set[int] | None = None
     placed: dict[str, str] = field(default_factory=dict[str, str])
     artifact_url: str = ""
-
-
-@dataclass
-class _Gathered:
-    """What is to be logged of a run.
-
-    Attributes:
-        metrics: groups that stay together.
-    """
-
-    metrics: list[Sequence[Metric]] = field(default_factory=list["Sequence[Metric]"])
-    params: dict[str, str] = field(default_factory=dict[str, str])
-    tags: dict[str, str] = field(default_factory=dict[str, str])
+    started_at_ms: int = 0
+    unsent: RunBatch = field(default_factory=RunBatch)
 
 
 def _shows(run: _ChildRun, record: TrainingRecord | None) -> bool:
@@ -274,11 +274,14 @@ class MlflowRuns:
         self._claims = Claims(store)
         self._client, self._uri = open_client(uri), uri
         self._experiment_id = self._open_experiment(experiment, uri)
+        self._experiment = self._client.get_experiment(self._experiment_id)
         self._places: dict[str, bool] = {}
         self._parent_id = ""
         self._has_entered = False
         self._takes_pictures = True
-        self._gathered: dict[str, _Gathered] | None = None
+        self._is_alone = False
+        self._new_rows: NewRows | None = None
+        self._known_to_be_new: set[str] = set()
         self.places: TrainingPlaces | None = None
         self._read_all()
         if self._is_to_be_put_right():
@@ -322,9 +325,41 @@ class MlflowRuns:
     @contextmanager
     def _alone(self) -> Generator[None]:
         """Be for a moment the only one of the store's sweeps that makes, merges or deletes runs."""
+        if self._is_alone:
+            yield
+            return
         with self._claims.held(CLAIM, CLAIM_PATIENCE_S) as claim:
             if claim is None:
                 raise TimeoutError("another sweep of this store has been making runs all the time")
+            self._is_alone = True
+            try:
+                yield
+            finally:
+                self._is_alone = False
+
+    @contextmanager
+    def writing(self, training_ids: Collection[str]) -> Generator[None]:
+        """Write the runs of trainings inside, beside no other sweep of the store; a database keeps all or nothing.
+
+        Where anything raises, this object knows of runs that are not there, and is of no more use.
+
+        Args:
+            training_ids: of which trainings.
+        """
+        with self._alone(), in_one_transaction(self._client) as rows:
+            unknown = [identity for identity in training_ids if identity not in self._children]
+            self._new_rows = rows
+            try:
+                if rows is not None and unknown:
+                    self._known_to_be_new = set(unknown) - rows.known_among(TRAINING_ID, unknown)
+                yield
+            finally:
+                self._new_rows, self._known_to_be_new = None, set()
+
+    @contextmanager
+    def writing_one(self) -> Generator[None]:
+        """Write the run of one training inside by MLflow's calls alone, none of which takes back what another wrote."""
+        with self._alone():
             yield
 
     def _read_all(self) -> None:
@@ -410,7 +445,7 @@ class MlflowRuns:
 
     def _tag_by_id(self) -> None:
         for run_id in self._tagged_by_path:
-            self._log(run_id, tags=self._store_tags())
+            self._send(run_id, tags=self._store_tags())
 
     def _store_tags(self) -> dict[str, str]:
         return {STORE: self._store_id, STORE_URL: self._store.url}
@@ -440,7 +475,7 @@ class MlflowRuns:
                 continue
             for child in self._children.values():
                 if child.parent_id == run_id:
-                    self._log(child.run_id, tags={PARENT: first})
+                    self._send(child.run_id, tags={PARENT: first})
                     child.parent_id = first
             self._client.delete_run(run_id)
             del self._parents[run_id]
@@ -503,7 +538,7 @@ class MlflowRuns:
         with self._alone():
             run = self._client.get_run(self._parent_id)
             drivers = [*self._living_drivers(run), _this_process()]
-            self._log(
+            self._send(
                 self._parent_id, tags={**self._sweep_tags, DRIVER: "\n".join(drivers)[-MAX_TAG_LENGTH:]}
             )
             if run.info.status != RUNNING:
@@ -518,7 +553,7 @@ class MlflowRuns:
             with self._alone():
                 others = self._living_drivers(self._client.get_run(self._parent_id))
                 if others:
-                    self._log(self._parent_id, tags={DRIVER: "\n".join(others)})
+                    self._send(self._parent_id, tags={DRIVER: "\n".join(others)})
                 else:
                     self._client.delete_tag(self._parent_id, DRIVER)
         if status is None and run.info.status == RUNNING and not others:
@@ -535,7 +570,8 @@ class MlflowRuns:
         for identity, run in list(self._children.items()):
             is_left = run.is_ours and run.status == RUNNING and identity not in live
             if is_left and not self._is_anothers(run):
-                self.settle(identity)
+                with self._alone():
+                    self.settle(identity)
 
     def close_sweep(
         self,
@@ -569,7 +605,7 @@ class MlflowRuns:
                     path.write_bytes(content)
                 try:
                     self._client.log_artifacts(self._parent_id, folder, "tables")
-                    self._log(self._parent_id, tags={TABLES: digest})
+                    self._send(self._parent_id, tags={TABLES: digest})
                 except Exception as error:  # its files may lie elsewhere than its numbers
                     self._warn(f"MLflow did not take the tables as artifacts: {why_refused(error)}")
         self._leave(status)
@@ -579,9 +615,9 @@ class MlflowRuns:
         if not numbers:
             return
         known: dict[str, float] = self._client.get_run(self._parent_id).data.metrics
-        shown = itertools.islice(number_names(numbers).items(), MAX_METRICS_PER_BATCH)
+        shown = itertools.islice(number_names(numbers).items(), MAX_METRICS_PER_CALL)
         new = {name: value for name, value in shown if known.get(name) != value}
-        self._log(self._parent_id, metrics=[_metrics(new, now_ms(), num_recorded)])
+        self._send(self._parent_id, metrics=[metrics_at(new, now_ms(), num_recorded)])
 
     def _log_views(self, plan: Plan) -> None:
         """Offer each table in the page's menu of views; an MLflow that has none is left alone."""
@@ -598,17 +634,13 @@ class MlflowRuns:
         known = self._client.get_run(self._parent_id).data.tags.get(NOTE, "")
         note = sweep_note(plan, self._experiment_id, self._parent_id, self._store_id)
         if is_note_ours(known) and note != known:
-            self._log(self._parent_id, tags={NOTE: note})
+            self._send(self._parent_id, tags={NOTE: note})
 
-    # -- the runs of trainings
+    # -- the runs of trainings, inside `writing`
 
     def write(self, waiting: ToldTraining) -> None:
         """Log what the driver told of a training; one that another driver writes is left to that."""
         self._enter()
-        with self._gathering():
-            self._write(waiting)
-
-    def _write(self, waiting: ToldTraining) -> None:
         work, outcome = waiting.work, waiting.outcome
         folder = self._store.training(work.training_id)
         run = self._current(work.training_id)
@@ -616,13 +648,13 @@ class MlflowRuns:
             self._forget(work.training_id, run)  # the record that it shows was deleted, or is another store's
             run = None
         subject = _Subject.of_work(work, waiting.at_ms)
-        run = self._find_or_create(subject) if run is None else run
+        run = self._find_or_begin(subject) if run is None else run
         if self._is_anothers(run):
             return
         self._changed_ids.add(work.training_id)
         if outcome is None and (run.status, run.driver) != (RUNNING, _this_process()):
             tags = {PARENT: self._parent_id, STATE: "running", DRIVER: _this_process()}
-            self._log(run.run_id, tags={**tags, **self._store_tags()})
+            run.unsent.tags |= {**tags, **self._store_tags()}
             self._client.update_run(run.run_id, status=RUNNING)
             run.status, run.driver, run.is_ours = RUNNING, _this_process(), True
         self._describe(run, subject)
@@ -634,6 +666,7 @@ class MlflowRuns:
             ],
         )
         if outcome is None:
+            self._write_out(run)
             return
         # A training that was stopped here may have been ended by another driver.
         record = folder.record() if outcome.state in ("done", "stopped", "paused") else None
@@ -644,15 +677,11 @@ class MlflowRuns:
 
     def reconcile(self, training_id: str) -> None:
         """Make the run of a recorded training whole; cheap where it is."""
-        with self._gathering():
-            self._reconcile(training_id)
-
-    def _reconcile(self, training_id: str) -> None:
         folder = self._store.training(training_id)
         run = self._current(training_id)
         if run is not None and run.status == FINISHED:
             if run.parent_id not in {self._parent_id, *self._parents}:  # the sweep's run was deleted
-                self._log(run.run_id, tags={PARENT: self._parent_id})
+                self._send(run.run_id, tags={PARENT: self._parent_id})
                 run.parent_id = self._parent_id
                 self._changed_ids.add(training_id)
             if run.num_views >= len(folder.measured_views()):
@@ -663,11 +692,10 @@ class MlflowRuns:
     def settle(self, training_id: str) -> None:
         """End the run of a training that nobody trains now."""
         folder = self._store.training(training_id)
-        with self._gathering():
-            if (record := folder.record()) is not None:
-                self._complete(folder, record)
-            elif (run := self._children.get(training_id)) is not None and not self._is_anothers(run):
-                self._end(run, Outcome("stopped"), folder, now_ms())
+        if (record := folder.record()) is not None:
+            self._complete(folder, record)
+        elif (run := self._children.get(training_id)) is not None and not self._is_anothers(run):
+            self._end(run, Outcome("stopped"), folder, now_ms())
 
     def _current(self, training_id: str) -> _ChildRun | None:
         """Give a training's run, read anew where another driver may have written to it since."""
@@ -681,32 +709,31 @@ class MlflowRuns:
         self._children[training_id] = self._child_of(found)
         return self._children[training_id]
 
-    def _find_or_create(self, subject: _Subject) -> _ChildRun:
-        """Make a training's run, unless another driver has made it since all runs were read."""
+    def _find_or_begin(self, subject: _Subject) -> _ChildRun:
+        """Give the run that another driver has made since all runs were read, or one that is to be made."""
+        assert self._is_alone, "nobody makes it between the look and the writing"
         identity = subject.training_id
-        with self._alone():
-            for found in self._runs_where(f"tags.`{TRAINING_ID}` = '{identity}'"):
-                if self._is_ours(found.data.tags):
-                    run = self._child_of(found)
-                    break
-            else:
-                tags = {**subject.tags(), **self._store_tags(), PARENT: self._parent_id}
-                tags |= {STATE: "running", DRIVER: _this_process()}
-                placed = self._tags_of(self._places_of(identity, subject.trial), self._parent_id)
-                name = placed.pop(RUN_NAME, subject.label)
-                made = self._new_run(name, {**tags, **placed}, subject.started_at_ms)
-                run = _ChildRun(
-                    made.info.run_id,
-                    name,
-                    RUNNING,
-                    self._parent_id,
-                    is_ours=True,
-                    driver=_this_process(),
-                    epochs=set(),
-                    placed=placed,
-                    artifact_url=made.info.artifact_uri or "",
-                )
-        self._children[identity] = run
+        is_new = identity in self._known_to_be_new
+        for found in () if is_new else self._runs_where(f"tags.`{TRAINING_ID}` = '{identity}'"):
+            if self._is_ours(found.data.tags):
+                self._children[identity] = self._child_of(found)
+                return self._children[identity]
+        tags = {**subject.tags(), **self._store_tags(), PARENT: self._parent_id}
+        tags |= {STATE: "running", DRIVER: _this_process()}
+        placed = self._tags_of(self._places_of(identity, subject.trial), self._parent_id)
+        name = placed.pop(RUN_NAME, subject.label)
+        run = self._children[identity] = _ChildRun(
+            "",
+            name,
+            RUNNING,
+            self._parent_id,
+            is_ours=True,
+            driver=_this_process(),
+            epochs=set(),
+            placed=placed,
+            started_at_ms=subject.started_at_ms,
+            unsent=RunBatch(tags={**tags, **placed}),
+        )
         return run
 
     # -- where trainings stand
@@ -744,7 +771,7 @@ class MlflowRuns:
         kept = {tag: text for tag, text in tags.items() if text}
         if RUN_NAME in kept and not self._is_name_ours(training_id, run, places_in(tags)):
             del kept[RUN_NAME]
-        self._log(run.run_id, tags=kept)
+        self._send(run.run_id, tags=kept)
         for tag in left_over:
             self._client.delete_tag(run.run_id, tag)
         run.name = kept.pop(RUN_NAME, run.name)
@@ -783,7 +810,7 @@ class MlflowRuns:
         return self._client.create_run(
             self._experiment_id,
             start_time=started_at_ms,
-            tags={tag: _as_tag(tag, text) for tag, text in tags.items()},
+            tags=written_tags(tags),
             run_name=masked(name),
         )
 
@@ -800,7 +827,7 @@ class MlflowRuns:
         if run.is_described:
             return
         params = {name: text for name, text in flatten(subject.config).items() if name not in run.params}
-        self._log(run.run_id, params=params)
+        run.unsent.params |= params
         if not run.has_data:
             data = subject.data
             dataset = Dataset(
@@ -817,13 +844,13 @@ class MlflowRuns:
                 ),
             )
             tags = [InputTag("mlflow.data.context", "training")]
-            self._client.log_inputs(run.run_id, [DatasetInput(dataset, tags)])
+            run.unsent.data = DatasetInput(dataset, tags)
         run.is_described = True
 
     def _log_epochs(self, run: _ChildRun, epochs: Iterable[tuple[int, int, Mapping[str, float]]]) -> None:
         """Log (epoch, time in ms, values); an epoch that is there stays as it is."""
         new = [epoch for epoch in epochs if epoch[0] not in self._logged_epochs(run)]
-        self._log(run.run_id, metrics=[_metrics(values, at_ms, epoch) for epoch, at_ms, values in new])
+        run.unsent.metrics += [metrics_at(values, at_ms, epoch) for epoch, at_ms, values in new]
         self._logged_epochs(run).update(epoch for epoch, _, _ in new)
 
     def _logged_epochs(self, run: _ChildRun) -> set[int]:
@@ -840,7 +867,7 @@ class MlflowRuns:
             self._forget(identity, run)  # it shows a record that was deleted since, or is another store's
             run = None
         subject = _Subject.of_record(record)
-        run = self._find_or_create(subject) if run is None else run
+        run = self._find_or_begin(subject) if run is None else run
         is_whole = run.status == FINISHED and run.num_views >= len(folder.measured_views())
         if self._is_anothers(run) or (is_whole and _shows(run, record)):
             return
@@ -853,7 +880,7 @@ class MlflowRuns:
             except DamagedFile as error:
                 damaged.append(str(error))
         values = {"train_wall_s": record.train_wall_s, "measure_wall_s": record.measure_wall_s}
-        groups = [_metrics(_without(run.metrics, values), _ms(record.ended_at), record.num_epochs)]
+        groups = [metrics_at(_without(run.metrics, values), _ms(record.ended_at), record.num_epochs)]
         view_ids = sorted(folder.measured_views())
         said = [*record.data.warnings, *record.warnings]
         for view_id in view_ids:
@@ -869,7 +896,7 @@ class MlflowRuns:
             front += data_suffix(measured, record)
             values = {allowed_name(f"{front}.{name}"): value for name, value in _measured_values(measured)}
             values = _without(run.metrics, values)
-            groups.append(_metrics(values, _ms(measured.measured_at), record.num_epochs))
+            groups.append(metrics_at(values, _ms(measured.measured_at), record.num_epochs))
         tags = {
             STATE: "done",
             RECORDED_AT: recorded_at,
@@ -886,118 +913,84 @@ class MlflowRuns:
         ):
             if text := "\n".join(filter(None, texts)):
                 tags[tag] = masked(text)[:MAX_TAG_LENGTH]
-        self._log(run.run_id, metrics=groups, tags=tags)
+        run.unsent.metrics += groups
+        run.unsent.tags |= tags
+        run.status, ended_at_ms = FINISHED, _ms(record.ended_at)
+        is_ended = self._write_out(run, ended_at_ms)
         self._log_pictures(run, folder)
         run.metrics.update(metric.key for group in groups for metric in group)
         run.recorded_at, run.num_views = recorded_at, len(view_ids)
         if run.has_failure:
             self._client.delete_tag(run.run_id, FAILURE)
             run.has_failure = False
-        self._send_gathered()  # a run that has ended is whole
-        self._client.set_terminated(run.run_id, FINISHED, _ms(record.ended_at))
-        run.status = FINISHED
+        if not is_ended:
+            self._client.set_terminated(run.run_id, FINISHED, ended_at_ms)
 
     def _log_pictures(self, run: _ChildRun, folder: TrainingFolder) -> None:
+        files: dict[str, bytes] = {}
+        for name in folder.pictures() if self._takes_pictures else ():
+            try:
+                files[f"pictures/{name}.png"] = folder.picture(name)
+            except DamagedFile as error:
+                self._warn(str(error))
+        # One refusal is told; hundreds would only take time.
+        self._takes_pictures &= not files or self._log_files(run, files, "pictures as artifacts")
+
+    def _log_files(self, run: _ChildRun, files: Mapping[str, bytes], what: str) -> bool:
+        """Attach files to a run; say whether they were taken."""
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-        names = folder.pictures() if self._takes_pictures else []
-        if not names:
-            return
         with tempfile.TemporaryDirectory(prefix="tablewright-mlflow-") as aside:
-            for name in names:
-                try:
-                    (Path(aside) / f"{name}.png").write_bytes(folder.picture(name))
-                except DamagedFile as error:
-                    self._warn(str(error))
+            for name, content in files.items():
+                path = Path(aside) / name
+                path.parent.mkdir(exist_ok=True)
+                path.write_bytes(content)
             try:
                 # By the client's own way the run would be read again, only to learn where its files lie.
-                get_artifact_repository(run.artifact_url, self._client.tracking_uri).log_artifacts(
-                    aside, "pictures"
-                )
+                get_artifact_repository(run.artifact_url, self._client.tracking_uri).log_artifacts(aside)
             except Exception as error:  # its files may lie elsewhere than its numbers
-                self._takes_pictures = False  # one refusal is told; hundreds would only take time
-                self._warn(f"MLflow did not take pictures as artifacts: {why_refused(error)}")
+                self._warn(f"MLflow did not take {what}: {why_refused(error)}")
+                return False
+        return True
 
     def _end(self, run: _ChildRun, outcome: Outcome, folder: TrainingFolder, ended_at_ms: int) -> None:
         tags = {STATE: outcome.state}
         if outcome.message:
             tags[FAILURE] = masked(outcome.message)[:MAX_TAG_LENGTH]
             run.has_failure = True
-        self._log(run.run_id, tags=tags)
+        run.unsent.tags |= tags
         run.status = STATUS_OF[outcome.state]
-        self._send_gathered()
-        self._client.set_terminated(run.run_id, run.status, ended_at_ms)
+        if not self._write_out(run, ended_at_ms):
+            self._client.set_terminated(run.run_id, run.status, ended_at_ms)
         try:
             failure = folder.failure() if outcome.state == "failed" else None
         except DamagedFile:  # its message is told as the training's state
             failure = None
         if failure is not None:
-            try:
-                self._client.log_text(run.run_id, masked(failure.traceback), "traceback.txt")
-            except Exception as error:  # its files may lie elsewhere than its numbers
-                self._warn(f"MLflow did not take a traceback as an artifact: {why_refused(error)}")
+            text = masked(failure.traceback).encode(errors="replace")
+            self._log_files(run, {"traceback.txt": text}, "a traceback as an artifact")
 
-    def _log(
-        self,
-        run_id: str,
-        *,
-        metrics: Iterable[Sequence[Metric]] = (),
-        params: Mapping[str, str] | None = None,
-        tags: Mapping[str, str] | None = None,
-    ) -> None:
-        """Log it, or gather it where more is to come."""
-        said = _Gathered(list(metrics), dict(params or {}), dict(tags or {}))
-        if self._gathered is None:
-            self._send(run_id, said)
-            return
-        earlier = self._gathered.setdefault(run_id, _Gathered())
-        earlier.metrics += said.metrics
-        earlier.params |= said.params
-        earlier.tags |= said.tags
+    def _send(self, run_id: str, **what: Any) -> None:
+        """Write to a run at once, as `RunBatch` has it."""
+        RunBatch(**what).send(self._client, run_id)
 
-    @contextmanager
-    def _gathering(self) -> Generator[None]:
-        """Log together what is logged inside: each call costs a database several commits."""
-        self._gathered = {}
-        try:
-            yield
-            self._send_gathered()
-        finally:
-            self._gathered = None
+    def _write_out(self, run: _ChildRun, ended_at_ms: int | None = None) -> bool:
+        """Write what was gathered of a training's run, and make the run first where there is none.
 
-    def _send_gathered(self) -> None:
-        gathered, self._gathered = self._gathered or {}, {}
-        for run_id, said in gathered.items():
-            self._send(run_id, said)
-
-    def _send(self, run_id: str, said: _Gathered) -> None:
-        """Log in as few calls as MLflow's limits allow; a group of metrics stays together."""
-        from mlflow.entities import Param, RunTag
-
-        batches: list[list[Metric]] = [[]]
-        for group in said.metrics:
-            if len(batches[-1]) + len(group) > MAX_METRICS_PER_BATCH:
-                batches.append([])
-            batches[-1].extend(group)
-        params = [Param(name, text) for name, text in said.params.items()]
-        tags = [RunTag(name, _as_tag(name, text)) for name, text in said.tags.items()]
-        parts = itertools.zip_longest(
-            filter(None, batches),
-            _parts_of(params),
-            _parts_of(tags),
-            fillvalue=(),
-        )
-        for some_metrics, some_params, some_tags in parts:
-            self._client.log_batch(run_id, some_metrics, some_params, some_tags)
-
-
-def _parts_of(some: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    return (some[start : start + MAX_PARAMS_PER_BATCH] for start in range(0, len(some), MAX_PARAMS_PER_BATCH))
-
-
-def _as_tag(tag: str, text: str) -> str:
-    """Mask what a tag says, but for a description: its words are masked where it is written, its links are not."""
-    return text if tag == NOTE else masked(text)
+        Returns:
+            whether it is ended by that.
+        """
+        gathered, run.unsent = run.unsent, RunBatch()
+        if not run.run_id and self._new_rows is not None:
+            new = NewRun(run.name, run.status, run.started_at_ms, ended_at_ms, gathered)
+            run.run_id, run.artifact_url = self._new_rows.add_run(self._experiment, new)
+            return True
+        if not run.run_id:
+            made = self._new_run(run.name, gathered.tags, run.started_at_ms)
+            run.run_id, run.artifact_url = made.info.run_id, made.info.artifact_uri or ""
+            gathered.tags = {}
+        gathered.send(self._client, run.run_id)
+        return False
 
 
 def _measured_values(measured: Measurement) -> Iterator[tuple[str, float]]:
@@ -1022,12 +1015,6 @@ def _recorded_epochs(
     for report in reports:
         at_ms += 1000 * report.wall_s
         yield report.epoch, int(at_ms), {**report.metrics, EPOCH_MARK: report.wall_s}
-
-
-def _metrics(values: Mapping[str, float], at_ms: int, step: int) -> list[Metric]:
-    from mlflow.entities import Metric
-
-    return [Metric(allowed_name(name), float(value), at_ms, step) for name, value in values.items()]
 
 
 def _without(known: set[str], values: Mapping[str, float]) -> dict[str, float]:
