@@ -80,6 +80,7 @@ RULES = {
             "mlflow": (
                 "orchestrator.projections.mlflow_batch",
                 "orchestrator.projections.mlflow_client",
+                "orchestrator.projections.mlflow_found",
                 "orchestrator.projections.mlflow_runs",
                 "orchestrator.projections.mlflow_transaction",
             ),

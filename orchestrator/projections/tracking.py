@@ -34,13 +34,15 @@ from tablewright.orchestrator.projections.mlflow_client import (
     set_environment,
     why_refused,
 )
+from tablewright.orchestrator.projections.mlflow_found import FoundRuns
 from tablewright.orchestrator.projections.mlflow_page import NAME as MLFLOW_PAGE
 from tablewright.orchestrator.projections.mlflow_page import mlflow_page
-from tablewright.orchestrator.projections.mlflow_runs import (
+from tablewright.orchestrator.projections.mlflow_runs import MlflowRuns
+from tablewright.orchestrator.projections.mlflow_sweep_run import SweepRun
+from tablewright.orchestrator.projections.mlflow_training import (
     FAILED,
     FINISHED,
     KILLED,
-    MlflowRuns,
     ToldTraining,
     now_ms,
 )
@@ -214,8 +216,9 @@ class Tracker(ProjectionThread):
     # -- the thread
 
     def _connect(self) -> None:
-        projection = MlflowRuns(self._url, self._store, self._experiment, self._warn, self._changed_ids)
-        projection.open_sweep(self._sweep_name, self._parameters, self._begun_at_ms)
+        found = FoundRuns(self._url, self._store, self._experiment, self._changed_ids)
+        sweep = SweepRun(found, self._sweep_name, self._parameters, self._begun_at_ms, self._warn)
+        projection = MlflowRuns(found, sweep, self._warn)
         with self._lock:
             live = self._active | set(self._waiting)
             self._unchecked = dict(self._recorded)
@@ -274,9 +277,9 @@ class Tracker(ProjectionThread):
                 self._attempt(first, f"the run of training {first[:8]}", lambda: write(first))
             del waiting[first]
             return
-        until_s = time.monotonic() + MAX_TOGETHER_S
         try:
             with self._connected.writing(some):
+                until_s = time.monotonic() + MAX_TOGETHER_S
                 for training_id in some:
                     if self._num_tries[training_id] or time.monotonic() > until_s:
                         break
@@ -297,7 +300,7 @@ class Tracker(ProjectionThread):
                 for training_id in self._active:
                     self._connected.settle(training_id)
         status = FINISHED if self._is_complete else KILLED if self._was_stopped else FAILED
-        self._connected.close_sweep(
+        self._connected.close(
             None if self._is_complete is None else status,
             self._table_files,
             self._numbers,
