@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import platform
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,21 @@ from ray._private import worker as ray_worker
 from ray._private.state import state as ray_state
 from ray._private.worker import global_worker
 
+from tablewright.orchestrator.attempts.loaded_ahead import LOADED_AHEAD
 from tablewright.orchestrator.attempts.resources import Resources
 from tablewright.orchestrator.on_ray.ray_address import admitted
 from tablewright.orchestrator.on_ray.ray_authentication import authentication_kept, heed_variables
+from tablewright.orchestrator.on_ray.ray_node import few_processes
 from tablewright.orchestrator.on_ray.ray_session import private_session
 from tablewright.orchestrator.on_ray.supervisor import Link
 from tablewright.orchestrator.signals import signals_held_back
 from tablewright.trainables.value.cpus import cpus_of_machine
+
+MAX_AHEAD = 4
+"""Workers at most that begin to load what trainings need while the sweep loads Tune, on half of the cores; the others
+begin when they are wanted, since as many trainings may not be left."""
+
+WORKERS_LOAD = ("tablewright.orchestrator.on_ray.ray_worker", *LOADED_AHEAD)
 
 NUM_STARTS = 2
 """How often Ray is started on this machine before the command gives up."""
@@ -88,14 +96,18 @@ class RayCluster:
         dashboard_url: of a running one that was joined, as its head knows it; empty where it has none.
     """
 
-    def __init__(self, address: str | None, watcher: Link | None) -> None:
+    def __init__(
+        self, address: str | None, count_trainings: Callable[[Resources], int], watcher: Link | None
+    ) -> None:
         """Connect nothing yet.
 
         Args:
             address: see above.
+            count_trainings: that run at a time on a machine that has so much.
             watcher: told how far Ray is.
         """
         self.address = address
+        self._count_trainings = count_trainings
         self.folder: Path | None = None
         self.dashboard_url = ""
         self.watcher = watcher or Unwatched()
@@ -146,7 +158,7 @@ class RayCluster:
             can_cluster, ray_constants.ENABLE_RAY_CLUSTER = ray_constants.ENABLE_RAY_CLUSTER, False
             heed_variables()
             try:
-                _start_ray(folder / "r")
+                _start_ray(folder / "r", self._num_workers_ahead)
                 try:
                     threading.Thread(target=self._watch_over_ray, args=(is_over,), daemon=True).start()
                     yield
@@ -156,6 +168,9 @@ class RayCluster:
             finally:
                 ray_constants.ENABLE_RAY_CLUSTER = can_cluster
                 self.folder = None
+
+    def _num_workers_ahead(self, machine: Resources) -> int:
+        return min(self._count_trainings(machine), max(1, int(machine.cpus) // 2), MAX_AHEAD)
 
     def _watch_over_ray(self, is_over: threading.Event) -> None:
         """See within a second that a part of Ray has died; Ray itself notices after a minute, or never."""
@@ -185,7 +200,7 @@ def _end_ray() -> None:
     psutil.wait_procs(processes, END_S)
 
 
-def _start_ray(folder: Path) -> None:
+def _start_ray(folder: Path, num_ahead: Callable[[Resources], int]) -> None:
     """Start Ray, and once more where that fails, as it does on a machine that is very busy.
 
     Raises:
@@ -193,7 +208,7 @@ def _start_ray(folder: Path) -> None:
     """
     for start in range(1, NUM_STARTS + 1):
         try:
-            with signals_held_back():
+            with signals_held_back(), few_processes(num_ahead, WORKERS_LOAD):
                 ray.init(
                     address="local",
                     num_cpus=cpus_of_machine(),
