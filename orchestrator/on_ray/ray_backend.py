@@ -190,6 +190,7 @@ class RayBackend:
     def run(self, queue: WorkQueue, listeners: Sequence[Listener], store: Store, runtime: Runtime) -> None:
         """Run until the queue is finished, or told to stop and every running training has saved its state."""
         # What loads Tune, a second of a processor; meanwhile Ray's first workers load what trainings need.
+        from tablewright.orchestrator.on_ray.drawn_work import DrawnWork
         from tablewright.orchestrator.on_ray.ray_bridge import Bridge
         from tablewright.orchestrator.on_ray.ray_scheduler import FillsSlots
         from tablewright.orchestrator.on_ray.ray_tune import fit_all
@@ -217,10 +218,11 @@ class RayBackend:
             self.max_slots,
             self._growth,
         )
-        scheduler = FillsSlots(self._num_offered)
+        drawn = DrawnWork(queue, bridge.share_of, bridge.give_back_due)
+        scheduler = FillsSlots(self._num_offered, bridge, drawn)
         with tempfile.TemporaryDirectory(prefix="tablewright-tune-", dir=self._cluster.folder) as scratch:
             try:
-                fit_all(queue, bridge, scheduler, place, scratch)
+                fit_all(drawn, bridge, scheduler, place, scratch)
             except Exception as error:
                 if not bridge.was_left:
                     if (of_ray := _error_of_ray(error)) is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from typing import Any
 
@@ -12,10 +13,10 @@ from ray.tune.execution import class_cache, tune_controller
 from ray.tune.trainable.function_trainable import wrap_function
 
 from tablewright.orchestrator.attempts.resources import Resources
+from tablewright.orchestrator.on_ray.drawn_work import DrawnWork
 from tablewright.orchestrator.on_ray.ray_bridge import Bridge, QueueSearcher, StopsWaiting
 from tablewright.orchestrator.on_ray.ray_scheduler import FillsSlots
-from tablewright.orchestrator.on_ray.ray_worker import Place, attempt, take_signals
-from tablewright.orchestrator.work_queue import WorkQueue
+from tablewright.orchestrator.on_ray.ray_worker import Place, attempts, take_signals
 
 
 class _PlainActors(class_cache._ActorClassCache):  # pyright: ignore[reportPrivateUsage]
@@ -31,16 +32,22 @@ class _PlainActors(class_cache._ActorClassCache):  # pyright: ignore[reportPriva
         return self._cache[trainable_cls]
 
 
+@functools.cache
+def placement_of(share: Resources) -> tune.PlacementGroupFactory:
+    """Say what Ray is asked for; the same object for the same share, as Tune compares those of all trials."""
+    return tune.PlacementGroupFactory([{"CPU": share.cpus, "GPU": share.gpus}] * share.num_processes)
+
+
 def _tell_of_no_callbacks(callbacks: object) -> bool:
     """Stand for what Tune counts for its makers: it imports MLflow and three others only to tell ours from theirs."""
     return False
 
 
-def fit_all(queue: WorkQueue, bridge: Bridge, scheduler: FillsSlots, place: Place, scratch: str) -> None:
+def fit_all(drawn: DrawnWork, bridge: Bridge, scheduler: FillsSlots, place: Place, scratch: str) -> None:
     """Run until the queue is finished, or the bridge was left.
 
     Args:
-        queue: whose works become trials.
+        drawn: works that become trials.
         bridge: told of what becomes of them.
         scheduler: gives them to workers.
         place: where their attempts run, and by which rules.
@@ -48,18 +55,17 @@ def fit_all(queue: WorkQueue, bridge: Bridge, scheduler: FillsSlots, place: Plac
     """
     tune_controller._ActorClassCache = _PlainActors  # pyright: ignore
     usage.tag_callbacks = _tell_of_no_callbacks
-    trainable = wrap_function(tune.with_parameters(attempt, place=place))
+    trainable = wrap_function(tune.with_parameters(attempts, place=place))
 
     def bundles_of(config: dict[str, Any]) -> tune.PlacementGroupFactory:
-        share: Resources = config["share"]
-        return tune.PlacementGroupFactory([{"CPU": share.cpus, "GPU": share.gpus}] * share.num_processes)
+        return placement_of(config["share"])
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Ray warns of its own deprecations
         tuner = tune.Tuner(
             take_signals(tune.with_resources(trainable, bundles_of)),
             tune_config=tune.TuneConfig(
-                search_alg=QueueSearcher(queue, bridge.share_of, bridge.give_back_due, scheduler.has_room),
+                search_alg=QueueSearcher(drawn, scheduler.has_room),
                 scheduler=scheduler,
                 num_samples=-1,
                 reuse_actors=True,
