@@ -12,13 +12,19 @@ from collections.abc import Mapping
 from multiprocessing import forkserver
 
 from tablewright.orchestrator.agents.agent_worker import serve
-from tablewright.orchestrator.attempts.loaded_ahead import LOADED_AHEAD
 from tablewright.orchestrator.attempts.worker_death import how_ended
 from tablewright.orchestrator.project.project import Project, ProjectOnWorker
 from tablewright.orchestrator.signals import signals_held_back
 
-PRELOADED = ("__main__", "tablewright.orchestrator.agents.agent_worker", *LOADED_AHEAD)
-"""Loaded in the server, so that its forks have it."""
+PRELOADED = (
+    "__main__",
+    "tablewright.orchestrator.agents.agent_worker",
+    "tablewright.names",
+    "tablewright.trainables.own.function_run",
+    "torch",
+    "pandas",  # by pyarrow, whenever it makes an array
+)
+"""Loaded in the server, so that its forks have it; it takes no GPU and starts no thread."""
 END_S = 5.0
 
 _forks = multiprocessing.get_context("forkserver")

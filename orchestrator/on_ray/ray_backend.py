@@ -189,7 +189,7 @@ class RayBackend:
 
     def run(self, queue: WorkQueue, listeners: Sequence[Listener], store: Store, runtime: Runtime) -> None:
         """Run until the queue is finished, or told to stop and every running training has saved its state."""
-        # What loads Tune, a second of a processor; meanwhile Ray's first workers load what trainings need.
+        # What loads Tune, a second of a processor; meanwhile Ray's first workers begin.
         from tablewright.orchestrator.on_ray.drawn_work import DrawnWork
         from tablewright.orchestrator.on_ray.ray_bridge import Bridge
         from tablewright.orchestrator.on_ray.ray_scheduler import FillsSlots

@@ -17,7 +17,6 @@ from ray._private import worker as ray_worker
 from ray._private.state import state as ray_state
 from ray._private.worker import global_worker
 
-from tablewright.orchestrator.attempts.loaded_ahead import LOADED_AHEAD
 from tablewright.orchestrator.attempts.resources import Resources
 from tablewright.orchestrator.on_ray.ray_address import admitted
 from tablewright.orchestrator.on_ray.ray_authentication import authentication_kept, heed_variables
@@ -26,12 +25,6 @@ from tablewright.orchestrator.on_ray.ray_session import private_session
 from tablewright.orchestrator.on_ray.supervisor import Link
 from tablewright.orchestrator.signals import signals_held_back
 from tablewright.trainables.value.cpus import cpus_of_machine
-
-MAX_AHEAD = 4
-"""Workers at most that begin to load what trainings need while the sweep loads Tune, on half of the cores; the others
-begin when they are wanted, since as many trainings may not be left."""
-
-WORKERS_LOAD = ("tablewright.orchestrator.on_ray.ray_worker", *LOADED_AHEAD)
 
 NUM_STARTS = 2
 """How often Ray is started on this machine before the command gives up."""
@@ -103,7 +96,7 @@ class RayCluster:
 
         Args:
             address: see above.
-            count_trainings: that run at a time on a machine that has so much.
+            count_trainings: that run at a time on a machine that has so much; as many workers are begun with Ray.
             watcher: told how far Ray is.
         """
         self.address = address
@@ -158,7 +151,7 @@ class RayCluster:
             can_cluster, ray_constants.ENABLE_RAY_CLUSTER = ray_constants.ENABLE_RAY_CLUSTER, False
             heed_variables()
             try:
-                _start_ray(folder / "r", self._num_workers_ahead)
+                _start_ray(folder / "r", self._count_trainings)
                 try:
                     threading.Thread(target=self._watch_over_ray, args=(is_over,), daemon=True).start()
                     yield
@@ -168,9 +161,6 @@ class RayCluster:
             finally:
                 ray_constants.ENABLE_RAY_CLUSTER = can_cluster
                 self.folder = None
-
-    def _num_workers_ahead(self, machine: Resources) -> int:
-        return min(self._count_trainings(machine), max(1, int(machine.cpus) // 2), MAX_AHEAD)
 
     def _watch_over_ray(self, is_over: threading.Event) -> None:
         """See within a second that a part of Ray has died; Ray itself notices after a minute, or never."""
@@ -200,7 +190,7 @@ def _end_ray() -> None:
     psutil.wait_procs(processes, END_S)
 
 
-def _start_ray(folder: Path, num_ahead: Callable[[Resources], int]) -> None:
+def _start_ray(folder: Path, count_workers: Callable[[Resources], int]) -> None:
     """Start Ray, and once more where that fails, as it does on a machine that is very busy.
 
     Raises:
@@ -208,7 +198,7 @@ def _start_ray(folder: Path, num_ahead: Callable[[Resources], int]) -> None:
     """
     for start in range(1, NUM_STARTS + 1):
         try:
-            with signals_held_back(), few_processes(num_ahead, WORKERS_LOAD):
+            with signals_held_back(), few_processes(count_workers):
                 ray.init(
                     address="local",
                     num_cpus=cpus_of_machine(),

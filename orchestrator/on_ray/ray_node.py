@@ -7,9 +7,8 @@ metrics, one for what `runtime_env` says, which a training of a user's own may a
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from subprocess import list2cmdline
 from typing import Any
@@ -20,7 +19,6 @@ from ray._private import services
 
 from tablewright.orchestrator.attempts.resources import Resources
 from tablewright.orchestrator.on_ray import agent_on_demand
-from tablewright.orchestrator.on_ray.ray_session import set_variables
 
 raylet: Any = _raylet  # compiled, without types
 
@@ -31,8 +29,6 @@ DASHBOARD_AGENT, RUNTIME_AGENT = "--dashboard_agent_command", "--runtime_env_age
 """The raylet's options for what it starts them by."""
 
 WORKERS = "--num_prestart_python_workers"
-LOADED = "RAY_preload_python_modules"
-"""Heard by the raylet, which has every worker of Python load them once it is there."""
 
 STAND_IN = [sys.executable, "-I", "-S", agent_on_demand.__file__]
 
@@ -88,21 +84,17 @@ class _SmallNode(ray_node.Node):
 
 @contextmanager
 def few_processes(
-    count_workers: Callable[[Resources], int] = lambda machine: int(machine.cpus), loads: Sequence[str] = ()
+    count_workers: Callable[[Resources], int] = lambda machine: int(machine.cpus),
 ) -> Generator[None]:
     """Start Ray with few processes, wherever that is done meanwhile.
 
     Args:
         count_workers: that are begun before anything is asked of them, on a machine that has so much; as Ray does, one
             a core.
-        loads: modules that workers load while they are not asked anything.
     """
     node = ray_node.Node
     ray_node.Node = type("Node", (_SmallNode,), {"count_workers": staticmethod(count_workers)})
-    before = os.environ.get(LOADED)
-    set_variables({LOADED: ",".join(loads) or before})
     try:
         yield
     finally:
         ray_node.Node = node
-        set_variables({LOADED: before})
