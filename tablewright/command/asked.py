@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from rich.text import Text
 
+from tablewright.command.garbage_pace import look_rarely
 from tablewright.command.screen import console, errors
 from tablewright.orchestrator.on_ray.supervisor import Link, supervise
 from tablewright.orchestrator.signals import end_on_signals
@@ -148,6 +149,8 @@ def carry_out(asked: Asked, settings: Settings) -> int:
         ValueError: what is asked for is refused.
         OSError: the store or a file cannot be read or written.
     """
+    if not asked.check:  # which trains in this process: what one model leaves must not stay beside the next
+        look_rarely()
     if asked.import_runs is not None:
         from tablewright.command.import_runs import import_foreign_runs
 
