@@ -1,6 +1,6 @@
 """The backend of Ray Tune: where and when work runs.
 
-All unique trainings of a sweep are trials of one Tune run, so that workers stay warm from one training to
+All unique trainings of a sweep are made by the trials of one Tune run, so that workers stay warm from one training to
 the next. Tune places them and counts fractions of a GPU. What is tried again is decided by `lost_attempts`, since
 Tune takes a lost machine for a failure; what is done by the store alone, so Tune's own checkpoints, snapshots and
 loggers are not used.
