@@ -57,9 +57,7 @@ def main(names: list[str]) -> None:
         if names and name not in names:
             continue
         of_input, waits_of_input = count_input(paper)
-        step = count_step(
-            paper.method, paper.config, paper.num_classes, paper.shape, num_alike=paper.num_alike
-        )
+        step = count_step(paper.fake_step())
         memory = paper.trainable.step_memory(paper.config)
         phases = [step.kernels[phase] for phase in ("forward", "backward", "optimizer")]
         waits = waits_of_input + len(step.waits)

@@ -1,14 +1,12 @@
 """What one training step of a paper at full size would launch on a GPU, counted on tensors that have no memory.
 
-The step is the loop's own, from augmented images on: losses, backwards, clipping, scaler, optimizer, meter. What the
-input launches is counted by `counted_kernels`.
+The step is the loop's own, with clipping, scaler, optimizer and meter. What the input launches is counted by
+`counted_kernels`.
 
 Counted are operations: one that launches several kernels counts once, views and empty memory not at all. The tensors
 are those of a CPU, since torch without CUDA makes no others. Autocast therefore chooses by the list of a CPU, which has
 a few other operations; which layout a convolution runs in is decided by the rule of cuDNN, which is also that of the
 CPU's library: channels last where the map or the weight is.
-
-Legend: R ranks, B images of a rank, C channels, H W height and width in pixels.
 """
 
 from __future__ import annotations
@@ -21,18 +19,14 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake_temporarily
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from benchmarks.counted_kernels import WAITING, WITHOUT_KERNEL
+from tablewright.trainables.training.fake_step import FakeStep, fake_tensors, run_operation
 from tablewright.trainables.training.loss_meter import LossMeter
 from tablewright.trainables.training.loss_scaling import CountingScaler
-from tablewright.trainables.training.memory_layout import put_channels_last
-from tablewright.trainables.training.method import FitConfig, Method
-from tablewright.trainables.training.optimisation import make_optimizer
-from tablewright.trainables.training.step import apply_gradients, backpropagate
-from tablewright.trainables.training.step_memory import materialise
+from tablewright.trainables.training.step import apply_gradients
 
 Phase = Literal["forward", "backward", "optimizer"]
 
@@ -65,53 +59,30 @@ class CountedStep:
     waits: list[str] = field(default_factory=list[str])
 
 
-def count_step(
-    method: Method,
-    config: FitConfig,
-    num_classes: int,
-    shape: tuple[int, int, int, int],
-    *,
-    num_ranks: int = 1,
-    num_alike: int = 1,
-) -> CountedStep:
-    """Count a step of an optimizer that has its states, which takes a few seconds.
-
-    Args:
-        method: whose network and losses.
-        config: of the training.
-        num_classes: of each classifier.
-        shape: of the images of a rank, (B, C, H, W).
-        num_ranks: R.
-        num_alike: images of a batch that show one class.
-    """
-    step = CountedStep()
-    # Numbers, as code looks into them: whether a batch has equally many images of each class.
-    labels_RB = [torch.arange(shape[0]) // num_alike % num_classes for _ in range(num_ranks)]
-    with torch.random.fork_rng(devices=[]), torch.device("meta"):
-        network = method.build_network(config, num_classes, {}).train()
-        put_channels_last(network)
-    with FakeTensorMode(allow_non_fake_inputs=True), torch.random.fork_rng(devices=[]):
-        materialise(network)
+def count_step(step: FakeStep) -> CountedStep:
+    """Count a step that is not begun, with an optimizer that has its states; takes a few seconds."""
+    counted, optimisation = CountedStep(), step.config.optimisation
+    with fake_tensors():
+        step.begin()
+        network, optimizer = step.network, step.optimizer
         # On a GPU they lie there: see `count_batches_on_cpu`.
         of_host = {
             id(buffer) for name, buffer in network.named_buffers() if name.endswith("num_batches_tracked")
         }
-        optimizer = make_optimizer(config.optimisation, network.parameters())
         device = torch.device("cpu")
-        scaling = CountingScaler(device, enabled=config.optimisation.precision == "fp16")
+        scaling = CountingScaler(device, enabled=optimisation.precision == "fp16")
         meter = LossMeter(device)
-        images_RBCHW = [torch.empty(shape) for _ in range(num_ranks)]
         # Its states are made in the first step alone.
         for weight in network.parameters():
             weight.grad = torch.empty_like(weight) if weight.requires_grad else None
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        with _Operations(step, of_host) as operations:
-            terms = backpropagate(method, config, network, scaling.scaler, images_RBCHW, labels_RB, epoch=0)
+        with _Operations(counted, of_host) as operations:
+            terms = step.backpropagate(scaling.scaler)
             operations.is_optimizing = True
-            apply_gradients(config.optimisation, network, optimizer, scaling)
+            apply_gradients(optimisation, network, optimizer, scaling)
             meter.add(terms)
-    return step
+    return counted
 
 
 class _Operations(TorchDispatchMode):
@@ -132,11 +103,7 @@ class _Operations(TorchDispatchMode):
         inputs = list(_tensors((args, kwargs)))
         if name in WAITING:
             self._step.waits.append(f"{name} at {_line()}")
-        if inputs and not any(isinstance(tensor, FakeTensor) for tensor in inputs):
-            with unset_fake_temporarily():  # of labels, which are numbers
-                result = func(*args, **(kwargs or {}))
-        else:
-            result = func(*args, **(kwargs or {}))
+        result = run_operation(func, args, kwargs)
         makes_tensors = namespace != "prim" and any(True for _ in _tensors(result))
         is_on_host = bool(inputs) and all(id(tensor) in self._of_host for tensor in inputs)
         if makes_tensors and not is_on_host and not func.is_view and name not in WITHOUT_KERNEL:

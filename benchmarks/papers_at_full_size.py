@@ -13,6 +13,7 @@ from tablewright.trainables import hacnn, mancs, mdpr, mgn, tasn
 from tablewright.trainables.contract.precision import Precision
 from tablewright.trainables.data.fine_grained_augment import FineGrainedAugmenter
 from tablewright.trainables.data.reid_augment import TrainAugmenter
+from tablewright.trainables.training.fake_step import FakeStep
 from tablewright.trainables.training.method import Method
 
 
@@ -38,6 +39,10 @@ class Paper:
     def trainable(self) -> Any:
         """The method as the orchestrator runs it."""
         return self.config.make_trainable()
+
+    def fake_step(self) -> FakeStep:
+        """Give a step of the recipe that takes no memory."""
+        return FakeStep(self.method, self.config, self.num_classes, self.shape, num_alike=self.num_alike)
 
     @property
     def is_reidentification(self) -> bool:

@@ -18,6 +18,8 @@ from tablewright.trainables.value.canonical import canonical
 
 IDENTITY_VERSION = 1
 """Raised when equal inputs would get other ids; a store written by a newer version is refused."""
+SHORT_ID_DIGITS = 8
+"""Of an id where a person reads it: enough to find its folder, and to type."""
 
 
 def digest_of(value: Any) -> str:

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
 
-from tablewright.orchestrator.attempts.trial import HearsOfWork
 from tablewright.orchestrator.work import Listener, Outcome, Progress, Work
 from tablewright.trainables.value.long_work import Telling
 
 logger = logging.getLogger(__name__)
+
+
+@runtime_checkable
+class HearsOfWork(Protocol):
+    """A listener that is told of long work that no epoch tells of, too."""
+
+    def on_told(self, work: Work, telling: Telling) -> None:
+        """It is so far."""
+        ...
 
 
 class Listeners:

@@ -10,11 +10,12 @@ import pandas as pd
 from tablewright.orchestrator.declared.study import Study
 from tablewright.orchestrator.plans.plan import Plan
 from tablewright.orchestrator.store.store import Store
+from tablewright.reports.ablation_table import build_table
 from tablewright.reports.paper.paper_view import PaperView, build_paper_view
 from tablewright.reports.size_table import build_size_table
 from tablewright.reports.statistics.item_comparisons import ItemComparison, compare_items
 from tablewright.reports.statistics.seed import Place
-from tablewright.reports.table.table import Table, build_table
+from tablewright.reports.table.table import Table
 from tablewright.trainables.value.secret import masked
 from tablewright.trainables.value.text import visible
 

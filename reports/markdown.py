@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from tablewright.reports.notes.source_note import SHORT_ID_DIGITS
+from tablewright.orchestrator.identity import SHORT_ID_DIGITS
 from tablewright.reports.table.cell import marks_text
 from tablewright.reports.table.entry_text import entry_text, value_texts
 from tablewright.reports.table.grid import Entry, GridColumn, GridPart, Value, Words

@@ -77,7 +77,13 @@ RULES = {
             "cmaes": ("orchestrator.searches.cma_es",),
             "scipy": ("orchestrator.searches.quasi_random",),
             "threadpoolctl": ("orchestrator.searches.optuna_sampler",),
-            "mlflow": ("orchestrator.projections.mlflow_client", "orchestrator.projections.mlflow_runs"),
+            "mlflow": (
+                "orchestrator.projections.mlflow_batch",
+                "orchestrator.projections.mlflow_client",
+                "orchestrator.projections.mlflow_found",
+                "orchestrator.projections.mlflow_runs",
+                "orchestrator.projections.mlflow_transaction",
+            ),
             "yaml": ("orchestrator.declared.published", "orchestrator.on_ray.ray_autoscaler"),
             "cloudpickle": ("orchestrator.agents.agent_slot", "orchestrator.attempts.ranks"),
             "torch": ("orchestrator.agents.agent_worker",),  # which device there is
@@ -243,7 +249,7 @@ def test_every_folder_keeps_to_the_import_table() -> None:
         ("reports.table.table", "import rich"),
         (
             "reports.table.table",
-            "if TYPE_CHECKING:\n    from tablewright.orchestrator.attempts.trial import Work",
+            "if TYPE_CHECKING:\n    from tablewright.orchestrator.work import Work",
         ),
         ("reports.frame", "import torch"),
         ("sweep", "import pandas"),
@@ -379,19 +385,19 @@ ROOMS: dict[str, dict[str, tuple[str, ...]]] = {
         "plans": ("code", "declared", "project", "searches", "store"),
         "project": ("code", "declared"),
         "projections": ("code", "declared", "plans", "searches", "store"),
-        "searches": ("attempts", "costs", "declared", "plans", "project", "store"),
+        "searches": ("costs", "declared", "plans", "project", "store"),
         "store": ("code", "declared"),
     },
     "reports": {
         "documents": ("latex", "page", "table"),
         "exports": ("notes", "statistics", "table"),
         "figures": ("notes", "statistics", "table"),
-        "latex": ("notes", "statistics", "table"),
+        "latex": ("statistics", "table"),
         "notes": ("statistics", "table"),
         "page": ("figures", "notes", "paper", "table"),
         "paper": ("documents", "figures", "latex", "notes", "statistics", "table"),
         "statistics": (),
-        "table": ("notes", "statistics"),
+        "table": ("statistics",),
     },
 }
 """Of each folder the rooms in it, and which of the others each may import. A new arrow is a decision: draw it here."""

@@ -9,10 +9,10 @@ import pytest
 
 import tablewright as tw
 from tablewright.orchestrator.store.store import Store
+from tablewright.reports.ablation_table import build_table
 from tablewright.reports.exports.notebook_table import NotebookTable
 from tablewright.reports.exports.parquet import cells_of
 from tablewright.reports.frame import read_cells
-from tablewright.reports.table.table import build_table
 from tests.reports.every_state import every_state_plan, record_every_state
 
 STUDY = '''"""Two rows."""

@@ -19,9 +19,9 @@ from tablewright.orchestrator.inline_backend import InlineBackend
 from tablewright.orchestrator.plans.planning import plan_as_recorded, plan_with_data
 from tablewright.orchestrator.run import run_sweep
 from tablewright.orchestrator.store.store import Store
+from tablewright.reports.ablation_table import build_table
 from tablewright.reports.frame import read_cells
 from tablewright.reports.size_table import build_size_table
-from tablewright.reports.table.table import build_table
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.data.reid import DatasetName
 from tablewright.trainables.mgn import demo_config

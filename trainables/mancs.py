@@ -38,7 +38,7 @@ from torch.nn import functional
 
 from tablewright.trainables.contract.method import Trainable
 from tablewright.trainables.data.reid import Augmentation, DatasetName, RandomErasing, ReidData, ScaleCrop
-from tablewright.trainables.layers.backbone import BACKBONE, Backbone, build_backbone
+from tablewright.trainables.layers.backbone import Backbone
 from tablewright.trainables.layers.pixels import PixelStandardisation
 from tablewright.trainables.layers.pretrained import StartingFile
 from tablewright.trainables.layers.stages import Stages
@@ -52,7 +52,7 @@ from tablewright.trainables.losses.label_mask import is_label
 from tablewright.trainables.losses.triplet import batch_hard_triplet_loss
 from tablewright.trainables.pictures.panel import Panel
 from tablewright.trainables.reidentification.config import ReidConfig
-from tablewright.trainables.training.from_backbone import FromBackbone
+from tablewright.trainables.training.from_backbone import FromBackbone, build_stages
 from tablewright.trainables.training.optimisation import Optimisation
 from tablewright.trainables.training.paired_parts import build_part
 from tablewright.trainables.training.published_recipe import require_recipe
@@ -300,33 +300,38 @@ def _augmentation() -> Augmentation:
 
 
 def demo_config() -> MancsConfig:
-    """Give the same method scaled to the embedded data set and to about a minute on one CPU core.
+    """Give the same method scaled to the embedded data set and to a few seconds on one CPU core.
 
-    The curriculum runs through all of its phases in the few epochs there are, and its deviation keeps the paper's
-    share of an anchor's negatives, a sixteenth. Narrow maps have a milder reduction.
+    Chosen on `val` (docs/demo.md). The curriculum runs through all of its phases in the few epochs there are, and its
+    deviation keeps the paper's share of an anchor's negatives, a sixteenth. Narrow maps have a milder reduction. An
+    epoch is four steps.
     """
     return MancsConfig(
         data=ReidData(
             dataset="demo_pedestrians",
-            height_px=128,
-            width_px=64,
-            num_identities=8,
+            height_px=64,
+            width_px=32,
+            sampling="identities_once",
+            num_identities=16,
             num_instances=4,
             augmentation=_augmentation(),
         ),
         network=MancsNetworkConfig(
             backbone=Backbone(
-                architecture="mobilenet_v2", weights="imagenet_mobilenet", last_stride=2, num_frozen_stages=2
+                architecture="mobilenet_v2_short",
+                weights="imagenet_mobilenet",
+                last_stride=2,
+                num_frozen_stages=2,
             ),
             attention=Attention(reduction=4),
         ),
-        losses=MancsLosses(rank=RankLoss(curriculum=Curriculum(t0=1, t1=3, a=1.75))),
+        losses=MancsLosses(rank=RankLoss(curriculum=Curriculum(t0=3, t1=9, a=3.75))),
         optimisation=Optimisation(
-            num_epochs=4,
-            base_lr=1e-3,
+            num_epochs=12,
+            base_lr=4e-3,
             warmup_steps=0,
             schedule="steps",
-            decay_epochs=(3,),
+            decay_epochs=(9,),
             decay_factor=0.2,
             max_grad_norm=5.0,
             precision="fp32",
@@ -595,14 +600,8 @@ class Mancs(FromBackbone):
     def build_network(
         self, config: MancsConfig, num_classes: int, weights: Mapping[str, StartingFile]
     ) -> MancsNetwork:
-        """Build the network with its starting weights; random ones follow from the seed of torch's generator.
-
-        Args:
-            config: of the training.
-            num_classes: identities of the heads.
-            weights: what `weights_files` gave, or {} to load nothing.
-        """
-        stages = build_part("backbone", build_backbone, config.network.backbone, weights.get(BACKBONE))
+        """Build the network on a backbone with its starting weights."""
+        stages = build_stages(config.network.backbone, weights)
         return MancsNetwork(config, stages, num_classes)
 
     def loss_terms(
@@ -613,14 +612,9 @@ class Mancs(FromBackbone):
         labels_per_rank: Sequence[Tensor],
         epoch: int,
     ) -> Iterator[dict[str, Tensor]]:
-        """Yield weighted terms of one rank after the other, already divided by the number of ranks.
+        """Yield weighted terms of one rank after the other, each with equally many images of each identity.
 
-        Args:
-            config: of the training.
-            network: from `build_network`, in training mode.
-            images_per_rank: (B, 3, H, W) float 0..255 each.
-            labels_per_rank: (B,) int64 in [0, num_classes) each; equally many images of each identity.
-            epoch: epochs completed; the curriculum draws harder negatives as they grow.
+        The curriculum draws harder negatives as epochs grow.
         """
         return terms_of_ranks(
             network,

@@ -40,10 +40,8 @@ from tablewright.trainables.layers.attention import (
     foreground_attention,
 )
 from tablewright.trainables.layers.backbone import (
-    BACKBONE,
     STRIDE_BEFORE_LAST_STAGE,
     Backbone,
-    build_backbone,
 )
 from tablewright.trainables.layers.embed import Embed
 from tablewright.trainables.layers.fuse import FuseBlock
@@ -58,7 +56,7 @@ from tablewright.trainables.losses.label_smoothing import smoothed_cross_entropy
 from tablewright.trainables.losses.triplet import batch_hard_triplet_loss
 from tablewright.trainables.pictures.panel import Panel
 from tablewright.trainables.reidentification.config import ReidConfig
-from tablewright.trainables.training.from_backbone import FromBackbone
+from tablewright.trainables.training.from_backbone import FromBackbone, build_stages
 from tablewright.trainables.training.optimisation import Optimisation
 from tablewright.trainables.training.paired_parts import build_part
 from tablewright.trainables.training.process_group import gather_ranks
@@ -745,18 +743,11 @@ class Mdpr(FromBackbone):
     """MDPR as the training loop of re-identification sees it. Stateless."""
 
     def build_network(
-        self, config: MdprConfig, num_train_pids: int, weights: Mapping[str, StartingFile]
+        self, config: MdprConfig, num_classes: int, weights: Mapping[str, StartingFile]
     ) -> MdprNetwork:
-        """Build the network with its starting weights; random ones follow from the seed of torch's generator.
-
-        Args:
-            config: of the training.
-            num_train_pids: classes of the identity loss.
-            weights: what `weights_files` gave, or {} to load nothing, as when a checkpoint follows or
-                when a network on the meta device is only counted.
-        """
-        stages = build_part("backbone", build_backbone, config.network.backbone, weights.get(BACKBONE))
-        return MdprNetwork(config, stages, num_train_pids)
+        """Build the network on a backbone with its starting weights."""
+        stages = build_stages(config.network.backbone, weights)
+        return MdprNetwork(config, stages, num_classes)
 
     def loss_terms(
         self,
@@ -766,18 +757,9 @@ class Mdpr(FromBackbone):
         labels_per_rank: Sequence[Tensor],
         epoch: int,
     ) -> Iterator[dict[str, Tensor]]:
-        """Yield weighted terms already divided by the number of ranks, to be summed and differentiated.
+        """Yield weighted terms, rank by rank where triplets and pairs are formed inside of each (`pair_scope`).
 
-        Each rank is one forward pass, so that batch statistics are its own. With `pair_scope='local'` a
-        rank's terms are yielded before the next rank runs, so that its graph can be freed; with `gathered`
-        all are yielded at once.
-
-        Args:
-            config: of the training.
-            network: from `build_network`, in training mode.
-            images_per_rank: (B, 3, H, W) float 0..255 each; equal sizes.
-            labels_per_rank: (B,) int64 in [0, num_train_pids) each.
-            epoch: not used; every epoch has the same losses.
+        With `gathered` all are yielded at once, as one triplet may span ranks.
         """
         prototypes_ID = dict(network.prototypes.items())
         if config.losses.pair_scope == "gathered":

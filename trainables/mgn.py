@@ -46,7 +46,6 @@ from torch.nn import functional
 from tablewright.trainables.contract.method import Trainable
 from tablewright.trainables.data.reid import Augmentation, DatasetName, ReidData
 from tablewright.trainables.layers.backbone import (
-    BACKBONE,
     STRIDE_BEFORE_LAST_STAGE,
     Backbone,
     build_backbone,
@@ -57,7 +56,7 @@ from tablewright.trainables.layers.pretrained import StartingFile
 from tablewright.trainables.layers.stages import Stages
 from tablewright.trainables.losses.triplet import batch_hard_triplet_loss
 from tablewright.trainables.reidentification.config import ReidConfig
-from tablewright.trainables.training.from_backbone import FromBackbone
+from tablewright.trainables.training.from_backbone import FromBackbone, build_stages
 from tablewright.trainables.training.optimisation import Optimisation
 from tablewright.trainables.training.paired_parts import build_part
 from tablewright.trainables.training.published_recipe import require_recipe
@@ -338,33 +337,28 @@ def paper_config(dataset: DatasetName) -> MgnConfig:
 
 
 def demo_config() -> MgnConfig:
-    """Give the same method scaled to the embedded data set and to about a minute on one CPU core.
+    """Give the same method scaled to the embedded data set and to a few seconds on one CPU core.
 
-    Adam instead of SGD: in 96 steps SGD hardly moves classifiers that start near zero. The shared stages keep their
-    ImageNet weights.
+    Chosen on `val` (docs/demo.md). Adam instead of SGD: in 40 steps SGD hardly moves classifiers that start near zero.
+    The shared stages keep their ImageNet weights. An epoch is four steps, so that the rate can fall within them.
     """
     return MgnConfig(
         data=ReidData(
             dataset="demo_pedestrians",
-            height_px=128,
-            width_px=64,
+            height_px=64,
+            width_px=32,
             sampling="identities_once",
-            num_identities=8,
+            num_identities=16,
             num_instances=4,
             augmentation=Augmentation(pad_crop_px=None, flip_probability=0.5, erasing=None, patch=None),
         ),
         network=MgnNetworkConfig(
-            backbone=Backbone(architecture="mobilenet_v2", weights="imagenet_mobilenet", num_frozen_stages=3),
+            backbone=Backbone(
+                architecture="mobilenet_v2_short", weights="imagenet_mobilenet", num_frozen_stages=3
+            ),
         ),
         optimisation=Optimisation(
-            num_epochs=12,
-            base_lr=2e-3,
-            warmup_steps=0,
-            schedule="steps",
-            decay_epochs=(6,),
-            decay_factor=0.2,
-            optimizer="adam",
-            precision="fp32",
+            num_epochs=10, base_lr=8e-3, warmup_steps=8, final_lr=8e-4, precision="fp32"
         ),
     )
 
@@ -692,17 +686,10 @@ class Mgn(FromBackbone):
     def build_network(
         self, config: MgnConfig, num_classes: int, weights: Mapping[str, StartingFile]
     ) -> MgnNetwork | BaselineNetwork:
-        """Build the network with its starting weights; random ones follow from the seed of torch's generator.
-
-        Args:
-            config: of the training.
-            num_classes: identities of the softmax.
-            weights: what `weights_files` gave, or {} to load nothing, as when a checkpoint follows or
-                when a network on the meta device is only counted.
-        """
+        """Build the network, whose branches all start from one backbone's weights, or a baseline."""
         network = config.network
         if network.kind == "baseline":
-            stages = build_part("backbone", build_backbone, network.backbone, weights.get(BACKBONE))
+            stages = build_stages(network.backbone, weights)
             return BaselineNetwork(network, stages, num_classes)
         stages_of: dict[int, Stages] = {}
         for branch, _ in network.branches().values():
@@ -713,7 +700,7 @@ class Mgn(FromBackbone):
                 stages = build_backbone(backbone, None)
                 stages.load_state_dict(next(iter(stages_of.values())).state_dict())
             else:
-                stages = build_part("backbone", build_backbone, backbone, weights.get(BACKBONE))
+                stages = build_stages(backbone, weights)
             stages_of[branch.last_stride] = stages
         return MgnNetwork(config, stages_of, num_classes)
 
@@ -725,15 +712,7 @@ class Mgn(FromBackbone):
         labels_per_rank: Sequence[Tensor],
         epoch: int,
     ) -> Iterator[dict[str, Tensor]]:
-        """Yield the terms of one rank after the other, already divided by the number of ranks.
-
-        Args:
-            config: of the training.
-            network: from `build_network`, in training mode.
-            images_per_rank: (B, 3, H, W) float 0..255 each; equal sizes.
-            labels_per_rank: (B,) int64 in [0, num_classes) each.
-            epoch: not used; every epoch has the same losses.
-        """
+        """Yield the terms that `make_loss_terms` makes of each rank."""
         return terms_of_ranks(
             network,
             images_per_rank,

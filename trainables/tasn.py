@@ -33,6 +33,7 @@ I classes.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, cast
@@ -70,6 +71,7 @@ from tablewright.trainables.layers.stages import STAGE_NAMES, Stages
 from tablewright.trainables.layers.trilinear import FORMS_WITH_TAU, TrilinearForm, trilinear_attention
 from tablewright.trainables.layers.vgg import Vgg19
 from tablewright.trainables.pictures.panel import Panel
+from tablewright.trainables.training.memory_layout import as_weights_lie
 from tablewright.trainables.training.optimisation import Optimisation
 from tablewright.trainables.training.paired_parts import build_part
 from tablewright.trainables.training.published_recipe import require_recipe
@@ -339,13 +341,14 @@ def paper_config(dataset: DatasetName) -> TasnConfig:
 
 
 def demo_config() -> TasnConfig:
-    """Give the same method scaled to the generated details and to about a minute on one CPU core.
+    """Give the same method scaled to the generated details and to a quarter of a minute on one CPU core.
 
-    The networks see half of the stored resolution, as TASN's see 224 of 512 pixels; at that size the detail that
+    Chosen on `val` (docs/demo.md): one epoch of small batches, as many steps teach more than many images. The
+    networks see half of the stored resolution, as TASN's see 224 of 512 pixels; at that size the detail that
     tells classes apart is a few pixels wide.
     """
     small = Backbone(
-        architecture="mobilenet_v2", weights="imagenet_mobilenet", last_stride=2, num_frozen_stages=2
+        architecture="mobilenet_v2_short", weights="imagenet_mobilenet", last_stride=2, num_frozen_stages=2
     )
     # Its layer2 learns, as the last stage of it that is used: frozen, it keeps the attention net near chance.
     of_attention = Backbone(architecture="mobilenet_v2", weights="imagenet_mobilenet", num_frozen_stages=2)
@@ -354,7 +357,7 @@ def demo_config() -> TasnConfig:
             dataset="demo_details",
             shorter_side_px=128,
             crop_px=128,
-            batch_size=32,
+            batch_size=16,
             augmentation=FineGrainedAugmentation(
                 rotation_deg=None, brightness=None, contrast=None, saturation=None, pca_noise=None
             ),
@@ -365,13 +368,7 @@ def demo_config() -> TasnConfig:
             attention=AttentionNet(backbone=of_attention, input_px=96),
         ),
         optimisation=Optimisation(
-            num_epochs=4,
-            base_lr=1e-3,
-            warmup_steps=0,
-            schedule="steps",
-            decay_epochs=(3,),
-            decay_factor=0.2,
-            precision="fp32",
+            num_epochs=1, base_lr=2e-3, warmup_steps=0, schedule="steps", precision="fp32"
         ),
     )
 
@@ -401,7 +398,10 @@ class DilatedGroup(nn.Module):
 
     def forward(self, map_BChw: Tensor) -> Tensor:
         """Give the sum of the rectified maps, of the same shape."""
-        return torch.stack([convolution(map_BChw).relu() for convolution in self.convolutions]).sum(dim=0)
+        rectified = [convolution(map_BChw).relu() for convolution in self.convolutions]
+        # One added to the next: a stack would put channels first, wherever the weights have them. What a stack's sum
+        # is in half precision is one in float32 too, rounded once.
+        return functools.reduce(torch.add, map(in_float32, rectified)).to(rectified[0].dtype)
 
 
 class AttentionTrunk(nn.Module):
@@ -429,7 +429,7 @@ class AttentionTrunk(nn.Module):
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
         """Give X, (B, C, H / 8, W / 8), not negative."""
-        map_BChw = images_BCHW
+        map_BChw = as_weights_lie(images_BCHW, self.stages[0])
         for stage in self.stages:
             map_BChw = stage(map_BChw)
         return cast("Tensor", self.groups(map_BChw))
@@ -482,6 +482,7 @@ class SharedBackbone(nn.Module):
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
         """Give (B, out_channels)."""
+        images_BCHW = as_weights_lie(images_BCHW, self.backbone)
         return cast("Tensor", self.backbone(images_BCHW)).mean(dim=(2, 3))
 
 
@@ -708,7 +709,7 @@ class Tasn:
     def build_network(
         self, config: TasnConfig, num_classes: int, weights: Mapping[str, StartingFile]
     ) -> TasnNetwork:
-        """Build the network with its starting weights; random ones follow from the seed of torch's generator."""
+        """Build both networks with their starting weights."""
         return TasnNetwork(config, num_classes, weights)
 
     def loss_terms(
@@ -719,15 +720,7 @@ class Tasn:
         labels_per_rank: Sequence[Tensor],
         epoch: int,
     ) -> Iterator[dict[str, Tensor]]:
-        """Yield weighted terms already divided by the number of ranks.
-
-        Args:
-            config: of the training.
-            network: from `build_network`, in training mode.
-            images_per_rank: (B, 3, H, W) float 0..255 each.
-            labels_per_rank: (B,) int64 each.
-            epoch: not used; every epoch has the same losses.
-        """
+        """Yield the weighted terms of each head that there is."""
         return terms_of_ranks(
             network,
             images_per_rank,

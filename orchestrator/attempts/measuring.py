@@ -7,17 +7,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from tablewright.orchestrator.attempts.as_planned import check_measured
+from tablewright.orchestrator.attempts.attempt import Attempt
 from tablewright.orchestrator.attempts.collected_warnings import CollectedWarnings
 from tablewright.orchestrator.attempts.failure_text import (
     as_message,
     words_of,
 )
-from tablewright.orchestrator.attempts.trial_hooks import TrialHooks
 from tablewright.orchestrator.declared.search import Objective
 from tablewright.orchestrator.plans.lost_weights import why_unmeasurable
 from tablewright.orchestrator.plans.plan import Partner, PlannedView
 from tablewright.orchestrator.store.store import Store
-from tablewright.orchestrator.store.training_folder import TrainingFolder
 from tablewright.orchestrator.work import Work
 from tablewright.trainables.contract.device_memory import memory_of
 from tablewright.trainables.contract.method import (
@@ -48,20 +47,18 @@ def prepare_data(config: TrainingConfig, runtime: Runtime) -> None:
         trainable.prepare_data(config, runtime)
 
 
-def measure_views(
-    work: Work,
-    folder: TrainingFolder,
-    store: Store,
-    runtime: Runtime,
-    hooks: TrialHooks,
-    network: Any,
-    said: CollectedWarnings,
-) -> list[str]:
+def measure_views(attempt: Attempt, network: Any, said: CollectedWarnings) -> list[str]:
     """Measure what is not measured; views of ensembles only once all their trainings are done.
+
+    Args:
+        attempt: whose training is measured.
+        network: as it was trained; None loads it where anything is left to measure.
+        said: what is warned of meanwhile.
 
     Returns:
         Why views are left out that can be measured no more.
     """
+    work, store, folder, runtime = attempt.work, attempt.store, attempt.folder, attempt.runtime
     done, said_before, is_loaded = folder.measured_views(), said.so_far(), network is None
     missing = {
         identity: planned
@@ -88,10 +85,10 @@ def measure_views(
         if is_loaded or config != work.config:
             prepare_data(config, runtime)
         seen = [planned.view for planned in views.values()]
-        with hooks.part("extracting"):
+        with attempt.hooks.part("extracting"):
             extraction = _extract(trainable, config, runtime, network, split, seen)
         for identity, planned in views.items():
-            with hooks.part("measuring"):
+            with attempt.hooks.part("measuring"):
                 members = [(config, extraction)]
                 members += [
                     (partner.config, _extract_of(partner, store, runtime, planned.view))
@@ -107,18 +104,12 @@ def measure_views(
                 warnings=[sentence for sentence in said.so_far() if sentence not in said_before],
             )
         if split == "test" and not folder.pictures():
-            _illustrate(config, work.label, folder, runtime, network, extraction, said)
+            _illustrate(attempt, config, network, extraction, said)
     return list(why_not.values())
 
 
 def _illustrate(
-    config: TrainingConfig,
-    label: str,
-    folder: TrainingFolder,
-    runtime: Runtime,
-    network: Any,
-    extraction: Any,
-    said: CollectedWarnings,
+    attempt: Attempt, config: TrainingConfig, network: Any, extraction: Any, said: CollectedWarnings
 ) -> None:
     """Draw what the network does; a fault of drawing is kept in words and costs no training."""
     trainable = config.make_trainable()
@@ -126,12 +117,12 @@ def _illustrate(
         return
     warning, said_before = "", said.so_far()
     try:
-        folder.write_pictures(trainable.illustrate(config, runtime, network, extraction))
+        attempt.folder.write_pictures(trainable.illustrate(config, attempt.runtime, network, extraction))
     except Exception as error:
         warning = as_message(f"not every picture could be drawn: {words_of(error)}")
-        logger.info("%s: %s", label, warning)
+        logger.info("%s: %s", attempt.work.label, warning)
     while_drawing = [text for text in said.so_far() if text not in said_before]
-    folder.write_picture_warning("; ".join(filter(None, [warning, *while_drawing])))
+    attempt.folder.write_picture_warning("; ".join(filter(None, [warning, *while_drawing])))
 
 
 def _extract(
@@ -158,11 +149,6 @@ def _extract_of(partner: Partner, store: Store, runtime: Runtime, view: Evaluati
     return _extract(trainable, partner.config, runtime, network, view.split, [view])
 
 
-def watched_name(objective: Objective) -> str:
-    """Name an objective among what an epoch reports."""
-    return f"{objective.view.split}_{objective.metric.name}"
-
-
 def watch(
     work: Work,
     objective: Objective,
@@ -174,7 +160,7 @@ def watch(
     """Give what a pruner is told of an epoch; None where there is nothing to measure, and nothing was told."""
     view = objective.view
     if network is None:  # of a loop of somebody's own
-        return report.metrics.get(watched_name(objective))
+        return report.metrics.get(objective.watched_name)
     if isinstance(trainable, TellsValues):
         return trainable.value_told(network, view, objective.metric)
     extraction = _extract(trainable, work.config, runtime, network, view.split, [view])

@@ -55,6 +55,11 @@ class Objective(Declaration):
     metric: Metric
     view: EvaluationView
 
+    @property
+    def watched_name(self) -> str:
+        """Its name among what an epoch reports."""
+        return f"{self.view.split}_{self.metric.name}"
+
     def find_faults(self) -> Iterator[Fault]:
         """Refuse to look at `test`, and a metric that the view does not give."""
         if fault := fault_of_view(self.view):

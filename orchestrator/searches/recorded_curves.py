@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tablewright.orchestrator.attempts.measuring import watched_name
 from tablewright.orchestrator.declared.changes import Changes
 from tablewright.orchestrator.declared.ranges import Range, When
 from tablewright.orchestrator.declared.search import Search
@@ -113,7 +112,7 @@ def find_curves(search: Search, resolver: DataResolver, store: Store) -> FoundCu
     Raises:
         ValueError: there are too few; says how many, and how there are more.
     """
-    name, sign = watched_name(search.objective), 1 if search.objective.metric.higher_is_better else -1
+    name, sign = search.objective.watched_name, 1 if search.objective.metric.higher_is_better else -1
     found: dict[str, RecordedCurve] = {}
     wall_s: dict[str, float] = {}
     unfinished: set[str] = set()

@@ -12,7 +12,6 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
-from tablewright.orchestrator.attempts.measuring import watched_name
 from tablewright.orchestrator.declared.changes import Changes
 from tablewright.orchestrator.declared.pruners import Wilcoxon
 from tablewright.orchestrator.declared.search import Search
@@ -344,7 +343,7 @@ class SearchSource:
             reports = self._store.training(trial.training_id).epochs() if self._watches else []
         except DamagedFile:
             return  # the training tells again what it repeats
-        name = watched_name(self.search.objective)
+        name = self.search.objective.watched_name
         unheard = {
             report.epoch: report.metrics[name]
             for report in reports

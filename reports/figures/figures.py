@@ -17,6 +17,7 @@ import pandas as pd
 
 from tablewright.orchestrator.costs.training_cost import TrainingCost, cost_of_recorded
 from tablewright.orchestrator.declared.ablation import Ablation
+from tablewright.orchestrator.identity import SHORT_ID_DIGITS
 from tablewright.orchestrator.plans.plan import Cell, Plan
 from tablewright.orchestrator.store.damaged_file import DamagedFile
 from tablewright.orchestrator.store.parallel_reading import read_all
@@ -44,7 +45,6 @@ from tablewright.reports.figures.item_figure import item_figures
 from tablewright.reports.figures.row_styles import naming_caption
 from tablewright.reports.figures.sensitivity_figure import sensitivity_figures
 from tablewright.reports.figures.sign_fonts import FONT_TO_INSTALL, further_fonts
-from tablewright.reports.notes.source_note import SHORT_ID_DIGITS
 from tablewright.reports.statistics.seed import seeds_by_place
 from tablewright.reports.table.table import Table
 from tablewright.trainables.contract.metric import Metric, metric_reported

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from tablewright.orchestrator.declared.venue import ANY, LatexPackage, Venue
+from tablewright.orchestrator.identity import SHORT_ID_DIGITS
 from tablewright.reports.latex.latex_page import Sheet, pages
 from tablewright.reports.latex.latex_signs import (
     CHECK,
@@ -23,7 +24,6 @@ from tablewright.reports.latex.latex_signs import (
 )
 from tablewright.reports.latex.latex_tabular import Comments, grid_tabulars, text_tabular, with_group_column
 from tablewright.reports.latex.print_fit import PrintFit, fit_grid, with_widest_font
-from tablewright.reports.notes.source_note import SHORT_ID_DIGITS
 from tablewright.reports.table.lay_out import lay_out
 from tablewright.reports.table.table import Table
 

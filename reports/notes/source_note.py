@@ -11,6 +11,7 @@ import pandas as pd
 from tablewright.orchestrator.declared.ablation import Ablation
 from tablewright.orchestrator.declared.design import full_label
 from tablewright.orchestrator.declared.study import Study
+from tablewright.orchestrator.identity import SHORT_ID_DIGITS
 from tablewright.reports.table.cell import AGREES, DISAGREES, MIN_SEEDS_FOR_A_VERDICT, TableCell
 from tablewright.reports.table.number import half_printed_unit, value_text
 from tablewright.trainables.contract.data import DatasetFacts
@@ -18,7 +19,6 @@ from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.contract.program import PRODUCT
 from tablewright.trainables.value.counted import counted
 
-SHORT_ID_DIGITS = 8
 SHORT_COMMIT_DIGITS = 12
 NUM_IDS_SHOWN = 4
 CHANGES_NO_NUMBER = (PRODUCT, "ray", "optuna", "mlflow")

@@ -20,6 +20,7 @@ from tablewright.reports.notes.statistics_note import MEAN_AND_DEVIATION
 from tablewright.reports.statistics.table_statistics import Compared
 from tablewright.reports.table.arrangement import printed_arrangement
 from tablewright.reports.table.cell import TableCell
+from tablewright.reports.table.emphasis import rank
 from tablewright.reports.table.table import (
     DEMO_NOTICE,
     DIFFERENCE_NOTE,
@@ -28,7 +29,6 @@ from tablewright.reports.table.table import (
     RowGroup,
     Table,
     TableRow,
-    rank,
 )
 from tablewright.trainables.value.counted import counted
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tablewright.reports.notes.source_note import SHORT_ID_DIGITS
+from tablewright.orchestrator.identity import SHORT_ID_DIGITS
 from tablewright.reports.statistics.comparison import SIGNIFICANCE_LEVEL
 from tablewright.reports.statistics.item_comparisons import ItemComparison
 from tablewright.reports.statistics.table_statistics import Compared

@@ -24,9 +24,9 @@ from tablewright.orchestrator.store.damaged_file import DamagedFile
 from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.store.training_folder import PNG
 from tablewright.orchestrator.verify import verify_store
+from tablewright.reports.ablation_table import build_table
 from tablewright.reports.figures.figures import read_traces, table_figures
 from tablewright.reports.frame import read_cells
-from tablewright.reports.table.table import build_table
 from tablewright.reports.table_files import write_tables
 from tablewright.trainables.contract.run import EpochReport, Runtime
 from tablewright.trainables.retrieval.view import MAP, RANK1, RetrievalView

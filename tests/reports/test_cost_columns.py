@@ -12,9 +12,10 @@ from tablewright.orchestrator.declared.design import Row
 from tablewright.orchestrator.store.holding import Holding
 from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.store.training_records import TrainingRecord
+from tablewright.reports.ablation_table import build_table
 from tablewright.reports.frame import read_cells
 from tablewright.reports.table.cell import mean_text
-from tablewright.reports.table.table import Table, build_table
+from tablewright.reports.table.table import Table
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.contract.size import NetworkSize
 from tablewright.trainables.retrieval.view import MAP

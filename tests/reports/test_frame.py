@@ -13,8 +13,8 @@ from tablewright.orchestrator.plans.resolution import DataResolver
 from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.store.training_folder import TrainingFolder
 from tablewright.orchestrator.store.training_records import Measurement
+from tablewright.reports.ablation_table import build_table
 from tablewright.reports.frame import COLUMNS, read_cells
-from tablewright.reports.table.table import build_table
 from tablewright.trainables.retrieval.view import MAP, RetrievalView
 from tests.reports.tiny_study import (
     COMMIT,

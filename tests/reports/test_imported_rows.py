@@ -10,10 +10,11 @@ import pytest
 
 from tablewright.orchestrator.declared.imported import imported
 from tablewright.orchestrator.store.store import Store
+from tablewright.reports.ablation_table import build_table
 from tablewright.reports.exports.notebook_table import NotebookTable
 from tablewright.reports.exports.parquet import cells_of
 from tablewright.reports.frame import read_cells
-from tablewright.reports.table.table import Table, build_table
+from tablewright.reports.table.table import Table
 from tablewright.reports.table_files import write_tables
 from tests.reports.tiny_study import depth_row, make_ablation, plan_of, record_value, seeds_of
 

@@ -20,6 +20,7 @@ from tablewright.orchestrator.declared.venue import venue_of
 from tablewright.orchestrator.plans.plan import Plan
 from tablewright.orchestrator.store.holding import Holding
 from tablewright.orchestrator.store.store import Store
+from tablewright.reports.ablation_table import build_table
 from tablewright.reports.figures.canvas import TEX_POINTS_AN_INCH, PrintSize
 from tablewright.reports.figures.chart import Drawing
 from tablewright.reports.figures.cmc_figure import MAX_ROWS, CmcChart, cmc_figures
@@ -36,7 +37,6 @@ from tablewright.reports.figures.swept_axis import SweptAxis
 from tablewright.reports.frame import read_cells
 from tablewright.reports.statistics import item_scores
 from tablewright.reports.statistics.seed import seeds_by_place
-from tablewright.reports.table.table import build_table
 from tablewright.reports.table_files import write_tables
 from tablewright.trainables.retrieval.view import MAP, RetrievalView
 from tests.reports.figured_study import figured, record_figured

@@ -50,6 +50,7 @@ from tablewright.trainables.pictures.attention_overlays import draw_attention
 from tablewright.trainables.pictures.choice import NUM_ATTENTION_IMAGES, spread_over
 from tablewright.trainables.pictures.panel import ShowsPanels
 from tablewright.trainables.training.determinism import derive_seed, find_device, reproducible
+from tablewright.trainables.training.fake_step import FakeStep
 from tablewright.trainables.training.fitting import fit, load_network
 from tablewright.trainables.training.method import Method
 from tablewright.trainables.training.numeric_environment import describe_numeric_environment
@@ -296,7 +297,7 @@ class ClassificationTrainable:
         data: FineGrainedData = config.data
         num_classes, _ = published_num_classes(data.dataset)
         shape = (data.batch_size, 3, data.crop_px, data.crop_px)
-        return count_step_memory(self._method, config, num_classes, shape)
+        return count_step_memory(FakeStep(self._method, config, num_classes, shape))
 
     def numeric_environment(self, device: Device) -> dict[str, str]:
         """Name what the last digits depend on; see `trainables.training.numeric_environment`."""

@@ -51,13 +51,16 @@ class InstanceBatchNorm(nn.Module):
 
     def forward(self, map_BCHW: Tensor) -> Tensor:
         """Normalise both halves; shape and memory format stay."""
-        instance_BCHW, batch_BCHW = map_BCHW.split(
-            (self.num_instance_channels, map_BCHW.shape[1] - self.num_instance_channels), dim=1
+        sizes = self.num_instance_channels, map_BCHW.shape[1] - self.num_instance_channels
+        if not map_BCHW.is_contiguous(memory_format=torch.channels_last):
+            instance_BCHW, batch_BCHW = map_BCHW.split(sizes, dim=1)
+            return torch.cat((self.IN(instance_BCHW), self.BN(batch_BCHW)), dim=1)
+        # Instance norm gives its half, and that half's gradient, channels first. Cut as the map lies, the gradient of
+        # the whole lies so too; put back, so do the other half and every convolution behind it.
+        instance_BCHW, batch_BCHW = (
+            half.movedim(-1, 1) for half in map_BCHW.movedim(1, -1).split(sizes, dim=-1)
         )
-        instance_BCHW = self.IN(instance_BCHW)
-        # Instance norm gives its half channels first, and with it the other half and every convolution behind it.
-        if map_BCHW.is_contiguous(memory_format=torch.channels_last):
-            instance_BCHW = instance_BCHW.contiguous(memory_format=torch.channels_last)
+        instance_BCHW = self.IN(instance_BCHW).contiguous(memory_format=torch.channels_last)
         return torch.cat((instance_BCHW, self.BN(batch_BCHW)), dim=1)
 
 

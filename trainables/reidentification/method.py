@@ -45,6 +45,7 @@ from tablewright.trainables.retrieval.ensemble import join_extractions
 from tablewright.trainables.retrieval.measurement import measure_view
 from tablewright.trainables.retrieval.view import RetrievalView
 from tablewright.trainables.training.determinism import derive_seed, find_device, reproducible
+from tablewright.trainables.training.fake_step import FakeStep
 from tablewright.trainables.training.fitting import fit, load_network
 from tablewright.trainables.training.method import Method
 from tablewright.trainables.training.numeric_environment import describe_numeric_environment
@@ -214,7 +215,7 @@ class ReidTrainable:
         data = config.data
         num_pids, _ = published_num_pids(data.dataset)
         num_images = data.num_identities * data.num_instances
-        return count_step_memory(
+        step = FakeStep(
             self._method,
             config,
             num_pids,
@@ -222,6 +223,7 @@ class ReidTrainable:
             num_ranks=data.num_ranks,
             num_alike=data.num_instances,
         )
+        return count_step_memory(step)
 
     def numeric_environment(self, device: Device) -> dict[str, str]:
         """Name what the last digits depend on; see `trainables.training.numeric_environment`."""

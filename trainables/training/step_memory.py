@@ -1,10 +1,7 @@
 """What one optimisation step takes of a GPU's memory, counted on tensors that have a shape and no memory.
 
-The step is the loop's own: the method's losses, backwards, and the optimizer. Only augmentation is left out, which is
-over before the network runs. The tensors are those of a CPU, since torch without CUDA makes no others: the few
-operations that keep something else on a GPU cost 1 to 4 % of the whole.
-
-Legend: R ranks, B images of a rank, C channels, H W height and width in pixels.
+Only augmentation is left out, which is over before the network runs. The few operations that keep something else on a
+GPU than on a CPU cost 1 to 4 % of the whole.
 """
 
 from __future__ import annotations
@@ -13,15 +10,14 @@ import weakref
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake_temporarily
+from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from tablewright.trainables.contract.memory import StepMemory
-from tablewright.trainables.training.method import FitConfig, Method
-from tablewright.trainables.training.optimisation import Optimisation, make_optimizer
-from tablewright.trainables.training.step import backpropagate
+from tablewright.trainables.training.fake_step import FakeStep, fake_tensors, run_operation
+from tablewright.trainables.training.optimisation import Optimisation
 
 
 def of_equal_memory(config: Any) -> Any:
@@ -35,59 +31,20 @@ def of_equal_memory(config: Any) -> Any:
     return config.model_copy(update={"seed": 0, "optimisation": optimisation})
 
 
-def count_step_memory(
-    method: Method,
-    config: FitConfig,
-    num_classes: int,
-    shape: tuple[int, int, int, int],
-    *,
-    num_ranks: int = 1,
-    num_alike: int = 1,
-) -> StepMemory:
-    """Count the memory of a step; takes a few seconds and none of that memory.
-
-    Args:
-        method: whose network and losses.
-        config: of the training.
-        num_classes: of each classifier.
-        shape: of the images of a rank, (B, C, H, W).
-        num_ranks: R.
-        num_alike: images of a batch that show one class.
-    """
-    num_images = shape[0]
-    # What code looks into, such as how many images a class has, needs numbers, and these take no room.
-    labels_RB = [torch.arange(num_images) // num_alike % num_classes for _ in range(num_ranks)]
-    with torch.random.fork_rng(devices=[]), torch.device("meta"):
-        network = method.build_network(config, num_classes, {}).train()
-    with FakeTensorMode(allow_non_fake_inputs=True), _Held() as held:
-        materialise(network)
+def count_step_memory(step: FakeStep) -> StepMemory:
+    """Count the memory of a step that is not begun; takes a few seconds and none of that memory."""
+    with fake_tensors(), _Held() as held:
+        step.begin()
         weights_bytes = held.now_bytes
-        optimizer = make_optimizer(config.optimisation, network.parameters())
-        images_RBCHW = [torch.empty(shape) for _ in range(num_ranks)]
-        scaler = torch.amp.GradScaler("cpu", enabled=False)
-        with torch.random.fork_rng(devices=[]):
-            backpropagate(method, config, network, scaler, images_RBCHW, labels_RB, epoch=0)
+        step.backpropagate(torch.amp.GradScaler("cpu", enabled=False))
         before_bytes = held.now_bytes
-        optimizer.step()
+        step.optimizer.step()
         optimizer_bytes = held.now_bytes - before_bytes
     return StepMemory(weights_bytes, optimizer_bytes, held.peak_bytes - weights_bytes)
 
 
-def materialise(network: nn.Module) -> None:
-    """Give the weights and buffers of a network on the meta device the tensors of the mode that is on."""
-    for module in network.modules():
-        for tensors in (module._parameters, module._buffers):
-            for name, tensor in tensors.items():
-                if tensor is not None:
-                    made = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype)
-                    is_weight = isinstance(tensor, nn.Parameter)
-                    tensors[name] = nn.Parameter(made, tensor.requires_grad) if is_weight else made
-
-
 class _Held(TorchDispatchMode):
     """Counts the memory that fake tensors would hold, and the most of it, as they come and go.
-
-    What real tensors alone are made into is computed.
 
     Attributes:
         now_bytes: held now.
@@ -101,11 +58,7 @@ class _Held(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run an operation, and count what it makes."""
-        inputs = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
-        if inputs and not any(isinstance(tensor, FakeTensor) for tensor in inputs):
-            with unset_fake_temporarily():
-                return func(*args, **(kwargs or {}))
-        result = func(*args, **(kwargs or {}))
+        result = run_operation(func, args, kwargs)
         for leaf in tree_leaves(result):
             if isinstance(leaf, FakeTensor):
                 self._count(leaf)

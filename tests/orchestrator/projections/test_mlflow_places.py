@@ -204,16 +204,6 @@ def test_a_plan_speaks_only_of_what_was_asked_for(is_decided, place):
 # -- a store's runs, as tables come and go -------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def new_database(tmp_path_factory):
-    """MLflow's tables, which take seconds to make."""
-    from mlflow import MlflowClient
-
-    uri = f"sqlite:///{tmp_path_factory.mktemp('database')}/mlflow.db"
-    MlflowClient(uri, uri).search_experiments()
-    return uri.removeprefix("sqlite:///")
-
-
 @pytest.fixture
 def sweeps(tmp_path, new_database):
     (tmp_path / "runs").mkdir()

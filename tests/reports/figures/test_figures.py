@@ -12,11 +12,11 @@ from tablewright.orchestrator.declared.design import Row
 from tablewright.orchestrator.plans.plan import Plan
 from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.store.training_folder import PNG
+from tablewright.reports.ablation_table import build_table
 from tablewright.reports.figures.curves import Curve, curves_of
 from tablewright.reports.figures.figures import TableFigures, read_traces, table_figures
 from tablewright.reports.frame import read_cells
 from tablewright.reports.page.html import to_html
-from tablewright.reports.table.table import build_table
 from tablewright.reports.table_files import write_tables
 from tablewright.trainables.contract.run import EpochReport
 from tablewright.trainables.retrieval.view import RANK1, Reranking, RetrievalView

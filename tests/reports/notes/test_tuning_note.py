@@ -14,12 +14,12 @@ from tablewright.orchestrator.searches.search_end import SearchEnd
 from tablewright.orchestrator.searches.search_state import SearchState
 from tablewright.orchestrator.store.search_records import SearchTrialRecord
 from tablewright.orchestrator.store.store import Store
+from tablewright.reports.ablation_table import build_table
 from tablewright.reports.frame import read_cells
 from tablewright.reports.latex.latex import to_latex
 from tablewright.reports.markdown import to_markdown
 from tablewright.reports.notes.tuning_note import tuned_table, tuning_notes
 from tablewright.reports.page.html import to_html
-from tablewright.reports.table.table import build_table
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.retrieval.view import MAP
 from tests.orchestrator.toy_sweep import TEST, a_search

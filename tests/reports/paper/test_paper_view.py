@@ -16,6 +16,7 @@ from tablewright.orchestrator.declared.paper_table import PaperTable
 from tablewright.orchestrator.plans.plan import make_plan
 from tablewright.orchestrator.plans.resolution import DataResolver
 from tablewright.orchestrator.store.store import Store
+from tablewright.reports.ablation_table import build_table
 from tablewright.reports.exports.parquet import cells_of
 from tablewright.reports.frame import read_cells
 from tablewright.reports.latex.latex import to_latex
@@ -24,7 +25,7 @@ from tablewright.reports.paper.paper_view import PaperView, build_paper_view
 from tablewright.reports.table.cell import compared_text, mean_text
 from tablewright.reports.table.entry_text import entry_text
 from tablewright.reports.table.lay_out import lay_out
-from tablewright.reports.table.table import DEMO_NOTICE, Table, build_table
+from tablewright.reports.table.table import DEMO_NOTICE, Table
 from tablewright.reports.table_files import write_tables
 from tablewright.trainables.retrieval.view import MAP, RANK1
 from tests.reports.tiny_study import DUKE, MARKET, depth_row, describe, make_ablation, make_study, record_cell

@@ -15,11 +15,11 @@ from tablewright.orchestrator.plans.plan import Plan, make_plan
 from tablewright.orchestrator.plans.planning import plan_as_recorded
 from tablewright.orchestrator.plans.resolution import DataResolver
 from tablewright.orchestrator.store.store import Store
+from tablewright.reports.ablation_table import build_table
 from tablewright.reports.frame import read_cells
 from tablewright.reports.statistics.seed import seeds_by_place
 from tablewright.reports.statistics.seed_growth import seeds_at_most, seeds_until_decided
 from tablewright.reports.statistics.table_values import table_values
-from tablewright.reports.table.table import build_table
 from tablewright.trainables.contract.run import Runtime
 from tablewright.trainables.retrieval.view import MAP, RetrievalView
 from tests.orchestrator.toy_sweep import StopAfter, ToySweep, a_study

@@ -12,12 +12,13 @@ import pytest
 from tablewright.orchestrator.declared.ablation import Ablation
 from tablewright.orchestrator.declared.design import Cumulative, Design, Factorial, LeaveOneOut, Row, Sweep
 from tablewright.orchestrator.store.store import Store
+from tablewright.reports.ablation_table import build_table
 from tablewright.reports.frame import read_cells
 from tablewright.reports.markdown import to_markdown
 from tablewright.reports.table.entry_text import entry_text
 from tablewright.reports.table.grid import Grid
 from tablewright.reports.table.lay_out import lay_out, width_signs
-from tablewright.reports.table.table import Table, build_table
+from tablewright.reports.table.table import Table
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.retrieval.view import MAP, RANK1, RetrievalView
 from tablewright.trainables.value.refusal import Refusal

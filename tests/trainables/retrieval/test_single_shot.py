@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from tablewright.orchestrator.store.store import Store
+from tablewright.reports.ablation_table import build_table
 from tablewright.reports.frame import read_cells
-from tablewright.reports.table.table import build_table
 from tablewright.trainables.retrieval.embedded import Extraction, ImageSet
 from tablewright.trainables.retrieval.measurement import measure_view
 from tablewright.trainables.retrieval.single_shot import NUM_DRAWS, rank_single_shot

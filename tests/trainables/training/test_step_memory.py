@@ -13,6 +13,7 @@ from tablewright.search_spaces import (
     tasn_ablation,
 )
 from tablewright.trainables.contract.method import CountsMemory
+from tablewright.trainables.training.fake_step import FakeStep
 from tablewright.trainables.training.optimisation import Optimisation
 from tablewright.trainables.training.step_memory import count_step_memory
 from tablewright.trainables.value.frozen_model import FrozenModel
@@ -46,7 +47,7 @@ def test_a_linear_layer_takes_what_is_reckoned_by_hand(optimizer, num_states):
     before = torch.get_rng_state()
     shape = (NUM_IMAGES, 3, 8, 8)
     one, two = (
-        count_step_memory(Linear(), config, NUM_CLASSES, shape, num_ranks=ranks, num_alike=4)
+        count_step_memory(FakeStep(Linear(), config, NUM_CLASSES, shape, num_ranks=ranks, num_alike=4))
         for ranks in (1, 2)
     )
     weights_bytes, images_bytes = 4 * NUM_PIXELS * NUM_CLASSES, 4 * NUM_IMAGES * NUM_PIXELS

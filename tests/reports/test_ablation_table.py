@@ -19,12 +19,13 @@ from tablewright.orchestrator.plans.plan import Plan, make_plan
 from tablewright.orchestrator.plans.resolution import DataResolver
 from tablewright.orchestrator.searches.search_state import SearchState
 from tablewright.orchestrator.store.store import Store
+from tablewright.reports.ablation_table import build_table
 from tablewright.reports.frame import read_cells
 from tablewright.reports.statistics.seed import Seed
 from tablewright.reports.table.cell import build_cell, compared_text, marks_text, mean_text, published_text
 from tablewright.reports.table.entry_text import entry_text
 from tablewright.reports.table.lay_out import lay_out
-from tablewright.reports.table.table import DEMO_NOTICE, Table, build_table
+from tablewright.reports.table.table import DEMO_NOTICE, Table
 from tablewright.trainables.contract.metric import Metric
 from tablewright.trainables.retrieval.view import MAP, RANK1, Reranking, RetrievalView
 from tests.reports.tiny_study import (
