@@ -193,6 +193,7 @@ def test_the_descriptor_has_1024_values():
 # --- Section 4: sizes ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_sizes_of_the_full_network():
     """Parameters and compute are those of the published code, to the last one; 2.7 M is without fusion."""
     _, network = full_network()
@@ -203,6 +204,7 @@ def test_sizes_of_the_full_network():
     assert count_multiply_adds(network, lambda: network.embed(meta_images())) == 543_994_538
 
 
+@pytest.mark.slow
 def test_a_config_says_its_size():
     """What a size table prints are these counts; 2 multiply-adds are the paper's 1.09e9 FLOPs."""
     config = paper_config("market1501")
@@ -398,6 +400,7 @@ def test_each_soft_attention_goes_alone():
         assert all(f".{part}." in name for name in full - less)
 
 
+@pytest.mark.slow
 def test_without_both_soft_attentions_maps_stay_as_they_are():
     """A is 1, and the fusing convolution goes with them."""
     config = small_config(network=NO_SOFT)
@@ -582,6 +585,7 @@ def test_a_switch_redraws_nothing_that_it_leaves_in_place(changed, own):
 # --- Section 3: losses, embeddings -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("combination", "weight"), [("mean", 0.5), ("sum", 1.0)])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_losses_by_hand(combination, weight, smoothing):

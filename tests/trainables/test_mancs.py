@@ -135,6 +135,7 @@ def test_parameters_of_the_whole_and_of_inference(activation, slopes):
     assert 23_681_968 + slopes == count_parameters(network)
 
 
+@pytest.mark.slow
 def test_multiply_adds(paper_network):
     """Trunk and attention blocks cost what is derived, and embedding runs nothing else."""
     network = paper_network
@@ -187,6 +188,7 @@ def test_the_embedding_is_2048_wide(paper_network):
     assert {"rank": (1, 2048)} == {name: tuple(value.shape) for name, value in embeddings.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "architecture",
     ["resnet18", "resnet34", "resnet50", "resnet101", "resnet50_ibn_a", "mobilenet_v2", "mobilenet_v2_short"],

@@ -334,6 +334,7 @@ def test_a_switch_redraws_nothing_that_it_leaves_in_place(changed):
     assert set() == redrawn(Mdpr(), small_config(), changed)
 
 
+@pytest.mark.slow
 def test_the_start_of_predictors_is_a_switch_of_theirs_alone():
     """What is drawn otherwise is the predictors."""
     normal = small_config(losses={"distillation": Distillation(predictor_init="normal")})
@@ -598,6 +599,7 @@ def test_the_regulariser_weight_scales_the_foreground_terms_only():
     torch.testing.assert_close(100 * one["foreground/stage5"], other["foreground/stage5"])
 
 
+@pytest.mark.slow
 def test_weights_of_terms_scale_their_own():
     """Each loss weight multiplies its kind of term and no other."""
     losses = {
@@ -613,6 +615,7 @@ def test_weights_of_terms_scale_their_own():
         torch.testing.assert_close(factors[name.split("/")[0]] * term, weighted[name])
 
 
+@pytest.mark.slow
 def test_local_mining_yields_once_a_rank_and_gathered_once():
     """Locally each rank's share comes alone; gathered, one triplet may span ranks."""
     ranks = [images(seed=1), images(seed=2)]
@@ -633,6 +636,7 @@ def test_local_mining_yields_once_a_rank_and_gathered_once():
     assert any(gathered_terms[0][name] > summed[name] + 1e-3 for name in summed if name.startswith("triplet"))
 
 
+@pytest.mark.slow
 def test_a_rank_is_normalised_by_its_own_batch():
     """Statistics of one rank do not change another rank's terms."""
     config = small_config(data={"num_ranks": 2})
@@ -718,6 +722,7 @@ def test_frozen_stages_keep_weights_and_statistics():
     assert "shared.2.0.bn1.running_mean" not in kept
 
 
+@pytest.mark.slow
 def test_a_stride_in_the_last_stage_is_possible_without_fusion():
     """Guidance follows the size of the earlier map."""
     config = small_config(

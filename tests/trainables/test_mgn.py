@@ -121,6 +121,7 @@ def meta_images(height=384, width=128):
 # --- Sizes ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_sizes_of_the_full_network():
     """Parameters of the whole, the trunk and each branch, and the compute, are the specification's."""
     _, network = full_network()
@@ -131,6 +132,7 @@ def test_sizes_of_the_full_network():
     assert 11_884_822_528 == count_multiply_adds(network, lambda: network.embed(meta_images()))
 
 
+@pytest.mark.slow
 def test_sizes_of_the_deployed_network():
     """Without its classifiers it has the specification's size, and embeds as before."""
     config, network = full_network()
@@ -256,6 +258,7 @@ def test_branches_start_alike_and_share_nothing():
     assert len(pointers) == len(set(pointers))
 
 
+@pytest.mark.slow
 def test_published_weights_reach_the_trunk_and_every_branch():
     """With ImageNet weights, trunk and branches together hold the backbone's own weights."""
     backbone = MOBILENET.model_copy(update={"weights": "imagenet_mobilenet"})
@@ -376,6 +379,7 @@ def test_terms_by_hand(losses, expected):
         assert math.isclose(value, terms[name].item(), rel_tol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_full_network_has_eight_softmax_and_three_triplet_terms():
     """Every embedding has a softmax term and wholes a triplet term, each an eleventh of its loss."""
     config = small_config()
@@ -408,6 +412,7 @@ def gradient_names(config):
     return {name for name, p in network.named_parameters() if p.grad is not None and p.grad.any()}
 
 
+@pytest.mark.slow
 def test_every_parameter_of_the_full_method_is_trained():
     """Softmax and triplets together reach every parameter."""
     config = small_config()
@@ -522,6 +527,7 @@ def test_a_switch_without_weights_changes_its_own_embeddings_only(network, chang
     assert changed_embeddings == {name for name in EMBEDDINGS if not torch.equal(before[name], after[name])}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "losses", [{"triplet": None}, {"combination": "sum"}, {"triplet": Triplet(margin=0.3)}]
 )
@@ -530,6 +536,7 @@ def test_losses_do_not_change_how_a_network_starts(losses):
     assert_equal_states(build(small_config()).state_dict(), build(small_config(losses=losses)).state_dict())
 
 
+@pytest.mark.slow
 def test_the_relu_behind_the_reduction_keeps_embeddings_from_being_negative():
     """With it no embedding is negative, without it some are."""
     for relu in (True, False):

@@ -82,6 +82,7 @@ def test_sizes_of_the_paper_network():
     assert (10_445_438_976, 9_248_440_320) == (of_attention - of_groups, of_groups)
 
 
+@pytest.mark.slow
 def test_size_of_what_a_test_reads():
     """Attention (17 + 2 layers) precedes ResNet-50 and its classifier (50); attention's own classifier is not read."""
     config = paper_config("cub200")
@@ -105,6 +106,7 @@ def test_compute_of_the_backbone_at_each_resolution(side, multiply_adds):
     assert multiply_adds == count_multiply_adds(network.shared, lambda: network.shared(meta_images(side)))
 
 
+@pytest.mark.slow
 def test_shapes_of_the_paper_network():
     """Attention is 512 maps of 28 x 28; the whole and a detail are 224 px wide; 200 classes at each head."""
     outputs = paper_network().train()(meta_images(512))
@@ -125,6 +127,7 @@ def test_dilations_share_their_weights():
     assert first.convolutions[0].weight is not second.convolutions[0].weight
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["resnet101", "vgg19"])
 def test_other_backbones_classify(architecture):
     """ResNet-101 and VGG-19 take the place of ResNet-50."""

@@ -52,6 +52,7 @@ def of(dataset, *splits):
     return {dataset.split_fingerprints[split] for split in splits}
 
 
+@pytest.mark.slow
 def test_what_a_study_needs_stays_and_all_else_goes(market, tmp_path):
     """By split and size; contents of what is needed nowhere go along."""
     cache = tmp_path / "cache"
@@ -71,6 +72,7 @@ def test_what_a_study_needs_stays_and_all_else_goes(market, tmp_path):
     assert 3 == len(open_cache(market, "query", 16, 8, str(cache)))
 
 
+@pytest.mark.slow
 def test_a_part_stays_as_long_as_one_of_its_images_is_needed(market, data_root, tmp_path):
     """Of people that are held out, whose images lie among those of all."""
     cache = tmp_path / "cache"
@@ -109,6 +111,7 @@ def test_what_a_process_has_opened_is_not_removed_under_it(market, tmp_path):
     assert (False, True, False) == (free.is_in_use, remove(free), free.paths[0].exists())
 
 
+@pytest.mark.slow
 def test_shapes_of_which_nobody_knows_what_is_needed_stay(market, tmp_path):
     """And packed images with them, which are of every shape."""
     cache = tmp_path / "cache"
