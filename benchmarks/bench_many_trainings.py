@@ -4,7 +4,10 @@ A sweep of NUMBER trainings that sleep for SECONDS each on SLOTS slots, which Ra
 time, memory and bytes written are those of the driver's process alone; a training counts as running from the time at
 which the driver hears that it has begun until it hears of its end.
 
-    python benchmarks/bench_many_trainings.py NUMBER [--slots 16] [--seconds 0.1] [--mlflow]
+    python benchmarks/bench_many_trainings.py NUMBER [--slots 16] [--seconds 0.1] [--mlflow] [--bare | --agents N]
+
+With `--bare` Tune alone runs a function that sleeps and tells as much, on workers that it reuses. With `--agents` so
+many agents share one store, each one training at a time without Ray.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
+import multiprocessing
 import os
 import resource
 import tempfile
@@ -22,12 +26,14 @@ from typing import Any
 
 import psutil
 import ray
+from ray import tune
 
+from tablewright.orchestrator.agents.agent_backend import AgentBackend
 from tablewright.orchestrator.declared.ablation import Ablation
 from tablewright.orchestrator.declared.dataset import Dataset
 from tablewright.orchestrator.declared.design import Sweep
 from tablewright.orchestrator.declared.study import Study
-from tablewright.orchestrator.on_ray.ray_backend import RayBackend
+from tablewright.orchestrator.on_ray.ray_backend import ENVIRONMENT, RayBackend
 from tablewright.orchestrator.projections.tracking import Tracker
 from tablewright.orchestrator.run import run_sweep
 from tablewright.orchestrator.store.store import Store
@@ -116,6 +122,92 @@ def slots_here(slots: int) -> Generator[None]:
         ray.shutdown()
 
 
+def study_of(number: int, seconds: float) -> Study:
+    """Declare so many trainings that sleep for so long each."""
+    rates = [0.1 + index / 100_000 for index in range(number)]
+    table = Ablation(
+        "t",
+        "T",
+        ToyConfig(epochs=1, epoch_s=seconds),
+        [Dataset("Toy")],
+        [Sweep("learning_rate", rates)],
+        RetrievalView(),
+        [MAP],
+    )
+    return Study("bench", "Bench", "none", (0,), [table])
+
+
+def run_bare(number: int, slots: int, seconds: float) -> None:
+    """Run as many trials of Tune alone, and print what they took."""
+    ended: list[tuple[float, float]] = []
+
+    def sleep(config: dict[str, Any]) -> None:
+        tune.report({"begun": "here"})
+        time.sleep(seconds)
+        tune.report({"progress": "an epoch"})
+        tune.report({"outcome": "done", "done": True})
+
+    class Ends(tune.Callback):
+        def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+            ended.append((cpu_s(), time.monotonic()))
+
+    os.environ.update(ENVIRONMENT)
+    with tempfile.TemporaryDirectory() as folder, slots_here(slots):
+        tune.Tuner(
+            tune.with_resources(sleep, {"cpu": 1}),
+            param_space={"number": tune.grid_search(list(range(number)))},
+            tune_config=tune.TuneConfig(reuse_actors=True),
+            run_config=tune.RunConfig(storage_path=folder, callbacks=[Ends()], verbose=0),
+        ).fit()
+    first, last = round(SHARES[0] * number), number
+    used_s, took_s = (ended[last - 1][index] - ended[first - 1][index] for index in range(2))
+    print(f"{number} trials of {seconds} s on {slots} slots, Tune alone")
+    print(f"driver  {1000 * used_s / (last - first):.1f} ms of CPU a trial, from {first} to {last}")
+    print(f"slots   {(last - first) / took_s:.1f} trials a second")
+
+
+def run_agent(folder: str, number: int, seconds: float) -> None:
+    """Be one of several agents on a store."""
+    run_sweep(
+        [study_of(number, seconds)],
+        store=Store(f"{folder}/runs"),
+        runtime=Runtime(None, f"{folder}/cache"),
+        backend=AgentBackend(device="cpu"),
+        search_storage=f"sqlite:///{folder}/optuna.db",
+        listeners=lambda plan, statuses: [],
+    )
+
+
+def run_agents(number: int, num_agents: int, seconds: float) -> None:
+    """Have agents share the trainings, and print what they took."""
+    with tempfile.TemporaryDirectory() as folder:
+        Store(f"{folder}/runs").shared_id()
+        context = multiprocessing.get_context("spawn")
+        agents = [
+            context.Process(target=run_agent, args=(folder, number, seconds)) for _ in range(num_agents)
+        ]
+        for agent in agents:
+            agent.start()
+        for agent in agents:
+            agent.join()
+        store = Store(f"{folder}/runs")
+        records = [
+            record for identity in store.training_ids() if (record := store.training(identity).record())
+        ]
+    assert len(records) == number
+    assert all(record.attempts == 1 for record in records)
+    ends = sorted(record.ended_at for record in records)
+    first = round(SHARES[1] * number)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    rate = (number - first) / (ends[-1] - ends[first - 1]).total_seconds()
+    print(
+        f"{number} trainings of {seconds} s by {num_agents} agents on one store: {rate:.1f} a second, from {first} on"
+    )
+    print(
+        f"CPU     {1000 * (used.ru_utime + used.ru_stime) / number:.0f} ms a training in all, starts among them"
+    )
+
+
 def main() -> None:
     """Run the sweep and print what it took."""
     parser = argparse.ArgumentParser()
@@ -123,17 +215,15 @@ def main() -> None:
     parser.add_argument("--slots", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=0.1)
     parser.add_argument("--mlflow", action="store_true")
+    parser.add_argument("--bare", action="store_true")
+    parser.add_argument("--agents", type=int)
     asked = parser.parse_args()
-    rates = [0.1 + index / 100_000 for index in range(asked.number)]
-    table = Ablation(
-        "t",
-        "T",
-        ToyConfig(epochs=1, epoch_s=asked.seconds),
-        [Dataset("Toy")],
-        [Sweep("learning_rate", rates)],
-        RetrievalView(),
-        [MAP],
-    )
+    if asked.bare:
+        run_bare(asked.number, asked.slots, asked.seconds)
+        return
+    if asked.agents is not None:
+        run_agents(asked.number, asked.agents, asked.seconds)
+        return
     watch = Watch(asked.number)
     with tempfile.TemporaryDirectory() as folder, slots_here(asked.slots):
         store = Store(f"{folder}/runs")
@@ -148,7 +238,7 @@ def main() -> None:
 
         begun: list[tuple[float, int, float]] = []
         result = run_sweep(
-            [Study("bench", "Bench", "none", (0,), [table])],
+            [study_of(asked.number, asked.seconds)],
             store=store,
             runtime=Runtime(None, f"{folder}/cache"),
             backend=RayBackend(),

@@ -44,11 +44,14 @@ CHANGES: dict[str, dict[str, Any]] = {
         "optimisation.final_lr": 2e-4,
     },
     "mancs": {
+        "data.sampling": "identities",
+        "data.num_identities": 8,
         "network.backbone.architecture": "mobilenet_v2",
         "optimisation.base_lr": 1e-3,
         "optimisation.decay_epochs": (7,),
         "losses.rank.curriculum.t0": 2.0,
         "losses.rank.curriculum.t1": 6.0,
+        "losses.rank.curriculum.a": 1.75,
     },
 }
 DIGITS = 5

@@ -165,19 +165,19 @@ def make_study(profile: Profile) -> Study:
         table(
             "curriculum_t0",
             "Epoch t0 from which negatives are drawn around the hardest",
-            [Sweep(f"{CURRICULUM}.t0", (1.0, 2.0) if is_demo else (10.0, 30.0, 50.0), label="{value:g}")],
+            [Sweep(f"{CURRICULUM}.t0", (3.0, 6.0) if is_demo else (10.0, 30.0, 50.0), label="{value:g}")],
             "t0",
         ),
         table(
             "curriculum_t1",
             "Epoch t1 by which the draw of negatives has narrowed",
-            [Sweep(f"{CURRICULUM}.t1", (3.0, 9.0) if is_demo else (40.0, 60.0, 90.0), label="{value:g}")],
+            [Sweep(f"{CURRICULUM}.t1", (9.0, 27.0) if is_demo else (40.0, 60.0, 90.0), label="{value:g}")],
             "t1",
         ),
         table(
             "curriculum_a",
             "Initial deviation a of the draw, in ranks of hardness",
-            [Sweep(f"{CURRICULUM}.a", (1.75, 7.0) if is_demo else (5.0, 15.0, 30.0), label="{value:g}")],
+            [Sweep(f"{CURRICULUM}.a", (3.75, 15.0) if is_demo else (5.0, 15.0, 30.0), label="{value:g}")],
             "a",
         ),
         table(

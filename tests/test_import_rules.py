@@ -77,7 +77,13 @@ RULES = {
             "cmaes": ("orchestrator.searches.cma_es",),
             "scipy": ("orchestrator.searches.quasi_random",),
             "threadpoolctl": ("orchestrator.searches.optuna_sampler",),
-            "mlflow": ("orchestrator.projections.mlflow_client", "orchestrator.projections.mlflow_runs"),
+            "mlflow": (
+                "orchestrator.projections.mlflow_batch",
+                "orchestrator.projections.mlflow_client",
+                "orchestrator.projections.mlflow_found",
+                "orchestrator.projections.mlflow_runs",
+                "orchestrator.projections.mlflow_transaction",
+            ),
             "yaml": ("orchestrator.declared.published", "orchestrator.on_ray.ray_autoscaler"),
             "cloudpickle": ("orchestrator.agents.agent_slot", "orchestrator.attempts.ranks"),
             "torch": ("orchestrator.agents.agent_worker",),  # which device there is

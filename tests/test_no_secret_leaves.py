@@ -1,14 +1,12 @@
 """Six kinds of secret in a sweep, by the real command; none is in anything that it leaves."""
 
-import os
-import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
+import shutil
 from textwrap import dedent
 
 import pytest
 
 from tests.toy_studies import ROOT
+from tests.warm_command import run_warm
 
 ENVIRONMENT, STORE, SEARCH, TRACKING, RAISED, CAUSE, PRINTED = (
     "env-5ecret-aaaa",
@@ -106,36 +104,26 @@ def files_with(folder, secret):
 
 
 @pytest.mark.slow
-def test_no_secret_is_in_store_databases_tables_or_on_the_terminal(tmp_path):
+def test_no_secret_is_in_store_databases_tables_or_on_the_terminal(tmp_path, monkeypatch):
     """Neither from the environment, an option, an exception and its cause, nor from what a script prints."""
     (tmp_path / "search_spaces").mkdir()
     (tmp_path / "search_spaces/telling.py").write_text(dedent(STUDY))
     (tmp_path / "search_spaces/refused.py").write_text(dedent(REFUSED))
     (tmp_path / "train.py").write_text(SCRIPT)
-    environment = {**os.environ, "MY_SERVICE_PASSWORD": ENVIRONMENT, "PYTHONPATH": str(ROOT)}
-
-    def sweep(*words):
-        done = subprocess.run(
-            [sys.executable, str(ROOT / "sweep.py"), *words],
-            cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=120,
-        )  # fmt: skip
-        return done.stdout + done.stderr
-
+    shutil.copy(ROOT / "sweep.py", tmp_path)
+    monkeypatch.setenv("MY_SERVICE_PASSWORD", ENVIRONMENT)
     search = f"postgresql+psycopg://me:{SEARCH}@127.0.0.1:1/x"
-    with ThreadPoolExecutor(2) as two_at_once:
-        ran, *refused = two_at_once.map(
-            lambda words: sweep(*words),
-            [
-                ("telling", "--agent", "--tracking-uri", f"http://me:{TRACKING}@127.0.0.1:1"),
-                ("telling", "--search-storage", search, "--store", f"nfs://me:{STORE}@host/{'x' * 100}"),
-                ("refused", "--plan"),
-            ],
+    ran, *refused, mirrored, status = (
+        run_warm(tmp_path, *words)[1]
+        for words in (
+            ("telling", "--agent", "--tracking-uri", f"http://me:{TRACKING}@127.0.0.1:1"),
+            ("telling", "--search-storage", search, "--store", f"nfs://me:{STORE}@host/{'x' * 100}"),
+            ("refused", "--plan"),
+            ("telling", "--mirror", "--tracking-uri", "sqlite:///mlflow.db"),
+            ("telling", "--status"),
         )
-        told = two_at_once.map(
-            lambda words: sweep(*words),
-            [("telling", "--mirror", "--tracking-uri", "sqlite:///mlflow.db"), ("telling", "--status")],
-        )
-    shown = [ran, *refused, *told]
+    )
+    shown = [ran, *refused, mirrored, status]
     assert all(shown)
     assert (tmp_path / "mlflow.db").is_file()
     assert "the key is …" in (tmp_path / "runs/tables/telling/own.md").read_text()

@@ -41,11 +41,18 @@ def fill(folder):
     write_tables(result.plan, store)
 
 
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    """A project whose store is filled; each test has a copy."""
+    folder = tmp_path_factory.mktemp("filled")
+    write_project(folder, rows=ROWS)
+    fill(folder)
+    return folder
+
+
 @pytest.fixture
-def project(tmp_path):
-    write_project(tmp_path, rows=ROWS)
-    fill(tmp_path)
-    return tmp_path
+def project(filled, tmp_path):
+    return shutil.copytree(filled, tmp_path / "project")
 
 
 def table(folder, name="rates.md"):

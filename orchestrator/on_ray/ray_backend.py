@@ -30,12 +30,13 @@ from tablewright.orchestrator.attempts.cards import cards_here, cards_of_nodes
 from tablewright.orchestrator.attempts.packing import FixedShares, MemoryShares
 from tablewright.orchestrator.attempts.resources import AUTO, Resources
 from tablewright.orchestrator.listeners import Listeners
+from tablewright.orchestrator.on_ray.drawn_work import DrawnWork
 from tablewright.orchestrator.on_ray.machine_types import MachineTypes, num_reachable
 from tablewright.orchestrator.on_ray.ray_autoscaler import machine_types, may_grow
 from tablewright.orchestrator.on_ray.ray_bridge import Bridge, QueueSearcher, StopsWaiting
 from tablewright.orchestrator.on_ray.ray_cluster import RayCluster, heads_and_others, machines
 from tablewright.orchestrator.on_ray.ray_scheduler import FillsSlots
-from tablewright.orchestrator.on_ray.ray_worker import FIRST_HOLD_S, Place, Signals, attempt, take_signals
+from tablewright.orchestrator.on_ray.ray_worker import FIRST_HOLD_S, Place, Signals, attempts, take_signals
 from tablewright.orchestrator.on_ray.supervisor import Link
 from tablewright.orchestrator.project.project import Project, ProjectOnWorker
 from tablewright.orchestrator.settings import Settings
@@ -64,6 +65,12 @@ ENVIRONMENT = {
 FORWARDED_BY_TUNE = frozenset({"RAY_CHDIR_TO_TRIAL_DIR", "RAY_AIR_LOCAL_CACHE_DIR"})
 """Variables that Tune may hand on to workers through Ray, which logs them; credentials are not among them. Workers of
 this machine have the environment anyway, those of a cluster that of their machine."""
+
+
+@functools.cache
+def placement_of(share: Resources) -> tune.PlacementGroupFactory:
+    """Say what Ray is asked for; the same object for the same share, as Tune compares those of all trials."""
+    return tune.PlacementGroupFactory([{"CPU": share.cpus, "GPU": share.gpus}] * share.num_processes)
 
 
 def _tell_of_no_callbacks(callbacks: object) -> bool:
@@ -221,12 +228,12 @@ class RayBackend:
             self.max_slots,
             self._growth,
         )
-        scheduler = FillsSlots(self._num_offered)
-        trainable = wrap_function(tune.with_parameters(attempt, place=place))
+        drawn = DrawnWork(queue, bridge.share_of, bridge.give_back_due)
+        scheduler = FillsSlots(self._num_offered, bridge, drawn)
+        trainable = wrap_function(tune.with_parameters(attempts, place=place))
 
         def bundles_of(config: dict[str, Any]) -> tune.PlacementGroupFactory:
-            share: Resources = config["share"]
-            return tune.PlacementGroupFactory([{"CPU": share.cpus, "GPU": share.gpus}] * share.num_processes)
+            return placement_of(config["share"])
 
         with (
             tempfile.TemporaryDirectory(prefix="tablewright-tune-", dir=self._cluster.folder) as scratch,
@@ -236,9 +243,7 @@ class RayBackend:
             tuner = tune.Tuner(
                 take_signals(tune.with_resources(trainable, bundles_of)),
                 tune_config=tune.TuneConfig(
-                    search_alg=QueueSearcher(
-                        queue, bridge.share_of, bridge.give_back_due, scheduler.has_room
-                    ),
+                    search_alg=QueueSearcher(drawn, scheduler.has_room),
                     scheduler=scheduler,
                     num_samples=-1,
                     reuse_actors=True,

@@ -34,6 +34,7 @@ from tablewright.orchestrator.attempts.worker_death import (
     is_taken_back,
 )
 from tablewright.orchestrator.listeners import Listeners
+from tablewright.orchestrator.on_ray.drawn_work import DrawnWork
 from tablewright.orchestrator.on_ray.machine_types import MachineTypes, Starting, words_of_waiting
 from tablewright.orchestrator.on_ray.ray_autoscaler import starting
 from tablewright.orchestrator.on_ray.ray_cluster import gone_machines, machine_of, machines
@@ -68,29 +69,18 @@ class _NotSaved:
 class QueueSearcher(_NotSaved, Searcher):
     """Lets Tune draw its trials from the queue."""
 
-    def __init__(
-        self,
-        queue: WorkQueue,
-        share_of: Callable[[Work], Resources | None],
-        give_back_due: Callable[[], None] = lambda: None,
-        has_room: Callable[[], bool] = lambda: True,
-    ) -> None:
+    def __init__(self, drawn: DrawnWork, has_room: Callable[[], bool] = lambda: True) -> None:
         super().__init__()
-        self._queue, self._share_of, self._give_back_due = queue, share_of, give_back_due
-        self._has_room = has_room
-        self._held: Work | None = None
+        self._drawn, self._has_room = drawn, has_room
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # pyright: ignore
-        """Draw the next training, if there is one now."""
-        if self._queue.is_finished():
+        """Draw the first training of a trial, if there is one now."""
+        if self._drawn.is_finished():
             return Searcher.FINISHED
-        self._give_back_due()  # here, as Tune asks for a minute before it takes another step
-        if not self._has_room():
+        if not self._has_room() or (drawn := self._drawn.next()) is None:
             return None
-        work = self._held or self._queue.next_work()
-        share = None if work is None else self._share_of(work)
-        self._held = work if share is None else None
-        return None if work is None or share is None else {"payload": Payload(work), "share": share}
+        work, share = drawn
+        return {"payload": Payload(work), "share": share}
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
@@ -125,6 +115,7 @@ class Bridge(_NotSaved, tune.Callback):
         self._lost, self._dropped = LostAttempts(max_lost_workers), DroppedAttempts()
         self._given_back: dict[str, Work] = {}
         self._num_killed_before = count_killed_for_memory()
+        self._handed_on: dict[str, Work] = {}
         self._running: set[str] = set()
         self._started: set[str] = set()
         self._machines: dict[str, str] = {}
@@ -255,12 +246,32 @@ class Bridge(_NotSaved, tune.Callback):
             )
             self._end(trial, Outcome("stopped"))
 
-    @staticmethod
-    def _work(trial: Trial) -> Work:
-        return trial.config["payload"].work
+    def _work(self, trial: Trial) -> Work:
+        """Give what a trial's worker is at: what it was begun with, or what was handed on to it since."""
+        return self._handed_on.get(trial.trial_id) or trial.config["payload"].work
+
+    def end_training(self, trial: Trial, outcome: str) -> None:
+        """Take it that a training has ended whose worker is free for another one.
+
+        Raises:
+            ValueError: the worker has told something else.
+        """
+        ended = outcome_from_text(outcome)
+        if not self._keeps_slot(trial):
+            self._end(trial, ended)
+
+    def hand_on(self, trial: Trial, work: Work) -> None:
+        """Have the worker of a trial whose training has ended begin another one."""
+        self._signals.hand_on(trial.trial_id, Payload(work))
+        self._handed_on[trial.trial_id] = work
+        self._ended.discard(trial.trial_id)
+        self._take_up(trial)
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """A worker takes it up."""
+        self._take_up(trial)
+
+    def _take_up(self, trial: Trial) -> None:
         self._running.add(trial.trial_id)
         self._faults.pop(trial.trial_id, None)
         self._given_back.pop(self._work(trial).training_id, None)
@@ -310,9 +321,9 @@ class Bridge(_NotSaved, tune.Callback):
                 self._signals.send(f"verdict/{result['attempt']}", verdict)
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """Its worker has told how it ended."""
-        if not self._keeps_slot(trial):
-            self._end(trial, self._outcomes.pop(trial.trial_id, Outcome("stopped")))
+        """Its worker goes to another trial; one that has not told how its training ended was stopped."""
+        if not self._keeps_slot(trial) and trial.trial_id not in self._ended:
+            self._end(trial, Outcome("stopped"))
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """The training failed, or its machine did, or its worker was lost; Tune itself is told to try nothing again."""
@@ -419,8 +430,9 @@ class Bridge(_NotSaved, tune.Callback):
 
     def _give_back(self, trial: Trial) -> None:
         """Have a training taken up again, at its turn, by a trial of its own."""
+        work = self._work(trial)
         self._leave(trial)
-        self._queue.give_back(self._work(trial))
+        self._queue.give_back(work)
 
     def _leave(self, trial: Trial) -> None:
         """Have done with a trial whose training is not at its end."""
@@ -436,6 +448,7 @@ class Bridge(_NotSaved, tune.Callback):
         self._running.discard(trial.trial_id)
         self._machines.pop(trial.trial_id, None)
         self._processes.pop(trial.trial_id, None)
+        self._handed_on.pop(trial.trial_id, None)
 
     def on_experiment_end(self, trials: list[Trial], **info: Any) -> None:
         """Nothing runs any more."""

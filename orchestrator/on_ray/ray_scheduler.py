@@ -4,33 +4,45 @@ Stock Tune asks for a worker for every trial that waits, and gives a worker that
 waits longest, whose own worker it withdraws. That one is the nearest to being up, so that trainings shorter than the
 start of a worker are all run by the first one. Here as many are offered as there are places; what becomes free goes
 to the first trial that has no worker on its way, and what has ended is forgotten.
+
+A trial of Tune's is what a worker does without a pause: a training, and then whatever is next and needs as much of a
+machine. Making a trial, and taking a worker over, costs the driver more than all that it hears of a short training.
 """
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
-from ray.tune.schedulers import FIFOScheduler
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+
+from tablewright.orchestrator.on_ray.drawn_work import DrawnWork
+from tablewright.orchestrator.on_ray.ray_bridge import Bridge
+from tablewright.orchestrator.on_ray.ray_worker import ENDED
 
 COUNT_EVERY_S = 1.0
 """How often the places of a cluster are counted: machines come and go in minutes."""
+
+logger = logging.getLogger(__name__)
 
 
 class FillsSlots(FIFOScheduler):
     """Gives trials to workers in the order in which they came, and no worker away that is being started."""
 
-    def __init__(self, count_places: Callable[[], int]) -> None:
+    def __init__(self, count_places: Callable[[], int], bridge: Bridge, drawn: DrawnWork) -> None:
         """Know no trial yet.
 
         Args:
             count_places: on the cluster as it is, and on the machines that are to be asked for.
+            bridge: told of each training that ends in good order, and of the one that its worker goes on with.
+            drawn: what is next.
         """
         super().__init__()
-        self._count_places = count_places
+        self._count_places, self._bridge, self._drawn = count_places, bridge, drawn
         self._open: dict[Trial, None] = {}
         self._waiting: list[Trial] = []
         self._ended: dict[Trial, None] = {}
@@ -50,6 +62,25 @@ class FillsSlots(FIFOScheduler):
         """Keep the order in which they come."""
         self._open[trial] = None
         self._waiting.append(trial)
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        """Let a worker whose training has ended go on with the next one, unless another trial waits for it."""
+        if ENDED not in result:
+            return TrialScheduler.CONTINUE
+        try:
+            self._bridge.end_training(trial, result[ENDED])
+        except ValueError as error:
+            logger.warning("%s", error)
+            return TrialScheduler.STOP
+        controller: TuneController = tune_controller._tune_controller
+        if self._first_waiting(controller) is not None:
+            return TrialScheduler.STOP
+        if (drawn := self._drawn.next(trial.config["share"])) is None:
+            return TrialScheduler.STOP
+        self._bridge.hand_on(trial, drawn[0])
+        # Tune keeps what it has heard of a worker for as long as its trial goes on.
+        controller._actor_manager.clear_actor_task_futures(controller._trial_to_actor[trial])  # pyright: ignore[reportPrivateUsage]
+        return TrialScheduler.CONTINUE
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: Any) -> None:
         """It has run to its end."""
@@ -73,10 +104,24 @@ class FillsSlots(FIFOScheduler):
         if len(left) > len(self._waiting):
             self._tell_of_refused(controller, left)
         self._forget_ended(controller)
-        waiting = [trial for trial in self._waiting if not _has_worker(controller, trial)]
         free = controller._actor_cache  # pyright: ignore[reportPrivateUsage]
-        fitting = (trial for trial in waiting if free.has_cached_object(trial.placement_group_factory))
-        return next(fitting, waiting[0] if waiting else None)
+        fitting = (
+            trial
+            for trial in self._without_worker(controller)
+            if free.has_cached_object(trial.placement_group_factory)
+        )
+        return next(fitting, None) or self._first_waiting(controller)
+
+    def _first_waiting(self, controller: TuneController) -> Trial | None:
+        return next(self._without_worker(controller), None)
+
+    def _without_worker(self, controller: TuneController) -> Iterator[Trial]:
+        """Give the trials that wait, and have no worker that is being started or made ready for them."""
+        return (
+            trial
+            for trial in self._waiting
+            if trial.status == Trial.PENDING and not _has_worker(controller, trial)
+        )
 
     def _tell_of_refused(self, controller: TuneController, trials: list[Trial]) -> None:
         """Tell of trials that a free worker could not take over, which Tune ends without a word to anybody."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+import functools
 import gc
 import os
 import pickle
 import platform
+import threading
 import time
 import traceback
 import uuid
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 import ray
@@ -49,6 +52,9 @@ STOP_POLL_S = 1.0
 """How often a running training asks whether the sweep is ending."""
 
 KV_NAMESPACE = b"tablewright"
+
+ENDED = "ended"
+"""Under which a worker that is free for another training tells how its last one has ended."""
 
 BEGIN_NONE = "begin none"
 """What workers are told once all is spent that may be: what Tune has drawn from the queue ahead is not begun."""
@@ -118,6 +124,14 @@ class Signals:
         """Give what was decided about a training, under a word of its own."""
         text = (kv_get(self._key(word), namespace=KV_NAMESPACE) or b"").decode()
         return "prune" if text == "prune" else "pause" if text == "pause" else "go on"
+
+    def hand_on(self, trial_id: str, payload: Payload) -> None:
+        """Leave for the worker of a trial what it is to go on with."""
+        kv_put(self._key(f"next/{trial_id}"), pickle.dumps(payload), namespace=KV_NAMESPACE)
+
+    def handed_on(self, trial_id: str) -> Payload:
+        """Give what a worker is to go on with."""
+        return pickle.loads(kv_get(self._key(f"next/{trial_id}"), namespace=KV_NAMESPACE) or b"")
 
     def is_sent(self, word: str) -> bool:
         """Say whether a word was said."""
@@ -236,13 +250,46 @@ def _tell_when_ended() -> None:
     os._exit = told_end  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def attempt(config: dict[str, Any], *, place: Place) -> None:
-    """Run one attempt on a worker; what Tune calls a function trainable.
+def attempts(config: dict[str, Any], *, place: Place) -> None:
+    """Make attempts on a worker, one after the other; what Tune calls a function trainable.
 
     After any failure the process ends: a device whose context is broken fails whatever comes next in it.
     """
     mask_streams()
     payload: Payload = config["payload"]
+    while True:
+        outcome = in_own_thread(functools.partial(attempt, payload, config["share"], place))
+        spoiled = outcome.message if outcome.state == "failed" else ""
+        if _SAVING.asked_by is not None:
+            spoiled = spoiled or f"{_SAVING.asked_by} came; the training has saved its state"
+        if spoiled:
+            tune.report({"outcome": outcome_to_text(outcome)})
+            raise _ProcessSpoiled(spoiled)
+        tune.report({ENDED: outcome_to_text(outcome)})  # returns only where another is handed on
+        payload = Signals(place.sweep).handed_on(tune.get_context().get_trial_id())
+
+
+def in_own_thread(call: Callable[[], Outcome]) -> Outcome:
+    """Make an attempt in a thread of its own, so that what a thread keeps, such as torch's modes, ends with it."""
+    kept: Future[Outcome] = Future()
+
+    def run() -> None:
+        try:
+            kept.set_result(call())
+        except BaseException as error:
+            kept.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return kept.result()
+
+
+def attempt(payload: Payload, share: Resources, place: Place) -> Outcome:
+    """Make one attempt on a worker.
+
+    Raises:
+        _ProcessSpoiled: the process cannot be used again.
+        BackendEnded: Tune has ended it.
+    """
     signals = Signals(place.sweep)
     is_told = _Polled(lambda: signals.is_sent("stop"), STOP_POLL_S)
 
@@ -274,7 +321,6 @@ def attempt(config: dict[str, Any], *, place: Place) -> None:
         if should_stop() or signals.is_sent(BEGIN_NONE):
             outcome = Outcome("stopped")
         else:
-            share: Resources = config["share"]
             work, runtime = _loaded(payload, place), place.runtime_of(share)
             processes = beside_on_ray(share, place.project)
             hooks = TrialHooks(
@@ -299,13 +345,7 @@ def attempt(config: dict[str, Any], *, place: Place) -> None:
     if outcome.state == "stopped" and not should_stop() and (notice := _NOTICES.notice) is not None:
         tune.report({"leaving": notice.text})
         _hold_while_leaving(should_stop)
-    spoiled = outcome.message if outcome.state == "failed" else ""
-    if _SAVING.asked_by is not None:
-        spoiled = spoiled or f"{_SAVING.asked_by} came; the training has saved its state"
-    # Where the process is to be used again Tune need not ask once more to learn that this was all.
-    tune.report({"outcome": outcome_to_text(outcome), "done": not spoiled})
-    if spoiled:
-        raise _ProcessSpoiled(spoiled)
+    return outcome
 
 
 def _loaded(payload: Payload, place: Place) -> Work:

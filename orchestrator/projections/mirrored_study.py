@@ -163,9 +163,10 @@ class MirroredStudy(ABC):
         is_higher = metric.higher_is_better
         self._directions = [StudyDirection.MAXIMIZE if is_higher else StudyDirection.MINIMIZE]
         self._study: optuna.Study | None = None
-        self._study_id = 0
-        self._rows: dict[Key, FrozenTrial] = {}
-        self._has_doubles = False
+        self._study_id, self._is_open = 0, False
+        self._present: set[Key] = set()
+        self._rows: dict[Key, FrozenTrial] = {}  # of those that are present, the ones that may change
+        self._num_trials, self._has_doubles = 0, False
         self._settled: set[Key] = set()
 
     @abstractmethod
@@ -190,20 +191,35 @@ class MirroredStudy(ABC):
         self._study = self._load(self.name) if self.name in known else None
         if self._study is not None and STORE not in self._study.user_attrs and not self._study.get_trials():
             self._study = None  # somebody is about to say whose it is; one of an earlier version has trials
-        self._rows, self._has_doubles = {}, False
+        self._present, self._rows = set(), {}
+        self._num_trials, self._has_doubles, self._is_open = 0, False, False
         if self._study is None:
             return
         self._study_id = self._storage.get_study_id_from_name(self.name)
         for trial in self._storage.get_all_trials(self._study_id, deepcopy=False):
+            self._num_trials += 1
             if (key := self._key(trial)) is not None:
-                self._has_doubles |= key in self._rows
-                self._rows[key] = trial
+                self._has_doubles |= key in self._present
+                self._keep(key, trial)
+
+    def read_again(self) -> bool:
+        """Read what others may have written since; false where nobody has."""
+        self.read()
+        return True
+
+    def _keep(self, key: Key, trial: FrozenTrial) -> None:
+        """Know that a trial is there; of one that never changes again no more than that, as there may be very many."""
+        self._present.add(key)
+        if key in self._settled:
+            self._rows.pop(key, None)
+        else:
+            self._rows[key] = trial
 
     def _load(self, name: str) -> optuna.Study:
         return optuna.load_study(study_name=name, storage=self._storage)
 
     def _is_settled(self, key: Key) -> bool:
-        return key in self._settled and key in self._rows
+        return key in self._settled and key in self._present
 
     def lacking(self, ended: set[str]) -> list[Wanted]:
         """Give what is to be written."""
@@ -214,6 +230,7 @@ class MirroredStudy(ABC):
                 lacking.append(wanted)
             elif wanted.is_settled:
                 self._settled.add(wanted.key)
+                self._keep(wanted.key, row)
         return lacking
 
     def must_begin_anew(self, lacking: Sequence[Wanted] = ()) -> bool:
@@ -225,7 +242,9 @@ class MirroredStudy(ABC):
         """Delete what is there."""
         if self._study is not None:
             optuna.delete_study(study_name=self.name, storage=self._storage)
-        self._study, self._rows, self._has_doubles, self._settled = None, {}, False, set()
+        self._study, self._is_open = None, False
+        self._present, self._rows, self._settled = set(), {}, set()
+        self._num_trials, self._has_doubles = 0, False
 
     def write(self, wanted: Wanted) -> bool:
         """Add a trial, or bring the one that is there up to date; true where it was added."""
@@ -234,18 +253,20 @@ class MirroredStudy(ABC):
             self._add(wanted.trial)
         else:
             self._bring_up(row, wanted)
-        self._rows[wanted.key] = wanted.trial
         if wanted.is_settled:
             self._settled.add(wanted.key)
+        self._keep(wanted.key, wanted.trial)
         return row is None
 
     def _add(self, trial: FrozenTrial) -> None:
-        study = self._study = self._study or self._made()
-        self._study_id = self._storage.get_study_id_from_name(self.name)
-        if STORE not in study.user_attrs:
-            study.set_user_attr(STORE, self._owner)
-        trial_id = self._storage.create_new_trial(self._study_id, template_trial=trial)
-        trial.number = self._storage.get_trial_number_from_id(trial_id)
+        if not self._is_open:
+            study = self._study = self._study or self._made()
+            self._study_id = self._storage.get_study_id_from_name(self.name)
+            if STORE not in study.user_attrs:
+                study.set_user_attr(STORE, self._owner)
+            self._is_open = True
+        self._storage.create_new_trial(self._study_id, template_trial=trial)
+        self._num_trials += 1
 
     def _bring_up(self, row: FrozenTrial, wanted: Wanted) -> None:
         """Change a trial that goes on; what has ended comes last, since nothing of it can be changed but its times."""
@@ -413,6 +434,12 @@ class MirroredRows(MirroredStudy):
         self._plan = plan
         self.read()
         self._leave_to_other_choices()
+
+    def read_again(self) -> bool:
+        """Read what others have added; a row is written once, when its training has ended."""
+        if self._study is not None and self._storage.get_n_trials(self._study_id) == self._num_trials:
+            return False
+        return super().read_again()
 
     def _leave_to_other_choices(self) -> None:
         """Take a study of another name where a field has been given more choices since.

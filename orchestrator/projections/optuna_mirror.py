@@ -190,14 +190,15 @@ class OptunaMirror(ProjectionThread):
     def _fill(self, mirrored: MirroredStudy, ended: set[str]) -> bool:
         """Write what a study lacks; false where another sweep is writing now."""
         is_to_rebuild = self._is_rebuilt and mirrored.name not in self._rebuilt
-        if not (is_to_rebuild or mirrored.must_begin_anew() or mirrored.lacking(ended)):
+        lacking = mirrored.lacking(ended)
+        if not (is_to_rebuild or mirrored.must_begin_anew() or lacking):
             return True
         with self._claims.held(CLAIM, CLAIM_PATIENCE_S) as claim:
             if claim is None:
                 return False
             began_s = time.thread_time()
-            mirrored.read()  # another sweep may have written since
-            lacking = mirrored.lacking(ended)
+            if mirrored.read_again():
+                lacking = mirrored.lacking(ended)
             self._note_look(time.thread_time() - began_s)
             if is_to_rebuild or mirrored.must_begin_anew(lacking):
                 mirrored.begin_anew()

@@ -194,12 +194,16 @@ class ProjectionThread(ABC):
         try:
             write()
         except Exception as error:
-            if damage_of_database(self._url, error):
-                raise
-            self._num_tries[name] += self._is_reachable()
+            self._count_try(name, error)
             if self._num_tries[name] < MAX_TRIES:
                 raise
             self._warn(f"{what} cannot be logged: {self._why(error)}")
             return
         self._num_delivered += 1
         self._num_tries.pop(name, None)
+
+    def _count_try(self, name: str, error: Exception) -> None:
+        """Note that a thing was refused, by a database that is in good health and answers."""
+        if damage_of_database(self._url, error):
+            raise error
+        self._num_tries[name] += self._is_reachable()

@@ -19,10 +19,11 @@ and each training's run is written by the one driver that its tag names, as long
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from typing import Any
 
 from tablewright.orchestrator.addresses import refuse_absent_driver
 from tablewright.orchestrator.plans.plan import Plan
@@ -33,13 +34,15 @@ from tablewright.orchestrator.projections.mlflow_client import (
     set_environment,
     why_refused,
 )
+from tablewright.orchestrator.projections.mlflow_found import FoundRuns
 from tablewright.orchestrator.projections.mlflow_page import NAME as MLFLOW_PAGE
 from tablewright.orchestrator.projections.mlflow_page import mlflow_page
-from tablewright.orchestrator.projections.mlflow_runs import (
+from tablewright.orchestrator.projections.mlflow_runs import MlflowRuns
+from tablewright.orchestrator.projections.mlflow_sweep_run import SweepRun
+from tablewright.orchestrator.projections.mlflow_training import (
     FAILED,
     FINISHED,
     KILLED,
-    MlflowRuns,
     ToldTraining,
     now_ms,
 )
@@ -51,6 +54,10 @@ from tablewright.trainables.value.secret import keep_secret
 
 MAX_WAITING_EPOCHS = 10_000
 """Kept in memory while the server is away; the store has the others."""
+MAX_TOGETHER, MAX_TOGETHER_S = 250, 1.0
+"""Trainings in one transaction, and how long it lasts: other writers of the database, and sweeps of the store, wait."""
+GIVE_WAY_S = 0.3
+"""The pause behind it, in which one of those finds that it may."""
 
 
 class Tracker(ProjectionThread):
@@ -79,7 +86,7 @@ class Tracker(ProjectionThread):
         self._num_waiting_epochs = 0
         self._active: set[str] = set()
         self._recorded: dict[str, None] = {}
-        self._unchecked: deque[str] = deque()
+        self._unchecked: dict[str, None] = {}
         self._sweep_name = ""
         self._parameters: dict[str, str] = {}
         self._begun_at_ms = 0
@@ -89,7 +96,7 @@ class Tracker(ProjectionThread):
         self._numbers: Mapping[tuple[str, ...], float] = {}
         self._shown: tuple[Plan, bool] | None = None
         self._places: TrainingPlaces | None = None
-        self._misplaced: deque[str] = deque()
+        self._misplaced: dict[str, None] = {}
         self._projection: MlflowRuns | None = None
         self._changed_ids: set[str] = set()
 
@@ -130,7 +137,7 @@ class Tracker(ProjectionThread):
         with self._lock:
             new = [identity for identity in training_ids if identity not in self._recorded]
             self._recorded.update(dict.fromkeys(new))
-            self._unchecked.extend(new)
+            self._unchecked.update(dict.fromkeys(new))
 
     def on_start(self, work: Work) -> None:
         """An attempt begins."""
@@ -192,10 +199,9 @@ class Tracker(ProjectionThread):
         earlier = self._waiting.get(later.work.training_id)
         self._waiting[later.work.training_id] = later if earlier is None else earlier.followed_by(later)
 
-    def _take(self) -> list[ToldTraining]:
+    def _take(self) -> dict[str, ToldTraining]:
         with self._lock:
-            taken = list(self._waiting.values())
-            self._waiting.clear()
+            taken, self._waiting = self._waiting, {}
             self._num_waiting_epochs = 0
             return taken
 
@@ -210,11 +216,12 @@ class Tracker(ProjectionThread):
     # -- the thread
 
     def _connect(self) -> None:
-        projection = MlflowRuns(self._url, self._store, self._experiment, self._warn, self._changed_ids)
-        projection.open_sweep(self._sweep_name, self._parameters, self._begun_at_ms)
+        found = FoundRuns(self._url, self._store, self._experiment, self._changed_ids)
+        sweep = SweepRun(found, self._sweep_name, self._parameters, self._begun_at_ms, self._warn)
+        projection = MlflowRuns(found, sweep, self._warn)
         with self._lock:
             live = self._active | set(self._waiting)
-            self._unchecked = deque(self._recorded)
+            self._unchecked = dict(self._recorded)
         projection.end_left_behind(live)
         self._projection = projection
         self._show_places(projection, self._places)
@@ -226,7 +233,7 @@ class Tracker(ProjectionThread):
 
     def _show_places(self, projection: MlflowRuns, places: TrainingPlaces | None) -> None:
         projection.places = self._places = places
-        self._misplaced = deque(projection.misplaced())
+        self._misplaced = dict.fromkeys(projection.misplaced())
 
     def _deliver(self) -> bool:
         with self._lock:
@@ -234,42 +241,66 @@ class Tracker(ProjectionThread):
         if shown is not None:
             plan, is_final = shown
             self._show_places(self._connected, training_places(plan, is_final=is_final))
-        taken = deque(self._take())
+        projection = self._connected
+        taken = self._take()
         try:
             while taken:
-                identity = taken[0].work.training_id
-                self._attempt(identity, _run_of(identity), lambda: self._connected.write(taken[0]))
-                taken.popleft()
+                self._write_some(taken, lambda training_id: projection.write(taken[training_id]))
         finally:
-            self._give_back(taken)
-        self._check_recorded(self._connected)
-        self._place_runs(self._connected)
+            self._give_back(taken.values())
+        self._write_a_while(self._unchecked, self._check)
+        self._write_a_while(self._misplaced, projection.place)
         return bool(self._unchecked or self._misplaced)
 
-    def _place_runs(self, projection: MlflowRuns) -> None:
-        """Have runs that were there before say where they stand, as long as nothing newer waits."""
-        until_s = time.monotonic() + FLUSH_EVERY_S
-        while self._misplaced and time.monotonic() < until_s:
-            identity = self._misplaced[0]
-            self._attempt(identity, _run_of(identity), lambda it=identity: projection.place(it))
-            self._misplaced.popleft()
+    def _check(self, training_id: str) -> None:
+        """Log again what MLflow lacks of a recorded training."""
+        with self._lock:
+            is_live = training_id in self._active or training_id in self._waiting
+        if not is_live:
+            self._connected.reconcile(training_id)
 
-    def _check_recorded(self, projection: MlflowRuns) -> None:
-        """Log again what MLflow lacks of recorded trainings, as long as nothing newer waits."""
+    def _write_a_while(self, waiting: dict[str, Any], write: Callable[[str], None]) -> None:
+        """Write what was there before the sweep, as long as nothing newer waits."""
         until_s = time.monotonic() + FLUSH_EVERY_S
-        while self._unchecked and time.monotonic() < until_s:
-            identity = self._unchecked[0]
-            with self._lock:
-                is_live = identity in self._active or identity in self._waiting
-            if not is_live:
-                self._attempt(identity, _run_of(identity), lambda it=identity: projection.reconcile(it))
-            self._unchecked.popleft()
+        while waiting and time.monotonic() < until_s:
+            self._write_some(waiting, write)
+
+    def _write_some(self, waiting: dict[str, Any], write: Callable[[str], None]) -> None:
+        """Write the first trainings that wait, as many as make one transaction, and take them away.
+
+        One that has been refused is written alone, by MLflow's own sessions, so that it spoils no other.
+        """
+        some = list(itertools.islice(tuple(waiting), MAX_TOGETHER))  # the driver may add to it
+        first, written = some[0], 0
+        if self._num_tries[first]:
+            with self._connected.writing_one():
+                self._attempt(first, f"the run of training {first[:8]}", lambda: write(first))
+            del waiting[first]
+            return
+        try:
+            with self._connected.writing(some):
+                until_s = time.monotonic() + MAX_TOGETHER_S
+                for training_id in some:
+                    if self._num_tries[training_id] or time.monotonic() > until_s:
+                        break
+                    write(training_id)
+                    written += 1
+        except Exception as error:
+            self._count_try(some[min(written, len(some) - 1)], error)
+            raise
+        for training_id in some[:written]:
+            del waiting[training_id]
+        self._num_delivered += written
+        if waiting:
+            time.sleep(GIVE_WAY_S)
 
     def _close(self) -> None:
-        for training_id in self._active:  # their backend raised
-            self._connected.settle(training_id)
+        if self._active:  # their backend raised
+            with self._connected.writing(self._active):
+                for training_id in self._active:
+                    self._connected.settle(training_id)
         status = FINISHED if self._is_complete else KILLED if self._was_stopped else FAILED
-        self._connected.close_sweep(
+        self._connected.close(
             None if self._is_complete is None else status,
             self._table_files,
             self._numbers,
@@ -281,7 +312,3 @@ class Tracker(ProjectionThread):
 
     def _why(self, error: Exception) -> str:
         return why_refused(error, self._url)
-
-
-def _run_of(training_id: str) -> str:
-    return f"the run of training {training_id[:8]}"

@@ -219,11 +219,11 @@ def _program() -> list[object]:
         if path.suffix in (".py", ".jinja", ".yaml", ".json") and (status := path.stat())
     }
     packages = sorted(
-        path.name
+        entry.name
         for folder in map(Path, dict.fromkeys(sys.path))
         if folder.is_dir()
-        for path in folder.iterdir()
-        if path.name.endswith((".dist-info", ".egg-info", ".egg-link", ".pth"))
+        for entry in os.scandir(folder)
+        if entry.name.endswith((".dist-info", ".egg-info", ".egg-link", ".pth"))
     )
     programs = {name: shutil.which(name) for name in TEX}
     variables = {name: os.environ.get(name) for name in VARIABLES}
@@ -239,10 +239,9 @@ def _installed() -> list[str]:
 def _project_modules() -> set[str]:
     """Give the files of the modules that are loaded and are neither ours nor installed."""
     above = tuple(f"{path}{os.sep}" for path in (*_OURS, *_installed()))
-    files = filter(None, map(_file_of, list(sys.modules.values())))
-    paths = {
-        str(Path(file).absolute()) for file in files if Path(file).is_file()
-    }  # torch names some that are none
+    files = [file for file in map(_file_of, list(sys.modules.values())) if not file.startswith(above)]
+    # torch names some that are none
+    paths = {str(Path(file).absolute()) for file in files if file and Path(file).is_file()}
     return {path for path in paths if not path.startswith(above)}
 
 

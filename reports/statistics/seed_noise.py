@@ -303,7 +303,8 @@ def _posterior_at(
 
     ratio_XMPL = log_likelihood_XMPL + log_prior_XML[:, :, None]
     highest_XMP = ratio_XMPL.max(3)
-    ratio_XMPL = np.exp(ratio_XMPL - highest_XMP[..., None])
+    ratio_XMPL -= highest_XMP[..., None]
+    np.exp(ratio_XMPL, out=ratio_XMPL)
     total_XMP = ratio_XMPL.sum(3)
     ratio_XMPL /= total_XMP[..., None]
     log_density_XP = np.einsum("xm,xmp->xp", series.learning_XM, highest_XMP + np.log(total_XMP))

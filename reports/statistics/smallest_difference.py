@@ -6,6 +6,7 @@ Legend: C columns, R and S rows, N seeds, K comparisons, T trainings, B simulate
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, cast
 
 import numpy as np
@@ -158,8 +159,35 @@ def smallest_differences(
     Returns:
         (K,) in the unit of the deviation.
     """
+    arrays = (weights_KR, deviation_R, correlation_RR, training_R, source_R)
+    return np.array(_smallest(num_seeds, shared, num_columns, *map(_as_key, arrays)))
+
+
+def _as_key(array: Floats | Whole | Sequence[int] | float | None) -> Any:
+    """Give an array as nested tuples, which can be looked up."""
+    if array is None:
+        return None
+    whole = np.asarray(array)
+    return tuple(map(_as_key, whole)) if whole.ndim else whole.item()
+
+
+@lru_cache(
+    maxsize=128
+)  # while a sweep runs, its tables are judged again and again, and few of them have changed
+def _smallest(
+    num_seeds: int,
+    shared: float,
+    num_columns: int,
+    weights: tuple[tuple[float, ...], ...],
+    deviation: tuple[float, ...] | float,
+    correlation: tuple[tuple[float, ...], ...] | None,
+    training_R: tuple[int, ...] | None,
+    source_R: tuple[int, ...] | None,
+) -> tuple[float, ...]:
+    weights_KR = np.array(weights)
+    correlation_RR = None if correlation is None else np.array(correlation)
     num_comparisons, num_rows = weights_KR.shape
-    deviation_R = np.broadcast_to(np.asarray(deviation_R, np.float64) * np.sqrt(1 - shared), num_rows)
+    deviation_R = np.broadcast_to(np.asarray(deviation, np.float64) * np.sqrt(1 - shared), num_rows)
     num_tests = num_comparisons * num_columns
     num_tables = int(np.clip(NUM_SIMULATED // num_tests, 8, 400))
     shape_BCRN = (num_tables, num_columns, num_rows, num_seeds)
@@ -186,7 +214,7 @@ def smallest_differences(
     smallest_K = np.empty(num_comparisons)
     for places in places_of.values():
         smallest_K[places] = _difference_of_power(limit_BCK[..., places], float(error_K[places[0]]))
-    return smallest_K
+    return tuple(smallest_K.tolist())
 
 
 def _square_root(correlation_RR: Floats) -> Floats:

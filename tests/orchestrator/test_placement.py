@@ -61,6 +61,7 @@ def test_parts_of_gpus_are_given_by_hand_and_by_what_was_recorded(tmp_path):
 def test_a_training_that_had_to_wait_is_offered_next():
     """Nothing that was drawn from the queue is lost where it is not yet known what it needs."""
     from tablewright.orchestrator.attempts.resources import Resources
+    from tablewright.orchestrator.on_ray.drawn_work import DrawnWork
     from tablewright.orchestrator.on_ray.ray_bridge import QueueSearcher
     from tablewright.orchestrator.work import Work
     from tablewright.orchestrator.work_queue import WorkQueue
@@ -69,7 +70,7 @@ def test_a_training_that_had_to_wait_is_offered_next():
     data = config.make_trainable().describe_data(config, None)
     works = [Work(name, config, data, {}, name, "study") for name in ("first", "second")]
     answers = [None, Resources(1.0, 0.25), None, Resources(1.0, 1.0)]
-    searcher = QueueSearcher(WorkQueue(works), lambda work: answers.pop(0))
+    searcher = QueueSearcher(DrawnWork(WorkQueue(works), lambda work: answers.pop(0)))
     offered = [searcher.suggest("trial") for _ in range(4)]
     assert [None, "first", None, "second"] == [one and one["payload"].work.training_id for one in offered]
     assert [0.25, 1.0] == [one["share"].gpus for one in offered if one]

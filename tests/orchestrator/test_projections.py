@@ -1,5 +1,6 @@
 """MLflow and Optuna beside many sweeps of one store: each training is there once, and no training waits for them."""
 
+import multiprocessing
 import os
 import re
 import shutil
@@ -33,7 +34,6 @@ from tests.orchestrator.toy_sweep import Events, ToySweep, a_search, a_study
 from tests.toy_method import ToyConfig
 from tests.waiting import PATIENCE_S
 
-ROOT = Path(__file__).parent.parent.parent
 WIDTHS = (2, 3, 4, 5)
 NUM_SUGGESTIONS = 3
 
@@ -68,36 +68,30 @@ def drive(store_url, mlflow_url, optuna_url, cache, name="toy"):
     return result, tracker
 
 
-DRIVER = """
-    import sys
-    from tests.orchestrator.test_projections import drive
-    print("begun", flush=True)
-    sys.stdin.readline()
-    drive(*sys.argv[1:])
-"""
+def drive_with_another(has_begun, said, arguments):
+    """Drive at the same moment as another process, and write what would stand on stderr into a file."""
+    with said.open("ab") as file:
+        os.dup2(file.fileno(), 2)
+    has_begun.wait(PATIENCE_S)
+    drive(*arguments)
 
 
-def two_drivers(*arguments):
+def two_drivers(folder, *arguments):
     """Two processes that begin at once, each with its own arguments of `drive`; gives what they wrote to stderr."""
+    # Forked from a process that has imported all this, and has no threads.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    has_begun, files = context.Barrier(2), [folder / f"said {number}" for number in range(2)]
     drivers = [
-        subprocess.Popen(
-            [sys.executable, "-c", "\n".join(line.strip() for line in DRIVER.splitlines()), *some],
-            env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for some in arguments
+        context.Process(target=drive_with_another, args=(has_begun, file, some))
+        for file, some in zip(files, arguments, strict=True)
     ]
     for driver in drivers:
-        assert driver.stdout.readline() == "begun\n"
+        driver.start()
     for driver in drivers:
-        driver.stdin.write("\n")
-        driver.stdin.flush()
-    said = [driver.communicate(timeout=PATIENCE_S)[1] for driver in drivers]
-    assert [0, 0] == [driver.returncode for driver in drivers], said
+        driver.join(PATIENCE_S)
+    said = [file.read_text(encoding="utf-8") for file in files]
+    assert [0, 0] == [driver.exitcode for driver in drivers], said
     return said
 
 
@@ -176,7 +170,7 @@ def test_two_sweeps_of_one_study_on_a_new_store_show_everything_once(tmp_path):
     database = Database(f"sqlite:///{runs}/mlflow.db", f"sqlite:///{runs}/optuna.db")
     urls = (database.mlflow_url, database.optuna_url, str(tmp_path / "cache"))
     runs.mkdir()
-    said = two_drivers((str(runs), *urls), (str(tmp_path / "link"), *urls))
+    said = two_drivers(tmp_path, (str(runs), *urls), (str(tmp_path / "link"), *urls))
     assert not [text for text in said if "cannot be written" in text or "Traceback" in text]
     drive(str(runs), *urls)
     assert_all_once(database, Store(str(runs)))
@@ -197,7 +191,7 @@ def test_two_stores_begin_at_once_on_a_new_postgresql(tmp_path, server):
     )
     stores = [str(tmp_path / name) for name in ("a", "b")]
     plain = (server.format(name="tracking"), server.format(name="search"), str(tmp_path / "cache"))
-    said = two_drivers(*((store, *plain) for store in stores))
+    said = two_drivers(tmp_path, *((store, *plain) for store in stores))
     assert not [text for text in said if "cannot be written" in text or "Traceback" in text]
     for store in map(Store, stores):
         assert_all_once(database, store)

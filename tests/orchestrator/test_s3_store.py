@@ -121,7 +121,8 @@ def test_running_again_writes_nothing_to_a_bucket(sweep, requests):
     assert requests.keys() <= {"list_objects_v2", "get_object"}
 
 
-def sweep_in_process(folder, bucket, study, ends):
+def sweep_in_process(folder, bucket, study, variables, ends):
+    os.environ.update(variables)  # of the bucket: the process that this is forked from has others
     try:
         result, events = S3Sweep(folder, bucket)(study)
     except Exception:
@@ -145,9 +146,10 @@ def test_a_killed_sweep_and_two_that_go_on_at_once_come_to_what_one_does(sweep, 
     rows = [Row("held", {"waits_for": str(gate)})]
     rows += [Row(f"{place}", {"learning_rate": 0.2 + 0.01 * place, "epoch_s": 0.1}) for place in range(4)]
     study = a_study(rows)
-    context = multiprocessing.get_context("spawn")
-    ends = context.Queue()
-    driver = context.Process(target=sweep_in_process, args=(tmp_path, s3_bucket, study, ends))
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    ends, variables = context.Queue(), dict(os.environ)
+    driver = context.Process(target=sweep_in_process, args=(tmp_path, s3_bucket, study, variables, ends))
     driver.start()
     held = next(iter(plan_as_recorded((study,), sweep.store(), RUNTIME).trainings))
     wait_for(lambda: sweep.store().training(held).checkpoints.exists("resume.pt"))
@@ -156,7 +158,7 @@ def test_a_killed_sweep_and_two_that_go_on_at_once_come_to_what_one_does(sweep, 
     assert [1] == [report.epoch for report in sweep.store().training(held).epochs()]
     gate.touch()
     others = [
-        context.Process(target=sweep_in_process, args=(tmp_path / name, s3_bucket, study, ends))
+        context.Process(target=sweep_in_process, args=(tmp_path / name, s3_bucket, study, variables, ends))
         for name in ("one", "two")
     ]
     for other in others:

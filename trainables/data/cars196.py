@@ -23,6 +23,7 @@ import numpy as np
 from tablewright.trainables.data.labelled_images import (
     FoundImages,
     LabelledImage,
+    LabelledImages,
     find_root,
     read_listed_images,
     some,
@@ -57,7 +58,7 @@ def read_cars196(data_root: str | None) -> FoundImages:
     return read_listed_images(
         root,
         class_names,
-        splits,
+        {split: LabelledImages.of(images) for split, images in splits.items()},
         folders=("cars_train", "cars_test"),
         lists=[root / file for file in (META, TRAIN, test)],
         mentioned=mentioned if is_whole else None,

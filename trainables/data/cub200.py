@@ -22,6 +22,7 @@ from typing import TypeVar
 from tablewright.trainables.data.labelled_images import (
     FoundImages,
     LabelledImage,
+    LabelledImages,
     find_root,
     read_list,
     read_listed_images,
@@ -63,7 +64,7 @@ def read_cub200(data_root: str | None) -> FoundImages:
     return read_listed_images(
         root,
         tuple(classes[number] for number in sorted(classes)),
-        splits,
+        {split: LabelledImages.of(images) for split, images in splits.items()},
         folders=("images",),
         lists=[root / file for file in LISTS],
         mentioned=[f"images/{name}" for name in names.values()],

@@ -30,6 +30,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tablewright.trainables.data.cuhk03_release import RELEASE, open_release
+from tablewright.trainables.data.files_read import Look
 from tablewright.trainables.data.labelled_images import (
     ImageFiles,
     find_root,
@@ -89,7 +90,7 @@ def read_cuhk03(data_root: str | None, boxes: Boxes, fold: int | None) -> FoundI
         assert release is not None
         sizes_bytes, open_image = release.sizes_bytes(), release.open_image
     else:
-        (sizes_bytes, lost), open_image = sizes_of_images(root, [folder]), ImageFiles(root)
+        (sizes_bytes, lost), open_image = sizes_of_images(Look(root, [folder])), ImageFiles(root)
     listed = ListedImages({split: [] for split in SPLITS})
     listed_names: Names = {}
     try:

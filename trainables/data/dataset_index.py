@@ -116,7 +116,7 @@ class IndexFile:
             read_from: the files.
             begun_at_s: when reading them began; what has changed since is not kept.
         """
-        state, found_folders = read_from.state()
+        state, found_folders = read_from.state_as_read()
         if read_from.changed_at_s(found_folders) > begun_at_s - CLOCK_STEP_S:
             return
         folder = self._path.with_name(f"{self._path.stem}-{uuid.uuid4().hex[:12]}")

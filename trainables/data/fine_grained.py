@@ -6,6 +6,7 @@ arXiv:1708.07747 for Fashion-MNIST.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from tablewright.trainables.data.labelled_images import (
     ImageFiles,
     LabelledImages,
     fingerprint_of,
+    fingerprint_of_sorted,
     some,
 )
 from tablewright.trainables.data.name_table import NameTable
@@ -354,12 +356,14 @@ def _from_index(kept: DatasetIndex) -> FineGrainedDataset:
 
 def _fingerprint(images: LabelledImages, found: FoundImages) -> str:
     """Identify a split; the number of classes is that of the network's outputs."""
-    return fingerprint_of(
-        [
-            f"{len(found.class_names)} classes",
-            *(f"{image.name}\0{found.version_of(image.name)}\0{image.label}" for image in images),
-        ]
+    num_classes = f"{len(found.class_names)} classes"
+    lines = (
+        f"{name}\0{found.version_of(name)}\0{label}"
+        for name, label in zip(images.names, images.labels_N.tolist(), strict=True)
     )
+    if all(name < following for name, following in itertools.pairwise(images.names)):
+        return fingerprint_of_sorted(lines, num_classes)
+    return fingerprint_of([num_classes, *lines])
 
 
 def _classes_without(images: LabelledImages, class_names: Sequence[str]) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import field_validator, model_validator
 
-from tablewright.trainables.data.files_read import FilesRead
+from tablewright.trainables.data.files_read import FilesRead, Look
 from tablewright.trainables.data.labelled_images import (
     IMAGE_SUFFIXES,
     UNREAD_SUFFIXES,
@@ -74,7 +74,8 @@ class ImageFolder(OwnFolder):
         )
         expected = [f"{folder}/" for folder in folders.values()]
         root = find_root(data_root, self.label, self.folder, expected, how_to_get)
-        found, lost = sizes_of_images(root, folders.values(), IMAGE_SUFFIXES | UNREAD_SUFFIXES)
+        look = Look(root, folders.values())
+        found, lost = sizes_of_images(look, IMAGE_SUFFIXES | UNREAD_SUFFIXES)
         images_of = {
             split: [PurePosixPath(path) for path in sorted(found) if path.startswith(f"{folder}/")]
             for split, folder in folders.items()
@@ -96,7 +97,7 @@ class ImageFolder(OwnFolder):
             found.__getitem__,
             None,
             ImageFiles(root),
-            FilesRead(root, tuple(folders.values())),
+            FilesRead(root, look.folders, looked=look.state()),
         )
 
 

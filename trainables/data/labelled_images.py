@@ -6,8 +6,11 @@ A reader knows one published layout. It collects every fault of it, then raises 
 from __future__ import annotations
 
 import hashlib
+import heapq
+import itertools
 import json
-import os
+from array import array
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +19,7 @@ from typing import Any, overload
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from tablewright.trainables.data.files_read import FilesRead
+from tablewright.trainables.data.files_read import FilesRead, Look
 from tablewright.trainables.data.name_table import NameTable
 from tablewright.trainables.value.file_name import why_not_the_same_everywhere
 from tablewright.trainables.value.name_list import some
@@ -26,6 +29,8 @@ from tablewright.trainables.value.regular_file import refuse_irregular
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 """Pillow raises each of them on images that cannot be decoded."""
+
+_LINES_AT_A_TIME = 4096
 
 UNREAD_SUFFIXES = frozenset({".bmp", ".gif", ".jfif", ".jp2", ".ppm", ".tif", ".tiff", ".webp"})
 """Of images too; passing them over would measure fewer images than there are."""
@@ -58,9 +63,15 @@ class LabelledImages(Sequence[LabelledImage]):
 
     @classmethod
     def of(cls, images: Sequence[LabelledImage]) -> LabelledImages:
-        """Make one of images."""
+        """Make one of images; one that is one stays."""
+        if isinstance(images, LabelledImages):
+            return images
         labels = (image.label for image in images)
         return cls(NameTable.of(image.name for image in images), np.fromiter(labels, np.int64, len(images)))
+
+    def chosen(self, places_N: np.ndarray) -> LabelledImages:
+        """Give some of them, in the order of their places."""
+        return LabelledImages(self.names.chosen(places_N), self.labels_N[places_N])
 
     def __len__(self) -> int:
         """Count them."""
@@ -80,7 +91,7 @@ class LabelledImages(Sequence[LabelledImage]):
 
     def __iter__(self) -> Iterator[LabelledImage]:
         """Give all of them, of which no list is made."""
-        return map(LabelledImage, self.names, map(int, self.labels_N))
+        return map(LabelledImage, self.names, self.labels_N.tolist())
 
     def __add__(self, others: Iterable[LabelledImage]) -> tuple[LabelledImage, ...]:
         """Give these and others behind them."""
@@ -180,7 +191,7 @@ def _is_there(path: Path, name: str) -> bool:
 def read_listed_images(
     root: Path,
     class_names: tuple[str, ...],
-    splits: Mapping[str, Sequence[LabelledImage]],
+    splits: Mapping[str, LabelledImages],
     *,
     folders: Iterable[str],
     lists: Iterable[Path],
@@ -203,29 +214,37 @@ def read_listed_images(
         ValueError: all faults at once: those given; images listed and not there, there and not listed, or
             listed twice; classes that are tested and not trained.
     """
-    folders, lists = tuple(folders), tuple(lists)
-    sizes_bytes, lost = sizes_of_images(root, folders)
-    unreadable = [*faults_of_names(sizes_bytes)]
+    look, lists = Look(root, folders), tuple(lists)
+    sizes_bytes, lost = sizes_of_images(look)
+    names = sorted(sizes_bytes)
+    sizes_bytes_N = array("q", map(sizes_bytes.__getitem__, names))
+    del sizes_bytes  # of 675,170 files it takes as much memory as their names
+    place_of = dict(zip(names, range(len(names)), strict=True))
+    listed = _ListedPlaces(splits, place_of)
+    unreadable = [*faults_of_names(names)]
     faults = [
         *faults,
-        *_faults_of_lists(splits, class_names),
+        *_faults_of_lists(splits, class_names, listed.twice(names)),
         *faults_of_links(lost),
-        *(unreadable or _faults_of_files(splits, sizes_bytes.keys() | set(lost), mentioned)),
+        *(unreadable or _faults_of_files(listed, names, set(lost), mentioned)),
     ]
     if faults:
         raise unreadable_lists(root, [path.relative_to(root).as_posix() for path in lists], faults)
     digest = hashlib.sha256()
     for path in lists:
-        digest.update(f"{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    for name, size in sorted(sizes_bytes.items()):
-        digest.update(f"{name}\0{size}\n".encode())
+        with path.open("rb") as file:
+            digest.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    for block in _blocks(f"{name}\0{size}" for name, size in zip(names, sizes_bytes_N, strict=True)):
+        digest.update(block)
     return FoundImages(
         class_names,
-        {split: tuple(sorted(images, key=lambda image: image.name)) for split, images in splits.items()},
-        sizes_bytes.__getitem__,
+        {split: images.chosen(np.argsort(listed.places[split])) for split, images in splits.items()},
+        lambda name: sizes_bytes_N[place_of[name]],
         digest.hexdigest(),
         ImageFiles(root),
-        FilesRead(root, folders, tuple(path.relative_to(root).as_posix() for path in lists)),
+        FilesRead(
+            root, look.folders, tuple(path.relative_to(root).as_posix() for path in lists), look.state()
+        ),
     )
 
 
@@ -256,46 +275,65 @@ class ImageFiles:
         return (self.root / name).read_bytes()
 
 
+class _ListedPlaces:
+    """Where listed images stand among the files that are there.
+
+    Attributes:
+        places: of the images of each split, int64; -1 of one that is not there.
+        missing: names of those, as often as they are listed.
+    """
+
+    def __init__(self, splits: Mapping[str, LabelledImages], place_of: Mapping[str, int]) -> None:
+        self.places = {
+            split: np.fromiter((place_of.get(name, -1) for name in images.names), np.int64, len(images))
+            for split, images in splits.items()
+        }
+        self.missing = [
+            images.names[int(place)]
+            for split, images in splits.items()
+            for place in np.flatnonzero(self.places[split] < 0)
+        ]
+        found = [places[places >= 0] for places in self.places.values()]
+        self.times_N = np.bincount(np.concatenate(found), minlength=len(place_of))
+
+    def twice(self, names: Sequence[str]) -> list[str]:
+        """Name the images that are listed more than once, given the names of files by their places."""
+        of_missing = [name for name, times in Counter(self.missing).items() if times > 1]
+        return sorted([*of_missing, *(names[place] for place in np.flatnonzero(self.times_N > 1).tolist())])
+
+
 def _faults_of_lists(
-    splits: Mapping[str, Sequence[LabelledImage]], class_names: Sequence[str]
+    splits: Mapping[str, LabelledImages], class_names: Sequence[str], twice: Sequence[str]
 ) -> Iterator[str]:
-    names = [image.name for images in splits.values() for image in images]
-    if len(set(names)) != len(names):
-        seen: set[str] = set()
-        twice = sorted({name for name in names if name in seen or seen.add(name)})
+    if twice:
         yield f"{len(twice)} listed more than once ({some(twice)})"
-    trained = {image.label for image in splits["train"]}
-    untrained = sorted({image.label for images in splits.values() for image in images} - trained)
+    everywhere = np.concatenate([images.labels_N for images in splits.values()])
+    untrained = np.setdiff1d(everywhere, splits["train"].labels_N).tolist()
     if untrained:
-        shown = some([class_names[label] for label in untrained])
+        shown = some([class_names[int(label)] for label in untrained])
         yield f"{len(untrained)} classes have images to test on and none to train on ({shown})"
     yield from (f"no image of split {split!r} is listed" for split, images in splits.items() if not images)
 
 
 def _faults_of_files(
-    splits: Mapping[str, Sequence[LabelledImage]],
-    found: Set[str],
-    mentioned: Iterable[str] | None,
+    listed: _ListedPlaces, names: Sequence[str], lost: Set[str], mentioned: Iterable[str] | None
 ) -> Iterator[str]:
-    listed = {image.name for images in splits.values() for image in images}
-    missing = sorted(listed - found)
+    missing = sorted(set(listed.missing) - lost)
     if missing:
         yield f"{len(missing)} images are listed and not there ({some(missing)})"
-    unlisted = [] if mentioned is None else sorted(found - listed - set(mentioned))
-    if unlisted:
-        yield f"{len(unlisted)} images are there and in no list ({some(unlisted)})"
+    unlisted = {names[place] for place in np.flatnonzero(listed.times_N == 0).tolist()}
+    unlisted |= lost - set(listed.missing)
+    if unlisted and mentioned is not None:
+        unlisted -= set(mentioned)
+        if unlisted:
+            yield f"{len(unlisted)} images are there and in no list ({some(sorted(unlisted))})"
 
 
-def sizes_of_images(
-    root: Path, folders: Iterable[str], suffixes: Set[str] = IMAGE_SUFFIXES
-) -> tuple[dict[str, int], list[str]]:
-    """Find every image below folders of `root`; files whose name begins with a point are none.
-
-    By `scandir`, which needs no second look at each of iNaturalist's 675,170 files.
+def sizes_of_images(look: Look, suffixes: Set[str] = IMAGE_SUFFIXES) -> tuple[dict[str, int], list[str]]:
+    """Find every image; files whose name begins with a point are none, nor is what lies in such folders.
 
     Args:
-        root: that holds the folders.
-        folders: searched at any depth.
+        look: at the folders that may hold images.
         suffixes: of the names of images, in small letters.
 
     Returns:
@@ -303,26 +341,20 @@ def sizes_of_images(
     """
     sizes_bytes: dict[str, int] = {}
     lost: list[str] = []
-    unread = [(folder, frozenset({(root / folder).resolve()})) for folder in folders]
-    while unread:
-        folder, above = unread.pop()
-        with os.scandir(root / folder) as entries:
-            for entry in entries:
-                if entry.name.startswith("."):  # such as the `._0001.jpg` that macOS writes beside a file
-                    continue
-                name = f"{folder}/{entry.name}"
-                if entry.is_dir():
-                    place = Path(entry.path).resolve()
-                    is_circle = entry.is_symlink() and any(place in (one, *one.parents) for one in above)
-                    if is_circle:
-                        lost.append(name)
-                    else:
-                        unread.append((name, above | {place}))
-                elif suffix_of(entry.name) in suffixes:
-                    try:
-                        sizes_bytes[name] = entry.stat().st_size
-                    except OSError:  # a link in a circle, or to what is not there
-                        lost.append(name)
+    endings = tuple(suffixes)
+    for folder in look:
+        if folder.is_hidden:
+            continue
+        if folder.is_lost:
+            lost.append(folder.name)
+        for name, size in folder.sizes.items():
+            # One that begins with a point is such as the `._0001.jpg` that macOS writes beside a file.
+            if name.startswith(".") or not name.lower().endswith(endings):
+                continue
+            if size is None:
+                lost.append(f"{folder.name}/{name}")
+            else:
+                sizes_bytes[f"{folder.name}/{name}"] = size
     return sizes_bytes, lost
 
 
@@ -351,10 +383,26 @@ def faults_of_names(paths: Iterable[str]) -> Iterator[str]:
 
 def fingerprint_of(lines: Iterable[str]) -> str:
     """Give the SHA-256 of what tells two versions of a split apart, a line an image, in any order."""
+    return _digest_of(sorted(lines))
+
+
+def fingerprint_of_sorted(lines: Iterable[str], *others: str) -> str:
+    """Give the same of lines in ascending order, of which no list is made, and of a few others."""
+    return _digest_of(heapq.merge(lines, sorted(others)))
+
+
+def _digest_of(lines: Iterable[str]) -> str:
     digest = hashlib.sha256()
-    for line in sorted(lines):
-        digest.update(f"{line}\n".encode())
+    for block in _blocks(lines):
+        digest.update(block)
     return digest.hexdigest()
+
+
+def _blocks(lines: Iterable[str]) -> Iterator[bytes]:
+    """Join lines, some at a time: to digest them one by one would take as long as making them."""
+    lines = iter(lines)
+    while some_lines := list(itertools.islice(lines, _LINES_AT_A_TIME)):
+        yield ("\n".join(some_lines) + "\n").encode()
 
 
 def read_list(path: Path) -> str:

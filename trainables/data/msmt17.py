@@ -21,6 +21,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from tablewright.trainables.data.files_read import Look
 from tablewright.trainables.data.labelled_images import (
     ImageFiles,
     find_root,
@@ -71,7 +72,7 @@ def read_msmt17(data_root: str | None) -> FoundImages:
         labels = [(_person_of(record.path), record.pid - first_pid) for record in records]
         names = " and ".join(file for split in splits for file in LISTS[split])
         listed.faults += faults_of_labels(names, labels)
-    sizes_bytes, lost = sizes_of_images(root, folders)
+    sizes_bytes, lost = sizes_of_images(Look(root, folders))
     warnings = ["MSMT17_V2 has blurred faces; numbers are published for both versions"]
     return compare_with_files(
         root,

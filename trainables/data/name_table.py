@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from typing import overload
 
 import numpy as np
+
+_NAMES_AT_A_TIME = 4096
 
 
 class NameTable(Sequence[str]):
@@ -23,9 +26,9 @@ class NameTable(Sequence[str]):
     @classmethod
     def of(cls, names: Iterable[str]) -> NameTable:
         """Make one of names."""
-        encoded = [name.encode() for name in names]
-        ends_N = np.cumsum([len(name) for name in encoded], dtype=np.int64)
-        return cls(np.frombuffer(b"".join(encoded), np.uint8), ends_N)
+        growing = GrowingNames()
+        growing.extend(names)
+        return growing.table()
 
     def __len__(self) -> int:
         """Count them."""
@@ -49,13 +52,23 @@ class NameTable(Sequence[str]):
     def __iter__(self) -> Iterator[str]:
         """Give all of them, of which no list is made."""
         start = 0
-        for end in self.ends_N:
-            yield self.letters[start:end].tobytes().decode()
-            start = end
+        for first in range(0, len(self), _NAMES_AT_A_TIME):
+            ends = self.ends_N[first : first + _NAMES_AT_A_TIME].tolist()
+            letters, before = self.letters[start : ends[-1]].tobytes(), start
+            for end in ends:
+                yield letters[start - before : end - before].decode()
+                start = end
 
     def chosen(self, places_N: np.ndarray) -> NameTable:
         """Give some of them, in the order of their places."""
-        return NameTable.of(self[int(place)] for place in places_N)
+        starts_N = np.concatenate([[0], self.ends_N])[places_N]
+        ends_N = np.cumsum(self.ends_N[places_N] - starts_N, dtype=np.int64)
+        letters = np.empty(int(ends_N[-1]) if len(ends_N) else 0, np.uint8)
+        read, written, start = self.letters.data, letters.data, 0
+        for first, end in zip(starts_N.tolist(), ends_N.tolist(), strict=True):
+            written[start:end] = read[first : first + end - start]
+            start = end
+        return NameTable(letters, ends_N)
 
     def __eq__(self, other: object) -> bool:
         """Compare names by their letters."""
@@ -68,3 +81,25 @@ class NameTable(Sequence[str]):
     def __repr__(self) -> str:
         """Say how many they are, and the first ones."""
         return f"NameTable of {len(self)}: {self[:3]}"
+
+
+class GrowingNames:
+    """A table to be, in one piece of memory that grows: many pieces would leave holes behind."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self._letters, self._ends = bytearray(), array("q")
+
+    def extend(self, names: Iterable[str]) -> None:
+        """Put names behind those that are there.
+
+        Raises:
+            UnicodeEncodeError: one has half of a sign.
+        """
+        for name in names:
+            self._letters += name.encode()
+            self._ends.append(len(self._letters))
+
+    def table(self) -> NameTable:
+        """Give the names; none can be added then."""
+        return NameTable(np.frombuffer(self._letters, np.uint8), np.frombuffer(self._ends, np.int64))

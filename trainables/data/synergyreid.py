@@ -23,6 +23,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from tablewright.trainables.data.files_read import Look
 from tablewright.trainables.data.labelled_images import (
     ImageFiles,
     faults_of_links,
@@ -55,7 +56,7 @@ def read_synergyreid(data_root: str | None) -> FoundImages:
     for split, folder in FOLDER_OF_SPLIT.items():
         frames[split] = {}
         misnamed: list[str] = []
-        found, lost = sizes_of_images(root, [folder])
+        found, lost = sizes_of_images(Look(root, [folder]))
         faults += faults_of_links(lost)
         if unreadable := [*faults_of_names(found)]:
             faults += unreadable

@@ -136,8 +136,8 @@ def test_workers_stay_warm_and_both_cpus_are_used(sweep, two_cpus, tmp_path):
 class OddWorkers(RayBackend):
     """Has its workers made by another class."""
 
-    def __init__(self, make_class):
-        super().__init__()
+    def __init__(self, make_class, **more):
+        super().__init__(**more)
         self.make_class = make_class
 
     def run(self, *arguments):
@@ -193,7 +193,8 @@ def test_a_worker_that_cannot_be_used_again_costs_no_training(sweep, two_cpus, t
 
     study = a_study([Sweep("learning_rate", [0.1, 0.2, 0.3, 0.4])])
     events = Events()
-    assert sweep(study, events, OddWorkers(refusing_once)).is_complete
+    # Two trials wait for a place, so that a worker goes from one trial to the next.
+    assert sweep(study, events, OddWorkers(refusing_once, max_concurrent=4)).is_complete
     assert not is_first(mark)
     assert ["done"] * 4 == [outcome.state for _, outcome in events.ended]
 

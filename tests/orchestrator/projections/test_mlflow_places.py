@@ -5,7 +5,6 @@ import json
 import shutil
 
 import pytest
-from mlflow import MlflowClient
 
 from tablewright.orchestrator.declared.design import Row
 from tablewright.orchestrator.declared.profile import Profile
@@ -203,14 +202,6 @@ def test_a_plan_speaks_only_of_what_was_asked_for(is_decided, place):
 
 
 # -- a store's runs, as tables come and go -------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def new_database(tmp_path_factory):
-    """MLflow's tables, which take seconds to make."""
-    uri = f"sqlite:///{tmp_path_factory.mktemp('database')}/mlflow.db"
-    MlflowClient(uri, uri).search_experiments()
-    return uri.removeprefix("sqlite:///")
 
 
 @pytest.fixture

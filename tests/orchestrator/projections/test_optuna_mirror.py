@@ -2,11 +2,13 @@
 
 import optuna
 import pytest
+import sqlalchemy
 
 from tablewright.orchestrator.declared.design import Row, Sweep
 from tablewright.orchestrator.declared.pruners import Median
 from tablewright.orchestrator.declared.samplers import Random
 from tablewright.orchestrator.declared.study import Study
+from tablewright.orchestrator.projections.mirrored_study import MirroredRows
 from tablewright.orchestrator.projections.optuna_mirror import open_storage
 from tests.orchestrator.toy_sweep import ToySweep, a_search, a_study
 from tests.toy_method import ToyConfig
@@ -141,3 +143,39 @@ def test_a_storage_that_is_lost_in_mid_sweep_ends_no_training(sweep, tmp_path, c
     (tmp_path / "optuna.db").unlink()
     sweep(a_study([Row("a"), Row("b", {"learning_rate": 0.2}), Row("c", {"learning_rate": 0.3})]))
     assert 3 == len(optuna.load_study(study_name="toy_study", storage=sweep.storage).trials)
+
+
+@pytest.mark.slow
+def test_a_row_costs_as_much_however_many_there_are(sweep, tmp_path):
+    """What is written is neither read again nor kept: each row takes as many statements as the one before it."""
+    result, _ = sweep(a_study([Sweep("learning_rate", [0.1 + index / 100 for index in range(9)])]))
+    storage, statements = open_storage(f"sqlite:///{tmp_path}/another.db"), []
+    sqlalchemy.event.listen(storage.engine, "before_cursor_execute", lambda *told: statements.append(told[2]))
+    store = sweep.store()
+    mirrored = MirroredRows("toy_study", result.plan, store, store.shared_id(), storage)
+    ended, counts = set(), []
+    for identity in result.plan.trainings:
+        ended.add(identity)
+        statements.clear()
+        mirrored.read_again()
+        (wanted,) = mirrored.lacking(ended)
+        assert mirrored.write(wanted)
+        counts.append(len(statements))
+    assert counts[2:] == [counts[1]] * 7
+    assert [] == mirrored.lacking(ended)
+    assert not mirrored._rows
+
+
+@pytest.mark.slow
+def test_a_row_that_another_sweep_has_added_is_not_added_again(sweep, tmp_path):
+    """A mirror that has read a study knows what others write to it since."""
+    result, _ = sweep(a_study([Sweep("learning_rate", [0.1, 0.2, 0.3])]))
+    storage, store = open_storage(f"sqlite:///{tmp_path}/another.db"), sweep.store()
+    one, other = (MirroredRows("toy_study", result.plan, store, store.shared_id(), storage) for _ in range(2))
+    first, second, third = result.plan.trainings
+    for mirrored, ended in ((one, {first}), (other, {first, second}), (one, {first, second, third})):
+        mirrored.read_again()
+        for wanted in mirrored.lacking(ended):
+            mirrored.write(wanted)
+    trials = optuna.load_study(study_name="toy_study", storage=storage).trials
+    assert [first, second, third] == [trial.user_attrs["training_id"] for trial in trials]

@@ -19,11 +19,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tablewright.orchestrator.attempts.attempt_end import Pruned
-from tablewright.orchestrator.attempts.trial import run_trial
-from tablewright.orchestrator.attempts.trial_hooks import TrialHooks
 from tablewright.orchestrator.declared.search import Objective
-from tablewright.orchestrator.identity import training_id
 from tablewright.orchestrator.projections.mlflow_names import (
     data_suffix,
     ensemble_suffix,
@@ -31,113 +27,16 @@ from tablewright.orchestrator.projections.mlflow_names import (
     view_prefix,
 )
 from tablewright.orchestrator.projections.tracking import Tracker
-from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.store.training_records import Measurement
-from tablewright.orchestrator.work import Outcome, Work
-from tablewright.trainables.contract.run import Runtime
+from tablewright.orchestrator.work import Outcome
 from tablewright.trainables.retrieval.view import MAP, Reranking, RetrievalView
 from tests.orchestrator.tracked_sweeps import PARTS, RATES, Sweeps, study
-from tests.planned_views import planned_views
+from tests.orchestrator.tracked_trainings import ALL, GLOBAL, Project, a_work, train
 from tests.toy_method import ToyConfig, ToyTrainable
 from tests.waiting import PATIENCE_S, wait_for
 
 ROOT = Path(__file__).parents[3]
-ALL = RetrievalView()
-GLOBAL = RetrievalView(embeddings=("global",))
 NO_WAIT_S = 60.0  # a busy machine's own delays; MLflow alone would ask an absent server for minutes
-
-
-# -- a sweep without a backend -------------------------------------------------------------------------
-
-
-def a_work(*, views=(ALL,), watch=None, **changes):
-    config = ToyConfig(**changes)
-    data = config.make_trainable().describe_data(config, None)
-    identity = training_id(config, data.fingerprint)
-    return Work(
-        identity,
-        config,
-        data,
-        planned_views(config, data, *views),
-        f"rate {config.learning_rate}",
-        "toy",
-        watch,
-    )
-
-
-def train(tracker, store, work, *, stop_after=None, prune_after=None):
-    """One attempt, told to the tracker as a backend tells it."""
-    reached = [0]
-
-    def on_progress(progress):
-        tracker.on_progress(work, progress)
-        reached[0] = progress.report.epoch
-        if reached[0] == prune_after:
-            raise Pruned
-
-    hooks = TrialHooks(on_progress, lambda: reached[0] == stop_after)
-    tracker.on_start(work)
-    outcome = run_trial(work, store, Runtime(None, "/nowhere"), hooks)
-    tracker.on_end(work, outcome)
-    return outcome
-
-
-class Project:
-    """A store with MLflow's database in it."""
-
-    def __init__(self, folder, new_database):
-        self.folder = folder
-        self.store = Store(str(folder / "runs"))
-        self.store.shared_id()  # starts it
-        self.uri = f"sqlite:///{folder}/runs/mlflow.db"
-        self._new_database = new_database
-        self.lose_database()
-
-    def lose_database(self):
-        shutil.copy(self._new_database, self.folder / "runs/mlflow.db")
-
-    def sweep(self, *works, name="toy", recorded=(), uri=None, tables=None, **how):
-        tracker = Tracker(uri or self.uri, self.store)
-        tracker.begin(name, {"trainings": len(works)})
-        tracker.reconcile([work.training_id for work in recorded])
-        outcomes = [train(tracker, self.store, work, **how) for work in works]
-        tracker.log_tables(tables or {})
-        tracker.end(succeeded=all(outcome.state == "done" for outcome in outcomes))
-        return tracker
-
-    def client(self, uri=None):
-        from mlflow import MlflowClient
-
-        return MlflowClient(uri or self.uri, uri or self.uri)
-
-    def runs(self, uri=None):
-        client = self.client(uri)
-        experiment = client.get_experiment_by_name("tablewright")
-        return list(client.search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"]))
-
-    def parents(self, uri=None):
-        return [run for run in self.runs(uri) if "mlflow.parentRunId" not in run.data.tags]
-
-    def children(self, uri=None):
-        return [run for run in self.runs(uri) if "mlflow.parentRunId" in run.data.tags]
-
-    def steps(self, run, name, uri=None):
-        return [point.step for point in self.client(uri).get_metric_history(run.info.run_id, name)]
-
-
-@pytest.fixture(scope="module")
-def new_database(tmp_path_factory):
-    """MLflow's tables, which take seconds to make."""
-    from mlflow import MlflowClient
-
-    folder = tmp_path_factory.mktemp("database")
-    MlflowClient(f"sqlite:///{folder}/mlflow.db", f"sqlite:///{folder}/mlflow.db").search_experiments()
-    return folder / "mlflow.db"
-
-
-@pytest.fixture
-def project(tmp_path, new_database):
-    return Project(tmp_path, new_database)
 
 
 # -- names ---------------------------------------------------------------------------------------------
@@ -204,32 +103,6 @@ def test_a_training_is_one_run_below_its_sweep(project):
     (used,) = child.inputs.dataset_inputs
     assert (used.dataset.name, used.dataset.digest) == ("Toyset", "f" * 36)
     assert '"num_images": {"train": 10}' in used.dataset.profile
-
-
-@pytest.mark.slow
-def test_what_is_told_of_a_training_at_once_is_logged_in_one_call(project, monkeypatch):
-    """Each call costs a database several commits: parameters, epochs, measurements and tags go together."""
-    from mlflow import MlflowClient
-
-    calls, log_batch = [], MlflowClient.log_batch
-
-    def counted(self, run_id, *what, **more):
-        calls.append(run_id)
-        return log_batch(self, run_id, *what, **more)
-
-    work = a_work(epochs=2)
-    tracker = Tracker(project.uri, project.store)
-    monkeypatch.setattr(tracker, "_start_thread", lambda: None)  # all is told before any of it is written
-    tracker.begin("toy", {})
-    assert train(tracker, project.store, work).state == "done"
-    monkeypatch.setattr(MlflowClient, "log_batch", counted)
-    tracker._connect()
-    assert not tracker._deliver()
-    (child,) = project.children()
-    assert calls.count(child.info.run_id) == 1
-    assert "FINISHED" == child.info.status
-    assert "2" == child.data.params["epochs"]
-    assert {"loss", "test.map"} <= set(child.data.metrics)
 
 
 @pytest.mark.slow
@@ -548,7 +421,7 @@ DRIVER = """
     import os, sys, time
     from tablewright.orchestrator.store.store import (Store)
     from tablewright.orchestrator.projections.tracking import Tracker
-    from tests.orchestrator.projections.test_tracking import a_work, train
+    from tests.orchestrator.tracked_trainings import a_work, train
 
     store, uri, name, how = Store(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4]
     tracker = Tracker(uri, store)

@@ -171,7 +171,9 @@ def do_in_processes(jobs, runtime, root):
             replace(job, port=one.getsockname()[1], listening=one.fileno())
             for job, one in zip(jobs, listening, strict=True)
         ]
-        context = multiprocessing.get_context("spawn")
+        # Forked from a process that has imported all this, and has no threads.
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([__name__])
         others = [
             context.Process(target=do_jobs, args=(rank, jobs, runtime, root))
             for rank in range(1, max(job.num_processes for job in jobs))
