@@ -128,7 +128,6 @@ def measure(slots: int, number: int, seconds: float) -> str:
     plan = make_plan([study_of(number, seconds)], DataResolver(describe_with(runtime)))
     with (
         tempfile.TemporaryDirectory() as folder,
-        slots_here(NUM_HOSTS),
         mock.patch(f"{CONTROLLER}.RayActorManager", SlotsForWorkers),
         mock.patch(f"{CONTROLLER}.PlacementGroupResourceManager", return_value=places),
         mock.patch("ray.tune.execution.class_cache._ActorClassCache.get", return_value=Started()),
@@ -159,8 +158,9 @@ def main() -> None:
     parser.add_argument("--number", type=int, default=3000)
     parser.add_argument("--seconds", type=float, default=0.1)
     asked = parser.parse_args()
-    for slots in asked.slots:
-        print(measure(slots, max(asked.number, 3 * slots), asked.seconds), flush=True)
+    with slots_here(NUM_HOSTS):
+        for slots in asked.slots:
+            print(measure(slots, max(asked.number, 3 * slots), asked.seconds), flush=True)
 
 
 if __name__ == "__main__":

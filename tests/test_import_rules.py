@@ -59,8 +59,10 @@ RULES = {
                     "backend",
                     "bridge",
                     "cluster",
+                    "node",
                     "ranks",
                     "scheduler",
+                    "tune",
                     "worker",
                 )
             ),

@@ -31,6 +31,19 @@ def build(dataset, cache, *splits, height_px=16, image_cache="auto"):
     assert 0 == process.exitcode
 
 
+def test_what_any_project_used_lately_may_be_of_others(market, tmp_path):
+    """Opening images, by whatever project, counts as use of them and of what is known of their files."""
+    cache = tmp_path / "cache"
+    build(market, cache, "train")
+    for path in cache.rglob("*"):
+        os.utime(path, (0, 0))
+    found = find_unneeded(str(cache), {})
+    assert found
+    assert not any(one.may_be_of_others for one in found)
+    build(market, cache, "train")
+    assert all(one.may_be_of_others for one in find_unneeded(str(cache), {}))
+
+
 def names(unneeded):
     return sorted(path.name.partition("-")[0] for one in unneeded for path in one.paths)
 
