@@ -62,7 +62,8 @@ def kill_in_the_middle_and_go_on(project, *arguments):
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     before = records_of(project)
-    code, printed = run_installed(project, *arguments)
+    shutil.copy(ROOT / "sweep.py", project)
+    code, printed = run_warm(project, *arguments)
     assert 0 == code, printed
     after = records_of(project)
     assert len(before) < len(after)
@@ -73,9 +74,9 @@ def kill_in_the_middle_and_go_on(project, *arguments):
 def test_killed_in_the_middle_it_ends_in_the_same_digits(tmp_path):
     """SIGKILL of all its processes; run again nothing that was recorded is trained twice."""
     killed, calm = (copy_of("digits", tmp_path / name) for name in ("killed", "calm"))
+    shutil.copy(ROOT / "sweep.py", calm)
     arguments = ("digits/switches", "--seeds", "0", "--tracking-uri", "none", "--agent")
     kill_in_the_middle_and_go_on(killed, *arguments)
-    shutil.copy(ROOT / "sweep.py", calm)
     code, printed = run_warm(calm, *arguments)
     assert 0 == code, printed
     assert measured(calm) == measured(killed)

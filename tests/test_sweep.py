@@ -147,12 +147,13 @@ def undisturbed(tmp_path_factory):
 def test_an_interrupted_sweep_ends_in_the_tables_of_an_undisturbed_one(how, tmp_path, undisturbed):
     """Killed or stopped in mid-training and run again: equal tables, one run a training, none RUNNING.
 
-    What was killed goes on where nobody listens, as after `>&- 2>&-`; what was stopped, in an agent.
+    What was killed is an agent, and goes on with Ray where nobody listens, as after `>&- 2>&-`; what was stopped is
+    Ray, and goes on in an agent.
     """
     calm, goes_on = undisturbed
     goes_on.unlink()  # no training ends before the sweep is interrupted
     write_project(tmp_path, base=f"waits_for={str(goes_on)!r}")
-    process = start(tmp_path, "toy")
+    process = start(tmp_path, "toy", *(["--agent"] if how == "SIGKILL" else ["--max-concurrent", "1"]))
     wait_for(lambda: list(tmp_path.glob("runs/trainings/*/epochs.parquet")))
     if how == "SIGKILL":
         os.killpg(process.pid, signal.SIGKILL)
@@ -166,7 +167,7 @@ def test_an_interrupted_sweep_ends_in_the_tables_of_an_undisturbed_one(how, tmp_
         assert "RUNNING" not in all_run_states(tmp_path)
     goes_on.touch()
     if how == "SIGKILL":
-        command = ["bash", "-c", f"'{sys.executable}' sweep.py toy <&- >&- 2>&-"]
+        command = ["bash", "-c", f"'{sys.executable}' sweep.py toy --max-concurrent 1 <&- >&- 2>&-"]
         variables = {**os.environ, "PYTHONPATH": str(ROOT)}
         assert 0 == subprocess.run(command, cwd=tmp_path, env=variables, timeout=PATIENCE_S).returncode
     else:
