@@ -101,6 +101,12 @@ def main(
     trainings: Annotated[
         bool, typer.Option("--trainings", help="With --gc: whole trainings and searches that no study names.")
     ] = False,
+    images: Annotated[
+        bool,
+        typer.Option(
+            "--images", help="With --gc: also images used within 30 days, which another project may need."
+        ),
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="With --gc: remove what it shows.")] = False,
     log: Annotated[
         str | None,
@@ -268,6 +274,7 @@ def main(
         diff=diff,
         import_runs=import_runs,
         takes_trainings=trainings,
+        takes_images=images,
         removes=yes,
         accept=accept,
     )

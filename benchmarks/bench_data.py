@@ -96,18 +96,24 @@ def write_inat(root: Path) -> None:
 
 def market(folder: Path) -> None:
     """Read Market-1501's count of images, make them ready, and open them."""
-    rng = np.random.default_rng(0)
-    contents = [jpeg_bytes(rng, (128, 64)) for _ in range(500)]
-    root = folder / "data" / "Market-1501-v15.09.15"
-    for split, num_images in MARKET.items():
-        (root / split).mkdir(parents=True)
-        first_pid = 1 if split == "bounding_box_train" else 2_000
-        for number in range(num_images):
-            name = f"{first_pid + number % 750:04d}_c{1 + number // 750 % 6}s1_{number:06d}_00.jpg"
-            # Behind its end a JPEG may hold anything: so each file is another.
-            (root / split / name).write_bytes(contents[number % 500] + f"{split}{number}".encode())
+    write_market(folder / "data" / "Market-1501-v15.09.15")
     for what in ("read", "made ready at 384 x 192", "opened"):
         in_process(f"Market-1501's 36,036 images, {what}", use_market, folder, what == "read")
+
+
+def write_market(root: Path) -> None:
+    """Write JPEGs of 128 x 64 in the published counts: 751 people to train on, 750 to search for, under six cameras."""
+    rng = np.random.default_rng(0)
+    contents = [jpeg_bytes(rng, (128, 64)) for _ in range(500)]
+    for split, num_images in MARKET.items():
+        (root / split).mkdir(parents=True)
+        first_pid, num_people = (1, 751) if split == "bounding_box_train" else (2_000, 750)
+        for number in range(num_images):
+            pid, camid = first_pid + number % num_people, 1 + number // num_people % 6
+            # Behind its end a JPEG may hold anything: so each file is another.
+            (root / split / f"{pid:04d}_c{camid}s1_{number:06d}_00.jpg").write_bytes(
+                contents[number % 500] + f"{split}{number}".encode()
+            )
 
 
 def use_market(folder: Path, only_reads: bool) -> None:

@@ -167,7 +167,8 @@ def made(folder: str, name: str, number: int, epochs: int) -> tuple[Store, Plan,
         search_storage=f"sqlite:///{folder}/{name}.optuna.db",
         listeners=lambda plan, statuses: [recorder],
     )
-    assert result.is_complete
+    ended = {(outcome.state, outcome.message) for _, _, outcome in recorder.told}
+    assert result.is_complete, ended
     return store, result.plan, recorder.told
 
 

@@ -1,8 +1,8 @@
-"""How long a sweep on this machine takes to its first training: through Ray, and with `--local 2`.
+"""How long a sweep on this machine takes to its first training, through Ray and with `--local 2`, and its plan.
 
 Wall seconds, and processor-seconds of all its processes, until the sweep has planned and reached what it trains on
-(its first line), and until the first training's first step. With `--beside` another checkout of this program is run in
-turn, so that a change is told as a ratio of one run.
+(its first line), and until the first training's first step; of `--plan`, until it has ended. With `--beside` another
+checkout of this program is run in turn, so that a change is told as a ratio of one run.
 
     python benchmarks/bench_start.py --beside ../before
 """
@@ -11,13 +11,16 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -38,8 +41,8 @@ def cpu_s_of(process: psutil.Process) -> float:
     return used_s
 
 
-def start_once(root: Path, options: list[str]) -> dict[str, tuple[float, float]]:
-    """Start a sweep of the spirals in a new folder; gives (wall, processor-seconds) at each stage, then ends it."""
+def new_project(root: Path) -> tuple[Path, list[str], dict[str, str]]:
+    """Make a folder with the spirals' study, which leaves a mark; gives it, and the command with its environment."""
     folder = Path(tempfile.mkdtemp(prefix="tablewright-bench-"))
     (folder / "search_spaces").mkdir()
     study = SPIRALS.read_text(encoding="utf-8")
@@ -48,9 +51,25 @@ def start_once(root: Path, options: list[str]) -> dict[str, tuple[float, float]]
     )
     assert marked != study
     (folder / "search_spaces/spirals.py").write_text(marked, encoding="utf-8")
-    printed = folder / "printed"
     environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-u", str(root / "sweep.py"), "spirals", *options]
+    return folder, [sys.executable, "-u", str(root / "sweep.py"), "spirals"], environment
+
+
+def plan_once(root: Path) -> dict[str, tuple[float, float]]:
+    """Show the plan of the spirals in a new folder; gives (wall, processor-seconds)."""
+    folder, command, environment = new_project(root)
+    before, begun_s = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    subprocess.run([*command, "--plan"], cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
+    wall_s, after = time.monotonic() - begun_s, resource.getrusage(resource.RUSAGE_CHILDREN)
+    shutil.rmtree(folder, ignore_errors=True)
+    return {"ended": (wall_s, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)}
+
+
+def start_once(root: Path, options: list[str]) -> dict[str, tuple[float, float]]:
+    """Start a sweep of the spirals in a new folder; gives (wall, processor-seconds) at each stage, then ends it."""
+    folder, command, environment = new_project(root)
+    command += options
+    printed = folder / "printed"
     found: dict[str, tuple[float, float]] = {}
     stages = {
         "planned, machines reached": lambda: "recorded already" in printed.read_text(encoding="utf-8"),
@@ -79,16 +98,20 @@ def main() -> None:
     parser.add_argument("--beside", type=Path, help="another checkout")
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
-    cases: dict[str, tuple[Path, list[str]]] = {
-        "through Ray": (ROOT, []),
-        "--local 2": (ROOT, ["--local", "2"]),
+    roots = {"": ROOT} | ({} if given.beside is None else {", the other checkout": given.beside.resolve()})
+    cases: dict[str, Callable[[], dict[str, tuple[float, float]]]] = {
+        f"{name}{whose}": partial(start, root)
+        for name, start in {
+            "through Ray": partial(start_once, options=[]),
+            "--local 2": partial(start_once, options=["--local", "2"]),
+            "--plan": plan_once,
+        }.items()
+        for whose, root in roots.items()
     }
-    if given.beside is not None:
-        cases["through Ray, the other checkout"] = given.beside.resolve(), []
     taken: dict[str, list[dict[str, tuple[float, float]]]] = {name: [] for name in cases}
     for _ in range(given.rounds):
-        for name, (root, options) in cases.items():
-            taken[name].append(start_once(root, options))
+        for name, take in cases.items():
+            taken[name].append(take())
     print("to the first training of the spirals: wall seconds, processor-seconds (medians)")
     for name, rounds in taken.items():
         for stage in rounds[0]:

@@ -7,12 +7,13 @@ import ray
 from ray.cluster_utils import Cluster
 
 from tablewright.orchestrator.on_ray.ray_authentication import authentication_kept
+from tablewright.orchestrator.on_ray.ray_node import few_processes
 
 
 @contextmanager
 def joined(address, **settings):
     """Be a driver of the cluster at an address, or of one that is started here."""
-    with authentication_kept():
+    with authentication_kept(), few_processes():
         try:
             ray.init(address=address, log_to_driver=False, logging_level="ERROR", **settings)
             yield
@@ -28,12 +29,13 @@ def ray_here(**machine):
 @contextmanager
 def ray_of_machines(**head):
     """Start a cluster of raylets on this machine, be its driver, and give what adds machines to it and loses them."""
-    cluster = Cluster(initialize_head=True, head_node_args=head)
-    try:
-        with joined(cluster.address):
-            yield cluster
-    finally:
-        cluster.shutdown()
+    with few_processes():
+        cluster = Cluster(initialize_head=True, head_node_args=head)
+        try:
+            with joined(cluster.address):
+                yield cluster
+        finally:
+            cluster.shutdown()
 
 
 def workers_below(process_id):

@@ -59,8 +59,10 @@ RULES = {
                     "backend",
                     "bridge",
                     "cluster",
+                    "node",
                     "ranks",
                     "scheduler",
+                    "tune",
                     "worker",
                 )
             ),
@@ -413,6 +415,7 @@ def arrows_of(top: str, room: str) -> set[str]:
     } - {room}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("top", ROOMS)
 def test_rooms_import_each_other_as_drawn(top: str) -> None:
     """Each room imports those that are drawn, and none is drawn that is not needed any more."""

@@ -64,6 +64,7 @@ def test_what_cannot_be_shown_is_said(project: Path):
         tw.results(store=str(project / "runs"), project=project)
 
 
+@pytest.mark.slow
 def test_html_of_a_notebook_prints_every_label_as_a_text(tmp_path: Path):
     """A label with tags in it is shown and not obeyed, and bold stands where the table has it."""
     store, plan = Store(str(tmp_path)), every_state_plan()

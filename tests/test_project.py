@@ -67,6 +67,7 @@ def installed_needs(requirements: list[Requirement]) -> dict[str, Version]:
     return versions
 
 
+@pytest.mark.slow
 def test_every_needed_package_is_pinned_at_the_version_that_is_tested() -> None:
     """The versions in this environment are those of constraints.txt, down to the last dependency."""
     pins = read_pins()

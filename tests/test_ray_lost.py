@@ -30,7 +30,8 @@ def waiting(tmp_path):
 
     def begin(*more, **environment):
         write_project(tmp_path, base=f"waits_for={str(tmp_path / 'goes on')!r}")
-        process = start(tmp_path, "toy", "--tracking-uri", "none", *more, **environment)
+        options = ("--max-concurrent", "1", "--tracking-uri", "none")  # a second worker would be no other
+        process = start(tmp_path, "toy", *options, *more, **environment)
         wait_for(lambda: list(tmp_path.glob("runs/trainings/*/epochs.parquet")))
         return process, (tmp_path / "goes on").touch
 

@@ -269,17 +269,24 @@ def test_what_no_study_needs_is_shown_and_then_removed(project):
     before = table(project)
     write_project(project, rows='[Sweep("learning_rate", (0.1,))]')
     cache = ("--cache-dir", str(project / "cache"))  # which other projects on this machine do not share
+    images = project / "cache/images" / f"16x8-{'0' * 24}.npy"
+    images.parent.mkdir(parents=True)
+    images.touch()
     code, printed = run_warm(project, "--gc", *cache)
     assert 0 == code, printed
     assert "final checkpoints of trainings that no study names (their numbers stay) 2 0.0" in words(printed)
     assert "would be removed; nothing was. Give --yes too" in words(printed)
+    assert "used within 30 days, stay, as another project" in words(printed)
     assert 4 == len(list(project.glob("runs/trainings/*/checkpoint/final.pt")))
     code, printed = run_warm(project, "all", "--gc", "--yes", *cache)
     assert (0, True) == (code, "Removed 2 files, 0.0 MB" in words(printed)), printed
+    assert images.exists()
     assert 2 == len(list(project.glob("runs/trainings/*/checkpoint/final.pt")))
     write_project(project, rows=ROWS)
     assert 0 == run_warm(project, "toy", "--report")[0]
     assert before == table(project)
+    code, printed = run_warm(project, "--gc", "--images", "--yes", *cache)
+    assert (0, False) == (code, images.exists()), printed
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ Deviations:
     embeddings' own precision; at test the parts that only training uses are not computed. Ranks run one after
     another, or side by side in the same arithmetic: the running statistics of batch norm see all of them and move
     `data.num_ranks` times a step, where the code's are those of the first rank, which move once. Of augmentation
-    see `data/augment.py`.
+    see `data/reid_augment.py`.
 
 Legend: B images, C channels, H W height and width of a map, A attention maps, D embedding, I identities.
 """

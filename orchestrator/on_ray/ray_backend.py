@@ -13,30 +13,21 @@ import logging
 import os
 import tempfile
 import uuid
-import warnings
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 import ray
-from ray import tune
-from ray.air._internal import usage
-from ray.tune.execution import class_cache
-from ray.tune.trainable.function_trainable import wrap_function
 
 from tablewright.orchestrator.addresses import causes_of
 from tablewright.orchestrator.attempts.cards import cards_here, cards_of_nodes
 from tablewright.orchestrator.attempts.packing import FixedShares, MemoryShares
 from tablewright.orchestrator.attempts.resources import AUTO, Resources
 from tablewright.orchestrator.listeners import Listeners
-from tablewright.orchestrator.on_ray.drawn_work import DrawnWork
 from tablewright.orchestrator.on_ray.machine_types import MachineTypes, num_reachable
 from tablewright.orchestrator.on_ray.ray_autoscaler import machine_types, may_grow
-from tablewright.orchestrator.on_ray.ray_bridge import Bridge, QueueSearcher, StopsWaiting
 from tablewright.orchestrator.on_ray.ray_cluster import RayCluster, heads_and_others, machines
-from tablewright.orchestrator.on_ray.ray_scheduler import FillsSlots
-from tablewright.orchestrator.on_ray.ray_worker import FIRST_HOLD_S, Place, Signals, attempts, take_signals
 from tablewright.orchestrator.on_ray.supervisor import Link
 from tablewright.orchestrator.project.project import Project, ProjectOnWorker
 from tablewright.orchestrator.settings import Settings
@@ -49,6 +40,10 @@ from tablewright.trainables.contract.run import Device, Runtime
 MAX_PENDING_TRIALS = 64
 """Trials offered to a cluster beyond those that have a place, where it may start machines for them."""
 
+FIRST_HOLD_S = 10.0
+"""A machine that failed keeps its slot for so long, twice as long each time until something succeeds there,
+so that one with a full disc does not draw the queue to itself."""
+
 ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the store and MLflow hold what these would write
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C lets running trainings save their state first
@@ -56,26 +51,9 @@ ENVIRONMENT = {
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "TUNE_MAX_PENDING_TRIALS_PG": str(MAX_PENDING_TRIALS),
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # the failure record has it
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # her code stands in her project
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
-
-
-FORWARDED_BY_TUNE = frozenset({"RAY_CHDIR_TO_TRIAL_DIR", "RAY_AIR_LOCAL_CACHE_DIR"})
-"""Variables that Tune may hand on to workers through Ray, which logs them; credentials are not among them. Workers of
-this machine have the environment anyway, those of a cluster that of their machine."""
-
-
-@functools.cache
-def placement_of(share: Resources) -> tune.PlacementGroupFactory:
-    """Say what Ray is asked for; the same object for the same share, as Tune compares those of all trials."""
-    return tune.PlacementGroupFactory([{"CPU": share.cpus, "GPU": share.gpus}] * share.num_processes)
-
-
-def _tell_of_no_callbacks(callbacks: object) -> bool:
-    """Stand for what Tune counts for its makers: it imports MLflow and three others only to tell ours from theirs."""
-    return False
 
 
 class RayBackend:
@@ -108,7 +86,7 @@ class RayBackend:
             project: whose modules workers must find; its source files are sent to those of another cluster.
             watcher: told how far Ray is.
         """
-        self._cluster = RayCluster(address, watcher)
+        self._cluster = RayCluster(address, self._num_at_a_time, watcher)
         self._project = project
         self._cpus = None if cpus is None else cpus / num_processes
         self._gpus: float | Literal["auto"] | None = (
@@ -134,8 +112,6 @@ class RayBackend:
         """
         os.environ.update({name: os.environ.get(name, value) for name, value in ENVIRONMENT.items()})
         logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)  # it names trials that have failed
-        class_cache.ENV_VARS_TO_PROPAGATE = FORWARDED_BY_TUNE
-        usage.tag_callbacks = _tell_of_no_callbacks
         with self._cluster.connect():
             is_joined = self._cluster.folder is None
             self._growth = machine_types() if is_joined else None
@@ -161,6 +137,13 @@ class RayBackend:
     def _needed(self) -> Resources:
         """Give what a training takes of which nothing is known."""
         return self._resources_for(1.0 if self._gpus == AUTO else self._gpus)
+
+    def _num_at_a_time(self, machine: Resources) -> int:
+        """Count the trainings that could run at a time on one machine alone."""
+        gpus = 1.0 if self._gpus == AUTO else self._gpus
+        needed = Resources.reserved(self._cpus, gpus, [machine])
+        num = num_reachable(replace(needed, num_processes=self._num_processes), [machine], [], None)
+        return num if self._max_concurrent is None else min(num, self._max_concurrent)
 
     def _resources_for(self, gpus: float | None) -> Resources:
         to_come = [] if self._growth is None else [kind.resources for kind in self._growth.types]
@@ -206,6 +189,13 @@ class RayBackend:
 
     def run(self, queue: WorkQueue, listeners: Sequence[Listener], store: Store, runtime: Runtime) -> None:
         """Run until the queue is finished, or told to stop and every running training has saved its state."""
+        # What loads Tune, a second of a processor; meanwhile Ray's first workers begin.
+        from tablewright.orchestrator.on_ray.drawn_work import DrawnWork
+        from tablewright.orchestrator.on_ray.ray_bridge import Bridge
+        from tablewright.orchestrator.on_ray.ray_scheduler import FillsSlots
+        from tablewright.orchestrator.on_ray.ray_tune import fit_all
+        from tablewright.orchestrator.on_ray.ray_worker import Place, Signals
+
         self._shares = self._shares_of(store, runtime)
         place = Place(
             uuid.uuid4().hex,
@@ -230,38 +220,9 @@ class RayBackend:
         )
         drawn = DrawnWork(queue, bridge.share_of, bridge.give_back_due)
         scheduler = FillsSlots(self._num_offered, bridge, drawn)
-        trainable = wrap_function(tune.with_parameters(attempts, place=place))
-
-        def bundles_of(config: dict[str, Any]) -> tune.PlacementGroupFactory:
-            return placement_of(config["share"])
-
-        with (
-            tempfile.TemporaryDirectory(prefix="tablewright-tune-", dir=self._cluster.folder) as scratch,
-            warnings.catch_warnings(),
-        ):
-            warnings.simplefilter("ignore")  # Ray warns of its own deprecations
-            tuner = tune.Tuner(
-                take_signals(tune.with_resources(trainable, bundles_of)),
-                tune_config=tune.TuneConfig(
-                    search_alg=QueueSearcher(drawn, scheduler.has_room),
-                    scheduler=scheduler,
-                    num_samples=-1,
-                    reuse_actors=True,
-                    trial_dirname_creator=lambda trial: trial.trial_id,
-                    trial_name_creator=lambda trial: trial.trial_id,
-                ),
-                run_config=tune.RunConfig(
-                    name="sweep",
-                    storage_path=scratch,
-                    callbacks=[bridge],
-                    stop=StopsWaiting(bridge),
-                    failure_config=tune.FailureConfig(max_failures=0),
-                    checkpoint_config=None,
-                    verbose=0,
-                ),
-            )
+        with tempfile.TemporaryDirectory(prefix="tablewright-tune-", dir=self._cluster.folder) as scratch:
             try:
-                tuner.fit()
+                fit_all(drawn, bridge, scheduler, place, scratch)
             except Exception as error:
                 if not bridge.was_left:
                     if (of_ray := _error_of_ray(error)) is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import platform
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from ray._private.worker import global_worker
 from tablewright.orchestrator.attempts.resources import Resources
 from tablewright.orchestrator.on_ray.ray_address import admitted
 from tablewright.orchestrator.on_ray.ray_authentication import authentication_kept, heed_variables
+from tablewright.orchestrator.on_ray.ray_node import few_processes
 from tablewright.orchestrator.on_ray.ray_session import private_session
 from tablewright.orchestrator.on_ray.supervisor import Link
 from tablewright.orchestrator.signals import signals_held_back
@@ -88,14 +89,18 @@ class RayCluster:
         dashboard_url: of a running one that was joined, as its head knows it; empty where it has none.
     """
 
-    def __init__(self, address: str | None, watcher: Link | None) -> None:
+    def __init__(
+        self, address: str | None, count_trainings: Callable[[Resources], int], watcher: Link | None
+    ) -> None:
         """Connect nothing yet.
 
         Args:
             address: see above.
+            count_trainings: that run at a time on a machine that has so much; as many workers are begun with Ray.
             watcher: told how far Ray is.
         """
         self.address = address
+        self._count_trainings = count_trainings
         self.folder: Path | None = None
         self.dashboard_url = ""
         self.watcher = watcher or Unwatched()
@@ -146,7 +151,7 @@ class RayCluster:
             can_cluster, ray_constants.ENABLE_RAY_CLUSTER = ray_constants.ENABLE_RAY_CLUSTER, False
             heed_variables()
             try:
-                _start_ray(folder / "r")
+                _start_ray(folder / "r", self._count_trainings)
                 try:
                     threading.Thread(target=self._watch_over_ray, args=(is_over,), daemon=True).start()
                     yield
@@ -185,7 +190,7 @@ def _end_ray() -> None:
     psutil.wait_procs(processes, END_S)
 
 
-def _start_ray(folder: Path) -> None:
+def _start_ray(folder: Path, count_workers: Callable[[Resources], int]) -> None:
     """Start Ray, and once more where that fails, as it does on a machine that is very busy.
 
     Raises:
@@ -193,7 +198,7 @@ def _start_ray(folder: Path) -> None:
     """
     for start in range(1, NUM_STARTS + 1):
         try:
-            with signals_held_back():
+            with signals_held_back(), few_processes(count_workers):
                 ray.init(
                     address="local",
                     num_cpus=cpus_of_machine(),

@@ -59,13 +59,19 @@ ENDED = "ended"
 BEGIN_NONE = "begin none"
 """What workers are told once all is spent that may be: what Tune has drawn from the queue ahead is not begun."""
 
-FIRST_HOLD_S, MAX_HOLD_S, MAX_HOLD_ALONE_S = 10.0, 300.0, 30.0
-"""A machine that failed keeps its slot for so long, twice as long each time until something succeeds there,
-so that one with a full disc does not draw the queue to itself; with no other machine there is less to gain."""
+MAX_HOLD_S, MAX_HOLD_ALONE_S = 300.0, 30.0
+"""The longest that a machine that failed keeps its slot; with no other machine there is less to gain."""
 
 END_THREAD_S = 60
 """How long the last training of a worker may take to leave it to the next one; Tune's two seconds are few where a
 machine is busy."""
+
+ENVIRONMENT = {
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # her code stands in her project
+    "TUNE_FUNCTION_THREAD_TIMEOUT_S": str(END_THREAD_S),
+    "PL_DISABLE_FORK": "1",  # as Tune says it: Lightning must not fork beside Ray's threads
+}
+"""Of every worker, where nothing else is said."""
 
 TRY_DEVICE_EVERY_S = 60.0
 """How often a device that does not work is tried again, while its slot is kept."""
@@ -178,7 +184,7 @@ class Place:
     Attributes:
         sweep: names its words in the cluster.
         store_id: of the driver's store.
-        first_hold_s: see `FIRST_HOLD_S`.
+        first_hold_s: how long a machine that has failed keeps its slot at first.
         project: whose modules the work is made of; None where it is of ours alone.
         cpus: that a training was promised; None is its part of the machine's. See `Resources.cpus_to_use`.
     """
@@ -221,16 +227,17 @@ def take_signals(trainable: type) -> type:
     """Let the processes of a trainable save on signals; Tune builds it in the main thread, where alone that can be."""
 
     class ImplicitFunc(trainable):  # pyright: ignore[reportUntypedBaseClass]  # Tune's own name for it, by which its processes are known
-        def setup(self, config: dict[str, Any], **parameters: Any) -> None:
+        def __init__(self, *arguments: Any, **options: Any) -> None:
             _begin_worker()
-            super().setup(config, **parameters)
+            super().__init__(*arguments, **options)
 
     return ImplicitFunc
 
 
 def _begin_worker() -> None:
     """Take what is global from the module: the class above travels with copies of its own."""
-    os.environ.setdefault("TUNE_FUNCTION_THREAD_TIMEOUT_S", str(END_THREAD_S))
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
     _SAVING.install()
     _tell_when_ended()
 

@@ -268,6 +268,8 @@ class Claims:
             # dead claim lies there, nobody can.
             self._folder.remove(_file_name(name, claim.number))
             return None
+        if number:  # killed while it wrote a sign of life, it has left that beside its claim
+            self._folder.remove_unfinished(_file_name(name, number))
         _OWNED.add(claim)
         return claim
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import errno
+import glob
 import hashlib
 import io
 import logging
@@ -345,14 +346,15 @@ class Folder:
         """Remove the parts that killed writers have sent to S3, which shows them to nobody and charges for them."""
         remove_unfinished_uploads(self._filesystem, self._path)
 
-    def remove_unfinished(self) -> None:
-        """Remove what killed writers left on a disc, where nobody writes.
+    def remove_unfinished(self, name: str | None = None) -> None:
+        """Remove what killed writers left on a disc, of one file or of all, where nobody writes.
 
         How old such a file is says nothing: another machine, whose clock may be hours off, may be writing it.
         """
         if not isinstance(self._filesystem, LocalFileSystem):
             return
-        for path in Path(self._path).glob(".*.*"):
+        of_it = "*" if name is None else glob.escape(name)
+        for path in Path(self._path).glob(f".{of_it}.*"):
             if path.is_file():
                 path.unlink(missing_ok=True)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from rich.text import Text
 
+from tablewright.command.garbage_pace import look_rarely
 from tablewright.command.screen import console, errors
 from tablewright.orchestrator.on_ray.supervisor import Link, supervise
 from tablewright.orchestrator.signals import end_on_signals
@@ -29,6 +30,7 @@ class Asked:
 
     Attributes:
         takes_trainings: of `--gc`: `--trainings`.
+        takes_images: of `--gc`: `--images`.
         removes: of `--gc`: `--yes`.
     """
 
@@ -48,6 +50,7 @@ class Asked:
     diff: tuple[str, str] | None = None
     import_runs: tuple[str, str] | None = None
     takes_trainings: bool = False
+    takes_images: bool = False
     removes: bool = False
     accept: str | None = None
 
@@ -120,7 +123,11 @@ class Asked:
             raise ValueError("\n".join(faults))
 
     def _faults_beside_gc(self, studies: Sequence[str], narrower: Mapping[str, str | None]) -> list[str]:
-        additions = {"--trainings": self.takes_trainings, "--yes": self.removes}
+        additions = {
+            "--trainings": self.takes_trainings,
+            "--images": self.takes_images,
+            "--yes": self.removes,
+        }
         if not self.gc:
             given = [option for option, is_given in additions.items() if is_given]
             return (
@@ -142,6 +149,8 @@ def carry_out(asked: Asked, settings: Settings) -> int:
         ValueError: what is asked for is refused.
         OSError: the store or a file cannot be read or written.
     """
+    if not asked.check:  # which trains in this process: what one model leaves must not stay beside the next
+        look_rarely()
     if asked.import_runs is not None:
         from tablewright.command.import_runs import import_foreign_runs
 
@@ -165,7 +174,12 @@ def carry_out(asked: Asked, settings: Settings) -> int:
     if asked.gc:
         from tablewright.command.garbage import collect_garbage
 
-        return collect_garbage(settings, takes_trainings=asked.takes_trainings, removes=asked.removes)
+        return collect_garbage(
+            settings,
+            takes_trainings=asked.takes_trainings,
+            takes_images=asked.takes_images,
+            removes=asked.removes,
+        )
     settings.prices()  # what is wrong with them is told before anything trains
     if asked.agent or (settings.local is not None and not asked.verbs):
         from tablewright.orchestrator.agents.worker_process import warm_up

@@ -14,13 +14,21 @@ from tablewright.orchestrator.plans.needed_images import needed_images
 from tablewright.orchestrator.project.study_loading import load_every_study
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.store.store import Store
-from tablewright.trainables.data.image_garbage import Unneeded, find_unneeded, holds_shapes, remove
+from tablewright.trainables.data.image_garbage import KEPT_DAYS, Unneeded, find_unneeded, holds_shapes, remove
 from tablewright.trainables.value.counted import counted
 from tablewright.trainables.value.name_list import some
 
 
-def unneeded_images(settings: Settings, store: Store, *, removes: bool) -> tuple[list[Unneeded], list[str]]:
+def unneeded_images(
+    settings: Settings, store: Store, *, takes_recent: bool, removes: bool
+) -> tuple[list[Unneeded], list[str]]:
     """Find, print and, if asked, remove the images that this machine keeps and that no study needs.
+
+    Args:
+        settings: of the command.
+        store: of the project.
+        takes_recent: also what was used so lately that another project may need it.
+        removes: what is found.
 
     Returns:
         Those that are, or would be, removed, and what a person is to know of the others.
@@ -30,7 +38,8 @@ def unneeded_images(settings: Settings, store: Store, *, removes: bool) -> tuple
     cache_dir = settings.runtime().cache_dir
     found = find_unneeded(cache_dir, needed.fingerprints_of, needed.unknown_shapes)
     used = [one for one in found if one.is_in_use]
-    images = [one for one in found if not one.is_in_use]
+    recent = [one for one in found if one.may_be_of_others and not takes_recent and not one.is_in_use]
+    images = [one for one in found if one not in recent and not one.is_in_use]
     if removes:
         gone = [one for one in images if remove(one)]
         used += [one for one in images if one not in gone]
@@ -52,6 +61,13 @@ def unneeded_images(settings: Settings, store: Store, *, removes: bool) -> tuple
         "Images are kept for every project of this --cache-dir; one that needs some of these makes them ready anew"
     ]
     notes = notes if images else []
+    if recent:
+        megabytes = sum(one.num_bytes for one in recent) / 1e6
+        notes.append(
+            f"{counted(len(recent), 'file')} of images, {megabytes:.1f} MB, that no study here needs, used "
+            f"within {KEPT_DAYS} days, stay, as another project of this --cache-dir may need them; "
+            "--images takes them too"
+        )
     if used:
         notes.append(f"{counted(len(used), 'file')} of images that processes have opened stay")
     if needed.unknown_data and holds_shapes(cache_dir, needed.unknown_shapes):
@@ -62,7 +78,7 @@ def unneeded_images(settings: Settings, store: Store, *, removes: bool) -> tuple
     return images, notes
 
 
-def collect_garbage(settings: Settings, *, takes_trainings: bool, removes: bool) -> int:
+def collect_garbage(settings: Settings, *, takes_trainings: bool, takes_images: bool, removes: bool) -> int:
     """`--gc`."""
     store = existing_store(settings)
     if not store.is_there:
@@ -77,7 +93,7 @@ def collect_garbage(settings: Settings, *, takes_trainings: bool, removes: bool)
         console.print(grid)
     for note in found.notes:
         console.print(Text(f"{note}."))
-    images, image_notes = unneeded_images(settings, store, removes=removes)
+    images, image_notes = unneeded_images(settings, store, takes_recent=takes_images, removes=removes)
     for note in image_notes:
         console.print(Text(f"{note}."))
     num_files = found.num_files() + sum(len(one.paths) for one in images)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from rich.text import Text
 
 from tablewright.command.exit_codes import EXIT_INCOMPLETE
-from tablewright.command.garbage_pace import look_rarely
 from tablewright.command.more_seeds import print_further_seeds
 from tablewright.command.paper_files import print_paper_files, print_typed_numbers, write_beside_tables
 from tablewright.command.recorded import existing_store, recorded_plan
@@ -29,7 +28,6 @@ from tablewright.trainables.contract.method import TrainingConfig
 
 def write_report(settings: Settings, studies: Sequence[Study]) -> int:
     """`--report`: what the last one said, where nothing has changed since."""
-    look_rarely()
     store = existing_store(settings)
     if not store.is_there or store.fault or settings.paper is not None:  # a paper is read anew each time
         return make_report(settings, studies, store)

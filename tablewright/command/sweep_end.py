@@ -7,7 +7,6 @@ from collections import Counter
 from rich.text import Text
 
 from tablewright.command.exit_codes import EXIT_INCOMPLETE
-from tablewright.command.garbage_pace import look_rarely
 from tablewright.command.paper_files import write_beside_tables
 from tablewright.command.screen import console, errors
 from tablewright.command.states import describe, print_refused
@@ -26,7 +25,6 @@ def write_all(
     result: SweepResult, settings: Settings, store: Store, tracker: Tracker | None
 ) -> WrittenTables:
     """Write the tables, and hand them to MLflow."""
-    look_rarely()
     written = write_tables(result.plan, store)
     write_costs(result.plan, store, settings.prices())
     write_beside_tables(result.plan, store, written, settings)

@@ -566,6 +566,7 @@ def test_a_changed_default_that_was_accepted_in_writing_is_shown(sweep, other_de
         accept_changed_defaults(plan, sweep.store(), "again")
 
 
+@pytest.mark.slow
 def test_another_change_of_the_same_default_is_not_accepted_with_the_first(sweep, other_default):
     """What a person has accepted is this change and no other."""
     finished(sweep, a_study([Row("plain")], base=ToyConfig()))
@@ -669,6 +670,7 @@ def test_fields_that_parts_in_a_list_lack_were_added_since(sweep):
     assert ["parts"] == [path for path, *_ in changes({"a": 1})]
 
 
+@pytest.mark.slow
 def test_accepting_needs_a_reason(sweep):
     """An empty one says nothing to who reads the table."""
     plan, _ = finished(sweep)

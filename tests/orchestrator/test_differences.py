@@ -33,6 +33,7 @@ def rewrite(store, identity, **fields):
     folder.write_record(record.model_copy(update=fields))
 
 
+@pytest.mark.slow
 def test_a_config_is_compared_by_dotted_paths_and_its_seed_apart(sweep):
     """Of nested fields each is named; what is equal is said to be."""
     rows = [Row("full"), Row("unguided", {"network.attention.guidance": False, "learning_rate": 0.2})]
@@ -66,6 +67,7 @@ def test_a_component_that_is_off_and_a_field_that_one_record_lacks_are_told(swee
     assert {"network.attention", "epochs"} == {*found}
 
 
+@pytest.mark.slow
 def test_code_data_and_environment_are_compared(sweep):
     """Definitions by name, versions of packages, digests in eight digits."""
     result, _ = sweep(a_study([Row("one"), Row("two", {"learning_rate": 0.2})]))

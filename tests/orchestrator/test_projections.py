@@ -15,7 +15,6 @@ from pathlib import Path
 import optuna
 import psutil
 import pytest
-from mlflow import MlflowClient
 from optuna.storages import RDBStorage
 
 from tablewright.orchestrator.declared.design import Row, Sweep
@@ -80,7 +79,7 @@ def two_drivers(folder, *arguments):
     """Two processes that begin at once, each with its own arguments of `drive`; gives what they wrote to stderr."""
     # Forked from a process that has imported all this, and has no threads.
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    context.set_forkserver_preload([__name__, "mlflow.store.tracking.sqlalchemy_store"])
     has_begun, files = context.Barrier(2), [folder / f"said {number}" for number in range(2)]
     drivers = [
         context.Process(target=drive_with_another, args=(has_begun, file, some))
@@ -102,6 +101,8 @@ class Database:
         self.mlflow_url, self.optuna_url = mlflow_url, optuna_url
 
     def client(self):
+        from mlflow import MlflowClient
+
         return MlflowClient(self.mlflow_url, self.mlflow_url)
 
     def runs(self):

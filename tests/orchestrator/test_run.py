@@ -22,6 +22,7 @@ def sweep(tmp_path):
     return ToySweep(tmp_path)
 
 
+@pytest.mark.slow
 def test_equal_rows_are_trained_once(sweep):
     """Two rows of one config, and a row of other embeddings, cost one training."""
     rows = [
@@ -36,6 +37,7 @@ def test_equal_rows_are_trained_once(sweep):
     assert (1, 1) == (result.plan.num_further_views, result.plan.num_equal_cells)
 
 
+@pytest.mark.slow
 def test_a_second_run_trains_nothing(sweep):
     """What is recorded is not trained again."""
     study = a_study([Row("a"), Row("b", {"learning_rate": 0.2})])
@@ -85,6 +87,7 @@ def test_an_added_row_trains_alone(sweep):
     assert [work.config.learning_rate for work in events.started] == [0.2]
 
 
+@pytest.mark.slow
 def test_a_view_added_later_costs_no_training(sweep):
     """A new view of a recorded training is measured from its final checkpoint."""
     sweep(a_study([Row("a")]))
@@ -139,6 +142,7 @@ def test_a_failure_is_recorded_and_the_sweep_goes_on(sweep):
     assert len(again.started) == 1
 
 
+@pytest.mark.slow
 def test_a_listener_that_raises_ends_no_training(sweep, caplog):
     """MLflow and Optuna are projections: one that fails is named once and left out, and the others go on."""
 
@@ -204,6 +208,7 @@ def test_a_stopped_sweep_goes_on_where_it_was(sweep):
     assert [report.epoch for report in sweep.store().training(training).epochs()] == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.slow
 def test_an_ensemble_is_measured_from_trainings_that_other_rows_have(sweep):
     """An ensemble trains nothing that a row of its own has trained, and joins all its members."""
     members = [{"learning_rate": 0.1}, {"learning_rate": 0.2}]

@@ -229,6 +229,7 @@ def test_a_misspelt_variable_is_refused_with_the_nearest():
     refuse_unknown_variables(environment)
 
 
+@pytest.mark.slow
 def test_columns_of_data_sets_that_are_not_there_are_left_out(tmp_path):
     """Whoever has Market-1501 alone fills its columns; the name must be one that heads a column."""
     given = {"profile": "paper", "data_root": str(tmp_path)}

@@ -2,8 +2,6 @@
 
 import json
 
-from mlflow import MlflowClient
-
 from tablewright.orchestrator.declared.ablation import Ablation
 from tablewright.orchestrator.declared.dataset import Dataset
 from tablewright.orchestrator.declared.design import Row, Sweep
@@ -66,6 +64,8 @@ class Sweeps:
 
     @property
     def client(self):
+        from mlflow import MlflowClient
+
         return MlflowClient(self.uri, self.uri)
 
     def experiment(self):

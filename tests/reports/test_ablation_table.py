@@ -110,6 +110,7 @@ def test_two_seeds_are_too_few_to_compare(tmp_path: Path):
     assert any("which are too few to compare rows by" in note for note in table.source_notes)
 
 
+@pytest.mark.slow
 def test_bold_is_the_best_row_and_what_cannot_be_told_from_it(tmp_path: Path):
     """Two rows that scatter into each other are both bold; one far below is not, whichever way is better."""
     rows = [depth_row(depth) for depth in (2, 3, 4)]
@@ -297,6 +298,7 @@ def test_the_same_training_twice_is_not_best_of_itself(tmp_path: Path):
     assert any(note.startswith("“best of 6 trials” is “depth 2” once more") for note in table.source_notes)
 
 
+@pytest.mark.slow
 def test_views_of_one_training_are_compared_as_pairs(tmp_path: Path):
     """A view that always lies a little below another is told from it, whatever the trainings beside it vary by."""
     hard = Row("hard", view=RetrievalView(embeddings=("hard",)))
@@ -315,6 +317,7 @@ def test_views_of_one_training_are_compared_as_pairs(tmp_path: Path):
     assert note.startswith("5 seeds find a difference in mAP of 0.")
 
 
+@pytest.mark.slow
 def test_members_of_an_ensemble_are_no_views_of_each_other(tmp_path: Path):
     """They share their trainings with the ensemble, and are compared as the rows of their own that they are."""
     values = {
@@ -402,6 +405,7 @@ def test_the_smallest_difference_is_that_of_the_seeds_in_common(tmp_path: Path):
     assert ["3 seeds find"] == [note[:12] for note in notes if "seeds find" in note]
 
 
+@pytest.mark.slow
 def test_the_test_is_named_that_was_made(tmp_path: Path):
     """While two of three rows are measured nothing is learnt from others, and it is a paired t-test."""
     ablation = make_ablation([depth_row(depth) for depth in (2, 3, 4)], metrics=[MAP])

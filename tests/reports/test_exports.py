@@ -52,6 +52,7 @@ def test_a_study_is_one_frame_of_all_its_tables(tmp_path: Path):
     assert not of_seeds.duplicated(places).any()
 
 
+@pytest.mark.slow
 def test_a_table_that_was_not_asked_for_stays_in_the_frame(tmp_path: Path):
     """A report of one table leaves the cells of the others in the files of the study, as they were written."""
     store = Store(str(tmp_path))
@@ -94,6 +95,7 @@ def test_csv_gives_every_number_back_to_the_last_bit(tmp_path: Path):
             assert parquet[column.name].to_pylist() == read[column.name].to_pylist()
 
 
+@pytest.mark.slow
 def test_a_workbook_has_every_table_as_printed_and_every_value(tmp_path: Path):
     """A sheet a table with its notes, then the values as numbers; a label that looks like a formula stays a text."""
     store = Store(str(tmp_path))

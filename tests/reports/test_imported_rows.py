@@ -91,6 +91,7 @@ def test_a_changed_file_changes_the_note(tmp_path: Path):
     assert first != second
 
 
+@pytest.mark.slow
 def test_an_imported_row_stands_in_every_format(tmp_path: Path):
     """Its label with the mark, and its mean, are in each file; the frame has its runs as imported ones of a source."""
     plan = plan_with(tmp_path, SAME_SEEDS)

@@ -13,6 +13,7 @@ from tests.reports.every_state import every_state_plan, record_every_state
 from tests.reports.snapshot import check_snapshot
 
 
+@pytest.mark.slow
 def test_table_is_as_it_was_read(tmp_path: Path):
     """Every mark, escape and id of a table stands where it stood."""
     plan, store = every_state_plan(), Store(str(tmp_path))

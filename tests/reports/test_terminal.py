@@ -29,6 +29,7 @@ def printed(tmp_path: Path, width: int) -> str:
     return console.file.getvalue()
 
 
+@pytest.mark.slow
 def test_table_is_as_it_was_read(tmp_path: Path):
     """The table on a wide terminal stands as it stood; brackets in a label are no markup."""
     check_snapshot("every_state.txt", printed(tmp_path, 160))
@@ -77,6 +78,7 @@ def test_marks_are_signs_where_styles_are_lost(tmp_path: Path):
     assert "*80.1 ± 0.1*" in console.file.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [80, 100])
 def test_a_narrow_terminal_cuts_nothing_off(tmp_path: Path, width: int):
     """Every value is there in 80 columns, and no line is longer than the terminal."""

@@ -37,6 +37,7 @@ def test_synergy_is_trained_for_fewer_epochs():
     assert market.losses == synergy.losses
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("profile", "num_added"), [(Profile.DEMO, 0), (Profile.PAPER, 1)])
 def test_the_ablations_have_trained_the_own_row(profile, num_added):
     """Beside the ablations only SynergyReID is a further training."""

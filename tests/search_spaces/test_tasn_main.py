@@ -34,6 +34,7 @@ def test_rows_are_trained_at_the_sides_in_their_labels(table, vgg_px):
     ] == trained_rows(table)
 
 
+@pytest.mark.slow
 def test_trainings_a_seed_and_those_shared_with_the_ablations():
     """The module's docstring says 11, five of them the ablations'."""
     facts = DatasetFacts("cub200", "CUB-200-2011", "f" * 64, False, {})

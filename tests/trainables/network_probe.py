@@ -1,4 +1,7 @@
-"""What tests of every network ask: the shapes that leave its modules, and whether it learns."""
+"""What tests of every network ask: small ones, the shapes that leave their modules, and whether they learn."""
+
+import copy
+import functools
 
 import torch
 
@@ -37,3 +40,67 @@ def losses_of_steps(method, config, network, images, labels_B, *, lr, num_steps)
         optimizer.step()
         losses.append(loss.item())
     return losses
+
+
+class NetworkProbe:
+    """Builds small networks of one method, and runs them on images of chance.
+
+    Args:
+        method: whose networks.
+        labels_B: of a batch.
+        size_px: height and width of its images.
+        settle: does to a network what all tests want done to it.
+        num_classes: of its classifiers.
+    """
+
+    def __init__(self, method, labels_B, size_px, settle=lambda network: None, num_classes=5):
+        self.method, self.labels_B = method, torch.tensor(labels_B)
+        self.num_classes = num_classes
+        self._size_px, self._settle = size_px, settle
+
+    def images(self, batch_size=None, seed=0):
+        """Draw images in 0..255, as many as there are labels unless told."""
+        batch_size = len(self.labels_B) if batch_size is None else batch_size
+        generator = torch.Generator().manual_seed(seed)
+        return torch.rand(batch_size, 3, *self._size_px, generator=generator) * 255
+
+    def build(self, config, seed=0):
+        """Give a network of one's own that follows from a seed; one that was asked for before is copied."""
+        network, random_state = self._built(config.model_dump_json(), config, seed)
+        torch.set_rng_state(random_state)
+        return copy.deepcopy(network)
+
+    def terms_of(self, config, network=None, *, epoch=0):
+        """Make the loss terms of one batch in training mode."""
+        network = self.build(config) if network is None else network
+        (terms,) = self.method.loss_terms(config, network.train(), [self.images()], [self.labels_B], epoch)
+        return terms
+
+    def entries(self, config):
+        """Name the entries of the network's state dict with their shapes."""
+        with torch.device("meta"):
+            network = self.method.build_network(config, self.num_classes, {})
+        return {key: tuple(value.shape) for key, value in network.state_dict().items()}
+
+    def redrawn(self, config, changed):
+        """Name the entries that the networks of two configs share and that start differently under one seed."""
+        before, after = (self.build(one).state_dict() for one in (config, changed))
+        shared = {key for key in before.keys() & after.keys() if before[key].shape == after[key].shape}
+        assert any(before[key].is_floating_point() and before[key].unique().numel() > 9 for key in shared)
+        return {key for key in shared if not torch.equal(before[key], after[key])}
+
+    @functools.lru_cache(maxsize=8)  # noqa: B019 (a probe lives as long as its module)
+    def _built(self, text, config, seed):
+        """The text tells configs apart, some of which are equal and of different types inside."""
+        torch.manual_seed(seed)
+        network = self.method.build_network(config, self.num_classes, {})
+        random_state = torch.get_rng_state()
+        self._settle(network)
+        return network, random_state
+
+
+def assert_only_these_differ(before, after, prefixes):
+    """Entries that a switch adds, removes or reshapes are all of its own part, and each part is touched."""
+    touched = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
+    assert all(key.startswith(prefixes) for key in touched) if prefixes else touched == set()
+    assert all(any(key.startswith(prefix) for key in touched) for prefix in prefixes)

@@ -36,28 +36,23 @@ from tablewright.trainables.mancs import (
 from tablewright.trainables.retrieval.view import RetrievalView
 from tablewright.trainables.training.optimisation import Optimisation
 from tablewright.trainables.value.refusal import Refusal
-from tests.trainables.network_probe import losses_of_steps
+from tests.trainables.network_probe import NetworkProbe, assert_only_these_differ
 from tests.trainables.tiny_reid import (
     Journal,
     LocalFolder,
     assert_equal_states,
     fit_through,
-    redrawn,
     tiny_runtime,
 )
 
-NUM_PIDS = 5
-LABELS_B = torch.tensor([0, 0, 3, 3, 4, 4])
+PROBE = NetworkProbe(Mancs(), [0, 0, 3, 3, 4, 4], (64, 32))
+NUM_PIDS, LABELS_B = PROBE.num_classes, PROBE.labels_B
+images, build, redrawn = PROBE.images, PROBE.build, PROBE.redrawn
 MOBILENET = {
     "backbone": Backbone(architecture="mobilenet_v2", last_stride=2),
     "attention": Attention(reduction=4),
 }
 NO_ATTENTION = {"network": {"attention": None}, "losses": {"attention": None}}
-
-
-def images(seed=0):
-    """Draw 64x32 images in 0..255."""
-    return torch.rand(6, 3, 64, 32, generator=torch.Generator().manual_seed(seed)) * 255
 
 
 def small_config(*, network=None, losses=None, data=None, optimisation=None):
@@ -74,18 +69,11 @@ def small_config(*, network=None, losses=None, data=None, optimisation=None):
     )
 
 
-def build(config, seed=0):
-    """Build a network reproducibly."""
-    torch.manual_seed(seed)
-    return Mancs().build_network(config, NUM_PIDS, {})
-
-
 def terms_of(config, *, epoch=0, network=None, seed=0):
-    """Make the loss terms of one batch in training mode."""
+    """Make the loss terms of one batch, whose negatives are drawn from a seed."""
     network = build(config) if network is None else network
     torch.manual_seed(seed)
-    (terms,) = Mancs().loss_terms(config, network.train(), [images()], [LABELS_B], epoch)
-    return terms
+    return PROBE.terms_of(config, network, epoch=epoch)
 
 
 def full_network(**network):
@@ -135,6 +123,7 @@ def test_parameters_of_the_whole_and_of_inference(activation, slopes):
     assert 23_681_968 + slopes == count_parameters(network)
 
 
+@pytest.mark.slow
 def test_multiply_adds(paper_network):
     """Trunk and attention blocks cost what is derived, and embedding runs nothing else."""
     network = paper_network
@@ -187,6 +176,7 @@ def test_the_embedding_is_2048_wide(paper_network):
     assert {"rank": (1, 2048)} == {name: tuple(value.shape) for name, value in embeddings.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "architecture",
     ["resnet18", "resnet34", "resnet50", "resnet101", "resnet50_ibn_a", "mobilenet_v2", "mobilenet_v2_short"],
@@ -276,11 +266,6 @@ def test_the_last_activation_replaces_that_of_the_last_block():
 # --- Switches --------------------------------------------------------------------------------------------
 
 
-def entries(config):
-    """Name the entries of the network's state dict with their shapes."""
-    return {key: tuple(value.shape) for key, value in build(config).state_dict().items()}
-
-
 @pytest.mark.parametrize(
     ("changed", "prefixes"),
     [
@@ -303,10 +288,7 @@ def entries(config):
 )
 def test_a_switch_changes_its_own_modules_only(changed, prefixes):
     """Entries that a switch adds, removes or reshapes are all of its own part, and each part is touched."""
-    before, after = entries(small_config()), entries(changed)
-    touched = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
-    assert all(key.startswith(prefixes) for key in touched) if prefixes else touched == set()
-    assert all(any(key.startswith(prefix) for key in touched) for prefix in prefixes)
+    assert_only_these_differ(PROBE.entries(small_config()), PROBE.entries(changed), prefixes)
 
 
 @pytest.mark.parametrize(
@@ -330,7 +312,7 @@ def test_a_switch_changes_its_own_modules_only(changed, prefixes):
 )
 def test_a_switch_redraws_nothing_that_it_leaves_in_place(changed, own):
     """Two rows of an ablation start alike under one seed wherever they have a weight in common."""
-    assert set(own) == redrawn(Mancs(), small_config(), changed)
+    assert set(own) == redrawn(small_config(), changed)
 
 
 @pytest.mark.parametrize(
@@ -455,17 +437,6 @@ def test_the_epoch_moves_the_ranking_alone():
     assert all(torch.equal(early[name], late[name]) for name in ("classification", "attention"))
 
 
-def test_ranks_share_the_step_evenly():
-    """Two equal batches of one rank each weigh half."""
-    config = small_config(losses={"rank": RankLoss(curriculum=None)}, data={"num_ranks": 2})
-    network = build(config).train()
-    one = terms_of(config, network=network)
-    ranks = list(Mancs().loss_terms(config, network, [images()] * 2, [LABELS_B] * 2, 0))
-    assert 2 == len(ranks)
-    for name, term in one.items():
-        assert [term.item() / 2] * 2 == pytest.approx([terms[name].item() for terms in ranks], rel=1e-4)
-
-
 def test_frozen_stages_keep_weights_and_statistics_while_their_attention_learns():
     """A mask behind a frozen stage has a gradient, the stage has none and its norms do not move."""
     backbone = Backbone(architecture="mobilenet_v2", last_stride=2, num_frozen_stages=3)
@@ -536,13 +507,6 @@ def test_all_faults_are_told_at_once():
     """Two faults are in one message."""
     with pytest.raises(Refusal, match=r"(?s)nothing trains the embedding.*deep supervision"):
         small_config(network={"attention": None}, losses={"rank": None, "classification": None})
-
-
-def test_a_view_of_a_validation_that_was_trained_on_is_refused():
-    """`val` needs people held out."""
-    with pytest.raises(ValueError, match="train_without_val"):
-        small_config().check_view(RetrievalView(split="val"))
-    small_config(data={"train_split": "train_without_val"}).check_view(RetrievalView(split="val"))
 
 
 # --- Recipes and training --------------------------------------------------------------------------------
@@ -626,11 +590,3 @@ def test_the_trained_network_is_what_is_measured(tmp_path):
 def test_a_configuration_can_be_checked(config):
     """One step on tiny inputs goes through, whatever batch the config asks for."""
     config.make_trainable().check(config, Runtime(None, ""))
-
-
-@pytest.mark.slow
-def test_a_few_steps_on_one_batch_lower_the_loss():
-    """The whole network learns the labels of a batch it sees again and again."""
-    config = small_config(losses={"rank": RankLoss(curriculum=None)})
-    losses = losses_of_steps(Mancs(), config, build(config), images(), LABELS_B, lr=1e-3, num_steps=10)
-    assert losses[-1] < 0.7 * losses[0]

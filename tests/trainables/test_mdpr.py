@@ -30,23 +30,17 @@ from tablewright.trainables.mdpr import (
     MdprLosses,
     MdprNetworkConfig,
     SoftBranch,
-    demo_config,
     make_loss_terms,
     paper_config,
 )
 from tablewright.trainables.retrieval.view import RetrievalView
 from tablewright.trainables.training.optimisation import Optimisation
 from tablewright.trainables.value.refusal import Refusal
-from tests.trainables.network_probe import losses_of_steps, record_shapes
-from tests.trainables.tiny_reid import redrawn
+from tests.trainables.network_probe import NetworkProbe, assert_only_these_differ, record_shapes
 
-NUM_PIDS = 5
-LABELS_B = torch.tensor([0, 0, 3, 3])
-
-
-def images(batch_size=4, seed=0):
-    """Draw 64x32 images in 0..255."""
-    return torch.rand(batch_size, 3, 64, 32, generator=torch.Generator().manual_seed(seed)) * 255
+PROBE = NetworkProbe(Mdpr(), [0, 0, 3, 3], (64, 32))
+NUM_PIDS, LABELS_B = PROBE.num_classes, PROBE.labels_B
+images, build, terms_of, redrawn = PROBE.images, PROBE.build, PROBE.terms_of, PROBE.redrawn
 
 
 def small_config(*, attention=None, network=None, losses=None, data=None, height_px=64):
@@ -74,19 +68,6 @@ HARD_ONLY = {
     "losses": {"diversity": None, "distillation": None},
 }
 SOFT_ONLY = {"network": {"hard": None, "fusion": False}, "losses": {"distillation": None}}
-
-
-def build(config, seed=0):
-    """Build a network reproducibly."""
-    torch.manual_seed(seed)
-    return Mdpr().build_network(config, NUM_PIDS, {})
-
-
-def terms_of(config, network=None):
-    """Make the loss terms of one batch in training mode."""
-    network = build(config) if network is None else network
-    (terms,) = Mdpr().loss_terms(config, network.train(), [images()], [LABELS_B], epoch=0)
-    return terms
 
 
 def full_network(**network):
@@ -258,11 +239,6 @@ def test_the_descriptor_does_not_see_what_only_training_uses(changed):
         assert torch.equal(value, actual[name])
 
 
-def entries(config):
-    """Name the entries of the network's state dict with their shapes."""
-    return {key: tuple(value.shape) for key, value in build(config).state_dict().items()}
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("changed", "prefixes"),
@@ -305,10 +281,7 @@ def entries(config):
 )
 def test_a_switch_changes_its_own_modules_only(changed, prefixes):
     """Entries that a switch adds, removes or reshapes are all of its own part, and each part is touched."""
-    before, after = entries(small_config()), entries(changed)
-    touched = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
-    assert all(key.startswith(prefixes) for key in touched) if prefixes else touched == set()
-    assert all(any(key.startswith(prefix) for key in touched) for prefix in prefixes)
+    assert_only_these_differ(PROBE.entries(small_config()), PROBE.entries(changed), prefixes)
 
 
 @pytest.mark.slow
@@ -331,13 +304,14 @@ def test_a_switch_changes_its_own_modules_only(changed, prefixes):
 )
 def test_a_switch_redraws_nothing_that_it_leaves_in_place(changed):
     """Two rows of an ablation start alike under one seed wherever they have a weight in common."""
-    assert set() == redrawn(Mdpr(), small_config(), changed)
+    assert set() == redrawn(small_config(), changed)
 
 
+@pytest.mark.slow
 def test_the_start_of_predictors_is_a_switch_of_theirs_alone():
     """What is drawn otherwise is the predictors."""
     normal = small_config(losses={"distillation": Distillation(predictor_init="normal")})
-    different = redrawn(Mdpr(), small_config(), normal)
+    different = redrawn(small_config(), normal)
     assert different != set()
     assert all(name.startswith("predictors.") for name in different)
 
@@ -446,14 +420,6 @@ def gradient_reaches(loss, parameter):
     """Say whether a loss has a gradient other than zero at a parameter."""
     (gradient,) = torch.autograd.grad(loss, parameter, retain_graph=True, allow_unused=True)
     return gradient is not None and bool(gradient.abs().max() > 0)
-
-
-def test_every_learnable_parameter_gets_a_gradient():
-    """No module is built that the sum of the terms does not train."""
-    network = build(small_config())
-    sum(terms_of(small_config(), network).values()).backward()
-    without = [n for n, p in network.named_parameters() if p.requires_grad and p.grad is None]
-    assert without == []
 
 
 @pytest.mark.parametrize(
@@ -598,6 +564,7 @@ def test_the_regulariser_weight_scales_the_foreground_terms_only():
     torch.testing.assert_close(100 * one["foreground/stage5"], other["foreground/stage5"])
 
 
+@pytest.mark.slow
 def test_weights_of_terms_scale_their_own():
     """Each loss weight multiplies its kind of term and no other."""
     losses = {
@@ -613,6 +580,7 @@ def test_weights_of_terms_scale_their_own():
         torch.testing.assert_close(factors[name.split("/")[0]] * term, weighted[name])
 
 
+@pytest.mark.slow
 def test_local_mining_yields_once_a_rank_and_gathered_once():
     """Locally each rank's share comes alone; gathered, one triplet may span ranks."""
     ranks = [images(seed=1), images(seed=2)]
@@ -633,6 +601,7 @@ def test_local_mining_yields_once_a_rank_and_gathered_once():
     assert any(gathered_terms[0][name] > summed[name] + 1e-3 for name in summed if name.startswith("triplet"))
 
 
+@pytest.mark.slow
 def test_a_rank_is_normalised_by_its_own_batch():
     """Statistics of one rank do not change another rank's terms."""
     config = small_config(data={"num_ranks": 2})
@@ -668,25 +637,6 @@ def test_embedding_runs_none_of_the_training_parts():
         assert torch.equal(value, deployed[name])
 
 
-def test_images_are_not_changed_and_can_be_embedded_again():
-    """A second pass over the same images, as flip averaging makes, gives the same."""
-    network = build(small_config()).eval()
-    images_BCHW, copy_BCHW = images(), images()
-    with torch.no_grad():
-        first, second = network.embed(images_BCHW), network.embed(images_BCHW)
-    assert torch.equal(copy_BCHW, images_BCHW)
-    assert all(torch.equal(first[name], second[name]) for name in first)
-
-
-def test_one_image_embeds_as_it_does_in_a_batch():
-    """A batch of one works, and the others in a batch do not matter."""
-    network = build(small_config()).eval()
-    with torch.no_grad():
-        alone, together = network.embed(images()[:1]), network.embed(images())
-    for name, value in alone.items():
-        torch.testing.assert_close(value, together[name][:1], atol=1e-5, rtol=1e-4)
-
-
 # --- Backbones -------------------------------------------------------------------------------------------
 
 
@@ -718,6 +668,7 @@ def test_frozen_stages_keep_weights_and_statistics():
     assert "shared.2.0.bn1.running_mean" not in kept
 
 
+@pytest.mark.slow
 def test_a_stride_in_the_last_stage_is_possible_without_fusion():
     """Guidance follows the size of the earlier map."""
     config = small_config(
@@ -762,21 +713,6 @@ def test_absent_weights_are_an_error_that_names_the_file(tmp_path):
 
 
 # --- Configuration ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "config",
-    [
-        small_config(),
-        small_config(**HARD_ONLY),
-        small_config(losses={"identity": CirclePairwise()}),
-        paper_config("dukemtmc"),
-        demo_config(),
-    ],
-)
-def test_a_config_survives_json(config):
-    """A config read back from its JSON is equal."""
-    assert config == MdprConfig.model_validate_json(config.model_dump_json())
 
 
 def test_faults_are_collected_and_say_what_to_set():
@@ -859,11 +795,3 @@ def test_the_papers_recipe(dataset, num_epochs, warmup_steps):
     assert config.losses.identity == CircleSoftmax(scale=64.0, margin=0.35, label_smoothing=0.1)
     assert config.losses.triplet.margin == 0.05
     assert config.losses.diversity == Diversity(regulariser_weight=0.001)
-
-
-@pytest.mark.slow
-def test_a_few_steps_on_one_batch_lower_the_loss():
-    """The whole network learns the labels of a batch it sees again and again."""
-    config = small_config()
-    losses = losses_of_steps(Mdpr(), config, build(config), images(), LABELS_B, lr=1e-3, num_steps=8)
-    assert losses[-1] < 0.7 * losses[0]

@@ -37,18 +37,18 @@ from tablewright.trainables.mgn import (
 from tablewright.trainables.retrieval.view import RetrievalView
 from tablewright.trainables.training.optimisation import Optimisation
 from tablewright.trainables.value.refusal import Refusal
-from tests.trainables.network_probe import record_shapes
+from tests.trainables.network_probe import NetworkProbe, assert_only_these_differ, record_shapes
 from tests.trainables.tiny_reid import (
     Journal,
     LocalFolder,
     assert_equal_states,
     fit_through,
-    redrawn,
     tiny_runtime,
 )
 
-NUM_PIDS = 5
-LABELS_B = torch.tensor([0, 0, 3, 3])
+PROBE = NetworkProbe(Mgn(), [0, 0, 3, 3], (96, 32))
+NUM_PIDS, LABELS_B = PROBE.num_classes, PROBE.labels_B
+images, build, terms_of, redrawn = PROBE.images, PROBE.build, PROBE.terms_of, PROBE.redrawn
 EMBEDDINGS = [
     *("global_whole", "part2_whole", "part3_whole", "part2_stripe_1", "part2_stripe_2"),
     *("part3_stripe_1", "part3_stripe_2", "part3_stripe_3"),
@@ -59,11 +59,6 @@ BASELINE = BaselineNetworkConfig(backbone=Backbone(architecture="mobilenet_v2", 
 ONLY_GLOBAL = {"part2": None, "part3": None}
 ONLY_PART2 = {"global_branch": None, "part3": None}
 ONLY_PART3 = {"global_branch": None, "part2": None}
-
-
-def images(batch_size=4, seed=0):
-    """Draw 96x32 images in 0..255."""
-    return torch.rand(batch_size, 3, 96, 32, generator=torch.Generator().manual_seed(seed)) * 255
 
 
 def small_config(network=None, losses=None, data=None):
@@ -87,19 +82,6 @@ def small_config(network=None, losses=None, data=None):
     )
 
 
-def build(config, seed=0):
-    """Build a network reproducibly."""
-    torch.manual_seed(seed)
-    return Mgn().build_network(config, NUM_PIDS, {})
-
-
-def terms_of(config, network=None):
-    """Make the loss terms of one batch in training mode."""
-    network = build(config) if network is None else network
-    (terms,) = Mgn().loss_terms(config, network.train(), [images()], [LABELS_B], epoch=0)
-    return terms
-
-
 def full_network(**network):
     """Build the paper's network on the meta device."""
     config = paper_config("market1501")
@@ -121,6 +103,7 @@ def meta_images(height=384, width=128):
 # --- Sizes ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_sizes_of_the_full_network():
     """Parameters of the whole, the trunk and each branch, and the compute, are the specification's."""
     _, network = full_network()
@@ -131,6 +114,7 @@ def test_sizes_of_the_full_network():
     assert 11_884_822_528 == count_multiply_adds(network, lambda: network.embed(meta_images()))
 
 
+@pytest.mark.slow
 def test_sizes_of_the_deployed_network():
     """Without its classifiers it has the specification's size, and embeds as before."""
     config, network = full_network()
@@ -256,6 +240,7 @@ def test_branches_start_alike_and_share_nothing():
     assert len(pointers) == len(set(pointers))
 
 
+@pytest.mark.slow
 def test_published_weights_reach_the_trunk_and_every_branch():
     """With ImageNet weights, trunk and branches together hold the backbone's own weights."""
     backbone = MOBILENET.model_copy(update={"weights": "imagenet_mobilenet"})
@@ -376,6 +361,7 @@ def test_terms_by_hand(losses, expected):
         assert math.isclose(value, terms[name].item(), rel_tol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_full_network_has_eight_softmax_and_three_triplet_terms():
     """Every embedding has a softmax term and wholes a triplet term, each an eleventh of its loss."""
     config = small_config()
@@ -389,29 +375,11 @@ def test_the_full_network_has_eight_softmax_and_three_triplet_terms():
     torch.testing.assert_close(softmax / 11, terms["softmax/part2_stripe_2"])
 
 
-@pytest.mark.slow
-def test_terms_of_ranks_are_means():
-    """Two ranks with the same images yield their terms one after the other, each halved."""
-    config = small_config(data={"num_ranks": 2})
-    network = build(config).train()
-    both = list(Mgn().loss_terms(config, network, [images()] * 2, [LABELS_B] * 2, epoch=0))
-    (alone,) = Mgn().loss_terms(config, network, [images()], [LABELS_B], epoch=0)
-    assert 2 == len(both)
-    for name, term in alone.items():
-        torch.testing.assert_close(term / 2, both[1][name])
-
-
 def gradient_names(config):
     """Name the parameters that a batch moves."""
     network = build(config)
     sum(terms_of(config, network).values()).backward()
     return {name for name, p in network.named_parameters() if p.grad is not None and p.grad.any()}
-
-
-def test_every_parameter_of_the_full_method_is_trained():
-    """Softmax and triplets together reach every parameter."""
-    config = small_config()
-    assert {name for name, _ in build(config).named_parameters()} == gradient_names(config)
 
 
 @pytest.mark.slow
@@ -443,11 +411,6 @@ def test_frozen_stages_keep_weights_and_statistics():
 # --- Switches ---------------------------------------------------------------------------------------------
 
 
-def entries(config):
-    """Name the entries of the network's state dict with their shapes."""
-    return {key: tuple(value.shape) for key, value in build(config).state_dict().items()}
-
-
 @pytest.mark.parametrize(
     ("changed", "prefixes"),
     [
@@ -477,10 +440,7 @@ def entries(config):
 @pytest.mark.slow
 def test_a_switch_changes_its_own_modules_only(changed, prefixes):
     """Entries that a switch adds, removes or reshapes are all of its own part, and each part is touched."""
-    before, after = entries(small_config()), entries(changed)
-    touched = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
-    assert all(key.startswith(prefixes) for key in touched) if prefixes else touched == set()
-    assert all(any(key.startswith(prefix) for key in touched) for prefix in prefixes)
+    assert_only_these_differ(PROBE.entries(small_config()), PROBE.entries(changed), prefixes)
 
 
 @pytest.mark.slow
@@ -500,7 +460,7 @@ def test_a_switch_changes_its_own_modules_only(changed, prefixes):
 )
 def test_a_switch_redraws_nothing_that_it_leaves_in_place(changed):
     """Two rows of an ablation start alike under one seed wherever they have a weight in common."""
-    assert set() == redrawn(Mgn(), small_config(), changed)
+    assert set() == redrawn(small_config(), changed)
 
 
 @pytest.mark.slow
@@ -522,6 +482,7 @@ def test_a_switch_without_weights_changes_its_own_embeddings_only(network, chang
     assert changed_embeddings == {name for name in EMBEDDINGS if not torch.equal(before[name], after[name])}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "losses", [{"triplet": None}, {"combination": "sum"}, {"triplet": Triplet(margin=0.3)}]
 )
@@ -530,6 +491,7 @@ def test_losses_do_not_change_how_a_network_starts(losses):
     assert_equal_states(build(small_config()).state_dict(), build(small_config(losses=losses)).state_dict())
 
 
+@pytest.mark.slow
 def test_the_relu_behind_the_reduction_keeps_embeddings_from_being_negative():
     """With it no embedding is negative, without it some are."""
     for relu in (True, False):
@@ -636,12 +598,6 @@ def test_all_faults_are_told_at_once():
         small_config({"backbone": Backbone(last_stride=2)}, {"triplet": None, "combination": "mean_by_kind"})
 
 
-def test_a_view_on_people_that_are_trained_on_is_refused():
-    """`val` needs people held out of training."""
-    with pytest.raises(ValueError, match=r"Set data\.train_split to 'train_without_val'"):
-        paper_config("market1501").check_view(RetrievalView(split="val"))
-
-
 # --- Recipes and the loop ---------------------------------------------------------------------------------
 
 
@@ -666,12 +622,6 @@ def test_the_published_recipe():
     )
     assert 1.2 == config.losses.triplet.margin
     assert "padded" == config.network.backbone.stem_pool
-
-
-@pytest.mark.parametrize("config", [paper_config("market1501"), demo_config(), small_config(BASELINE)])
-def test_configs_survive_json(config):
-    """A config read back from its record is equal, baselines included."""
-    assert config == MgnConfig.model_validate_json(config.model_dump_json())
 
 
 @pytest.mark.slow

@@ -24,12 +24,13 @@ from tablewright.trainables.tasn import (
 )
 from tablewright.trainables.training.optimisation import make_optimizer
 from tablewright.trainables.value.refusal import Refusal
-from tests.trainables.tiny_reid import redrawn
+from tests.trainables.network_probe import NetworkProbe
 
 MASTER_ALONE = {"network.part": False, "losses.distillation": None}
 PART_ALONE = {"network.master": False, "losses.distillation": None}
 PLAIN = {"network.attention": None, **MASTER_ALONE}
-NUM_CLASSES = 7
+PROBE = NetworkProbe(Tasn(), [0, 1, 2, 3], (128, 128), num_classes=7)
+build, redrawn, NUM_CLASSES = PROBE.build, PROBE.redrawn, PROBE.num_classes
 RANDOM_RESNETS = {
     "network.backbone": Backbone(architecture="resnet18", last_stride=2),
     "network.attention.backbone": Backbone(architecture="resnet18"),
@@ -42,11 +43,6 @@ def small_config(**changes):
     if "network.attention" not in changes:
         fresh["network.attention.backbone.weights"] = "random"
     return apply_changes(demo_config(), fresh | changes)
-
-
-def build(config, seed=0):
-    torch.manual_seed(seed)
-    return Tasn().build_network(config, NUM_CLASSES, {})
 
 
 def images(count=4, side=128, seed=0):
@@ -82,6 +78,7 @@ def test_sizes_of_the_paper_network():
     assert (10_445_438_976, 9_248_440_320) == (of_attention - of_groups, of_groups)
 
 
+@pytest.mark.slow
 def test_size_of_what_a_test_reads():
     """Attention (17 + 2 layers) precedes ResNet-50 and its classifier (50); attention's own classifier is not read."""
     config = paper_config("cub200")
@@ -105,6 +102,7 @@ def test_compute_of_the_backbone_at_each_resolution(side, multiply_adds):
     assert multiply_adds == count_multiply_adds(network.shared, lambda: network.shared(meta_images(side)))
 
 
+@pytest.mark.slow
 def test_shapes_of_the_paper_network():
     """Attention is 512 maps of 28 x 28; the whole and a detail are 224 px wide; 200 classes at each head."""
     outputs = paper_network().train()(meta_images(512))
@@ -125,6 +123,7 @@ def test_dilations_share_their_weights():
     assert first.convolutions[0].weight is not second.convolutions[0].weight
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["resnet101", "vgg19"])
 def test_other_backbones_classify(architecture):
     """ResNet-101 and VGG-19 take the place of ResNet-50."""
@@ -215,7 +214,7 @@ def test_heads_and_terms_follow_the_parts(changes, heads):
 )
 def test_a_switch_redraws_nothing_that_it_leaves_in_place(changes):
     """Two rows of an ablation start alike under one seed wherever they have a weight in common."""
-    assert set() == redrawn(Tasn(), small_config(), small_config(**changes))
+    assert set() == redrawn(small_config(), small_config(**changes))
 
 
 def test_plain_network_has_no_attention():

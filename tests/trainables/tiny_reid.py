@@ -207,18 +207,6 @@ def fit_through(config, runtime, folder, journal):
             continue
 
 
-def redrawn(method, config, changed, num_classes=5):
-    """Name the entries that the networks of two configs share and that start differently under one seed."""
-    states = []
-    for one in (config, changed):
-        torch.manual_seed(0)
-        states.append(method.build_network(one, num_classes, {}).state_dict())
-    before, after = states
-    shared = {key for key in before.keys() & after.keys() if before[key].shape == after[key].shape}
-    assert any(before[key].is_floating_point() and before[key].unique().numel() > 9 for key in shared)
-    return {key for key in shared if not torch.equal(before[key], after[key])}
-
-
 def assert_equal_states(expected, actual):
     """Compare two state dicts bit by bit."""
     assert list(expected) == list(actual)

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,12 @@ DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 """What numpy raises of files of arrays that are not whole."""
 SPARE_BYTES = 64 * 2**20
 """Of a disc, that is left free."""
+
+
+def mark_used(path: Path) -> None:
+    """Note that a file of the cache was used now: by its time `--gc` tells what no project uses."""
+    with suppress(OSError):  # another user's, or just removed
+        os.utime(path)
 
 
 def build_array_once(path: Path, shape: tuple[int, ...], fill: Callable[[np.ndarray], None]) -> np.ndarray:

@@ -22,6 +22,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from tablewright.trainables.data.cached_array import mark_used
 from tablewright.trainables.data.files_read import FilesRead
 
 FOLDER = "indexes"
@@ -96,6 +97,7 @@ class IndexFile:
             arrays = {path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")}
             if sorted(arrays) != kept["names"]:
                 return None
+            mark_used(self._path)
             return DatasetIndex(kept["facts"], arrays, read_from.root)
         except (OSError, ValueError, KeyError, TypeError):  # it is damaged, or another process makes it anew
             return None

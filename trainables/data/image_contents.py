@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tablewright.trainables.data.cached_array import DAMAGED
+from tablewright.trainables.data.cached_array import DAMAGED, mark_used
 from tablewright.trainables.data.image_reading import refuse_unreadable, unreadable_of
 from tablewright.trainables.data.labelled_images import ImageFiles
 from tablewright.trainables.data.name_table import NameTable
@@ -95,7 +95,10 @@ def joined(several: Sequence[Contents]) -> Contents:
 
 def kept_contents(images: ImageList, cache_dir: str) -> Contents | None:
     """Give the contents that were read before; None where they were not."""
-    return read_contents(images.contents_path(cache_dir))
+    path = images.contents_path(cache_dir)
+    if (kept := read_contents(path)) is not None:
+        mark_used(path)
+    return kept
 
 
 def read_contents(path: Path) -> Contents | None:

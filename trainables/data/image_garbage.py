@@ -24,6 +24,9 @@ from tablewright.trainables.data.image_pool import ENCODED, is_in_use, rows_of
 LEFT_S = 24 * 3600.0
 """So old is what a killed process has left half made."""
 
+KEPT_DAYS = 30
+"""So long after its last use an image stays that no study here needs: of a cache that projects share, another's may."""
+
 _KEY_LETTERS = 24
 _PART = re.compile(r"(?P<shape>\d+x\d+|shorter\d+|encoded)-[0-9a-f]{24}\.npy")
 _FORMER = re.compile(
@@ -47,6 +50,11 @@ class Unneeded:
     num_bytes: int
     used_s_ago: float
     is_in_use: bool
+
+    @property
+    def may_be_of_others(self) -> bool:
+        """Whether they were used so lately that another project may need them."""
+        return self.used_s_ago < KEPT_DAYS * 24 * 3600.0
 
 
 def find_unneeded(

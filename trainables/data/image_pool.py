@@ -25,7 +25,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from tablewright.trainables.data.cached_array import DAMAGED, build_array, locked
+from tablewright.trainables.data.cached_array import DAMAGED, build_array, locked, mark_used
 
 FOLDER = "images"
 ENCODED = "encoded"
@@ -200,8 +200,7 @@ def _open_part(path: Path, inode: int) -> Part:
     except BaseException:
         held.close()
         raise
-    with suppress(OSError):  # another user's
-        os.utime(rows_of(path))  # when it was used last
+    mark_used(rows_of(path))
     return Part(path, pixels, digests, ends_M, held)
 
 

@@ -246,6 +246,7 @@ def test_worktrees_shallow_and_detached_checkouts_have_their_commit(project, tmp
     assert f"{first}-dirty" == code_of(str(tmp_path / "worktree"), FILES).commit
 
 
+@pytest.mark.slow
 def test_a_submodule_is_part_of_the_commit(project, tmp_path):
     """Its files are known by the commit that the project names, and are dirty where they are edited."""
     library = tmp_path / "library"

@@ -69,6 +69,7 @@ def test_every_suggestion_keeps_the_constraints(sampler):
     assert all(trial.params[RATE] < trial.params[HELD] for trial in trials)
 
 
+@pytest.mark.slow
 def test_a_constrained_search_that_goes_on_suggests_what_it_would_have():
     """What was drawn and broke a constraint is recorded nowhere, and drawn anew."""
     declared = a_constrained(num_trials=14, sampler=Tpe())

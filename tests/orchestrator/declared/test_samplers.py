@@ -97,6 +97,7 @@ def test_a_search_taken_up_after_each_trial_suggests_what_the_undisturbed_one_do
     assert max(len(trial.model_dump_json()) for trial in undisturbed.in_order) < 1_500
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", [Tpe(4), CmaEs(4), Nsga2(5)], ids=str)
 def test_a_search_that_has_learnt_from_elsewhere_goes_on_as_the_undisturbed_one(sampler):
     """What it was taught is among what its suggestions follow from, after it was taken up too."""
@@ -159,6 +160,7 @@ def test_no_suggestion_is_made_twice_where_a_branch_has_an_end():
     assert 1 == [params["epochs"] for params in params_of(suggester)].count(2)
 
 
+@pytest.mark.slow
 def test_a_larger_finite_space_repeats_nothing():
     """A sampler that comes back to the same few cells tries others instead."""
     search = a_search(space={"network.embedding_size": IntRange(1, 60)}, sampler=Tpe(2), num_trials=30)

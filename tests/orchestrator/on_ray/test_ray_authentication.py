@@ -36,13 +36,13 @@ def test_a_ray_of_this_machine_leaves_no_token_to_the_next_cluster(monkeypatch):
     """One that has none would take a driver that demands one for dead, and end its workers before they begin."""
     meanwhile = []
 
-    def start_ray(folder):
+    def start_ray(folder, count_workers):
         enable_token_auth_by_default()
         meanwhile.append(of_ray())
 
     before = of_ray()
     monkeypatch.setattr(ray_cluster, "_start_ray", start_ray)
-    with RayCluster(None, None).connect():
+    with RayCluster(None, lambda machine: 1, None).connect():
         pass
     assert before == of_ray()
     assert before[:2] != meanwhile[0][:2]

@@ -20,7 +20,7 @@ from tablewright.orchestrator.declared.ranges import Choice, FloatRange
 from tablewright.orchestrator.declared.samplers import Random
 from tablewright.orchestrator.declared.search import Objective, Search
 from tablewright.orchestrator.declared.study import Study
-from tablewright.orchestrator.on_ray import ray_backend
+from tablewright.orchestrator.on_ray import ray_tune
 from tablewright.orchestrator.on_ray.ray_backend import RayBackend, _error_of_ray
 from tablewright.orchestrator.on_ray.ray_worker import Signals, return_memory
 from tablewright.orchestrator.run import run_sweep
@@ -141,12 +141,12 @@ class OddWorkers(RayBackend):
         self.make_class = make_class
 
     def run(self, *arguments):
-        take = ray_backend.take_signals
-        ray_backend.take_signals = lambda trainable: self.make_class(take(trainable))
+        take = ray_tune.take_signals
+        ray_tune.take_signals = lambda trainable: self.make_class(take(trainable))
         try:
             super().run(*arguments)
         finally:
-            ray_backend.take_signals = take
+            ray_tune.take_signals = take
 
 
 def is_first(mark):

@@ -116,6 +116,7 @@ def test_a_search_goes_on_with_what_the_default_of_an_earlier_version_has_begun(
     assert read_search_state(a_search(sampler=Tpe()), resolver, store).begun_by is None
 
 
+@pytest.mark.slow
 def test_whole_numbers_are_searched_by_their_logarithm(tmp_path):
     """Half of the suggestions lie below the geometric mean of the ends, far below the middle."""
     space = {"network.embedding_size": IntRange(1, 10_000, log=True)}

@@ -127,6 +127,34 @@ def test_a_killed_owner_of_this_machine_is_known_at_once(store):
     assert [] == (store.root / "claims").names()
 
 
+def take_and_hang_in_renewing(url, is_writing):
+    claim = Claims(Store(url)).take(NAME)
+    os.fsync = lambda descriptor: (is_writing.set(), signal.pause())
+    claim.renew()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "clears", [lambda claims: claims.take(NAME).release(), lambda claims: claims.clear_dead(NAME)]
+)
+def test_nothing_is_left_of_an_owner_that_is_killed_while_it_gives_a_sign_of_life(store, clears):
+    """Whoever takes the claim next, or clears it away, takes what was half written too; of other claims nothing."""
+    context = a_clean_context()
+    is_writing = context.Event()
+    process = context.Process(target=take_and_hang_in_renewing, args=(store.url, is_writing))
+    process.start()
+    assert is_writing.wait(PATIENCE_S)
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    place = store.root.local_path / "claims"
+    half_written = {path.name for path in place.glob(".*")}
+    assert 1 == len(half_written)
+    others = place / f".{NAME}1.1.json.0123456789ab"
+    others.touch()
+    clears(Claims(store))
+    assert [others] == [*place.iterdir()]
+
+
 def test_a_silent_owner_elsewhere_expires_for_those_who_watched(store, monkeypatch):
     """An owner on another machine is dead once it was watched without a sign for as long as a claim lasts."""
     clock = [1000.0]

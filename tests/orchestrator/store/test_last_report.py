@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 from collections.abc import Callable
@@ -73,6 +74,7 @@ class Reporter:
 @pytest.fixture
 def reporter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Reporter:
     monkeypatch.setattr(last_report, "TOO_YOUNG_S", -60.0)
+    monkeypatch.setattr(last_report, "_program", functools.cache(last_report._program))  # pyright: ignore[reportPrivateUsage]
     return Reporter(tmp_path)
 
 

@@ -144,6 +144,7 @@ def test_a_failure_to_draw_is_told_below_the_table(tmp_path: Path):
     )
 
 
+@pytest.mark.slow
 def test_figures_lie_inside_a_page_and_beside_it(tmp_path: Path):
     """A page has every figure inside; its file is there too, below the study's folder, and is what was returned."""
     plan, store = finished(tmp_path, [depth_row(2)])

@@ -60,6 +60,7 @@ def compile_log(folder: Path, tables: list[str], document_class: str) -> str:
     return (folder / "paper.log").read_text(encoding="utf-8", errors="replace")
 
 
+@pytest.mark.slow
 def test_table_is_as_it_was_read(tmp_path: Path):
     """Every mark, escape and comment of a table stands where it stood."""
     plan, store = every_state_plan(), Store(str(tmp_path))
@@ -88,6 +89,7 @@ def test_every_character_compiles(tmp_path: Path):
         assert "Missing character" not in compile_log(tmp_path, text, "{article}")
 
 
+@pytest.mark.slow
 def test_a_usual_table_fits_a_two_column_page(tmp_path: Path):
     """Two data sets, two metrics, three seeds and the paper's columns are not wider than the page."""
     values = {"map": 0.821, "rank1": 0.93}
@@ -126,6 +128,7 @@ def test_a_comparison_fits_where_it_is_set(
     assert "Overfull" not in compile_log(tmp_path, [text], "[twocolumn]{article}")
 
 
+@pytest.mark.slow
 def test_long_names_of_data_sets_are_counted(tmp_path: Path):
     """Empty columns below long names are no wider than the names, and the table is set where these fit."""
     datasets = [

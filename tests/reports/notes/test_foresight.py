@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tablewright.orchestrator.store.store import Store
 from tablewright.reports.notes.foresight import foresee
 from tablewright.trainables.retrieval.view import MAP
@@ -29,6 +31,7 @@ def test_each_column_says_where_its_deviation_comes_from(tmp_path: Path):
     assert "(DukeMTMC-reID, by the declared deviation)" in text
 
 
+@pytest.mark.slow
 def test_a_column_of_which_nothing_is_known_is_named(tmp_path: Path):
     """What is foreseen for one data set is not taken for the other as well."""
     values = {"depth 2": (0.80, 0.81, 0.82), "depth 3": (0.80, 0.815, 0.813)}
@@ -37,6 +40,7 @@ def test_a_column_of_which_nothing_is_known_is_named(tmp_path: Path):
     assert "unknown" not in foreseen(tmp_path / "one", values)
 
 
+@pytest.mark.slow
 def test_two_recorded_seeds_say_less_than_a_declared_deviation(tmp_path: Path):
     """Two seeds that happen to agree promise no tables of hair-fine differences where a deviation is declared."""
     values = {"depth 2": (0.80, 0.81), "depth 3": (0.82, 0.8301)}

@@ -67,12 +67,14 @@ def pages(folder: Path) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_page_is_as_it_was_read(folder: Path):
     """The body of a table's page stands as it stood."""
     page = pages(folder)[0]
     check_snapshot("every_state.html", page[page.index("<body>") : page.index("<script>")])
 
 
+@pytest.mark.slow
 def test_user_text_is_never_markup(folder: Path):
     """A label that holds a script is printed, not run, nor does it end what is embedded; every element is closed."""
     for text, num_embedded in zip(pages(folder), (0, 1, 1), strict=True):
@@ -85,6 +87,7 @@ def test_user_text_is_never_markup(folder: Path):
         assert HOSTILE in " ".join(page.text)
 
 
+@pytest.mark.slow
 def test_nothing_is_loaded_from_elsewhere(folder: Path):
     """A page has all that it shows inside: no element names a file or an address to load, nor does a style."""
     for text in pages(folder):
@@ -97,6 +100,7 @@ def test_nothing_is_loaded_from_elsewhere(folder: Path):
         ]
 
 
+@pytest.mark.slow
 def test_every_link_has_its_target(folder: Path):
     """Links lead to ids of the page, to records and to the table's other files."""
     for text, place in zip(pages(folder), ("tables/tiny", "tables/tiny", "tables"), strict=True):
@@ -112,6 +116,7 @@ def test_every_link_has_its_target(folder: Path):
                 assert (folder / place / link).is_file(), link
 
 
+@pytest.mark.slow
 def test_a_page_leads_to_each_of_its_tables(folder: Path):
     """The page of a study begins with a list of its tables, by name and caption."""
     index = pages(folder)[1]
@@ -122,6 +127,7 @@ def test_a_page_leads_to_each_of_its_tables(folder: Path):
     assert "The same &amp; more" in contents
 
 
+@pytest.mark.slow
 def test_a_wide_table_can_be_scrolled_with_the_keyboard(folder: Path):
     """What scrolls can be focused, and has a name."""
     groups = re.findall('<div class="scroll" ([^>]*)>', pages(folder)[1])
@@ -143,6 +149,7 @@ def test_details_can_be_read_without_pointing(folder: Path):
         assert part in facts
 
 
+@pytest.mark.slow
 def test_a_cell_tells_its_details(folder: Path):
     """Pointing at a cell gives seeds, interval, difference from the paper, significance and trainings."""
     titles = Page(pages(folder)[0]).attributes["title"]

@@ -140,6 +140,7 @@ def test_components_that_are_never_taken_out_alone_are_named(tmp_path: Path):
     assert [] == of_kind(found, "never_removed_alone")
 
 
+@pytest.mark.slow
 def test_a_factor_swept_on_one_of_several_data_sets_is_named(tmp_path: Path):
     """A sweep on one data set is found where the study has others, and not where another table sweeps it there."""
     sweep, rows = Sweep("width", (8, 16)), [depth_row(2), depth_row(3)]

@@ -79,6 +79,7 @@ def test_files_are_written_once_and_follow_the_records(tmp_path: Path):
     assert before == {name: (tmp_path / "first" / FOLDER / name).stat().st_mtime_ns for name in names}
 
 
+@pytest.mark.slow
 def test_one_table_of_a_study_leaves_the_numbers_of_the_others(tmp_path: Path):
     """Asked for STUDY/TABLE, numbers of that table are renewed, the rest stays, and there is no audit of a part."""
     study = make_study(make_ablation([depth_row(2)]), make_ablation([depth_row(3)], name="other"))
@@ -98,6 +99,7 @@ def test_one_table_of_a_study_leaves_the_numbers_of_the_others(tmp_path: Path):
     assert of_depth.findall(before) == of_depth.findall(after) != []
 
 
+@pytest.mark.slow
 def test_the_appendix_answers_from_records_and_says_what_it_cannot(tmp_path: Path):
     """Trainings, seeds, devices, times, software, data and the checklist's points are there, or said not to be."""
     plan, store = every_state_plan(), Store(str(tmp_path))
@@ -124,6 +126,7 @@ def test_the_appendix_answers_from_records_and_says_what_it_cannot(tmp_path: Pat
     assert "somewhere" not in text  # the host
 
 
+@pytest.mark.slow
 def test_the_report_is_written_alone_where_there_is_no_tex(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Without a TeX the source lies there with the words how to compile it, and a PDF of other records does not."""
     plan, store = every_state_plan(), Store(str(tmp_path))
@@ -135,6 +138,7 @@ def test_the_report_is_written_alone_where_there_is_no_tex(tmp_path: Path, monke
     assert r"\end{document}" in (tmp_path / FOLDER / "report.tex").read_text()
 
 
+@pytest.mark.slow
 def test_what_a_failing_tex_says_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A TeX that ends with an error stops nothing: its words are told, the source lies there, and no PDF."""
     program = tmp_path / "bin/pdflatex"

@@ -71,6 +71,7 @@ def lines(table: Table) -> list[list[str]]:
     return [[entry_text(entry) for entry in row.entries] for row in lay_out(table).rows]
 
 
+@pytest.mark.slow
 def test_cells_are_those_of_the_table_in_the_order_in_which_they_are_picked(tmp_path: Path):
     """Rows and columns stand where they were named to stand, with values and comparisons as they were."""
     view, tables, _ = view_of(
@@ -94,6 +95,7 @@ def test_cells_are_those_of_the_table_in_the_order_in_which_they_are_picked(tmp_
     ]
 
 
+@pytest.mark.slow
 def test_labels_stand_in_place_of_names(tmp_path: Path):
     """Rows, components, data sets and metrics are called as the paper calls them, and a note says which is which."""
     labels = {"full": "Ours", "D": "Depth", "Market-1501": "Market", "map": "mean AP"}
@@ -109,6 +111,7 @@ def test_labels_stand_in_place_of_names(tmp_path: Path):
     assert "Ours" == compared.contrast.reference
 
 
+@pytest.mark.slow
 def test_rows_that_are_left_out_stay_in_what_was_tested(tmp_path: Path):
     """Fewer rows correct for as many comparisons as before, and the note says how many that are."""
     view, tables, _ = view_of(tmp_path, LOO, rows=["full", "w/o D"], columns=["Market-1501"])
@@ -122,6 +125,7 @@ def test_rows_that_are_left_out_stay_in_what_was_tested(tmp_path: Path):
     assert not any(note.startswith("DukeMTMC-reID:") for note in view.table.source_notes)
 
 
+@pytest.mark.slow
 def test_tables_below_each_other_are_groups(tmp_path: Path):
     """Each table has its own head and its own family; what is said of all is said once."""
     view, tables, _ = view_of(tmp_path, LOO, DEPTH, labels={"loo": "components"})
@@ -139,6 +143,7 @@ def test_tables_below_each_other_are_groups(tmp_path: Path):
     )
 
 
+@pytest.mark.slow
 def test_tables_beside_each_other_share_their_rows(tmp_path: Path):
     """Columns of both stand under the names of their tables, each with its own cells."""
     wide = make_ablation(
@@ -156,6 +161,7 @@ def test_tables_beside_each_other_share_their_rows(tmp_path: Path):
         assert [tables[name].rows[number].cells[0] for name in ("narrow", "wide")] == [*row.cells]
 
 
+@pytest.mark.slow
 def test_effects_stay_where_all_their_rows_are_shown(tmp_path: Path):
     """A factorial cut to some corners has no effects in print; a whole one has, in the columns that are shown."""
     corners = make_ablation(
@@ -171,6 +177,7 @@ def test_effects_stay_where_all_their_rows_are_shown(tmp_path: Path):
     assert 4 == len(lines(without.table))
 
 
+@pytest.mark.slow
 def test_what_is_bold_is_as_the_paper_asks(tmp_path: Path):
     """`highest` marks best and second of the rows that are shown, `none` nothing; the note says which."""
     highest, _, _ = view_of(tmp_path / "1", SHORT, rows=["depth 2", "depth 3"], emphasis="highest")
@@ -181,6 +188,7 @@ def test_what_is_bold_is_as_the_paper_asks(tmp_path: Path):
     assert not any(note.startswith("Bold") for note in none.table.source_notes)
 
 
+@pytest.mark.slow
 def test_deviations_stand_where_the_paper_wants_them(tmp_path: Path):
     """Beside the mean, as its subscript, or nowhere, and then no note speaks of them."""
     beside, below, none = (
@@ -211,6 +219,7 @@ def test_printed_values_are_left_out_where_the_paper_has_them_elsewhere(tmp_path
     assert not any("paper" in note for note in without.table.source_notes)
 
 
+@pytest.mark.slow
 def test_it_is_arranged_as_its_tables_unless_it_asks_otherwise(tmp_path: Path):
     """A plain table's paper table is plain, and has check marks where it asks for them."""
     plain = replace(LOO, arrangement="plain")
@@ -221,6 +230,7 @@ def test_it_is_arranged_as_its_tables_unless_it_asks_otherwise(tmp_path: Path):
     assert ["plain", "components"] == asked
 
 
+@pytest.mark.slow
 def test_without_notes_nothing_stands_below(tmp_path: Path):
     """Notes are off where the paper says so, with differences too."""
     view, _, _ = view_of(tmp_path, LOO, notes=False, shows_difference=True, shows_arrows=False)
@@ -235,6 +245,7 @@ def test_demo_data_is_said_in_a_caption_of_ones_own(tmp_path: Path):
     assert f"Main results ({DEMO_NOTICE})" == view.table.caption
 
 
+@pytest.mark.slow
 def test_the_values_of_each_seed_lie_under_the_printed_labels(tmp_path: Path):
     """The Parquet file has the rows that are shown, and only these, as they are called in print."""
     view, _, frame = view_of(

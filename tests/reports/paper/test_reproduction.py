@@ -60,6 +60,7 @@ def reproduce(folder: Path, *, is_whole: bool = True) -> tuple[Reproduced, ...]:
     return reproduced(plan, tables)
 
 
+@pytest.mark.slow
 def test_every_printed_number_of_a_trained_row_is_listed(tmp_path: Path):
     """Paper, row and verdict stand beside each other; what is only printed is not listed, what waits is."""
     numbers = reproduce(tmp_path)
@@ -73,6 +74,7 @@ def test_every_printed_number_of_a_trained_row_is_listed(tmp_path: Path):
     ] == found
 
 
+@pytest.mark.slow
 def test_agreement_is_counted_once_a_number_beside_what_chance_would_give(tmp_path: Path):
     """A number in two tables counts once, and exact reproductions are expected to miss as often as is said."""
     counts = agreement(reproduce(tmp_path))
@@ -94,6 +96,7 @@ def test_the_chance_of_so_many_misses_is_that_of_independent_ones():
     assert chance_of_at_least(0, [1.0]) == 1.0
 
 
+@pytest.mark.slow
 def test_the_page_and_the_spreadsheet_say_the_same(tmp_path: Path):
     """Counts stand above by paper and in all; each number has a line in both."""
     numbers = reproduce(tmp_path)

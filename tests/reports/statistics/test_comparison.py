@@ -208,6 +208,7 @@ def false_and_found(values: np.ndarray, weights: np.ndarray, effect: float) -> t
     return float(false), float(found)
 
 
+@pytest.mark.slow
 def test_noise_is_rarely_marked_and_a_clear_difference_mostly():
     """Ten rows at three seeds: below 4 % of noise tables have a mark, and four deviations are found in over 85 %."""
     false, found = false_and_found(0.84 * noise(11, 3, num_tables=500), against_row(11, 0), 4.0)

@@ -140,6 +140,7 @@ def test_looks_out_of_order_are_refused(first: int, most: int):
         decide_seeds(noise()[0], WEIGHTS, first=first, most=most)
 
 
+@pytest.mark.slow
 def test_looking_often_marks_no_more_noise_and_saves_seeds():
     """Of 200 noise tables below 4 % have a mark in eight looks, at below half of the trainings; looking eight times at
     5 % each marks several times as many."""
@@ -149,6 +150,7 @@ def test_looking_often_marks_no_more_noise_and_saves_seeds():
     assert decided.num_seeds_BCR.mean() < 5
 
 
+@pytest.mark.slow
 def test_a_difference_of_two_deviations_is_mostly_found():
     """With at most ten seeds, two deviations are found in over three quarters of tables."""
     values = 0.84 * noise(num_tables=200)

@@ -55,6 +55,7 @@ def test_left_out_components_have_a_column_of_check_marks_each(tmp_path: Path):
     assert ["component", "component", "value"] == [column.part for column in grid.columns]
 
 
+@pytest.mark.slow
 def test_a_label_stays_where_it_says_more_than_the_marks(tmp_path: Path):
     """A method's own name, or a row beside the design, keeps the column of labels."""
     named = lay_out(table_of(tmp_path / "1", LeaveOneOut(WITHOUT, full_label="Ours")))
@@ -123,6 +124,7 @@ def test_a_plain_factorial_names_its_effects(tmp_path: Path):
     ]
 
 
+@pytest.mark.slow
 def test_a_sweep_stands_across_where_that_is_narrower(tmp_path: Path):
     """Two values are columns, and the metrics of two data sets rows; three values of one metric are rows."""
     both = {"datasets": [MARKET, DUKE], "metrics": [MAP, RANK1], "stub_head": "E"}
@@ -145,6 +147,7 @@ def test_the_narrower_arrangement_is_the_narrower_one(tmp_path: Path):
         assert min(map(width_signs, both)) == width_signs(lay_out(table))
 
 
+@pytest.mark.slow
 def test_rows_of_other_kinds_stay_plain(tmp_path: Path):
     """Single rows have no components, components of many words are labels, and few rows of a design are not marked."""
     assert "plain" == table_of(tmp_path / "1", Row("a"), Row("b", {"depth": 3})).arrangement

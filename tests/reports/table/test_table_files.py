@@ -33,6 +33,7 @@ from tests.reports.tiny_study import (
 )
 
 
+@pytest.mark.slow
 def test_every_table_is_written_in_every_format(tmp_path: Path):
     """A study's folder holds a file a table and format, and those of all tables; the paths returned are theirs."""
     plan, store = every_state_plan(), Store(str(tmp_path))
@@ -61,6 +62,7 @@ def test_equal_records_give_equal_bytes(tmp_path: Path):
         assert (first.root / "tables/tiny").read(name) == (second.root / "tables/tiny").read(name), name
 
 
+@pytest.mark.slow
 def test_profiles_do_not_overwrite_each_other(tmp_path: Path):
     """The same study has tables of its own in each profile."""
     store = Store(str(tmp_path))
@@ -93,6 +95,7 @@ def test_profiles_do_not_overwrite_each_other(tmp_path: Path):
     assert ["small", "large"] == re.findall("<h3[^>]*-caption[^>]*>(.*)</h3>", everything)
 
 
+@pytest.mark.slow
 def test_files_of_a_table_that_is_declared_no_more_are_removed(tmp_path: Path):
     """A table that was renamed is not found under both names; what others put beside it stays."""
     store = Store(str(tmp_path))
@@ -159,6 +162,7 @@ def test_parquet_holds_every_seed_with_whole_ids(tmp_path: Path):
     assert {"missing"} == set(others["state"])
 
 
+@pytest.mark.slow
 def test_parquet_holds_differences_and_effects(tmp_path: Path):
     """Beside each value how far its row is from the reference, and behind them the effects of a factorial."""
     corners = Factorial(
@@ -190,6 +194,7 @@ def test_parquet_holds_differences_and_effects(tmp_path: Path):
     assert effects["seed"].isna().all()
 
 
+@pytest.mark.slow
 def test_differences_stand_in_every_format_on_demand(tmp_path: Path):
     """And always on the page; what the column is, is said below it."""
     rows = [depth_row(2), depth_row(3)]

@@ -133,6 +133,7 @@ def test_whatever_is_switched_on_for_details_is_the_same(colours):
     assert_same_details(FineGrainedAugmentation(**dict.fromkeys(COLOURS) | colours), stored(7, 21, 21))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_images", [2, 64])
 def test_kernels_do_not_grow_with_the_batch(num_images):
     """As many kernels for two images as for sixty-four, of everything at once."""

@@ -32,6 +32,7 @@ def test_an_array_is_built_once(tmp_path):
     assert not again.flags.writeable
 
 
+@pytest.mark.slow
 def test_processes_that_start_at_once_build_once(tmp_path):
     """Four processes open one array, complete in each of them."""
     context = multiprocessing.get_context("fork")

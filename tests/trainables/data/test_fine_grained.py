@@ -91,6 +91,7 @@ def test_unknown_name_lists_the_known(tmp_path):
         load_fine_grained("cub", None, str(tmp_path))
 
 
+@pytest.mark.slow
 def test_the_demo_set_brings_its_own_val(tmp_path, monkeypatch):
     """Its pictures need no data root, and its val pictures are in no other split."""
     monkeypatch.setattr(demo_dataset, "IMAGES_PER_CLASS", {"train": 3, "val": 1, "test": 2})

@@ -31,6 +31,19 @@ def build(dataset, cache, *splits, height_px=16, image_cache="auto"):
     assert 0 == process.exitcode
 
 
+def test_what_any_project_used_lately_may_be_of_others(market, tmp_path):
+    """Opening images, by whatever project, counts as use of them and of what is known of their files."""
+    cache = tmp_path / "cache"
+    build(market, cache, "train")
+    for path in cache.rglob("*"):
+        os.utime(path, (0, 0))
+    found = find_unneeded(str(cache), {})
+    assert found
+    assert not any(one.may_be_of_others for one in found)
+    build(market, cache, "train")
+    assert all(one.may_be_of_others for one in find_unneeded(str(cache), {}))
+
+
 def names(unneeded):
     return sorted(path.name.partition("-")[0] for one in unneeded for path in one.paths)
 
@@ -39,6 +52,7 @@ def of(dataset, *splits):
     return {dataset.split_fingerprints[split] for split in splits}
 
 
+@pytest.mark.slow
 def test_what_a_study_needs_stays_and_all_else_goes(market, tmp_path):
     """By split and size; contents of what is needed nowhere go along."""
     cache = tmp_path / "cache"
@@ -58,6 +72,7 @@ def test_what_a_study_needs_stays_and_all_else_goes(market, tmp_path):
     assert 3 == len(open_cache(market, "query", 16, 8, str(cache)))
 
 
+@pytest.mark.slow
 def test_a_part_stays_as_long_as_one_of_its_images_is_needed(market, data_root, tmp_path):
     """Of people that are held out, whose images lie among those of all."""
     cache = tmp_path / "cache"
@@ -96,6 +111,7 @@ def test_what_a_process_has_opened_is_not_removed_under_it(market, tmp_path):
     assert (False, True, False) == (free.is_in_use, remove(free), free.paths[0].exists())
 
 
+@pytest.mark.slow
 def test_shapes_of_which_nobody_knows_what_is_needed_stay(market, tmp_path):
     """And packed images with them, which are of every shape."""
     cache = tmp_path / "cache"

@@ -187,6 +187,7 @@ def build_and_count(market, cache_dir, barrier, queue):
     queue.put((int(images_NHWC.sum()), Path(images_NHWC.filename).stat().st_ino))
 
 
+@pytest.mark.slow
 def test_processes_that_start_at_once_build_once(market, tmp_path):
     """Four processes open one array, complete in each of them."""
     context = multiprocessing.get_context("fork")

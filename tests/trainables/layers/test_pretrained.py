@@ -164,6 +164,7 @@ def test_plain_weights_start_split_norms_as_the_config_says(tmp_path, ibn_init):
     assert {"fresh": (42, 30), "from_plain_bn": (12, 0)}[ibn_init] == (len(fit.fresh), len(fit.unused))
 
 
+@pytest.mark.slow
 def test_mdprs_published_recipe_starts_from_a_plain_file_with_split_norms_named(tmp_path):
     """LUPerson's plain ResNet-101 fills MDPR's IBN-a: 30 norms are fresh, 180 entries and their counters."""
     path = save(

@@ -53,6 +53,7 @@ def test_split_norm_treats_its_halves_apart():
     assert out_BCHW[:, 2:].mean((2, 3)).abs().max() > 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("training", [False, True])
 def test_every_convolution_of_a_split_resnet_gets_channels_last(training):
     """Split norms keep the memory format that GPU kernels want, in all 53 convolutions."""

@@ -260,6 +260,7 @@ def test_two_methods_of_one_name_are_refused():
         method(Other, metrics=[TOP1], measure=fine, data=Data("None"), name="Twice")(lambda config: 1)
 
 
+@pytest.mark.slow
 def test_a_model_that_cannot_be_kept_is_told_in_words(checkpoints):
     """With what to return instead."""
 

@@ -70,6 +70,7 @@ def test_a_method_can_be_drawn(name):
     assert len(png) < 200_000
 
 
+@pytest.mark.slow
 def test_mdpr_without_its_soft_branch_shows_nothing():
     """A network without attention has no panels."""
     config = mdpr_demo()

@@ -225,6 +225,7 @@ def test_measuring_joins_the_embeddings_a_view_names(runtime):
         trainable.measure([(config, extraction)], RetrievalView(embeddings=("fused",)))
 
 
+@pytest.mark.slow
 def test_trained_network_finds_the_people_it_never_saw(runtime, tmp_path):
     """The whole path learns colours: mean average precision rises clearly above the untrained network's."""
     optimisation = TinyConfig().optimisation.model_copy(update={"num_epochs": 12})

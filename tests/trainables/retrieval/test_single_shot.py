@@ -40,6 +40,7 @@ def expected_rank_share(distances_by_pid, pid, k):
     return np.mean(shares)
 
 
+@pytest.mark.slow
 def test_the_mean_over_draws_comes_near_the_exact_chance():
     """Rank-k is the chance that a random gallery of one image a person has the right one among the first k."""
     rng = np.random.default_rng(0)

@@ -174,6 +174,7 @@ def test_training_learns(undisturbed):
     assert losses[2] < losses[1] < losses[0]
 
 
+@pytest.mark.slow
 def test_only_time_and_a_stop_make_it_write_before_the_end(runtime, tmp_path):
     """Three short epochs write the final file alone; with no time between them, every step keeps its state."""
     rare, often = LocalFolder(tmp_path / "rare"), LocalFolder(tmp_path / "often")

@@ -15,6 +15,7 @@ def test_the_whole_set_has_sixty_ten_and_twenty_of_a_class():
     assert {"train": 60, "val": 10, "test": 20} == IMAGES_PER_CLASS
 
 
+@pytest.mark.slow
 def test_pictures_are_drawn_once_and_all_different(tmp_path):
     """The second call opens the first one's array; no picture is there twice."""
     found = read_demo_details(tmp_path)
@@ -29,6 +30,7 @@ def test_pictures_are_drawn_once_and_all_different(tmp_path):
     assert {(128, 128, 3)} == {picture.shape for picture in pictures}
 
 
+@pytest.mark.slow
 def test_every_class_is_in_every_split(tmp_path):
     """Names tell split and class."""
     found = read_demo_details(tmp_path)

@@ -1,6 +1,7 @@
 import hashlib
 
 import numpy as np
+import pytest
 
 from tablewright.trainables.data.demo_details.drawing import SIDE_PX, draw_picture
 from tablewright.trainables.data.demo_details.glyphs import GLYPH_NAMES, glyph_darkness
@@ -28,6 +29,7 @@ def test_classes_differ_in_the_detail_alone():
         assert differs.sum() < 0.02 * SIDE_PX**2
 
 
+@pytest.mark.slow
 def test_the_detail_is_anywhere_within_the_picture():
     """Where it is says nothing, and it is never cut off."""
     places = []
