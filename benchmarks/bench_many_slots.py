@@ -130,7 +130,7 @@ def measure(slots: int, number: int, seconds: float) -> str:
         tempfile.TemporaryDirectory() as folder,
         mock.patch(f"{CONTROLLER}.RayActorManager", SlotsForWorkers),
         mock.patch(f"{CONTROLLER}.PlacementGroupResourceManager", return_value=places),
-        mock.patch("ray.tune.execution.class_cache._ActorClassCache.get", return_value=Started()),
+        mock.patch("tablewright.orchestrator.on_ray.ray_tune._PlainActors.get", return_value=Started()),
     ):
         SlotsForWorkers.hosts = tuple(host.remote(seconds) for _ in range(NUM_HOSTS))
         store = Store(f"{folder}/runs")
