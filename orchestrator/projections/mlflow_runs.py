@@ -196,6 +196,16 @@ class MlflowRuns:
         if (record := folder.record()) is not None:
             self._complete(folder, record)
 
+    def is_shown(self, training_id: str) -> bool:
+        """Say whether `reconcile` would find nothing to write; nothing is asked of MLflow."""
+        run = self._found.children.get(training_id)
+        return (
+            run is not None
+            and run.status == FINISHED
+            and run.parent_id in {self._sweep.run_id, *self._found.parents}
+            and run.num_views >= len(self._found.store.training(training_id).measured_views())
+        )
+
     def settle(self, training_id: str) -> None:
         """End the run of a training that nobody trains now."""
         folder = self._found.store.training(training_id)

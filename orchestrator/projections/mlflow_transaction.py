@@ -164,16 +164,22 @@ class NewRows:
             dataset_id: str = uuid.uuid4().hex if found is None else found.dataset_uuid
             self._dataset_ids[data.name, data.digest] = dataset_id
             if found is None:
-                self._rows[DATASETS].append(
-                    {
-                        "dataset_uuid": dataset_id,
-                        **wanted,
-                        "dataset_source_type": data.source_type,
-                        "dataset_source": data.source,
-                        "dataset_schema": data.schema,
-                        "dataset_profile": data.profile,
-                    }
-                )
+                row = {
+                    "dataset_uuid": dataset_id,
+                    **wanted,
+                    "dataset_source_type": data.source_type,
+                    "dataset_source": data.source,
+                    "dataset_schema": data.schema,
+                    "dataset_profile": data.profile,
+                }
+                try:
+                    with self._session.begin_nested():
+                        self._session.execute(datasets.insert(), [row])
+                except Exception:  # another store's sweep may just have made it
+                    found = self._session.execute(same).first()
+                    if found is None:
+                        raise
+                    self._dataset_ids[data.name, data.digest] = found.dataset_uuid
         return self._dataset_ids[data.name, data.digest]
 
     def insert(self) -> None:

@@ -248,9 +248,20 @@ class Tracker(ProjectionThread):
                 self._write_some(taken, lambda training_id: projection.write(taken[training_id]))
         finally:
             self._give_back(taken.values())
+        self._pass_over_shown(projection)
         self._write_a_while(self._unchecked, self._check)
         self._write_a_while(self._misplaced, projection.place)
         return bool(self._unchecked or self._misplaced)
+
+    def _pass_over_shown(self, projection: MlflowRuns) -> None:
+        """Write nothing, a claim neither, for recorded trainings of which nothing is lacking."""
+        until_s = time.monotonic() + FLUSH_EVERY_S
+        for training_id in list(self._unchecked):
+            if time.monotonic() > until_s:
+                break
+            if projection.is_shown(training_id):
+                del self._unchecked[training_id]
+                self._num_delivered += 1
 
     def _check(self, training_id: str) -> None:
         """Log again what MLflow lacks of a recorded training."""
