@@ -84,16 +84,19 @@ class NetworkProbe:
 
     def redrawn(self, config, changed):
         """Name the entries that the networks of two configs share and that start differently under one seed."""
-        before, after = (self.build(one).state_dict() for one in (config, changed))
+        before, after = (self._draw(one, seed=0).state_dict() for one in (config, changed))
         shared = {key for key in before.keys() & after.keys() if before[key].shape == after[key].shape}
         assert any(before[key].is_floating_point() and before[key].unique().numel() > 9 for key in shared)
         return {key for key in shared if not torch.equal(before[key], after[key])}
 
+    def _draw(self, config, seed):
+        torch.manual_seed(seed)
+        return self.method.build_network(config, self.num_classes, {})
+
     @functools.lru_cache(maxsize=8)  # noqa: B019 (a probe lives as long as its module)
     def _built(self, text, config, seed):
         """The text tells configs apart, some of which are equal and of different types inside."""
-        torch.manual_seed(seed)
-        network = self.method.build_network(config, self.num_classes, {})
+        network = self._draw(config, seed)
         random_state = torch.get_rng_state()
         self._settle(network)
         return network, random_state
