@@ -7,6 +7,7 @@ import ray
 from ray.cluster_utils import Cluster
 
 from tablewright.orchestrator.on_ray.ray_authentication import authentication_kept
+from tablewright.orchestrator.on_ray.ray_cluster import leave_ray
 from tablewright.orchestrator.on_ray.ray_node import few_processes
 
 
@@ -18,7 +19,7 @@ def joined(address, **settings):
             ray.init(address=address, log_to_driver=False, logging_level="ERROR", **settings)
             yield
         finally:
-            ray.shutdown()
+            leave_ray()
 
 
 def ray_here(**machine):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import platform
 import threading
@@ -140,7 +141,7 @@ class RayCluster:
                 yield
             finally:
                 self.dashboard_url = ""
-                ray.shutdown()
+                leave_ray()
 
     @contextmanager
     def _started_here(self) -> Generator[None]:
@@ -173,6 +174,21 @@ class RayCluster:
                     self.watcher.on_lost(in_words)
 
 
+def leave_ray() -> None:
+    """Be a driver no longer.
+
+    Ray ends a process that lets go of one of its objects while it is being shut down, as any thread does that comes upon
+    garbage just then. So nothing looks for it meanwhile.
+    """
+    looks_for_garbage = gc.isenabled()
+    gc.disable()
+    try:
+        ray.shutdown()
+    finally:
+        if looks_for_garbage:
+            gc.enable()
+
+
 def _end_ray() -> None:
     """End the Ray of this machine at once: by itself it waits a second for each process, as these hear no signal."""
     node: Any = global_worker.node
@@ -183,7 +199,7 @@ def _end_ray() -> None:
         for info in (info for infos in node.all_processes.values() for info in infos):
             with suppress(psutil.Error):
                 processes += psutil.Process(info.process.pid).children(recursive=True)
-    ray.shutdown()
+    leave_ray()
     for process in processes:  # they would tell a head that is gone, for a minute, that it is gone
         with suppress(psutil.Error):
             process.kill()
@@ -209,7 +225,7 @@ def _start_ray(folder: Path, count_workers: Callable[[Resources], int]) -> None:
                 )
             return
         except Exception as error:  # Ray raises one of many kinds, a bare Exception among them
-            ray.shutdown()
+            leave_ray()
             why = f"{type(error).__name__}: {' '.join(str(error).split())[:400]}"
             if start == NUM_STARTS:
                 raise ValueError(
