@@ -177,8 +177,8 @@ class RayCluster:
 def leave_ray() -> None:
     """Be a driver no longer.
 
-    Ray ends a process that lets go of one of its objects while it is being shut down, as any thread does that comes upon
-    garbage just then. So nothing looks for it meanwhile.
+    Ray ends a process that lets go of one of its objects while it is being shut down, as any thread does that comes
+    upon garbage just then. So nothing looks for it meanwhile.
     """
     looks_for_garbage = gc.isenabled()
     gc.disable()
