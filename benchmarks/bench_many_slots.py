@@ -16,14 +16,18 @@ import argparse
 import asyncio
 import os
 import platform
+import sys
 import tempfile
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import ray
 from ray.air.execution import FixedResourceManager
 from ray.air.execution._internal.actor_manager import RayActorManager
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.bench_many_trainings import Watch, running_at_a_time, slots_here, study_of
 from tablewright.orchestrator.attempts.messages import outcome_to_text, progress_to_text

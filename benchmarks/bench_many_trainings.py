@@ -18,6 +18,7 @@ import logging
 import multiprocessing
 import os
 import resource
+import sys
 import tempfile
 import time
 from collections.abc import Generator, Sequence
@@ -27,6 +28,8 @@ from typing import Any
 import psutil
 import ray
 from ray import tune
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from tablewright.orchestrator.agents.agent_backend import AgentBackend
 from tablewright.orchestrator.declared.ablation import Ablation

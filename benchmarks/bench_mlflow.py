@@ -34,6 +34,8 @@ import sqlalchemy
 import sqlalchemy.event
 from mlflow import MlflowClient
 
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
 from tablewright.orchestrator.declared.ablation import Ablation
 from tablewright.orchestrator.declared.dataset import Dataset
 from tablewright.orchestrator.declared.design import Sweep

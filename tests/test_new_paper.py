@@ -31,7 +31,7 @@ def make_study(profile):
     base = MdprConfig(
         data=ReidData(dataset="demo_pedestrians", height_px=64, width_px=32, num_identities=20, num_instances=8),
         network=MdprNetworkConfig(
-            backbone=Backbone(architecture="mobilenet_v2", weights="imagenet_mobilenet", num_frozen_stages=3),
+            backbone=Backbone(architecture="mobilenet_v2_short", weights="imagenet_mobilenet", num_frozen_stages=3),
             embedding_size=16,
         ),
         optimisation=Optimisation(num_epochs=1, warmup_steps=0, precision="fp32"),

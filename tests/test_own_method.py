@@ -91,7 +91,9 @@ def test_workers_find_her_modules_though_her_folders_are_called_as_ours(tmp_path
         (project / name).mkdir()
         (project / name / "__init__.py").write_text("")
     (project / "trainables/points.py").write_text(f"import torch\n\n\n{POINTS}")
-    code, printed = run_installed(project, "spirals/parts", "--seeds", "0", "--tracking-uri", "none")
+    code, printed = run_installed(
+        project, "spirals/parts", "--seeds", "0", "--tracking-uri", "none", "--max-concurrent", "1"
+    )
     assert 0 == code, printed
     assert "demo" not in printed
     assert (project / "runs/tables/spirals/parts.tex").is_file()

@@ -121,6 +121,14 @@ def test_no_check_is_allowed_to_fail(file: str) -> None:
     assert [] == [word for word in ("|| true", "|| :", "set +e", "--exit-zero") if word in text]
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").glob("bench_*.py")), ids=lambda path: path.stem)
+def test_a_benchmark_finds_what_it_shares_when_it_is_run_from_the_command_line(path: Path) -> None:
+    """Python looks beside the file alone, and the tests and the other benchmarks are not installed."""
+    text = path.read_text(encoding="utf-8")
+    if "from tests." in text or "from benchmarks." in text:
+        assert "sys.path" in text or '"PYTHONPATH": str(ROOT)' in text
+
+
 def test_an_older_python_is_refused_by_name() -> None:
     """With a Python that is too old the first target says which one is needed, and makes nothing."""
     process = subprocess.run(

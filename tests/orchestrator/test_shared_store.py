@@ -64,8 +64,8 @@ def look_often():
 def sweep_in_process(folder, make_study, barrier, ends):
     look_often()
     barrier.wait(PATIENCE_S)
-    result, _ = ToySweep(folder)(make_study(), listeners=[EpochsTold(folder / "told")])
-    ends.put(result.is_complete)
+    result, events = ToySweep(folder)(make_study(), listeners=[EpochsTold(folder / "told")])
+    ends.put(result.is_complete or [(work.label, outcome) for work, outcome in events.ended])
 
 
 def run_at_once(folder, make_study, num_sweeps):

@@ -16,6 +16,7 @@ study_of = cache(make_study)
 TABLES = ["mgn_v1_t3", "mgn_v1_t4", "mgn_v1_t5", "mgn_mm_t2", "mgn_mm_t3", "mgn_mm_t4"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table_id", TABLES)
 def test_every_printed_row_stands_in_a_table(table_id):
     """Rows of both versions of the paper are printed, re-ranked ones apart."""

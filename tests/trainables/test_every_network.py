@@ -129,6 +129,7 @@ def test_a_network_follows_from_its_seed(case):
     assert any(not torch.equal(states[0][name], states[2][name]) for name in states[0])
 
 
+@pytest.mark.slow
 def test_saved_weights_measure_as_before(case, network):
     """What a checkpoint holds is all that a measurement depends on."""
     other = case.probe.build(case.config, seed=1).eval()
@@ -148,6 +149,7 @@ def test_what_is_measured_has_the_declared_names_and_widths(case, network):
     assert all(len(LABELS) == len(value) and value.isfinite().all() for value in measured.values())
 
 
+@pytest.mark.slow
 def test_images_stay_as_they_are_and_each_is_measured_alone(case, network):
     """A second pass, as flip averaging makes, gives the same; the others of a batch do not matter."""
     images_BCHW = case.probe.images()
@@ -169,6 +171,7 @@ def test_nothing_of_what_training_alone_needs_is_measured_by(case, network):
     assert_equal_states(case.measured_by(network, images_BCHW), case.measured_by(deployed, images_BCHW))
 
 
+@pytest.mark.slow
 def test_a_step_trains_every_parameter(stepped):
     """Loss terms are finite scalars, and no part is built that their sum does not move."""
     network, terms = stepped

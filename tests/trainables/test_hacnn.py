@@ -375,6 +375,7 @@ def test_the_meaning_of_a_corner_changes_regions_and_no_weight():
 # --- Section 5: switches ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_each_soft_attention_goes_alone():
     """Without spatial (channel) attention its own weights are missing, and no others."""
     full = keys(small_config())

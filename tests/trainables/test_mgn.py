@@ -150,6 +150,7 @@ def shapes():
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tensor", "shape"),
     [

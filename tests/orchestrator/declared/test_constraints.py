@@ -61,6 +61,7 @@ def test_a_constraint_says_what_keeps_it(constraint, values, is_kept):
     assert is_kept == (constraint.violation(values.__getitem__) <= 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", [Tpe(num_startup_trials=4), Random()])
 def test_every_suggestion_keeps_the_constraints(sampler):
     """Whether a sampler learns from constraints or not, no suggestion is spent on what breaks them."""

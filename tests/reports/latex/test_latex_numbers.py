@@ -80,6 +80,7 @@ def test_p_values_are_printed_as_papers_do(p_value: float, text: str):
     assert text == p_text(p_value)
 
 
+@pytest.mark.slow
 def test_every_number_of_a_table_has_its_command(every_state: list[Table]):
     """Value, deviation, interval, count, seeds, difference, its interval and p, the paper's number, ours minus it."""
     latex = numbers_to_latex("tiny", every_state)

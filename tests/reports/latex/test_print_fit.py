@@ -75,6 +75,7 @@ def test_packages_are_used_where_they_are_asked_for(tables: list[Table], name: s
     assert r"\bfseries 81.0 \pm 1.0" in texts[1]
 
 
+@pytest.mark.slow
 def test_what_fits_nowhere_says_by_how_much(tables: list[Table]):
     """A text of 80 points holds no table with deviations; the file says so, and what to do."""
     (warning,) = latex_warnings(to_latex(tables[2], venue_of(80)))

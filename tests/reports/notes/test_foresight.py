@@ -23,6 +23,7 @@ def foreseen(store_path: Path, values: dict[str, tuple[float, ...]], **declared:
     return str(foresight)
 
 
+@pytest.mark.slow
 def test_each_column_says_where_its_deviation_comes_from(tmp_path: Path):
     """One data set is recorded and the other is not: the declared deviation is told of that one alone."""
     values = {"depth 2": (0.80, 0.81, 0.82), "depth 3": (0.80, 0.815, 0.813)}

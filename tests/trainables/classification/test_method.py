@@ -266,6 +266,7 @@ def test_missing_heads_and_broken_logits_are_told():
         measure_top1([broken], ClassificationView())
 
 
+@pytest.mark.slow
 def test_a_check_makes_one_step_without_any_data():
     """A misfit of network and config is found on small random images."""
     config = TinyClassifierConfig(

@@ -56,6 +56,7 @@ def test_each_folder_holds_its_images(contents):
     assert {folder: len(names) for folder, names in contents.items()} == NUM_IMAGES
 
 
+@pytest.mark.slow
 def test_names_follow_market1501(contents):
     """A name tells identity and camera as in Market-1501, and no name occurs twice in a folder."""
     strange = [name for names in contents.values() for name in names if not NAME.match(name)]

@@ -89,6 +89,7 @@ DAMAGE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoil", DAMAGE.values(), ids=DAMAGE)
 def test_a_damaged_checkpoint_falls_back_to_the_one_before_it_and_says_so(
     folder, undisturbed, runtime, spoil
