@@ -173,10 +173,11 @@ def growing_cluster():
         with joined(address):
             yield
     finally:
-        processes = [head_process := psutil.Process(head.pid), *head_process.children(recursive=True)]
-        os.killpg(head.pid, signal.SIGKILL)
-        head.wait()
-        psutil.wait_procs(processes, timeout=PATIENCE_S)
+        if head.poll() is None:
+            processes = [head_process := psutil.Process(head.pid), *head_process.children(recursive=True)]
+            os.killpg(head.pid, signal.SIGKILL)
+            head.wait()
+            psutil.wait_procs(processes, timeout=PATIENCE_S)
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -126,7 +126,7 @@ def test_what_a_killed_sweep_had_is_gone_on_with(tmp_path):
     gate.touch()
     os.kill(killed.pid, signal.SIGKILL)
     killed.join()
-    assert ends.get(timeout=PATIENCE_S)
+    assert ends.get(timeout=PATIENCE_S) is True
     other.join()
     trained = told.trained()
     assert [1, 2, 3] == sorted({int(epoch) for _, epoch in trained})
@@ -144,7 +144,9 @@ def test_a_failure_in_other_hands_is_told_and_not_repeated(tmp_path):
         1.0
     )  # the second one has come to wait; were it later still, nothing would be tested and all would hold
     gate.touch()
-    assert (False, False) == (first_ends.get(timeout=PATIENCE_S), second_ends.get(timeout=PATIENCE_S))
+    for ends in (first_ends, second_ends):
+        ((_, outcome),) = ends.get(timeout=PATIENCE_S)
+        assert "failed" == outcome.state
     for process in (first, second):
         process.join()
     assert 1 == len(told.trained())
