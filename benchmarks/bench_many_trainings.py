@@ -37,6 +37,7 @@ from tablewright.orchestrator.declared.dataset import Dataset
 from tablewright.orchestrator.declared.design import Sweep
 from tablewright.orchestrator.declared.study import Study
 from tablewright.orchestrator.on_ray.ray_backend import ENVIRONMENT, RayBackend
+from tablewright.orchestrator.on_ray.ray_cluster import leave_ray
 from tablewright.orchestrator.projections.tracking import Tracker
 from tablewright.orchestrator.run import run_sweep
 from tablewright.orchestrator.store.store import Store
@@ -122,7 +123,7 @@ def slots_here(slots: int) -> Generator[None]:
     try:
         yield
     finally:
-        ray.shutdown()
+        leave_ray()
 
 
 def study_of(number: int, seconds: float) -> Study:

@@ -148,7 +148,7 @@ def _fit(attempt: Attempt, trainable: Trainable, log: AttemptLog, said: Collecte
         metric, split = work.watch.metric.name, work.watch.view.split
         warnings.warn(
             f"a search that stops hopeless trials watches {metric!r} between epochs, and no epoch told it of the "
-            f"{split} split, so that nothing was stopped; tell {split}_{metric} in some, or search without a "
+            f"{split} split, so that nothing was stopped; tell {work.watch.watched_name} in some, or search without a "
             "pruner",
             stacklevel=1,
         )

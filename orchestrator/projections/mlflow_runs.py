@@ -187,11 +187,11 @@ class MlflowRuns:
         folder = self._found.store.training(training_id)
         run = self._current(training_id)
         if run is not None and run.status == FINISHED:
-            if run.parent_id not in {self._sweep.run_id, *self._found.parents}:  # the sweep's run was deleted
+            if not self._has_parent(run):  # the sweep's run was deleted
                 self._found.send(run.run_id, tags={PARENT: self._sweep.run_id})
                 run.parent_id = self._sweep.run_id
                 self._found.changed_ids.add(training_id)
-            if run.num_views >= len(folder.measured_views()):
+            if _is_whole(run, folder):
                 return
         if (record := folder.record()) is not None:
             self._complete(folder, record)
@@ -199,12 +199,12 @@ class MlflowRuns:
     def is_shown(self, training_id: str) -> bool:
         """Say whether `reconcile` would find nothing to write; nothing is asked of MLflow."""
         run = self._found.children.get(training_id)
-        return (
-            run is not None
-            and run.status == FINISHED
-            and run.parent_id in {self._sweep.run_id, *self._found.parents}
-            and run.num_views >= len(self._found.store.training(training_id).measured_views())
-        )
+        folder = self._found.store.training(training_id)
+        return run is not None and self._has_parent(run) and _is_whole(run, folder)
+
+    def _has_parent(self, run: TrainingRun) -> bool:
+        """Say whether the run of a sweep is there, below which a training's run stands."""
+        return run.parent_id == self._sweep.run_id or run.parent_id in self._found.parents
 
     def settle(self, training_id: str) -> None:
         """End the run of a training that nobody trains now."""
@@ -381,8 +381,7 @@ class MlflowRuns:
             run = None
         subject = Subject.of_record(record)
         run = self._find_or_begin(subject) if run is None else run
-        is_whole = run.status == FINISHED and run.num_views >= len(folder.measured_views())
-        if self._found.is_anothers(run) or (is_whole and shows(run, record)):
+        if self._found.is_anothers(run) or (_is_whole(run, folder) and shows(run, record)):
             return
         self._found.changed_ids.add(identity)
         self._describe(run, subject)
@@ -502,6 +501,11 @@ class MlflowRuns:
             gathered.tags = {}
         gathered.send(self._found.client, run.run_id)
         return False
+
+
+def _is_whole(run: TrainingRun, folder: TrainingFolder) -> bool:
+    """Say whether a run has ended well, and shows all that was measured."""
+    return run.status == FINISHED and run.num_views >= len(folder.measured_views())
 
 
 def _without(known: set[str], values: Mapping[str, float]) -> dict[str, float]:

@@ -171,9 +171,8 @@ def _as_key(array: Floats | Whole | Sequence[int] | float | None) -> Any:
     return tuple(map(_as_key, whole)) if whole.ndim else whole.item()
 
 
-@lru_cache(
-    maxsize=128
-)  # while a sweep runs, its tables are judged again and again, and few of them have changed
+# While a sweep runs, its tables are judged again and again, and few of them have changed.
+@lru_cache(maxsize=128)
 def _smallest(
     num_seeds: int,
     shared: float,

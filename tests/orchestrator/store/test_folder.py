@@ -27,18 +27,23 @@ def test_a_file_that_was_not_finished_is_not_there(tmp_path):
     assert list((tmp_path / "x").iterdir()) == []
 
 
+def run_until_killed(code, folder):
+    """Run what writes to a folder in a process of its own, which is killed on the way."""
+    imported = "import os, signal, sys; from tablewright.orchestrator.store.folder import Folder\n"
+    ended = subprocess.run([sys.executable, "-c", imported + code, str(folder)], check=False)
+    assert ended.returncode == -9
+
+
 @pytest.mark.slow
 def test_a_killed_writer_leaves_the_old_file(tmp_path):
     """SIGKILL between the first byte and the last leaves what was there before."""
     folder = Folder(str(tmp_path / "x"))
     folder.write("resume.pt", b"old")
     code = (
-        "import os, signal, sys; from tablewright.orchestrator.store.folder import Folder\n"
         "with Folder(sys.argv[1]).open_to_write('resume.pt') as file:\n"
         "    file.write(b'new'); file.flush(); os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    ended = subprocess.run([sys.executable, "-c", code, str(tmp_path / "x")], check=False)
-    assert ended.returncode == -9
+    run_until_killed(code, tmp_path / "x")
     assert folder.read("resume.pt") == b"old"
     assert folder.names() == ["resume.pt"]
 
@@ -49,12 +54,10 @@ def test_a_writer_that_is_killed_while_it_creates_a_file_leaves_nothing(tmp_path
     """Killed before a new file is whole, such as a claim, its writer leaves no file under another name either."""
     (tmp_path / "x").mkdir()
     code = (
-        "import os, signal, sys; from tablewright.orchestrator.store.folder import Folder\n"
         "os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)\n"
         "Folder(sys.argv[1]).create('claim.1.json', b'new')\n"
     )
-    ended = subprocess.run([sys.executable, "-c", code, str(tmp_path / "x")], check=False)
-    assert ended.returncode == -9
+    run_until_killed(code, tmp_path / "x")
     assert [] == list((tmp_path / "x").iterdir())
 
 
