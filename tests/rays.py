@@ -6,7 +6,7 @@ import psutil
 import ray
 from ray.cluster_utils import Cluster
 
-from tablewright.orchestrator.on_ray.ray_authentication import authentication_kept
+from tablewright.orchestrator.on_ray.ray_authentication import authentication_kept, heed_variables
 from tablewright.orchestrator.on_ray.ray_cluster import leave_ray
 from tablewright.orchestrator.on_ray.ray_node import few_processes
 
@@ -28,15 +28,22 @@ def ray_here(**machine):
 
 
 @contextmanager
-def ray_of_machines(**head):
-    """Start a cluster of raylets on this machine, be its driver, and give what adds machines to it and loses them."""
-    with few_processes():
+def cluster_of(**head):
+    """Start a cluster of raylets on this machine for other drivers; give what adds machines to it and loses them."""
+    with authentication_kept(), few_processes():
+        heed_variables()
         cluster = Cluster(initialize_head=True, head_node_args=head)
         try:
-            with joined(cluster.address):
-                yield cluster
+            yield cluster
         finally:
             cluster.shutdown()
+
+
+@contextmanager
+def ray_of_machines(**head):
+    """Start a cluster of raylets on this machine, be its driver, and give what adds machines to it and loses them."""
+    with cluster_of(**head) as cluster, joined(cluster.address):
+        yield cluster
 
 
 def workers_below(process_id):

@@ -5,20 +5,16 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
 
-from tests.ports import answers, free_port
 from tests.spirals import POINTS, write_spirals
 from tests.toy_studies import ROOT, run_installed, start
 from tests.waiting import wait_for
 from tests.warm_command import run_warm
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
-
-OPEN_TO_ALL = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_AUTH_MODE": "disabled"}
 
 
 def words(printed):
@@ -136,26 +132,14 @@ def test_code_that_is_edited_during_a_sweep_trains_nothing(tmp_path):
 
 
 @pytest.fixture
-def cluster():
+def cluster(monkeypatch):
     """Address of a cluster of one machine that is there before the sweep."""
-    folder, port = tempfile.mkdtemp(prefix="ray-"), free_port()  # the path of a socket has to be short
-    command = [
-        Path(sys.executable).with_name("ray"),
-        "start",
-        "--head",
-        "--block",
-        f"--port={port}",
-        "--num-cpus=1",
-    ]
-    options = ["--include-dashboard=false", f"--temp-dir={folder}"]
-    process = subprocess.Popen([*command, *options], env=OPEN_TO_ALL, cwd=folder, start_new_session=True)
-    try:
-        wait_for(lambda: answers(port))
-        yield f"127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait()
-        shutil.rmtree(folder, ignore_errors=True)
+    from tests.rays import cluster_of
+
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    with cluster_of(num_cpus=1) as cluster:
+        yield cluster.address
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("unshare") is None, reason="hides a folder as root can")
@@ -170,7 +154,7 @@ def test_machines_of_a_cluster_train_by_modules_that_they_do_not_see(tmp_path, c
         f"{command} characters/cells --seeds 0 {places}"
     )
     process = subprocess.run(
-        ["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, env=OPEN_TO_ALL, check=False
+        ["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, check=False
     )
     assert 0 == process.returncode, process.stdout + process.stderr
     assert not (hidden / "p").exists()

@@ -7,8 +7,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.toy_studies import start, write_project
+from tests.toy_studies import write_project
 from tests.waiting import PATIENCE_S, wait_for
+from tests.warm_command import WarmCommand
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -31,9 +32,9 @@ def waiting(tmp_path):
     def begin(*more, **environment):
         write_project(tmp_path, base=f"waits_for={str(tmp_path / 'goes on')!r}")
         options = ("--max-concurrent", "1", "--tracking-uri", "none")  # a second worker would be no other
-        process = start(tmp_path, "toy", *options, *more, **environment)
-        wait_for(lambda: list(tmp_path.glob("runs/trainings/*/epochs.parquet")))
-        return process, (tmp_path / "goes on").touch
+        command = WarmCommand(tmp_path, "toy", *options, *more, **environment)
+        wait_for(lambda: list(tmp_path.glob("runs/trainings/*/epochs.parquet")) or command.has_ended())
+        return command, (tmp_path / "goes on").touch
 
     return begin
 
@@ -82,8 +83,8 @@ def test_a_killed_part_of_ray_costs_a_new_start(waiting):
         wait_for(lambda victim=victim: not is_alive(victim))
         wait_for(lambda: not sessions[-1].exists())
     go_on()
-    printed, _ = process.communicate(timeout=PATIENCE_S)
-    assert 0 == process.returncode, printed
+    code, printed = process.end()
+    assert 0 == code, printed
     assert 1 == printed.count("The sweep is started again (1 of 2 times)")
     assert 1 == printed.count("The sweep is started again (2 of 2 times)")
     assert "state-dump" not in printed
@@ -121,8 +122,8 @@ def test_a_signal_to_a_worker_and_then_to_all_processes(waiting, tmp_path):
     everything = [psutil.Process(process.pid), *below(process)]
     for child in everything:
         child.send_signal(signal.SIGUSR1)
-    printed, _ = process.communicate(timeout=PATIENCE_S)
-    assert 130 == process.returncode, printed
+    code, printed = process.end()
+    assert 130 == code, printed
     assert "failed" not in printed
     assert not session.exists()
     assert [] == [child for child in everything if is_alive(child)]
@@ -134,6 +135,6 @@ def test_a_training_that_hangs_does_not_outlive_the_grace(waiting):
     for worker in workers(process):
         worker.send_signal(signal.SIGSTOP)
     os.kill(process.pid, signal.SIGTERM)
-    printed, _ = process.communicate(timeout=PATIENCE_S)
-    assert 130 == process.returncode, printed
+    code, printed = process.end()
+    assert 130 == code, printed
     assert "did not save within the grace and is ended" in printed

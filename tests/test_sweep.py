@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.toy_studies import ROOT, run, start, write_project
+from tests.toy_studies import ROOT, start, write_project
 from tests.waiting import PATIENCE_S, wait_for
-from tests.warm_command import run_warm
+from tests.warm_command import WarmCommand, run_warm
 
 pytestmark = pytest.mark.ray
 
@@ -22,7 +22,7 @@ def finished(tmp_path_factory):
     """A project whose sweep has ended; tests that change it copy it first."""
     folder = tmp_path_factory.mktemp("finished")
     write_project(folder)
-    code, printed = run(folder, "toy")
+    code, printed = run_warm(folder, "toy", "--max-concurrent", "1")
     assert code == 0, printed
     return folder, printed
 
@@ -153,18 +153,24 @@ def test_an_interrupted_sweep_ends_in_the_tables_of_an_undisturbed_one(how, tmp_
     calm, goes_on = undisturbed
     goes_on.unlink()  # no training ends before the sweep is interrupted
     write_project(tmp_path, base=f"waits_for={str(goes_on)!r}")
-    process = start(tmp_path, "toy", *(["--agent"] if how == "SIGKILL" else ["--max-concurrent", "1"]))
-    wait_for(lambda: list(tmp_path.glob("runs/trainings/*/epochs.parquet")))
+
+    def is_begun():
+        return list(tmp_path.glob("runs/trainings/*/epochs.parquet"))
+
     if how == "SIGKILL":
+        process = start(tmp_path, "toy", "--agent")
+        wait_for(is_begun)
         os.killpg(process.pid, signal.SIGKILL)
+        process.communicate(timeout=PATIENCE_S)
     else:
-        os.kill(process.pid, signal.SIGINT)
-    printed, _ = process.communicate(timeout=PATIENCE_S)
-    assert [] == list(tmp_path.glob("runs/trainings/*/record.json"))
-    if how == "SIGINT":
-        assert process.returncode == 130, printed
+        command = WarmCommand(tmp_path, "toy", "--max-concurrent", "1")
+        wait_for(is_begun)
+        os.kill(command.pid, signal.SIGINT)
+        code, printed = command.end()
+        assert code == 130, printed
         assert "Run the same command again to go on" in printed
         assert "RUNNING" not in all_run_states(tmp_path)
+    assert [] == list(tmp_path.glob("runs/trainings/*/record.json"))
     goes_on.touch()
     if how == "SIGKILL":
         command = ["bash", "-c", f"'{sys.executable}' sweep.py toy --max-concurrent 1 <&- >&- 2>&-"]

@@ -1,8 +1,9 @@
 """The command line in a process that has the libraries already: a fork of one that has them, and nothing of ours.
 
 Loading them costs two to four processor-seconds, most of what a command of a small project takes. The process in which
-an agent trains is such a fork too, in the command's place: its folder, its variables, its streams. What is killed, or
-trains on Ray, is started from nothing: see `toy_studies`.
+an agent trains is such a fork too, in the command's place: its folder, its variables, its streams. Ray's own processes
+begin from nothing, as always. An agent that is killed with its group is started from nothing (`toy_studies`): here the
+processes that it starts are of another.
 """
 
 import atexit
@@ -36,6 +37,7 @@ LIBRARIES = [
     "jinja2",
     "matplotlib.figure",
     "pylatexenc.latexencode",
+    "ray.tune",
 ]
 
 _forks = multiprocessing.get_context("forkserver")
@@ -44,14 +46,47 @@ _forks.set_forkserver_preload(LIBRARIES)
 
 def run_warm(folder, *arguments):
     """Run the command line to its end in a project; gives (exit code, what it printed)."""
-    with tempfile.NamedTemporaryFile("r", encoding="utf-8") as printed:
-        process = _forks.Process(
-            target=_be_the_command, args=(folder, arguments, dict(os.environ), printed.name)
+    return WarmCommand(folder, *arguments).end()
+
+
+class WarmCommand:
+    """The command line in a project while it runs, in a session of its own.
+
+    Attributes:
+        pid: of its process.
+    """
+
+    def __init__(self, folder, *arguments, **variables):
+        """Start it.
+
+        Args:
+            folder: the project's.
+            arguments: of the command line.
+            variables: of its environment, beside those of this process.
+        """
+        with tempfile.NamedTemporaryFile(delete=False) as file:
+            self._file = Path(file.name)
+        self._process = _forks.Process(
+            target=_be_the_command, args=(folder, arguments, {**os.environ, **variables}, file.name)
         )
-        process.start()
-        process.join(PATIENCE_S)
-        assert process.exitcode is not None, f"waited for {PATIENCE_S:.0f} s"
-        return process.exitcode, printed.read()
+        self._process.start()
+        self.pid = self._process.pid
+
+    def printed(self):
+        """Give what it has printed so far."""
+        return self._file.read_text(encoding="utf-8")
+
+    def has_ended(self):
+        """Say whether it has ended."""
+        return self._process.exitcode is not None
+
+    def end(self):
+        """Wait for its end; gives (exit code, what it has printed)."""
+        self._process.join(PATIENCE_S)
+        code, printed = self._process.exitcode, self.printed()
+        self._file.unlink()
+        assert code is not None, f"waited for {PATIENCE_S:.0f} s; it has printed {printed}"
+        return code, printed
 
 
 class _WarmProcess(context.ForkServerProcess):
@@ -95,6 +130,7 @@ def _enter(variables, printed):
 
 def _be_the_command(folder, arguments, variables, printed):
     """Do what `python sweep.py …` does in a folder; this process has nothing of ours but this module."""
+    os.setsid()
     os.chdir(folder)
     _enter({**variables, "PYTHONPATH": str(ROOT), "COLUMNS": "120"}, printed)
     sys.argv, sys.path[:] = ["sweep.py", *arguments], [str(folder), str(ROOT), *sys.path]

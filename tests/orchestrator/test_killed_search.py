@@ -3,7 +3,6 @@
 import multiprocessing
 
 import pytest
-from ray.cluster_utils import Cluster
 
 from tablewright.orchestrator.declared.pruners import Halving
 from tablewright.orchestrator.declared.samplers import Random
@@ -13,6 +12,7 @@ from tablewright.orchestrator.searches.search_end import made_ids
 from tablewright.trainables.contract.run import RESUME_CHECKPOINT
 from tests.orchestrator.optuna_rows import expected, shown
 from tests.orchestrator.toy_sweep import ToySweep, a_search
+from tests.rays import cluster_of
 from tests.toy_method import ToyConfig
 from tests.waiting import PATIENCE_S, wait_for
 
@@ -46,9 +46,8 @@ def drive(folder, address):
 def cluster(monkeypatch):
     """A machine with two slots, which outlives the drivers."""
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": NUM_WORKERS, "num_gpus": 0})
-    yield cluster
-    cluster.shutdown()
+    with cluster_of(num_cpus=NUM_WORKERS, num_gpus=0) as cluster:
+        yield cluster
 
 
 class Driven:

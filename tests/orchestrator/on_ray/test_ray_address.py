@@ -15,7 +15,8 @@ from tablewright.orchestrator.on_ray import ray_address as module
 from tablewright.orchestrator.on_ray.ray_address import admitted, ask, find_token
 from tablewright.orchestrator.on_ray.ray_backend import RayBackend
 from tests.ports import free_port
-from tests.toy_studies import ROOT, run, write_project
+from tests.toy_studies import ROOT, write_project
+from tests.warm_command import run_warm
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -103,7 +104,7 @@ def test_a_sweep_joins_the_cluster_that_ray_address_names(head, monkeypatch, tmp
     write_project(tmp_path)
     monkeypatch.setenv("RAY_ADDRESS", address)
     monkeypatch.setenv("RAY_AUTH_TOKEN", token)
-    code, printed = run(tmp_path, "toy", "--tracking-uri", "none")
+    code, printed = run_warm(tmp_path, "toy", "--tracking-uri", "none", "--seeds", "0")
     assert code == 0, printed
     assert list(Path(folder).glob("session_latest/logs/*core-driver*"))
 

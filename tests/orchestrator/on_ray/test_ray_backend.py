@@ -30,9 +30,9 @@ from tablewright.trainables.retrieval.view import MAP, RetrievalView
 from tests.faulty_method import FaultyConfig
 from tests.rays import ray_here, workers_below
 from tests.toy_method import ToyConfig
-from tests.toy_studies import start, write_project
+from tests.toy_studies import write_project
 from tests.waiting import PATIENCE_S, wait_for
-from tests.warm_command import run_warm
+from tests.warm_command import WarmCommand, run_warm
 
 pytestmark = pytest.mark.ray
 
@@ -444,18 +444,13 @@ def test_ctrl_c_waits_for_no_machine(two_cpus, tmp_path):
 
     write_project(tmp_path)
     address = ray.get_runtime_context().gcs_address
-    process = start(
-        tmp_path, "toy", "--address", address, "--gpus-per-training", "1", "--tracking-uri", "none"
-    )
-    printed = ""
-    while "waiting for resources" not in printed:
-        line = process.stdout.readline()
-        assert line, printed
-        printed += line
-    process.send_signal(signal.SIGINT)
-    rest, _ = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 130
-    assert "4 to train" in rest
+    options = ("--address", address, "--gpus-per-training", "1", "--tracking-uri", "none")
+    command = WarmCommand(tmp_path, "toy", *options)
+    wait_for(lambda: "waiting for resources" in command.printed() or command.has_ended())
+    os.kill(command.pid, signal.SIGINT)
+    code, printed = command.end()
+    assert 130 == code, printed
+    assert "4 to train" in printed.partition("waiting for resources")[2]
 
 
 def test_more_cores_than_the_machine_has_are_refused(tmp_path):
