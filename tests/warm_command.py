@@ -1,6 +1,6 @@
-"""The command line in a process that has the libraries already: a fork of one that has them, and nothing of ours.
+"""The command line in a process that has loaded what it is made of: a fork of one that has, without the command itself.
 
-Loading them costs two to four processor-seconds, most of what a command of a small project takes. The process in which
+Loading that costs two to five processor-seconds, most of what a command of a small project takes. The process in which
 an agent trains is such a fork too, in the command's place: its folder, its variables, its streams. Ray's own processes
 begin from nothing, as always. An agent that is killed with its group is started from nothing (`toy_studies`): here the
 processes that it starts are of another.
@@ -32,6 +32,8 @@ LIBRARIES = [
     "typer",
     "rich.live",
     "optuna",
+    "sqlalchemy.orm",
+    "alembic.command",
     "torch",
     "torch._dynamo",  # every optimiser loads it
     "jinja2",
@@ -39,9 +41,22 @@ LIBRARIES = [
     "pylatexenc.latexencode",
     "ray.tune",
 ]
+OURS = [
+    "tablewright.orchestrator.run",
+    "tablewright.orchestrator.verify",
+    "tablewright.orchestrator.agents.agent_backend",
+    "tablewright.orchestrator.costs.outlook",
+    "tablewright.orchestrator.plans.source_changes",
+    "tablewright.orchestrator.projections.tracking",
+    "tablewright.reports.paper.paper_files",
+    "tablewright.reports.terminal",
+    "tablewright.trainables.own.script",
+    "tablewright.trainables.mdpr",
+]
+"""What the command loads on the way; its own files, which look at the terminal, and projects are loaded by each."""
 
 _forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload(LIBRARIES)
+_forks.set_forkserver_preload([*LIBRARIES, *OURS])
 
 
 def run_warm(folder, *arguments):

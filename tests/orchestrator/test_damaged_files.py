@@ -37,15 +37,32 @@ RATES = [Sweep("learning_rate", (0.1, 0.2))]
 RUNTIME = Runtime(None, "/cache")
 
 
+SWEPT = {
+    "rates": a_study(RATES),
+    "searched": a_study(RATES, searches=[a_search(num_trials=3)]),
+    "one": a_study([Row("plain")], base=ToyConfig()),
+}
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """Sweep each of these studies once; gives the folder and the plan of each."""
+    folders = {name: tmp_path_factory.mktemp(name) for name in SWEPT}
+    return {name: (folder, ToySweep(folder)(SWEPT[name])[0].plan) for name, folder in folders.items()}
+
+
 @pytest.fixture
-def sweep(tmp_path):
-    return ToySweep(tmp_path)
+def sweep(tmp_path, swept):
+    sweep = ToySweep(tmp_path)
+    sweep.swept = swept
+    return sweep
 
 
-def finished(sweep, *studies):
-    """Sweep, and give the plan with the folders of its trainings in order."""
-    result, _ = sweep(*(studies or (a_study(RATES),)))
-    return result.plan, [sweep.folder / "trainings" / identity for identity in result.plan.trainings]
+def finished(sweep, name="rates"):
+    """Copy what a sweep has left, and give the plan with the folders of its trainings in order."""
+    folder, plan = sweep.swept[name]
+    shutil.copytree(folder, sweep.folder.parent, dirs_exist_ok=True)
+    return plan, [sweep.folder / "trainings" / identity for identity in plan.trainings]
 
 
 def states(sweep, *studies):
@@ -407,7 +424,7 @@ def test_a_metric_that_is_not_the_mean_over_its_items_is_found(sweep):
 @pytest.mark.slow
 def test_a_sound_store_has_no_faults(sweep):
     """Whatever a sweep with a search leaves is as it should be, and is counted."""
-    finished(sweep, a_study(RATES, searches=[a_search(num_trials=3)]))
+    finished(sweep, "searched")
     found = verify_store(sweep.store())
     assert () == found.faults
     assert (0, 3) == (found.num_without_checksums, found.num_suggestions)
@@ -417,7 +434,7 @@ def test_a_sound_store_has_no_faults(sweep):
 @pytest.mark.slow
 def test_views_that_nothing_here_knows_are_said_not_to_be_held_against_their_items(sweep, monkeypatch):
     """A store that is verified without the studies it is from is no store without faults."""
-    finished(sweep, a_study(RATES))
+    finished(sweep)
     assert () == verify_store(sweep.store()).unknown_kinds
     monkeypatch.setattr("tablewright.trainables.contract.recorded_view._kinds", lambda: [])
     found = verify_store(sweep.store())
@@ -435,10 +452,9 @@ def test_a_damaged_file_is_told_by_a_worker_as_by_the_driver():
 
 
 def search_files(sweep):
-    study = a_study(RATES, searches=[a_search(num_trials=3)])
-    finished(sweep, study)
+    finished(sweep, "searched")
     (folder,) = (sweep.folder / "searches").iterdir()
-    return study, sorted(folder.iterdir())
+    return SWEPT["searched"], sorted(folder.iterdir())
 
 
 @pytest.mark.slow
@@ -484,7 +500,7 @@ def test_a_suggestion_of_another_search_is_refused(sweep):
     """Copied under its own number it is whole; what its parameters mean tells."""
     study, files = search_files(sweep)
     other = a_search(space={"network.embedding_size": IntRange(2, 4)}, num_trials=3, name="size")
-    finished(sweep, a_study(RATES, searches=[*study.searches, other]))
+    sweep(a_study(RATES, searches=[*study.searches, other]))
     (folder,) = (one for one in (sweep.folder / "searches").iterdir() if one != files[0].parent)
     shutil.copy(folder / files[1].name, files[1])
     result, _ = sweep(a_study(RATES, searches=[*study.searches, other]))
@@ -536,7 +552,7 @@ def other_default(monkeypatch):
 @pytest.mark.slow
 def test_a_changed_default_never_finds_old_records(sweep, other_default):
     """The old numbers are refused with the path, both values and the two ways to go on; nothing is trained."""
-    finished(sweep, a_study([Row("plain")], base=ToyConfig()))
+    finished(sweep, "one")
     other_default()
     study = a_study([Row("plain")], base=ToyConfig())
     with pytest.raises(ValueError, match=r"learning_rate = 0\.1 and is planned with 0\.4") as raised:
@@ -548,7 +564,7 @@ def test_a_changed_default_never_finds_old_records(sweep, other_default):
 
 def test_a_changed_default_that_was_accepted_in_writing_is_shown(sweep, other_default):
     """The reason is kept in the store; the sweep goes on and trains nothing."""
-    finished(sweep, a_study([Row("plain")], base=ToyConfig()))
+    finished(sweep, "one")
     other_default()
     study = a_study([Row("plain")], base=ToyConfig())
     plan = plan_as_recorded([study], sweep.store(), RUNTIME)
@@ -569,7 +585,7 @@ def test_a_changed_default_that_was_accepted_in_writing_is_shown(sweep, other_de
 @pytest.mark.slow
 def test_another_change_of_the_same_default_is_not_accepted_with_the_first(sweep, other_default):
     """What a person has accepted is this change and no other."""
-    finished(sweep, a_study([Row("plain")], base=ToyConfig()))
+    finished(sweep, "one")
     other_default()
     study = a_study([Row("plain")], base=ToyConfig())
     accept_changed_defaults(
@@ -584,7 +600,7 @@ def test_another_change_of_the_same_default_is_not_accepted_with_the_first(sweep
 def test_a_search_is_not_decided_by_values_of_another_default(sweep, monkeypatch):
     """Its suggestions were answered by other trainings than those that its space means now."""
     study = a_study([Row("plain", {"learning_rate": 0.3})], searches=[a_search(num_trials=2)])
-    finished(sweep, study)
+    sweep(study)
     monkeypatch.setattr(ToyConfig.model_fields["own_noise"], "default", 7)
     ToyConfig.model_rebuild(force=True)
     study = a_study([Row("plain", {"learning_rate": 0.3, "own_noise": 0})], searches=[a_search(num_trials=2)])
