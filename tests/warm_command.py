@@ -7,7 +7,6 @@ trains on Ray, is started from nothing: see `toy_studies`.
 
 import atexit
 import gc
-import multiprocessing
 import os
 import runpy
 import sys
@@ -16,51 +15,16 @@ import traceback
 from multiprocessing import context, forkserver
 from pathlib import Path
 
+from tests.forks import forks
 from tests.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parent.parent
-LIBRARIES = [
-    "numpy",
-    "scipy.stats",
-    "pandas",
-    "pyarrow.parquet",
-    "pydantic",
-    "fsspec",
-    "psutil",
-    "yaml",
-    "typer",
-    "rich.live",
-    "optuna",
-    "sqlalchemy.orm",
-    "alembic.command",
-    "torch",
-    "torch._dynamo",  # every optimiser loads it
-    "jinja2",
-    "matplotlib.figure",
-    "pylatexenc.latexencode",
-]
-OURS = [
-    "tablewright.orchestrator.run",
-    "tablewright.orchestrator.verify",
-    "tablewright.orchestrator.agents.agent_backend",
-    "tablewright.orchestrator.costs.outlook",
-    "tablewright.orchestrator.plans.source_changes",
-    "tablewright.orchestrator.projections.tracking",
-    "tablewright.reports.paper.paper_files",
-    "tablewright.reports.terminal",
-    "tablewright.trainables.own.script",
-    "tablewright.trainables.mdpr",
-]
-"""What the command loads on the way; its own files, which look at the terminal, and projects are loaded by each."""
-
-_forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload([*LIBRARIES, *OURS])
 
 
 def run_warm(folder, *arguments):
     """Run the command line to its end in a project; gives (exit code, what it printed)."""
     with tempfile.NamedTemporaryFile("r", encoding="utf-8") as printed:
-        process = _forks.Process(
+        process = forks.Process(
             target=_be_the_command, args=(folder, arguments, dict(os.environ), printed.name)
         )
         process.start()
