@@ -305,7 +305,7 @@ class GarbageCollector:
         for search_id in store.search_ids():
             if _ID.fullmatch(search_id) and search_id not in self._named.search_ids:
                 files = (root / f"searches/{search_id}").sizes_bytes()
-                yield Kind.SEARCH, f"searches/{search_id}", _matching(r"(\d+|learnt)\.json", files)
+                yield Kind.SEARCH, f"searches/{search_id}", _matching(r"(\d+(\.open)?|learnt)\.json", files)
         known = {f"{study}.json" for study in self._named.studies}
         files = _matching(r"[^/.][^/]*\.json", (root / "data").sizes_bytes())
         yield Kind.DATA, "data", {name: size for name, size in files.items() if name not in known}

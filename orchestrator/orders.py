@@ -91,7 +91,7 @@ def _reopen_suggestions(store: Store, training_id: str) -> None:
         for trial in listed.search_trials(search_id):
             if training_id in trial.training_ids and trial.state == "fail":
                 again = trial.model_copy(update={"state": "running", "num_failures": 0})
-                store.write_search_trial(search_id, again)
+                store.reopen_search_trial(search_id, again)
 
 
 class Retries:

@@ -56,6 +56,10 @@ class OtherHands:
         """Hold a claim of the store for a moment, or None where another one has it."""
         return self._claims.held(name, SHORT_PATIENCE_S)
 
+    def left(self, training_id: str) -> AbstractContextManager[Claim | None]:
+        """Keep everybody from a training for a moment, or None where somebody is at it."""
+        return self._claims.held(training_claim(training_id))
+
     def look_again(self) -> None:
         """Let the next question be answered as it is now."""
         self._listed_at_s = float("-inf")

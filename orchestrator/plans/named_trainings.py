@@ -13,7 +13,7 @@ from tablewright.orchestrator.plans.planning import describe_with, plan_of_all_s
 from tablewright.orchestrator.plans.resolution import NOT_RECORDED, StoreResolver
 from tablewright.orchestrator.project.project import Project
 from tablewright.orchestrator.project.study_loading import load_every_study
-from tablewright.orchestrator.searches.search_state import find_search_id, is_final
+from tablewright.orchestrator.searches.search_state import find_search_id
 from tablewright.orchestrator.store.damaged_file import DamagedFile
 from tablewright.orchestrator.store.parallel_reading import read_all
 from tablewright.orchestrator.store.store import Store
@@ -139,7 +139,7 @@ def read_named(studies: Iterable[Sequence[Study]], store: Store, runtime: Runtim
         for trial in store.search_trials(search_id):
             if search_id in search_ids:
                 suggested.update(trial.training_ids)
-            ended = trial.state in ("pruned", "fail") and is_final(trial)
+            ended = trial.state in ("pruned", "fail") and trial.is_final
             for identity in trial.training_ids:
                 is_given_up[identity] = is_given_up.get(identity, True) and ended
     given_up = {identity for identity, ended in is_given_up.items() if ended}

@@ -33,7 +33,6 @@ from tablewright.orchestrator.identity import digest_of
 from tablewright.orchestrator.plans.plan import Plan
 from tablewright.orchestrator.projections.new_database import is_made_by_another
 from tablewright.orchestrator.searches.optuna_sampler import TRAINING_ID, directions_of, frozen_trial
-from tablewright.orchestrator.searches.search_state import is_final
 from tablewright.orchestrator.store.damaged_file import DamagedFile
 from tablewright.orchestrator.store.search_records import SearchTrialRecord
 from tablewright.orchestrator.store.store import Store
@@ -383,7 +382,7 @@ class MirroredSearch(MirroredStudy):
         What waits, to be promoted or to be tried again by the next run, is a waiting trial. One that was given up
         has the value that it had come to, as where Optuna itself has pruned it.
         """
-        trial, is_over = frozen_trial(self._source.search, record), is_final(record)
+        trial, is_over = frozen_trial(self._source.search, record), record.is_final
         trial.state = (
             SHOWN_STATES[record.state] if is_over or record.state == "running" else TrialState.WAITING
         )

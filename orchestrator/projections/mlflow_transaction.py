@@ -2,7 +2,7 @@
 
 MLflow opens a session of SQLAlchemy for each call, and further ones inside it: ten commits a training, each of which
 waits for the disc, and what one session has read of a run the next reads again. Inside `in_one_transaction` all calls
-share one session, so that MLflow still decides what is written, and how.
+of its thread share one session, so that MLflow still decides what is written, and how.
 
 Runs that are new, of which nobody else can know yet, need none of what MLflow looks up beforehand. They are rows of its
 tables, added at the end with one statement a table, as long as these tables have the columns that are known here. In
@@ -12,9 +12,10 @@ sessions of its own: nothing changes there.
 
 from __future__ import annotations
 
+import threading
 import uuid
-from collections.abc import Collection, Generator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,9 @@ KNOWN_COLUMNS = {
     INPUT_TAGS: "input_uuid name value",
 }
 """Of MLflow 3.17, and in the order in which rows refer to each other."""
+
+
+_ONE_AT_A_TIME = threading.Lock()
 
 
 class TransactionLost(Exception):
@@ -200,22 +204,52 @@ def in_one_transaction(client: MlflowClient) -> Generator[NewRows | None]:
         Exception: whatever MLflow raises; what was written inside is not there then.
     """
     store: Any = client._tracking_client.store  # pyright: ignore[reportPrivateUsage]
-    open_session = getattr(store, "ManagedSessionMaker", None)
-    if open_session is None:  # a server's, or a version that has its sessions elsewhere
+    sessions = _sessions_of(store)
+    if sessions is None:  # a server's, or a version that has its sessions elsewhere
         yield None
         return
     tables = _known_tables(store)
-    with open_session(read_only=False) as session:
+    with sessions(read_only=False) as session:
         session.commit, session.rollback = session.flush, _refuse_rollback
-        store.ManagedSessionMaker = lambda read_only=True: nullcontext(session)
         rows = None if tables is None else NewRows(store, session, tables)
         try:
-            yield rows
+            with sessions.shared_by_this_thread(session):
+                yield rows
             if rows is not None:
                 rows.insert()
         finally:
-            store.ManagedSessionMaker = open_session
             del session.commit, session.rollback
+
+
+class _Sessions:
+    """Gives a thread the session that its calls share, and any other thread one of its own.
+
+    A process has one store for each database, whoever asks MLflow for it: a user's own code, too.
+    """
+
+    def __init__(self, open_session: Callable[..., AbstractContextManager[Any]]) -> None:
+        self._open_session, self._of_thread = open_session, threading.local()
+
+    def __call__(self, read_only: bool = True) -> AbstractContextManager[Any]:
+        shared = getattr(self._of_thread, "session", None)
+        return self._open_session(read_only=read_only) if shared is None else nullcontext(shared)
+
+    @contextmanager
+    def shared_by_this_thread(self, session: Any) -> Generator[None]:
+        self._of_thread.session = session
+        try:
+            yield
+        finally:
+            del self._of_thread.session
+
+
+def _sessions_of(store: Any) -> _Sessions | None:
+    """Have a store of a database open its sessions as a thread needs them, from now on; None for any other store."""
+    with _ONE_AT_A_TIME:
+        open_session = getattr(store, "ManagedSessionMaker", None)
+        if open_session is not None and not isinstance(open_session, _Sessions):
+            open_session = store.ManagedSessionMaker = _Sessions(open_session)
+        return open_session
 
 
 def _refuse_rollback() -> None:

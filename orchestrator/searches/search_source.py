@@ -23,9 +23,7 @@ from tablewright.orchestrator.searches.learning import learn
 from tablewright.orchestrator.searches.rungs import Verdict
 from tablewright.orchestrator.searches.search_spending import SearchSpending
 from tablewright.orchestrator.searches.search_state import (
-    RUNS_TO_FAIL_IN,
     find_search_id,
-    is_final,
     mean_of,
     measured_values,
     read_learnt,
@@ -33,7 +31,12 @@ from tablewright.orchestrator.searches.search_state import (
 )
 from tablewright.orchestrator.searches.suggester import Ended, Suggester
 from tablewright.orchestrator.store.damaged_file import DamagedFile
-from tablewright.orchestrator.store.search_records import LearntTrials, SearchTrialRecord, TrialPart
+from tablewright.orchestrator.store.search_records import (
+    RUNS_TO_FAIL_IN,
+    LearntTrials,
+    SearchTrialRecord,
+    TrialPart,
+)
 from tablewright.orchestrator.store.store import Store
 from tablewright.orchestrator.work import Outcome, Progress, Work
 
@@ -85,7 +88,7 @@ class SearchSource:
         self._of_others: set[int] = set()
         self._learnt_at_s = time.monotonic()
         for trial in read_trials(search, resolver, store, self.search_id):
-            if trial.state == "paused" or is_final(trial):
+            if trial.state == "paused" or trial.is_final:
                 self._suggester.take(trial)
             else:
                 resolved = self._resolve(trial.params)  # an earlier version had another id for it
@@ -234,7 +237,7 @@ class SearchSource:
         known = self._trials.get(number)
         if found is None or found == known:
             return
-        is_left_open = found.state != "paused" and not is_final(found)
+        is_left_open = found.state != "paused" and not found.is_final
         if known is not None and number in self._open and is_left_open:
             # It is this sweep's to tell, and another may have had it meanwhile, and taken it beyond a rung.
             values = {**known.intermediate_values, **found.intermediate_values}
@@ -321,20 +324,38 @@ class SearchSource:
     # -- what is known without a training
 
     def _is_taken_up(self, number: int) -> bool:
-        """Take up a suggestion that was left open; true where what was left of its training decides about it."""
+        """Take up a suggestion that was left open; true where what was left of its training decides about it.
+
+        Where another sweep is at that training, it decides, and is waited for.
+        """
         self._learn_of(number)
         if number not in self._open or self._is_answered(number):
             return True
-        self._take_values(number)
-        decided = self._suggester.verdict_on(number)
-        if decided == "go on":
+        if not self._watches:
             return False
-        if decided == "pause":
-            self._pause(number)
-        else:
-            self._store.training(self._trials[number].training_id).remove_resume_checkpoint()
-            self._tell(number, "pruned", None)
-        return True
+        with self._left(number) as is_left:
+            if not is_left:
+                return False
+            self._learn_of(number)  # whoever was at it may have decided since
+            if number not in self._open:
+                return True
+            self._take_values(number)
+            decided = self._suggester.verdict_on(number)
+            if decided == "pause":
+                self._pause(number)
+            elif decided == "prune":
+                self._store.training(self._trials[number].training_id).remove_resume_checkpoint()
+                self._tell(number, "pruned", None)
+            return decided != "go on"
+
+    @contextmanager
+    def _left(self, number: int) -> Generator[bool]:
+        """Keep others from the training of a suggestion meanwhile; false where one is at it."""
+        if self._others is None:
+            yield True
+            return
+        with self._others.left(self._trials[number].training_id) as claim:
+            yield claim is not None
 
     def _take_values(self, number: int) -> None:
         """Take what its training has told and nobody has heard, as of a sweep that was killed."""
@@ -351,7 +372,6 @@ class SearchSource:
         }
         if unheard:
             self._suggester.reported(number, unheard, reports[-1].num_epochs)
-            self._keep(self._trials[number])
 
     def _is_answered(self, number: int) -> bool:
         """Answer a suggestion by the store: its training is measured, or an equal one was given up or rests."""
@@ -365,7 +385,7 @@ class SearchSource:
             return True
         for trial in self._trials.values():
             is_equal = trial.training_id == identity and trial.number != number and not trial.is_answered
-            is_over = trial.state == "paused" or (trial.state in ("pruned", "fail") and is_final(trial))
+            is_over = trial.state == "paused" or (trial.state in ("pruned", "fail") and trial.is_final)
             if is_equal and is_over:
                 has_failed = trial.state == "fail"
                 self._suggester.take(
@@ -448,6 +468,10 @@ class SearchSource:
 
         One that failed waits for those that are being trained: the next run goes on with what they give.
         """
+        if self._others is not None:
+            self._learn_of(number)  # others may have told of its other trainings
+            if number not in self._open:
+                return
         part = self._trials[number].parts[place].model_copy(update={"state": state, "value": value})
         ended = self._suggester.reported_part(number, place, part)
         if ended is None or (ended == "fail" and any(other == number for other, _ in self._at_work)):
@@ -456,7 +480,7 @@ class SearchSource:
             self._tell(number, ended, mean_of(self._trials[number].parts) if ended == "complete" else None)
 
     def _pause(self, number: int) -> None:
-        if self._is_told(number):
+        if self._is_told(number) or self._has_gone_on(number):
             return
         self._keep(self._suggester.paused(number))
         self._close_trial(number)
@@ -507,7 +531,7 @@ class SearchSource:
         values = self._means(number) if state == "complete" else ()
         trial = self._suggester.told(number, state, value, values)
         self._keep(trial)
-        is_given_up = (state == "fail" and is_final(trial)) or (state == "pruned" and bool(trial.parts))
+        is_given_up = (state == "fail" and trial.is_final) or (state == "pruned" and bool(trial.parts))
         at_work = {place for other, place in self._at_work if other == number}
         self._close_trial(number)
         for place, identity in enumerate(trial.training_ids):
@@ -517,12 +541,27 @@ class SearchSource:
 
     def _is_told(self, number: int) -> bool:
         """Take what another sweep has told of a suggestion's end; true where one has."""
-        found = self._store.search_trial(self.search_id, number) if self._others is not None else None
-        if found is None or not is_final(found):
+        found = self._as_written(number)
+        if found is None or not found.is_final:
             return False
         self._suggester.take(found)
         self._close_trial(number)
         return True
+
+    def _has_gone_on(self, number: int) -> bool:
+        """Take that another sweep has let a suggestion rest already, and go on since; true where one has."""
+        found = self._as_written(number)
+        is_bounded = found is not None and found.state == "running" and found.num_epochs is not None
+        if found is None or not is_bounded or found.until_epoch == self._trials[number].until_epoch:
+            return False
+        self._suggester.take(found)
+        self._close_trial(number)
+        self._of_others.add(number)
+        return True
+
+    def _as_written(self, number: int) -> SearchTrialRecord | None:
+        """Give a suggestion as it stands in the store; None where no other sweep writes to it."""
+        return None if self._others is None else self._store.search_trial(self.search_id, number)
 
     def _keep(self, trial: SearchTrialRecord) -> None:
         self._store.write_search_trial(self.search_id, trial)

@@ -41,9 +41,6 @@ from tablewright.orchestrator.store.training_records import TrainingRecord
 from tablewright.trainables.contract.method import HasSource, TrainingConfig
 from tablewright.trainables.value.secret import masked
 
-RUNS_TO_FAIL_IN = 2
-"""A suggestion that failed in this many runs is not tried again."""
-
 PRUNERS_OF_EARLIER_VERSIONS = ("median", "hyperband")
 """Named so, without settings: a search that has one now goes on with what it had made under such a name."""
 
@@ -569,10 +566,10 @@ def state_of(
     """
     states = Counter({trial.training_id: trial.state for trial in trials if trial.training_id}.values())
     counted = made_ids(search, trials)
-    made = {trial.training_id for trial in trials if is_final(trial)} & counted
+    made = {trial.training_id for trial in trials if trial.is_final} & counted
     refused = [trial for trial in trials if trial.is_refused]
     end = search_end(search, trials, told_spending(trials) if spending is None else spending)
-    is_finished = end is not None and end.kind != "gave up" and all(is_final(trial) for trial in trials)
+    is_finished = end is not None and end.kind != "gave up" and all(trial.is_final for trial in trials)
     return SearchState(
         num_trials=search.num_trials,
         num_made=len(made),
@@ -602,13 +599,6 @@ def _ids_in(trials: Iterable[SearchTrialRecord], state: str, part_state: str) ->
         elif trial.state == state:
             found |= dict.fromkeys(trial.training_ids)
     return tuple(found)
-
-
-def is_final(trial: SearchTrialRecord) -> bool:
-    """Say whether nothing is left to be done for a trial."""
-    if trial.state == "fail":
-        return trial.is_refused or trial.num_failures >= RUNS_TO_FAIL_IN
-    return trial.state not in ("running", "paused")
 
 
 def _why_refused(search: Search, trial: SearchTrialRecord) -> str:

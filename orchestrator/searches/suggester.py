@@ -32,7 +32,7 @@ from tablewright.orchestrator.searches.rungs import (
 )
 from tablewright.orchestrator.searches.search_end import SearchEnd, search_end
 from tablewright.orchestrator.searches.search_spending import told_spending
-from tablewright.orchestrator.searches.search_state import is_final, mean_of
+from tablewright.orchestrator.searches.search_state import mean_of
 from tablewright.orchestrator.store.record import now
 from tablewright.orchestrator.store.search_records import LearntTrials, SearchTrialRecord, TrialPart
 
@@ -292,7 +292,7 @@ class Suggester:
     @property
     def is_over(self) -> bool:
         """Whether nothing is left to be tried, to go on with, or to be tried again; paused trials aside."""
-        is_at_rest = all(trial.state == "paused" or is_final(trial) for trial in self.trials.values())
+        is_at_rest = all(trial.state == "paused" or trial.is_final for trial in self.trials.values())
         return self.is_spent and is_at_rest and not self.may_promote
 
     def closed(self) -> list[SearchTrialRecord]:

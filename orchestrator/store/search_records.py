@@ -10,6 +10,9 @@ from pydantic import Field
 from tablewright.orchestrator.store.record import Record
 from tablewright.trainables.value.frozen_model import ClosedModel
 
+RUNS_TO_FAIL_IN = 2
+"""A suggestion that failed in this many runs is not tried again."""
+
 
 class TrialPart(ClosedModel):
     """One of the several trainings of a suggestion.
@@ -90,6 +93,13 @@ class SearchTrialRecord(Record):
     def is_refused(self) -> bool:
         """Whether no training can answer it."""
         return self.state == "refused" or (self.state == "fail" and not self.training_id)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing is left to be done for it."""
+        if self.state == "fail":
+            return self.is_refused or self.num_failures >= RUNS_TO_FAIL_IN
+        return self.state not in ("running", "paused")
 
 
 class LearntTrial(ClosedModel):

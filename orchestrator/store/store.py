@@ -17,6 +17,7 @@ Layout under the store's root, a local folder, an NFS path or an object store (a
     trainings/<training id>/output.txt           what was printed, its beginning and its end, kept for people
     trainings/<training id>/out/                 what a script wrote, kept for people
     searches/<search id>/<number>.json           one suggestion of a search and what became of it
+    searches/<search id>/<number>.open.json      how it stands, until nothing is left to be done for it
     data/<study>.json                            the data sets that the last sweep of a study found
     provenance/<sha256>.diff                     what differed from the commit that trainings name
     accepted/<digest>.json                       a changed default that was accepted in writing
@@ -56,10 +57,12 @@ from tablewright.orchestrator.store.training_folder import TrainingFolder
 from tablewright.orchestrator.store.training_records import RetryOrder
 from tablewright.trainables.value.secret import keep_secret, masked
 
-RECORD_VERSION = 2
+RECORD_VERSION = 3
 """Raised when a record is written in a way that older code would misread.
 
-2: checksums, what was left out, and fingerprints of what was measured on; records of version 1 are read on.
+2: checksums, what was left out, and fingerprints of what was measured on.
+3: a suggestion of a search for which something is left to be done has a second file; records of versions before are
+read on.
 """
 
 
@@ -310,19 +313,42 @@ class Store:
         Raises:
             DamagedFile: it cannot be read, or has another number than its name.
         """
-        folder, name = self.root / f"searches/{search_id}", f"{number:06d}.json"
-        trial = folder.read_model(name, SearchTrialRecord)
-        if trial is not None and trial.number != number:
-            raise folder.damaged(name, f"is suggestion {trial.number}", SearchTrialRecord)
-        return trial
+
+        def read(name: str) -> SearchTrialRecord | None:
+            folder = self.root / f"searches/{search_id}"
+            trial = folder.read_model(name, SearchTrialRecord)
+            if trial is not None and trial.number != number:
+                raise folder.damaged(name, f"is suggestion {trial.number}", SearchTrialRecord)
+            return trial
+
+        ended, still_open = _trial_files(number)
+        trial = read(ended)
+        if trial is None or trial.is_final:
+            return trial
+        return read(still_open) or read(ended)  # it may have ended since, which removes the other file
 
     def create_search_trial(self, search_id: str, trial: SearchTrialRecord) -> bool:
         """Keep a new suggestion, unless another sweep has made one of that number; false where it has."""
-        return (self.root / f"searches/{search_id}").create_model(f"{trial.number:06d}.json", trial)
+        return (self.root / f"searches/{search_id}").create_model(_trial_files(trial.number)[0], trial)
 
     def write_search_trial(self, search_id: str, trial: SearchTrialRecord) -> None:
-        """Keep a suggestion, or what became of it."""
-        (self.root / f"searches/{search_id}").write_model(f"{trial.number:06d}.json", trial)
+        """Keep how a suggestion stands, or what became of it in the end.
+
+        The end has a file of its own. A sweep that was slow, and tells how a suggestion stood before another one has
+        told its end, changes nothing by it.
+        """
+        folder, (ended, still_open) = self.root / f"searches/{search_id}", _trial_files(trial.number)
+        if trial.is_final:
+            folder.write_model(ended, trial)
+            folder.remove_files(still_open)
+        else:
+            folder.write_model(still_open, trial)
+
+    def reopen_search_trial(self, search_id: str, trial: SearchTrialRecord) -> None:
+        """Keep a suggestion that had come to its end as one for which something is left to be done."""
+        folder, (ended, still_open) = self.root / f"searches/{search_id}", _trial_files(trial.number)
+        folder.remove_files(still_open)
+        folder.write_model(ended, trial)
 
     def learnt_trials(self, search_id: str) -> LearntTrials | None:
         """Give what a search has learnt before its first trial; None where it has learnt nothing.
@@ -335,3 +361,8 @@ class Store:
     def create_learnt_trials(self, search_id: str, learnt: LearntTrials) -> bool:
         """Keep what a search has learnt; false where another sweep has done so."""
         return (self.root / f"searches/{search_id}").create_model(LEARNT_FILE, learnt)
+
+
+def _trial_files(number: int) -> tuple[str, str]:
+    """Name the file of a suggestion, and that of how it stands while it is open."""
+    return f"{number:06d}.json", f"{number:06d}.open.json"

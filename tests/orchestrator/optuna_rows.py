@@ -4,7 +4,6 @@ import optuna
 
 from tablewright.orchestrator.projections.mirrored_study import SUGGESTION
 from tablewright.orchestrator.projections.optuna_mirror import open_storage
-from tablewright.orchestrator.searches.search_state import is_final
 
 SHOWN = {"running": "RUNNING", "complete": "COMPLETE", "pruned": "PRUNED", "refused": "FAIL", "fail": "FAIL"}
 
@@ -32,9 +31,7 @@ def expected(store, search_id):
     """The same of each suggestion in the store."""
     rows = []
     for trial in store.search_trials(search_id):
-        state = (
-            SHOWN.get(trial.state, "WAITING") if is_final(trial) or trial.state == "running" else "WAITING"
-        )
+        state = SHOWN.get(trial.state, "WAITING") if trial.is_final or trial.state == "running" else "WAITING"
         values, value = trial.intermediate_values, trial.value
         if state == "PRUNED" and values:
             value = values[max(values)]

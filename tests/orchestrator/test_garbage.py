@@ -132,7 +132,7 @@ def test_resume_checkpoints_go_of_suggestions_that_were_given_up(toy):
     (folder / "checkpoint/resume.pt").write_bytes(b"state")
     for num_failures, goes in ((1, False), (2, True)):
         failed = trial.model_copy(update={"state": "fail", "value": None, "num_failures": num_failures})
-        toy.store().write_search_trial(search_id, failed)
+        toy.store().reopen_search_trial(search_id, failed)
         removed = toy.collector(study).remove()
         assert goes == bool(paths(removed, Kind.RESUME))
 

@@ -81,6 +81,55 @@ def test_a_sweep_does_not_end_what_another_has_let_go_on(sweeps):
     assert ["complete", "pruned", "pruned"] == [sweeps.trial(number).state for number in range(3)]
 
 
+def test_nothing_is_decided_about_a_training_that_another_sweep_is_at(sweeps):
+    """What it has told on disk, its own sweep may not have heard yet; once it is left, whoever comes decides."""
+    ours = sweeps.opened()
+    works = [ours.next_work() for _ in range(3)]
+    for number, work in enumerate(works):
+        told = EpochReport(1, 9, {SEARCH.objective.watched_name: 0.1 * (number + 1)}, 0.1)
+        sweeps.store.training(work.training_id).write_epochs([told])
+    held = Claims(sweeps.store).held
+    with held(training_claim(works[0].training_id)), held(training_claim(works[1].training_id)):
+        theirs = sweeps.opened()
+        assert {works[0].training_id, works[1].training_id} == {
+            theirs.next_work().training_id for _ in range(2)
+        }
+        assert ["running", "running", "paused"] == [sweeps.trial(number).state for number in range(3)]
+    assert works[2].training_id == sweeps.opened().next_work().training_id
+    assert ["paused", "paused", "running"] == [sweeps.trial(number).state for number in range(3)]
+
+
+@pytest.mark.parametrize("late", ["an epoch", "a rung"])
+def test_the_end_of_a_trial_stays_whatever_a_slow_sweep_tells_later(sweeps, late):
+    """Its training is measured, which another sweep has told, before its own one has heard of the last epoch."""
+    ours = sweeps.opened()
+    work = ours.next_work()
+    tell(ours, work, 1, 0.5)
+    theirs = sweeps.opened()
+    theirs._tell(0, "complete", 0.9)
+    ended = sweeps.trial(0)
+    if late == "an epoch":
+        tell(ours, work, 2, 0.6)
+    else:
+        ours.on_end(work, Outcome("paused"))
+    assert ended == sweeps.trial(0)
+    assert "complete" == ended.state
+
+
+def test_a_trial_that_another_sweep_has_let_go_on_is_not_laid_to_rest_by_a_slow_one(sweeps):
+    """Both saw it rest at a rung; the one that tells so last would take it from those who are at it."""
+    ours = sweeps.opened()
+    works = [ours.next_work() for _ in range(3)]
+    for number, work in enumerate(works):
+        tell(ours, work, 1, 0.1 * (number + 1))
+    theirs = sweeps.opened()
+    assert works[2].training_id == theirs.next_work().training_id
+    assert ("running", 3) == (sweeps.trial(2).state, sweeps.trial(2).until_epoch)
+    ours.on_end(works[2], Outcome("paused"))
+    assert "running" == sweeps.trial(2).state
+    assert not ours.is_finished()
+
+
 @pytest.mark.slow
 def test_a_search_is_closed_by_one_sweep_at_a_time(sweeps):
     """While another lets trials go on, or ends them, nothing is decided here, and the search is not over."""
@@ -115,7 +164,7 @@ def test_a_trial_whose_sweep_was_killed_before_its_record_was_written_is_recorde
     trial = min(sweep.store().search_trials(identity)[1:], key=lambda trial: trial.value)
     sweep.store().root.remove_files(f"trainings/{trial.training_id}/record.json")
     left = trial.model_copy(update={"state": "running", "value": None})
-    sweep.store().write_search_trial(identity, left)
+    sweep.store().reopen_search_trial(identity, left)
     sweep(study)
     assert sweep.store().training(trial.training_id).is_done()
     assert (trial.state, trial.value) == (

@@ -6,8 +6,9 @@ from tablewright.orchestrator.declared.constraints import Less, Product, Weighte
 from tablewright.orchestrator.declared.ranges import Choice, FloatRange, IntRange, When
 from tablewright.orchestrator.declared.samplers import Gp, Random, Tpe
 from tablewright.orchestrator.plans.resolution import DataResolver
-from tablewright.orchestrator.searches.search_state import RUNS_TO_FAIL_IN, find_search_id
+from tablewright.orchestrator.searches.search_state import find_search_id
 from tablewright.orchestrator.searches.suggester import Suggester
+from tablewright.orchestrator.store.search_records import RUNS_TO_FAIL_IN
 from tablewright.orchestrator.store.store import Store
 from tests.orchestrator.searches.test_search import FACTS
 from tests.orchestrator.small_declarations import RATE, M, search

@@ -49,7 +49,8 @@ class Written:
             ended_at=ENDED_AT if state in ("complete", "pruned", "fail", "refused") else None,
             **more,
         )
-        self.store.write_search_trial(self.search_id, record)
+        if not self.store.create_search_trial(self.search_id, record):
+            self.store.write_search_trial(self.search_id, record)
 
     def mirrored(self):
         recorded = RecordedSearch("s", SEARCH, self.search_id)

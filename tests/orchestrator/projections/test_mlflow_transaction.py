@@ -4,15 +4,18 @@ import itertools
 import math
 import sqlite3
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tablewright.orchestrator.projections import mlflow_transaction, tracking
 from tablewright.orchestrator.projections.mlflow_runs import MlflowRuns
+from tablewright.orchestrator.projections.mlflow_transaction import in_one_transaction
 from tablewright.orchestrator.projections.tracking import Tracker
 from tablewright.orchestrator.work import Outcome, Progress
 from tablewright.trainables.contract.run import EpochReport
 from tests.orchestrator.tracked_trainings import ALL, GLOBAL, a_work, train
+from tests.waiting import PATIENCE_S
 
 LEARNING_RATES = [0.1 + 0.01 * number for number in range(9)]
 
@@ -225,6 +228,20 @@ def test_one_training_that_is_refused_keeps_no_other_out(project, monkeypatch):
     names = [run.info.run_name for run in project.children() if run.info.status == "FINISHED"]
     assert {works[0].label, works[2].label, works[3].label} <= set(names)
     assert len(names) == len(set(names))
+
+
+@pytest.mark.slow
+def test_what_else_a_process_asks_mlflow_meanwhile_is_not_of_the_transaction(project):
+    """A second thread, as of a user's own code, neither sees nor ends what the first is writing."""
+    ours, others = project.client(), project.client()
+    experiment_id = ours.create_experiment("toy")
+    with ThreadPoolExecutor(1) as other_thread, in_one_transaction(ours):
+        ours.create_run(experiment_id)
+        for _ in range(2):
+            assert [] == other_thread.submit(others.search_runs, [experiment_id]).result(PATIENCE_S)
+        ours.create_run(experiment_id)
+        assert 2 == len(ours.search_runs([experiment_id]))
+    assert 2 == len(others.search_runs([experiment_id]))
 
 
 @pytest.mark.slow

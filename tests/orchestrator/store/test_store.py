@@ -4,6 +4,7 @@ import pytest
 
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.store.folder import Folder
+from tablewright.orchestrator.store.search_records import SearchTrialRecord
 from tablewright.orchestrator.store.store import Store, StoreVersion
 
 
@@ -30,6 +31,26 @@ def test_a_store_has_an_id_that_only_the_same_store_has(tmp_path):
     with pytest.raises(ValueError, match=r"is not shared with machine .*no store there"):
         Store.join(str(tmp_path / "nowhere"), ours.shared_id())
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_suggestion_of_an_older_store_that_was_left_open_goes_on(tmp_path):
+    """It has one file, which says how it stood."""
+    store = Store(str(tmp_path))
+    stood = SearchTrialRecord(
+        number=0, params={}, training_id="a" * 64, state="paused", intermediate_values={1: 0.5}
+    )
+    store.root.write_model("searches/s/000000.json", stood)
+    assert [stood] == store.search_trials("s")
+    further = stood.model_copy(update={"state": "running", "intermediate_values": {1: 0.5, 2: 0.6}})
+    store.write_search_trial("s", further)
+    assert [further] == store.search_trials("s")
+    ended = further.model_copy(update={"state": "complete", "value": 0.7})
+    store.write_search_trial("s", ended)
+    store.write_search_trial("s", stood)
+    assert [ended] == store.search_trials("s")
+    store.reopen_search_trial("s", further)
+    assert [further] == store.search_trials("s")
+    assert [0] == store.search_trial_numbers("s")
 
 
 def test_a_store_from_before_there_were_ids_gets_one(tmp_path):

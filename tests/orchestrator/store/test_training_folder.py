@@ -64,7 +64,7 @@ def test_numbers_that_are_not_finite_come_back(store):
     trial = SearchTrialRecord(
         number=0, params={}, training_id="", state="running", intermediate_values={1: math.nan}
     )
-    store.write_search_trial("s" * 64, trial)
+    assert store.create_search_trial("s" * 64, trial)
     (kept,) = store.search_trials("s" * 64)
     assert math.isnan(kept.intermediate_values[1])
 
