@@ -52,26 +52,27 @@ def measured(folder, *fields):
     return found
 
 
-@pytest.fixture(scope="module")
-def by_hand(tmp_path_factory):
-    """What the script gives without any of ours, by its width."""
-    folder = tmp_path_factory.mktemp("by hand")
-    for width in (4, 16):
-        command = [sys.executable, "train.py", "--width", str(width), "--seed", "0"]
-        out = folder / str(width)
+def digits_by_hand(script, place, folder):
+    """What a script gives that is run somewhere without any of ours, by its width."""
+    digits = {}
+    for width in ("4", "16"):
+        out = folder / width
         out.mkdir()
-        subprocess.run([*command, "--out", out], cwd=ROOT / "examples/script", check=True)
-    return {(out.name,): json.loads((out / "metrics.json").read_text())["test"] for out in folder.iterdir()}
+        command = [sys.executable, script, "--width", width, "--seed", "0", "--out", out]
+        subprocess.run(command, cwd=place, check=True)
+        digits[width,] = json.loads((out / "metrics.json").read_text())["test"]
+    return digits
 
 
-def test_a_script_fills_a_table_and_its_changes_are_told(project, by_hand):
+def test_a_script_fills_a_table_and_its_changes_are_told(project, tmp_path):
     """With the digits that it gives by hand; a comment is no change, a function's body and a default are."""
     folder = project("script")
     code, printed = run_warm(folder, "moons", "--seeds", "0", "--check")
     assert (0, 2) == (code, printed.count("ok ")), printed
     code, printed = run_warm(folder, "moons", "--seeds", "0", *ALONE)
     assert 0 == code, printed
-    assert by_hand == measured(folder, "width")
+    example = ROOT / "examples/script"
+    assert digits_by_hand(example / "train.py", example, tmp_path) == measured(folder, "width")
     for training in folder.glob("runs/trainings/*"):
         assert (training / "out/last.pt").exists()
         assert "'epoch': 6" in (training / "output.txt").read_text()
@@ -103,18 +104,41 @@ def is_script_of(folder, process):
         return False
 
 
+WALK = """
+import argparse, json, pickle, random, time
+from pathlib import Path
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--no_noise", action="store_true")
+for name in ("--width", "--seed"):
+    parser.add_argument(name, type=int, default=16)
+for name in ("--out", "--resume"):
+    parser.add_argument(name, type=Path)
+given = parser.parse_args()
+place, first, chance = 0.0, 1, random.Random(given.seed)
+if given.resume:
+    place, last, state = pickle.loads(given.resume.read_bytes())
+    chance.setstate(state)
+    first = last + 1
+for epoch in range(first, 7):
+    place += given.width / 100 * chance.random()
+    (given.out / "last.part").write_bytes(pickle.dumps((place, epoch, chance.getstate())))
+    (given.out / "last.part").replace(given.out / "last.pt")
+    with (given.out / "progress.jsonl").open("a") as file:
+        file.write(json.dumps({"epoch": epoch, "loss": place}) + chr(10))
+    while epoch == 3 and not Path("go on").exists():
+        time.sleep(0.05)
+(given.out / "metrics.json").write_text(json.dumps({"test": {"accuracy": place}}))
+"""
+"""A script in the place of `train.py` that loads no library, and waits in the middle for a file."""
+
+
 @pytest.mark.parametrize("goes_on", [True, False])
-def test_a_killed_script_ends_in_the_same_digits(project, by_hand, goes_on):
+def test_a_killed_script_ends_in_the_same_digits(project, tmp_path, goes_on):
     """SIGKILL of everything in the middle: the script ends too, and the same command goes on, or begins anew."""
-    waits = (
-        "        print(told)\n",
-        "        print(told)\n        while epoch == 3 and not Path('go on').exists():\n"
-        "            __import__('time').sleep(0.05)\n",
-    )
-    changes = [("train.py", *waits)]
-    if not goes_on:
-        changes.append(("search_spaces/moons.py", '    resume="--resume {out}/last.pt",\n', ""))
-    folder = project("script", *changes)
+    resume = ("search_spaces/moons.py", '    resume="--resume {out}/last.pt",\n', "")
+    folder = project("script", *([] if goes_on else [resume]))
+    (folder / "train.py").write_text(WALK)
     process = start(folder, "moons", "--seeds", "0", *ALONE)
     wait_for(lambda: list(folder.glob("runs/trainings/*/epochs.parquet")))
     scripts = [one for one in psutil.process_iter() if is_script_of(folder, one)]
@@ -127,7 +151,7 @@ def test_a_killed_script_ends_in_the_same_digits(project, by_hand, goes_on):
 
     code, printed = run_warm(folder, "moons", "--seeds", "0", *ALONE)
     assert 0 == code, printed
-    assert by_hand == measured(folder, "width")
+    assert digits_by_hand(folder / "train.py", folder, tmp_path) == measured(folder, "width")
     lines = [path.read_text().count('"epoch"') for path in folder.glob("runs/trainings/*/out/progress.jsonl")]
     assert [6, 6] == lines  # neither trained twice in one folder nor told twice
     records = [json.loads(path.read_text()) for path in folder.glob("runs/trainings/*/record.json")]
@@ -217,7 +241,7 @@ SEARCH = """
         "rate", "Learning rate found", Sine(max_epochs=2), tw.Dataset("Sine"),
         {"learning_rate": tw.FloatRange(0.001, 0.1, log=True)},
         tw.Objective(tw.Metric("mse", "MSE", higher_is_better=False, digits=3, is_fraction=False), Sine.view("val")),
-        num_trials=2, pruner=tw.Median(),
+        num_trials=1, pruner=tw.Median(),
     )
     return tw.Study("sine", "A sine", "ours", seeds=(0,), searches=[search])
 """

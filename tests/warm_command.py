@@ -8,7 +8,6 @@ processes that it starts are of another.
 
 import atexit
 import gc
-import multiprocessing
 import os
 import runpy
 import sys
@@ -17,46 +16,10 @@ import traceback
 from multiprocessing import context, forkserver
 from pathlib import Path
 
+from tests.forks import forks
 from tests.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parent.parent
-LIBRARIES = [
-    "numpy",
-    "scipy.stats",
-    "pandas",
-    "pyarrow.parquet",
-    "pydantic",
-    "fsspec",
-    "psutil",
-    "yaml",
-    "typer",
-    "rich.live",
-    "optuna",
-    "sqlalchemy.orm",
-    "alembic.command",
-    "torch",
-    "torch._dynamo",  # every optimiser loads it
-    "jinja2",
-    "matplotlib.figure",
-    "pylatexenc.latexencode",
-    "ray.tune",
-]
-OURS = [
-    "tablewright.orchestrator.run",
-    "tablewright.orchestrator.verify",
-    "tablewright.orchestrator.agents.agent_backend",
-    "tablewright.orchestrator.costs.outlook",
-    "tablewright.orchestrator.plans.source_changes",
-    "tablewright.orchestrator.projections.tracking",
-    "tablewright.reports.paper.paper_files",
-    "tablewright.reports.terminal",
-    "tablewright.trainables.own.script",
-    "tablewright.trainables.mdpr",
-]
-"""What the command loads on the way; its own files, which look at the terminal, and projects are loaded by each."""
-
-_forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload([*LIBRARIES, *OURS])
 
 
 def run_warm(folder, *arguments):
@@ -81,7 +44,7 @@ class WarmCommand:
         """
         with tempfile.NamedTemporaryFile(delete=False) as file:
             self._file = Path(file.name)
-        self._process = _forks.Process(
+        self._process = forks.Process(
             target=_be_the_command, args=(folder, arguments, {**os.environ, **variables}, file.name)
         )
         self._process.start()

@@ -1,7 +1,5 @@
 """A search on two workers whose driver is killed again and again: it ends as one that was left alone."""
 
-import multiprocessing
-
 import pytest
 
 from tablewright.orchestrator.declared.pruners import Halving
@@ -10,6 +8,7 @@ from tablewright.orchestrator.declared.study import Study
 from tablewright.orchestrator.on_ray.ray_backend import RayBackend
 from tablewright.orchestrator.searches.search_end import made_ids
 from tablewright.trainables.contract.run import RESUME_CHECKPOINT
+from tests.forks import forks
 from tests.orchestrator.optuna_rows import expected, shown
 from tests.orchestrator.toy_sweep import ToySweep, a_search
 from tests.rays import cluster_of
@@ -57,10 +56,7 @@ class Driven:
         self.folder, self.address, self.sweep = folder, address, ToySweep(folder)
 
     def start(self):
-        # Forked from a process that has imported all this, and has no threads.
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([__name__])
-        driver = context.Process(target=drive, args=(self.folder, self.address))
+        driver = forks.Process(target=drive, args=(self.folder, self.address))
         driver.start()
         return driver
 

@@ -1,6 +1,5 @@
 """Cancelling and retrying one training while sweeps run, from another process, and what runs where meanwhile."""
 
-import multiprocessing
 import re
 import time
 from functools import partial
@@ -30,6 +29,7 @@ from tablewright.orchestrator.verify import verify_store
 from tablewright.orchestrator.work_queue import planned_work
 from tablewright.reports.frame import read_cells
 from tablewright.trainables.contract.run import Runtime
+from tests.forks import forks
 from tests.orchestrator.toy_sweep import Events, ToySweep, a_search, a_study
 from tests.toy_method import ToyTrainable
 from tests.waiting import PATIENCE_S, wait_for
@@ -58,10 +58,8 @@ def sweep_in_process(folder, make_study, ends):
 
 def start(target, *arguments):
     """Start a process as the command line would be one; gives it and the queue of its ends."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    ends = context.Queue()
-    process = context.Process(target=target, args=(*arguments, ends), daemon=True)
+    ends = forks.Queue()
+    process = forks.Process(target=target, args=(*arguments, ends), daemon=True)
     process.start()
     return process, ends
 

@@ -1,6 +1,5 @@
 """MLflow and Optuna beside many sweeps of one store: each training is there once, and no training waits for them."""
 
-import multiprocessing
 import os
 import re
 import shutil
@@ -29,6 +28,7 @@ from tablewright.orchestrator.run import recorded_ids, run_sweep
 from tablewright.orchestrator.store.claims import Claims, training_claim
 from tablewright.orchestrator.store.store import Store
 from tablewright.trainables.contract.run import Runtime
+from tests.forks import forks
 from tests.orchestrator.toy_sweep import Events, ToySweep, a_search, a_study
 from tests.toy_method import ToyConfig
 from tests.waiting import PATIENCE_S
@@ -77,12 +77,9 @@ def drive_with_another(has_begun, said, arguments):
 
 def two_drivers(folder, *arguments):
     """Two processes that begin at once, each with its own arguments of `drive`; gives what they wrote to stderr."""
-    # Forked from a process that has imported all this, and has no threads.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, "mlflow.store.tracking.sqlalchemy_store"])
-    has_begun, files = context.Barrier(2), [folder / f"said {number}" for number in range(2)]
+    has_begun, files = forks.Barrier(2), [folder / f"said {number}" for number in range(2)]
     drivers = [
-        context.Process(target=drive_with_another, args=(has_begun, file, some))
+        forks.Process(target=drive_with_another, args=(has_begun, file, some))
         for file, some in zip(files, arguments, strict=True)
     ]
     for driver in drivers:

@@ -1,6 +1,5 @@
 """A store on S3, on a server of the test's own: what it costs in requests, kills, and two sweeps at once."""
 
-import multiprocessing
 import os
 import signal
 import traceback
@@ -20,6 +19,7 @@ from tablewright.orchestrator.store.signs_of_life import AttemptSigns, SweepSign
 from tablewright.orchestrator.store.store import Store
 from tablewright.reports.table_files import write_tables
 from tablewright.trainables.contract.run import EpochReport, Runtime
+from tests.forks import forks
 from tests.orchestrator.toy_sweep import ToySweep, a_study
 from tests.waiting import PATIENCE_S, wait_for
 
@@ -146,10 +146,8 @@ def test_a_killed_sweep_and_two_that_go_on_at_once_come_to_what_one_does(sweep, 
     rows = [Row("held", {"waits_for": str(gate)})]
     rows += [Row(f"{place}", {"learning_rate": 0.2 + 0.01 * place, "epoch_s": 0.1}) for place in range(4)]
     study = a_study(rows)
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    ends, variables = context.Queue(), dict(os.environ)
-    driver = context.Process(target=sweep_in_process, args=(tmp_path, s3_bucket, study, variables, ends))
+    ends, variables = forks.Queue(), dict(os.environ)
+    driver = forks.Process(target=sweep_in_process, args=(tmp_path, s3_bucket, study, variables, ends))
     driver.start()
     held = next(iter(plan_as_recorded((study,), sweep.store(), RUNTIME).trainings))
     wait_for(lambda: sweep.store().training(held).checkpoints.exists("resume.pt"))
@@ -158,7 +156,7 @@ def test_a_killed_sweep_and_two_that_go_on_at_once_come_to_what_one_does(sweep, 
     assert [1] == [report.epoch for report in sweep.store().training(held).epochs()]
     gate.touch()
     others = [
-        context.Process(target=sweep_in_process, args=(tmp_path / name, s3_bucket, study, variables, ends))
+        forks.Process(target=sweep_in_process, args=(tmp_path / name, s3_bucket, study, variables, ends))
         for name in ("one", "two")
     ]
     for other in others:

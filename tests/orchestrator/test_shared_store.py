@@ -1,6 +1,5 @@
 """Several sweeps on one store: the work is shared, nothing is done twice, and nothing is left when one dies."""
 
-import multiprocessing
 import os
 import signal
 import time
@@ -13,6 +12,7 @@ from tablewright.orchestrator.declared.design import Row
 from tablewright.orchestrator.declared.pruners import Halving, Median
 from tablewright.orchestrator.store import claims
 from tablewright.orchestrator.store.store import Store
+from tests.forks import forks
 from tests.orchestrator.toy_sweep import ToySweep, a_search, a_study
 from tests.waiting import PATIENCE_S, wait_for
 
@@ -70,12 +70,9 @@ def sweep_in_process(folder, make_study, barrier, ends):
 
 def run_at_once(folder, make_study, num_sweeps):
     """Start so many sweeps at the same moment; gives their processes and the queue of their ends."""
-    # Forked from a process without threads, of which this one has many: one of them may hold a lock.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    barrier, ends = context.Barrier(num_sweeps), context.Queue()
+    barrier, ends = forks.Barrier(num_sweeps), forks.Queue()
     processes = [
-        context.Process(target=sweep_in_process, args=(folder, make_study, barrier, ends))
+        forks.Process(target=sweep_in_process, args=(folder, make_study, barrier, ends))
         for _ in range(num_sweeps)
     ]
     for process in processes:

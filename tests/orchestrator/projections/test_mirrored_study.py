@@ -1,7 +1,6 @@
 """What Optuna's storage shows of a search: each suggestion once, in its state, with its values and its times."""
 
 import datetime
-import multiprocessing
 import os
 import signal
 import time
@@ -18,6 +17,7 @@ from tablewright.orchestrator.store import claims
 from tablewright.orchestrator.store.search_records import SearchTrialRecord
 from tablewright.orchestrator.store.store import Store
 from tablewright.trainables.contract.run import Runtime
+from tests.forks import forks
 from tests.orchestrator.optuna_rows import expected, rows_of, shown
 from tests.orchestrator.toy_sweep import Events, ToySweep, a_search
 from tests.waiting import PATIENCE_S, wait_for
@@ -217,12 +217,10 @@ def keep_mirroring(folder, end):
 
 def test_mirrors_of_several_processes_make_one_row_of_each_suggestion(tmp_path):
     """Three write at once to one SQLite, and two of them are killed while they do; the rows equal the store's."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    written, end = Written(tmp_path), context.Event()
+    written, end = Written(tmp_path), forks.Event()
 
     def begun():
-        process = context.Process(target=keep_mirroring, args=(tmp_path, end))
+        process = forks.Process(target=keep_mirroring, args=(tmp_path, end))
         process.start()
         return process
 

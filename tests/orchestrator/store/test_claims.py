@@ -1,7 +1,6 @@
 """Claims: one owner at a time, whoever dies, and without comparing two clocks."""
 
 import json
-import multiprocessing
 import os
 import random
 import signal
@@ -13,6 +12,7 @@ import pytest
 from tablewright.orchestrator.store import claims as module
 from tablewright.orchestrator.store.claims import Claims, Owner, this_machine
 from tablewright.orchestrator.store.store import Store
+from tests.forks import forks
 from tests.waiting import PATIENCE_S, wait_for
 
 NAME = "training-1"
@@ -29,13 +29,6 @@ def a_foreign_claim(store, *, number=1, sign=0, machine="another machine"):
     store.root.write(f"claims/{NAME}.{number}.json", json.dumps(vars(owner)).encode())
 
 
-def a_clean_context():
-    """Processes that are forked from one without threads, of which this one may have many."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    return context
-
-
 def take_and_tell(url, barrier, answers):
     store = Store(url)
     barrier.wait()
@@ -50,9 +43,8 @@ def test_of_many_processes_one_alone_has_a_claim(store, leaves_dead):
     """Eight that ask at the same moment, of something free or of something whose owner died, get one claim in all."""
     if leaves_dead:
         a_foreign_claim(store, machine=this_machine())
-    context = a_clean_context()
-    barrier, answers = context.Barrier(8), context.Queue()
-    processes = [context.Process(target=take_and_tell, args=(store.url, barrier, answers)) for _ in range(8)]
+    barrier, answers = forks.Barrier(8), forks.Queue()
+    processes = [forks.Process(target=take_and_tell, args=(store.url, barrier, answers)) for _ in range(8)]
     for process in processes:
         process.start()
     told = [answers.get(timeout=PATIENCE_S) for _ in processes]
@@ -79,10 +71,9 @@ def take_and_give_up(url, guard, num_times, faults):
 @pytest.mark.slow
 def test_no_two_have_a_claim_that_goes_from_hand_to_hand(store, tmp_path):
     """However quickly it is given up and taken, and whoever looked in between, one alone has it at a time."""
-    context = a_clean_context()
-    faults = context.Queue()
+    faults = forks.Queue()
     processes = [
-        context.Process(target=take_and_give_up, args=(store.url, tmp_path / "guard", 200, faults))
+        forks.Process(target=take_and_give_up, args=(store.url, tmp_path / "guard", 200, faults))
         for _ in range(3)
     ]
     for process in processes:
@@ -112,9 +103,8 @@ def take_and_wait(url, has_taken):
 @pytest.mark.slow
 def test_a_killed_owner_of_this_machine_is_known_at_once(store):
     """Running the same command again after a kill waits for nothing."""
-    context = a_clean_context()
-    has_taken = context.Event()
-    process = context.Process(target=take_and_wait, args=(store.url, has_taken))
+    has_taken = forks.Event()
+    process = forks.Process(target=take_and_wait, args=(store.url, has_taken))
     process.start()
     assert has_taken.wait(PATIENCE_S)
     assert Claims(store).take(NAME) is None
@@ -139,9 +129,8 @@ def take_and_hang_in_renewing(url, is_writing):
 )
 def test_nothing_is_left_of_an_owner_that_is_killed_while_it_gives_a_sign_of_life(store, clears):
     """Whoever takes the claim next, or clears it away, takes what was half written too; of other claims nothing."""
-    context = a_clean_context()
-    is_writing = context.Event()
-    process = context.Process(target=take_and_hang_in_renewing, args=(store.url, is_writing))
+    is_writing = forks.Event()
+    process = forks.Process(target=take_and_hang_in_renewing, args=(store.url, is_writing))
     process.start()
     assert is_writing.wait(PATIENCE_S)
     os.kill(process.pid, signal.SIGKILL)

@@ -1,6 +1,5 @@
 """Trainings in several processes, as a launcher starts them: real ones, that meet at a port of this machine."""
 
-import multiprocessing
 import os
 import socket
 from contextlib import ExitStack
@@ -18,6 +17,7 @@ from tablewright.trainables.mgn import Mgn
 from tablewright.trainables.reidentification.method import ReidTrainable
 from tablewright.trainables.tasn import Tasn
 from tablewright.trainables.training.fitting import fit
+from tests.forks import forks
 from tests.trainables.test_hacnn import small_config as small_hacnn
 from tests.trainables.test_mancs import small_config as small_mancs
 from tests.trainables.test_mdpr import small_config as small_mdpr
@@ -171,11 +171,8 @@ def do_in_processes(jobs, runtime, root):
             replace(job, port=one.getsockname()[1], listening=one.fileno())
             for job, one in zip(jobs, listening, strict=True)
         ]
-        # Forked from a process that has imported all this, and has no threads.
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([__name__])
         others = [
-            context.Process(target=do_jobs, args=(rank, jobs, runtime, root))
+            forks.Process(target=do_jobs, args=(rank, jobs, runtime, root))
             for rank in range(1, max(job.num_processes for job in jobs))
         ]
         for other in others:
