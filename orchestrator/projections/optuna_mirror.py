@@ -92,7 +92,7 @@ class OptunaMirror(ProjectionThread):
         super().__init__("Optuna's storage", url)
         refuse_absent_driver(OPTION, url)
         self.num_added = 0
-        self._store, self._claims = store, Claims(store)
+        self._store, self._claims = store.keeping_nothing(), Claims(store)
         self._plan: Plan | None = None
         self._searches: list[RecordedSearch] = []
         self._ended: set[str] = set()
