@@ -70,6 +70,7 @@ RULES = {
             "optuna": (
                 "orchestrator.projections.mirrored_study",
                 "orchestrator.projections.optuna_mirror",
+                "orchestrator.projections.optuna_rows",
                 "orchestrator.searches.genetic_samplers",
                 "orchestrator.searches.importance",
                 "orchestrator.searches.optuna_sampler",

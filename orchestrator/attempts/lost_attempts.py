@@ -55,6 +55,10 @@ class LostAttempts:
         if epoch > losses.best_epoch:
             losses.best_epoch, losses.is_further = epoch, True
 
+    def on_done(self, training_id: str) -> None:
+        """Forget one that has come to its end: there may be very many."""
+        self._losses.pop(training_id, None)
+
     def on_lost(
         self,
         training_id: str,

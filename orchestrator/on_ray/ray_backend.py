@@ -12,6 +12,7 @@ import functools
 import logging
 import os
 import tempfile
+import time
 import uuid
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -43,6 +44,10 @@ MAX_PENDING_TRIALS = 64
 FIRST_HOLD_S = 10.0
 """A machine that failed keeps its slot for so long, twice as long each time until something succeeds there,
 so that one with a full disc does not draw the queue to itself."""
+
+LOOK_EVERY_S = 1.0
+"""How often it is asked which machines a cluster has, of which every training takes its part: they come and go in
+minutes."""
 
 ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the store and MLflow hold what these would write
@@ -99,6 +104,8 @@ class RayBackend:
         self._first_hold_s = first_hold_s
         self._growth: MachineTypes | None = None
         self._grows_unseen = False
+        self._machines: list[Resources] = []
+        self._looked_at_s = float("-inf")
 
     @contextmanager
     def connect(self) -> Generator[Device]:
@@ -113,6 +120,7 @@ class RayBackend:
         os.environ.update({name: os.environ.get(name, value) for name, value in ENVIRONMENT.items()})
         logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)  # it names trials that have failed
         with self._cluster.connect():
+            self._looked_at_s = float("-inf")
             is_joined = self._cluster.folder is None
             self._growth = machine_types() if is_joined else None
             self._grows_unseen = is_joined and self._growth is None and may_grow()
@@ -146,8 +154,10 @@ class RayBackend:
         return num if self._max_concurrent is None else min(num, self._max_concurrent)
 
     def _resources_for(self, gpus: float | None) -> Resources:
+        if time.monotonic() - self._looked_at_s >= LOOK_EVERY_S:
+            self._machines, self._looked_at_s = machines(), time.monotonic()
         to_come = [] if self._growth is None else [kind.resources for kind in self._growth.types]
-        reserved = Resources.reserved(self._cpus, gpus, [*machines(), *to_come])
+        reserved = Resources.reserved(self._cpus, gpus, [*self._machines, *to_come])
         return replace(reserved, num_processes=self._num_processes)
 
     def cards(self) -> list[Card]:

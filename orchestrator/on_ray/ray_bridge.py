@@ -466,6 +466,7 @@ class Bridge(_NotSaved, tune.Callback):
         self._shares.on_left(work)
         if outcome.state == "done":
             self._shares.on_done(work)
+            self._lost.on_done(work.training_id)
         self._queue.on_end(work, outcome)
         self._begin_none_once_spent()  # before the worker that is free now is given the next one
         if work.training_id in self._started or outcome.state not in ("stopped", "claimed"):

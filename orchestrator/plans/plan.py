@@ -296,7 +296,7 @@ def _refuse_absent_data(configs: Sequence[TrainingConfig], resolver: DataResolve
     faults: dict[str, None] = {}
     for config in configs:
         try:
-            resolver.resolve(config)
+            resolver.find_data(config)
         except ValueError as error:
             faults[str(error)] = None
     if faults:

@@ -58,7 +58,7 @@ class Resolved:
 
 def without_seed(config: TrainingConfig) -> TrainingConfig:
     """Give a config as all seeds of a row have it."""
-    return config.model_copy(update={"seed": 0})
+    return config if config.seed == 0 else config.model_copy(update={"seed": 0})
 
 
 def key_of(config: TrainingConfig) -> str:
@@ -123,6 +123,15 @@ class DataResolver:
             self._facts[key] = self._describe(key)
         return self._facts[key]
 
+    def find_data(self, config: TrainingConfig) -> tuple[DatasetFacts, TrainingConfig, DatasetFacts]:
+        """Find what a config is measured on, the config of its training, and what that trains on.
+
+        Raises:
+            ValueError: its data cannot be found.
+        """
+        measured, trained = self.describe(config), config.as_trained()
+        return measured, trained, measured if trained == config else self.describe(trained)
+
     def resolve(self, config: TrainingConfig) -> Resolved:
         """Find the training of a config: one that is recorded, under whichever id, or the one to be made.
 
@@ -140,8 +149,7 @@ class DataResolver:
         Raises:
             ValueError: its data cannot be found.
         """
-        measured, trained = self.describe(config), config.as_trained()
-        data = measured if trained == config else self.describe(trained)
+        measured, trained, data = self.find_data(config)
         found = [Resolved(training_id(trained, data.fingerprint), trained, data, config, measured)]
         found += [
             Resolved(training_id(trained, data.fingerprint, version), trained, data, config, measured)

@@ -32,6 +32,7 @@ from tablewright.orchestrator.declared.search import Search
 from tablewright.orchestrator.identity import digest_of
 from tablewright.orchestrator.plans.plan import Plan
 from tablewright.orchestrator.projections.new_database import is_made_by_another
+from tablewright.orchestrator.projections.optuna_rows import add_trials, count_trials
 from tablewright.orchestrator.searches.optuna_sampler import TRAINING_ID, directions_of, frozen_trial
 from tablewright.orchestrator.store.damaged_file import DamagedFile
 from tablewright.orchestrator.store.search_records import SearchTrialRecord
@@ -245,27 +246,44 @@ class MirroredStudy(ABC):
         self._present, self._rows, self._settled = set(), {}, set()
         self._num_trials, self._has_doubles = 0, False
 
+    def has(self, wanted: Wanted) -> bool:
+        """Say whether a trial is there, which may be brought up to date."""
+        return wanted.key in self._rows
+
+    def add(self, some: Sequence[Wanted]) -> None:
+        """Add trials that are not there, all or none, to a storage that takes many."""
+        self._open()
+        add_trials(self._storage, self._study_id, [wanted.trial for wanted in some])
+        self._num_trials += len(some)
+        for wanted in some:
+            self._note(wanted)
+
     def write(self, wanted: Wanted) -> bool:
         """Add a trial, or bring the one that is there up to date; true where it was added."""
         row = self._rows.get(wanted.key)
         if row is None:
-            self._add(wanted.trial)
+            self._open()
+            self._storage.create_new_trial(self._study_id, template_trial=wanted.trial)
+            self._num_trials += 1
         else:
             self._bring_up(row, wanted)
+        self._note(wanted)
+        return row is None
+
+    def _note(self, wanted: Wanted) -> None:
         if wanted.is_settled:
             self._settled.add(wanted.key)
         self._keep(wanted.key, wanted.trial)
-        return row is None
 
-    def _add(self, trial: FrozenTrial) -> None:
-        if not self._is_open:
-            study = self._study = self._study or self._made()
-            self._study_id = self._storage.get_study_id_from_name(self.name)
-            if STORE not in study.user_attrs:
-                study.set_user_attr(STORE, self._owner)
-            self._is_open = True
-        self._storage.create_new_trial(self._study_id, template_trial=trial)
-        self._num_trials += 1
+    def _open(self) -> None:
+        """Make the study where there is none, and say whose it is."""
+        if self._is_open:
+            return
+        study = self._study = self._study or self._made()
+        self._study_id = self._storage.get_study_id_from_name(self.name)
+        if STORE not in study.user_attrs:
+            study.set_user_attr(STORE, self._owner)
+        self._is_open = True
 
     def _bring_up(self, row: FrozenTrial, wanted: Wanted) -> None:
         """Change a trial that goes on; what has ended comes last, since nothing of it can be changed but its times."""
@@ -436,7 +454,7 @@ class MirroredRows(MirroredStudy):
 
     def read_again(self) -> bool:
         """Read what others have added; a row is written once, when its training has ended."""
-        if self._study is not None and self._storage.get_n_trials(self._study_id) == self._num_trials:
+        if self._study is not None and count_trials(self._storage, self._study_id) == self._num_trials:
             return False
         return super().read_again()
 

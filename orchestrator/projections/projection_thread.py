@@ -12,7 +12,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from tablewright.orchestrator.addresses import damage_of_database, refuse_irregular_database
 from tablewright.trainables.value.secret import masked
@@ -194,7 +194,7 @@ class ProjectionThread(ABC):
         try:
             write()
         except Exception as error:
-            self._count_try(name, error)
+            self._count_tries([name], error)
             if self._num_tries[name] < MAX_TRIES:
                 raise
             self._warn(f"{what} cannot be logged: {self._why(error)}")
@@ -202,8 +202,10 @@ class ProjectionThread(ABC):
         self._num_delivered += 1
         self._num_tries.pop(name, None)
 
-    def _count_try(self, name: str, error: Exception) -> None:
-        """Note that a thing was refused, by a database that is in good health and answers."""
+    def _count_tries(self, names: Iterable[str], error: Exception) -> None:
+        """Note that things were refused, together or one alone, by a database that is in good health and answers."""
         if damage_of_database(self._url, error):
             raise error
-        self._num_tries[name] += self._is_reachable()
+        is_reachable = self._is_reachable()
+        for name in names:
+            self._num_tries[name] += is_reachable

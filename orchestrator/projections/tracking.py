@@ -297,7 +297,7 @@ class Tracker(ProjectionThread):
                     write(training_id)
                     written += 1
         except Exception as error:
-            self._count_try(some[min(written, len(some) - 1)], error)
+            self._count_tries([some[min(written, len(some) - 1)]], error)
             raise
         for training_id in some[:written]:
             del waiting[training_id]

@@ -96,6 +96,12 @@ class Folder:
         found._listing = Listing(self._filesystem, self._path)
         return found
 
+    def keeping_nothing(self) -> Folder:
+        """Give the same folder for who reads every record once, of which none is kept then."""
+        found = copy.copy(self)
+        found._kept_records = KeptRecords(max_bytes=0)
+        return found
+
     def written_after(self, write_first: Callable[[], None]) -> Folder:
         """Give the same folder, in which nothing is begun to be written before something else has been."""
         after = copy.copy(self)

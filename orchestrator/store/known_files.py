@@ -152,8 +152,13 @@ class Listing:
 class KeptRecords:
     """Records that this process has read and checked, to be given again as long as their files are the same."""
 
-    def __init__(self) -> None:
-        """Keep nothing yet."""
+    def __init__(self, max_bytes: int = KEPT_BYTES) -> None:
+        """Keep nothing yet.
+
+        Args:
+            max_bytes: of the texts of what is kept.
+        """
+        self._max_bytes = max_bytes
         self._kept: dict[str, tuple[str, int, Any]] = {}
         self._bytes = 0
         self._lock = threading.Lock()
@@ -176,7 +181,7 @@ class KeptRecords:
             self._drop(path)
             self._kept[path] = version, num_bytes, record
             self._bytes += num_bytes
-            while self._bytes > KEPT_BYTES:
+            while self._bytes > self._max_bytes:
                 self._drop(next(iter(self._kept)))
 
     def _drop(self, path: str) -> None:

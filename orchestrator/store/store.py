@@ -136,6 +136,12 @@ class Store:
         found.root = self.root.listed()
         return found
 
+    def keeping_nothing(self) -> Store:
+        """Give the store for who reads every record once, of which none is kept then."""
+        found = copy.copy(self)
+        found.root = self.root.keeping_nothing()
+        return found
+
     def _refuse_newer(self, url: str) -> None:
         """Refuse a store of a newer version, which may say more in `store.json` than is known here."""
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 KIND_FIELD = "kind"
 """Tells the members of a union apart, so it is written even at its default."""
@@ -17,12 +18,10 @@ def canonical(value: Any) -> Any:
     Changing a default must therefore raise the method's VERSION; a test pins the defaults.
     """
     if isinstance(value, BaseModel):
-        fields = type(value).model_fields
         return {
-            name: canonical(getattr(value, name))
-            for name, declared in sorted(fields.items())
-            if name == KIND_FIELD
-            or not _is_default(getattr(value, name), declared.get_default(call_default_factory=True))
+            name: canonical(field)
+            for name, declared in sorted(type(value).model_fields.items())
+            if not _is_default(field := getattr(value, name), _default_of(declared)) or name == KIND_FIELD
         }
     if isinstance(value, dict):
         return {str(key): canonical(item) for key, item in sorted(value.items())}  # pyright: ignore
@@ -32,6 +31,15 @@ def canonical(value: Any) -> Any:
         return value
     raise TypeError(
         f"a config holds numbers, strings, booleans, lists and models; got {type(value).__name__}"
+    )
+
+
+def _default_of(declared: FieldInfo) -> Any:
+    """Give a field's default itself; a copy of it, as pydantic makes, would be most of the time of an id."""
+    return (
+        declared.default
+        if declared.default_factory is None
+        else declared.get_default(call_default_factory=True)
     )
 
 

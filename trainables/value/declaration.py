@@ -173,10 +173,14 @@ def take(value: Any, hint: Any, path: str) -> Taken:
 
 def _take_one_of(value: Any, arms: Sequence[Any], path: str) -> Taken | None:
     """Take what one member of a union is; None where none is of the value's type."""
-    tried = [take(value, arm, path) for arm in arms]
-    fitting = next((one for one in tried if one.is_of_its_type), None)
-    if fitting is not None:
-        return fitting
+    if value is None and type(None) in arms:
+        return Taken(None)
+    tried: list[Taken] = []
+    for arm in arms:
+        taken = take(value, arm, path)
+        if taken.is_of_its_type:
+            return taken
+        tried.append(taken)
     inside = (one for one in tried if any(fault.path != path for fault in one.faults))
     return next(inside, None)  # a fault inside says more than that nothing fits
 

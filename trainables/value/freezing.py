@@ -50,6 +50,9 @@ class FrozenMapping(Mapping[KeyT, ValueT]):
         return repr(self._entries)
 
 
+_FROZEN = frozenset((str, int, float, bool, type(None)))
+"""Kinds that are given back as they are; those derived from them are not."""
+
 _KINDS_OF_NUMPY = "biufcUO"  # booleans, numbers, strings and objects
 
 EMPTY: FrozenMapping[Any, Any] = FrozenMapping({})
@@ -75,6 +78,8 @@ def freeze(value: Any, depth: int = 0) -> Any:
     Raises:
         TooDeep: it cannot be copied.
     """
+    if type(value) in _FROZEN:  # most values; what follows asks for a dozen kinds
+        return value
     if depth > MAX_DEPTH:
         raise TooDeep
     is_numpy = isinstance(value, np.generic | np.ndarray) and not isinstance(value, np.ma.MaskedArray)
@@ -103,6 +108,8 @@ def thaw(value: Any) -> Any:
 
 
 def _thawed(value: Any) -> Any:
+    if type(value) in _FROZEN:
+        return value
     if isinstance(value, FrozenMapping):
         return {key: _thawed(item) for key, item in value.items()}
     if isinstance(value, tuple):

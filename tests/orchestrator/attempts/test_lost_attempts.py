@@ -26,6 +26,16 @@ def test_a_training_that_takes_its_machines_down_is_given_up():
     assert told[2].startswith("3 machines in a row were lost under it, and it came no further")
 
 
+def test_nothing_is_kept_of_a_training_that_is_done():
+    """A sweep may have very many."""
+    lost = LostAttempts(max_lost_workers=1)
+    for number in range(9):
+        lost.on_epoch(str(number), 1)
+        lost.on_lost(str(number), "here", state="")
+        lost.on_done(str(number))
+    assert not lost._losses
+
+
 def test_a_process_that_dies_by_itself_is_tried_a_few_times():
     """However far it comes between: who crashes in every hour has a fault of its own."""
     lost = LostAttempts(max_lost_workers=2)

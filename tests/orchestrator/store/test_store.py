@@ -4,6 +4,7 @@ import pytest
 
 from tablewright.orchestrator.settings import Settings
 from tablewright.orchestrator.store.folder import Folder
+from tablewright.orchestrator.store.record import Record
 from tablewright.orchestrator.store.search_records import SearchTrialRecord
 from tablewright.orchestrator.store.store import Store, StoreVersion
 
@@ -60,6 +61,23 @@ def test_a_store_from_before_there_were_ids_gets_one(tmp_path):
     assert b"store_id" not in (tmp_path / "store.json").read_bytes()
     assert len(store.shared_id()) == 32
     assert Store(str(tmp_path)).shared_id() == store.shared_id()
+
+
+class WrittenOnce(Record):
+    """A record of which nothing changes."""
+
+    NEVER_CHANGES = True
+    number: int = 0
+
+
+def test_who_reads_every_record_once_keeps_none(store):
+    """And takes nothing away from who reads them again."""
+    store.root.write_model("a.json", WrittenOnce(number=3))
+    once = store.keeping_nothing().root
+    assert store.root.read_model("a.json", WrittenOnce) is store.root.read_model("a.json", WrittenOnce)
+    first, second = (once.read_model("a.json", WrittenOnce) for _ in range(2))
+    assert first == second
+    assert first is not second
 
 
 def test_a_store_may_lie_in_the_home_folder(tmp_path, monkeypatch):
