@@ -551,8 +551,9 @@ class SearchSource:
     def _has_gone_on(self, number: int) -> bool:
         """Take that another sweep has let a suggestion rest already, and go on since; true where one has."""
         found = self._as_written(number)
-        is_bounded = found is not None and found.state == "running" and found.num_epochs is not None
-        if found is None or not is_bounded or found.until_epoch == self._trials[number].until_epoch:
+        if found is None or found.state != "running" or found.num_epochs is None:
+            return False
+        if found.until_epoch == self._trials[number].until_epoch:
             return False
         self._suggester.take(found)
         self._close_trial(number)
