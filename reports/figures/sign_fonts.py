@@ -22,7 +22,7 @@ def further_fonts(text: str) -> tuple[tuple[str, ...], str]:
         Families beside `FONTS` that have what these lack, as few as can be, and the signs that no font here has.
     """
     lacking = (
-        frozenset(ord(sign) for sign in text if sign.isprintable() and not sign.isspace()) - _own_signs()
+        frozenset(ord(sign) for sign in set(text) if sign.isprintable() and not sign.isspace()) - _own_signs()
     )
     families: list[str] = []
     while lacking:
