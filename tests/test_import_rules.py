@@ -377,6 +377,13 @@ def test_importing_the_command_line_loads_nothing_heavy(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
+def test_a_sweep_begins_without_what_only_some_need_or_its_end(tmp_path: Path) -> None:
+    """Nothing lies between the command and its first training that another sampler, a database or the tables need."""
+    late = ["cmaes", "matplotlib", "mlflow", "pandas", "ray", "scipy", "sqlalchemy", "torch"]
+    import_all(["tablewright.command.run"], late, tmp_path)
+
+
 ROOMS: dict[str, dict[str, tuple[str, ...]]] = {
     "orchestrator": {
         "agents": ("attempts", "project", "searches", "store"),

@@ -8,6 +8,8 @@ Whatever else concerns a trial, and all in another version of Optuna, is written
 
 from __future__ import annotations
 
+import functools
+import importlib
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -20,7 +22,6 @@ from optuna.distributions import (
     json_to_distribution,
 )
 from optuna.storages import RDBStorage
-from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial
 
 KNOWN_COLUMNS = {
@@ -35,9 +36,18 @@ KNOWN_COLUMNS = {
 """Of Optuna 5.0."""
 
 
+@functools.cache
+def _models() -> Any:
+    """Load the models, and SQLAlchemy with them, when a database is there; they are private, and may move."""
+    return importlib.import_module("optuna.storages._rdb.models")
+
+
 def takes_many(storage: RDBStorage) -> bool:
     """Say whether a storage's tables are as they are known here."""
-    tables = models.BaseModel.metadata.tables
+    try:
+        tables = _models().BaseModel.metadata.tables
+    except (ImportError, AttributeError):
+        return False
     columns = {name: () if name not in tables else tables[name].c.keys() for name in KNOWN_COLUMNS}
     is_known = all(set(columns[name]) == set(known.split()) for name, known in KNOWN_COLUMNS.items())
     return is_known and type(storage) is RDBStorage
@@ -45,6 +55,7 @@ def takes_many(storage: RDBStorage) -> bool:
 
 def count_trials(storage: RDBStorage, study_id: int) -> int:
     """Count the trials of a study; Optuna reads all of them for that."""
+    models = _models()
     with storage.scoped_session() as session:
         study = models.StudyModel.find_or_raise_by_id(study_id, session)
         return models.TrialModel.count(session, study)
@@ -57,6 +68,7 @@ def add_trials(storage: RDBStorage, study_id: int, trials: Sequence[FrozenTrial]
         ValueError: a parameter's distribution is none that the study's trials may have.
         Exception: whatever the database raises. In every case nothing is written then.
     """
+    models = _models()
     with storage.scoped_session() as session, session.begin():
         # As Optuna does it: whoever adds to the study waits here, and on SQLite from the first row on.
         models.StudyModel.find_or_raise_by_id(study_id, session, for_update=True)
@@ -102,7 +114,7 @@ class _Distributions:
         self._known[name] = known or distribution
 
     def _recorded(self, name: str) -> BaseDistribution | None:
-        params, trials = models.TrialParamModel, models.TrialModel
+        params, trials = _models().TrialParamModel, _models().TrialModel
         row = (
             self._session.query(params.distribution_json)
             .join(trials)
@@ -114,6 +126,7 @@ class _Distributions:
 
 def _parts(trial: FrozenTrial, known: _Distributions) -> Iterator[tuple[Any, dict[str, Any]]]:
     """Give the rows of all that a trial has beside itself, each with the model that it is of."""
+    models = _models()
     for objective, number in enumerate(trial.values or ()):
         value, kind = models.TrialValueModel.value_to_stored_repr(number)
         yield models.TrialValueModel, {"objective": objective, "value": value, "value_type": kind}

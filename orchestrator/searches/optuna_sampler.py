@@ -30,14 +30,12 @@ from tablewright.orchestrator.declared.changes import Changes
 from tablewright.orchestrator.declared.ranges import Choice, FloatRange, Range, is_searched, range_of
 from tablewright.orchestrator.declared.samplers import CmaEs, Gp, Nsga2, Nsga3, Qmc, Random, Sampler, Tpe
 from tablewright.orchestrator.declared.search import Search
-from tablewright.orchestrator.searches.cma_es import suggest_by_cma_es
 from tablewright.orchestrator.searches.genetic_samplers import (
     GeneticSampler,
     attributes_of,
     genetic_sampler,
     kept_by,
 )
-from tablewright.orchestrator.searches.quasi_random import suggest_quasi_random
 from tablewright.orchestrator.store.search_records import SearchTrialRecord
 from tablewright.trainables.contract.method import SEED_LIMIT
 
@@ -89,9 +87,14 @@ def suggest(
     known = list(trials)
     # A search that goes on must not draw its first random numbers again.
     seed = (search.sampler_seed * 1_000_003 + len(known) + draw * 7_919_993) % SEED_LIMIT
+    # SciPy, on which these two stand, takes longer to load than a sweep to plan.
     if isinstance(search.chosen_sampler, CmaEs):
+        from tablewright.orchestrator.searches.cma_es import suggest_by_cma_es
+
         return Suggestion(*suggest_by_cma_es(search, search.chosen_sampler, known, learnt, seed))
     if isinstance(search.chosen_sampler, Qmc):
+        from tablewright.orchestrator.searches.quasi_random import suggest_quasi_random
+
         return Suggestion(*suggest_quasi_random(search, known, draw))
     return _suggest_by_optuna(search, known, learnt, broken, seed)
 
