@@ -24,6 +24,7 @@ from tablewright.orchestrator.on_ray.ray_authentication import authentication_ke
 from tablewright.orchestrator.on_ray.ray_node import few_processes
 from tablewright.orchestrator.on_ray.ray_session import private_session
 from tablewright.orchestrator.on_ray.supervisor import Link
+from tablewright.orchestrator.running_processes import wait_for_ends
 from tablewright.orchestrator.signals import signals_held_back
 from tablewright.trainables.value.cpus import cpus_of_machine
 
@@ -203,7 +204,7 @@ def _end_ray() -> None:
     for process in processes:  # they would tell a head that is gone, for a minute, that it is gone
         with suppress(psutil.Error):
             process.kill()
-    psutil.wait_procs(processes, END_S)
+    wait_for_ends(processes, END_S)
 
 
 def _start_ray(folder: Path, count_workers: Callable[[Resources], int]) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
+from tablewright.orchestrator.running_processes import has_process
 
 PREFIX = "tw-ray-"
 MAX_BASE_CHARACTERS = 16
@@ -76,7 +76,7 @@ def remove_abandoned(base: Path) -> None:
     """Remove the sessions of processes that were killed and have left them."""
     for path in base.glob(f"{PREFIX}*"):
         found = re.fullmatch(rf"{PREFIX}(\d+)-.*", path.name)
-        if found and _is_mine(path) and not psutil.pid_exists(int(found[1])):
+        if found and _is_mine(path) and not has_process(int(found[1])):
             shutil.rmtree(path, ignore_errors=True)
 
 

@@ -28,6 +28,7 @@ from tablewright.orchestrator.projections.mlflow_names import (
 )
 from tablewright.orchestrator.projections.mlflow_places import is_place_tag
 from tablewright.orchestrator.projections.mlflow_training import FINISHED, RUNNING, TrainingRun, shows
+from tablewright.orchestrator.running_processes import has_ended
 from tablewright.orchestrator.store.claims import Claims, training_claim
 from tablewright.orchestrator.store.damaged_file import DamagedFile
 from tablewright.orchestrator.store.store import Store
@@ -71,7 +72,8 @@ def _is_dead(driver: str) -> bool:
     if host != platform.node() or not pid.isdigit():
         return False
     try:
-        return f"{psutil.Process(int(pid)).create_time():.0f}" != created
+        process = psutil.Process(int(pid))
+        return has_ended(process) or f"{process.create_time():.0f}" != created
     except psutil.NoSuchProcess:
         return True
 

@@ -34,6 +34,7 @@ from typing import Any
 
 import psutil
 
+from tablewright.orchestrator.running_processes import has_process
 from tablewright.orchestrator.store.folder import Folder
 from tablewright.orchestrator.store.store import Store
 from tablewright.trainables.value.freezing import EMPTY
@@ -73,7 +74,7 @@ def _start_of(pid: int) -> str:
     Not by the clock where that can be helped: it may be set while the process runs.
     """
     try:
-        if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+        if not has_process(pid):
             return ""
         stat = Path(f"/proc/{pid}/stat")
         if stat.exists():
