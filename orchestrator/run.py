@@ -28,8 +28,9 @@ from tablewright.orchestrator.plans.planning import (
 from tablewright.orchestrator.plans.resolution import DataResolver, remember_data
 from tablewright.orchestrator.projections.mirrored_study import RecordedSearch
 from tablewright.orchestrator.projections.optuna_mirror import OptunaMirror
+from tablewright.orchestrator.searches.search_identity import find_search_id
 from tablewright.orchestrator.searches.search_source import SearchSource
-from tablewright.orchestrator.searches.search_state import SearchState, find_search_id
+from tablewright.orchestrator.searches.search_state import SearchState
 from tablewright.orchestrator.signals import DEFAULT_GRACE_S, stopping_on_signals
 from tablewright.orchestrator.spending_cap import SpendingCap
 from tablewright.orchestrator.status import RECORDED, UNFINISHED, TrainingStatus, read_status

@@ -13,7 +13,7 @@ from tablewright.orchestrator.plans.planning import describe_with, plan_of_all_s
 from tablewright.orchestrator.plans.resolution import NOT_RECORDED, StoreResolver
 from tablewright.orchestrator.project.project import Project
 from tablewright.orchestrator.project.study_loading import load_every_study
-from tablewright.orchestrator.searches.search_state import find_search_id
+from tablewright.orchestrator.searches.search_identity import find_search_id
 from tablewright.orchestrator.store.damaged_file import DamagedFile
 from tablewright.orchestrator.store.parallel_reading import read_all
 from tablewright.orchestrator.store.store import Store

@@ -12,7 +12,7 @@ from tablewright.orchestrator.projections.mirrored_study import RecordedSearch
 from tablewright.orchestrator.projections.optuna_mirror import OptunaMirror
 from tablewright.orchestrator.projections.tracking import Tracker
 from tablewright.orchestrator.run import distinct_searches, ended_ids, recorded_ids
-from tablewright.orchestrator.searches.search_state import find_search_id
+from tablewright.orchestrator.searches.search_identity import find_search_id
 from tablewright.orchestrator.status import read_status
 from tablewright.orchestrator.store.damaged_file import DamagedFile
 from tablewright.orchestrator.store.store import Store

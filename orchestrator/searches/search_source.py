@@ -21,14 +21,9 @@ from tablewright.orchestrator.plans.plan import PlannedView
 from tablewright.orchestrator.plans.resolution import DataResolver, Resolved
 from tablewright.orchestrator.searches.learning import learn
 from tablewright.orchestrator.searches.rungs import Verdict
+from tablewright.orchestrator.searches.search_identity import find_search_id
 from tablewright.orchestrator.searches.search_spending import SearchSpending
-from tablewright.orchestrator.searches.search_state import (
-    find_search_id,
-    mean_of,
-    measured_values,
-    read_learnt,
-    read_trials,
-)
+from tablewright.orchestrator.searches.search_state import mean_of, measured_values, read_learnt, read_trials
 from tablewright.orchestrator.searches.suggester import Ended, Suggester
 from tablewright.orchestrator.store.damaged_file import DamagedFile
 from tablewright.orchestrator.store.search_records import (

@@ -17,7 +17,7 @@ from tablewright.orchestrator.identity import digest_of
 from tablewright.orchestrator.plans.acceptance import accept_changed_defaults
 from tablewright.orchestrator.plans.planning import is_complete, plan_as_recorded
 from tablewright.orchestrator.plans.recorded_config import config_changes
-from tablewright.orchestrator.searches.search_state import find_search_id
+from tablewright.orchestrator.searches.search_identity import find_search_id
 from tablewright.orchestrator.status import read_status
 from tablewright.orchestrator.store.accepted_change import AcceptedChange
 from tablewright.orchestrator.store.damaged_file import DamagedFile

@@ -12,7 +12,8 @@ from tablewright.orchestrator.declared.study import Study
 from tablewright.orchestrator.plans.resolution import DataResolver
 from tablewright.orchestrator.searches.optuna_sampler import suggest
 from tablewright.orchestrator.searches.pareto import front_of, knee_of
-from tablewright.orchestrator.searches.search_state import find_search_id, read_trials
+from tablewright.orchestrator.searches.search_identity import find_search_id
+from tablewright.orchestrator.searches.search_state import read_trials
 from tablewright.orchestrator.verify import verify_store
 from tablewright.reports.figures.pareto_figure import draw_pareto
 from tablewright.reports.markdown import to_markdown

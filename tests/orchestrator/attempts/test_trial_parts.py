@@ -12,8 +12,9 @@ from tablewright.orchestrator.declared.samplers import Random
 from tablewright.orchestrator.declared.study import Study
 from tablewright.orchestrator.other_hands import OtherHands
 from tablewright.orchestrator.plans.resolution import DataResolver
+from tablewright.orchestrator.searches.search_identity import find_search_id
 from tablewright.orchestrator.searches.search_source import SearchSource
-from tablewright.orchestrator.searches.search_state import find_search_id, read_search_state, read_trials
+from tablewright.orchestrator.searches.search_state import read_search_state, read_trials
 from tablewright.orchestrator.store.damaged_file import DamagedFile
 from tablewright.orchestrator.verify import verify_store
 from tablewright.orchestrator.work import Outcome

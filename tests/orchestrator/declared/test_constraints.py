@@ -6,7 +6,7 @@ from tablewright.orchestrator.declared.constraints import Less, Product, Weighte
 from tablewright.orchestrator.declared.ranges import Choice, FloatRange, IntRange, When
 from tablewright.orchestrator.declared.samplers import Gp, Random, Tpe
 from tablewright.orchestrator.plans.resolution import DataResolver
-from tablewright.orchestrator.searches.search_state import find_search_id
+from tablewright.orchestrator.searches.search_identity import find_search_id
 from tablewright.orchestrator.searches.suggester import Suggester
 from tablewright.orchestrator.store.search_records import RUNS_TO_FAIL_IN
 from tablewright.orchestrator.store.store import Store

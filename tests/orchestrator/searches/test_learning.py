@@ -15,8 +15,9 @@ from tablewright.orchestrator.declared.study import Study
 from tablewright.orchestrator.declared.teacher import OptunaStudy
 from tablewright.orchestrator.plans.resolution import DataResolver
 from tablewright.orchestrator.searches.learning import learn
+from tablewright.orchestrator.searches.search_identity import find_search_id
 from tablewright.orchestrator.searches.search_result import search_result
-from tablewright.orchestrator.searches.search_state import find_search_id, read_search_state
+from tablewright.orchestrator.searches.search_state import read_search_state
 from tablewright.orchestrator.searches.suggester import Suggester
 from tablewright.orchestrator.store.damaged_file import DamagedFile
 from tablewright.orchestrator.store.search_records import LearntTrials, SearchTrialRecord

@@ -10,9 +10,10 @@ from tablewright.orchestrator.declared.ranges import Choice, FloatRange, IntRang
 from tablewright.orchestrator.declared.samplers import Gp, Random, Tpe
 from tablewright.orchestrator.declared.study import Study
 from tablewright.orchestrator.plans.resolution import DataResolver
+from tablewright.orchestrator.searches.search_identity import find_search_id
 from tablewright.orchestrator.searches.search_result import search_result
 from tablewright.orchestrator.searches.search_source import SearchSource
-from tablewright.orchestrator.searches.search_state import find_search_id, read_search_state
+from tablewright.orchestrator.searches.search_state import read_search_state
 from tablewright.orchestrator.searches.suggester import Suggester
 from tablewright.orchestrator.store.search_records import SearchTrialRecord
 from tablewright.orchestrator.store.store import Store

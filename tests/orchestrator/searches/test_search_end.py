@@ -14,7 +14,8 @@ from tablewright.orchestrator.declared.samplers import CmaEs, Random
 from tablewright.orchestrator.declared.study import Study
 from tablewright.orchestrator.plans.resolution import DataResolver
 from tablewright.orchestrator.searches.search_end import FEWEST_REFUSALS_ALLOWED, search_end
-from tablewright.orchestrator.searches.search_state import find_search_id, state_of
+from tablewright.orchestrator.searches.search_identity import find_search_id
+from tablewright.orchestrator.searches.search_state import state_of
 from tablewright.orchestrator.store.search_records import SearchTrialRecord
 from tests.orchestrator.searches.test_search import FACTS, StopAfter, ToySweep, a_search, searched
 from tests.orchestrator.small_declarations import RATE, search

@@ -21,8 +21,9 @@ from tablewright.orchestrator.plans.planning import plan_as_recorded
 from tablewright.orchestrator.plans.resolution import DataResolver
 from tablewright.orchestrator.projections.mirror import mirror_to_optuna
 from tablewright.orchestrator.run import distinct_searches
+from tablewright.orchestrator.searches.search_identity import find_search_id
 from tablewright.orchestrator.searches.search_source import SearchSource
-from tablewright.orchestrator.searches.search_state import SearchState, find_search_id, read_search_state
+from tablewright.orchestrator.searches.search_state import SearchState, read_search_state
 from tablewright.orchestrator.store.search_records import SearchTrialRecord
 from tablewright.trainables.contract.data import DatasetFacts
 from tablewright.trainables.contract.run import Runtime
