@@ -20,6 +20,8 @@ def has_ended(process: psutil.Process) -> bool:
         return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+    except psutil.AccessDenied:  # another user's, on a machine that hides these: it is there
+        return False
 
 
 def has_process(number: int) -> bool:

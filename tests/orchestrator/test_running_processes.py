@@ -38,6 +38,16 @@ def test_a_process_that_nobody_asks_for_has_ended(unasked: psutil.Process) -> No
     assert not has_process(ended.pid)
 
 
+def test_a_process_that_may_not_be_looked_at_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a machine hides the processes of other users: what is theirs stays."""
+
+    def refuse(process: psutil.Process) -> str:
+        raise psutil.AccessDenied(process.pid)
+
+    monkeypatch.setattr(psutil.Process, "status", refuse)
+    assert has_process(psutil.Process().pid)
+
+
 def test_only_those_that_run_are_waited_for(unasked: psutil.Process) -> None:
     """The end of a sweep took as long as an init takes to ask, or ten seconds where none does."""
     begun_s = time.monotonic()
